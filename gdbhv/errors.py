@@ -1,0 +1,49 @@
+"""The errors that gdbhv raises. Each carries its data, and each message says what to do next.
+
+Faults of a guest are never errors: they are the guest's own business (see ``gdbhv.target.Stop`` and the exit record).
+"""
+
+from __future__ import annotations
+
+
+class GdbhvError(Exception):
+    """Any error of gdbhv that is the user's to mend."""
+
+
+class ImageError(GdbhvError, ValueError):
+    """A file that cannot be loaded: ``path`` and what is wrong with it."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+
+
+class MemoryError_(GdbhvError, LookupError):
+    """An address that cannot be read or written: ``address`` is the first bad one."""
+
+    def __init__(self, address: int, reason: str) -> None:
+        super().__init__(f"0x{address:x}: {reason}")
+        self.address = address
+
+
+class RegisterError(GdbhvError, KeyError):
+    """A register that does not exist or refuses the access: ``register`` is what was asked for."""
+
+    def __init__(self, register: str | int, reason: str) -> None:
+        super().__init__(f"{register}: {reason}")
+        self.register = register
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class PacketError(GdbhvError):
+    """A packet that cannot be served: ``packet`` is its text, and the message goes to GDB where GDB accepts one."""
+
+    def __init__(self, packet: str, reason: str) -> None:
+        super().__init__(reason)
+        self.packet = packet
+
+
+class CommandError(GdbhvError):
+    """A monitor command with wrong words; the message has the usage or the nearest known name."""

@@ -1,0 +1,154 @@
+"""What a debugger sees: processes, threads, registers, memory, and a way to run to the next stop.
+
+A :class:`Target` is the seam between the models and everything that shows them.  Two classes implement it:
+``gdbhv.machine.Machine`` (bare: one process whose threads are the CPUs) and ``gdbhv.hv.host.Host`` (hosted: one process per
+VM, its vCPUs as threads, whether or not they are on a CPU at the moment).  The remote protocol (``gdbhv.rsp``) and the
+monitor commands (``gdbhv.monitor``) are written against this file only.
+
+A target is synchronous: :meth:`Target.run` blocks until something stops the machine, with the GIL released while guests
+execute.  Who wants it in the background puts it into a thread; :meth:`Target.interrupt` is the one method that may be called
+from another thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, order=True)
+class ThreadId:
+    """A vCPU: ``pid`` is the VM (from 1), ``tid`` the vCPU in it (from 1), as GDB writes it: ``p<pid>.<tid>``."""
+
+    pid: int
+    tid: int
+
+    def __str__(self) -> str:
+        return f"p{self.pid:x}.{self.tid:x}"
+
+
+@dataclass(frozen=True)
+class Thread:
+    """One line of ``info threads``.
+
+    ``name`` is short ("vcpu0"); ``extra`` says what it is doing ("EL1h, running", "off", "waiting in WFI, VMID=2");
+    ``cpu`` is the physical CPU it is on, or None while it is descheduled; ``alive`` is False for one that PSCI has off.
+    """
+
+    id: ThreadId
+    name: str
+    extra: str
+    cpu: int | None
+    alive: bool = True
+
+
+@dataclass(frozen=True)
+class Process:
+    """A VM (or, bare, the machine): its number, its name and the threads it has."""
+
+    pid: int
+    name: str
+    threads: tuple[Thread, ...]
+
+
+class Space(Enum):
+    """How an address is meant."""
+
+    VA = "va"  # as the thread would use it now: its EL, its translation regime
+    IPA = "ipa"  # of the thread's VM: through stage 2 only
+    PA = "pa"  # of the machine
+
+
+class StopKind(Enum):
+    """Why :meth:`Target.run` came back."""
+
+    STEP = "step"  # the instructions (or the range) asked for are done
+    SW_BREAK = "swbreak"  # about to execute an address with a Z0 breakpoint
+    HW_BREAK = "hwbreak"  # the same for Z1
+    WATCH = "watch"  # about to make a watched access (Z2)
+    RWATCH = "rwatch"  # (Z3)
+    AWATCH = "awatch"  # (Z4)
+    EXIT = "exit"  # a VM exit that a catchpoint wants, before its handler runs
+    ENTRY = "entry"  # back in the guest after an exit (syscall_return of `catch syscall`)
+    INTERRUPT = "interrupt"  # Target.interrupt()
+    BUDGET = "budget"  # the instruction count given to run() is reached
+    POWEROFF = "poweroff"  # a VM or the machine switched itself off
+    RESET = "reset"  # the guest asked for a reset
+    CRASH = "crash"  # nothing can go on: `text` has the reason (all vCPUs off or waiting for ever, a guest that the
+    # host side gave up on)
+
+
+@dataclass(frozen=True)
+class Stop:
+    """One stop. ``text`` is one line for people; ``exit`` is the exit's record (see ``_core.Machine.exit_record``)."""
+
+    kind: StopKind
+    thread: ThreadId
+    address: int | None = None  # the watched data address
+    exit: dict[str, Any] | None = None
+    text: str = ""
+    code: int = 0  # POWEROFF: the status a VM reported
+
+
+@dataclass(frozen=True)
+class Action:
+    """What one thread does in the next :meth:`Target.run`; threads without an action stay stopped."""
+
+    thread: ThreadId
+    step: bool = False
+    range: tuple[int, int] | None = None  # step while start <= pc < end (vCont;r)
+
+
+@dataclass
+class CatchEvents:
+    """Which exits stop the machine, as numbers of ``exit-class`` (see ``_core.exit_classes()``); None: all of them."""
+
+    exits: set[int] | None = field(default_factory=set)
+    entries: set[int] | None = field(default_factory=set)
+
+
+class Target(Protocol):
+    """A machine that a debugger can hold. All addresses and values are unsigned; lengths are bytes."""
+
+    def processes(self) -> Sequence[Process]:
+        """Return the VMs with their threads, in the order of their numbers."""
+
+    def read_register(self, thread: ThreadId, register: str | int) -> int:
+        """Return a register by name ("x0".."x30", "sp", "pc", "cpsr", "v0".."v31", "fpsr", "fpcr", any system register)
+        or, for system registers, by 16-bit encoding (op0:op1:CRn:CRm:op2). No side effects.
+
+        :raises gdbhv.errors.RegisterError: no such register, or it cannot be read, with the reason.
+        """
+
+    def write_register(self, thread: ThreadId, register: str | int, value: int) -> None:
+        """Write a register as the debugger, legalized as a write by software would be.
+
+        :raises gdbhv.errors.RegisterError: no such register, or it cannot be written, with the reason.
+        """
+
+    def read_core(self, thread: ThreadId) -> bytes:
+        """Return x0-x30, sp, pc (8 bytes each) and cpsr (4), little endian: 268 bytes, the `g` packet's prefix."""
+
+    def read_memory(self, thread: ThreadId, address: int, length: int, space: Space = Space.VA) -> bytes:
+        """Return up to ``length`` bytes; fewer where the memory ends. Device registers are not touched.
+
+        :raises gdbhv.errors.MemoryError_: nothing at ``address``; the message has the translation fault.
+        """
+
+    def write_memory(self, thread: ThreadId, address: int, data: bytes, space: Space = Space.VA) -> None:
+        """Write all of ``data`` or nothing; permissions of the guest's tables do not apply to a debugger."""
+
+    def insert_breakpoint(self, pid: int, kind: int, address: int, length: int) -> None:
+        """Insert a breakpoint or watchpoint of a Z packet's ``kind`` (0 to 4) for one VM. Idempotent."""
+
+    def remove_breakpoint(self, pid: int, kind: int, address: int, length: int) -> None:
+        """Remove it. Idempotent."""
+
+    def run(self, actions: Sequence[Action], max_insns: int | None = None) -> Stop:
+        """Run the threads named until the next stop and return it. A breakpoint at a thread's current pc does not stop it
+        before it has moved. ``max_insns`` counts instructions of the whole machine, and the stop is exact."""
+
+    def interrupt(self) -> None:
+        """Stop :meth:`run` within a millisecond, from any thread. Kept until the next run if none is on."""
