@@ -82,7 +82,11 @@ class StopKind(Enum):
 
 @dataclass(frozen=True)
 class Stop:
-    """One stop. ``text`` is one line for people; ``exit`` is the exit's record (see ``_core.Machine.exit_record``)."""
+    """One stop. ``text`` is one line for people.
+
+    ``exit`` is the exit's record (see ``_core.Machine.exit_record``); its key ``number`` is the number of the exit's class,
+    as in :class:`CatchEvents`.  An ENTRY carries the record of the exit that was handled.
+    """
 
     kind: StopKind
     thread: ThreadId
@@ -103,7 +107,11 @@ class Action:
 
 @dataclass
 class CatchEvents:
-    """Which exits stop the machine, as numbers of ``exit-class`` (see ``_core.exit_classes()``); None: all of them."""
+    """Which exits, and entries after them, stop the machine.
+
+    Members are the numbers of exit classes (see ``_core.exit_classes()``: 0x1000 + EC, asynchronous ones from 0x1100);
+    None means all of them.
+    """
 
     exits: set[int] | None = field(default_factory=set)
     entries: set[int] | None = field(default_factory=set)
@@ -113,7 +121,10 @@ class Target(Protocol):
     """A machine that a debugger can hold. All addresses and values are unsigned; lengths are bytes."""
 
     def processes(self) -> Sequence[Process]:
-        """Return the VMs with their threads, in the order of their numbers."""
+        """Return the VMs with their threads, in the order of their numbers.
+
+        A VM that has switched itself off is no longer among them; a vCPU that PSCI has off still is (``alive`` False).
+        """
 
     def read_register(self, thread: ThreadId, register: str | int) -> int:
         """Return a register by name ("x0".."x30", "sp", "pc", "cpsr", "v0".."v31", "fpsr", "fpcr", any system register)
@@ -146,9 +157,23 @@ class Target(Protocol):
     def remove_breakpoint(self, pid: int, kind: int, address: int, length: int) -> None:
         """Remove it. Idempotent."""
 
+    def catch_exits(self, pid: int, events: CatchEvents) -> None:
+        """Replace the exits and entries of one VM that stop :meth:`run`, as GDB's ``catch syscall`` asks for them.
+
+        Catchpoints set by other means (``monitor vmexit catch``) are not touched.
+        """
+
     def run(self, actions: Sequence[Action], max_insns: int | None = None) -> Stop:
-        """Run the threads named until the next stop and return it. A breakpoint at a thread's current pc does not stop it
-        before it has moved. ``max_insns`` counts instructions of the whole machine, and the stop is exact."""
+        """Run the threads named until the next stop and return it.
+
+        A breakpoint at a thread's current pc does not stop it before it has moved if a stop of that thread was reported at
+        this pc, or the debugger wrote the pc; a thread that merely had its turn end there still stops.  After an EXIT the
+        exit's handler runs first.  A thread that is off and named stays off.
+
+        ``max_insns`` counts instructions of the whole machine, and the stop (BUDGET) is exact.  With it the call never waits
+        for anything from outside (console input, wall time): when all vCPUs wait for such a thing, BUDGET comes early.
+        ``run((), 0)`` executes nothing: it consumes an interrupt that is still pending and returns INTERRUPT or BUDGET.
+        """
 
     def interrupt(self) -> None:
         """Stop :meth:`run` within a millisecond, from any thread. Kept until the next run if none is on."""
