@@ -37,9 +37,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 META_PACKAGE = "linux-image-cloud-arm64"
 APPLETS = (
-    "sh cat cp cttyhack cut date dd devmem dmesg echo expr false grep head hexdump kill ln ls md5sum mkdir mknod mount mv nproc "
-    "poweroff printf ps reboot rm sed seq setsid sha256sum sleep sort stty sync tail taskset test time top true umount uname "
-    "uniq usleep vi wc xxd yes"
+    "sh cat cp cttyhack cut date dd devmem dmesg echo expr false grep head hexdump kill ln ls md5sum "
+    "mkdir mknod mount mv nproc poweroff printf ps reboot rm sed seq setsid sha256sum sleep sort stty "
+    "sync tail taskset test time top true umount uname uniq usleep vi wc xxd yes"
 ).split()
 
 
@@ -163,7 +163,11 @@ def cpio(nodes: Iterable[Node]) -> bytes:
 
 def initramfs(busybox: bytes, init: bytes) -> bytes:
     nodes = [Node(name, 0o040755) for name in ("bin", "dev", "proc", "sys", "tmp")]
-    nodes += [Node("dev/console", 0o020600, device=(5, 1)), Node("init", 0o100755, init), Node("bin/busybox", 0o100755, busybox)]
+    nodes += [
+        Node("dev/console", 0o020600, device=(5, 1)),
+        Node("init", 0o100755, init),
+        Node("bin/busybox", 0o100755, busybox),
+    ]
     nodes += [Node(f"bin/{applet}", 0o120777, b"busybox") for applet in APPLETS]
     return gzip.compress(cpio(nodes), compresslevel=9, mtime=0)
 
@@ -214,7 +218,7 @@ def fetch(out: Path, symbols: bool, refresh: bool) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     default = Path(os.environ.get("GDBHV_KIT") or ROOT / ".kit")
-    parser.add_argument("--out", type=Path, default=default, help="where to put it (default: $GDBHV_KIT, or .kit in the clone)")
+    parser.add_argument("--out", type=Path, default=default, help="where to (default: $GDBHV_KIT, or .kit in the clone)")
     parser.add_argument("--dbg", action="store_true", help="fetch the kernel's symbols too")
     parser.add_argument("--refresh", action="store_true", help="look for newer packages")
     options = parser.parse_args()
