@@ -1,0 +1,225 @@
+//! Decoded code: blocks by physical address, found by page, dropped when their bytes are written.
+
+use crate::interp::{end_of_block, undefined, Op};
+use crate::isa::ops::Args;
+use crate::isa::{decode, pattern, Kind};
+
+/// Most instructions in a block.
+pub const MAX_LEN: usize = 64;
+
+/// A run of predecoded instructions inside one page.
+pub struct Block {
+    /// False once its bytes have changed: no new entry.
+    pub alive: bool,
+    /// Instructions in it.
+    pub len: u16,
+    /// Physical address of the first.
+    pub pa: u64,
+    /// The first op.
+    pub ops: *const Op,
+    storage: Box<[Op]>,
+}
+
+impl Block {
+    /// Wrap ops of which the last ends the block.
+    fn new(pa: u64, len: u16, ops: Vec<Op>) -> Box<Block> {
+        let storage = ops.into_boxed_slice();
+        Box::new(Block {
+            alive: true,
+            len,
+            pa,
+            ops: storage.as_ptr(),
+            storage,
+        })
+    }
+    /// Its ops.
+    pub fn ops(&self) -> &[Op] {
+        &self.storage
+    }
+}
+
+/// Predecode from `words`; the block ends at a branch, at the end of `words`, before `cut` instructions, or at [`MAX_LEN`].
+pub fn decode_block(pa: u64, words: impl Iterator<Item = u32>, cut: usize) -> Box<Block> {
+    let mut ops: Vec<Op> = Vec::with_capacity(16);
+    for (off, word) in words.take(cut.min(MAX_LEN)).enumerate() {
+        let (op, last) = decode_op(word, off as u16);
+        ops.push(op);
+        if last {
+            return Block::new(pa, ops.len() as u16, ops);
+        }
+    }
+    let len = ops.len() as u16;
+    ops.push(end(len));
+    Block::new(pa, len, ops)
+}
+
+/// The op that ends a block of `len` instructions without a branch.
+pub fn end(len: u16) -> Op {
+    Op {
+        run: end_of_block,
+        args: Args {
+            off: len,
+            ..Args::default()
+        },
+    }
+}
+
+/// Predecode one word; true if it ends a block.
+fn decode_op(word: u32, off: u16) -> (Op, bool) {
+    let row = decode::row(word);
+    match row.and_then(|r| (r.decode)(word).map(|a| (r, a))) {
+        Some((r, args)) => {
+            let run = r.run[pattern::extract(word, r.spec) as usize];
+            (
+                Op {
+                    run,
+                    args: Args { off, ..args },
+                },
+                !matches!(r.kind, Kind::Pure | Kind::Helper),
+            )
+        }
+        None => (
+            Op {
+                run: undefined,
+                args: Args {
+                    off,
+                    imm: word as u64,
+                    ..Args::default()
+                },
+            },
+            true,
+        ),
+    }
+}
+
+const PAGE_BYTES: u64 = 4096;
+
+/// The blocks of one page.
+struct CodePage {
+    at: Box<[Option<Box<Block>>; 1024]>,
+    /// Which 64-byte lines hold decoded code.
+    lines: u64,
+}
+
+/// All blocks.
+pub struct Blocks {
+    base: u64,
+    pages: Vec<Option<CodePage>>,
+    dead: Vec<Box<Block>>,
+    scratch: Box<Block>,
+    /// Page offsets (in words) that must begin a block, because a breakpoint is or was there in some page.
+    splits: [u64; 16],
+}
+
+impl Blocks {
+    /// For RAM of `size` bytes at `base`.
+    pub fn new(base: u64, size: u64) -> Blocks {
+        let pages = (0..size.div_ceil(PAGE_BYTES)).map(|_| None).collect();
+        Blocks {
+            base,
+            pages,
+            dead: Vec::new(),
+            scratch: Block::new(0, 0, vec![end(0)]),
+            splits: [0; 16],
+        }
+    }
+    fn index(&self, pa: u64) -> Option<usize> {
+        let i = pa.checked_sub(self.base)? / PAGE_BYTES;
+        ((i as usize) < self.pages.len()).then_some(i as usize)
+    }
+    /// The block at `pa`, if it is there.
+    pub fn get(&self, pa: u64) -> Option<*const Block> {
+        let page = self.pages[self.index(pa)?].as_ref()?;
+        page.at[(pa >> 2) as usize & 1023]
+            .as_deref()
+            .map(std::ptr::from_ref)
+    }
+    /// Whether the page of `pa` holds code (a write to it must come to [`Blocks::written`]).
+    pub fn is_code(&self, pa: u64) -> bool {
+        self.index(pa).is_some_and(|i| self.pages[i].is_some())
+    }
+    /// Decode the block at `pa` from the bytes of its page. True if the page held no code before.
+    pub fn insert(&mut self, pa: u64, page_bytes: &[u8]) -> (*const Block, bool) {
+        let first = (pa as usize & 0xfff) / 4;
+        let words = page_bytes[first * 4..]
+            .chunks_exact(4)
+            .map(|b| u32::from_le_bytes(b.try_into().expect("4 bytes")));
+        let cut = (first + 1..1024)
+            .find(|&o| self.splits[o / 64] >> (o % 64) & 1 != 0)
+            .unwrap_or(1024)
+            - first;
+        let block = decode_block(pa, words, cut);
+        let i = self.index(pa).expect("code is in RAM");
+        let new = self.pages[i].is_none();
+        let page = self.pages[i].get_or_insert_with(|| CodePage {
+            at: Box::new([const { None }; 1024]),
+            lines: 0,
+        });
+        for line in first / 16..=(first + block.len as usize - 1) / 16 {
+            page.lines |= 1 << line;
+        }
+        let slot = &mut page.at[first];
+        *slot = Some(block);
+        (std::ptr::from_ref(slot.as_deref().expect("just set")), new)
+    }
+    /// Forget what was decoded from `pa .. pa + len`, within one page. True if anything was.
+    pub fn written(&mut self, pa: u64, len: u64) -> bool {
+        let Some(page) = self.index(pa).and_then(|i| self.pages[i].as_mut()) else {
+            return false;
+        };
+        let (from, to) = (pa & 0xfff, (pa & 0xfff) + len);
+        let lines = (u64::MAX >> (63 - (to - 1) / 64)) & (u64::MAX << (from / 64));
+        if page.lines & lines == 0 {
+            return false;
+        }
+        let mut any = false;
+        let lowest = (from / 4).saturating_sub(MAX_LEN as u64 - 1) as usize;
+        for slot in &mut page.at[lowest..=((to - 1) / 4) as usize] {
+            if slot
+                .as_ref()
+                .is_some_and(|b| (b.pa & 0xfff) + b.len as u64 * 4 > from)
+            {
+                let mut b = slot.take().expect("some");
+                b.alive = false;
+                self.dead.push(b);
+                any = true;
+            }
+        }
+        any
+    }
+    /// Blocks begin at this page offset from now on.
+    pub fn split(&mut self, va: u64) {
+        let o = (va & 0xfff) as usize / 4;
+        if self.splits[o / 64] >> (o % 64) & 1 != 0 {
+            return;
+        }
+        self.splits[o / 64] |= 1 << (o % 64);
+        for page in self.pages.iter_mut().flatten() {
+            for slot in &mut page.at[o.saturating_sub(MAX_LEN - 1)..o] {
+                if slot
+                    .as_ref()
+                    .is_some_and(|b| (b.pa & 0xfff) / 4 + b.len as u64 > o as u64)
+                {
+                    let mut b = slot.take().expect("some");
+                    b.alive = false;
+                    self.dead.push(b);
+                }
+            }
+        }
+    }
+    /// Whether enough dead blocks have gathered to be worth a collection.
+    pub fn crowded(&self) -> bool {
+        self.dead.len() > 4096
+    }
+    /// Free the dead. No jump cache may hold a block afterwards.
+    pub fn collect(&mut self) {
+        self.dead.clear();
+    }
+    /// The first `len` instructions of `block`, until the next call.
+    pub fn partial(&mut self, block: &Block, len: u16) -> *const Block {
+        let mut ops = block.ops()[..len as usize].to_vec();
+        ops.push(end(len));
+        self.scratch = Block::new(block.pa, len, ops);
+        &*self.scratch
+    }
+}

@@ -1,0 +1,170 @@
+//! The architectural state of one PE, with its banking; no behaviour beyond keeping itself consistent.
+
+use crate::exception::Exception;
+use crate::isa::ops::reg;
+use crate::mmu::tlb::{Context, Tlb};
+use crate::pstate::{Flags, Pstate};
+use crate::sysreg::{Reg, REG_SPACE};
+
+/// What LDXR marked: a physical range and the data seen there (`MarkExclusiveLocal`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Monitor {
+    /// First byte marked.
+    pub pa: u64,
+    /// Bytes marked, 1 to 16.
+    pub bytes: u8,
+}
+
+/// What a PE is doing between two instructions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Power {
+    /// Executing.
+    On,
+    /// In WFI: waits for an interrupt, masked or not.
+    Wfi,
+    /// In WFE: waits for an event or an interrupt. `until` is a WFET timeout of CNTVCT.
+    Wfe,
+    /// Off, until PSCI CPU_ON.
+    Off,
+    /// Hosted: the host side has nothing to run on it until a physical interrupt is pending.
+    Idle,
+}
+
+/// One PE.
+#[repr(C)]
+pub struct Cpu {
+    /// X0-X30, the SP in use, and the two halves of ZR (see `isa::ops::reg`).
+    pub x: [u64; 34],
+    /// NZCV.
+    pub flags: Flags,
+    /// Whether an FP or SIMD instruction would trap now (CPACR_EL1, CPTR_EL2): kept by `context::refresh`.
+    pub fp_traps: bool,
+    /// Address of the block that executes; between blocks, of the next instruction.
+    pub pc: u64,
+    /// The translation context in use: owned by `tlb`, replaced when it changes.
+    pub ctx: *mut Context,
+    /// Position in its block of the instruction that left it early.
+    pub off: u16,
+    /// Physical address of the block that executes.
+    pub block_pa: u64,
+    /// Index in the machine.
+    pub id: usize,
+    /// PSTATE but for NZCV.
+    pub pstate: Pstate,
+    /// SP_EL0, SP_EL1, SP_EL2; the one in use is stale here and current in `x[31]`.
+    pub sp: [u64; 3],
+    /// V0-V31.
+    pub v: [u128; 32],
+    /// FPCR.
+    pub fpcr: u32,
+    /// FPSR.
+    pub fpsr: u32,
+    /// System registers without a home of their own, by encoding.
+    pub sys: Box<[u64; REG_SPACE]>,
+    /// The local exclusive monitor.
+    pub monitor: Option<Monitor>,
+    /// The event register (SEV, WFE).
+    pub event: bool,
+    /// Executing, waiting or off.
+    pub power: Power,
+    /// The exception that ended an instruction; taken by the dispatcher.
+    pub raised: Option<Exception>,
+    /// Cached translations.
+    pub tlb: Tlb,
+    /// VA to block.
+    pub jump: Box<[crate::interp::Jump; crate::interp::JUMPS]>,
+}
+
+// SAFETY: `ctx` and the jump cache point to boxes that the machine owns; a Cpu moves between threads only with its machine.
+unsafe impl Send for Cpu {}
+
+impl Cpu {
+    /// A PE after reset at exception level `el`, with zeroed general registers.
+    pub fn new(id: usize, el: u8) -> Cpu {
+        let mut tlb = Tlb::new();
+        let ctx = tlb.initial();
+        Cpu {
+            x: [0; 34],
+            flags: Flags::default(),
+            fp_traps: true,
+            pc: 0,
+            ctx,
+            off: 0,
+            block_pa: 0,
+            id,
+            pstate: Pstate::reset(el),
+            sp: [0; 3],
+            v: [0; 32],
+            fpcr: 0,
+            fpsr: 0,
+            sys: vec![0u64; REG_SPACE]
+                .into_boxed_slice()
+                .try_into()
+                .expect("length"),
+            monitor: None,
+            event: false,
+            power: Power::On,
+            raised: None,
+            tlb,
+            jump: crate::interp::empty_jumps(),
+        }
+    }
+
+    /// A system register's stored value (no side effects; registers of devices are not stored here).
+    #[inline(always)]
+    pub fn get(&self, r: Reg) -> u64 {
+        self.sys[r.index()]
+    }
+    /// Store a system register's value (no side effects).
+    #[inline(always)]
+    pub fn set(&mut self, r: Reg, v: u64) {
+        self.sys[r.index()] = v;
+    }
+
+    /// Index in `sp` of the stack pointer in use.
+    #[inline]
+    pub fn sp_index(&self) -> usize {
+        if self.pstate.sp == 0 {
+            0
+        } else {
+            self.pstate.el as usize
+        }
+    }
+    /// SP_ELn.
+    pub fn sp_el(&self, el: usize) -> u64 {
+        if el == self.sp_index() {
+            self.x[reg::SP as usize]
+        } else {
+            self.sp[el]
+        }
+    }
+    /// Write SP_ELn.
+    pub fn set_sp_el(&mut self, el: usize, v: u64) {
+        if el == self.sp_index() {
+            self.x[reg::SP as usize] = v;
+        }
+        self.sp[el] = v;
+    }
+    /// Replace PSTATE, switching the stack pointer. The caller refreshes the context (`context::refresh`).
+    pub fn set_pstate(&mut self, p: Pstate) {
+        let old = self.sp_index();
+        self.sp[old] = self.x[reg::SP as usize];
+        self.pstate = p;
+        self.x[reg::SP as usize] = self.sp[self.sp_index()];
+    }
+    /// PSTATE in the layout of SPSR_ELx.
+    pub fn spsr(&self) -> u64 {
+        self.pstate.to_spsr(self.flags)
+    }
+
+    /// End the instruction with an exception.
+    #[cold]
+    pub fn raise(&mut self, e: Exception) -> Trap {
+        self.raised = Some(e);
+        Trap
+    }
+}
+
+/// The instruction did not complete; `Cpu::raised` says why, or the debugger wants to stop before it (`Shared::debug`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trap;

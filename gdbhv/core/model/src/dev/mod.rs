@@ -1,0 +1,32 @@
+//! Devices of the board.
+
+/// What a device may know while it is accessed.
+#[derive(Clone, Copy, Debug)]
+pub struct DevCtx {
+    /// Virtual time in nanoseconds (instructions).
+    pub now: u64,
+    /// Index of the CPU that accesses it.
+    pub cpu: usize,
+}
+
+/// A memory-mapped device. Offsets are from its base; sizes are 1, 2, 4 or 8 bytes, naturally aligned.
+///
+/// After each access and each event the bus asks for [`Device::irq`] and hands the level to the interrupt controller.
+pub trait Device: Send {
+    /// Name in the board's table.
+    fn name(&self) -> &'static str;
+    /// Read a register; may have side effects. None: nothing there, an external abort.
+    fn read(&mut self, offset: u64, size: u8, ctx: DevCtx) -> Option<u64>;
+    /// Write a register. None: nothing there.
+    fn write(&mut self, offset: u64, size: u8, value: u64, ctx: DevCtx) -> Option<()>;
+    /// Level of the device's interrupt line.
+    fn irq(&self) -> bool {
+        false
+    }
+    /// When the device wants [`Device::event`] called (virtual time), if ever.
+    fn deadline(&self) -> Option<u64> {
+        None
+    }
+    /// Virtual time has reached [`Device::deadline`].
+    fn event(&mut self, _now: u64) {}
+}

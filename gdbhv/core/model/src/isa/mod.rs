@@ -1,0 +1,200 @@
+//! The instruction set: rows, collected from the group files into the decode table.
+//!
+//! A row is a pattern, a name, a feature, a kind and a body. Three kinds:
+//! * **pure**: a function generic over the back end ([`ops::Ops`]), instantiated for the interpreter (a fast and a slow
+//!   one), the effects recorder and, one day, compilers. `branch` rows are pure rows that end a block.
+//! * **helper**: one concrete function of (CPU, what CPUs share, instruction word). `fp` rows are helpers behind the FP trap check.
+//! * **undefined**: listed so that it is decided and not forgotten.
+//!
+//! Adding an instruction is adding a row to its group's file.
+
+pub mod addsub;
+pub mod branch;
+pub mod decode;
+pub mod load_store;
+pub mod ops;
+pub mod pattern;
+
+use crate::cpu::{Cpu, Trap};
+use crate::effects::Effects;
+use crate::interp::Run;
+use crate::shared::Shared;
+use ops::Args;
+use pattern::Pattern;
+
+/// What a helper did with the flow of control.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// On to the next instruction.
+    Next,
+    /// On to the next instruction, but look at interrupts, the context and the debugger first.
+    Sync,
+    /// `Cpu::pc` holds the next instruction's address.
+    Jump,
+}
+
+/// The function of a helper row. `Cpu::pc + 4 * Cpu::off` is its address (`Cpu::here`).
+pub type Helper = fn(&mut Cpu, &mut Shared, u32) -> Result<Flow, Trap>;
+
+/// How a row is executed.
+#[derive(Clone, Copy)]
+pub enum Kind {
+    /// Generic over back ends.
+    Pure,
+    /// Pure, and ends the block.
+    Branch,
+    /// Concrete.
+    Helper,
+    /// Concrete, and ends the block.
+    HelperEnd,
+    /// Not allocated here: UNDEFINED.
+    Undefined,
+}
+
+/// Number of instantiations of a pure row, one for each value of its specialised bits (at most 4).
+pub const SPECS: usize = 16;
+
+/// One row of the instruction table.
+pub struct Row {
+    /// The Arm ARM's mnemonic and a class suffix, e.g. `ADD_imm`.
+    pub name: &'static str,
+    /// Encoding.
+    pub pattern: Pattern,
+    /// The FEAT_ name without `FEAT_`, or `base`.
+    pub feature: &'static str,
+    /// How it runs.
+    pub kind: Kind,
+    /// Bits that pick the instantiation.
+    pub spec: u32,
+    /// Operands of a word; None if the word is unallocated after all.
+    pub decode: fn(u32) -> Option<Args>,
+    /// Interpreter entries.
+    pub run: [Run; SPECS],
+    /// What it reads and writes (pure rows only).
+    pub effects: Option<[fn(&Args, &mut Effects); SPECS]>,
+}
+
+/// `[$f::<{i(0)}>, ... $f::<{i(15)}>]`
+#[macro_export]
+macro_rules! instances {
+    ($f:ident, $i:ident) => {
+        [
+            $f::<{ $i(0) }>,
+            $f::<{ $i(1) }>,
+            $f::<{ $i(2) }>,
+            $f::<{ $i(3) }>,
+            $f::<{ $i(4) }>,
+            $f::<{ $i(5) }>,
+            $f::<{ $i(6) }>,
+            $f::<{ $i(7) }>,
+            $f::<{ $i(8) }>,
+            $f::<{ $i(9) }>,
+            $f::<{ $i(10) }>,
+            $f::<{ $i(11) }>,
+            $f::<{ $i(12) }>,
+            $f::<{ $i(13) }>,
+            $f::<{ $i(14) }>,
+            $f::<{ $i(15) }>,
+        ]
+    };
+}
+
+/// Rows of one group of pure instructions:
+/// `KIND NAME "pattern" "letters to specialise on" feature decode, body;`
+///
+/// `body` is `fn<B: Ops, const I: u32>(&mut B, &Args) -> Result<(), B::E>`, where I has the word's fixed and specialised bits.
+#[macro_export]
+macro_rules! pure_rows {
+    ($($kind:ident $name:ident $pat:literal $spec:literal $feature:ident $decode:expr, $body:ident;)*) => {
+        /// The rows of this group.
+        pub const ROWS: &[$crate::isa::Row] = &[$({
+            use $crate::{cpu::Cpu, effects::Effects, interp::{Exit, Fast, Op, Slow}, isa::ops::Args, shared::Shared};
+            const P: $crate::isa::pattern::Pattern = $crate::isa::pattern::Pattern::new($pat);
+            const M: u32 = P.letters($spec);
+            const fn word(k: u32) -> u32 {
+                P.value | $crate::isa::pattern::deposit(k, M)
+            }
+            fn fast<const I: u32>(cpu: &mut Cpu, op: &Op, sh: &mut Shared) -> Exit {
+                match $body::<Fast, I>(&mut Fast { cpu }, &op.args) {
+                    Ok(()) => $crate::pure_rows!(@done $kind cpu op sh),
+                    Err(_) => slow::<I>(cpu, op, sh),
+                }
+            }
+            #[cold]
+            fn slow<const I: u32>(cpu: &mut Cpu, op: &Op, sh: &mut Shared) -> Exit {
+                let done = $body::<Slow, I>(&mut Slow { cpu, sh }, &op.args);
+                $crate::pure_rows!(@slow $kind cpu op sh done)
+            }
+            fn effects<const I: u32>(args: &Args, e: &mut Effects) {
+                let _ = $body::<Effects, I>(e, args);
+            }
+            $crate::isa::Row {
+                name: stringify!($name),
+                pattern: P,
+                feature: stringify!($feature),
+                kind: $crate::isa::Kind::$kind,
+                spec: M,
+                decode: $decode,
+                run: $crate::instances!(fast, word),
+                effects: Some($crate::instances!(effects, word)),
+            }
+        }),*];
+    };
+    (@done Pure $cpu:ident $op:ident $sh:ident) => { $crate::interp::next($cpu, $op, $sh) };
+    (@done Branch $cpu:ident $op:ident $sh:ident) => { Exit::Block };
+    (@slow Pure $cpu:ident $op:ident $sh:ident $done:ident) => { $crate::interp::after_slow($cpu, $op, $sh, $done) };
+    (@slow Branch $cpu:ident $op:ident $sh:ident $done:ident) => {
+        match $done {
+            Ok(()) => Exit::Block,
+            Err(_) => { $cpu.off = $op.args.off; Exit::Trap }
+        }
+    };
+}
+
+/// Rows of one group of helpers: `KIND NAME "pattern" feature function;` with KIND one of Helper, HelperEnd, Fp (a helper
+/// behind the FP and SIMD trap check), Undefined (function is ignored: write `undefined`).
+#[macro_export]
+macro_rules! helper_rows {
+    ($($kind:ident $name:ident $pat:literal $feature:ident $f:expr;)*) => {
+        /// The rows of this group.
+        pub const ROWS: &[$crate::isa::Row] = &[$({
+            use $crate::{cpu::Cpu, interp::{Exit, Op}, shared::Shared};
+            fn run(cpu: &mut Cpu, op: &Op, sh: &mut Shared) -> Exit {
+                $crate::helper_rows!(@run $kind cpu op sh $f)
+            }
+            $crate::isa::Row {
+                name: stringify!($name),
+                pattern: $crate::isa::pattern::Pattern::new($pat),
+                feature: stringify!($feature),
+                kind: $crate::helper_rows!(@kind $kind),
+                spec: 0,
+                decode: $crate::isa::whole_word,
+                run: [run as $crate::interp::Run; $crate::isa::SPECS],
+                effects: None,
+            }
+        }),*];
+    };
+    (@kind Helper) => { $crate::isa::Kind::Helper };
+    (@kind Fp) => { $crate::isa::Kind::Helper };
+    (@kind HelperEnd) => { $crate::isa::Kind::HelperEnd };
+    (@kind Undefined) => { $crate::isa::Kind::Undefined };
+    (@run Undefined $cpu:ident $op:ident $sh:ident $f:expr) => { $crate::interp::undefined($cpu, $op, $sh) };
+    (@run Fp $cpu:ident $op:ident $sh:ident $f:expr) => { $crate::interp::run_fp($cpu, $op, $sh, $f) };
+    (@run Helper $cpu:ident $op:ident $sh:ident $f:expr) => { $crate::interp::run_helper($cpu, $op, $sh, $f) };
+    (@run HelperEnd $cpu:ident $op:ident $sh:ident $f:expr) => { $crate::interp::run_helper($cpu, $op, $sh, $f) };
+}
+
+/// Decode of helper rows: the word itself is the operand.
+pub fn whole_word(insn: u32) -> Option<Args> {
+    Some(Args {
+        imm: insn as u64,
+        ..Args::default()
+    })
+}
+
+/// The groups, in the order of the Arm ARM's encoding index. Patterns do not overlap (checked by the tests).
+pub const GROUPS: &[(&str, &[Row])] = &[
+    ("addsub", addsub::ROWS),
+    ("branch", branch::ROWS),
+    ("load_store", load_store::ROWS),
+];

@@ -1,0 +1,18 @@
+//! The machine model: no Python, no JIT.
+#![allow(clippy::missing_safety_doc)]
+pub mod bits;
+pub mod blocks;
+pub mod cpu;
+pub mod crc;
+pub mod debug;
+pub mod dev;
+pub mod effects;
+pub mod exception;
+pub mod interp;
+pub mod isa;
+pub mod mem;
+pub mod memory;
+pub mod mmu;
+pub mod pstate;
+pub mod shared;
+pub mod sysreg;

@@ -1,0 +1,1 @@
+//! The address map outside RAM: typed ranges, each with its device.

@@ -1,0 +1,118 @@
+//! PSTATE, and SPSR_ELx both ways (Arm ARM D1.4, C5.2.18 SPSR_EL1).
+
+use crate::bits::{bit, bits};
+
+/// NZCV, a byte each (0 or 1): the interpreter writes them with one host instruction each.
+#[repr(C)]
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct Flags {
+    /// Negative.
+    pub n: u8,
+    /// Zero.
+    pub z: u8,
+    /// Carry.
+    pub c: u8,
+    /// Overflow.
+    pub v: u8,
+}
+
+impl Flags {
+    /// As PSTATE has them: bits 31:28.
+    #[inline]
+    pub const fn pack(self) -> u64 {
+        (self.n as u64) << 31
+            | (self.z as u64) << 30
+            | (self.c as u64) << 29
+            | (self.v as u64) << 28
+    }
+    /// From bits 31:28.
+    #[inline]
+    pub const fn unpack(v: u64) -> Flags {
+        Flags {
+            n: (v >> 31 & 1) as u8,
+            z: (v >> 30 & 1) as u8,
+            c: (v >> 29 & 1) as u8,
+            v: (v >> 28 & 1) as u8,
+        }
+    }
+}
+
+/// The fields of PSTATE other than NZCV.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pstate {
+    /// Exception level, 0 to 2.
+    pub el: u8,
+    /// SPSel: 1 uses SP_ELx, 0 SP_EL0.
+    pub sp: u8,
+    /// D, A, I, F masks as bits 3:0 (D is bit 3).
+    pub daif: u8,
+    /// Software step.
+    pub ss: bool,
+    /// Illegal execution state.
+    pub il: bool,
+    /// Privileged access never.
+    pub pan: bool,
+    /// User access override.
+    pub uao: bool,
+    /// Data-independent timing.
+    pub dit: bool,
+    /// Tag check override.
+    pub tco: bool,
+    /// Speculative store bypass safe.
+    pub ssbs: bool,
+    /// Branch type (FEAT_BTI).
+    pub btype: u8,
+}
+
+impl Pstate {
+    /// After reset at exception level `el`: DAIF set, SP_ELx (R_RBRFN, `AArch64.TakeReset`).
+    pub const fn reset(el: u8) -> Pstate {
+        Pstate {
+            el,
+            sp: 1,
+            daif: 0xf,
+            ss: false,
+            il: false,
+            pan: false,
+            uao: false,
+            dit: false,
+            tco: false,
+            ssbs: false,
+            btype: 0,
+        }
+    }
+
+    /// The layout of SPSR_ELx for AArch64, with `flags` in 31:28 (`GetPSRFromPSTATE`).
+    pub const fn to_spsr(self, flags: Flags) -> u64 {
+        flags.pack()
+            | (self.tco as u64) << 25
+            | (self.dit as u64) << 24
+            | (self.uao as u64) << 23
+            | (self.pan as u64) << 22
+            | (self.ss as u64) << 21
+            | (self.il as u64) << 20
+            | (self.ssbs as u64) << 12
+            | (self.btype as u64) << 10
+            | (self.daif as u64) << 6
+            | (self.el as u64) << 2
+            | self.sp as u64
+    }
+
+    /// From an SPSR whose mode field is legal (the caller has checked it; `SetPSTATEFromPSR`).
+    pub const fn from_spsr(v: u64) -> (Pstate, Flags) {
+        let p = Pstate {
+            el: bits(v, 3, 2) as u8,
+            sp: (v & 1) as u8,
+            daif: bits(v, 9, 6) as u8,
+            ss: bit(v, 21),
+            il: bit(v, 20),
+            pan: bit(v, 22),
+            uao: bit(v, 23),
+            dit: bit(v, 24),
+            tco: bit(v, 25),
+            ssbs: bit(v, 12),
+            btype: bits(v, 11, 10) as u8,
+        };
+        (p, Flags::unpack(v))
+    }
+}
