@@ -34,9 +34,19 @@ vectors:
     .endr
     .size vectors, . - vectors
 
+/* The .cfi lines let a debugger's backtrace go on from the handler to the interrupted code. */
+    .cfi_sections .debug_frame
     .balign 0x80
     .type save_call_restore, %function
 save_call_restore:
+    .cfi_startproc
+    .cfi_signal_frame
+    .cfi_def_cfa sp, 0x120
+    .cfi_return_column 32                   // PC, in GDB's numbering
+    .cfi_offset 32, 0x0f8 - 0x120
+    .irp    n, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30
+    .cfi_offset \n, \n * 8 - 0x120
+    .endr
     stp     x2, x3, [sp, #0x10]
     stp     x4, x5, [sp, #0x20]
     stp     x6, x7, [sp, #0x30]
@@ -84,4 +94,5 @@ save_call_restore:
     ldp     x0, x1, [sp, #0x00]
     add     sp, sp, #0x120
     eret
+    .cfi_endproc
     .size save_call_restore, . - save_call_restore
