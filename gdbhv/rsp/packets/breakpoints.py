@@ -1,0 +1,47 @@
+"""Breakpoints and watchpoints: Z0 (software), Z1 (hardware), Z2 to Z4 (write, read, access).
+
+Source: GDB manual E.4.1 "Packets".  GDB takes all of them out at every stop and puts them back at every resume, so both
+are cheap and may be repeated.  The packet names no process: it is that of the last Hg, which GDB sends before when there
+are two.
+"""
+
+from __future__ import annotations
+
+from gdbhv.errors import PacketError
+from gdbhv.rsp import codec
+from gdbhv.rsp.registry import packet
+from gdbhv.rsp.session import Session
+
+_WATCH_LIMIT = 1 << 16  # bytes
+
+
+@packet("Z", features="swbreak+;hwbreak+", text_errors=True)
+def insert(session: Session, args: bytes) -> bytes:
+    row = _row(session, args)
+    if args.count(b";"):
+        raise PacketError("Z", "conditions and commands of breakpoints are evaluated by GDB, not here")
+    session.target.insert_breakpoint(*row)
+    session.breakpoints.add(row)
+    return b"OK"
+
+
+@packet("z", text_errors=True)
+def remove(session: Session, args: bytes) -> bytes:
+    row = _row(session, args)
+    session.target.remove_breakpoint(*row)
+    session.breakpoints.discard(row)
+    return b"OK"
+
+
+def _row(session: Session, args: bytes) -> tuple[int, int, int, int]:
+    """Parse ``type,addr,kind`` and scope it by the selected process."""
+    kind_text, _, rest = args.partition(b";")[0].partition(b",")
+    kind = codec.number(kind_text)
+    if kind > 4:
+        raise PacketError("Z", f"no breakpoint has the type {kind}")
+    address, length = codec.pair(rest)
+    if kind <= 1 and length != 4:
+        raise PacketError("Z", f"AArch64 instructions have 4 bytes, not {length}")
+    if kind >= 2 and not 0 < length <= _WATCH_LIMIT:
+        raise PacketError("Z", f"a watchpoint covers 1 to {_WATCH_LIMIT} bytes, not {length}")
+    return session.general.pid, kind, address, length

@@ -1,0 +1,41 @@
+"""Exits as GDB's own `catch syscall`: the number is that of the exit's class, the return is the entry after it.
+
+Source: GDB manual E.4 (QCatchSyscalls).  `catch syscall 0x1016` stops on HVC; `catch syscall 0x1216` when its handler is
+done and the guest goes on.  Numbers below 300 or so would show as names of Linux system calls.
+"""
+
+from __future__ import annotations
+
+from gdbhv.errors import PacketError
+from gdbhv.rsp import codec
+from gdbhv.rsp.registry import packet
+from gdbhv.rsp.session import Session
+from gdbhv.rsp.stop import ENTRY_NUMBER
+from gdbhv.target import CatchEvents
+
+
+@packet("QCatchSyscalls:", features="QCatchSyscalls+", text_errors=True)
+def catch_syscalls(session: Session, args: bytes) -> bytes:
+    switch, *texts = args.split(b";")
+    numbers = {codec.number(text, 1 << 16) for text in texts}
+    match switch:
+        case b"0":
+            events = CatchEvents()
+        case b"1" if not numbers:
+            events = CatchEvents(None, None)
+        case b"1":
+            events = CatchEvents({n for n in numbers if not is_entry(n)}, {n - ENTRY_NUMBER for n in numbers if is_entry(n)})
+        case _:
+            raise PacketError("QCatchSyscalls", "QCatchSyscalls is followed by :0 or :1")
+    pid = session.general.pid
+    session.target.catch_exits(pid, events)
+    if switch == b"0":
+        session.catches.pop(pid, None)
+    else:
+        session.catches[pid] = events
+    return b"OK"
+
+
+def is_entry(number: int) -> bool:
+    """Tell entries' numbers from exits': exits are 0x1000 to 0x11ff."""
+    return number & ENTRY_NUMBER != 0

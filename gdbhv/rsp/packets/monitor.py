@@ -1,0 +1,34 @@
+"""`monitor COMMAND`: qRcmd, answered by O packets as the lines come (GDB manual E.4, qRcmd)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gdbhv.errors import GdbhvError, PacketError
+from gdbhv.rsp import codec
+from gdbhv.rsp.registry import packet
+from gdbhv.rsp.session import Session, console
+
+
+@packet("qRcmd,")
+def remote_command(session: Session, args: bytes) -> Iterator[bytes]:
+    line = codec.data(args).decode("utf-8", "replace")
+    monitor = session.shared.monitor
+    if monitor is None:
+        raise PacketError("qRcmd", "this server has no monitor commands")
+    return _answers(session, iter(monitor(line, session.general)))
+
+
+def _answers(session: Session, lines: Iterator[str]) -> Iterator[bytes]:
+    """Yield the lines, then OK. A refusal is shown as a line, since GDB 13 prints no text of an error here."""
+    try:
+        for line in lines:
+            yield from console(line + "\n")
+    except GdbhvError as error:
+        if "error-message" in session.features:
+            raise
+        yield from console(f"{error}\n")
+        yield b"E01"
+        return
+    session.refresh()
+    yield b"OK"

@@ -1,0 +1,63 @@
+"""Registers: all of the core ones by g and G, any one by p and P.
+
+Source: GDB manual E.4.1 "Packets".  A register that cannot be read answers ``xx..``, which GDB shows as ``<unavailable>``;
+an error would end the listing of ``info registers``.
+"""
+
+from __future__ import annotations
+
+from gdbhv.errors import PacketError, RegisterError
+from gdbhv.rsp import codec, tdesc
+from gdbhv.rsp.registry import packet
+from gdbhv.rsp.session import Session
+
+
+@packet("g")
+def read_all(session: Session, args: bytes) -> bytes:
+    return session.target.read_core(session.general).hex().encode()
+
+
+@packet("G")
+def write_all(session: Session, args: bytes) -> bytes:
+    """Write the registers that differ, so that none is legalized that nobody changed."""
+    new = codec.data(args)
+    thread = session.general
+    old = session.target.read_core(thread)
+    if len(new) < len(old):
+        raise PacketError("G", f"G needs {len(old)} bytes of registers, not {len(new)}")
+    offset = 0
+    for number in range(tdesc.CPSR + 1):
+        name, size = _find(session, number)
+        value = new[offset : offset + size]
+        if value != old[offset : offset + size]:
+            session.target.write_register(thread, name, int.from_bytes(value, "little"))
+        offset += size
+    return b"OK"
+
+
+@packet("p")
+def read_one(session: Session, args: bytes) -> bytes:
+    name, size = _find(session, codec.number(args))
+    try:
+        return codec.register(session.target.read_register(session.general, name), size)
+    except RegisterError:
+        return b"xx" * size
+
+
+@packet("P", text_errors=True)
+def write_one(session: Session, args: bytes) -> bytes:
+    """Never says OK to a write that was dropped."""
+    number, _, text = args.partition(b"=")
+    name, size = _find(session, codec.number(number))
+    value = codec.data(text)
+    if len(value) != size:
+        raise PacketError("P", f"register {name} has {size} bytes, not {len(value)}")
+    session.target.write_register(session.general, name, int.from_bytes(value, "little"))
+    return b"OK"
+
+
+def _find(session: Session, number: int) -> tuple[str | int, int]:
+    found = session.shared.description.find(number)
+    if found is None:
+        raise PacketError("p", f"no register has the number 0x{number:x}")
+    return found

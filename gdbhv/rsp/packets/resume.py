@@ -1,0 +1,124 @@
+"""Going on: vCont and its elders c, s, C and S, and `?`.
+
+Source: GDB manual E.4.1 (vCont), E.3 "Stop Reply Packets".  Signals are of no meaning to a machine: C and S are c and s.
+For each thread the leftmost action that names it counts, and a thread that none names stays stopped: GDB passes a breakpoint
+with ``vCont;s:p1.1`` alone.  VMs that the debugger has let go of run whenever anything runs.
+"""
+
+from __future__ import annotations
+
+from gdbhv.errors import PacketError
+from gdbhv.rsp import codec
+from gdbhv.rsp.codec import ALL, ThreadSpec
+from gdbhv.rsp.registry import packet
+from gdbhv.rsp.session import Run, Session
+from gdbhv.target import Action, Stop, StopKind
+
+_EVERY = ThreadSpec(ALL, ALL)
+
+
+@packet("?")
+def why_stopped(session: Session, args: bytes) -> bytes:
+    session.refresh()
+    if not session.threads:
+        return b"W00"
+    stop = session.shared.last_stop
+    if stop is None or stop.kind is StopKind.POWEROFF or stop.thread not in session.threads:
+        stop = Stop(StopKind.STEP, session.general)
+    session.general = stop.thread
+    return session.stop_answer(Stop(StopKind.STEP, stop.thread))
+
+
+@packet("vCont?")
+def actions_supported(session: Session, args: bytes) -> bytes:
+    return b"vCont;c;C;s;S;t;r"
+
+
+@packet("vCont;")
+def resume(session: Session, args: bytes) -> bytes | None:
+    run = session.resume_cache.get(args)
+    if run is None:
+        run = _resolve(session, [_action(text) for text in args.split(b";")])
+        session.resume_cache[bytes(args)] = run
+    return _start(session, run)
+
+
+@packet("vCtrlC")
+def ctrl_c(session: Session, args: bytes) -> bytes:
+    """Of non-stop mode; nothing runs while packets are heard."""
+    return b"OK"
+
+
+@packet("c")
+def continue_plain(session: Session, args: bytes) -> bytes | None:
+    return _plain(session, args, b"c")
+
+
+@packet("C")
+def continue_with_signal(session: Session, args: bytes) -> bytes | None:
+    return _plain(session, args, b"C")
+
+
+@packet("s")
+def step_plain(session: Session, args: bytes) -> bytes | None:
+    return _plain(session, args, b"s")
+
+
+@packet("S")
+def step_with_signal(session: Session, args: bytes) -> bytes | None:
+    return _plain(session, args, b"S")
+
+
+def _plain(session: Session, args: bytes, kind: bytes) -> bytes | None:
+    """``c [addr]``, ``C sig[;addr]``: of the threads that Hc chose; ``s`` of one thread."""
+    address = args.rpartition(b";")[2] if b";" in args or kind in b"cs" else b""
+    if address:
+        session.target.write_register(session.general, "pc", codec.number(address))
+    spec = session.continue_thread
+    if kind in b"sS":
+        one = session.pick(spec) if spec.tid > 0 else session.general
+        spec = ThreadSpec(one.pid, one.tid)
+    return _start(session, _resolve(session, [(kind.lower(), None, spec)]))
+
+
+_Choice = tuple[bytes, tuple[int, int] | None, ThreadSpec]  # letter, range, whose
+
+
+def _action(text: bytes) -> _Choice:
+    what, found, who = text.partition(b":")
+    spec = codec.thread_spec(who) if found else _EVERY
+    letter, rest = what[:1], what[1:]
+    if letter in (b"c", b"s", b"t") and not rest:
+        return letter, None, spec
+    if letter in (b"C", b"S") and len(rest) == 2:
+        codec.number(rest)
+        return letter.lower(), None, spec
+    if letter == b"r":
+        return letter, codec.pair(rest), spec
+    raise PacketError("vCont", f"vCont has no action '{what[:20].decode('ascii', 'replace')}'")
+
+
+def _resolve(session: Session, choices: list[_Choice]) -> Run:
+    """Give each thread its leftmost action."""
+    session.refresh()
+    actions: list[Action] = []
+    named = False
+    for thread in session.threads:
+        for letter, limits, spec in choices:
+            if spec.matches(thread):
+                named = True
+                if letter != b"t":
+                    actions.append(Action(thread, step=letter != b"c", range=limits))
+                break
+    if not named:
+        raise PacketError("vCont", "no thread is named that there is")
+    if actions:
+        actions += [Action(thread) for thread in session.free_threads()]
+    return Run(tuple(actions), any(action.step for action in actions))
+
+
+def _start(session: Session, run: Run) -> bytes | None:
+    if not run.actions:  # only `t`, which belongs to non-stop mode: nothing moves
+        return session.stop_answer(Stop(StopKind.STEP, session.general))
+    session.run = run
+    return None

@@ -1,0 +1,37 @@
+"""Documents that GDB reads in windows: qXfer (GDB manual E.4, qXfer; framing of windows in ``codec.window``)."""
+
+from __future__ import annotations
+
+from gdbhv.errors import PacketError
+from gdbhv.rsp import codec
+from gdbhv.rsp.framing import escape
+from gdbhv.rsp.packets.threads import threads_xml
+from gdbhv.rsp.registry import packet
+from gdbhv.rsp.session import Session
+
+
+@packet("qXfer:features:read:", features="qXfer:features:read+")
+def features(session: Session, args: bytes) -> bytes:
+    annex, _, rest = args.partition(b":")
+    if annex != b"target.xml":
+        raise PacketError("qXfer:features", "the only description is target.xml")
+    return escape(codec.window(rest, session.shared.description.xml))
+
+
+@packet("qXfer:threads:read::", features="qXfer:threads:read+")
+def threads(session: Session, args: bytes) -> bytes:
+    """The list is made at the first window and kept for the next ones, so that they fit together."""
+    if codec.pair(args)[0] == 0:
+        session.threads_document = threads_xml(session)
+    return escape(codec.window(args, session.threads_document))
+
+
+@packet("qXfer:exec-file:read:", features="qXfer:exec-file:read+")
+def exec_file(session: Session, args: bytes) -> bytes:
+    """The annex is the process. There is no vFile: GDB opens the path on its own machine."""
+    annex, _, rest = args.partition(b":")
+    pid = codec.number(annex, 1 << 31) if annex else session.general.pid
+    path = session.shared.exec_file(pid) if session.shared.exec_file is not None else None
+    if path is None:
+        raise PacketError("qXfer:exec-file", f"no ELF file is known for VM {pid}: use `file` or `symbol-file`")
+    return escape(codec.window(rest, path.encode()))

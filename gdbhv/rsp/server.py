@@ -1,0 +1,444 @@
+"""The server: TCP on loopback, a Unix socket or stdio; the only file of the protocol that does I/O.
+
+One thread talks to the client.  Steps run in that thread, with a budget; whatever takes longer runs in a second thread while
+the first listens for the break byte and for a client that goes away.  What the machine does while nobody is attached::
+
+    held  --client-->  attached  --D-->  free  --client-->  attached        (held: stopped; free: running)
+                          |
+                          +--connection lost-->  held
+
+One client controls the machine; a second one is told so and let go.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import select
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from queue import SimpleQueue
+
+import gdbhv.rsp.packets  # noqa: F401  (fills the registry)
+from gdbhv.errors import GdbhvError
+from gdbhv.rsp.framing import frame
+from gdbhv.rsp.session import ExecFile, Monitor, Outcome, Run, Session, Shared
+from gdbhv.rsp.tdesc import Description, RegisterRow
+from gdbhv.target import Action, Stop, StopKind, Target
+
+log = logging.getLogger("gdbhv.rsp")
+
+BRIEF_BUDGET = 20_000
+"""Instructions that a step may take in the thread of the server: a fraction of a millisecond."""
+
+_POLL_SECONDS = 200e-6  # after an answer, before sleeping: GDB's next packet is on its way
+_SEND_SECONDS = 30.0  # a client that reads nothing for so long is gone
+_CHUNK = 1 << 16
+_BUSY = b"+" + frame(b"E.another debugger controls this machine: detach it first")
+
+
+class AddressError(GdbhvError, ValueError):
+    """A listening address that is none: ``address``."""
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(f"{address}: {reason}; write [HOST:]PORT, unix:PATH or stdio")
+        self.address = address
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a debugger connects: ``kind`` is "tcp", "unix" or "stdio"."""
+
+    kind: str
+    host: str = ""
+    port: int = 0
+    path: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """Parse ``[HOST:]PORT``, ``unix:PATH`` or ``stdio``. Without a host it is 127.0.0.1.
+
+        :raises AddressError: none of the three.
+        """
+        if text == "stdio":
+            return cls("stdio")
+        if text.startswith("unix:"):
+            if not text[5:]:
+                raise AddressError(text, "the path is missing")
+            return cls("unix", path=text[5:])
+        host, found, port_text = text.rpartition(":")
+        if not port_text.isascii() or not port_text.isdigit() or int(port_text) > 0xFFFF:
+            raise AddressError(text, "the port is no number up to 65535")
+        if found and not host:
+            raise AddressError(text, "the host is missing (0.0.0.0 for all interfaces, by name only)")
+        return cls("tcp", host.strip("[]") or "127.0.0.1", int(port_text))
+
+    def __str__(self) -> str:
+        if self.kind == "tcp":
+            return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return f"unix:{self.path}" if self.kind == "unix" else "stdio"
+
+    @property
+    def wide(self) -> bool:
+        """Tell whether other machines may reach it."""
+        return self.kind == "tcp" and not (self.host.startswith("127.") or self.host in ("localhost", "::1"))
+
+
+class _Stream:
+    """A client's connection: two file descriptors, the same one for a socket."""
+
+    def __init__(self, reader: int, writer: int, sock: socket.socket | None = None) -> None:
+        self.reader, self.writer, self._sock = reader, writer, sock
+        os.set_blocking(reader, False)
+        os.set_blocking(writer, False)
+
+    def receive(self) -> bytes | None:
+        """Return what has come, b"" at the end, None if there is nothing."""
+        try:
+            return os.read(self.reader, _CHUNK)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return b""
+
+    def send(self, data: bytes) -> bool:
+        """Send all; return False if the client is gone."""
+        view = memoryview(data)
+        try:
+            while view:
+                try:
+                    view = view[os.write(self.writer, view) :]
+                except BlockingIOError:
+                    if not select.select((), (self.writer,), (), _SEND_SECONDS)[1]:
+                        return False
+        except OSError:
+            return False
+        return True
+
+    def close(self) -> None:
+        if self._sock is not None:
+            self._sock.close()
+
+
+class _Worker:
+    """Runs the target in a thread of its own, one request at a time."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._requests: SimpleQueue[tuple[Action, ...] | None] = SimpleQueue()
+        self._result: Stop | BaseException | None = None
+        self.reader, self._writer = os.pipe()  # a byte comes when a run ends
+        self.running = False
+        self._thread = threading.Thread(target=self._loop, name="gdbhv-machine", daemon=True)
+        self._thread.start()
+
+    def start(self, actions: tuple[Action, ...]) -> None:
+        self.running = True
+        self._requests.put(actions)
+
+    def result(self) -> Stop:
+        """Wait for the end of the run; return its stop or raise what the target raised."""
+        os.read(self.reader, 1)
+        self.running = False
+        result, self._result = self._result, None
+        if isinstance(result, BaseException):
+            raise result
+        assert result is not None
+        return result
+
+    def close(self) -> None:
+        self._requests.put(None)
+        self._thread.join()
+        os.close(self.reader)
+        os.close(self._writer)
+
+    def _loop(self) -> None:
+        while (actions := self._requests.get()) is not None:
+            try:
+                self._result = self._target.run(actions)
+            except BaseException as error:  # handed over to the thread that waits
+                self._result = error
+            os.write(self._writer, b".")
+
+
+class Server:
+    """Serves a target to one debugger after another.
+
+    >>> server = Server(machine, "1234")          # doctest: +SKIP
+    >>> print(server.address)                     # doctest: +SKIP
+    127.0.0.1:1234
+    >>> stop = server.serve()                     # doctest: +SKIP
+
+    ``registers`` are the rows of ``_core.registers()``; ``monitor`` runs a monitor command; ``exec_file`` tells the ELF of a
+    process.  ``held``: the machine waits for the first debugger (otherwise it runs at once).
+
+    :raises AddressError: ``address`` is no address.
+    :raises OSError: it cannot be listened on.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        address: str | Address,
+        *,
+        registers: Iterable[RegisterRow] = (),
+        monitor: Monitor | None = None,
+        exec_file: ExecFile | None = None,
+        held: bool = True,
+    ) -> None:
+        self.address = Address.parse(address) if isinstance(address, str) else address
+        self._shared = Shared(target, Description(registers), monitor, exec_file)
+        self._target = target
+        self._held = held
+        self._closing = False
+        self._stdio_served = False
+        self._end: Stop | None = None
+        self._listener = self._listen()
+        self._wake_reader, self._wake_writer = os.pipe()  # close() from another thread
+        self._worker = _Worker(target)
+        if self.address.wide:
+            log.warning("listening on %s: whoever reaches this port controls the machine", self.address)
+
+    def serve(self) -> Stop | None:
+        """Serve until the machine ends (its last VM is off, it cannot go on, or a debugger killed it) and no debugger is
+        there any more, or until :meth:`close`.
+
+        :returns: the stop that ended the machine; None if a debugger killed it or :meth:`close` was called.
+        """
+        try:
+            while not self._closing and self._end is None:
+                stream = self._stdio() or self._await_client()
+                if stream is None:
+                    break
+                self._serve_client(stream)
+                if not self._shared.alive() or (self._listener is None and self._held):
+                    break  # stdio has one client
+            return self._end or self._last_poweroff()
+        finally:
+            self._stop_worker()
+            self._dispose()
+
+    def close(self) -> None:
+        """Make :meth:`serve` return, from any thread."""
+        self._closing = True
+        with contextlib.suppress(OSError):
+            os.write(self._wake_writer, b".")
+
+    # Clients come and go.
+
+    def _listen(self) -> socket.socket | None:
+        address = self.address
+        if address.kind == "stdio":
+            return None
+        if address.kind == "unix":
+            listener = socket.socket(socket.AF_UNIX)
+            with contextlib.suppress(FileNotFoundError):
+                if _is_stale(address.path):
+                    os.unlink(address.path)
+            listener.bind(address.path)
+        else:
+            family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+            listener = socket.socket(family)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((address.host, address.port))
+            self.address = Address("tcp", address.host, listener.getsockname()[1])
+        listener.listen(4)
+        listener.setblocking(False)
+        return listener
+
+    def _stdio(self) -> _Stream | None:
+        """Return the one client that stdio has, the first time."""
+        if self._listener is not None or self._stdio_served:
+            return None
+        self._stdio_served = True
+        return _Stream(sys.stdin.fileno(), sys.stdout.fileno())
+
+    def _await_client(self) -> _Stream | None:
+        """Wait for a client, the machine running unless it is held; return None if it ended first or close() was called."""
+        while True:
+            if not self._held and not self._worker.running:
+                self._run_free()
+            ready = self._wait(self._listener)
+            if self._closing:
+                return None
+            if self._worker.running and self._worker.reader in ready and not self._free_stop(self._finish()):
+                return None
+            if self._listener in ready and (stream := self._accept()) is not None:
+                if self._worker.running:
+                    self._target.interrupt()
+                    if not self._free_stop(self._finish()):
+                        stream.close()
+                        return None
+                return stream
+
+    def _run_free(self) -> None:
+        actions = tuple(Action(thread.id) for process in self._shared.alive() for thread in process.threads)
+        self._worker.start(actions)
+
+    def _free_stop(self, stop: Stop) -> bool:
+        """Take a stop that no debugger asked for; return whether the machine goes on living."""
+        self._shared.last_stop = stop
+        if stop.kind is StopKind.POWEROFF:
+            self._shared.gone.add(stop.thread.pid)
+            if self._shared.alive():
+                return True
+        if stop.kind in (StopKind.POWEROFF, StopKind.RESET, StopKind.CRASH):
+            self._end = stop
+            return False
+        if stop.kind is not StopKind.INTERRUPT:
+            log.warning("stopped with no debugger attached: %s; attach one to go on", stop.text or stop.kind.value)
+            self._held = True
+        return True
+
+    def _accept(self) -> _Stream | None:
+        assert self._listener is not None
+        try:
+            sock, _ = self._listener.accept()
+        except OSError:
+            return None
+        if sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return _Stream(sock.fileno(), sock.fileno(), sock)
+
+    def _turn_away(self) -> None:
+        if (stream := self._accept()) is not None:
+            stream.send(_BUSY)
+            stream.close()
+
+    # One client.
+
+    def _serve_client(self, stream: _Stream) -> None:
+        session = Session(self._shared)
+        try:
+            self._talk(session, stream)
+        finally:
+            if self._worker.running:
+                self._target.interrupt()
+                self._shared.last_stop = stop = self._finish()
+                if stop.kind is StopKind.POWEROFF:
+                    self._shared.gone.add(stop.thread.pid)
+            session.clear()
+            self._target.run((), 0)  # takes away a Ctrl-C that came too late
+            stream.close()
+        self._held = session.outcome is not Outcome.DETACHED
+        if session.outcome is Outcome.LOST and self._shared.alive():
+            log.warning("the debugger's connection is lost: the machine is held until the next one")
+
+    def _talk(self, session: Session, stream: _Stream) -> None:
+        while session.outcome is None and not self._closing:
+            data = self._hear(session, stream)
+            if data is None:
+                continue
+            if not data:
+                session.outcome = Outcome.LOST
+                return
+            session.receive(data)
+            self._work(session, stream)
+
+    def _work(self, session: Session, stream: _Stream) -> None:
+        """Send what there is and do the session's jobs, as far as they can be done at once."""
+        while True:
+            if (out := session.take_output()) and not stream.send(out):
+                session.outcome = Outcome.LOST
+            if session.outcome is not None:
+                return
+            if session.streaming:
+                session.pump()
+                if (data := stream.receive()) is not None:
+                    if not data:
+                        session.outcome = Outcome.LOST
+                        return
+                    session.receive(data)
+            elif session.run is not None and not self._worker.running:
+                if not session.run.brief or not self._run_briefly(session, session.run):
+                    self._worker.start(session.run.actions)
+                    return
+            else:
+                return
+
+    def _run_briefly(self, session: Session, run: Run) -> bool:
+        """Run steps in this thread; return False if they take longer than a moment."""
+        try:
+            stop = self._target.run(run.actions, BRIEF_BUDGET)
+        except Exception as error:
+            stop = self._failure(error)
+        if stop.kind is StopKind.BUDGET:
+            return False
+        session.stopped(stop)
+        return True
+
+    def _hear(self, session: Session, stream: _Stream) -> bytes | None:
+        """Return what the client sends; None after something else happened."""
+        if not self._worker.running:
+            deadline = time.perf_counter() + _POLL_SECONDS
+            while time.perf_counter() < deadline:
+                if (data := stream.receive()) is not None:
+                    return data
+        ready = self._wait(stream.reader, self._listener)
+        if self._listener is not None and self._listener in ready:
+            self._turn_away()
+        if self._worker.running and self._worker.reader in ready:
+            session.stopped(self._finish())
+            self._work(session, stream)
+        return stream.receive() if stream.reader in ready else None
+
+    # Helpers.
+
+    def _wait(self, *sources: int | socket.socket | None) -> list[int | socket.socket]:
+        """Sleep until one of ``sources``, the end of a run or close()."""
+        reading = [self._worker.reader, self._wake_reader, *(source for source in sources if source is not None)]
+        return select.select(reading, (), ())[0]
+
+    def _finish(self) -> Stop:
+        """Wait for the end of the run in the worker."""
+        try:
+            return self._worker.result()
+        except Exception as error:
+            return self._failure(error)
+
+    def _failure(self, error: Exception) -> Stop:
+        """Turn an exception of the host side into a stop: a handler written in Python may fail while it is debugged."""
+        if not isinstance(error, GdbhvError):
+            log.error("the machine's host side failed", exc_info=error)
+        threads: Iterator[Stop] = (
+            Stop(StopKind.CRASH, thread.id, text=f"{type(error).__name__}: {error}")
+            for process in self._target.processes()
+            for thread in process.threads
+        )
+        if (stop := next(threads, None)) is None:
+            raise error
+        return stop
+
+    def _last_poweroff(self) -> Stop | None:
+        stop = self._shared.last_stop
+        return stop if stop is not None and stop.kind is StopKind.POWEROFF and not self._closing else None
+
+    def _stop_worker(self) -> None:
+        if self._worker.running:
+            self._target.interrupt()
+            self._shared.last_stop = self._finish()
+        self._worker.close()
+
+    def _dispose(self) -> None:
+        if self._listener is not None:
+            self._listener.close()
+            if self.address.kind == "unix":
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(self.address.path)
+        os.close(self._wake_reader)
+        os.close(self._wake_writer)
+
+
+def _is_stale(path: str) -> bool:
+    """Tell whether a socket's file is there but nobody listens on it."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            return True
+    return False

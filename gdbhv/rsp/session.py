@@ -1,0 +1,345 @@
+"""One debugger's session: bytes in, bytes out. It owns no socket, no thread and no clock.
+
+A session is a state machine that its owner (``gdbhv.rsp.server``, or a test) drives::
+
+    receive(bytes)  ->  output for the wire,  and at times a job for the owner:
+                          run     : a Run; execute it, then call stopped(stop)
+                          stream  : call pump() until it returns False, sending output in between
+                          outcome : the session is over, and how the debugger left
+
+While a job is on, packets wait; only the break byte is heard.  Handlers live in ``gdbhv.rsp.packets``, one topic a file.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+
+from gdbhv.errors import GdbhvError, PacketError
+from gdbhv.rsp import registry
+from gdbhv.rsp.codec import ThreadSpec, thread_id
+from gdbhv.rsp.framing import PACKET_SIZE, Framer, Signal, frame
+from gdbhv.rsp.stop import exit_number, exited_reply, stop_reply
+from gdbhv.rsp.tdesc import Description
+from gdbhv.target import Action, CatchEvents, Process, Space, Stop, StopKind, Target, ThreadId
+
+log = logging.getLogger("gdbhv.rsp")
+
+Monitor = Callable[[str, ThreadId], Iterable[str]]
+"""Runs a `monitor` command line for a thread and yields lines of text as they come."""
+
+ExecFile = Callable[[int], str | None]
+"""Returns the path of the ELF that a process runs, on the machine of the debugger, or None."""
+
+_TEXT_LIMIT = PACKET_SIZE // 16  # characters of output in one O packet
+_NO_SPECIALS = str.maketrans("#$}*", "    ")  # they mean something in a packet
+_WAITING_LIMIT = 64  # packets that a client may send ahead while the machine runs
+
+
+class Outcome(Enum):
+    """How a session ended."""
+
+    DETACHED = "detached"  # the guests run on
+    KILLED = "killed"  # the debugger ended the machine
+    LOST = "lost"  # the connection broke: the machine is held as it is
+
+
+@dataclass(frozen=True)
+class Run:
+    """A request to execute. ``brief``: it has a step, which is over soon as a rule."""
+
+    actions: tuple[Action, ...]
+    brief: bool
+
+
+@dataclass
+class Shared:
+    """What outlives a session: the target and what is known of it."""
+
+    target: Target
+    description: Description
+    monitor: Monitor | None = None
+    exec_file: ExecFile | None = None
+    gone: set[int] = field(default_factory=set)  # processes that have switched themselves off or were killed
+    last_stop: Stop | None = None
+
+    def alive(self) -> list[Process]:
+        """Return the target's processes without those that are gone."""
+        return [process for process in self.target.processes() if process.pid not in self.gone]
+
+
+class Session:
+    """One debugger's view of a target. See the module's text for how to drive it."""
+
+    def __init__(self, shared: Shared) -> None:
+        self.target = shared.target
+        self.shared = shared
+        self.run: Run | None = None
+        self.outcome: Outcome | None = None
+        self.features: dict[str, str] = {}  # what the client said in its last qSupported
+        self.detached: set[int] = set()
+        self.breakpoints: set[tuple[int, int, int, int]] = set()  # pid, kind, address, length
+        self.catches: dict[int, CatchEvents | None] = {}  # pid: QCatchSyscalls; None: all
+        self.continue_thread: ThreadSpec = ThreadSpec(-1, -1)
+        self.threads_document = b""  # of qXfer:threads, while it is read
+        self.suffixes_asked = False  # QThreadSuffixSupported: an LLDB
+        self.resume_cache: dict[bytes, Run] = {}  # emptied when the threads change
+        self._framer = Framer()
+        self._out = bytearray()
+        self._sent = b""  # for a NAK
+        self._acks = True
+        self._waiting: deque[bytes | Signal] = deque()
+        self._stream: Iterator[bytes] | None = None
+        self._processes: list[Process] = []
+        self._threads: tuple[ThreadId, ...] = ()
+        self.refresh()
+        stop = shared.last_stop
+        self._general = stop.thread if stop is not None and stop.thread in self._threads else None
+
+    # Driven by the owner.
+
+    def receive(self, data: bytes) -> None:
+        """Take bytes from the wire, whatever they are."""
+        for event in self._framer.feed(data):
+            if event is Signal.BREAK:
+                self._break()
+            elif self.busy or self._waiting:
+                if len(self._waiting) >= _WAITING_LIMIT:
+                    log.warning("more than %d packets while the machine runs: the session ends", _WAITING_LIMIT)
+                    self.outcome = Outcome.LOST
+                    return
+                self._waiting.append(event)
+            else:
+                self._event(event)
+
+    @property
+    def busy(self) -> bool:
+        """Tell whether a job is on, so that packets wait."""
+        return self.run is not None or self._stream is not None
+
+    @property
+    def streaming(self) -> bool:
+        """Tell whether :meth:`pump` has more."""
+        return self._stream is not None
+
+    def take_output(self) -> bytes:
+        """Return what is to be sent now, and forget it."""
+        out = bytes(self._out)
+        self._out.clear()
+        return out
+
+    def pump(self) -> bool:
+        """Take one answer from the stream; return whether there is another."""
+        if self._stream is None:
+            return False
+        try:
+            self.send(next(self._stream))
+        except StopIteration:
+            self._stream = None
+            self._resume_waiting()
+        except Exception as error:
+            self._stream = None
+            self._refuse(error, None)
+            self._resume_waiting()
+        return self._stream is not None
+
+    def stopped(self, stop: Stop) -> None:
+        """Report the end of :attr:`run` to the debugger."""
+        run, self.run = self.run, None
+        self.shared.last_stop = stop
+        if stop.kind is StopKind.POWEROFF:
+            self.shared.gone.add(stop.thread.pid)
+        if stop.kind is StopKind.POWEROFF or stop.thread not in self._threads:
+            self.refresh()
+        if stop.thread.pid in self.detached and self._threads:
+            if stop.kind is StopKind.POWEROFF and run is not None:
+                self.run = self._without(run, stop.thread.pid)
+                return
+            stop = Stop(StopKind.STEP, self._threads[0], text=f"VM {stop.thread.pid}: {stop.text or stop.kind.value}")
+            self.say(stop.text + "\n")
+        elif stop.text and stop.kind not in (StopKind.STEP, StopKind.SW_BREAK, StopKind.HW_BREAK, StopKind.INTERRUPT):
+            self.say(stop.text + "\n")
+        self._general = stop.thread if stop.thread in self._threads else None
+        self.send(self.stop_answer(stop))
+        self._resume_waiting()
+
+    def clear(self) -> None:
+        """Take away what this session put into the target: breakpoints and catches."""
+        for row in tuple(self.breakpoints):
+            self.target.remove_breakpoint(*row)
+        self.breakpoints.clear()
+        for pid in tuple(self.catches):
+            self.target.catch_exits(pid, CatchEvents())
+        self.catches.clear()
+
+    # For handlers.
+
+    def send(self, payload: bytes) -> None:
+        """Send one packet."""
+        self._sent = frame(payload)
+        self._out += self._sent
+
+    def say(self, text: str) -> None:
+        """Show text on the debugger's console; only while a resume or a `monitor` command waits for its answer."""
+        for payload in console(text):
+            self.send(payload)
+
+    @property
+    def multiprocess(self) -> bool:
+        """Tell whether thread ids carry a process."""
+        return "multiprocess" in self.features
+
+    @property
+    def processes(self) -> list[Process]:
+        """The processes that this debugger is attached to, as of the last :meth:`refresh`."""
+        return self._processes
+
+    @property
+    def threads(self) -> tuple[ThreadId, ...]:
+        """Their threads."""
+        return self._threads
+
+    @property
+    def general(self) -> ThreadId:
+        """The thread that `g`, `m`, `Z` and their kind are about (Hg).
+
+        :raises PacketError: there is none: every process has gone.
+        """
+        if self._general is None:
+            if not self._threads:
+                raise PacketError("", "no process is left: all VMs are off")
+            self._general = self._threads[0]
+        return self._general
+
+    @general.setter
+    def general(self, thread: ThreadId) -> None:
+        self._general = thread
+
+    def pick(self, spec: ThreadSpec) -> ThreadId:
+        """Return the first thread that ``spec`` means, the selected one by preference.
+
+        :raises PacketError: there is none.
+        """
+        if self._general is not None and spec.matches(self._general):
+            return self._general
+        for thread in self._threads:
+            if spec.matches(thread):
+                return thread
+        raise PacketError("", f"no thread p{spec.pid}.{spec.tid}: `info threads` lists those that there are")
+
+    def write_id(self, thread: ThreadId) -> bytes:
+        """Return a thread id as this client writes it."""
+        return thread_id(thread, self.multiprocess)
+
+    def refresh(self) -> None:
+        """Ask the target anew for its processes and threads."""
+        self._processes = [process for process in self.shared.alive() if process.pid not in self.detached]
+        threads = tuple(thread.id for process in self._processes for thread in process.threads)
+        if threads != self._threads:
+            self._threads = threads
+            self.resume_cache.clear()
+
+    def stop_answer(self, stop: Stop) -> bytes:
+        """Return the stop reply for ``stop``."""
+        if stop.kind is StopKind.POWEROFF:
+            return exited_reply(stop.code, stop.thread.pid, self.multiprocess)
+        wanted = self.catches.get(stop.thread.pid, CatchEvents())
+        number = exit_number(stop)
+        events = None if wanted is None else wanted.entries if stop.kind is StopKind.ENTRY else wanted.exits
+        catches = number is not None and (events is None or (stop.exit or {}).get("number") in events)
+        return stop_reply(
+            stop,
+            self.write_id(stop.thread),
+            self.target.read_core(stop.thread),
+            "swbreak" in self.features,
+            "hwbreak" in self.features,
+            catches,
+        )
+
+    def start_no_ack(self) -> None:
+        """Leave acknowledgements out from now on; the answer to QStartNoAckMode still gets its own, which is ignored."""
+        self._acks = False
+
+    def free_threads(self) -> list[ThreadId]:
+        """Return the threads of VMs that the debugger has let go of."""
+        return [t.id for process in self.shared.alive() if process.pid in self.detached for t in process.threads]
+
+    # Inside.
+
+    @staticmethod
+    def _without(run: Run, pid: int) -> Run:
+        return Run(tuple(action for action in run.actions if action.thread.pid != pid), run.brief)
+
+    def _break(self) -> None:
+        if self.run is not None:
+            self.target.interrupt()
+        elif self._stream is not None:
+            self._stream = None
+            self.say("interrupted\n")
+            self.send(b"E01")
+        # Otherwise the machine has stopped in the meantime, and the debugger has been told.
+
+    def _resume_waiting(self) -> None:
+        while self._waiting and not self.busy and self.outcome is None:
+            self._event(self._waiting.popleft())
+
+    def _event(self, event: bytes | Signal) -> None:
+        if self.outcome is not None:
+            return
+        if isinstance(event, bytes):
+            if self._acks:
+                self._out += b"+"
+            self._packet(event)
+        elif event is Signal.NAK:
+            if self._acks:
+                self._out += self._sent
+        elif event is Signal.CORRUPT:
+            log.warning("a packet with a wrong checksum is dropped")
+            if self._acks:
+                self._out += b"-"
+        elif event is Signal.OVERSIZE:
+            if self._acks:
+                self._out += b"+"
+            self._refuse(PacketError("", f"packet longer than {PACKET_SIZE} bytes"), None)
+
+    def _packet(self, payload: bytes) -> None:
+        row = registry.find(payload)
+        if row is None:
+            self.send(b"")
+            return
+        try:
+            reply = row.handler(self, payload[len(row.prefix) :])
+        except Exception as error:
+            self._refuse(error, row)
+            return
+        if isinstance(reply, bytes):
+            self.send(reply)
+        elif reply is not None:
+            self._stream = reply
+
+    def _refuse(self, error: Exception, row: registry.Packet | None) -> None:
+        """Answer with an error: its text where GDB takes one, since it prints "Invalid hex digit 46" elsewhere."""
+        if isinstance(error, GdbhvError):
+            text = str(error)
+        else:
+            text = f"internal error: {error!r}"
+            log.error("internal error in a packet's handler", exc_info=error)
+        if "error-message" in self.features or (row is not None and row.text_errors):
+            self.send(b"E." + " ".join(text.split()).translate(_NO_SPECIALS).encode("ascii", "replace"))
+        else:
+            self.send(b"E01")
+
+    # Memory is read by several topics.
+
+    def read_memory(self, address: int, length: int) -> bytes:
+        """Read as the selected thread; fewer bytes where the memory ends."""
+        return self.target.read_memory(self.general, address, length, Space.VA)
+
+
+def console(text: str) -> Iterator[bytes]:
+    """Yield ``text`` as O packets."""
+    for start in range(0, len(text), _TEXT_LIMIT):
+        yield b"O" + text[start : start + _TEXT_LIMIT].encode("utf-8", "backslashreplace").hex().encode()
