@@ -9,6 +9,7 @@ struct frame {
 
 void el1_sync(struct frame *frame);
 void el1_irq(struct frame *frame);
+void el0_sync(struct frame *frame);
 void unexpected(struct frame *frame);
 
 enum exception_class {
@@ -22,6 +23,8 @@ enum exception_class {
 
 static inline unsigned esr_class(u64 esr) { return esr >> 26 & 0x3f; }
 static inline unsigned esr_fault_status(u64 esr) { return esr & 0x3f; }
+
+#define SPSR_EL1H 5 /* EL1 with SP_EL1, interrupts enabled */
 
 #define FAULT_EXTERNAL_ABORT 0x10 /* synchronous, not on a table walk: nobody answered at that address */
 

@@ -1,6 +1,6 @@
 /*
  * What happens to an exception for which a guest has no handler of its own: say it, and power off. A guest takes over
- * by defining el1_sync() or el1_irq() itself.
+ * by defining el1_sync(), el1_irq() or el0_sync() itself.
  */
 #include "exception.h"
 #include "psci.h"
@@ -20,3 +20,4 @@ void unexpected(struct frame *frame)
 
 void el1_sync(struct frame *frame) __attribute__((weak, alias("unexpected")));
 void el1_irq(struct frame *frame) __attribute__((weak, alias("unexpected")));
+void el0_sync(struct frame *frame) __attribute__((weak, alias("unexpected")));

@@ -4,6 +4,7 @@
  *
  *     source            synchronous     IRQ           FIQ, SError
  *     EL1 with SP_EL1   el1_sync()      el1_irq()     unexpected()
+ *     EL0               el0_sync()      unexpected()
  *     any other         unexpected()
  *
  *     frame:  0x000 x0 .. x30   0x0f8 ELR_EL1   0x100 SPSR_EL1   0x108 ESR_EL1   0x110 FAR_EL1   (0x120 bytes)
@@ -29,8 +30,9 @@ vectors:
     entry el1_irq
     entry unexpected
     entry unexpected
-    .rept 8
-    entry unexpected                        // lower EL: our guests have no user mode
+    entry el0_sync                          // EL0, AArch64
+    .rept 7
+    entry unexpected
     .endr
     .size vectors, . - vectors
 

@@ -13,8 +13,10 @@
     .set FRESH_STORE, 0x82200000            // IPA 0x42200000
     .global zoo_fresh_code
     .set zoo_fresh_code, 0x82400000         // IPA 0x42400000
-    .set BEHIND_FRESH_TABLE, 0xc0000000     // level 2 table at IPA 0x42600000 (zoo.c)
+    .set BEHIND_FRESH_TABLE, 0xc0000000     // level 2 table at IPA 0x42600000 (exit_zoo.c)
     .set UNMAPPED, 0x100000000
+
+    .set USER_ALIAS, 0x100000000            // what EL0 may use: VA 0x140000000 is IPA 0x40000000 (exit_zoo.c)
 
     .macro cause name
     .global zoo_\name
@@ -209,6 +211,19 @@ done own_event
 cause own_svc
     svc     #7
 done own_svc
+
+cause own_user_svc                          // the same from EL0; the handler sends it to zoo_user_is_back
+    adr     x0, user_code
+    mov     x1, #USER_ALIAS
+    add     x0, x0, x1
+    msr     elr_el1, x0
+    msr     spsr_el1, xzr                   // EL0t
+    eret
+user_code:
+    svc     #8
+    .global zoo_user_is_back
+zoo_user_is_back:
+done own_user_svc
 
 cause own_brk
     brk     #0x2a

@@ -17,6 +17,9 @@
 #define FRESH_TABLE 0x42600000ul   /* level 2 table, never touched but by the walker */
 #define BEHIND_FRESH_TABLE_ENTRY 3 /* VA 0xc0000000 */
 
+#define USER_ALIAS_ENTRY 5         /* VA 0x140000000 */
+#define DESC_USER (1ul << 6)       /* AP: EL0 may, too */
+
 #define CNTKCTL_EVENT_STREAM (1ul << 2 | 9ul << 4) /* EVNTEN, EVNTI: an event every 1024 ticks */
 #define CNTV_CTL_DISABLED 0
 
@@ -52,6 +55,7 @@ typedef u64 zoo_cause(void);
     animal(timer_interrupt, "the virtual timer interrupts a loop")                                                     \
     animal(own_event, "own: SEVL, WFE")                                                                                \
     animal(own_svc, "own: SVC #7")                                                                                     \
+    animal(own_user_svc, "own: SVC #8 at EL0")                                                                         \
     animal(own_brk, "own: BRK #0x2a")                                                                                  \
     animal(own_undefined, "own: UDF")                                                                                  \
     animal(own_stage1_fault, "own: load from an unmapped VA")
@@ -64,7 +68,8 @@ static const struct {
     zoo_cause *cause;
 } zoo[] = {ZOO(ROW)};
 
-extern const char zoo_fresh_code[]; /* causes.S: an address, no code yet */
+/* Addresses in causes.S: a place without code yet, and where to go on after user mode. */
+extern const char zoo_fresh_code[], zoo_user_is_back[];
 volatile u32 last_intid; /* causes.S waits for it */
 
 static const char *outcome;
@@ -128,6 +133,17 @@ void el1_sync(struct frame *frame)
         frame->elr += 4;
 }
 
+/* The user program of zoo_own_user_svc is one system call long. */
+void el0_sync(struct frame *frame)
+{
+    if (esr_class(frame->esr) != EC_SVC)
+        unexpected(frame);
+    seen.svc++;
+    outcome = "a system call";
+    frame->elr = (u64)zoo_user_is_back;
+    frame->spsr = SPSR_EL1H;
+}
+
 static void show(unsigned number, const char *text, zoo_cause *cause)
 {
     u64 result;
@@ -159,6 +175,7 @@ int main(void)
 
     mmu_build_table();
     stage1_table[BEHIND_FRESH_TABLE_ENTRY] = FRESH_TABLE | DESC_TABLE;
+    stage1_table[USER_ALIAS_ENTRY] = stage1_table[1] | DESC_USER;
     mmu_on();
     gic_init_distributor();
     gic_init_vcpu(0);
