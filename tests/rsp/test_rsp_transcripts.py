@@ -7,10 +7,10 @@ import random
 from pathlib import Path
 
 import pytest
-from rsp.transcript import Replay, make_shared, play, unescape
 
 from gdbhv.rsp.framing import frame
 from gdbhv.rsp.registry import find, packets
+from rsp.transcript import Replay, make_shared, play, unescape
 
 FILES = sorted(Path(__file__).parent.glob("*.rsp"))
 

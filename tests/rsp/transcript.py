@@ -17,14 +17,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from rsp.fake import ROWS, FakeTarget
-
 import gdbhv.rsp.packets  # noqa: F401
 from gdbhv.errors import CommandError
 from gdbhv.rsp.framing import Framer, frame
 from gdbhv.rsp.session import Session, Shared
 from gdbhv.rsp.tdesc import Description
 from gdbhv.target import Stop, StopKind, ThreadId
+from rsp.fake import ROWS, FakeTarget
 
 DESCRIPTION = Description(ROWS)
 
