@@ -1,14 +1,20 @@
 //! Measures the interpreter on a few loops.
-use gdbhv_model::{blocks::Blocks, cpu::Cpu, debug::Debug, interp, mem::ram::Ram, shared::Shared};
+use gdbhv_model::{
+    cpu::Cpu,
+    interp,
+    shared::{Config, Shared},
+};
 fn run(name: &str, words: &[u32], n: u64) {
     let base = 0x4000_0000;
-    let mut sh = Shared {
-        ram: Ram::new(base, 64 << 20),
-        blocks: Blocks::new(base, 64 << 20),
-        now: 0,
-        leave: false,
-        debug: Debug::default(),
+    let config = Config {
+        has_el2: false,
+        hosted: false,
+        has_pan: false,
+        has_uao: false,
+        has_ssbs: false,
+        has_dit: false,
     };
+    let mut sh = Shared::new(config, base, 64 << 20);
     for (i, w) in words.iter().enumerate() {
         sh.ram.write(base + 4 * i as u64, 4, *w as u64).unwrap();
     }

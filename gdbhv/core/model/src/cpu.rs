@@ -6,6 +6,9 @@ use crate::mmu::tlb::{Context, Tlb};
 use crate::pstate::{Flags, Pstate};
 use crate::sysreg::{Reg, REG_SPACE};
 
+/// Most PEs in a machine.
+pub const MAX_CPUS: usize = 8;
+
 /// What LDXR marked: a physical range and the data seen there (`MarkExclusiveLocal`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Monitor {
@@ -155,6 +158,12 @@ impl Cpu {
     /// PSTATE in the layout of SPSR_ELx.
     pub fn spsr(&self) -> u64 {
         self.pstate.to_spsr(self.flags)
+    }
+
+    /// Address of the instruction that executes (in a helper row or on the slow path).
+    #[inline]
+    pub fn here(&self) -> u64 {
+        self.pc.wrapping_add(self.off as u64 * 4)
     }
 
     /// End the instruction with an exception.

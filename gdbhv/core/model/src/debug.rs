@@ -1,11 +1,160 @@
-//! Breakpoints and watchpoints.
-use crate::cpu::Cpu;
-/// What the debugger wants.
+//! Breakpoints, watchpoints and what the debugger stopped for. They cost nothing while they do not fire: a breakpoint
+//! splits blocks and keeps its address out of the jump cache; a watchpoint makes its page's TLB entries slow.
+
+use crate::cpu::{Cpu, MAX_CPUS};
+use crate::sysreg::names::VTTBR_EL2;
+
+/// Whose addresses are meant: a VM's (its EL1&0 regime, by VMID), or everything that executes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// EL1 and EL0 while this VMID is in VTTBR_EL2.
+    Vmid(u16),
+    /// Any context.
+    All,
+}
+
+impl Scope {
+    fn covers(self, cpu: &Cpu) -> bool {
+        match self {
+            Scope::All => true,
+            Scope::Vmid(id) => cpu.pstate.el < 2 && (cpu.get(VTTBR_EL2) >> 48) as u16 == id,
+        }
+    }
+}
+
+/// A breakpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Breakpoint {
+    /// Address of the instruction.
+    pub va: u64,
+    /// Z0 or Z1, for the stop reply.
+    pub hardware: bool,
+    /// Whose.
+    pub scope: Scope,
+}
+
+/// A watchpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Watchpoint {
+    /// First byte.
+    pub va: u64,
+    /// Bytes.
+    pub len: u64,
+    /// Stops reads.
+    pub read: bool,
+    /// Stops writes.
+    pub write: bool,
+    /// Whose.
+    pub scope: Scope,
+}
+
+/// Why an instruction was not executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hit {
+    /// A breakpoint at the PC.
+    Break(Breakpoint),
+    /// It would access a watched byte, here.
+    Watch(Watchpoint, u64),
+}
+
+/// What the debugger wants of the machine.
 #[derive(Default)]
-pub struct Debug {}
+pub struct Debug {
+    breakpoints: Vec<Breakpoint>,
+    watchpoints: Vec<Watchpoint>,
+    /// The stop that [`crate::interp::Leave::Debug`] is about.
+    pub hit: Option<Hit>,
+    /// By CPU: the address where a run began, which does not stop again before the CPU has moved.
+    skip: [Option<u64>; MAX_CPUS],
+    /// CPU and address of `hit`, if a watchpoint: the access may be made when the run goes on.
+    watched: Option<(usize, u64)>,
+}
+
 impl Debug {
-    /// Whether execution stops before `pc`.
-    pub fn stops_at(&self, _cpu: &Cpu, _pc: u64) -> bool {
-        false
+    /// Add a breakpoint. The caller splits the blocks (`Blocks::split`) and clears jump caches.
+    pub fn insert_breakpoint(&mut self, b: Breakpoint) {
+        if !self.breakpoints.contains(&b) {
+            self.breakpoints.push(b);
+        }
+    }
+    /// Remove a breakpoint.
+    pub fn remove_breakpoint(&mut self, b: Breakpoint) {
+        self.breakpoints.retain(|x| *x != b);
+    }
+    /// Add a watchpoint. The caller makes the page's TLB entries slow.
+    pub fn insert_watchpoint(&mut self, w: Watchpoint) {
+        if !self.watchpoints.contains(&w) {
+            self.watchpoints.push(w);
+        }
+    }
+    /// Remove a watchpoint.
+    pub fn remove_watchpoint(&mut self, w: Watchpoint) {
+        self.watchpoints.retain(|x| *x != w);
+    }
+    /// A run of `cpu` begins at `pc`: the instruction that the last stop was about may execute now.
+    pub fn resume(&mut self, cpu: usize, pc: u64) {
+        self.skip[cpu] = Some(pc);
+        self.hit = None;
+    }
+    /// Whether `cpu` has not moved since [`Debug::resume`]: it must execute one instruction and then call [`Debug::moved`].
+    pub fn resuming(&self, cpu: usize) -> bool {
+        self.skip[cpu].is_some()
+    }
+    /// The first instruction of `cpu` is done.
+    pub fn moved(&mut self, cpu: usize) {
+        self.skip[cpu] = None;
+        if self.watched.is_some_and(|w| w.0 == cpu) {
+            self.watched = None;
+        }
+    }
+    /// Whether there is anything to stop at.
+    pub fn armed(&self) -> bool {
+        !self.breakpoints.is_empty() || !self.watchpoints.is_empty()
+    }
+    /// Whether `pc` must stay out of the jump cache.
+    pub fn watches_pc(&self, pc: u64) -> bool {
+        self.breakpoints.iter().any(|b| b.va == pc)
+    }
+    /// Whether execution stops before `pc`; remembers why.
+    pub fn stops_at(&mut self, cpu: &Cpu, pc: u64) -> bool {
+        let Some(b) = self
+            .breakpoints
+            .iter()
+            .find(|b| b.va == pc && b.scope.covers(cpu))
+        else {
+            return false;
+        };
+        if self.skip[cpu.id] == Some(pc) {
+            return false;
+        }
+        self.hit = Some(Hit::Break(*b));
+        true
+    }
+    /// Whether some watchpoint is on the page of `va` (its TLB entries must be slow).
+    pub fn watched_page(&self, va: u64) -> bool {
+        self.watchpoints
+            .iter()
+            .any(|w| w.va & !0xfff <= va && va & !0xfff < w.va + w.len)
+    }
+    /// Whether an access hits a watchpoint; remembers which. Cheap when there are none.
+    #[inline]
+    pub fn watch_hit(&mut self, cpu: &Cpu, va: u64, bytes: u64, write: bool) -> bool {
+        if self.watchpoints.is_empty() {
+            return false;
+        }
+        self.watch_hit_any(cpu, va, bytes, write)
+    }
+    fn watch_hit_any(&mut self, cpu: &Cpu, va: u64, bytes: u64, write: bool) -> bool {
+        let hit = self.watchpoints.iter().find(|w| {
+            let overlaps = va < w.va.wrapping_add(w.len) && w.va < va.wrapping_add(bytes);
+            overlaps && if write { w.write } else { w.read } && w.scope.covers(cpu)
+        });
+        let Some(w) = hit else { return false };
+        if self.watched == Some((cpu.id, cpu.here())) && self.skip[cpu.id].is_some() {
+            return false;
+        }
+        self.watched = Some((cpu.id, cpu.here()));
+        self.hit = Some(Hit::Watch(*w, va.max(w.va)));
+        true
     }
 }

@@ -4,8 +4,13 @@
 //! calls [`take`]. Routing that depends on the kind of exception (a trap bit, a stage of translation) is decided by whoever raises it
 //! and stands in `target`; routing that is common to all (HCR_EL2.TGE, never to a lower EL) is done here.
 
+use crate::bits::bit;
 use crate::cpu::{Cpu, Trap};
+use crate::mmu::fault::{Fault, FaultKind, Purpose};
+use crate::pstate::{Flags, Pstate};
 use crate::shared::Shared;
+use crate::syndrome::{self, ec};
+use crate::sysreg::names::*;
 
 /// Which of the four entries of a vector table quarter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +32,7 @@ pub struct Exception {
     pub kind: Kind,
     /// Exception level that takes it, 1 or 2 (raised to the current EL, and to 2 by HCR_EL2.TGE from EL0, when taken).
     pub target: u8,
-    /// ESR_ELx.EC.
+    /// ESR_ELx.EC, of the "from a lower EL" form where there are two.
     pub ec: u8,
     /// ESR_ELx.ISS (25 bits) without what [`take`] adds (the ISV part of data aborts).
     pub iss: u32,
@@ -63,19 +68,345 @@ impl Exception {
     }
 }
 
+// ------------------------------------------------------------------------------------------------ raising
+
 /// Raise an UNDEFINED instruction (EC 0) to EL1 (EL2 if executed there).
 pub fn undefined(cpu: &mut Cpu) -> Trap {
+    cpu.raise(Exception::sync(1, ec::UNKNOWN, 0))
+}
+
+/// Raise the trap of an FP or SIMD instruction: `Cpu::fp_traps` is set. CPACR_EL1.FPEN comes first, then CPTR_EL2
+/// (`AArch64.CheckFPAdvSIMDEnabled`; EC 0x07 with CV = 1, COND = 0xE).
+pub fn fp_access(cpu: &mut Cpu, _sh: &mut Shared) -> Trap {
+    let (target, cause) = fp_trap(cpu).expect("fp_traps is set only when an access would trap");
+    let tge = bit(cpu.get(HCR_EL2), 27);
+    if target == 1 && tge {
+        return undefined(cpu); // reported to EL2 as an uncategorised exception (`AArch64.AdvSIMDFPAccessTrap`)
+    }
     cpu.raise(Exception {
-        ..Exception::sync(1, 0, 0)
+        cause,
+        ..Exception::sync(target, ec::FP, 0x1e0_0000)
     })
 }
 
-/// Raise the trap of an FP or SIMD instruction: `Cpu::fp_traps` is set (CPACR_EL1.FPEN first, then CPTR_EL2; EC 0x07).
-pub fn fp_access(cpu: &mut Cpu, _sh: &mut Shared) -> Trap {
-    cpu.raise(Exception::sync(1, 7, 0x1e0_0000))
+/// Where an FP access traps to now, and by which control; None if it does not.
+pub fn fp_trap(cpu: &Cpu) -> Option<(u8, &'static [&'static str])> {
+    let hcr = cpu.get(HCR_EL2);
+    let (e2h, tge) = (bit(hcr, 34), bit(hcr, 27));
+    let el = cpu.pstate.el;
+    if el < 2 && !(e2h && tge) {
+        let fpen = cpu.get(CPACR_EL1) >> 20 & 3;
+        if fpen & 1 == 0 || (fpen == 1 && el == 0) {
+            return Some((1, &["CPACR_EL1.FPEN"]));
+        }
+    }
+    let cptr = cpu.get(CPTR_EL2);
+    let traps = if e2h {
+        let fpen = cptr >> 20 & 3;
+        fpen & 1 == 0 || (fpen == 1 && el == 0 && tge)
+    } else {
+        bit(cptr, 10)
+    };
+    traps.then_some((
+        2,
+        if e2h {
+            &["CPTR_EL2.FPEN"]
+        } else {
+            &["CPTR_EL2.TFP"]
+        },
+    ))
 }
 
 /// Refuse a misaligned SP as a base if SCTLR_ELx.SA (SA0 at EL0) says so (`CheckSPAlignment`; EC 0x26).
-pub fn check_sp(_cpu: &mut Cpu) -> Result<(), Trap> {
+pub fn check_sp(cpu: &mut Cpu) -> Result<(), Trap> {
+    let sctlr = sctlr(cpu);
+    let on = if cpu.pstate.el == 0 {
+        bit(sctlr, 4)
+    } else {
+        bit(sctlr, 3)
+    };
+    if on && cpu.x[31] & 15 != 0 {
+        return Err(cpu.raise(Exception::sync(1, ec::SP_ALIGNMENT, 0)));
+    }
     Ok(())
+}
+
+/// SCTLR of the current translation regime (SCTLR_EL1 for EL0, SCTLR_EL2 with E2H and TGE).
+pub fn sctlr(cpu: &Cpu) -> u64 {
+    let host = cpu.get(HCR_EL2) & (1 << 34 | 1 << 27) == (1 << 34 | 1 << 27);
+    if cpu.pstate.el == 2 || (cpu.pstate.el == 0 && host) {
+        cpu.get(SCTLR_EL2)
+    } else {
+        cpu.get(SCTLR_EL1)
+    }
+}
+
+/// Raise a misaligned PC (EC 0x22).
+pub fn pc_alignment(cpu: &mut Cpu, pc: u64) -> Trap {
+    cpu.raise(Exception {
+        far: Some(pc),
+        ..Exception::sync(1, ec::PC_ALIGNMENT, 0)
+    })
+}
+
+/// Raise the illegal state exception (EC 0x0E).
+pub fn illegal_state(cpu: &mut Cpu) -> Trap {
+    cpu.raise(Exception::sync(1, ec::ILLEGAL_STATE, 0))
+}
+
+/// Raise an instruction or data abort. A stage 2 fault goes to EL2; a synchronous external abort does by HCR_EL2.TEA
+/// (`AArch64.InstructionAbort`, `AArch64.DataAbort`).
+pub fn abort(cpu: &mut Cpu, _sh: &mut Shared, f: &Fault) -> Trap {
+    let external = matches!(f.kind, FaultKind::External | FaultKind::ExternalWalk(_));
+    let tea = external && bit(cpu.get(HCR_EL2), 37);
+    let target = if f.stage2 || (tea && cpu.pstate.el < 2) {
+        2
+    } else {
+        1
+    };
+    let mut iss = f.kind.fsc() | (f.s1ptw as u32) << 7;
+    let class = if f.purpose == Purpose::Fetch {
+        ec::INSTRUCTION_ABORT
+    } else {
+        iss |= (f.write as u32) << 6;
+        if matches!(f.purpose, Purpose::CacheMaintenance | Purpose::At) {
+            iss |= 1 << 8 | 1 << 6; // CM; WnR is 1 for cache maintenance and address translation
+        }
+        if f.stage2 && !f.s1ptw && !external && f.purpose != Purpose::CacheMaintenance {
+            iss |= crate::exit::isv(cpu, _sh);
+        }
+        ec::DATA_ABORT
+    };
+    // HPFAR_EL2 is valid for every stage 2 fault but a plain permission fault (Arm ARM D24.2.72 HPFAR_EL2).
+    let valid = f.s1ptw
+        || !matches!(
+            f.kind,
+            FaultKind::Permission(_) | FaultKind::Alignment | FaultKind::Exclusive
+        );
+    cpu.raise(Exception {
+        far: Some(f.va),
+        ipa: f.stage2.then_some((f.ipa, valid && !external)),
+        cause: if f.stage2 {
+            &["HCR_EL2.VM"]
+        } else if target == 2 {
+            &["HCR_EL2.TEA"]
+        } else {
+            &[]
+        },
+        ..Exception::sync(target, class, iss)
+    })
+}
+
+// ------------------------------------------------------------------------------------------------ interrupts
+
+/// What interrupt lines a PE sees.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lines {
+    /// Physical IRQ.
+    pub irq: bool,
+    /// Physical FIQ.
+    pub fiq: bool,
+    /// Virtual IRQ from the list registers.
+    pub virq: bool,
+    /// Virtual FIQ from the list registers.
+    pub vfiq: bool,
+}
+
+const fn asynchronous(kind: Kind, target: u8, cause: &'static [&'static str]) -> Exception {
+    Exception {
+        kind,
+        cause,
+        ..Exception::sync(target, 0, 0)
+    }
+}
+
+/// The interrupt that the PE takes before its next instruction, if any (Arm ARM D1.3.6: asynchronous exception routing
+/// and masking). Virtual ones come last here; their order among themselves is IMPLEMENTATION DEFINED.
+pub fn pending(cpu: &Cpu, lines: Lines, has_el2: bool) -> Option<Exception> {
+    let hcr = if has_el2 { cpu.get(HCR_EL2) } else { 0 };
+    let (el, daif) = (cpu.pstate.el, cpu.pstate.daif);
+    let tge = bit(hcr, 27);
+    // (line, kind, PSTATE mask bit, HCR_EL2 routing bit, name)
+    let physical: [(bool, Kind, u8, u32, &'static [&'static str]); 2] = [
+        (lines.fiq, Kind::Fiq, 1, 3, &["HCR_EL2.FMO"]),
+        (lines.irq, Kind::Irq, 2, 4, &["HCR_EL2.IMO"]),
+    ];
+    for (line, kind, mask, route, cause) in physical {
+        if !line {
+            continue;
+        }
+        let to_el2 = bit(hcr, route) || tge;
+        let taken = match (to_el2, el) {
+            (true, 2) => daif & mask == 0,
+            (true, _) => true,
+            (false, 2) => false, // would go to a lower EL: not taken while at EL2
+            (false, _) => daif & mask == 0,
+        };
+        if taken {
+            return Some(asynchronous(
+                kind,
+                if to_el2 { 2 } else { 1 },
+                if to_el2 { cause } else { &[] },
+            ));
+        }
+    }
+    if el < 2 && !tge {
+        let virt = [
+            (bit(hcr, 8) && bit(hcr, 5), Kind::SError, 4),
+            ((lines.vfiq || bit(hcr, 6)) && bit(hcr, 3), Kind::Fiq, 1),
+            ((lines.virq || bit(hcr, 7)) && bit(hcr, 4), Kind::Irq, 2),
+        ];
+        for (line, kind, mask) in virt {
+            if line && daif & mask == 0 {
+                return Some(asynchronous(kind, 1, &[]));
+            }
+        }
+    }
+    None
+}
+
+/// Whether a PE in WFI wakes: an interrupt is pending that would be taken if PSTATE did not mask it (R_GJPXF).
+pub fn wakes(cpu: &Cpu, lines: Lines, has_el2: bool) -> bool {
+    let hcr = if has_el2 { cpu.get(HCR_EL2) } else { 0 };
+    let virt = cpu.pstate.el < 2 && !bit(hcr, 27);
+    lines.irq
+        || lines.fiq
+        || virt
+            && (bit(hcr, 4) && (lines.virq || bit(hcr, 7))
+                || bit(hcr, 3) && (lines.vfiq || bit(hcr, 6))
+                || bit(hcr, 5) && bit(hcr, 8))
+}
+
+// ------------------------------------------------------------------------------------------------ entry and return
+
+/// Take `e`: the dispatcher has set `Cpu::pc` to the instruction's address (for an interrupt, the next one's). Returns the EL that took
+/// it (`AArch64.TakeException`).
+pub fn take(cpu: &mut Cpu, sh: &mut Shared, e: &Exception) -> u8 {
+    let from = cpu.pstate.el;
+    let tge = sh.config.has_el2 && from == 0 && bit(cpu.get(HCR_EL2), 27);
+    let target = if tge { 2 } else { e.target.max(from).max(1) };
+    let regs = if target == 2 {
+        (ESR_EL2, FAR_EL2, ELR_EL2, SPSR_EL2, VBAR_EL2, SCTLR_EL2)
+    } else {
+        (ESR_EL1, FAR_EL1, ELR_EL1, SPSR_EL1, VBAR_EL1, SCTLR_EL1)
+    };
+    let (esr, far, elr, spsr, vbar, sctlr) = regs;
+    let quarter = match (from == target, cpu.pstate.sp) {
+        (true, 0) => 0x000,
+        (true, _) => 0x200,
+        (false, _) => 0x400,
+    };
+    let ret = if e.next {
+        cpu.pc.wrapping_add(4)
+    } else {
+        cpu.pc
+    };
+    cpu.set(spsr, cpu.spsr());
+    cpu.set(elr, ret);
+    if e.kind == Kind::Sync || e.kind == Kind::SError {
+        let class = if from == target {
+            syndrome::same_el(e.ec)
+        } else {
+            e.ec
+        };
+        cpu.set(
+            esr,
+            (class as u64) << 26 | (e.il as u64) << 25 | e.iss as u64,
+        );
+    }
+    if let Some(v) = e.far {
+        cpu.set(far, v);
+    }
+    if let (2, Some((ipa, true))) = (target, e.ipa) {
+        cpu.set(HPFAR_EL2, ipa >> 12 << 4);
+    }
+    let control = cpu.get(sctlr);
+    let host = target == 2 && cpu.get(HCR_EL2) & (1 << 34 | 1 << 27) == (1 << 34 | 1 << 27);
+    let span = sh.config.has_pan && !bit(control, 23) && (target == 1 || host);
+    let mut p = Pstate {
+        el: target,
+        sp: 1,
+        daif: 0xf,
+        ss: false,
+        il: false,
+        uao: false,
+        btype: 0,
+        ..cpu.pstate
+    };
+    p.pan |= span;
+    p.ssbs = sh.config.has_ssbs && bit(control, 44);
+    cpu.set_pstate(p);
+    let entry = match e.kind {
+        Kind::Sync => 0x000,
+        Kind::Irq => 0x080,
+        Kind::Fiq => 0x100,
+        Kind::SError => 0x180,
+    };
+    cpu.pc = (cpu.get(vbar) & !0x7ff) + quarter + entry;
+    crate::context::refresh(cpu, sh);
+    target
+}
+
+/// Return from the current EL's exception (`AArch64.ExceptionReturn`); an illegal return sets PSTATE.IL.
+pub fn eret(cpu: &mut Cpu, sh: &mut Shared) {
+    let (elr, spsr) = if cpu.pstate.el == 2 {
+        (ELR_EL2, SPSR_EL2)
+    } else {
+        (ELR_EL1, SPSR_EL1)
+    };
+    return_to(cpu, sh, cpu.get(elr), cpu.get(spsr));
+}
+
+/// Return to `pc` with PSTATE from `spsr`.
+pub fn return_to(cpu: &mut Cpu, sh: &mut Shared, pc: u64, spsr: u64) {
+    let now = cpu.pstate;
+    let (mut p, flags): (Pstate, Flags) = Pstate::from_spsr(spsr);
+    if illegal_return(cpu, sh, spsr) {
+        p = Pstate {
+            el: now.el,
+            sp: now.sp,
+            ss: false,
+            il: true,
+            pan: now.pan,
+            uao: now.uao,
+            ..p
+        };
+    }
+    if !sh.config.has_pan {
+        p.pan = false;
+    }
+    if !sh.config.has_uao {
+        p.uao = false;
+    }
+    if !sh.config.has_ssbs {
+        p.ssbs = false;
+    }
+    if !sh.config.has_dit {
+        p.dit = false;
+    }
+    p.tco = false;
+    p.btype = 0;
+    p.ss = p.ss && bit(cpu.get(MDSCR_EL1), 0);
+    cpu.flags = flags;
+    cpu.set_pstate(p);
+    cpu.pc = pc;
+    cpu.monitor = None; // ClearExclusiveLocal
+    cpu.event = true; // an exception return is an event (`SendEventLocal`)
+    if now.el == 2 && cpu.pstate.el < 2 && !bit(cpu.get(HCR_EL2), 27) {
+        sh.entered = true;
+    }
+    crate::context::refresh(cpu, sh);
+}
+
+/// `IllegalExceptionReturn`.
+fn illegal_return(cpu: &Cpu, sh: &Shared, spsr: u64) -> bool {
+    let el = (spsr >> 2 & 3) as u8;
+    let aarch32 = bit(spsr, 4);
+    let reserved = bit(spsr, 1) || (el == 0 && spsr & 1 != 0);
+    let tge = sh.config.has_el2 && bit(cpu.get(HCR_EL2), 27);
+    aarch32
+        || reserved
+        || el > cpu.pstate.el
+        || (el == 2 && !sh.config.has_el2)
+        || (el == 1 && cpu.pstate.el == 2 && tge)
 }

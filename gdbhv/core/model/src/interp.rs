@@ -50,16 +50,13 @@ pub fn next(cpu: &mut Cpu, op: &Op, sh: &mut Shared) -> Exit {
     (op.run)(cpu, op, sh)
 }
 
-/// Go on after an instruction on the slow path.
+/// Go on after an instruction on the slow path (which has set `Cpu::off`).
 #[inline]
 pub fn after_slow(cpu: &mut Cpu, op: &Op, sh: &mut Shared, done: Result<(), Trap>) -> Exit {
     match done {
         Ok(()) if !sh.leave => next(cpu, op, sh),
         Ok(()) => leave_after(cpu, op),
-        Err(Trap) => {
-            cpu.off = op.args.off;
-            Exit::Trap
-        }
+        Err(Trap) => Exit::Trap,
     }
 }
 
@@ -218,6 +215,9 @@ fn find(cpu: &mut Cpu, sh: &mut Shared, pc: u64, uid: u64) -> Result<*const Bloc
         }
     };
     let block = sh.block_at(cpu, pa);
+    if sh.debug.watches_pc(pc) {
+        return Ok(block);
+    }
     cpu.jump[(pc >> 2) as usize & (JUMPS - 1)] = Jump { pc, uid, block };
     Ok(block)
 }

@@ -2,12 +2,14 @@
 #![allow(clippy::missing_safety_doc)]
 pub mod bits;
 pub mod blocks;
+pub mod context;
 pub mod cpu;
 pub mod crc;
 pub mod debug;
 pub mod dev;
 pub mod effects;
 pub mod exception;
+pub mod exit;
 pub mod interp;
 pub mod isa;
 pub mod mem;
@@ -15,4 +17,5 @@ pub mod memory;
 pub mod mmu;
 pub mod pstate;
 pub mod shared;
+pub mod syndrome;
 pub mod sysreg;

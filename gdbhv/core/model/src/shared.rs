@@ -1,12 +1,66 @@
-//! What the PEs of a machine share: RAM, devices, decoded code, time, and what the debugger wants.
+//! What the PEs of a machine share: RAM, devices, decoded code, time, exits, and what the debugger wants.
 
 use crate::blocks::{Block, Blocks};
-use crate::cpu::Cpu;
+use crate::cpu::{Cpu, MAX_CPUS};
 use crate::debug::Debug;
+use crate::exit::Exits;
 use crate::mem::ram::Ram;
+use std::collections::HashMap;
+
+/// What kind of machine it is; fixed when it is made.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// EL2 exists.
+    pub has_el2: bool,
+    /// EL2 is played by the host side: an exception to EL2 stops the machine, and nothing is ever fetched at EL2.
+    pub hosted: bool,
+    /// FEAT_PAN.
+    pub has_pan: bool,
+    /// FEAT_UAO.
+    pub has_uao: bool,
+    /// FEAT_SSBS.
+    pub has_ssbs: bool,
+    /// FEAT_DIT.
+    pub has_dit: bool,
+}
+
+/// A word that no row claims, the first time it is executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UndefinedNote {
+    /// Its address.
+    pub pc: u64,
+    /// The word.
+    pub insn: u32,
+}
+
+/// What the firmware (PSCI) asks of the machine; served after the instruction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Start a CPU that is off.
+    CpuOn {
+        /// Its index.
+        cpu: usize,
+        /// Where.
+        entry: u64,
+        /// Its x0.
+        context: u64,
+        /// At which exception level.
+        el: u8,
+    },
+    /// The calling CPU goes off.
+    CpuOff,
+    /// The calling CPU waits as in WFI.
+    Suspend,
+    /// The machine goes off.
+    SystemOff,
+    /// The machine resets.
+    SystemReset,
+}
 
 /// Everything but the PEs.
 pub struct Shared {
+    /// What kind of machine.
+    pub config: Config,
     /// Guest RAM.
     pub ram: Ram,
     /// Decoded code.
@@ -15,11 +69,53 @@ pub struct Shared {
     pub now: u64,
     /// Set by an access whose effects the dispatcher must look at after the instruction (an interrupt line, code written).
     pub leave: bool,
+    /// YIELD, or a WFE that waits: the quantum ends.
+    pub yielded: bool,
+    /// SEV: every PE's event register is to be set.
+    pub sev: bool,
+    /// An exception return from EL2 to EL1 or EL0 with TGE = 0 has just happened.
+    pub entered: bool,
+    /// Virtual time of the next event of a timer or device; whoever changes one of them lowers it (or sets it to 0 to have it
+    /// recomputed) and sets `leave`.
+    pub next_event: u64,
+    /// Posted by PSCI.
+    pub requests: Vec<Request>,
+    /// Which CPUs PSCI has on.
+    pub cpu_on: [bool; MAX_CPUS],
     /// Breakpoints, watchpoints, and why the debugger stopped.
     pub debug: Debug,
+    /// Exceptions to EL2: recorded, counted, caught.
+    pub exits: Exits,
+    /// Words without a row, each once.
+    pub undefined: HashMap<u32, u64>,
+    /// Those of them that the user has not been told of.
+    pub undefined_new: Vec<UndefinedNote>,
 }
 
+/// Most distinct undefined words that are remembered; a guest that executes data must not eat memory.
+const UNDEFINED_MAX: usize = 1000;
+
 impl Shared {
+    /// RAM of `size` bytes at `base` and nothing else yet.
+    pub fn new(config: Config, base: u64, size: u64) -> Shared {
+        Shared {
+            config,
+            ram: Ram::new(base, size),
+            blocks: Blocks::new(base, size),
+            now: 0,
+            leave: false,
+            yielded: false,
+            sev: false,
+            entered: false,
+            next_event: 0,
+            requests: Vec::new(),
+            cpu_on: [false; MAX_CPUS],
+            debug: Debug::default(),
+            exits: Exits::default(),
+            undefined: HashMap::new(),
+            undefined_new: Vec::new(),
+        }
+    }
     /// The block at `pa` (in RAM), decoded if need be.
     pub fn block_at(&mut self, cpu: &mut Cpu, pa: u64) -> *const Block {
         if let Some(b) = self.blocks.get(pa) {
@@ -36,6 +132,18 @@ impl Shared {
     pub fn partial(&mut self, block: &Block, len: u16) -> *const Block {
         self.blocks.partial(block, len)
     }
-    /// Remember an encoding that is not implemented, for the user.
-    pub fn note_undefined(&mut self, _cpu: &Cpu, _insn: u32) {}
+    /// Remember an encoding that is not implemented, for the user. UDF (C6.2.459) is undefined on purpose.
+    pub fn note_undefined(&mut self, cpu: &Cpu, insn: u32) {
+        if insn >> 16 == 0 || self.undefined.len() >= UNDEFINED_MAX {
+            return;
+        }
+        let count = self.undefined.entry(insn).or_insert(0);
+        *count += 1;
+        if *count == 1 {
+            self.undefined_new.push(UndefinedNote {
+                pc: cpu.here(),
+                insn,
+            });
+        }
+    }
 }

@@ -122,6 +122,7 @@ macro_rules! pure_rows {
             }
             #[cold]
             fn slow<const I: u32>(cpu: &mut Cpu, op: &Op, sh: &mut Shared) -> Exit {
+                cpu.off = op.args.off;
                 let done = $body::<Slow, I>(&mut Slow { cpu, sh }, &op.args);
                 $crate::pure_rows!(@slow $kind cpu op sh done)
             }
@@ -146,7 +147,7 @@ macro_rules! pure_rows {
     (@slow Branch $cpu:ident $op:ident $sh:ident $done:ident) => {
         match $done {
             Ok(()) => Exit::Block,
-            Err(_) => { $cpu.off = $op.args.off; Exit::Trap }
+            Err(_) => Exit::Trap,
         }
     };
 }

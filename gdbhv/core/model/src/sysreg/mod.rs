@@ -1,5 +1,7 @@
 //! System registers. A register's number is its encoding, everywhere: in Rust, in Python, in GDB's target description.
 
+pub mod names;
+
 /// `op0:op1:CRn:CRm:op2` in 16 bits, as MRS and MSR have it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Reg(pub u16);
@@ -22,4 +24,22 @@ impl Reg {
     pub const fn index(self) -> usize {
         self.0 as usize & (REG_SPACE - 1)
     }
+}
+
+/// The Arm ARM's name of a register, or its generic `S<op0>_<op1>_C<n>_C<m>_<op2>`.
+pub fn name_of(r: Reg) -> String {
+    let e = r.0 as u32;
+    format!(
+        "S{}_{}_C{}_C{}_{}",
+        e >> 14,
+        e >> 11 & 7,
+        e >> 7 & 15,
+        e >> 3 & 15,
+        e & 7
+    )
+}
+
+/// The name of a system instruction (SYS with op0 = 1).
+pub fn system_name(op1: u32, crn: u32, crm: u32, op2: u32) -> String {
+    format!("SYS_{op1}_C{crn}_C{crm}_{op2}")
 }

@@ -1,0 +1,383 @@
+//! VM exits: exceptions from EL0 or EL1 to EL2 while HCR_EL2.TGE is 0. One table of classes, one record for each exit, counters, and
+//! the mask of classes that a catchpoint wants. Only `machine` asks, when an exception is taken to EL2 anyway.
+
+use crate::cpu::Cpu;
+use crate::exception::{Exception, Kind};
+use crate::mmu::fault::FaultKind;
+use crate::shared::Shared;
+use crate::syndrome::ec;
+use crate::sysreg::names::*;
+use crate::sysreg::Reg;
+use std::collections::HashMap;
+
+/// One class of exits.
+#[derive(Clone, Copy, Debug)]
+pub struct Class {
+    /// First word of an exit's name.
+    pub name: &'static str,
+    /// Number for `catch syscall` and everywhere else: 0x1000 + EC, asynchronous ones from 0x1100.
+    pub number: u16,
+    /// What KVM's tracepoints call it.
+    pub kvm: &'static str,
+    /// What causes it.
+    pub what: &'static str,
+}
+
+/// Number of the first asynchronous class.
+pub const ASYNC: u16 = 0x1100;
+/// Number of an entry (an exception return from EL2 to EL1 or EL0).
+pub const ENTRY: u16 = 0x1200;
+
+const fn class(name: &'static str, number: u16, kvm: &'static str, what: &'static str) -> Class {
+    Class {
+        name,
+        number,
+        kvm,
+        what,
+    }
+}
+
+/// Every way into EL2 from a guest (`EC_SYNC` rows by EC, then the asynchronous ones).
+pub const CLASSES: &[Class] = &[
+    class("wfx", 0x1001, "WFx", "WFI or WFE (HCR_EL2.TWI, TWE)"),
+    class(
+        "fp",
+        0x1007,
+        "FP_ASIMD",
+        "FP or SIMD instruction (CPTR_EL2.TFP, FPEN)",
+    ),
+    class("pac", 0x1009, "PAC", "pointer authentication (HCR_EL2.API)"),
+    class("svc", 0x1015, "SVC64", "SVC (HFGITR_EL2)"),
+    class("hvc", 0x1016, "HVC64", "HVC: a hypercall"),
+    class("smc", 0x1017, "SMC64", "SMC (HCR_EL2.TSC)"),
+    class(
+        "sysreg",
+        0x1018,
+        "SYS64",
+        "MRS, MSR or a system instruction (HCR_EL2, MDCR_EL2, CPTR_EL2, CNTHCTL_EL2, ICH_HCR_EL2)",
+    ),
+    class("sve", 0x1019, "SVE", "SVE instruction (CPTR_EL2.TZ, ZEN)"),
+    class("eret", 0x101a, "ERET", "ERET at EL1 (HCR_EL2.NV)"),
+    class("iabt", 0x1020, "IABT_LOW", "instruction abort of stage 2"),
+    class("dabt", 0x1024, "DABT_LOW", "data abort of stage 2"),
+    class("serror", 0x102f, "SERROR", "SError interrupt (HCR_EL2.AMO)"),
+    class(
+        "bp",
+        0x1030,
+        "BREAKPT_LOW",
+        "hardware breakpoint (MDCR_EL2.TDE)",
+    ),
+    class(
+        "step",
+        0x1032,
+        "SOFTSTP_LOW",
+        "software step (MDCR_EL2.TDE)",
+    ),
+    class("wp", 0x1034, "WATCHPT_LOW", "watchpoint (MDCR_EL2.TDE)"),
+    class("brk", 0x103c, "BRK64", "BRK (MDCR_EL2.TDE)"),
+    class(
+        "unknown",
+        0x1000,
+        "UNKNOWN",
+        "undefined instruction taken to EL2: none can be with TGE = 0",
+    ),
+    class("irq", ASYNC, "IRQ", "physical IRQ (HCR_EL2.IMO)"),
+    class("fiq", ASYNC + 1, "FIQ", "physical FIQ (HCR_EL2.FMO)"),
+];
+
+/// The class of an exit by its number.
+pub fn class_of(number: u16) -> &'static Class {
+    CLASSES
+        .iter()
+        .find(|c| c.number == number)
+        .unwrap_or(&CLASSES[16])
+}
+
+/// One exit. `name` and `sub` are made from it on demand.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Number of this exit, from 1.
+    pub seq: u64,
+    /// CPU that took it.
+    pub cpu: usize,
+    /// Virtual time.
+    pub now: u64,
+    /// Exception level it came from.
+    pub el: u8,
+    /// VMID and ASID in use.
+    pub vmid: u16,
+    /// Class number.
+    pub class: u16,
+    /// PC of the instruction (or where the interrupt came).
+    pub pc: u64,
+    /// ESR_EL2 (0 for interrupts).
+    pub esr: u64,
+    /// FAR_EL2, if this exit defines it.
+    pub far: Option<u64>,
+    /// The true IPA, and whether HPFAR_EL2 has it.
+    pub ipa: Option<(u64, bool)>,
+    /// SPSR_EL2.
+    pub spsr: u64,
+    /// The instruction's word, if one was executing.
+    pub insn: Option<u32>,
+    /// The general-purpose register that the instruction transfers, and its value.
+    pub transfer: Option<(u8, u64)>,
+    /// x0 to x3: the operands of a hypercall.
+    pub args: [u64; 4],
+    /// Controls that route it to EL2.
+    pub cause: &'static [&'static str],
+    /// INTID of an interrupt.
+    pub intid: Option<u32>,
+}
+
+/// The exits of a machine.
+#[derive(Default)]
+pub struct Exits {
+    /// How many.
+    pub total: u64,
+    /// How many by (VMID, class, what tells sub-reasons apart: see [`Record::key`]).
+    pub counts: HashMap<(u16, u16, u32), u64>,
+    /// The last one of each CPU.
+    pub last: Vec<Option<Record>>,
+    /// Entries by VMID.
+    pub entries: HashMap<u16, u64>,
+    /// Numbers of classes that stop the machine.
+    pub catch: Vec<u16>,
+    /// Entries stop the machine.
+    pub catch_entry: bool,
+}
+
+impl Exits {
+    /// Record the exception that has just been taken to EL2 from `from`; true if a catchpoint may want it.
+    pub fn record(&mut self, mut r: Record) -> bool {
+        self.total += 1;
+        r.seq = self.total;
+        *self.counts.entry((r.vmid, r.class, r.key())).or_insert(0) += 1;
+        let caught = self.catch.contains(&r.class);
+        if self.last.len() <= r.cpu {
+            self.last.resize(r.cpu + 1, None);
+        }
+        let cpu = r.cpu;
+        self.last[cpu] = Some(r);
+        caught
+    }
+}
+
+/// Make the record of `e`, which `cpu` has just taken to EL2 from EL `from`; `gpr` are the registers.
+pub fn record(cpu: &Cpu, sh: &Shared, e: &Exception, from: u8) -> Record {
+    let sync = e.kind == Kind::Sync;
+    let class = match e.kind {
+        Kind::Sync => 0x1000 + e.ec as u16,
+        Kind::Irq => ASYNC,
+        Kind::Fiq => ASYNC + 1,
+        Kind::SError => 0x102f,
+    };
+    let insn = (sync && e.ec != ec::INSTRUCTION_ABORT)
+        .then(|| word(cpu, sh))
+        .flatten();
+    let esr = if sync || e.kind == Kind::SError {
+        cpu.get(ESR_EL2)
+    } else {
+        0
+    };
+    let rt = match e.ec {
+        ec::SYSREG if sync => Some((esr >> 5 & 31) as u8),
+        ec::DATA_ABORT if sync && esr >> 24 & 1 != 0 => Some((esr >> 16 & 31) as u8),
+        _ => None,
+    };
+    Record {
+        seq: 0,
+        cpu: cpu.id,
+        now: sh.now,
+        el: from,
+        vmid: (cpu.get(VTTBR_EL2) >> 48) as u16,
+        class,
+        pc: if e.next {
+            cpu.get(ELR_EL2).wrapping_sub(4)
+        } else {
+            cpu.get(ELR_EL2)
+        },
+        esr,
+        far: e.far,
+        ipa: e.ipa,
+        spsr: cpu.get(SPSR_EL2),
+        insn,
+        transfer: rt.map(|r| (r, if r == 31 { 0 } else { cpu.x[r as usize] })),
+        args: [cpu.x[0], cpu.x[1], cpu.x[2], cpu.x[3]],
+        cause: e.cause,
+        intid: e.intid,
+    }
+}
+
+/// The word of the instruction that executes.
+fn word(cpu: &Cpu, sh: &Shared) -> Option<u32> {
+    sh.ram
+        .read(cpu.block_pa + cpu.off as u64 * 4, 4)
+        .map(|w| w as u32)
+}
+
+impl Record {
+    /// What tells the sub-reasons of a class apart, for counting.
+    pub fn key(&self) -> u32 {
+        let iss = self.esr as u32 & 0x1ff_ffff;
+        match self.class {
+            0x1001 => iss & 3,
+            0x1015 | 0x1016 | 0x1017 | 0x103c => iss & 0xffff,
+            0x1018 => iss & 0x3f_fc1f,  // everything but Rt
+            0x1020 => iss & 0xbf,       // S1PTW, IFSC
+            0x1024 => iss & 0x100_01ff, // ISV, CM, S1PTW, WnR, DFSC
+            0x101a => iss & 3,
+            ASYNC | 0x1101 => self.intid.unwrap_or(u32::MAX),
+            _ => 0,
+        }
+    }
+}
+
+/// The name of an exit: class, sub-reason and argument, e.g. `dabt.trans.l3.w.isv`, `sysreg.read:ID_AA64PFR0_EL1`, `hvc:0x0`.
+pub fn name(class: u16, key: u32) -> String {
+    let base = class_of(class).name;
+    match class {
+        0x1001 => format!("wfx.{}", ["wfi", "wfe", "wfit", "wfet"][key as usize & 3]),
+        0x1015 | 0x1016 | 0x1017 | 0x103c => format!("{base}:{key:#x}"),
+        0x1018 => sysreg_name(key),
+        0x101a => format!(
+            "eret.{}",
+            ["eret", "eret", "eretaa", "eretab"][key as usize & 3]
+        ),
+        0x1020 => format!("iabt.{}{}.x", fsc_name(key & 0x3f), s1ptw(key)),
+        0x1024 => {
+            let write = if key >> 6 & 1 != 0 { ".w" } else { ".r" };
+            let isv = if key >> 24 & 1 != 0 { ".isv" } else { ".noisv" };
+            let cm = if key >> 8 & 1 != 0 { ".cm" } else { "" };
+            format!(
+                "dabt.{}{}{write}{isv}{cm}",
+                fsc_name(key & 0x3f),
+                s1ptw(key)
+            )
+        }
+        ASYNC | 0x1101 if key != u32::MAX => format!("{base}.{}", intid_name(key)),
+        _ => base.to_string(),
+    }
+}
+
+fn s1ptw(key: u32) -> &'static str {
+    if key >> 7 & 1 != 0 {
+        ".s1ptw"
+    } else {
+        ""
+    }
+}
+
+/// The sub-reason of a fault status code.
+fn fsc_name(fsc: u32) -> String {
+    let kinds = [
+        ("asize", FaultKind::AddressSize as fn(i8) -> FaultKind),
+        ("trans", FaultKind::Translation),
+        ("af", FaultKind::AccessFlag),
+        ("perm", FaultKind::Permission),
+        ("sea.walk", FaultKind::ExternalWalk),
+    ];
+    for (name, kind) in kinds {
+        if let Some(level) = (-1..=3).find(|&l| kind(l).fsc() == fsc) {
+            return format!("{name}.l{level}");
+        }
+    }
+    match fsc {
+        0x10 => "sea".into(),
+        0x21 => "align".into(),
+        0x30 => "tlbconflict".into(),
+        0x31 => "hwupdate".into(),
+        0x35 => "exclusive".into(),
+        other => format!("fsc{other:#04x}"),
+    }
+}
+
+/// What an INTID is on this board.
+fn intid_name(intid: u32) -> String {
+    match intid {
+        25 => "maint".into(),
+        0..=15 => format!("sgi{intid}"),
+        16..=31 => format!("ppi{intid}"),
+        32..=1019 => format!("spi{intid}"),
+        8192.. => format!("lpi{intid}"),
+        _ => format!("intid{intid}"),
+    }
+}
+
+fn sysreg_name(iss: u32) -> String {
+    let (op0, op2, op1, crn, crm) = (
+        iss >> 20 & 3,
+        iss >> 17 & 7,
+        iss >> 14 & 7,
+        iss >> 10 & 15,
+        iss >> 1 & 15,
+    );
+    let dir = if iss & 1 != 0 { "read" } else { "write" };
+    if op0 < 2 {
+        return format!("sysinsn:{}", crate::sysreg::system_name(op1, crn, crm, op2));
+    }
+    let r = Reg::new(op0 as u16, op1 as u16, crn as u16, crm as u16, op2 as u16);
+    format!("sysreg.{dir}:{}", crate::sysreg::name_of(r))
+}
+
+/// The ISV part of a data abort's ISS (bits 24:14) for the instruction that executes: valid for a load or store of a single
+/// general-purpose register without write-back, exclusives left out (Arm ARM D24.2.40, ISS encoding for a Data Abort).
+pub fn isv(cpu: &Cpu, sh: &Shared) -> u32 {
+    word(cpu, sh).map_or(0, isv_of)
+}
+
+/// The ISV part for instruction `i`; 0 if it has none.
+pub fn isv_of(i: u32) -> u32 {
+    let is = |mask: u32, value: u32| i & mask == value;
+    let plain = is(0x3f00_0000, 0x3900_0000)      // unsigned offset
+        || is(0x3f20_0400, 0x3800_0000)           // unscaled and unprivileged
+        || is(0x3f20_0c00, 0x3820_0800); // register offset
+    let ordered = is(0x3fa0_0000, 0x0880_0000) // LDAR, STLR, LDLAR, STLLR
+        || is(0x3fff_fc00, 0x38bf_c000); // LDAPR
+    let rcpc2 = is(0x3f20_0c00, 0x1900_0000); // LDAPUR, STLUR
+    let (size, opc) = (i >> 30, i >> 22 & 3);
+    let (sas, sse, sf) = if plain || rcpc2 {
+        if size == 3 && opc >= 2 {
+            return 0; // PRFM
+        }
+        (
+            size,
+            opc >> 1,
+            if opc >> 1 == 1 {
+                (opc == 2) as u32
+            } else {
+                (size == 3) as u32
+            },
+        )
+    } else if ordered {
+        (size, 0, (size == 3) as u32)
+    } else if is(0x3f00_0000, 0x1800_0000) && size < 3 {
+        // literal: LDR (32), LDR (64), LDRSW
+        (
+            if size == 1 { 3 } else { 2 },
+            (size == 2) as u32,
+            (size >= 1) as u32,
+        )
+    } else {
+        return 0;
+    };
+    let acquire = (ordered || rcpc2) as u32;
+    1 << 24 | sas << 22 | sse << 21 | (i & 31) << 16 | sf << 15 | acquire << 14
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn isv_has_size_register_and_sign() {
+        // ldrh w3, [x1]; ldrsb x4, [x1, x2]; str x5, [x1]; ldp x0, x1, [x2]; ldr x0, [x1], #8; ldxr x0, [x1]; ldar w0, [x1]
+        assert_eq!(isv_of(0x7940_0023), 1 << 24 | 1 << 22 | 3 << 16);
+        assert_eq!(isv_of(0x38a2_6824), 1 << 24 | 1 << 21 | 4 << 16 | 1 << 15);
+        assert_eq!(isv_of(0xf900_0025), 1 << 24 | 3 << 22 | 5 << 16 | 1 << 15);
+        for word in [0xa940_0440, 0xf840_8420, 0xc85f_7c20] {
+            assert_eq!(isv_of(word), 0);
+        }
+        assert_eq!(isv_of(0x88df_fc20), 1 << 24 | 2 << 22 | 1 << 14);
+    }
+}
