@@ -1,0 +1,232 @@
+"""The native module: the machine model. Signatures and docstrings are the contract; the code is in ``gdbhv/core``.
+
+Numbers: addresses and registers are unsigned; a system register's number is its 16-bit encoding ``op0:op1:CRn:CRm:op2``
+(0x8000 and up); times are virtual nanoseconds, one for each instruction; CPUs are numbered from 0.
+"""
+
+from typing import Any, Literal, TypedDict
+
+__version__: str
+
+class ExitClass(TypedDict):
+    """A row of the table of exit classes."""
+
+    name: str
+    number: int
+    kvm: str
+    what: str
+
+# "class" is no identifier, so the functional form.
+ExitRecord = TypedDict(
+    "ExitRecord",
+    {
+        "seq": int,  # number of this exit, from 1
+        "cpu": int,
+        "now": int,
+        "el": int,  # exception level it came from
+        "vmid": int,
+        "number": int,  # of the class
+        "class": str,
+        "name": str,  # class and sub-reasons: dabt.trans.l3.w.isv
+        "pc": int,
+        "spsr": int,
+        "esr": int,
+        "far": int | None,
+        "ipa": int | None,  # the true one
+        "hpfar_valid": bool,  # whether HPFAR_EL2 has it
+        "insn": int | None,
+        "rt": int | None,  # the register that is transferred, and its value
+        "rt_value": int | None,
+        "args": list[int],  # x0 to x3
+        "cause": list[str],  # control bits, the effective one first
+        "intid": int | None,
+    },
+)
+
+class Stop(TypedDict, total=False):
+    """Why :meth:`Machine.run` came back; ``cpu`` is None where no CPU is meant.
+
+    ``kind``: "budget", "interrupted", "exit" (hosted: the host side must handle it; ``caught``: a catchpoint wants it), "caught" and
+    "entry" (bare: a catchpoint), "wake" (hosted: an interrupt is pending for an idle CPU), "swbreak", "hwbreak", "watch", "rwatch",
+    "awatch" (``address``), "poweroff", "reset", "stuck" (nothing will ever happen again).
+    """
+
+    kind: str
+    cpu: int | None
+    caught: bool
+    address: int
+
+class Interrupter:
+    """Stops a running machine from any thread."""
+
+    def set(self) -> None:
+        """Stop :meth:`Machine.run` within one quantum (10,000 instructions); kept until the next run if none is on."""
+
+    def clear(self) -> None:
+        """Take it back."""
+
+class Machine:
+    """CPUs, RAM and devices of a board compatible with QEMU's ``virt``. Not thread-safe but for :meth:`interrupter`."""
+
+    def __new__(
+        cls, *, cpus: int = 1, memory: int = 1 << 30, cpu: str = "max", hosted: bool = True, el2: bool = True
+    ) -> Machine:
+        """Make a machine at reset: CPU 0 on, the others off, RAM from 0x40000000.
+
+        :param cpus: 1 to 8.
+        :param memory: bytes of RAM.
+        :param cpu: profile, "max" or "cortex-a57".
+        :param hosted: EL2 is played by Python: an exception to EL2 makes :meth:`run` return an "exit" stop.
+        :param el2: False leaves EL2 out (HVC is then the PSCI conduit).
+        :raises ValueError: a parameter is out of range, with what is allowed.
+        """
+
+    def read_pa(self, address: int, length: int) -> bytes:
+        """Read RAM. :raises IndexError: some of it is not RAM."""
+
+    def write_pa(self, address: int, data: bytes) -> None:
+        """Write RAM, all of it or nothing. :raises IndexError: some of it is not RAM."""
+
+    @property
+    def ram(self) -> tuple[int, int]:
+        """Base and size of RAM in bytes."""
+
+    def read_register(self, cpu: int, register: int | str) -> int:
+        """Read x0-x30, sp, pc, cpsr, v0-v31, fpsr, fpcr or a system register, without side effects.
+        :raises KeyError: no such register, or why it cannot be read."""
+
+    def write_register(self, cpu: int, register: int | str, value: int) -> None:
+        """Write a register as a debugger, legalized. :raises KeyError: no such register, or why it cannot be written."""
+
+    def read_core(self, cpu: int) -> bytes:
+        """x0-x30, sp, pc and cpsr: 268 bytes, little endian (GDB's `g` order)."""
+
+    def mrs(self, cpu: int, register: int | str) -> int:
+        """Read a system register as MRS executed at EL2 does, with its side effects (ICC_IAR1_EL1 acknowledges)."""
+
+    def msr(self, cpu: int, register: int | str, value: int) -> None:
+        """Write a system register as MSR executed at EL2 does."""
+
+    def mrs_many(self, cpu: int, registers: list[int]) -> list[int]:
+        """:meth:`mrs` for each encoding: saving a vCPU's context in one call."""
+
+    def msr_many(self, cpu: int, registers: list[int], values: list[int]) -> None:
+        """:meth:`msr` for each pair, in order."""
+
+    def gprs(self, cpu: int) -> list[int]:
+        """x0 to x30."""
+
+    def set_gprs(self, cpu: int, values: list[int]) -> None:
+        """Set x0 to x30."""
+
+    def vregs(self, cpu: int) -> list[int]:
+        """v0 to v31, 128 bits each."""
+
+    def set_vregs(self, cpu: int, values: list[int]) -> None:
+        """Set v0 to v31."""
+
+    def run(self, until: int, mask: int = 0xFF) -> Stop:
+        """Run the CPUs of ``mask`` (bit n: CPU n) until virtual time ``until`` or a stop. The GIL is released."""
+
+    def interrupter(self) -> Interrupter:
+        """What stops :meth:`run` from another thread."""
+
+    @property
+    def now(self) -> int:
+        """Virtual time in nanoseconds."""
+
+    @property
+    def insns(self) -> list[int]:
+        """Instructions executed by each CPU."""
+
+    @property
+    def cpus(self) -> int:
+        """Number of CPUs."""
+
+    def power(self, cpu: int) -> Literal["on", "wfi", "wfe", "off", "idle"]:
+        """What a CPU does: executes, waits, is off; "idle": hosted, nothing to run on it until an interrupt is pending."""
+
+    def set_power(self, cpu: int, power: str) -> None:
+        """Change it."""
+
+    def cpu_on(self, cpu: int, entry: int, context: int = 0, el: int = 1) -> None:
+        """Reset a CPU and start it, as PSCI CPU_ON does."""
+
+    def eret(self, cpu: int) -> None:
+        """Hosted: enter the guest: exception return from EL2 with ELR_EL2 and SPSR_EL2."""
+
+    def end_turn(self) -> None:
+        """End the current quantum, so that another CPU comes next."""
+
+    def irq_lines(self, cpu: int) -> tuple[bool, bool, bool, bool]:
+        """Whether physical IRQ, physical FIQ, virtual IRQ and virtual FIQ are signalled to a CPU."""
+
+    def set_spi(self, intid: int, level: bool) -> None:
+        """Set the level of a shared peripheral interrupt (INTID 32 to 1019)."""
+
+    def insert_breakpoint(self, address: int, *, hardware: bool = False, vmid: int | None = None) -> None:
+        """Stop before the instruction at VA ``address``: of one VM, or wherever it is executed. Idempotent."""
+
+    def remove_breakpoint(self, address: int, *, hardware: bool = False, vmid: int | None = None) -> None:
+        """Remove it. Idempotent."""
+
+    def insert_watchpoint(
+        self, address: int, length: int, *, read: bool = False, write: bool = True, vmid: int | None = None
+    ) -> None:
+        """Stop before an access to any of ``length`` bytes at VA ``address``. Idempotent."""
+
+    def remove_watchpoint(
+        self, address: int, length: int, *, read: bool = False, write: bool = True, vmid: int | None = None
+    ) -> None:
+        """Remove it. Idempotent."""
+
+    def exit_record(self, cpu: int) -> ExitRecord | None:
+        """The last exit of a CPU."""
+
+    def exit_counts(self) -> list[tuple[int, int, str, int]]:
+        """(VMID, class number, name with sub-reasons, count) of every kind of exit so far, sorted."""
+
+    @property
+    def exits(self) -> int:
+        """Number of exits so far."""
+
+    def clear_exit_counts(self) -> None:
+        """Forget the counts."""
+
+    def catch_exits(self, classes: list[int], entries: bool = False) -> None:
+        """Stop at exits of these class numbers, and at entries. Hosted exits always stop; they get ``caught`` set."""
+
+    def take_output(self) -> bytes:
+        """What the board's UART has sent since the last call."""
+
+    def push_input(self, data: bytes) -> None:
+        """Type on the board's UART, at the current virtual time."""
+
+    def undefined_seen(self) -> list[tuple[int, int]]:
+        """(address, word) of instructions that no row implements, each word once, since the last call."""
+
+def exit_classes() -> list[ExitClass]:
+    """Every class of exits."""
+
+def effects_of(insn: int) -> dict[str, Any] | None:
+    """What an instruction of a pure row reads and writes: register masks (bit 31 is SP), flags, access sizes; None for others."""
+
+def instructions() -> list[dict[str, Any]]:
+    """The instruction table: name, pattern (32 characters), feature, kind, group."""
+
+def registers() -> list[dict[str, Any]]:
+    """The system registers: name, encoding, el, group, bits, access, reset, description, fields (name, msb, lsb, values)."""
+
+def board() -> list[dict[str, Any]]:
+    """The board's memory map: name, base, size, irq."""
+
+def device_tree(
+    *,
+    cpus: int,
+    memory: int,
+    bootargs: str = "",
+    initrd: tuple[int, int] | None = None,
+    psci: Literal["hvc", "smc"] = "hvc",
+    minimal: bool = False,
+) -> bytes:
+    """The board's device tree as a DTB. ``minimal`` leaves out all but CPUs, memory, PSCI, GIC, timer and UART."""
