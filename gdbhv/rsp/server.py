@@ -40,6 +40,7 @@ _POLL_SECONDS = 200e-6  # after an answer, before sleeping: GDB's next packet is
 _SEND_SECONDS = 30.0  # a client that reads nothing for so long is gone
 _CHUNK = 1 << 16
 _BUSY = b"+" + frame(b"E.another debugger controls this machine: detach it first")
+_TURNED_AWAY_LIMIT = 8  # connections kept open for a while, so that the refusal arrives before the end does
 
 
 class AddressError(GdbhvError, ValueError):
@@ -197,6 +198,7 @@ class Server:
         self._held = held
         self._closing = False
         self._stdio_served = False
+        self._turned_away: list[_Stream] = []
         self._end: Stop | None = None
         self._listener = self._listen()
         self._wake_reader, self._wake_writer = os.pipe()  # close() from another thread
@@ -235,20 +237,20 @@ class Server:
         address = self.address
         if address.kind == "stdio":
             return None
-        if address.kind == "unix":
-            listener = socket.socket(socket.AF_UNIX)
-            with contextlib.suppress(FileNotFoundError):
+        family = socket.AF_UNIX if address.kind == "unix" else socket.AF_INET6 if ":" in address.host else socket.AF_INET
+        with contextlib.ExitStack() as stack:
+            listener = stack.enter_context(socket.socket(family))
+            if address.kind == "unix":
                 if _is_stale(address.path):
                     os.unlink(address.path)
-            listener.bind(address.path)
-        else:
-            family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-            listener = socket.socket(family)
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((address.host, address.port))
-            self.address = Address("tcp", address.host, listener.getsockname()[1])
-        listener.listen(4)
-        listener.setblocking(False)
+                listener.bind(address.path)
+            else:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                listener.bind((address.host, address.port))
+                self.address = Address("tcp", address.host, listener.getsockname()[1])
+            listener.listen(64)
+            listener.setblocking(False)
+            stack.pop_all()  # it stays open
         return listener
 
     def _stdio(self) -> _Stream | None:
@@ -306,9 +308,13 @@ class Server:
         return _Stream(sock.fileno(), sock.fileno(), sock)
 
     def _turn_away(self) -> None:
+        """Refuse twice: GDB warns of an error in answer to qSupported, and shows the second one's text as it gives up."""
         if (stream := self._accept()) is not None:
-            stream.send(_BUSY)
-            stream.close()
+            stream.send(_BUSY + _BUSY)
+            self._turned_away.append(stream)
+            for old in self._turned_away[:-_TURNED_AWAY_LIMIT]:
+                old.close()
+            del self._turned_away[:-_TURNED_AWAY_LIMIT]
 
     # One client.
 
@@ -380,12 +386,15 @@ class Server:
                 if (data := stream.receive()) is not None:
                     return data
         ready = self._wait(stream.reader, self._listener)
-        if self._listener is not None and self._listener in ready:
+        data = stream.receive() if stream.reader in ready else None
+        if data is not None:
+            return data  # it may be the last before the end: then whoever waits at the door is the next client
+        if self._listener in ready:
             self._turn_away()
         if self._worker.running and self._worker.reader in ready:
             session.stopped(self._finish())
             self._work(session, stream)
-        return stream.receive() if stream.reader in ready else None
+        return None
 
     # Helpers.
 
@@ -430,6 +439,8 @@ class Server:
             if self.address.kind == "unix":
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(self.address.path)
+        for stream in self._turned_away:
+            stream.close()
         os.close(self._wake_reader)
         os.close(self._wake_writer)
 
@@ -441,4 +452,6 @@ def _is_stale(path: str) -> bool:
             probe.connect(path)
         except ConnectionRefusedError:
             return True
+        except FileNotFoundError:
+            return False
     return False

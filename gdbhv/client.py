@@ -1,0 +1,558 @@
+"""Drive stock gdb-multiarch by script: :class:`GdbSession`, over pygdbmi.
+
+A session starts a gdb, attaches it to a gdbhv server, and answers in types::
+
+    with GdbSession("127.0.0.1:1234", program="guest.elf") as gdb:
+        gdb.catch_exit("hvc")
+        stop = gdb.cont()
+        print(stop.text, hex(gdb.read_register("x0")))
+        print(gdb.monitor_json("vmexit last"))
+
+It needs pygdbmi and gdb-multiarch, and nothing else of gdbhv: it may run on another machine than the server.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import select
+import shutil
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, NoReturn
+
+from pygdbmi.IoManager import IoManager
+
+__all__ = ["Frame", "GdbError", "GdbLost", "GdbMissing", "GdbSession", "GdbStop", "GdbThread", "GdbTimeout", "exec_gdb"]
+
+GDB = "gdb-multiarch"
+
+
+class GdbError(Exception):
+    """GDB refused a command: ``command``, and its words as the message."""
+
+    def __init__(self, command: str, message: str) -> None:
+        super().__init__(f"{command}: {message}" if command else message)
+        self.command = command
+
+
+class GdbMissing(GdbError, FileNotFoundError):
+    """There is no gdb for AArch64 on this machine."""
+
+    def __init__(self, gdb: str) -> None:
+        super().__init__("", f"{gdb} is not installed; on Debian and Ubuntu: apt-get install gdb-multiarch")
+
+
+class GdbTimeout(GdbError, TimeoutError):
+    """GDB did not answer, or the guest did not stop, in time: ``seconds``."""
+
+    def __init__(self, command: str, seconds: float, awaited: str) -> None:
+        super().__init__(command, f"no {awaited} within {seconds:g} s")
+        self.seconds = seconds
+
+
+class GdbLost(GdbError, ConnectionError):
+    """The gdb process has ended by itself; the message has its last words."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A stack frame: ``pc``, the function's name and the source line where they are known."""
+
+    level: int
+    pc: int
+    function: str | None = None
+    file: str | None = None
+    line: int | None = None
+
+
+@dataclass(frozen=True)
+class GdbThread:
+    """A vCPU as gdb lists it: gdb's ``number``, the server's id ("Thread 1.2"), its name and what it is doing."""
+
+    number: int
+    target_id: str
+    name: str | None
+    details: str | None
+    state: str
+    frame: Frame | None
+
+
+@dataclass(frozen=True)
+class GdbStop:
+    """Why and where the guest stopped.
+
+    ``reason`` is MI's word: "breakpoint-hit", "watchpoint-trigger", "end-stepping-range", "signal-received", "syscall-entry"
+    (an exit), "syscall-return" (an entry), "exited-normally", "exited".  ``exit_number`` is the number of the exit's class;
+    ``text`` is what was printed on the way, the server's line about the exit first.
+    """
+
+    reason: str
+    thread: int | None = None
+    frame: Frame | None = None
+    signal: str | None = None
+    breakpoint: int | None = None
+    exit_number: int | None = None
+    exit_code: int | None = None
+    text: str = ""
+    raw: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def pc(self) -> int:
+        """The address where it stopped.
+
+        :raises GdbError: the guest has ended.
+        """
+        if self.frame is None:
+            raise GdbError("", f"the guest is gone ({self.reason}), so there is no pc")
+        return self.frame.pc
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether the VM has switched itself off."""
+        return self.reason.startswith("exited")
+
+
+def gdb_target(address: str) -> str:
+    """Return a server's address as gdb's `target` command takes it: PORT, HOST:PORT or unix:PATH."""
+    if address.startswith("unix:"):
+        return address[5:]
+    return f"127.0.0.1:{address}" if address.isdigit() else address
+
+
+def gdb_arguments(
+    address: str, program: str | None = None, scripts: Sequence[str] = (), commands: Sequence[str] = (), gdb: str = GDB
+) -> list[str]:
+    """Return the command line of a gdb that attaches to ``address`` as it starts.
+
+    :raises GdbMissing: there is no such gdb.
+    """
+    path = shutil.which(gdb)
+    if path is None:
+        raise GdbMissing(gdb)
+    arguments = [path, "-q", "-nx", "-iex", "set confirm off", "-iex", "set pagination off"]
+    for script in scripts:
+        arguments += ["-x", script]
+    arguments += ["-ex", f"target extended-remote {gdb_target(address)}"]
+    for command in commands:
+        arguments += ["-ex", command]
+    return arguments if program is None else [*arguments, program]
+
+
+def exec_gdb(
+    address: str, program: str | None = None, scripts: Sequence[str] = (), commands: Sequence[str] = ()
+) -> NoReturn:
+    """Become a gdb-multiarch for a person, attached to ``address``. Does not return.
+
+    :raises GdbMissing: there is none on this machine.
+    """
+    arguments = gdb_arguments(address, program, scripts, commands)
+    os.execv(arguments[0], arguments)
+
+
+class GdbSession:
+    """A gdb of its own, attached to a server until :meth:`close`; a context manager.
+
+    ``address``: PORT, HOST:PORT or unix:PATH; without it gdb starts and :meth:`attach` comes later.  ``program``: the
+    guest's ELF, for symbols (without it gdb takes the one that the server names).  ``timeout``: seconds to wait for gdb's
+    answer to a command, and by default for a stop.
+
+    :raises GdbMissing: gdb-multiarch is not installed.
+    :raises GdbError: the server is not there, or refuses.
+    """
+
+    def __init__(
+        self, address: str | None = None, program: str | None = None, *, timeout: float = 30.0, gdb: str = GDB
+    ) -> None:
+        path = shutil.which(gdb)
+        if path is None:
+            raise GdbMissing(gdb)
+        self.timeout = timeout
+        self._token = 0
+        self._stops: list[GdbStop] = []
+        self._running = False
+        self._text: list[str] = []  # printed since the last command
+        self._last_words: list[str] = []
+        self._process = subprocess.Popen(
+            [path, "-q", "-nx", "--interpreter=mi3"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            bufsize=0,
+            start_new_session=True,  # a Ctrl-C for the script is not one for its gdb
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._io = IoManager(self._process.stdin, self._process.stdout, None)
+        try:
+            patience = max(1, min(10, int(timeout / 2)))  # seconds in which a server may still come up
+            for setting in (
+                *("confirm off", "pagination off", "width 0", "mi-async on", "architecture aarch64"),
+                f"tcp connect-timeout {patience}",
+            ):
+                self.mi(f"-gdb-set {setting}")
+            if program is not None:
+                self.mi(f"-file-exec-and-symbols {quote(str(program))}")
+            if address is not None:
+                self.attach(address)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> GdbSession:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def attach(self, address: str) -> None:
+        """Attach to a server; the guest is stopped then.
+
+        :raises GdbError: nobody listens there, or another debugger controls the machine.
+        """
+        try:
+            self.mi(f"-target-select extended-remote {gdb_target(address)}")
+        except GdbTimeout:
+            raise
+        except GdbError as error:
+            if re.search("timed out|refused|No such file", str(error)):
+                raise GdbError("attach", f"no gdbhv listens on {address}: `gdbhv run IMAGE --gdb {address}` does") from error
+            raise
+        self._running = False
+        self._stops.clear()
+
+    def detach(self) -> None:
+        """Let all VMs run on without a debugger. :meth:`attach` comes back."""
+        groups = [group["id"] for group in self.mi("-list-thread-groups")["groups"] if "pid" in group]
+        if groups:
+            self.execute(f"detach inferiors {' '.join(group.removeprefix('i') for group in groups)}")
+        with contextlib.suppress(GdbError):  # gdb may have closed the connection with the last one
+            self.execute("disconnect")
+        self._running = False
+
+    def close(self) -> None:
+        """End gdb. A guest that is attached is detached first, and runs on."""
+        process = self._process
+        if process.poll() is None:
+            with contextlib.suppress(GdbError, OSError):
+                if self._running:
+                    self.interrupt()
+                self._write("-gdb-exit")
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+    # Commands.
+
+    def mi(self, command: str, timeout: float | None = None) -> dict[str, Any]:
+        """Run a GDB/MI command and return the payload of its result (GDB manual, chapter 27).
+
+        :raises GdbError: gdb's ``^error``.  :raises GdbTimeout: no result in time.
+        """
+        seconds = self.timeout if timeout is None else timeout
+        token = self._write(command)
+        deadline = time.monotonic() + seconds
+        while True:
+            for message in self._read(deadline - time.monotonic(), command, seconds, "answer"):
+                self._note(message)
+                if message["type"] == "result" and message["token"] == token:
+                    payload = message["payload"] or {}
+                    if message["message"] == "error":
+                        raise GdbError(command, str(payload.get("msg", "refused without a reason")))
+                    return dict(payload)
+
+    def execute(self, command: str, timeout: float | None = None) -> str:
+        """Run a command as at gdb's prompt; return what it prints.
+
+        :raises GdbError: it fails.
+        """
+        self._text.clear()
+        self.mi(f"-interpreter-exec console {quote(command)}", timeout)
+        return "".join(self._text)
+
+    def monitor(self, command: str, timeout: float | None = None) -> str:
+        """Run a monitor command of the server for the selected vCPU; return its lines.
+
+        :raises GdbError: the server refuses; the message is the server's sentence.
+        """
+        self._select_on_server()
+        try:
+            return self.execute(f"monitor {command}", timeout)
+        except GdbError as error:
+            said = "".join(self._text).strip()
+            raise GdbError(f"monitor {command}", said or str(error)) from None
+
+    def monitor_json(self, command: str, timeout: float | None = None) -> Any:
+        """Run a monitor command with ``--json``; return the document, or a list of them if each line is one.
+
+        :raises GdbError: the server refuses, or its answer is no JSON.
+        """
+        text = self.monitor(command if "--json" in command.split() else f"{command} --json", timeout).strip()
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError:
+            pass
+        try:
+            return [json.loads(line) for line in text.splitlines() if line.strip()]
+        except json.JSONDecodeError as error:
+            raise GdbError(f"monitor {command}", f"the answer is no JSON ({error}): {text[:200]!r}") from None
+
+    # Stops.
+
+    def break_at(self, location: str | int, *, hardware: bool = False, condition: str | None = None) -> int:
+        """Set a breakpoint at a symbol, ``file:line`` or address; return its number."""
+        where = f"*{location:#x}" if isinstance(location, int) else location
+        options = ("-h " if hardware else "") + (f"-c {quote(condition)} " if condition else "")
+        return int(self.mi(f"-break-insert {options}{quote(where)}")["bkpt"]["number"])
+
+    def watch(self, expression: str, *, read: bool = False, write: bool = True) -> int:
+        """Set a watchpoint on an expression, as `watch -l`; return its number."""
+        option = "" if not read else "-a " if write else "-r "
+        (payload,) = self.mi(f"-break-watch {option}{quote(expression)}").values()
+        return int(payload["number"])
+
+    def delete(self, number: int) -> None:
+        """Take a breakpoint, watchpoint or catchpoint away."""
+        self.mi(f"-break-delete {number}")
+
+    def catch_exit(self, spec: str | int) -> None:
+        """Catch VM exits: by class and filters ("dabt.trans ipa=0x9000000", see `monitor help vmexit`), or by class number.
+
+        A class is caught by the server, a number by gdb's own ``catch syscall``, which makes it a typed stop.
+        """
+        if isinstance(spec, int):
+            self.execute(f"catch syscall {spec}")
+        else:
+            self.monitor(f"vmexit catch {spec}")
+
+    def cont(self, timeout: float | None = None) -> GdbStop:
+        """Go on until the next stop. Only the VM of the selected thread runs, unless `set schedule-multiple on`."""
+        return self._resume("-exec-continue", timeout)
+
+    def step_instruction(self, count: int = 1, timeout: float | None = None) -> GdbStop:
+        """Execute ``count`` instructions of the selected vCPU."""
+        if count == 1:
+            return self._resume("-exec-step-instruction", timeout)
+        return self._resume(f"-interpreter-exec console {quote(f'stepi {count}')}", timeout)
+
+    def step(self, timeout: float | None = None) -> GdbStop:
+        """Step one source line, into calls."""
+        return self._resume("-exec-step", timeout)
+
+    def next(self, timeout: float | None = None) -> GdbStop:
+        """Step one source line, over calls."""
+        return self._resume("-exec-next", timeout)
+
+    def finish(self, timeout: float | None = None) -> GdbStop:
+        """Go on until the selected frame returns."""
+        return self._resume("-exec-finish", timeout)
+
+    def resume(self) -> None:
+        """Let the guest run, and do not wait: :meth:`wait_for_stop` or :meth:`interrupt` come later."""
+        self._start("-exec-continue")
+
+    def interrupt(self, timeout: float | None = None) -> GdbStop:
+        """Stop a running guest, as Ctrl-C does."""
+        if self._running:
+            self.mi("-exec-interrupt --all")
+        return self.wait_for_stop(timeout)
+
+    def wait_for_stop(self, timeout: float | None = None) -> GdbStop:
+        """Return the next stop of a running guest, or the one that came in the meantime.
+
+        :raises GdbTimeout: it still runs; :meth:`interrupt` stops it.  :raises GdbError: it does not run.
+        """
+        seconds = self.timeout if timeout is None else timeout
+        deadline = time.monotonic() + seconds
+        while not self._stops:
+            if not self._running:
+                raise GdbError("", "the guest does not run, so it cannot stop")
+            for message in self._read(deadline - time.monotonic(), "", seconds, "stop"):
+                self._note(message)
+        return self._stops.pop(0)
+
+    # State.
+
+    def evaluate(self, expression: str) -> str:
+        """Return an expression's value as gdb prints it."""
+        return str(self.mi(f"-data-evaluate-expression {quote(expression)}")["value"])
+
+    def read_register(self, name: str) -> int:
+        """Return a register of the selected vCPU: x0, sp, pc, cpsr, v0 (128 bits), or any system register by name.
+
+        :raises GdbError: there is none, or it is unavailable.
+        """
+        if re.fullmatch(r"v\d+", name):
+            low, high = (self._integer(f"${name}.d.u[{half}]") for half in (0, 1))
+            return high << 64 | low
+        return self._integer(f"${name}")
+
+    def write_register(self, name: str, value: int) -> None:
+        """Write a register of up to 64 bits.
+
+        :raises GdbError: there is none, or the server refuses; the message has its reason.
+        """
+        self.execute(f"set var ${name} = (unsigned long) {value & (1 << 64) - 1:#x}")
+
+    def read_memory(self, address: int | str, length: int) -> bytes:
+        """Return ``length`` bytes at an address or expression, as the selected vCPU sees them."""
+        where = hex(address) if isinstance(address, int) else address
+        blocks = self.mi(f"-data-read-memory-bytes {quote(where)} {length}")["memory"]
+        data = bytes.fromhex("".join(block["contents"] for block in blocks))
+        if len(data) != length:
+            raise GdbError("read_memory", f"only {len(data)} of {length} bytes at {where} can be read")
+        return data
+
+    def write_memory(self, address: int | str, data: bytes) -> None:
+        """Write bytes at an address or expression."""
+        where = hex(address) if isinstance(address, int) else address
+        self.mi(f"-data-write-memory-bytes {quote(where)} {data.hex()}")
+
+    def threads(self) -> list[GdbThread]:
+        """Return the vCPUs, in gdb's order."""
+        return [
+            GdbThread(
+                int(row["id"]), row["target-id"], row.get("name"), row.get("details"), row["state"], _frame(row.get("frame"))
+            )
+            for row in self.mi("-thread-info")["threads"]
+        ]
+
+    def select_thread(self, number: int) -> None:
+        """Make a vCPU the one that registers, memory and steps are about; ``number`` is gdb's."""
+        self.mi(f"-thread-select {number}")
+
+    def backtrace(self) -> list[Frame]:
+        """Return the frames of the selected vCPU, the innermost first."""
+        rows = self.mi("-stack-list-frames")["stack"]
+        frames = [_frame(row.get("frame", row)) for row in rows]
+        return [frame for frame in frames if frame is not None]
+
+    # Inside.
+
+    def _integer(self, expression: str) -> int:
+        text = self.evaluate(f"(unsigned long) {expression}")
+        try:
+            return int(text.split()[0], 0)
+        except ValueError:
+            raise GdbError(expression, f"has no value: {text}") from None
+
+    def _select_on_server(self) -> None:
+        """Make gdb tell the server which thread is selected: it does so only when it needs something of that thread."""
+        with contextlib.suppress(GdbError):  # there may be no thread any more
+            self.mi("-interpreter-exec console " + quote("maintenance flush register-cache"))
+            self.mi("-data-evaluate-expression $pc")
+
+    def _resume(self, command: str, timeout: float | None) -> GdbStop:
+        self._start(command)
+        return self.wait_for_stop(timeout)
+
+    def _start(self, command: str) -> None:
+        if self._running:
+            raise GdbError(command, "the guest runs already: use interrupt() or wait_for_stop()")
+        self._stops.clear()
+        self._text.clear()
+        self._running = True
+        try:
+            self.mi(command)
+        except GdbTimeout:
+            raise
+        except GdbError:
+            self._running = False
+            raise
+
+    def _write(self, command: str) -> int:
+        self._token += 1
+        try:
+            self._io.write(f"{self._token}{command}", read_response=False)
+        except OSError:
+            raise self._lost(command) from None
+        return self._token
+
+    def _read(self, remaining: float, command: str, seconds: float, awaited: str) -> list[dict[str, Any]]:
+        """Return messages as soon as there are some.
+
+        :raises GdbTimeout: none within ``remaining`` seconds.
+        """
+        while True:
+            started = time.monotonic()
+            assert self._process.stdout is not None
+            if remaining <= 0 or not select.select((self._process.stdout,), (), (), remaining)[0]:
+                raise GdbTimeout(command, seconds, awaited)
+            if messages := self._io.get_gdb_response(0, raise_error_on_timeout=False):
+                return messages
+            if self._process.poll() is not None:
+                raise self._lost(command)
+            remaining -= time.monotonic() - started
+
+    def _lost(self, command: str) -> GdbLost:
+        words = "".join(self._last_words[-5:]).strip()
+        return GdbLost(command, f"gdb has ended with status {self._process.poll()}{f': {words}' if words else ''}")
+
+    def _note(self, message: dict[str, Any]) -> None:
+        """Keep what a message tells besides being an answer."""
+        match message["type"]:
+            case "console" | "target" | "log" | "output":
+                text = str(message["payload"] or "")
+                self._last_words = [*self._last_words[-20:], text]
+                if message["type"] != "log":
+                    self._text.append(text)
+            case "notify" if message["message"] == "stopped":
+                self._running = False
+                self._stops.append(self._stop(message["payload"] or {}))
+            case "notify" if message["message"] == "running":
+                self._running = True
+
+    def _stop(self, payload: dict[str, Any]) -> GdbStop:
+        text = "".join(self._text)
+        self._text.clear()
+        number = payload.get("syscall-number")
+        breakpoint_number = payload.get("bkptno", next((w.get("number") for w in _watchpoints(payload)), None))
+        return GdbStop(
+            reason=str(payload.get("reason", "unknown")),
+            thread=int(payload["thread-id"]) if str(payload.get("thread-id", "")).isdigit() else None,
+            frame=_frame(payload.get("frame")),
+            signal=payload.get("signal-name"),
+            breakpoint=None if breakpoint_number is None else int(str(breakpoint_number).partition(".")[0]),
+            exit_number=None if number is None else int(number),
+            exit_code=_exit_code(payload),
+            text=text,
+            raw=payload,
+        )
+
+
+def quote(text: str) -> str:
+    """Return a C string of MI's."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+
+
+def _exit_code(payload: dict[str, Any]) -> int | None:
+    if payload.get("reason") == "exited-normally":
+        return 0
+    return int(payload["exit-code"], 8) if "exit-code" in payload else None
+
+
+def _watchpoints(payload: dict[str, Any]) -> list[dict[str, Any]]:
+    return [payload[key] for key in ("wpt", "hw-rwpt", "hw-awpt") if key in payload]
+
+
+def _frame(row: dict[str, Any] | None) -> Frame | None:
+    if not row or "addr" not in row:
+        return None
+    address = row["addr"]
+    return Frame(
+        level=int(row.get("level", 0)),
+        pc=int(address, 16) if address.startswith("0x") else 0,
+        function=row.get("func") if row.get("func") != "??" else None,
+        file=row.get("fullname", row.get("file")),
+        line=int(row["line"]) if "line" in row else None,
+    )
