@@ -114,8 +114,11 @@ def _allowed(instruction: Any) -> bool:
     if instruction.mnemonic in NEVER:
         return False
     if instruction.group(capstone.CS_GRP_JUMP) or instruction.group(capstone.CS_GRP_CALL):
+        # Not to another case, and not into the harness.
         slots = range(batch.slot(0), batch.slot(batch.MAX_CASES), batch.SLOT_SIZE)
-        return all(operand.imm not in slots for operand in instruction.operands if operand.type == arm64.ARM64_OP_IMM)
+        harness = range(batch.ENTRY, batch.ENTRY + 0x10000)
+        targets = [operand.imm for operand in instruction.operands if operand.type == arm64.ARM64_OP_IMM]
+        return not any(target in slots or target in harness for target in targets)
     return True
 
 
