@@ -2,6 +2,7 @@
 use gdbhv_model::{
     cpu::Cpu,
     interp,
+    isa::feature::Features,
     shared::{Config, Shared},
 };
 fn run(name: &str, words: &[u32], n: u64) {
@@ -9,10 +10,7 @@ fn run(name: &str, words: &[u32], n: u64) {
     let config = Config {
         has_el2: false,
         hosted: false,
-        has_pan: false,
-        has_uao: false,
-        has_ssbs: false,
-        has_dit: false,
+        features: Features::ALL,
     };
     let mut sh = Shared::new(config, base, 64 << 20);
     for (i, w) in words.iter().enumerate() {

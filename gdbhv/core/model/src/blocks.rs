@@ -1,6 +1,7 @@
 //! Decoded code: blocks by physical address, found by page, dropped when their bytes are written.
 
 use crate::interp::{end_of_block, undefined, Op};
+use crate::isa::feature::Features;
 use crate::isa::ops::Args;
 use crate::isa::{decode, pattern, Kind};
 
@@ -39,10 +40,15 @@ impl Block {
 }
 
 /// Predecode from `words`; the block ends at a branch, at the end of `words`, before `cut` instructions, or at [`MAX_LEN`].
-pub fn decode_block(pa: u64, words: impl Iterator<Item = u32>, cut: usize) -> Box<Block> {
+pub fn decode_block(
+    pa: u64,
+    words: impl Iterator<Item = u32>,
+    cut: usize,
+    features: Features,
+) -> Box<Block> {
     let mut ops: Vec<Op> = Vec::with_capacity(16);
     for (off, word) in words.take(cut.min(MAX_LEN)).enumerate() {
-        let (op, last) = decode_op(word, off as u16);
+        let (op, last) = decode_op(word, off as u16, features);
         ops.push(op);
         if last {
             return Block::new(pa, ops.len() as u16, ops);
@@ -65,8 +71,8 @@ pub fn end(len: u16) -> Op {
 }
 
 /// Predecode one word; true if it ends a block.
-fn decode_op(word: u32, off: u16) -> (Op, bool) {
-    let row = decode::row(word);
+fn decode_op(word: u32, off: u16, features: Features) -> (Op, bool) {
+    let row = decode::row(word, features);
     match row.and_then(|r| (r.decode)(word).map(|a| (r, a))) {
         Some((r, args)) => {
             let run = r.run[pattern::extract(word, r.spec) as usize];
@@ -104,6 +110,7 @@ struct CodePage {
 /// All blocks.
 pub struct Blocks {
     base: u64,
+    features: Features,
     pages: Vec<Option<CodePage>>,
     dead: Vec<Box<Block>>,
     scratch: Box<Block>,
@@ -112,11 +119,12 @@ pub struct Blocks {
 }
 
 impl Blocks {
-    /// For RAM of `size` bytes at `base`.
-    pub fn new(base: u64, size: u64) -> Blocks {
+    /// For RAM of `size` bytes at `base`, decoding what a machine with `features` has.
+    pub fn new(base: u64, size: u64, features: Features) -> Blocks {
         let pages = (0..size.div_ceil(PAGE_BYTES)).map(|_| None).collect();
         Blocks {
             base,
+            features,
             pages,
             dead: Vec::new(),
             scratch: Block::new(0, 0, vec![end(0)]),
@@ -148,7 +156,7 @@ impl Blocks {
             .find(|&o| self.splits[o / 64] >> (o % 64) & 1 != 0)
             .unwrap_or(1024)
             - first;
-        let block = decode_block(pa, words, cut);
+        let block = decode_block(pa, words, cut, self.features);
         let i = self.index(pa).expect("code is in RAM");
         let new = self.pages[i].is_none();
         let page = self.pages[i].get_or_insert_with(|| CodePage {

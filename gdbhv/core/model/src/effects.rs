@@ -1,5 +1,6 @@
 //! Back end 2: which registers, flags and memory an instruction reads and writes, without executing it.
 
+use crate::isa::feature::Features;
 use crate::isa::ops::{reg, Args, Ops, W};
 use crate::isa::{decode, pattern};
 use crate::mem::access::{Acc, Size};
@@ -31,7 +32,7 @@ pub struct Effects {
 
 /// The effects of a word of a pure row; None for helpers and for what is not allocated.
 pub fn of(insn: u32) -> Option<Effects> {
-    let row = decode::row(insn)?;
+    let row = decode::row(insn, Features::ALL)?;
     let args: Args = (row.decode)(insn)?;
     let mut e = Effects::default();
     row.effects?[pattern::extract(insn, row.spec) as usize](&args, &mut e);
@@ -73,6 +74,7 @@ impl Ops for Effects {
         ror(w: W, x: (), y: ()); zext(x: (), n: u32); sext(w: W, x: (), n: u32); clz(w: W, x: ()); cls(w: W, x: ());
         rbit(w: W, x: ()); rev(w: W, x: (), n: u32); crc32(a: (), x: (), n: u32, c: bool); is_zero(w: W, x: ());
         bit_clear(x: (), n: u32); select(c: (), x: (), y: ());
+        c_is(c: (), want: bool);
     }
     fn adds(&mut self, _: W, _: (), _: ()) {
         self.writes_flags = true;

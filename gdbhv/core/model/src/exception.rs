@@ -6,6 +6,7 @@
 
 use crate::bits::bit;
 use crate::cpu::{Cpu, Trap};
+use crate::isa::feature::Feature;
 use crate::mmu::fault::{Fault, FaultKind, Purpose};
 use crate::pstate::{Flags, Pstate};
 use crate::shared::Shared;
@@ -322,7 +323,7 @@ pub fn take(cpu: &mut Cpu, sh: &mut Shared, e: &Exception) -> u8 {
     }
     let control = cpu.get(sctlr);
     let host = target == 2 && cpu.get(HCR_EL2) & (1 << 34 | 1 << 27) == (1 << 34 | 1 << 27);
-    let span = sh.config.has_pan && !bit(control, 23) && (target == 1 || host);
+    let span = sh.config.features.has(Feature::PAN) && !bit(control, 23) && (target == 1 || host);
     let mut p = Pstate {
         el: target,
         sp: 1,
@@ -334,7 +335,7 @@ pub fn take(cpu: &mut Cpu, sh: &mut Shared, e: &Exception) -> u8 {
         ..cpu.pstate
     };
     p.pan |= span;
-    p.ssbs = sh.config.has_ssbs && bit(control, 44);
+    p.ssbs = sh.config.features.has(Feature::SSBS) && bit(control, 44);
     cpu.set_pstate(p);
     let entry = match e.kind {
         Kind::Sync => 0x000,
@@ -372,16 +373,16 @@ pub fn return_to(cpu: &mut Cpu, sh: &mut Shared, pc: u64, spsr: u64) {
             ..p
         };
     }
-    if !sh.config.has_pan {
+    if !sh.config.features.has(Feature::PAN) {
         p.pan = false;
     }
-    if !sh.config.has_uao {
+    if !sh.config.features.has(Feature::UAO) {
         p.uao = false;
     }
-    if !sh.config.has_ssbs {
+    if !sh.config.features.has(Feature::SSBS) {
         p.ssbs = false;
     }
-    if !sh.config.has_dit {
+    if !sh.config.features.has(Feature::DIT) {
         p.dit = false;
     }
     p.tco = false;

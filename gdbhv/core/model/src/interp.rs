@@ -87,8 +87,9 @@ pub fn run_fp(cpu: &mut Cpu, op: &Op, sh: &mut Shared, f: Helper) -> Exit {
     run_helper(cpu, op, sh, f)
 }
 
+/// Trap an FP or SIMD instruction instead of executing it.
 #[cold]
-fn fp_trap(cpu: &mut Cpu, op: &Op, sh: &mut Shared) -> Exit {
+pub fn fp_trap(cpu: &mut Cpu, op: &Op, sh: &mut Shared) -> Exit {
     cpu.off = op.args.off;
     crate::exception::fp_access(cpu, sh);
     Exit::Trap
@@ -245,11 +246,12 @@ pub struct Slow<'a> {
 impl Fast<'_> {
     /// The host address of an aligned access that hits the TLB.
     #[inline(always)]
-    fn host(&mut self, va: u64, size: Size, write: bool) -> Result<*mut u8, Miss> {
+    fn host(&mut self, va: u64, size: Size, acc: Acc, write: bool) -> Result<*mut u8, Miss> {
         // SAFETY: `ctx` points to a box of `cpu.tlb`, which nothing else borrows here.
         let e = unsafe { (*self.cpu.ctx).entry(va) };
         let tag = if write { e.tag_w } else { e.tag_r };
-        if va & (PAGE | (size.bytes() - 1)) != tag {
+        let align = size.bytes().max(1 << acc.align);
+        if acc.unpriv || va & (PAGE | (align - 1)) != tag {
             return Err(Miss);
         }
         Ok(e.host.wrapping_add(va as usize) as *mut u8)
@@ -524,6 +526,10 @@ macro_rules! common_ops {
             holds != (cond & 1 != 0)
         }
         #[inline(always)]
+        fn c_is(&mut self, c: bool, want: bool) -> bool {
+            c == want
+        }
+        #[inline(always)]
         fn is_zero(&mut self, w: W, x: u64) -> bool {
             narrow(w, x) == 0
         }
@@ -572,10 +578,7 @@ impl Ops for Fast<'_> {
     }
     #[inline(always)]
     fn load(&mut self, addr: u64, size: Size, acc: Acc) -> Result<u64, Miss> {
-        if acc.unpriv {
-            return Err(Miss);
-        }
-        let p = self.host(addr, size, false)?;
+        let p = self.host(addr, size, acc, false)?;
         // SAFETY: a TLB entry without SLOW maps RAM, which lives as long as the machine; the access is aligned and in the page.
         Ok(unsafe {
             match size {
@@ -588,10 +591,7 @@ impl Ops for Fast<'_> {
     }
     #[inline(always)]
     fn store(&mut self, addr: u64, size: Size, v: u64, acc: Acc) -> Result<(), Miss> {
-        if acc.unpriv {
-            return Err(Miss);
-        }
-        let p = self.host(addr, size, true)?;
+        let p = self.host(addr, size, acc, true)?;
         // SAFETY: as in `load`; the tag for writes is there, so the page is writable and holds no code.
         unsafe {
             match size {

@@ -33,3 +33,14 @@ pub fn store(
     sh.ram.write(va, size.bytes(), v).unwrap();
     Ok(())
 }
+/// The physical address of a data access that is about to be made, with the faults that it would have.
+pub fn translate_data(
+    _cpu: &mut Cpu,
+    _sh: &mut Shared,
+    va: u64,
+    _bytes: u64,
+    _write: bool,
+    _acc: Acc,
+) -> Result<u64, Trap> {
+    Ok(va)
+}

@@ -4,6 +4,7 @@ use crate::blocks::{Block, Blocks};
 use crate::cpu::{Cpu, MAX_CPUS};
 use crate::debug::Debug;
 use crate::exit::Exits;
+use crate::isa::feature::Features;
 use crate::mem::ram::Ram;
 use std::collections::HashMap;
 
@@ -14,14 +15,8 @@ pub struct Config {
     pub has_el2: bool,
     /// EL2 is played by the host side: an exception to EL2 stops the machine, and nothing is ever fetched at EL2.
     pub hosted: bool,
-    /// FEAT_PAN.
-    pub has_pan: bool,
-    /// FEAT_UAO.
-    pub has_uao: bool,
-    /// FEAT_SSBS.
-    pub has_ssbs: bool,
-    /// FEAT_DIT.
-    pub has_dit: bool,
+    /// What the CPUs have: decides which instructions exist, and what ID registers and PSTATE tell.
+    pub features: Features,
 }
 
 /// A word that no row claims, the first time it is executed.
@@ -101,7 +96,7 @@ impl Shared {
         Shared {
             config,
             ram: Ram::new(base, size),
-            blocks: Blocks::new(base, size),
+            blocks: Blocks::new(base, size, config.features),
             now: 0,
             leave: false,
             yielded: false,

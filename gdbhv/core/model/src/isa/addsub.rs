@@ -1,5 +1,6 @@
 //! Add and subtract: immediate, shifted register, extended register, with carry (Arm ARM C4.1.92, C4.1.95).
 
+use super::operands::d_n_m;
 use super::ops::{reg, Args, Ops, W};
 use crate::bits::field;
 use crate::pure_rows;
@@ -13,6 +14,14 @@ pure_rows! {
     Pure ADDS_shift "z0101011tt0mmmmmiiiiiinnnnnddddd" "ztt" base shifted, add_sub_shifted;
     Pure SUB_shift  "z1001011tt0mmmmmiiiiiinnnnnddddd" "ztt" base shifted, add_sub_shifted;
     Pure SUBS_shift "z1101011tt0mmmmmiiiiiinnnnnddddd" "ztt" base shifted, add_sub_shifted;
+    Pure ADD_ext  "z0001011001mmmmmooosssnnnnnddddd" "zo" base extended, add_sub_extended;
+    Pure ADDS_ext "z0101011001mmmmmooosssnnnnnddddd" "zo" base extended_s, add_sub_extended;
+    Pure SUB_ext  "z1001011001mmmmmooosssnnnnnddddd" "zo" base extended, add_sub_extended;
+    Pure SUBS_ext "z1101011001mmmmmooosssnnnnnddddd" "zo" base extended_s, add_sub_extended;
+    Pure ADC  "z0011010000mmmmm000000nnnnnddddd" "z" base d_n_m, adc;
+    Pure ADCS "z0111010000mmmmm000000nnnnnddddd" "z" base d_n_m, adc;
+    Pure SBC  "z1011010000mmmmm000000nnnnnddddd" "z" base d_n_m, adc;
+    Pure SBCS "z1111010000mmmmm000000nnnnnddddd" "z" base d_n_m, adc;
 }
 
 fn imm(i: u32) -> u64 {
@@ -45,6 +54,25 @@ fn shifted(i: u32) -> Option<Args> {
         rm: reg::src(i >> 16),
         imm: amount as u64,
         ..Args::default()
+    })
+}
+fn extended(i: u32) -> Option<Args> {
+    let amount = field(i, 12, 10);
+    if amount > 4 {
+        return None;
+    }
+    Some(Args {
+        rd: reg::sp(i),
+        rn: reg::sp(i >> 5),
+        rm: reg::src(i >> 16),
+        imm: amount as u64,
+        ..Args::default()
+    })
+}
+fn extended_s(i: u32) -> Option<Args> {
+    Some(Args {
+        rd: reg::dst(i),
+        ..extended(i)?
     })
 }
 
@@ -85,4 +113,40 @@ pub fn shift<B: Ops>(b: &mut B, w: W, v: B::V, kind: u32, by: u64) -> B::V {
         2 => b.sar(w, v, by),
         _ => b.ror(w, v, by),
     }
+}
+
+#[inline(always)]
+fn add_sub_extended<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
+    let (x, y) = (b.x(a.rn), b.x(a.rm));
+    let y = extend::<B>(b, y, field(I, 15, 13));
+    let by = b.imm(a.imm);
+    let y = b.shl(W::of(I >> 31), y, by);
+    finish::<B, I>(b, a.rd, x, y)
+}
+
+/// `ExtendReg` before its shift: UXTB, UXTH, UXTW, UXTX, SXTB, SXTH, SXTW, SXTX.
+#[inline(always)]
+pub fn extend<B: Ops>(b: &mut B, v: B::V, option: u32) -> B::V {
+    let bits = 8 << (option & 3);
+    match option >> 2 {
+        0 => b.zext(v, bits),
+        _ => b.sext(W::X, v, bits),
+    }
+}
+
+/// x - y with borrow is x + NOT(y) with carry.
+#[inline(always)]
+fn adc<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
+    let w = W::of(I >> 31);
+    let (x, mut y) = (b.x(a.rn), b.x(a.rm));
+    if I >> 30 & 1 != 0 {
+        y = b.not(w, y);
+    }
+    let r = if I >> 29 & 1 != 0 {
+        b.adcs(w, x, y)
+    } else {
+        b.adc(w, x, y)
+    };
+    b.set_x(a.rd, r);
+    Ok(())
 }

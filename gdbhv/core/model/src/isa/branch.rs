@@ -8,6 +8,8 @@ pure_rows! {
     Branch B_cond "01010100iiiiiiiiiiiiiiiiiii0cccc" "c" base imm19_cond, b_cond;
     Branch CBZ    "z0110100iiiiiiiiiiiiiiiiiiittttt" "z" base imm19, cbz;
     Branch CBNZ   "z0110101iiiiiiiiiiiiiiiiiiittttt" "z" base imm19, cbz;
+    Branch TBZ    "b0110110bbbbbiiiiiiiiiiiiiittttt" "" base imm14, tbz;
+    Branch TBNZ   "b0110111bbbbbiiiiiiiiiiiiiittttt" "" base imm14, tbz;
     Branch B      "000101iiiiiiiiiiiiiiiiiiiiiiiiii" "" base imm26, b;
     Branch BL     "100101iiiiiiiiiiiiiiiiiiiiiiiiii" "" base imm26, b;
     Branch BR     "1101011000011111000000nnnnn00000" "" base target, br;
@@ -25,6 +27,14 @@ fn imm19(i: u32) -> Option<Args> {
 fn imm19_cond(i: u32) -> Option<Args> {
     Some(Args {
         imm: sext(field(i, 23, 5) as u64, 19) << 2,
+        ..Args::default()
+    })
+}
+fn imm14(i: u32) -> Option<Args> {
+    Some(Args {
+        rd: reg::src(i),
+        imm: sext(field(i, 18, 5) as u64, 14) << 2,
+        aux: (i >> 31 << 5 | field(i, 23, 19)) as u16,
         ..Args::default()
     })
 }
@@ -63,6 +73,19 @@ fn cbz<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
         b.jump_if(zero, to, next);
     } else {
         b.jump_if(zero, next, to);
+    }
+    Ok(())
+}
+
+#[inline(always)]
+fn tbz<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
+    let v = b.x(a.rd);
+    let clear = b.bit_clear(v, a.aux as u32);
+    let (to, next) = (here(a).wrapping_add(a.imm), here(a) + 4);
+    if I >> 24 & 1 == 0 {
+        b.jump_if(clear, to, next);
+    } else {
+        b.jump_if(clear, next, to);
     }
     Ok(())
 }

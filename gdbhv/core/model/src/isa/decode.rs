@@ -1,5 +1,6 @@
 //! From a word to its row: rows bucketed by bits 28:21, so that a look-up compares a handful of masks.
 
+use super::feature::Features;
 use super::{Row, GROUPS};
 use std::sync::OnceLock;
 
@@ -23,10 +24,10 @@ fn table() -> &'static [Vec<&'static Row>] {
     })
 }
 
-/// The row whose pattern `insn` matches.
-pub fn row(insn: u32) -> Option<&'static Row> {
+/// The row whose pattern `insn` matches, on a machine with `features`.
+pub fn row(insn: u32, features: Features) -> Option<&'static Row> {
     table()[(insn >> KEY_LO & 0xff) as usize]
         .iter()
-        .find(|r| r.pattern.matches(insn))
+        .find(|r| r.pattern.matches(insn) && features.has(r.feature))
         .copied()
 }

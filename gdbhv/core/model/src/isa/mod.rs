@@ -9,16 +9,31 @@
 //! Adding an instruction is adding a row to its group's file.
 
 pub mod addsub;
+pub mod atomic;
+pub mod bitfield;
 pub mod branch;
+pub mod condition;
+pub mod crc;
 pub mod decode;
+pub mod exclusive;
+pub mod feature;
 pub mod load_store;
+pub mod logical;
+pub mod movewide;
+pub mod muldiv;
+pub mod operands;
 pub mod ops;
+pub mod ordered;
+pub mod pair;
 pub mod pattern;
+pub mod pc_relative;
+pub mod shift;
 
 use crate::cpu::{Cpu, Trap};
 use crate::effects::Effects;
 use crate::interp::Run;
 use crate::shared::Shared;
+use feature::Feature;
 use ops::Args;
 use pattern::Pattern;
 
@@ -60,8 +75,8 @@ pub struct Row {
     pub name: &'static str,
     /// Encoding.
     pub pattern: Pattern,
-    /// The FEAT_ name without `FEAT_`, or `base`.
-    pub feature: &'static str,
+    /// The feature that brought it: without it the row is not there.
+    pub feature: Feature,
     /// How it runs.
     pub kind: Kind,
     /// Bits that pick the instantiation.
@@ -100,7 +115,8 @@ macro_rules! instances {
 }
 
 /// Rows of one group of pure instructions:
-/// `KIND NAME "pattern" "letters to specialise on" feature decode, body;`
+/// `KIND NAME "pattern" "letters to specialise on" feature decode, body;` with KIND one of Pure, Branch, Fp (pure, behind the
+/// FP and SIMD trap check).
 ///
 /// `body` is `fn<B: Ops, const I: u32>(&mut B, &Args) -> Result<(), B::E>`, where I has the word's fixed and specialised bits.
 #[macro_export]
@@ -115,6 +131,7 @@ macro_rules! pure_rows {
                 P.value | $crate::isa::pattern::deposit(k, M)
             }
             fn fast<const I: u32>(cpu: &mut Cpu, op: &Op, sh: &mut Shared) -> Exit {
+                $crate::pure_rows!(@guard $kind cpu op sh);
                 match $body::<Fast, I>(&mut Fast { cpu }, &op.args) {
                     Ok(()) => $crate::pure_rows!(@done $kind cpu op sh),
                     Err(_) => slow::<I>(cpu, op, sh),
@@ -132,8 +149,8 @@ macro_rules! pure_rows {
             $crate::isa::Row {
                 name: stringify!($name),
                 pattern: P,
-                feature: stringify!($feature),
-                kind: $crate::isa::Kind::$kind,
+                feature: $crate::isa::feature::Feature::$feature,
+                kind: $crate::pure_rows!(@kind $kind),
                 spec: M,
                 decode: $decode,
                 run: $crate::instances!(fast, word),
@@ -141,8 +158,18 @@ macro_rules! pure_rows {
             }
         }),*];
     };
+    (@kind Branch) => { $crate::isa::Kind::Branch };
+    (@kind $kind:ident) => { $crate::isa::Kind::Pure };
+    (@guard Fp $cpu:ident $op:ident $sh:ident) => {
+        if $cpu.fp_traps {
+            return $crate::interp::fp_trap($cpu, $op, $sh);
+        }
+    };
+    (@guard $kind:ident $cpu:ident $op:ident $sh:ident) => {};
+    (@done Fp $cpu:ident $op:ident $sh:ident) => { $crate::interp::next($cpu, $op, $sh) };
     (@done Pure $cpu:ident $op:ident $sh:ident) => { $crate::interp::next($cpu, $op, $sh) };
     (@done Branch $cpu:ident $op:ident $sh:ident) => { Exit::Block };
+    (@slow Fp $cpu:ident $op:ident $sh:ident $done:ident) => { $crate::interp::after_slow($cpu, $op, $sh, $done) };
     (@slow Pure $cpu:ident $op:ident $sh:ident $done:ident) => { $crate::interp::after_slow($cpu, $op, $sh, $done) };
     (@slow Branch $cpu:ident $op:ident $sh:ident $done:ident) => {
         match $done {
@@ -166,7 +193,7 @@ macro_rules! helper_rows {
             $crate::isa::Row {
                 name: stringify!($name),
                 pattern: $crate::isa::pattern::Pattern::new($pat),
-                feature: stringify!($feature),
+                feature: $crate::isa::feature::Feature::$feature,
                 kind: $crate::helper_rows!(@kind $kind),
                 spec: 0,
                 decode: $crate::isa::whole_word,
@@ -195,7 +222,58 @@ pub fn whole_word(insn: u32) -> Option<Args> {
 
 /// The groups, in the order of the Arm ARM's encoding index. Patterns do not overlap (checked by the tests).
 pub const GROUPS: &[(&str, &[Row])] = &[
+    ("pc_relative", pc_relative::ROWS),
     ("addsub", addsub::ROWS),
+    ("logical", logical::ROWS),
+    ("movewide", movewide::ROWS),
+    ("bitfield", bitfield::ROWS),
     ("branch", branch::ROWS),
     ("load_store", load_store::ROWS),
+    ("pair", pair::ROWS),
+    ("exclusive", exclusive::ROWS),
+    ("ordered", ordered::ROWS),
+    ("atomic", atomic::ROWS),
+    ("shift", shift::ROWS),
+    ("crc", crc::ROWS),
+    ("condition", condition::ROWS),
+    ("muldiv", muldiv::ROWS),
 ];
+
+/// What is told about a row outside the core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Info {
+    /// The file it is in.
+    pub group: &'static str,
+    /// `Row::name`.
+    pub name: &'static str,
+    /// The 32 characters of its encoding.
+    pub pattern: &'static str,
+    /// FEAT_ name, or `base`.
+    pub feature: &'static str,
+    /// `pure`, `branch`, `helper`, `helper_end` or `undefined`.
+    pub kind: &'static str,
+}
+
+/// Every row.
+pub fn list() -> Vec<Info> {
+    let info = |group, r: &Row| Info {
+        group,
+        name: r.name,
+        pattern: r.pattern.text,
+        feature: r.feature.name(),
+        kind: match r.kind {
+            Kind::Pure => "pure",
+            Kind::Branch => "branch",
+            Kind::Helper => "helper",
+            Kind::HelperEnd => "helper_end",
+            Kind::Undefined => "undefined",
+        },
+    };
+    GROUPS
+        .iter()
+        .flat_map(|(group, rows)| rows.iter().map(move |r| info(*group, r)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -184,6 +184,8 @@ pub trait Ops {
     fn ccmp(&mut self, w: W, c: Self::C, x: Self::V, y: Self::V, sub: bool, nzcv: u32);
     /// Whether condition code `cond` (0 to 15) holds (`ConditionHolds`).
     fn cond(&mut self, cond: u32) -> Self::C;
+    /// Whether `c` is `want`: the condition or its opposite, as the decoder says.
+    fn c_is(&mut self, c: Self::C, want: bool) -> Self::C;
     /// Whether the low `w` bits of `x` are zero.
     fn is_zero(&mut self, w: W, x: Self::V) -> Self::C;
     /// Whether bit `n` of `x` is clear.

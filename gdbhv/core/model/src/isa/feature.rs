@@ -1,0 +1,197 @@
+//! The architecture's features, by their FEAT_ names: what a row needs, what a profile has, what the ID registers tell.
+//!
+//! [`Feature`] is the one list. A row names the feature that brought it; a [`Features`] set says which of them a machine
+//! has, and a row outside the set is UNDEFINED there. The ID registers are derived from the same set.
+
+macro_rules! features {
+    ($($(#[$doc:meta])* $name:ident)*) => {
+        /// One feature, named as the Arm ARM (A2) does without `FEAT_`; `base` is what every A64 machine has.
+        #[allow(non_camel_case_types)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u8)]
+        pub enum Feature { $($(#[$doc])* $name),* }
+
+        impl Feature {
+            /// All of them.
+            pub const ALL: &'static [Feature] = &[$(Feature::$name),*];
+            /// The name, without `FEAT_`.
+            pub const fn name(self) -> &'static str {
+                match self { $(Feature::$name => stringify!($name)),* }
+            }
+        }
+    };
+}
+
+features! {
+    /// Armv8.0 without options.
+    base
+    /// Floating point.
+    FP
+    /// Advanced SIMD.
+    AdvSIMD
+    /// CRC32 instructions.
+    CRC32
+    /// AES instructions.
+    AES
+    /// PMULL of 64 bits.
+    PMULL
+    /// SHA-1 instructions.
+    SHA1
+    /// SHA-256 instructions.
+    SHA256
+    /// Large System Extensions: atomics.
+    LSE
+    /// Limited ordering regions.
+    LOR
+    /// Rounding double multiply accumulate.
+    RDM
+    /// Privileged access never.
+    PAN
+    /// Virtualization host extensions.
+    VHE
+    /// User access override.
+    UAO
+    /// Clean to the point of persistence.
+    DPB
+    /// Clean to the point of deep persistence.
+    DPB2
+    /// Half precision.
+    FP16
+    /// Dot product.
+    DotProd
+    /// Half-precision multiply long.
+    FHM
+    /// SHA-512 instructions.
+    SHA512
+    /// SHA-3 instructions.
+    SHA3
+    /// SM3 instructions.
+    SM3
+    /// SM4 instructions.
+    SM4
+    /// Pointer authentication.
+    PAuth
+    /// FJCVTZS.
+    JSCVT
+    /// Complex numbers.
+    FCMA
+    /// Load-acquire RCpc.
+    LRCPC
+    /// The same with an immediate offset.
+    LRCPC2
+    /// CFINV, RMIF, SETF8, SETF16.
+    FlagM
+    /// AXFLAG, XAFLAG.
+    FlagM2
+    /// Data-independent timing.
+    DIT
+    /// Speculative store bypass safe.
+    SSBS
+    /// MSR and MRS of PSTATE.SSBS.
+    SSBS2
+    /// Speculation barrier.
+    SB
+    /// Prediction invalidation by context.
+    SPECRES
+    /// Branch targets.
+    BTI
+    /// Rounding to 32 and 64 bits.
+    FRINTTS
+    /// Random numbers.
+    RNG
+    /// 8-bit integer matrices.
+    I8MM
+    /// BFloat16.
+    BF16
+    /// TLBI of the outer shareable domain.
+    TLBIOS
+    /// TLBI by range.
+    TLBIRANGE
+    /// WFET and WFIT.
+    WFxT
+}
+
+/// A set of features.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Features(u64);
+
+const _: () = assert!(Feature::ALL.len() <= 64);
+
+impl Features {
+    /// Every feature that has a name here.
+    pub const ALL: Features = Features::of(Feature::ALL);
+
+    /// The set of `list`.
+    pub const fn of(list: &[Feature]) -> Features {
+        let (mut set, mut i) = (1 << Feature::base as u8, 0);
+        while i < list.len() {
+            set |= 1 << list[i] as u8;
+            i += 1;
+        }
+        Features(set)
+    }
+    /// Whether `f` is in it.
+    #[inline]
+    pub const fn has(self, f: Feature) -> bool {
+        self.0 >> f as u8 & 1 != 0
+    }
+    /// The members.
+    pub fn iter(self) -> impl Iterator<Item = Feature> {
+        Feature::ALL.iter().copied().filter(move |f| self.has(*f))
+    }
+}
+
+/// A CPU profile: a name for a set of features.
+pub struct Profile {
+    /// As `--cpu` takes it.
+    pub name: &'static str,
+    /// What it has.
+    pub features: Features,
+}
+
+use Feature::*;
+
+/// The profiles. A feature is in one only if it is implemented.
+pub const PROFILES: &[Profile] = &[
+    Profile {
+        name: "cortex-a57",
+        features: Features::of(&[FP, AdvSIMD, CRC32]),
+    },
+    Profile {
+        name: "max",
+        features: Features::of(&[FP, AdvSIMD, CRC32, LSE, LOR, LRCPC, LRCPC2, FlagM, FlagM2]),
+    },
+];
+
+/// The profile of that name.
+pub fn profile(name: &str) -> Option<&'static Profile> {
+    PROFILES.iter().find(|p| p.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::isa::{Kind, GROUPS};
+
+    /// Features that change behaviour but bring no instruction.
+    const WITHOUT_ROWS: &[Feature] = &[];
+
+    #[test]
+    fn every_feature_of_a_profile_has_rows() {
+        let rowed = |f: Feature| {
+            GROUPS
+                .iter()
+                .flat_map(|g| g.1)
+                .any(|r| r.feature == f && !matches!(r.kind, Kind::Undefined))
+        };
+        for p in PROFILES {
+            for f in p.features.iter() {
+                // The FP and SIMD groups are still to come.
+                if matches!(f, FP | AdvSIMD) {
+                    continue;
+                }
+                assert!(rowed(f) != WITHOUT_ROWS.contains(&f), "{}: {f:?}", p.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! What several groups share: decoders of the usual register fields for pure rows, and register access for helpers.
+
+use super::ops::{reg, Args};
+use crate::cpu::{Cpu, Trap};
+
+/// Rd, Rn, Rm, none of them SP.
+pub fn d_n_m(i: u32) -> Option<Args> {
+    Some(Args {
+        rd: reg::dst(i),
+        rn: reg::src(i >> 5),
+        rm: reg::src(i >> 16),
+        ..Args::default()
+    })
+}
+
+/// Rd and Rn, neither of them SP.
+pub fn d_n(i: u32) -> Option<Args> {
+    Some(Args {
+        rd: reg::dst(i),
+        rn: reg::src(i >> 5),
+        ..Args::default()
+    })
+}
+
+/// For helpers: Xn, or zero.
+#[inline]
+pub fn x(cpu: &Cpu, n: u32) -> u64 {
+    cpu.x[reg::src(n) as usize]
+}
+
+/// For helpers: write Xn, or nothing.
+#[inline]
+pub fn set_x(cpu: &mut Cpu, n: u32, v: u64) {
+    cpu.x[reg::dst(n) as usize] = v;
+}
+
+/// For helpers: the base register in bits 9:5, aligned if it is SP (`CheckSPAlignment`).
+#[inline]
+pub fn base(cpu: &mut Cpu, i: u32) -> Result<u64, Trap> {
+    if i >> 5 & 31 == 31 {
+        crate::exception::check_sp(cpu)?;
+    }
+    Ok(cpu.x[reg::sp(i >> 5) as usize])
+}
