@@ -20,6 +20,7 @@ from enum import Enum
 
 from gdbhv.errors import GdbhvError, PacketError
 from gdbhv.rsp import registry
+from gdbhv.rsp.agent import condition_holds
 from gdbhv.rsp.codec import ThreadSpec, thread_id
 from gdbhv.rsp.framing import PACKET_SIZE, Framer, Signal, frame
 from gdbhv.rsp.stop import exit_number, exited_reply, stop_reply
@@ -81,7 +82,7 @@ class Session:
         self.outcome: Outcome | None = None
         self.features: dict[str, str] = {}  # what the client said in its last qSupported
         self.detached: set[int] = set()
-        self.breakpoints: set[tuple[int, int, int, int]] = set()  # pid, kind, address, length
+        self.breakpoints: dict[tuple[int, int, int, int], tuple[bytes, ...]] = {}  # (pid, kind, address, length): conditions
         self.catches: dict[int, CatchEvents | None] = {}  # pid: QCatchSyscalls; None: all
         self.continue_thread: ThreadSpec = ThreadSpec(-1, -1)
         self.threads_document = b""  # of qXfer:threads, while it is read
@@ -154,10 +155,10 @@ class Session:
             self.shared.gone.add(stop.thread.pid)
         if stop.kind is StopKind.POWEROFF or stop.thread not in self._threads:
             self.refresh()
+        if run is not None and (again := self._silently(stop, run)) is not None:
+            self.run = again
+            return
         if stop.thread.pid in self.detached and self._threads:
-            if stop.kind is StopKind.POWEROFF and run is not None:
-                self.run = self._without(run, stop.thread.pid)
-                return
             stop = Stop(StopKind.STEP, self._threads[0], text=f"VM {stop.thread.pid}: {stop.text or stop.kind.value}")
             self.say(stop.text + "\n")
         elif stop.text and stop.kind not in (StopKind.STEP, StopKind.SW_BREAK, StopKind.HW_BREAK, StopKind.INTERRUPT):
@@ -269,9 +270,16 @@ class Session:
 
     # Inside.
 
-    @staticmethod
-    def _without(run: Run, pid: int) -> Run:
-        return Run(tuple(action for action in run.actions if action.thread.pid != pid), run.brief)
+    def _silently(self, stop: Stop, run: Run) -> Run | None:
+        """Return how to go on after a stop that is not the debugger's business, or None if it is."""
+        if stop.kind is StopKind.POWEROFF and stop.thread.pid in self.detached and self._threads:
+            return Run(tuple(action for action in run.actions if action.thread.pid != stop.thread.pid), brief=False)
+        try:
+            if not condition_holds(stop, self.breakpoints, self.target, self.shared.description):
+                return Run(run.actions, brief=False)  # the owner may have to hear a Ctrl-C in between
+        except GdbhvError as error:
+            self.say(f"the breakpoint stops, since its condition has no value: {error}\n")
+        return None
 
     def _break(self) -> None:
         if self.run is not None:

@@ -8,20 +8,20 @@ are two.
 from __future__ import annotations
 
 from gdbhv.errors import PacketError
-from gdbhv.rsp import codec
+from gdbhv.rsp import agent, codec
 from gdbhv.rsp.registry import packet
 from gdbhv.rsp.session import Session
 
 _WATCH_LIMIT = 1 << 16  # bytes
 
 
-@packet("Z", features="swbreak+;hwbreak+", text_errors=True)
+@packet("Z", features="swbreak+;hwbreak+;ConditionalBreakpoints+", text_errors=True)
 def insert(session: Session, args: bytes) -> bytes:
+    """A second insertion replaces the conditions of the first."""
     row = _row(session, args)
-    if args.count(b";"):
-        raise PacketError("Z", "conditions and commands of breakpoints are evaluated by GDB, not here")
+    conditions = _conditions(args.split(b";")[1:])
     session.target.insert_breakpoint(*row)
-    session.breakpoints.add(row)
+    session.breakpoints[row] = conditions
     return b"OK"
 
 
@@ -29,7 +29,7 @@ def insert(session: Session, args: bytes) -> bytes:
 def remove(session: Session, args: bytes) -> bytes:
     row = _row(session, args)
     session.target.remove_breakpoint(*row)
-    session.breakpoints.discard(row)
+    session.breakpoints.pop(row, None)
     return b"OK"
 
 
@@ -45,3 +45,19 @@ def _row(session: Session, args: bytes) -> tuple[int, int, int, int]:
     if kind >= 2 and not 0 < length <= _WATCH_LIMIT:
         raise PacketError("Z", f"a watchpoint covers 1 to {_WATCH_LIMIT} bytes, not {length}")
     return session.general.pid, kind, address, length
+
+
+def _conditions(options: list[bytes]) -> tuple[bytes, ...]:
+    """Parse ``X len,bytecode``, several without anything in between: the stop is reported if one of them is true."""
+    found: list[bytes] = []
+    for option in options:
+        if not option.startswith(b"X"):
+            raise PacketError("Z", "commands of breakpoints run in GDB, not here: set dprintf-style gdb")
+        for text in option[1:].split(b"X"):
+            length, _, code_text = text.partition(b",")
+            code = codec.data(code_text)
+            if len(code) != codec.number(length):
+                raise PacketError("Z", "the condition's length is wrong")
+            agent.check(code)
+            found.append(code)
+    return tuple(found)

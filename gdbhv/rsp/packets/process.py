@@ -79,7 +79,7 @@ def restart_refused(session: Session, args: bytes) -> None:
 def _forget(session: Session, pid: int) -> None:
     for row in [row for row in session.breakpoints if row[0] == pid]:
         session.target.remove_breakpoint(*row)
-        session.breakpoints.discard(row)
+        del session.breakpoints[row]
     if pid in session.catches:
         session.target.catch_exits(pid, CatchEvents())
         del session.catches[pid]

@@ -1,0 +1,173 @@
+"""Agent expressions: the bytecode in which GDB sends a breakpoint's condition, so that no hit needs a round trip.
+
+A stack machine on 64-bit numbers; immediate operands are big endian.  Tracing and floating point are left out, as by GDB
+itself; :func:`check` refuses what :func:`evaluate` cannot do, since a condition that was ignored would be worse than none.
+Source: GDB manual appendix F "The GDB Agent Expression Mechanism".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from gdbhv.errors import GdbhvError, PacketError
+from gdbhv.rsp.tdesc import Description
+from gdbhv.target import Stop, StopKind, Target
+
+_MASK = (1 << 64) - 1
+_STEP_LIMIT = 10_000  # operations in one evaluation: `goto` may go back
+_LENGTH_LIMIT = 0x10000
+
+_BINARY: dict[int, Callable[[int, int], int]] = {
+    0x02: lambda a, b: a + b,
+    0x03: lambda a, b: a - b,
+    0x04: lambda a, b: a * b,
+    0x05: lambda a, b: _divide(_signed(a), _signed(b))[0],
+    0x06: lambda a, b: _divide(a, b)[0],
+    0x07: lambda a, b: _divide(_signed(a), _signed(b))[1],
+    0x08: lambda a, b: _divide(a, b)[1],
+    0x09: lambda a, b: a << b if b < 64 else 0,
+    0x0A: lambda a, b: _signed(a) >> min(b, 63),
+    0x0B: lambda a, b: a >> b if b < 64 else 0,
+    0x0F: lambda a, b: a & b,
+    0x10: lambda a, b: a | b,
+    0x11: lambda a, b: a ^ b,
+    0x13: lambda a, b: a == b,
+    0x14: lambda a, b: _signed(a) < _signed(b),
+    0x15: lambda a, b: a < b,
+}
+_UNARY: dict[int, Callable[[int], int]] = {0x0E: lambda a: not a, 0x12: lambda a: ~a}
+_REFERENCE = {0x17: 1, 0x18: 2, 0x19: 4, 0x1A: 8}  # ref8 to ref64: bytes
+_CONSTANT = {0x22: 1, 0x23: 2, 0x24: 4, 0x25: 8}  # const8 to const64: bytes
+_EXT, _IF_GOTO, _GOTO, _REG, _END, _DUP, _POP, _ZERO_EXT, _SWAP, _PICK, _ROT = (
+    0x16, 0x20, 0x21, 0x26, 0x27, 0x28, 0x29, 0x2A, 0x2B, 0x32, 0x33,
+)  # fmt: skip
+_OPERAND = {_EXT: 1, _ZERO_EXT: 1, _PICK: 1, _IF_GOTO: 2, _GOTO: 2, _REG: 2, **_CONSTANT}
+_KNOWN = {*_BINARY, *_UNARY, *_REFERENCE, *_OPERAND, _END, _DUP, _POP, _SWAP, _ROT}
+
+
+class AgentError(GdbhvError):
+    """An expression without a value: a division by zero, a stack that is empty, an endless loop."""
+
+
+def check(code: bytes) -> None:
+    """Refuse an expression that cannot be evaluated here.
+
+    :raises PacketError: it has an unknown operation, or is cut off.
+    """
+    position = 0
+    while position < len(code):
+        operation = code[position]
+        if operation not in _KNOWN:
+            raise PacketError(
+                "Z", f"agent expressions have no operation 0x{operation:02x} here: use a condition of GDB's own"
+            )
+        position += 1 + _OPERAND.get(operation, 0)
+    if position != len(code) or not code or code[-1] != _END:
+        raise PacketError("Z", "the agent expression is cut off")
+
+
+def evaluate(code: bytes, read_register: Callable[[int], int], read_memory: Callable[[int, int], bytes]) -> int:
+    """Return the value of a checked expression.
+
+    ``read_register`` takes a number of the target description, ``read_memory`` an address and a length.
+
+    :raises GdbhvError: it has no value: memory that cannot be read, a division by zero.
+    """
+    stack: list[int] = []
+    position = 0
+    for _ in range(_STEP_LIMIT):
+        if position >= len(code):
+            raise AgentError("the agent expression jumps out of itself")
+        operation = code[position]
+        size = _OPERAND.get(operation, 0)
+        operand = int.from_bytes(code[position + 1 : position + 1 + size], "big")
+        position += 1 + size
+        try:
+            if operation == _END:
+                return stack[-1]
+            if operation in _CONSTANT:
+                stack.append(operand)
+            elif operation == _REG:
+                stack.append(read_register(operand) & _MASK)
+            elif operation in _REFERENCE:
+                stack.append(_load(stack.pop(), _REFERENCE[operation], read_memory))
+            elif operation in _BINARY:
+                second, first = stack.pop(), stack.pop()
+                stack.append(int(_BINARY[operation](first, second)) & _MASK)
+            elif operation in _UNARY:
+                stack.append(int(_UNARY[operation](stack.pop())) & _MASK)
+            elif operation == _GOTO or (operation == _IF_GOTO and stack.pop()):
+                position = operand
+            elif operation != _IF_GOTO:
+                _shuffle(stack, operation, operand)
+        except IndexError:
+            raise AgentError("the agent expression takes from an empty stack") from None
+    raise AgentError("the agent expression does not end")
+
+
+def _shuffle(stack: list[int], operation: int, operand: int) -> None:
+    match operation:
+        case 0x16 if operand < 64:  # ext: sign-extend from bit `operand`
+            value = stack.pop() & ((1 << operand) - 1)
+            stack.append((value - ((value >> (operand - 1) & 1) << operand)) & _MASK if operand else 0)
+        case 0x2A if operand < 64:
+            stack.append(stack.pop() & ((1 << operand) - 1))
+        case 0x28:
+            stack.append(stack[-1])
+        case 0x29:
+            stack.pop()
+        case 0x2B:
+            stack[-1], stack[-2] = stack[-2], stack[-1]
+        case 0x32:
+            stack.append(stack[-1 - operand])
+        case 0x33:  # a b c -> c a b, c on top at first
+            stack[-3:] = [stack[-1], stack[-3], stack[-2]]
+
+
+def _load(address: int, size: int, read_memory: Callable[[int, int], bytes]) -> int:
+    data = read_memory(address, size)
+    if len(data) != size:
+        raise AgentError(f"0x{address:x}: the memory ends here")
+    return int.from_bytes(data, "little")
+
+
+def _signed(value: int) -> int:
+    return value - (1 << 64) if value >> 63 else value
+
+
+def _divide(a: int, b: int) -> tuple[int, int]:
+    """C's division: towards zero."""
+    if b == 0:
+        raise AgentError("the condition divides by zero")
+    quotient = abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1)
+    return quotient, a - quotient * b
+
+
+Breakpoints = Mapping[tuple[int, int, int, int], tuple[bytes, ...]]
+"""The conditions of each breakpoint: (pid, kind, address, length)."""
+
+_PC = slice(32 * 8, 33 * 8)  # in read_core()'s answer
+_KINDS = {StopKind.SW_BREAK: 0, StopKind.HW_BREAK: 1}
+
+
+def condition_holds(stop: Stop, breakpoints: Breakpoints, target: Target, description: Description) -> bool:
+    """Tell whether GDB is to see a stop: it is at no breakpoint, or at one without a condition or with one that is true.
+
+    :raises GdbhvError: the condition has no value.
+    """
+    if stop.kind not in _KINDS:
+        return True
+    pc = int.from_bytes(target.read_core(stop.thread)[_PC], "little")
+    conditions = breakpoints.get((stop.thread.pid, _KINDS[stop.kind], pc, 4))
+    if not conditions:
+        return True
+
+    def register(number: int) -> int:
+        if (found := description.find(number)) is None:
+            raise AgentError(f"no register has the number 0x{number:x}")
+        return target.read_register(stop.thread, found[0])
+
+    def memory(address: int, length: int) -> bytes:
+        return target.read_memory(stop.thread, address, length)
+
+    return any(evaluate(code, register, memory) for code in conditions)

@@ -1,0 +1,90 @@
+"""Agent expressions, one line each. Oracle: GDB manual, appendix F "Bytecode Descriptions"."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from gdbhv.errors import GdbhvError, PacketError
+from gdbhv.rsp.agent import check, evaluate
+
+M = 1 << 64
+REGISTERS = {0: 10, 0xC080: M - 1}
+MEMORY = bytes(range(1, 17))
+
+
+def run(code: str) -> int:
+    data = bytes.fromhex(code)
+    check(data)
+    return evaluate(data, REGISTERS.__getitem__, lambda address, length: MEMORY[address : address + length])
+
+
+@pytest.mark.parametrize(
+    ("code", "value"),
+    [
+        ("2205 27", 5),
+        ("23 1234 27", 0x1234),
+        ("24 12345678 27", 0x12345678),
+        ("25 ffffffffffffffff 27", M - 1),
+        ("2205 2203 02 27", 8),
+        ("2203 2205 03 27", M - 2),
+        ("2203 2205 04 27", 15),
+        ("22f9 16 08 2202 05 27", M - 3),  # -7 / 2 = -3
+        ("22f9 16 08 2202 07 27", M - 1),  # -7 % 2 = -1
+        ("22f9 2202 06 27", 0x7C),
+        ("22f9 2202 08 27", 1),
+        ("2201 2204 09 27", 16),
+        ("22f0 16 08 2202 0a 27", M - 4),
+        ("22f0 2202 0b 27", 0x3C),
+        ("2200 0e 27", 1),
+        ("2205 0e 27", 0),
+        ("220c 220a 0f 27", 8),
+        ("220c 220a 10 27", 14),
+        ("220c 220a 11 27", 6),
+        ("2200 12 27", M - 1),
+        ("2205 2205 13 27", 1),
+        ("22ff 16 08 2201 14 27", 1),
+        ("22ff 16 08 2201 15 27", 0),
+        ("2202 17 27", 3),
+        ("2202 18 27", 0x0403),
+        ("2200 19 27", 0x04030201),
+        ("2200 1a 27", 0x0807060504030201),
+        ("26 0000 27", 10),
+        ("26 c080 27", M - 1),
+        ("2201 20 0008 2200 27 2209 27", 9),
+        ("2200 20 0008 2200 27 2209 27", 0),
+        ("21 0005 2201 2207 27", 7),
+        ("2207 28 02 27", 14),
+        ("2207 2208 29 27", 7),
+        ("25 ffffffffffffffff 2a 04 27", 15),
+        ("2201 2202 2b 03 27", 1),
+        ("2201 2202 32 01 27", 1),
+        ("2201 2202 2203 33 27", 2),
+    ],
+)
+def test_value(code, value):
+    assert run(code) == value
+
+
+@pytest.mark.parametrize("code", ["02 27", "27", "2201 2200 05 27", "22ff 1a 27", "21 0000 27", "21 0099 27"])
+def test_no_value(code):
+    with pytest.raises(GdbhvError):
+        run(code)
+
+
+@pytest.mark.parametrize("code", ["", "22", "2205", "0c 27", "34 01 0000 27", "ff 27"])
+def test_refused(code):
+    with pytest.raises(PacketError):
+        check(bytes.fromhex(code))
+
+
+def test_random_code_has_a_value_or_a_reason(seed):
+    rng = random.Random(seed)
+    for _ in range(3000):
+        code = bytes(rng.randrange(0x35) for _ in range(rng.randrange(20))) + b"\x27"
+        try:
+            check(code)
+            evaluate(code, lambda number: number, lambda address, length: bytes(length))
+        except GdbhvError:
+            pass
