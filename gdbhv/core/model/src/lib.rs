@@ -15,6 +15,7 @@ pub mod isa;
 pub mod mem;
 pub mod memory;
 pub mod mmu;
+pub mod psci;
 pub mod pstate;
 pub mod shared;
 pub mod syndrome;

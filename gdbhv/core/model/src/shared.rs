@@ -3,8 +3,10 @@
 use crate::blocks::{Block, Blocks};
 use crate::cpu::{Cpu, MAX_CPUS};
 use crate::debug::Debug;
+use crate::dev::gic::Gic;
 use crate::exit::Exits;
 use crate::isa::feature::Features;
+use crate::mem::bus::Bus;
 use crate::mem::ram::Ram;
 use std::collections::HashMap;
 
@@ -58,6 +60,10 @@ pub struct Shared {
     pub config: Config,
     /// Guest RAM.
     pub ram: Ram,
+    /// The address map outside RAM.
+    pub bus: Bus,
+    /// The interrupt controller.
+    pub gic: Gic,
     /// Decoded code.
     pub blocks: Blocks,
     /// Virtual time: instructions executed and nanoseconds idled, at the start of the block that executes.
@@ -91,12 +97,14 @@ pub struct Shared {
 const UNDEFINED_MAX: usize = 1000;
 
 impl Shared {
-    /// RAM of `size` bytes at `base` and nothing else yet.
+    /// RAM of `size` bytes at `base` and an interrupt controller for one CPU; the board does the rest.
     pub fn new(config: Config, base: u64, size: u64) -> Shared {
         Shared {
             config,
             ram: Ram::new(base, size),
             blocks: Blocks::new(base, size, config.features),
+            bus: Bus::default(),
+            gic: Gic::new(1),
             now: 0,
             leave: false,
             yielded: false,

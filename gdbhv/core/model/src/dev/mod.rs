@@ -1,5 +1,9 @@
 //! Devices of the board.
 
+pub mod gic;
+pub mod regs;
+pub mod timer;
+
 /// What a device may know while it is accessed.
 #[derive(Clone, Copy, Debug)]
 pub struct DevCtx {

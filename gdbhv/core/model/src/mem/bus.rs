@@ -1,1 +1,222 @@
 //! The address map outside RAM: typed ranges, each with its device.
+
+use crate::dev::gic::Gic;
+use crate::dev::{DevCtx, Device};
+
+/// What answers in a range.
+pub enum Target {
+    /// The Distributor's frame.
+    Gicd,
+    /// The Redistributors' frames.
+    Gicr,
+    /// A device, with the INTID of its interrupt line if it has one.
+    Device(Box<dyn Device>, Option<u32>),
+}
+
+struct Range {
+    base: u64,
+    size: u64,
+    target: Target,
+}
+
+/// Two ranges overlap, or one does not fit in the address space.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadRange {
+    /// First address of the range that was refused.
+    pub base: u64,
+    /// Bytes.
+    pub size: u64,
+}
+
+impl std::fmt::Display for BadRange {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(
+            f,
+            "range {:#x} of {:#x} bytes overlaps another or does not fit",
+            self.base, self.size
+        )
+    }
+}
+
+impl std::error::Error for BadRange {}
+
+/// The address map. RAM is not in it: memory accesses look there first.
+#[derive(Default)]
+pub struct Bus {
+    /// By base, disjoint.
+    ranges: Vec<Range>,
+}
+
+impl Bus {
+    /// Put a device at `base`. Overlap with a range already there is an error.
+    pub fn add(&mut self, base: u64, size: u64, target: Target) -> Result<(), BadRange> {
+        let bad = BadRange { base, size };
+        let last = size
+            .checked_sub(1)
+            .and_then(|n| base.checked_add(n))
+            .ok_or(bad.clone())?;
+        let at = self.ranges.partition_point(|r| r.base < base);
+        let hits_next = self.ranges.get(at).is_some_and(|r| r.base <= last);
+        let hits_previous = at > 0 && base - self.ranges[at - 1].base < self.ranges[at - 1].size;
+        if hits_next || hits_previous {
+            return Err(bad);
+        }
+        self.ranges.insert(at, Range { base, size, target });
+        Ok(())
+    }
+
+    /// Read `size` bytes (1, 2, 4 or 8, aligned) at `pa`. None: nothing answers, an external abort.
+    pub fn read(&mut self, pa: u64, size: u8, ctx: DevCtx, gic: &mut Gic) -> Option<u64> {
+        let (target, offset) = self.find(pa, size)?;
+        match target {
+            Target::Gicd => Some(gic.dist_read(offset, size)),
+            Target::Gicr => gic.redist_read(offset, size),
+            Target::Device(d, intid) => {
+                let v = d.read(offset, size, ctx);
+                raise(&**d, *intid, gic);
+                v
+            }
+        }
+    }
+    /// Write the low `size` bytes of `value` at `pa`. None: nothing answers, an external abort.
+    pub fn write(
+        &mut self,
+        pa: u64,
+        size: u8,
+        value: u64,
+        ctx: DevCtx,
+        gic: &mut Gic,
+    ) -> Option<()> {
+        let (target, offset) = self.find(pa, size)?;
+        match target {
+            Target::Gicd => Some(gic.dist_write(offset, size, value)),
+            Target::Gicr => gic.redist_write(offset, size, value),
+            Target::Device(d, intid) => {
+                let done = d.write(offset, size, value, ctx);
+                raise(&**d, *intid, gic);
+                done
+            }
+        }
+    }
+    /// The earliest time at which a device wants [`Bus::events`].
+    pub fn deadline(&self) -> Option<u64> {
+        self.devices().filter_map(|(_, d)| d.deadline()).min()
+    }
+    /// Virtual time has reached `now`: devices whose deadline has passed act.
+    pub fn events(&mut self, now: u64, gic: &mut Gic) {
+        for r in &mut self.ranges {
+            if let Target::Device(d, intid) = &mut r.target {
+                if d.deadline().is_some_and(|t| t <= now) {
+                    d.event(now);
+                    raise(&**d, *intid, gic);
+                }
+            }
+        }
+    }
+    /// The devices with their base addresses, in order of address. (The GIC is none of them.)
+    pub fn devices(&self) -> impl Iterator<Item = (u64, &dyn Device)> {
+        self.ranges.iter().filter_map(|r| match &r.target {
+            Target::Device(d, _) => Some((r.base, &**d)),
+            _ => None,
+        })
+    }
+    /// Do something from outside with the device named `name` (see the board's table), then look at its interrupt line.
+    /// None: there is no such device.
+    pub fn with<T>(
+        &mut self,
+        name: &str,
+        gic: &mut Gic,
+        act: impl FnOnce(&mut dyn Device) -> T,
+    ) -> Option<T> {
+        self.ranges
+            .iter_mut()
+            .find_map(|r| match &mut r.target {
+                Target::Device(d, intid) if d.name() == name => Some((d, *intid)),
+                _ => None,
+            })
+            .map(|(d, intid)| {
+                let result = act(&mut **d);
+                raise(&**d, intid, gic);
+                result
+            })
+    }
+
+    /// The range that holds all of the access, and the offset in it.
+    fn find(&mut self, pa: u64, size: u8) -> Option<(&mut Target, u64)> {
+        let at = self
+            .ranges
+            .partition_point(|r| r.base <= pa)
+            .checked_sub(1)?;
+        let r = &mut self.ranges[at];
+        let offset = pa - r.base;
+        (offset < r.size && r.size - offset >= size as u64).then_some((&mut r.target, offset))
+    }
+}
+
+fn raise(d: &dyn Device, intid: Option<u32>, gic: &mut Gic) {
+    if let Some(intid) = intid {
+        gic.set_level(intid, None, d.irq());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Answers reads with its offset; its interrupt is bit 0 of what was last written.
+    struct Probe(u64);
+    impl Device for Probe {
+        fn name(&self) -> &'static str {
+            "probe"
+        }
+        fn read(&mut self, offset: u64, _: u8, _: DevCtx) -> Option<u64> {
+            Some(offset)
+        }
+        fn write(&mut self, _: u64, _: u8, value: u64, _: DevCtx) -> Option<()> {
+            self.0 = value;
+            Some(())
+        }
+        fn irq(&self) -> bool {
+            self.0 & 1 != 0
+        }
+    }
+    const CTX: DevCtx = DevCtx { now: 0, cpu: 0 };
+
+    fn probe() -> Target {
+        Target::Device(Box::new(Probe(0)), Some(40))
+    }
+
+    #[test]
+    fn ranges_are_disjoint() {
+        let mut bus = Bus::default();
+        assert_eq!(bus.add(0x2000, 0x1000, probe()), Ok(()));
+        for (base, size) in [
+            (0x2000, 0x1000),
+            (0x1fff, 2),
+            (0x2fff, 1),
+            (0, 0x10000),
+            (0x5000, 0),
+            (u64::MAX, 2),
+        ] {
+            assert_eq!(bus.add(base, size, probe()), Err(BadRange { base, size }));
+        }
+        assert_eq!(bus.add(0x3000, 0x1000, probe()), Ok(()));
+        assert_eq!(bus.add(0x1000, 0x1000, probe()), Ok(()));
+        assert_eq!(bus.add(u64::MAX, 1, probe()), Ok(()));
+    }
+
+    #[test]
+    fn routes_and_raises() {
+        let mut bus = Bus::default();
+        let mut gic = Gic::new(1);
+        bus.add(0x2000, 0x1000, probe()).expect("free");
+        assert_eq!(bus.read(0x2ffc, 4, CTX, &mut gic), Some(0xffc));
+        assert_eq!(bus.read(0x2ffc, 8, CTX, &mut gic), None, "beyond the end");
+        assert_eq!(bus.read(0x1fff, 1, CTX, &mut gic), None);
+        assert_eq!(bus.read(0x3000, 1, CTX, &mut gic), None);
+        assert_eq!(bus.write(0x2000, 4, 1, CTX, &mut gic), Some(()));
+        assert!(gic.state().spi[40 - 32].pending());
+        bus.write(0x2000, 4, 0, CTX, &mut gic);
+        assert!(!gic.state().spi[40 - 32].pending());
+    }
+}

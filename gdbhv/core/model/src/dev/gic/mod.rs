@@ -1,0 +1,304 @@
+//! GICv3, one Security state, affinity routing, no LPIs: the interrupt controller of the board.
+//!
+//! Interrupts wait in [`irq::Irq`]s: 32 private ones (SGIs and PPIs) for each CPU, and the shared ones (SPIs). `dist.rs` and `redist.rs` show
+//! them in memory; `cpuif.rs` picks, acknowledges and ends them for the CPU that they are for; `hyp.rs` does the same for a
+//! guest, with list registers in the place of the Redistributor. What changes marks the CPU dirty, and [`Gic::lines`] then
+//! works out anew which of the four signals the PE sees.
+//!
+//! Source: Arm Generic Interrupt Controller Architecture Specification, GICv3 and GICv4 (IHI 0069).
+
+pub mod cpuif;
+mod dist;
+pub mod hyp;
+mod ids;
+pub mod irq;
+mod redist;
+pub mod regs;
+#[cfg(test)]
+mod tests;
+
+use crate::sysreg::Reg;
+use cpuif::Interface;
+use hyp::Hyp;
+use irq::Irq;
+use regs::*;
+
+pub use crate::exception::Lines;
+pub use redist::STRIDE as REDIST_STRIDE;
+
+/// CPUs at most.
+pub const PES: usize = 8;
+/// INTIDs of SGIs and PPIs: 0 to 31.
+pub const PRIVATE: usize = 32;
+/// INTIDs in all.
+pub const INTIDS: usize = 256;
+/// The PPI of the maintenance interrupt.
+pub const MAINTENANCE: u32 = 25;
+
+/// Which accesses to ICC_* at EL1 go to the virtual interface (HCR_EL2.FMO and IMO; neither at EL2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct View {
+    /// HCR_EL2.FMO: registers of group 0.
+    pub virtual_g0: bool,
+    /// HCR_EL2.IMO: registers of group 1.
+    pub virtual_g1: bool,
+}
+
+impl View {
+    /// The physical interface.
+    pub const PHYSICAL: View = View {
+        virtual_g0: false,
+        virtual_g1: false,
+    };
+    /// Whether `r` reaches the virtual interface. Registers of both groups do if either is virtual.
+    fn is_virtual(self, r: Reg) -> bool {
+        match r {
+            ICC_IAR0_EL1 | ICC_EOIR0_EL1 | ICC_HPPIR0_EL1 | ICC_BPR0_EL1 | ICC_AP0R0_EL1
+            | ICC_IGRPEN0_EL1 => self.virtual_g0,
+            ICC_IAR1_EL1 | ICC_EOIR1_EL1 | ICC_HPPIR1_EL1 | ICC_BPR1_EL1 | ICC_AP1R0_EL1
+            | ICC_IGRPEN1_EL1 => self.virtual_g1,
+            ICC_PMR_EL1 | ICC_RPR_EL1 | ICC_CTLR_EL1 | ICC_DIR_EL1 => {
+                self.virtual_g0 || self.virtual_g1
+            }
+            _ => false,
+        }
+    }
+}
+
+/// A pending interrupt, as a CPU interface weighs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pending {
+    /// Which.
+    pub intid: u32,
+    /// 0 is the highest.
+    pub priority: u8,
+    /// Group 1, else group 0.
+    pub group1: bool,
+}
+
+/// What belongs to one CPU.
+#[derive(Clone, Debug)]
+pub struct Pe {
+    /// SGIs and PPIs.
+    pub private: [Irq; PRIVATE],
+    /// GICR_WAKER.ProcessorSleep.
+    pub waker: u32,
+    /// The physical CPU interface.
+    pub icc: Interface,
+    /// The virtual CPU interface.
+    pub hyp: Hyp,
+}
+
+/// Everything that a snapshot keeps.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// GICD_CTLR's writable bits.
+    pub ctlr: u32,
+    /// SPIs, from INTID 32.
+    pub spi: Vec<Irq>,
+    /// For each CPU.
+    pub pe: Vec<Pe>,
+}
+
+/// What is derived from the state, for one CPU.
+#[derive(Clone, Copy, Debug)]
+struct Derived {
+    dirty: bool,
+    best: Option<Pending>,
+    lines: Lines,
+}
+
+/// The interrupt controller.
+pub struct Gic {
+    state: State,
+    derived: Vec<Derived>,
+}
+
+impl Gic {
+    /// After reset, for `cpus` CPUs (1 to 8) of affinity 0.0.0.n.
+    pub fn new(cpus: usize) -> Gic {
+        assert!((1..=PES).contains(&cpus));
+        let mut private = [Irq::default(); PRIVATE];
+        private[..16].iter_mut().for_each(|i| i.edge = true);
+        let pe = Pe {
+            private,
+            waker: 2,
+            icc: Interface::default(),
+            hyp: Hyp::default(),
+        };
+        let state = State {
+            ctlr: 0,
+            spi: vec![Irq::default(); INTIDS - PRIVATE],
+            pe: vec![pe; cpus],
+        };
+        let derived = Derived {
+            dirty: true,
+            best: None,
+            lines: Lines::default(),
+        };
+        Gic {
+            state,
+            derived: vec![derived; cpus],
+        }
+    }
+
+    /// How many CPUs.
+    pub fn cpus(&self) -> usize {
+        self.state.pe.len()
+    }
+    /// All of the state, for a snapshot or a view.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+    /// Put back a state taken from a GIC with as many CPUs.
+    pub fn set_state(&mut self, state: State) {
+        assert_eq!(state.pe.len(), self.state.pe.len());
+        assert_eq!(state.spi.len(), self.state.spi.len());
+        self.state = state;
+        self.touch_all();
+    }
+    /// Reset, but for the levels of the input lines.
+    pub fn reset(&mut self) {
+        let mut new = Gic::new(self.state.pe.len());
+        let lines = |to: &mut [Irq], from: &[Irq]| {
+            to.iter_mut().zip(from).for_each(|(t, f)| t.line = f.line);
+        };
+        lines(&mut new.state.spi, &self.state.spi);
+        for (to, from) in new.state.pe.iter_mut().zip(&self.state.pe) {
+            lines(&mut to.private, &from.private);
+        }
+        *self = new;
+    }
+
+    /// Drive an input line: a PPI of `cpu`, or an SPI (`cpu` is None). SGIs and INTIDs that do not exist have none.
+    #[inline]
+    pub fn set_level(&mut self, intid: u32, cpu: Option<usize>, level: bool) {
+        match cpu {
+            Some(cpu) if (16..PRIVATE as u32).contains(&intid) && cpu < self.state.pe.len() => {
+                if self.state.pe[cpu].private[intid as usize].set_line(level) {
+                    self.touch(cpu);
+                }
+            }
+            None => {
+                let spi = (intid as usize)
+                    .checked_sub(PRIVATE)
+                    .and_then(|n| self.state.spi.get_mut(n));
+                if spi.is_some_and(|i| i.set_line(level)) {
+                    self.touch_all();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What a PE sees now.
+    #[inline]
+    pub fn lines(&mut self, cpu: usize) -> Lines {
+        if self.derived[cpu].dirty {
+            self.derive(cpu);
+        }
+        self.derived[cpu].lines
+    }
+    /// Whether any CPU's [`Gic::lines`] may have changed since they were last asked for.
+    pub fn changed(&self) -> bool {
+        self.derived.iter().any(|d| d.dirty)
+    }
+    /// The physical interrupt that `cpu` is signalled and would acknowledge.
+    pub fn acknowledge_peek(&mut self, cpu: usize) -> Option<u32> {
+        self.signalled(cpu).map(|p| p.intid)
+    }
+
+    /// Read a system register of the GIC by an access that `view` describes; for a debugger too, but for IAR, which acknowledges.
+    /// Zero if it is write-only or none of [`regs::REGS`].
+    pub fn sysreg_read(&mut self, cpu: usize, r: Reg, view: View) -> u64 {
+        match r {
+            // System registers are all there is: SRE, DFB, DIB and (EL2) Enable are fixed at 1.
+            ICC_SRE_EL1 => 7,
+            ICC_SRE_EL2 => 0xf,
+            _ if is_ich(r) => self.ich_read(cpu, r),
+            _ if view.is_virtual(r) => self.icv_read(cpu, r),
+            _ => self.icc_read(cpu, r),
+        }
+    }
+    /// Write a system register of the GIC. Ignored if it is read-only or none of [`regs::REGS`].
+    pub fn sysreg_write(&mut self, cpu: usize, r: Reg, v: u64, view: View) {
+        match r {
+            ICC_SRE_EL1 | ICC_SRE_EL2 => {}
+            _ if is_ich(r) => self.ich_write(cpu, r, v),
+            _ if view.is_virtual(r) => self.icv_write(cpu, r, v),
+            _ => self.icc_write(cpu, r, v),
+        }
+    }
+
+    /// An interrupt to change, as `cpu` sees it.
+    fn irq_mut(&mut self, cpu: usize, intid: u32) -> Option<&mut Irq> {
+        let n = intid as usize;
+        if n < PRIVATE {
+            self.touch(cpu);
+            return Some(&mut self.state.pe[cpu].private[n]);
+        }
+        self.touch_all();
+        self.state.spi.get_mut(n - PRIVATE)
+    }
+    fn touch(&mut self, cpu: usize) {
+        self.derived[cpu].dirty = true;
+    }
+    fn touch_all(&mut self) {
+        self.derived.iter_mut().for_each(|d| d.dirty = true);
+    }
+
+    /// The highest-priority pending interrupt of the groups that are enabled, whether or not it may be signalled now.
+    fn best(&mut self, cpu: usize) -> Option<Pending> {
+        self.lines(cpu);
+        self.derived[cpu].best
+    }
+    fn signalled(&mut self, cpu: usize) -> Option<Pending> {
+        let best = self.best(cpu);
+        best.filter(|p| self.state.pe[cpu].icc.signals(p))
+    }
+
+    fn derive(&mut self, cpu: usize) {
+        let maintenance = self.state.pe[cpu].hyp.maintenance();
+        self.state.pe[cpu].private[MAINTENANCE as usize].set_line(maintenance);
+        let best = self.select(cpu);
+        let pe = &self.state.pe[cpu];
+        let signalled = best.filter(|p| pe.icc.signals(p));
+        let guest = pe.hyp.signalled();
+        self.derived[cpu] = Derived {
+            dirty: false,
+            best,
+            lines: Lines {
+                irq: signalled.is_some_and(|p| p.group1),
+                fiq: signalled.is_some_and(|p| !p.group1),
+                virq: guest.is_some_and(|(_, p)| p.group1),
+                vfiq: guest.is_some_and(|(_, p)| !p.group1),
+            },
+        };
+    }
+    /// Enabled, pending, not active, routed here, in a group that the Distributor and this CPU interface enable; of those
+    /// the highest priority, of equals the lowest INTID.
+    fn select(&self, cpu: usize) -> Option<Pending> {
+        let pe = &self.state.pe[cpu];
+        let groups = [0, 1].map(|g| self.state.ctlr >> g & 1 != 0 && pe.icc.enabled[g]);
+        if groups == [false, false] {
+            return None;
+        }
+        let spis = self.state.spi.iter().enumerate();
+        let spis = spis.filter(|(_, i)| i.route == cpu as u64);
+        pe.private
+            .iter()
+            .enumerate()
+            .chain(spis.map(|(n, i)| (n + PRIVATE, i)))
+            .filter(|(_, i)| i.enabled && i.pending() && !i.active && groups[i.group1 as usize])
+            .min_by_key(|(_, i)| i.priority)
+            .map(|(n, i)| Pending {
+                intid: n as u32,
+                priority: i.priority,
+                group1: i.group1,
+            })
+    }
+}
+
+fn is_ich(r: Reg) -> bool {
+    (ICH_AP0R0_EL2.0..=ICH_LR3_EL2.0).contains(&r.0) && r != ICC_SRE_EL2
+}

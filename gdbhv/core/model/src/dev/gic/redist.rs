@@ -1,0 +1,76 @@
+//! The Redistributors' frames (GICR): for each CPU RD_base and SGI_base, 64 KiB each.
+
+use super::{ids, irq, Gic, PRIVATE};
+use crate::dev::regs;
+
+/// Bytes of one CPU's two frames.
+pub const STRIDE: u64 = 0x20000;
+const SGI_BASE: u64 = 0x10000;
+/// End of the banks in SGI_base (IROUTER is the Distributor's alone).
+const BANKS_END: u64 = 0xd00;
+/// GICR_ICFGR0: SGIs are edge-triggered, read-only.
+const ICFGR0: std::ops::Range<u64> = 0xc00..0xc04;
+const PROCESSOR_SLEEP: u32 = 1 << 1;
+
+impl Gic {
+    /// GICR_TYPER of a CPU: affinity, processor number, Last. No LPIs.
+    fn redist_typer(&self, cpu: usize) -> u64 {
+        let last = cpu + 1 == self.state.pe.len();
+        (cpu as u64) << 32 | (cpu as u64) << 8 | (last as u64) << 4
+    }
+    /// Read the Redistributors' frames. None: no CPU has one there.
+    pub fn redist_read(&mut self, offset: u64, size: u8) -> Option<u64> {
+        let cpu = (offset / STRIDE) as usize;
+        if cpu >= self.state.pe.len() {
+            return None;
+        }
+        // The maintenance interrupt's line is derived.
+        self.lines(cpu);
+        let pe = &self.state.pe[cpu];
+        let at = offset % STRIDE;
+        if at >= SGI_BASE {
+            let at = at - SGI_BASE;
+            let banked = (at < BANKS_END)
+                .then(|| irq::read(at, size, &pe.private, 0))
+                .flatten();
+            return Some(banked.unwrap_or(0));
+        }
+        let typer = self.redist_typer(cpu);
+        // A redistributor asleep shows its CPU interface as quiescent at once (ChildrenAsleep). It still signals: the wake request
+        // that an interrupt then makes is granted at once, as this board has no power controller to ask.
+        let waker = pe.waker | pe.waker << 1;
+        Some(regs::read(at, size, |r| match r {
+            0x04 => ids::IIDR,
+            0x08 => typer as u32,
+            0x0c => (typer >> 32) as u32,
+            0x14 => waker,
+            _ => ids::read(r, ids::REDIST_PART),
+        }))
+    }
+    /// Write the Redistributors' frames. None: no CPU has one there.
+    pub fn redist_write(&mut self, offset: u64, size: u8, value: u64) -> Option<()> {
+        let cpu = (offset / STRIDE) as usize;
+        let pe = self.state.pe.get_mut(cpu)?;
+        let at = offset % STRIDE;
+        if at >= SGI_BASE {
+            let at = at - SGI_BASE;
+            if at < BANKS_END {
+                let edges = at < ICFGR0.end && at + size as u64 > ICFGR0.start;
+                irq::write(at, size, value, &mut pe.private, 0);
+                if edges {
+                    pe.private[..PRIVATE / 2]
+                        .iter_mut()
+                        .for_each(|i| i.edge = true);
+                }
+            }
+        } else {
+            regs::write(at, size, value, |r, v| {
+                if r == 0x14 {
+                    pe.waker = v & PROCESSOR_SLEEP;
+                }
+            });
+        }
+        self.touch(cpu);
+        Some(())
+    }
+}

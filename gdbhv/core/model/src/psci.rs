@@ -1,0 +1,137 @@
+//! The board's firmware: PSCI 1.1 (Arm DEN 0022) by SMCCC, and nothing else.
+//!
+//! The function number is in W0, arguments in X1 to X3, the result in X0. What a call does to other CPUs or to the machine
+//! is requested in `Shared::requests` and done by the machine after the instruction; `Shared::cpu_on` changes at once.
+
+use crate::cpu::Cpu;
+use crate::shared::{Request, Shared};
+
+// Results (DEN 0022, 5.2.2).
+const SUCCESS: i64 = 0;
+const NOT_SUPPORTED: i64 = -1;
+const INVALID_PARAMETERS: i64 = -2;
+const ALREADY_ON: i64 = -4;
+const INVALID_ADDRESS: i64 = -9;
+
+/// PSCI_VERSION: 1.1.
+const VERSION: i64 = 0x1_0001;
+/// MIGRATE_INFO_TYPE: there is no Trusted OS that would have to move.
+const NO_TRUSTED_OS: i64 = 2;
+/// Aff3, Aff2, Aff1, Aff0 of an MPIDR. The other bits of a target must be zero; firmware in the field ignores them, and hypervisors pass
+/// MPIDR_EL1 as read, with bit 31.
+const AFFINITY: u64 = 0xff_00ff_ffff;
+/// Function numbers without bit 30, which says SMC64.
+const SMC64: u32 = 1 << 30;
+
+/// A function: number, whether it has an SMC64 form too, what it does with X1 to X3.
+struct Function {
+    id: u32,
+    smc64: bool,
+    call: fn(&mut Cpu, &mut Shared, [u64; 3]) -> i64,
+}
+
+const fn function(
+    id: u32,
+    smc64: bool,
+    call: fn(&mut Cpu, &mut Shared, [u64; 3]) -> i64,
+) -> Function {
+    Function { id, smc64, call }
+}
+
+#[rustfmt::skip]
+const FUNCTIONS: [Function; 9] = [
+    function(0x8400_0000, false, |_, _, _| VERSION),
+    function(0x8400_0001, true,  cpu_suspend),
+    function(0x8400_0002, false, cpu_off),
+    function(0x8400_0003, true,  cpu_on),
+    function(0x8400_0004, true,  affinity_info),
+    function(0x8400_0006, false, |_, _, _| NO_TRUSTED_OS),
+    function(0x8400_0008, false, |_, sh, _| request(sh, Request::SystemOff)),
+    function(0x8400_0009, false, |_, sh, _| request(sh, Request::SystemReset)),
+    function(0x8400_000a, false, |_, _, [id, ..]| if find(id as u32).is_some() { 0 } else { NOT_SUPPORTED }),
+];
+
+fn find(id: u32) -> Option<&'static Function> {
+    FUNCTIONS
+        .iter()
+        .find(|f| f.id == id || (f.smc64 && f.id | SMC64 == id))
+}
+
+/// Carry out the call in the registers of `cpu` (an SMC, or an HVC where the board's firmware answers those). A function that does not
+/// exist returns NOT_SUPPORTED, as SMCCC says.
+pub fn call(cpu: &mut Cpu, sh: &mut Shared) {
+    let id = cpu.x[0] as u32;
+    let args = [1, 2, 3].map(|n| {
+        if id & SMC64 != 0 {
+            cpu.x[n]
+        } else {
+            cpu.x[n] as u32 as u64
+        }
+    });
+    let result = match find(id) {
+        Some(f) => (f.call)(cpu, sh, args),
+        None => NOT_SUPPORTED,
+    };
+    cpu.x[0] = result as u64;
+    sh.leave |= !sh.requests.is_empty();
+}
+
+fn request(sh: &mut Shared, r: Request) -> i64 {
+    sh.requests.push(r);
+    SUCCESS
+}
+
+/// The CPUs whose affinity is `target` from level `level` up.
+fn matching(sh: &Shared, target: u64, level: u32) -> Vec<usize> {
+    let mask = AFFINITY >> (8 * level) << (8 * level);
+    (0..sh.gic.cpus())
+        .filter(|&n| (n as u64 ^ target) & mask == 0)
+        .collect()
+}
+
+/// X1: power state, X2: entry after a power-down, X3: its context. A power-down may be carried out as a standby, which returns.
+fn cpu_suspend(_: &mut Cpu, sh: &mut Shared, _: [u64; 3]) -> i64 {
+    request(sh, Request::Suspend)
+}
+
+fn cpu_off(cpu: &mut Cpu, sh: &mut Shared, _: [u64; 3]) -> i64 {
+    sh.cpu_on[cpu.id] = false;
+    request(sh, Request::CpuOff)
+}
+
+/// X1: target, X2: entry, X3: context.
+fn cpu_on(_: &mut Cpu, sh: &mut Shared, [target, entry, context]: [u64; 3]) -> i64 {
+    let Some(&n) = matching(sh, target, 0).first() else {
+        return INVALID_PARAMETERS;
+    };
+    if sh.cpu_on[n] {
+        return ALREADY_ON;
+    }
+    if entry & 3 != 0 || !sh.ram.contains(entry, 4) {
+        return INVALID_ADDRESS;
+    }
+    sh.cpu_on[n] = true;
+    // The highest exception level of the caller's world: EL2 where there is one.
+    let el = if sh.config.has_el2 { 2 } else { 1 };
+    request(
+        sh,
+        Request::CpuOn {
+            cpu: n,
+            entry,
+            context,
+            el,
+        },
+    )
+}
+
+/// X1: target, X2: lowest affinity level that counts (0 to 3). 0 is on, 1 off; a CPU asked to start counts as on.
+fn affinity_info(_: &mut Cpu, sh: &mut Shared, [target, level, _]: [u64; 3]) -> i64 {
+    if level > 3 {
+        return INVALID_PARAMETERS;
+    }
+    let cpus = matching(sh, target, level as u32);
+    if cpus.is_empty() {
+        return INVALID_PARAMETERS;
+    }
+    !cpus.iter().any(|&n| sh.cpu_on[n]) as i64
+}
