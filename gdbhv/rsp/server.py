@@ -7,7 +7,7 @@ the first listens for the break byte and for a client that goes away.  What the 
                           |
                           +--connection lost-->  held
 
-One client controls the machine; a second one is told so and let go.
+One client controls the machine; a second one is told so and let go.  On stdio there is one client, and serving ends with it.
 """
 
 from __future__ import annotations
@@ -197,7 +197,6 @@ class Server:
         self._target = target
         self._held = held
         self._closing = False
-        self._stdio_served = False
         self._turned_away: list[_Stream] = []
         self._end: Stop | None = None
         self._listener = self._listen()
@@ -214,12 +213,12 @@ class Server:
         """
         try:
             while not self._closing and self._end is None:
-                stream = self._stdio() or self._await_client()
+                stream = self._await_client() if self._listener else _Stream(sys.stdin.fileno(), sys.stdout.fileno())
                 if stream is None:
                     break
                 self._serve_client(stream)
-                if not self._shared.alive() or (self._listener is None and self._held):
-                    break  # stdio has one client
+                if self._listener is None or not self._shared.alive():
+                    break
             return self._end or self._last_poweroff()
         finally:
             self._stop_worker()
@@ -252,13 +251,6 @@ class Server:
             listener.setblocking(False)
             stack.pop_all()  # it stays open
         return listener
-
-    def _stdio(self) -> _Stream | None:
-        """Return the one client that stdio has, the first time."""
-        if self._listener is not None or self._stdio_served:
-            return None
-        self._stdio_served = True
-        return _Stream(sys.stdin.fileno(), sys.stdout.fileno())
 
     def _await_client(self) -> _Stream | None:
         """Wait for a client, the machine running unless it is held; return None if it ended first or close() was called."""

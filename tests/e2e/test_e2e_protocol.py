@@ -5,18 +5,22 @@ Oracle: gdb-multiarch itself. What is said of guests is tested elsewhere, with r
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
-from gdbhv.client import GdbError, GdbMissing, GdbSession, GdbTimeout
+from gdbhv.client import GdbError, GdbMissing, GdbSession, GdbTimeout, gdb_target
 from gdbhv.target import ThreadId
 from rsp.fake import DATA, ENTRY, OFF, PROGRAM, SPIN, FakeTarget
 from rsp.wire import serving
 
 LOOP, STORE, CALL = ENTRY + 4, ENTRY + 8, ENTRY + 12
 HVC = 0x1016
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -279,3 +283,83 @@ def test_no_thread_is_left_behind(server):
     with GdbSession(str(server.address)):
         count = threading.active_count()
     assert threading.active_count() <= count
+
+
+def test_symbols_come_with_the_address(target):
+    """The server names the ELF, and gdb opens it on its own machine (fact 26): no user command is needed."""
+    elf = ROOT / "guests" / "prebuilt" / "hello.elf"
+    with serving(target, exec_file=lambda pid: str(elf)) as server, GdbSession(str(server.address)) as gdb:
+        assert "hello.elf" in gdb.execute("info files")
+        assert gdb.read_register("pc") == ENTRY
+
+
+def test_a_field_of_flags_cannot_be_named_but_computed(gdb):
+    """A register of `flags` type is a number (fact 13)."""
+    with pytest.raises(GdbError):
+        gdb.execute("p $ESR_EL2.EC")
+    assert gdb.evaluate("(long) $ESR_EL2 >> 26") == "22"
+
+
+def test_plain_target_remote(server, target):
+    with GdbSession() as gdb:
+        gdb.execute(f"target remote {server.address}")
+        gdb.write_register("x3", 3)
+        assert target.vcpus[ThreadId(1, 1)].x[3] == 3
+        gdb.execute("delete")
+        gdb.write_register("pc", OFF)
+        assert gdb.cont().reason == "exited-normally"
+
+
+def test_compare_sections_uses_the_crc():
+    elf = ROOT / "guests" / "prebuilt" / "hello.elf"
+    with serving(FakeTarget(ram_size=1 << 22)) as server, GdbSession(str(server.address), program=str(elf)) as gdb:
+        assert "MIS-MATCHED" in gdb.execute("compare-sections")
+        gdb.execute("load")
+        assert "MIS-MATCHED" not in (text := gdb.execute("compare-sections"))
+        assert "matched" in text
+
+
+def test_a_slow_monitor_command_is_fine():
+    def slow(line, thread):
+        yield "begin"
+        time.sleep(3)
+        yield "end"
+
+    with serving(FakeTarget(), monitor=slow) as server, GdbSession(str(server.address)) as gdb:
+        assert gdb.monitor("anything") == "begin\nend\n"
+
+
+def test_exec_gdb_attaches_as_it_starts(server):
+    code = f"from gdbhv.client import exec_gdb; exec_gdb('{server.address}', commands=['info threads', 'quit'])"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert "vm1/vcpu0" in done.stdout, done.stderr
+    assert done.returncode == 0
+
+
+def test_addresses_as_gdb_takes_them():
+    assert gdb_target("1234") == "127.0.0.1:1234"
+    assert gdb_target("host:1") == "host:1"
+    assert gdb_target("unix:/run/x") == "/run/x"
+
+
+def test_unix_socket(target, tmp_path):
+    with serving(target, address=f"unix:{tmp_path / 'gdb'}") as server, GdbSession(str(server.address)) as gdb:
+        assert gdb.read_register("pc") == ENTRY
+
+
+def test_stdio(target):
+    """`target remote | command`."""
+    code = "from rsp.fake import *; from gdbhv.rsp.server import Server; Server(FakeTarget(), 'stdio').serve()"
+    with GdbSession() as gdb:
+        gdb.execute(f"""target remote | PYTHONPATH={ROOT}:{ROOT}/tests {sys.executable} -c "{code}" """)
+        assert gdb.read_register("pc") == ENTRY
+        gdb.break_at(STORE)
+        assert gdb.cont().pc == STORE

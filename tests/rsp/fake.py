@@ -65,11 +65,12 @@ class Vcpu:
 class FakeTarget:
     """Implements ``gdbhv.target.Target``."""
 
-    def __init__(self, vms: int = 2) -> None:
+    def __init__(self, vms: int = 2, ram_size: int = RAM_SIZE) -> None:
+        self.ram_size = ram_size
         self.vcpus = {ThreadId(1, 1): Vcpu(0), ThreadId(1, 2): Vcpu(1)}
         if vms > 1:
             self.vcpus[ThreadId(2, 1)] = Vcpu(None)
-        self.memory = {pid: bytearray(RAM_SIZE) for pid in {t.pid for t in self.vcpus}}
+        self.memory = {pid: bytearray(ram_size) for pid in {t.pid for t in self.vcpus}}
         for memory in self.memory.values():
             struct.pack_into(f"<{len(PROGRAM)}I", memory, ENTRY - RAM, *PROGRAM)
         self.breakpoints: set[tuple[int, int, int, int]] = set()
@@ -127,7 +128,7 @@ class FakeTarget:
         self.memory[thread.pid][address - RAM : address - RAM + len(data)] = data
 
     def _check(self, address: int) -> None:
-        if not RAM <= address < RAM + RAM_SIZE:
+        if not RAM <= address < RAM + self.ram_size:
             raise MemoryError_(address, "translation fault, level 1")
 
     def insert_breakpoint(self, pid: int, kind: int, address: int, length: int) -> None:

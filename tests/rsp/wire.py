@@ -59,7 +59,7 @@ class Wire:
 @contextlib.contextmanager
 def serving(target: FakeTarget | None = None, address: str = "0", **options) -> Iterator[Server]:
     """Serve a target in a thread; ``server.ended`` is an Event, ``server.end`` what serve() returned."""
-    server = Server(target or FakeTarget(), address, registers=ROWS, monitor=monitor, **options)
+    server = Server(target or FakeTarget(), address, **{"registers": ROWS, "monitor": monitor, **options})
     server.ended = threading.Event()
     server.end = None
     server.wires = []  # closed with the server
