@@ -356,7 +356,7 @@ class Server:
                 if not session.run.brief or not self._run_briefly(session, session.run):
                     self._worker.start(session.run.actions)
                     return
-            else:
+            elif not session.advance() and not session.output_pending:
                 return
 
     def _run_briefly(self, session: Session, run: Run) -> bool:

@@ -37,7 +37,8 @@ ExecFile = Callable[[int], str | None]
 
 _TEXT_LIMIT = PACKET_SIZE // 16  # characters of output in one O packet
 _NO_SPECIALS = str.maketrans("#$}*", "    ")  # they mean something in a packet
-_WAITING_LIMIT = 64  # packets that a client may send ahead while the machine runs
+_WAITING_LIMIT = 4096  # packets that a client may send ahead while the machine runs
+_OUTPUT_LIMIT = 1 << 20  # bytes of answers that may pile up before they are sent
 
 
 class Outcome(Enum):
@@ -106,15 +107,22 @@ class Session:
         """Take bytes from the wire, whatever they are."""
         for event in self._framer.feed(data):
             if event is Signal.BREAK:
+                self.advance()  # what was sent before it comes first
                 self._break()
-            elif self.busy or self._waiting:
-                if len(self._waiting) >= _WAITING_LIMIT:
-                    log.warning("more than %d packets while the machine runs: the session ends", _WAITING_LIMIT)
-                    self.outcome = Outcome.LOST
-                    return
-                self._waiting.append(event)
             else:
-                self._event(event)
+                self._waiting.append(event)
+        self.advance()
+        if len(self._waiting) > _WAITING_LIMIT and self.busy:
+            log.warning("more than %d packets sent ahead while the machine runs: the session ends", _WAITING_LIMIT)
+            self.outcome = Outcome.LOST
+
+    def advance(self) -> bool:
+        """Handle waiting packets until a job or much output comes up; return whether some wait on for the output's sake."""
+        while self._waiting and not self.busy and self.outcome is None:
+            if len(self._out) > _OUTPUT_LIMIT:
+                return True
+            self._event(self._waiting.popleft())
+        return False
 
     @property
     def busy(self) -> bool:
@@ -125,6 +133,11 @@ class Session:
     def streaming(self) -> bool:
         """Tell whether :meth:`pump` has more."""
         return self._stream is not None
+
+    @property
+    def output_pending(self) -> bool:
+        """Tell whether :meth:`take_output` has something."""
+        return bool(self._out)
 
     def take_output(self) -> bytes:
         """Return what is to be sent now, and forget it."""
@@ -140,11 +153,11 @@ class Session:
             self.send(next(self._stream))
         except StopIteration:
             self._stream = None
-            self._resume_waiting()
+            self.advance()
         except Exception as error:
             self._stream = None
             self._refuse(error, None)
-            self._resume_waiting()
+            self.advance()
         return self._stream is not None
 
     def stopped(self, stop: Stop) -> None:
@@ -165,7 +178,7 @@ class Session:
             self.say(stop.text + "\n")
         self._general = stop.thread if stop.thread in self._threads else None
         self.send(self.stop_answer(stop))
-        self._resume_waiting()
+        self.advance()
 
     def clear(self) -> None:
         """Take away what this session put into the target: breakpoints and catches."""
@@ -290,13 +303,7 @@ class Session:
             self.send(b"E01")
         # Otherwise the machine has stopped in the meantime, and the debugger has been told.
 
-    def _resume_waiting(self) -> None:
-        while self._waiting and not self.busy and self.outcome is None:
-            self._event(self._waiting.popleft())
-
     def _event(self, event: bytes | Signal) -> None:
-        if self.outcome is not None:
-            return
         if isinstance(event, bytes):
             if self._acks:
                 self._out += b"+"

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from gdbhv.rsp.framing import frame
 from gdbhv.rsp.server import Address, AddressError, Server
 from gdbhv.target import StopKind, ThreadId
 from rsp.fake import DATA, ENTRY, OFF, SPIN, FakeTarget
@@ -235,6 +236,17 @@ def test_memory_at_speed():
             assert wire.ask(b"M%x,%x:" % (DATA, len(data)) + data.hex().encode()) == b"OK"
             assert bytes.fromhex(wire.ask(b"m%x,%x" % (DATA, len(data))).decode()) == data
         assert time.perf_counter() - start < 5
+
+
+def test_pipelined_packets():
+    """Requests sent ahead are answered in their order, steps too."""
+    with serving() as server:
+        wire = Wire.connect(server).hello()
+        wire.sock.sendall((frame(b"vCont;s:p1.1") + frame(b"p20") + frame(b"qC")) * 50)
+        for _ in range(50):
+            assert wire.receive().startswith(b"T05")
+            assert len(wire.receive()) == 16
+            assert wire.receive() == b"QCp1.1"
 
 
 def test_unix_socket(tmp_path):

@@ -71,3 +71,15 @@ def test_random_bytes_never_raise(seed, caplog):
             if replay.session.outcome is not None or not replay.session.threads:
                 break
         assert [record for record in caplog.records if "internal error" in record.message] == [], f"seed {seed}"
+
+
+def test_answers_do_not_pile_up():
+    """A thousand requests for 128 KiB each in one go: a quarter of a gigabyte, a few MiB at a time."""
+    session = Replay(make_shared()).session
+    session.receive(frame(b"m40080000,20000") * 1000)
+    total, peak = 0, 0
+    while out := session.take_output():
+        total, peak = total + len(out), max(peak, len(out))
+        session.advance()
+    assert total > 1000 * 0x40000
+    assert peak < 1 << 21

@@ -13,6 +13,7 @@ from gdbhv.rsp.registry import packet
 from gdbhv.rsp.session import Session
 
 _WATCH_LIMIT = 1 << 16  # bytes
+_LIMIT = 1 << 16  # breakpoints of one session
 
 
 @packet("Z", features="swbreak+;hwbreak+;ConditionalBreakpoints+", text_errors=True)
@@ -20,6 +21,8 @@ def insert(session: Session, args: bytes) -> bytes:
     """A second insertion replaces the conditions of the first."""
     row = _row(session, args)
     conditions = _conditions(args.split(b";")[1:])
+    if len(session.breakpoints) >= _LIMIT:
+        raise PacketError("Z", f"more than {_LIMIT} breakpoints")
     session.target.insert_breakpoint(*row)
     session.breakpoints[row] = conditions
     return b"OK"

@@ -15,6 +15,7 @@ from gdbhv.rsp.session import Run, Session
 from gdbhv.target import Action, Stop, StopKind
 
 _EVERY = ThreadSpec(ALL, ALL)
+_CACHE_LIMIT = 64
 
 
 @packet("?")
@@ -39,7 +40,8 @@ def resume(session: Session, args: bytes) -> bytes | None:
     run = session.resume_cache.get(args)
     if run is None:
         run = _resolve(session, [_action(text) for text in args.split(b";")])
-        session.resume_cache[bytes(args)] = run
+        if len(session.resume_cache) < _CACHE_LIMIT and b"r" not in args:  # ranges do not come twice
+            session.resume_cache[args] = run
     return _start(session, run)
 
 
