@@ -10,6 +10,7 @@ pub mod dev;
 pub mod effects;
 pub mod exception;
 pub mod exit;
+pub mod fp;
 pub mod interp;
 pub mod isa;
 pub mod mem;

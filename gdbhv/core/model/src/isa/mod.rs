@@ -17,6 +17,7 @@ pub mod crc;
 pub mod decode;
 pub mod exclusive;
 pub mod feature;
+pub mod lanes;
 pub mod load_store;
 pub mod logical;
 pub mod movewide;
@@ -28,6 +29,15 @@ pub mod pair;
 pub mod pattern;
 pub mod pc_relative;
 pub mod shift;
+pub mod simd_across;
+pub mod simd_by_element;
+pub mod simd_copy;
+pub mod simd_imm;
+pub mod simd_permute;
+pub mod simd_shift_imm;
+pub mod simd_three_diff;
+pub mod simd_three_same;
+pub mod simd_two_misc;
 
 use crate::cpu::{Cpu, Trap};
 use crate::effects::Effects;
@@ -180,10 +190,11 @@ macro_rules! pure_rows {
 }
 
 /// Rows of one group of helpers: `KIND NAME "pattern" feature function;` with KIND one of Helper, HelperEnd, Fp (a helper
-/// behind the FP and SIMD trap check), Undefined (function is ignored: write `undefined`).
+/// behind the FP and SIMD trap check), Undefined (function is ignored: write `undefined`). `where F,` before the function: words
+/// for which `F(insn)` is false are unallocated.
 #[macro_export]
 macro_rules! helper_rows {
-    ($($kind:ident $name:ident $pat:literal $feature:ident $f:expr;)*) => {
+    ($($kind:ident $name:ident $pat:literal $feature:ident $(where $valid:expr,)? $f:expr;)*) => {
         /// The rows of this group.
         pub const ROWS: &[$crate::isa::Row] = &[$({
             use $crate::{cpu::Cpu, interp::{Exit, Op}, shared::Shared};
@@ -196,12 +207,14 @@ macro_rules! helper_rows {
                 feature: $crate::isa::feature::Feature::$feature,
                 kind: $crate::helper_rows!(@kind $kind),
                 spec: 0,
-                decode: $crate::isa::whole_word,
+                decode: $crate::helper_rows!(@decode $($valid)?),
                 run: [run as $crate::interp::Run; $crate::isa::SPECS],
                 effects: None,
             }
         }),*];
     };
+    (@decode) => { $crate::isa::whole_word };
+    (@decode $valid:expr) => { |insn| if $valid(insn) { $crate::isa::whole_word(insn) } else { None } };
     (@kind Helper) => { $crate::isa::Kind::Helper };
     (@kind Fp) => { $crate::isa::Kind::Helper };
     (@kind HelperEnd) => { $crate::isa::Kind::HelperEnd };
@@ -237,6 +250,15 @@ pub const GROUPS: &[(&str, &[Row])] = &[
     ("crc", crc::ROWS),
     ("condition", condition::ROWS),
     ("muldiv", muldiv::ROWS),
+    ("simd_across", simd_across::ROWS),
+    ("simd_by_element", simd_by_element::ROWS),
+    ("simd_copy", simd_copy::ROWS),
+    ("simd_imm", simd_imm::ROWS),
+    ("simd_permute", simd_permute::ROWS),
+    ("simd_shift_imm", simd_shift_imm::ROWS),
+    ("simd_three_diff", simd_three_diff::ROWS),
+    ("simd_three_same", simd_three_same::ROWS),
+    ("simd_two_misc", simd_two_misc::ROWS),
 ];
 
 /// What is told about a row outside the core.

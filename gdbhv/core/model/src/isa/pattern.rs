@@ -1,5 +1,6 @@
 //! Encodings as the Arm ARM's tables print them: 32 characters, most significant first; `0` and `1` are fixed, a letter names
-//! the field that the bit belongs to, `-` is a bit that no body looks at. All of it is constant evaluation.
+//! the field that the bit belongs to, `-` is a bit that no body looks at, and `+` are the bits of a field that is not all zeros
+//! (what the tables write as `immh != 0000`). All of it is constant evaluation.
 
 /// The fixed part of an encoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,6 +11,8 @@ pub struct Pattern {
     pub mask: u32,
     /// Their values.
     pub value: u32,
+    /// Bits of which at least one is set; none if there is no such field.
+    pub some: u32,
 }
 
 impl Pattern {
@@ -17,13 +20,14 @@ impl Pattern {
     pub const fn new(text: &'static str) -> Pattern {
         let s = text.as_bytes();
         assert!(s.len() == 32, "a pattern has 32 characters");
-        let (mut mask, mut value, mut i) = (0u32, 0u32, 0);
+        let (mut mask, mut value, mut some, mut i) = (0u32, 0u32, 0u32, 0);
         while i < 32 {
             let c = s[i];
             assert!(
                 c == b'0'
                     || c == b'1'
                     || c == b'-'
+                    || c == b'+'
                     || c.is_ascii_lowercase()
                     || c.is_ascii_uppercase()
             );
@@ -32,10 +36,17 @@ impl Pattern {
                 if c == b'1' {
                     value |= 1 << (31 - i);
                 }
+            } else if c == b'+' {
+                some |= 1 << (31 - i);
             }
             i += 1;
         }
-        Pattern { text, mask, value }
+        Pattern {
+            text,
+            mask,
+            value,
+            some,
+        }
     }
 
     /// The bits that carry one of `letters`.
@@ -58,12 +69,19 @@ impl Pattern {
     /// Whether `insn` is an instance.
     #[inline]
     pub const fn matches(&self, insn: u32) -> bool {
-        insn & self.mask == self.value
+        insn & self.mask == self.value && (self.some == 0 || insn & self.some != 0)
     }
 
     /// Whether some word is an instance of both.
     pub const fn overlaps(&self, other: &Pattern) -> bool {
         (self.value ^ other.value) & self.mask & other.mask == 0
+            && !self.refuses(other)
+            && !other.refuses(self)
+    }
+
+    /// Whether the field that must not be zero is zero in all instances of `other`.
+    const fn refuses(&self, other: &Pattern) -> bool {
+        self.some != 0 && other.mask & self.some == self.some && other.value & self.some == 0
     }
 }
 

@@ -15,7 +15,9 @@ fn rows() -> impl Iterator<Item = &'static Row> {
 /// Instances of a row: its free bits from a counter spread by a multiplier, so that small tests reach all fields.
 fn instances(row: &Row, n: u32) -> impl Iterator<Item = u32> + '_ {
     let free = !row.pattern.mask;
-    (0..n).map(move |k| row.pattern.value | deposit(k.wrapping_mul(0x9e37_79b1) >> 3 ^ k, free))
+    (0..n)
+        .map(move |k| row.pattern.value | deposit(k.wrapping_mul(0x9e37_79b1) >> 3 ^ k, free))
+        .filter(|&word| row.pattern.matches(word))
 }
 
 #[test]
@@ -81,7 +83,7 @@ fn operands_are_registers() {
 fn a_row_is_absent_without_its_feature() {
     let base = Features::of(&[]);
     for row in rows() {
-        let word = row.pattern.value;
+        let word = instances(row, 4096).next().expect(row.name);
         let there = decode::row(word, base).is_some();
         assert_eq!(there, row.feature == Feature::base, "{}", row.name);
     }

@@ -1,0 +1,125 @@
+//! Advanced SIMD two-register miscellaneous, vector and scalar, integer (Arm ARM C4.1.96).
+
+use super::lanes::*;
+use crate::cpu::Cpu;
+use crate::fp::estimate::{unsigned_recip, unsigned_rsqrt};
+use crate::helper_rows;
+use crate::shared::Shared;
+
+helper_rows! {
+    Fp REV64_vec "0q001110ss100000000010nnnnnddddd" AdvSIMD where no_d, |c, _, i| reverse(c, i, 64);
+    Fp REV32_vec "0q1011100s100000000010nnnnnddddd" AdvSIMD |c, _, i| reverse(c, i, 32);
+    Fp REV16_vec "0q00111000100000000110nnnnnddddd" AdvSIMD |c, _, i| reverse(c, i, 16);
+    Fp SADDLP   "0q001110ss100000001010nnnnnddddd" AdvSIMD where no_d, |c, _, i| add_pairs(c, i, false);
+    Fp UADDLP   "0q101110ss100000001010nnnnnddddd" AdvSIMD where no_d, |c, _, i| add_pairs(c, i, false);
+    Fp SADALP   "0q001110ss100000011010nnnnnddddd" AdvSIMD where no_d, |c, _, i| add_pairs(c, i, true);
+    Fp UADALP   "0q101110ss100000011010nnnnnddddd" AdvSIMD where no_d, |c, _, i| add_pairs(c, i, true);
+
+    Fp CLS_vec  "0q001110ss100000010010nnnnnddddd" AdvSIMD where no_d, |c, _, i| map(c, i, |x, e| (x ^ x >> 127).leading_zeros() as i128 - 129 + e as i128);
+    Fp CLZ_vec  "0q101110ss100000010010nnnnnddddd" AdvSIMD where no_d, |c, _, i| map(c, i, |x, e| x.leading_zeros() as i128 - 128 + e as i128);
+    Fp CNT      "0q00111000100000010110nnnnnddddd" AdvSIMD |c, _, i| map(c, i, |x, e| (x as u128 & mask(e)).count_ones() as i128);
+    Fp NOT      "0q10111000100000010110nnnnnddddd" AdvSIMD |c, _, i| map(c, i, |x, _| !x);
+    Fp RBIT_vec "0q10111001100000010110nnnnnddddd" AdvSIMD |c, _, i| map_e(c, i, 8, |x, _| (x as u8).reverse_bits() as i128);
+
+    Fp SUQADD_vec    "0q001110ss100000001110nnnnnddddd" AdvSIMD where not_1d, add_other;
+    Fp SUQADD_scalar "01011110ss100000001110nnnnnddddd" AdvSIMD add_other;
+    Fp USQADD_vec    "0q101110ss100000001110nnnnnddddd" AdvSIMD where not_1d, add_other;
+    Fp USQADD_scalar "01111110ss100000001110nnnnnddddd" AdvSIMD add_other;
+    Fp SQABS_vec     "0q001110ss100000011110nnnnnddddd" AdvSIMD where not_1d, |c, _, i| saturate(c, i, i128::abs);
+    Fp SQABS_scalar  "01011110ss100000011110nnnnnddddd" AdvSIMD |c, _, i| saturate(c, i, i128::abs);
+    Fp SQNEG_vec     "0q101110ss100000011110nnnnnddddd" AdvSIMD where not_1d, |c, _, i| saturate(c, i, |x| -x);
+    Fp SQNEG_scalar  "01111110ss100000011110nnnnnddddd" AdvSIMD |c, _, i| saturate(c, i, |x| -x);
+    Fp ABS_vec       "0q001110ss100000101110nnnnnddddd" AdvSIMD where not_1d, |c, _, i| map(c, i, |x, _| x.abs());
+    Fp ABS_scalar    "0101111011100000101110nnnnnddddd" AdvSIMD |c, _, i| map(c, i, |x, _| x.abs());
+    Fp NEG_vec       "0q101110ss100000101110nnnnnddddd" AdvSIMD where not_1d, |c, _, i| map(c, i, |x, _| -x);
+    Fp NEG_scalar    "0111111011100000101110nnnnnddddd" AdvSIMD |c, _, i| map(c, i, |x, _| -x);
+    Fp CMGT_zero_vec    "0q001110ss100000100010nnnnnddddd" AdvSIMD where not_1d, |c, _, i| compare(c, i, |x| x > 0);
+    Fp CMGT_zero_scalar "0101111011100000100010nnnnnddddd" AdvSIMD |c, _, i| compare(c, i, |x| x > 0);
+    Fp CMGE_zero_vec    "0q101110ss100000100010nnnnnddddd" AdvSIMD where not_1d, |c, _, i| compare(c, i, |x| x >= 0);
+    Fp CMGE_zero_scalar "0111111011100000100010nnnnnddddd" AdvSIMD |c, _, i| compare(c, i, |x| x >= 0);
+    Fp CMEQ_zero_vec    "0q001110ss100000100110nnnnnddddd" AdvSIMD where not_1d, |c, _, i| compare(c, i, |x| x == 0);
+    Fp CMEQ_zero_scalar "0101111011100000100110nnnnnddddd" AdvSIMD |c, _, i| compare(c, i, |x| x == 0);
+    Fp CMLE_zero_vec    "0q101110ss100000100110nnnnnddddd" AdvSIMD where not_1d, |c, _, i| compare(c, i, |x| x <= 0);
+    Fp CMLE_zero_scalar "0111111011100000100110nnnnnddddd" AdvSIMD |c, _, i| compare(c, i, |x| x <= 0);
+    Fp CMLT_zero_vec    "0q001110ss100000101010nnnnnddddd" AdvSIMD where not_1d, |c, _, i| compare(c, i, |x| x < 0);
+    Fp CMLT_zero_scalar "0101111011100000101010nnnnnddddd" AdvSIMD |c, _, i| compare(c, i, |x| x < 0);
+
+    Fp XTN            "0q001110ss100001001010nnnnnddddd" AdvSIMD where no_d, xtn;
+    Fp SHLL           "0q101110ss100001001110nnnnnddddd" AdvSIMD where no_d, shll;
+    Fp SQXTN_vec      "0q001110ss100001010010nnnnnddddd" AdvSIMD where no_d, |c, _, i| narrow(c, i, false, false);
+    Fp SQXTN_scalar   "01011110ss100001010010nnnnnddddd" AdvSIMD where no_d, |c, _, i| narrow(c, i, false, false);
+    Fp UQXTN_vec      "0q101110ss100001010010nnnnnddddd" AdvSIMD where no_d, |c, _, i| narrow(c, i, true, true);
+    Fp UQXTN_scalar   "01111110ss100001010010nnnnnddddd" AdvSIMD where no_d, |c, _, i| narrow(c, i, true, true);
+    Fp SQXTUN_vec     "0q101110ss100001001010nnnnnddddd" AdvSIMD where no_d, |c, _, i| narrow(c, i, false, true);
+    Fp SQXTUN_scalar  "01111110ss100001001010nnnnnddddd" AdvSIMD where no_d, |c, _, i| narrow(c, i, false, true);
+
+    Fp URECPE         "0q00111010100001110010nnnnnddddd" AdvSIMD |c, _, i| map_e(c, i, 32, |x, _| unsigned_recip(x as u32) as i128);
+    Fp URSQRTE        "0q10111010100001110010nnnnnddddd" AdvSIMD |c, _, i| map_e(c, i, 32, |x, _| unsigned_rsqrt(x as u32) as i128);
+}
+
+/// Reverse the elements in each container of `bits`.
+fn reverse(c: &mut Cpu, i: u32, bits: u32) -> Done {
+    let (n, e) = (c.v[rn(i)], esize(i));
+    c.v[rd(i)] = build(span(i, e), e, |k, e| elem(n, k ^ (bits / e - 1), e) as i128);
+    DONE
+}
+/// Sums of neighbours, twice as wide.
+fn add_pairs(c: &mut Cpu, i: u32, accumulate: bool) -> Done {
+    let (n, e) = (c.v[rn(i)], esize(i));
+    let d = if accumulate { c.v[rd(i)] } else { 0 };
+    c.v[rd(i)] = build(span(i, e), 2 * e, |k, w| {
+        let sum = int(n, 2 * k, w / 2, u(i)) + int(n, 2 * k + 1, w / 2, u(i));
+        int(d, k, w, u(i)) + sum
+    });
+    DONE
+}
+/// `SUQADD` adds unsigned elements to signed ones, `USQADD` signed elements to unsigned ones.
+fn add_other(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+    let (d, n, e) = (c.v[rd(i)], c.v[rn(i)], esize(i));
+    let mut qc = 0;
+    c.v[rd(i)] = build(span(i, e), e, |k, e| {
+        sat(int(d, k, e, u(i)) + int(n, k, e, !u(i)), e, u(i), &mut qc)
+    });
+    c.fpsr |= qc;
+    DONE
+}
+/// `Vd[k] = SignedSat(f(Vn[k]))`.
+fn saturate(c: &mut Cpu, i: u32, f: fn(i128) -> i128) -> Done {
+    let (n, e) = (c.v[rn(i)], esize(i));
+    let mut qc = 0;
+    c.v[rd(i)] = build(span(i, e), e, |k, e| {
+        sat(f(int(n, k, e, false)), e, false, &mut qc)
+    });
+    c.fpsr |= qc;
+    DONE
+}
+/// Compare elements, as signed ones, with zero.
+#[inline(always)]
+fn compare(c: &mut Cpu, i: u32, f: impl Fn(i128) -> bool) -> Done {
+    let (n, e) = (c.v[rn(i)], esize(i));
+    c.v[rd(i)] = build(span(i, e), e, |k, e| flag(f(int(n, k, e, false))));
+    DONE
+}
+
+fn xtn(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+    let n = c.v[rn(i)];
+    let r = build(64, esize(i), |k, e| int(n, k, 2 * e, true));
+    set_part(c, i, r);
+    DONE
+}
+/// Narrow with saturation: from `unsigned` (or signed) elements to `to_unsigned` ones.
+fn narrow(c: &mut Cpu, i: u32, unsigned: bool, to_unsigned: bool) -> Done {
+    let (n, e) = (c.v[rn(i)], esize(i));
+    let mut qc = 0;
+    let r = build(if scalar(i) { e } else { 64 }, e, |k, e| {
+        sat(int(n, k, 2 * e, unsigned), e, to_unsigned, &mut qc)
+    });
+    set_part(c, i, r);
+    c.fpsr |= qc;
+    DONE
+}
+fn shll(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+    let n = part(c.v[rn(i)], i);
+    c.v[rd(i)] = build(128, 2 * esize(i), |k, e| int(n, k, e / 2, true) << (e / 2));
+    DONE
+}
