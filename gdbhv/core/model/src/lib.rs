@@ -16,6 +16,7 @@ pub mod isa;
 pub mod mem;
 pub mod memory;
 pub mod mmu;
+pub mod physical;
 pub mod psci;
 pub mod pstate;
 pub mod shared;
