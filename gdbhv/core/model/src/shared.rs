@@ -8,6 +8,7 @@ use crate::exit::Exits;
 use crate::isa::feature::Features;
 use crate::mem::bus::Bus;
 use crate::mem::ram::Ram;
+use crate::sysreg::profile::Registers;
 use std::collections::HashMap;
 
 /// What kind of machine it is; fixed when it is made.
@@ -58,6 +59,8 @@ pub enum Request {
 pub struct Shared {
     /// What kind of machine.
     pub config: Config,
+    /// Which system registers there are, and what of them can be written.
+    pub registers: Registers,
     /// Guest RAM.
     pub ram: Ram,
     /// The address map outside RAM.
@@ -87,8 +90,6 @@ pub struct Shared {
     pub debug: Debug,
     /// Exceptions to EL2: recorded, counted, caught.
     pub exits: Exits,
-    /// By CPU: what its cached translations must follow before it next executes (`tlb::drain`).
-    pub tlb_queue: Vec<Vec<crate::mmu::tlb::Op>>,
     /// Words without a row, each once.
     pub undefined: HashMap<u32, u64>,
     /// Those of them that the user has not been told of.
@@ -103,6 +104,7 @@ impl Shared {
     pub fn new(config: Config, base: u64, size: u64) -> Shared {
         Shared {
             config,
+            registers: Registers::new(&config),
             ram: Ram::new(base, size),
             blocks: Blocks::new(base, size, config.features),
             bus: Bus::default(),
@@ -117,7 +119,6 @@ impl Shared {
             cpu_on: [false; MAX_CPUS],
             debug: Debug::default(),
             exits: Exits::default(),
-            tlb_queue: vec![Vec::new(); MAX_CPUS],
             undefined: HashMap::new(),
             undefined_new: Vec::new(),
         }
@@ -130,7 +131,7 @@ impl Shared {
         let page = self.ram.get(pa & !0xfff, 4096).expect("fetch found RAM");
         let (block, new) = self.blocks.insert(pa, page);
         if new {
-            crate::memory::protect(cpu, self, pa);
+            cpu.tlb.protect(pa);
         }
         block
     }

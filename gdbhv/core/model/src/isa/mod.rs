@@ -10,16 +10,17 @@
 
 pub mod addsub;
 pub mod atomic;
+pub mod barrier;
 pub mod bitfield;
 pub mod branch;
 pub mod condition;
 pub mod crc;
 pub mod decode;
+pub mod exception_gen;
 pub mod exclusive;
 pub mod feature;
 pub mod lanes;
 pub mod load_store;
-pub mod load_store_fp;
 pub mod logical;
 pub mod movewide;
 pub mod muldiv;
@@ -34,12 +35,13 @@ pub mod simd_across;
 pub mod simd_by_element;
 pub mod simd_copy;
 pub mod simd_imm;
-pub mod simd_load_store;
 pub mod simd_permute;
 pub mod simd_shift_imm;
 pub mod simd_three_diff;
 pub mod simd_three_same;
 pub mod simd_two_misc;
+pub mod sysop;
+pub mod system;
 
 use crate::cpu::{Cpu, Trap};
 use crate::effects::Effects;
@@ -243,10 +245,11 @@ pub const GROUPS: &[(&str, &[Row])] = &[
     ("movewide", movewide::ROWS),
     ("bitfield", bitfield::ROWS),
     ("branch", branch::ROWS),
+    ("exception_gen", exception_gen::ROWS),
+    ("system", system::ROWS),
+    ("barrier", barrier::ROWS),
     ("load_store", load_store::ROWS),
     ("pair", pair::ROWS),
-    ("load_store_fp", load_store_fp::ROWS),
-    ("simd_load_store", simd_load_store::ROWS),
     ("exclusive", exclusive::ROWS),
     ("ordered", ordered::ROWS),
     ("atomic", atomic::ROWS),

@@ -1,0 +1,94 @@
+//! Exception generation and return (Arm ARM C4.1.93, "Exception generation"; ERET among the branches).
+
+use super::Flow;
+use crate::bits::{bit, field};
+use crate::cpu::{Cpu, Trap};
+use crate::exception::{self, Exception};
+use crate::helper_rows;
+use crate::shared::Shared;
+use crate::syndrome::ec;
+use crate::sysreg::names::{HCR_EL2, MDCR_EL2};
+
+helper_rows! {
+    HelperEnd SVC   "11010100000iiiiiiiiiiiiiiii00001" base svc;
+    HelperEnd HVC   "11010100000iiiiiiiiiiiiiiii00010" base hvc;
+    HelperEnd SMC   "11010100000iiiiiiiiiiiiiiii00011" base smc;
+    HelperEnd BRK   "11010100001iiiiiiiiiiiiiiii00000" base brk;
+    HelperEnd ERET  "11010110100111110000001111100000" base eret;
+    // No external debugger can halt the PE (EDSCR.HDE = 0), and it is never in Debug state.
+    Undefined HLT   "11010100010iiiiiiiiiiiiiiii00000" base undefined;
+    Undefined DCPS1 "11010100101iiiiiiiiiiiiiiii00001" base undefined;
+    Undefined DCPS2 "11010100101iiiiiiiiiiiiiiii00010" base undefined;
+    Undefined DCPS3 "11010100101iiiiiiiiiiiiiiii00011" base undefined;
+    Undefined DRPS  "11010110101111110000001111100000" base undefined;
+}
+
+fn imm16(i: u32) -> u32 {
+    field(i, 20, 5)
+}
+
+/// To EL1, or to the EL that it is executed at (C6.2.411).
+fn svc(cpu: &mut Cpu, _: &mut Shared, i: u32) -> Result<Flow, Trap> {
+    Err(cpu.raise(Exception {
+        next: true,
+        ..Exception::sync(1, ec::SVC, imm16(i))
+    }))
+}
+
+/// To EL2 (C6.2.142). Where EL2 is not there, the board's firmware takes PSCI calls by it.
+fn hvc(cpu: &mut Cpu, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
+    if cpu.pstate.el == 0 {
+        return Err(exception::undefined(cpu));
+    }
+    if !sh.config.has_el2 {
+        return Ok(firmware(cpu, sh));
+    }
+    if bit(cpu.get(HCR_EL2), 29) {
+        return Err(exception::undefined(cpu)); // HCD
+    }
+    Err(cpu.raise(Exception {
+        next: true,
+        ..Exception::sync(2, ec::HVC, imm16(i))
+    }))
+}
+
+/// To the board's firmware, as if there were an EL3 (C6.2.371); HCR_EL2.TSC traps it before that. A machine without EL2
+/// has PSCI by HVC, and SMC is UNDEFINED.
+fn smc(cpu: &mut Cpu, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
+    if cpu.pstate.el == 0 || !sh.config.has_el2 {
+        return Err(exception::undefined(cpu));
+    }
+    if cpu.pstate.el == 1 && bit(cpu.get(HCR_EL2), 19) {
+        return Err(cpu.raise(Exception {
+            cause: &["HCR_EL2.TSC"],
+            ..Exception::sync(2, ec::SMC, imm16(i))
+        }));
+    }
+    Ok(firmware(cpu, sh))
+}
+
+/// A call of the firmware, which answers in X0 to X3.
+fn firmware(cpu: &mut Cpu, sh: &mut Shared) -> Flow {
+    crate::psci::call(cpu, sh);
+    cpu.pc = cpu.here().wrapping_add(4);
+    Flow::Jump
+}
+
+/// To EL1, or to EL2 by MDCR_EL2.TDE or HCR_EL2.TGE (`AArch64.SoftwareBreakpoint`).
+fn brk(cpu: &mut Cpu, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
+    let tde = sh.config.has_el2
+        && cpu.pstate.el < 2
+        && (bit(cpu.get(MDCR_EL2), 8) || bit(cpu.get(HCR_EL2), 27));
+    Err(cpu.raise(Exception {
+        cause: if tde { &["MDCR_EL2.TDE"] } else { &[] },
+        ..Exception::sync(if tde { 2 } else { 1 }, ec::BRK, imm16(i))
+    }))
+}
+
+fn eret(cpu: &mut Cpu, sh: &mut Shared, _: u32) -> Result<Flow, Trap> {
+    if cpu.pstate.el == 0 {
+        return Err(exception::undefined(cpu));
+    }
+    exception::eret(cpu, sh);
+    Ok(Flow::Jump)
+}

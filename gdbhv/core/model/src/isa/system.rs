@@ -1,0 +1,158 @@
+//! System instructions: MRS and MSR, SYS and SYSL, PSTATE immediates, and the hints that do something (Arm ARM C4.1.94).
+
+use super::{sysop, Flow};
+use crate::bits::{bit, field};
+use crate::cpu::{Cpu, Power, Trap};
+use crate::exception::{self, Exception};
+use crate::helper_rows;
+use crate::shared::Shared;
+use crate::syndrome::ec;
+use crate::sysreg::access;
+use crate::sysreg::trap::{judge, Verdict, Who, UMA};
+
+helper_rows! {
+    Helper MSR_reg     "110101010001ooooooooooooooottttt" base access::msr;
+    Helper MRS         "110101010011ooooooooooooooottttt" base access::mrs;
+    Helper SYS         "1101010100001oooooooooooooottttt" base sysop::sys;
+    Helper SYSL        "1101010100101oooooooooooooottttt" base sysop::sysl;
+    Helper MSR_SPSel   "11010101000000000100iiii10111111" base spsel;
+    Helper MSR_DAIFSet "11010101000000110100iiii11011111" base daifset;
+    Helper MSR_DAIFClr "11010101000000110100iiii11111111" base daifclr;
+    Helper MSR_UAO     "11010101000000000100iiii01111111" UAO  uao;
+    Helper MSR_PAN     "11010101000000000100iiii10011111" PAN  pan;
+    Helper MSR_SSBS    "11010101000000110100iiii00111111" SSBS2 ssbs;
+    Helper MSR_DIT     "11010101000000110100iiii01011111" DIT  dit;
+    Helper YIELD       "11010101000000110010000000111111" base yield_;
+    Helper WFE         "11010101000000110010000001011111" base wfe;
+    Helper WFI         "11010101000000110010000001111111" base wfi;
+    Helper SEV         "11010101000000110010000010011111" base sev;
+    Helper SEVL        "11010101000000110010000010111111" base sevl;
+}
+
+// ------------------------------------------------------------------------------------------------ PSTATE immediates
+
+fn imm(i: u32) -> u32 {
+    field(i, 11, 8)
+}
+
+fn not_at_el0(cpu: &mut Cpu) -> Result<(), Trap> {
+    if cpu.pstate.el == 0 {
+        return Err(exception::undefined(cpu));
+    }
+    Ok(())
+}
+
+fn spsel(cpu: &mut Cpu, _: &mut Shared, i: u32) -> Result<Flow, Trap> {
+    not_at_el0(cpu)?;
+    let mut p = cpu.pstate;
+    p.sp = (imm(i) & 1) as u8;
+    cpu.set_pstate(p);
+    Ok(Flow::Next)
+}
+
+/// DAIF from EL0 needs SCTLR_EL1.UMA (C5.2.3).
+fn uma(cpu: &mut Cpu, sh: &mut Shared, i: u32) -> Result<(), Trap> {
+    if cpu.pstate.el > 0 {
+        return Ok(());
+    }
+    match judge(&Who::new(cpu, &sh.config, true), &[&UMA]) {
+        Verdict::Allowed => Ok(()),
+        v => Err(access::refuse(cpu, sh, i, true, v)),
+    }
+}
+
+fn daifset(cpu: &mut Cpu, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
+    uma(cpu, sh, i)?;
+    cpu.pstate.daif |= imm(i) as u8;
+    Ok(Flow::Next)
+}
+
+fn daifclr(cpu: &mut Cpu, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
+    uma(cpu, sh, i)?;
+    cpu.pstate.daif &= !imm(i) as u8;
+    Ok(Flow::Sync)
+}
+
+fn uao(cpu: &mut Cpu, _: &mut Shared, i: u32) -> Result<Flow, Trap> {
+    not_at_el0(cpu)?;
+    cpu.pstate.uao = bit(imm(i) as u64, 0);
+    Ok(Flow::Next)
+}
+
+fn pan(cpu: &mut Cpu, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
+    not_at_el0(cpu)?;
+    cpu.pstate.pan = bit(imm(i) as u64, 0);
+    crate::context::refresh(cpu, sh);
+    Ok(Flow::Sync)
+}
+
+fn ssbs(cpu: &mut Cpu, _: &mut Shared, i: u32) -> Result<Flow, Trap> {
+    cpu.pstate.ssbs = bit(imm(i) as u64, 0);
+    Ok(Flow::Next)
+}
+
+fn dit(cpu: &mut Cpu, _: &mut Shared, i: u32) -> Result<Flow, Trap> {
+    cpu.pstate.dit = bit(imm(i) as u64, 0);
+    Ok(Flow::Next)
+}
+
+// ------------------------------------------------------------------------------------------------ waiting
+
+/// The quantum ends: who spins gives way.
+fn yield_(_: &mut Cpu, sh: &mut Shared, _: u32) -> Result<Flow, Trap> {
+    sh.yielded = true;
+    Ok(Flow::Sync)
+}
+
+/// The trap of a WFI or WFE that would wait: SCTLR_EL1.nTWI and nTWE for EL0 (SCTLR_EL2's for the host's), then HCR_EL2.TWI
+/// and TWE (`AArch64.CheckForWFxTrap`; EC 0x01).
+fn wait_trap(cpu: &mut Cpu, sh: &Shared, wfe: bool) -> Result<(), Trap> {
+    let el = cpu.pstate.el;
+    let (allow, trap) = if wfe { (18, 14) } else { (16, 13) };
+    let iss = 1 << 24 | 0xe << 20 | wfe as u32;
+    if el == 0 && !bit(exception::sctlr(cpu), allow) {
+        return Err(cpu.raise(Exception::sync(1, ec::WFX, iss)));
+    }
+    let who = Who::new(cpu, &sh.config, true);
+    if el < 2 && !(el == 0 && who.host()) && bit(who.hcr, trap) {
+        return Err(cpu.raise(Exception {
+            cause: if wfe {
+                &["HCR_EL2.TWE"]
+            } else {
+                &["HCR_EL2.TWI"]
+            },
+            ..Exception::sync(2, ec::WFX, iss)
+        }));
+    }
+    Ok(())
+}
+
+/// C6.2.468. With the event register set it is over at once, and no trap asks.
+fn wfe(cpu: &mut Cpu, sh: &mut Shared, _: u32) -> Result<Flow, Trap> {
+    if std::mem::take(&mut cpu.event) {
+        return Ok(Flow::Next);
+    }
+    wait_trap(cpu, sh, true)?;
+    cpu.power = Power::Wfe;
+    Ok(Flow::Sync)
+}
+
+/// C6.2.470. With an interrupt pending it is over at once, and no trap asks.
+fn wfi(cpu: &mut Cpu, sh: &mut Shared, _: u32) -> Result<Flow, Trap> {
+    if access::wakes(cpu, sh) {
+        return Ok(Flow::Next);
+    }
+    wait_trap(cpu, sh, false)?;
+    cpu.power = Power::Wfi;
+    Ok(Flow::Sync)
+}
+
+fn sev(_: &mut Cpu, sh: &mut Shared, _: u32) -> Result<Flow, Trap> {
+    sh.sev = true;
+    Ok(Flow::Sync)
+}
+
+fn sevl(cpu: &mut Cpu, _: &mut Shared, _: u32) -> Result<Flow, Trap> {
+    cpu.event = true;
+    Ok(Flow::Next)
+}

@@ -1,0 +1,254 @@
+//! MRS and MSR: find the row, ask whether the access is allowed, redirect, read or legalize and write. Each is a function of
+//! its own: a debugger reads and writes without being asked ([`debug_read`], [`debug_write`]), and the host side that plays EL2
+//! does so with all side effects ([`el2_read`], [`el2_write`]).
+
+use super::names::*;
+use super::trap::{judge, Verdict, Who};
+use super::{find, number, After, Reg, Store, ROWS};
+use crate::bits::bit;
+use crate::cpu::{Cpu, Trap};
+use crate::dev::gic::View;
+use crate::dev::timer;
+use crate::exception::{self, Exception};
+use crate::isa::ops::reg;
+use crate::isa::Flow;
+use crate::shared::Shared;
+use crate::syndrome::ec;
+
+/// MRS.
+pub fn mrs(cpu: &mut Cpu, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
+    let n = may_i(cpu, sh, insn, false)?;
+    let now = sh.now + cpu.off as u64;
+    let v = read(cpu, sh, n, cpu.pstate.el, now);
+    cpu.x[reg::dst(insn) as usize] = v;
+    Ok(if acknowledges(ROWS[n].reg) {
+        Flow::Sync
+    } else {
+        Flow::Next
+    })
+}
+
+/// MSR (register).
+pub fn msr(cpu: &mut Cpu, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
+    let n = may_i(cpu, sh, insn, true)?;
+    let v = legalize(cpu, sh, n, cpu.x[reg::src(insn) as usize]);
+    let now = sh.now + cpu.off as u64;
+    write(cpu, sh, n, v, cpu.pstate.el, now);
+    Ok(match ROWS[resolve(n)].after {
+        After::Nothing => Flow::Next,
+        After::Context | After::Look => Flow::Sync,
+    })
+}
+
+/// Whether the access is allowed; the number of the row that it reaches.
+fn may_i(cpu: &mut Cpu, sh: &mut Shared, insn: u32, write: bool) -> Result<usize, Trap> {
+    let named = Reg::of_insn(insn);
+    let el = cpu.pstate.el;
+    let n = match number(named).filter(|n| sh.registers.rows[*n].present) {
+        Some(n) => n,
+        None => unallocated(cpu, sh, insn, write)?,
+    };
+    let row = &ROWS[n];
+    let least = if write {
+        row.access.write
+    } else {
+        row.access.read
+    };
+    if el < least {
+        return Err(exception::undefined(cpu));
+    }
+    let who = Who::new(cpu, &sh.config, write);
+    if matches!(row.store, Store::Alias(_)) && !who.e2h() {
+        return Err(exception::undefined(cpu));
+    }
+    let to = row.e2h.filter(|_| match el {
+        2 => who.e2h(),
+        0 => who.host(),
+        _ => false,
+    });
+    match judge(&who, row.traps) {
+        Verdict::Allowed => Ok(to.and_then(number).unwrap_or(n)),
+        v => Err(refuse(cpu, sh, insn, write, v)),
+    }
+}
+
+/// Raise what the rules have decided. MRS, MSR, SYS and SYSL share the syndrome.
+#[cold]
+pub fn refuse(cpu: &mut Cpu, sh: &mut Shared, insn: u32, write: bool, v: Verdict) -> Trap {
+    match v {
+        Verdict::Allowed => unreachable!("nothing to refuse"),
+        Verdict::Undefined => exception::undefined(cpu),
+        Verdict::Fp => exception::fp_access(cpu, sh),
+        Verdict::Trap(target, class, cause) => {
+            let iss = match class {
+                ec::SYSREG => Reg::of_insn(insn).iss(insn, !write),
+                _ => 0,
+            };
+            cpu.raise(Exception {
+                cause,
+                ..Exception::sync(target, class, iss)
+            })
+        }
+    }
+}
+
+/// An encoding without a register here. The ID registers' space reads as zero where it is reserved (D24.1.3); the
+/// IMPLEMENTATION DEFINED space is empty, but HCR_EL2.TIDCP traps it first.
+#[cold]
+fn unallocated(cpu: &mut Cpu, sh: &mut Shared, insn: u32, write: bool) -> Result<usize, Trap> {
+    let (op0, op1, crn, crm, _) = Reg::of_insn(insn).fields();
+    if (op0, op1, crn) == (3, 0, 0) && (1..8).contains(&crm) && !write {
+        return Ok(number(ID_AFR0_EL1).expect("has a row"));
+    }
+    let who = Who::new(cpu, &sh.config, write);
+    if op0 == 3 && implementation_defined(crn) && super::trap::TIDCP.hits(&who) {
+        let verdict = judge(&who, &[&super::trap::TIDCP]);
+        return Err(refuse(cpu, sh, insn, write, verdict));
+    }
+    sh.note_undefined(cpu, insn);
+    Err(exception::undefined(cpu))
+}
+
+/// CRn of the space that HCR_EL2.TIDCP covers.
+pub const fn implementation_defined(crn: u16) -> bool {
+    crn == 11 || crn == 15
+}
+
+/// The row that holds the value: an alias leads to another one.
+fn resolve(n: usize) -> usize {
+    match ROWS[n].store {
+        Store::Alias(r) => number(r).expect("an alias leads to a row"),
+        _ => n,
+    }
+}
+
+/// The registers that act when they are read.
+fn acknowledges(r: Reg) -> bool {
+    matches!(r, ICC_IAR0_EL1 | ICC_IAR1_EL1)
+}
+
+/// Which CPU interface `el` uses: the virtual one for the groups that HCR_EL2 routes to EL2.
+fn view(cpu: &Cpu, sh: &Shared, el: u8) -> View {
+    if el == 2 || !sh.config.has_el2 {
+        return View::PHYSICAL;
+    }
+    let hcr = cpu.get(HCR_EL2);
+    View {
+        virtual_g0: bit(hcr, 3),
+        virtual_g1: bit(hcr, 4),
+    }
+}
+
+/// Read a row, as from exception level `el`. Without side effects but for those that [`acknowledges`] names.
+fn read(cpu: &Cpu, sh: &mut Shared, n: usize, el: u8, now: u64) -> u64 {
+    let row = &ROWS[resolve(n)];
+    match row.store {
+        Store::Plain => cpu.get(row.reg),
+        Store::Func(read, _) => read(cpu, sh, row.reg, el),
+        Store::Gic => {
+            let view = view(cpu, sh, el);
+            sh.gic.sysreg_read(cpu.id, row.reg, view)
+        }
+        Store::Timer => timer::read(cpu, now, row.reg),
+        Store::Alias(_) => unreachable!("resolved"),
+    }
+}
+
+/// What a write of `v` leaves in the register: bits that nothing implements keep their values.
+fn legalize(cpu: &Cpu, sh: &Shared, n: usize, v: u64) -> u64 {
+    let n = resolve(n);
+    let mask = sh.registers.rows[n].mask;
+    match ROWS[n].store {
+        Store::Plain => cpu.get(ROWS[n].reg) & !mask | v & mask,
+        _ => v & mask,
+    }
+}
+
+/// Write a legal value, as from exception level `el`, with all effects.
+fn write(cpu: &mut Cpu, sh: &mut Shared, n: usize, v: u64, el: u8, now: u64) {
+    let row = &ROWS[resolve(n)];
+    match row.store {
+        Store::Plain => cpu.set(row.reg, v),
+        Store::Func(_, write) => write(cpu, sh, row.reg, v),
+        Store::Gic => {
+            let view = view(cpu, sh, el);
+            sh.gic.sysreg_write(cpu.id, row.reg, v, view);
+            if row.reg == ICH_HCR_EL2 {
+                cpu.set(ICH_HCR_EL2, v); // where the trap rules look
+            }
+        }
+        Store::Timer => {
+            timer::write(cpu, now, row.reg, v);
+            timer::update(cpu, now, &mut sh.gic);
+            sh.next_event = 0;
+        }
+        Store::Alias(_) => unreachable!("resolved"),
+    }
+    match row.after {
+        After::Nothing => {}
+        After::Context => crate::context::refresh(cpu, sh),
+        After::Look => sh.leave = true,
+    }
+}
+
+/// Whether an interrupt is pending that ends a WFI.
+pub fn wakes(cpu: &Cpu, sh: &mut Shared) -> bool {
+    let lines = sh.gic.lines(cpu.id);
+    exception::wakes(cpu, lines, sh.config.has_el2)
+}
+
+fn debug_row(sh: &Shared, r: Reg) -> Result<usize, &'static str> {
+    match find(r).and_then(|_| number(r)) {
+        None => Err("no such register"),
+        Some(n) if !sh.registers.rows[n].present => Err("the CPU does not have this register"),
+        Some(n) => Ok(n),
+    }
+}
+
+/// Read for a debugger: no traps, no redirection, no side effects. Registers that act when read are refused.
+pub fn debug_read(cpu: &Cpu, sh: &mut Shared, r: Reg) -> Result<u64, &'static str> {
+    let n = debug_row(sh, r)?;
+    if ROWS[n].access.read == super::Access::NEVER {
+        return Err("write-only");
+    }
+    if acknowledges(r) {
+        return Err("reading it acknowledges an interrupt; ICC_HPPIR tells which");
+    }
+    Ok(read(cpu, sh, n, 2, sh.now))
+}
+
+/// Write for a debugger: no traps, no redirection; the bits that MSR would write.
+pub fn debug_write(cpu: &mut Cpu, sh: &mut Shared, r: Reg, v: u64) -> Result<(), &'static str> {
+    let n = debug_row(sh, r)?;
+    if ROWS[n].access.write == super::Access::NEVER {
+        return Err("read-only");
+    }
+    if ROWS[n].access.read == super::Access::NEVER {
+        return Err("write-only: writing it is an action of the guest");
+    }
+    let v = legalize(cpu, sh, n, v);
+    let now = sh.now;
+    write(cpu, sh, n, v, 2, now);
+    Ok(())
+}
+
+/// Read as code at EL2 would, by a name of EL2's own or of EL1's (no E2H redirection), with side effects.
+pub fn el2_read(cpu: &Cpu, sh: &mut Shared, r: Reg) -> Result<u64, &'static str> {
+    let n = debug_row(sh, r)?;
+    match ROWS[n].access.read {
+        super::Access::NEVER => Err("write-only"),
+        _ => Ok(read(cpu, sh, n, 2, sh.now)),
+    }
+}
+
+/// Write as code at EL2 would, by a name of EL2's own or of EL1's (no E2H redirection), with side effects.
+pub fn el2_write(cpu: &mut Cpu, sh: &mut Shared, r: Reg, v: u64) -> Result<(), &'static str> {
+    let n = debug_row(sh, r)?;
+    if ROWS[n].access.write == super::Access::NEVER {
+        return Err("read-only");
+    }
+    let v = legalize(cpu, sh, n, v);
+    let now = sh.now;
+    write(cpu, sh, n, v, 2, now);
+    Ok(())
+}

@@ -1,0 +1,258 @@
+//! What a CPU profile makes of the registers: which are there, which bits can be written, what they hold after a reset. The
+//! ID registers are derived here from the one list of features ([`crate::isa::feature`]), so that they tell what there is.
+
+use super::field::{parse, write_mask};
+use super::names::*;
+use super::{Reg, Row, Store, ROWS};
+use crate::bits::{bits, insert};
+use crate::cpu::Cpu;
+use crate::dev::timer::FREQUENCY;
+use crate::isa::feature::{Feature, Features, Profile, PROFILES};
+use crate::shared::Config;
+
+/// What one row is on this machine.
+#[derive(Clone, Copy, Debug)]
+pub struct State {
+    /// It is there.
+    pub present: bool,
+    /// Bits that a write changes.
+    pub mask: u64,
+    /// Value after reset.
+    pub reset: u64,
+}
+
+/// What every row is, by row number.
+pub struct Registers {
+    /// By row number ([`super::number`]).
+    pub rows: Box<[State]>,
+    config: Config,
+}
+
+impl Registers {
+    /// Of a machine.
+    pub fn new(config: &Config) -> Registers {
+        let has = |name: &str| has(config, name);
+        let ids = identification(config);
+        let state = |row: &Row| State {
+            present: (row.feature == "base" || has(row.feature))
+                && (config.has_el2 || row.access.read.min(row.access.write) < 2),
+            mask: match row.store {
+                // What an alias writes is cut by the row it leads to.
+                Store::Alias(_) => u64::MAX,
+                _ => write_mask(&parse(row.fields), has),
+            },
+            reset: ids
+                .iter()
+                .find(|i| i.0 == row.reg)
+                .map_or(row.reset, |i| i.1),
+        };
+        Registers {
+            rows: ROWS.iter().map(state).collect(),
+            config: *config,
+        }
+    }
+    /// Whether the machine has a feature; names that no list of features has are absent.
+    pub fn has(&self, feature: &str) -> bool {
+        has(&self.config, feature)
+    }
+    /// Put every register of `cpu` at its reset value. What the GIC holds is its own to reset.
+    pub fn reset(&self, cpu: &mut Cpu) {
+        for (row, state) in ROWS.iter().zip(&self.rows) {
+            if state.present && !matches!(row.store, Store::Alias(_)) {
+                cpu.set(row.reg, state.reset);
+            }
+        }
+        let mpidr = self.value(MPIDR_EL1) | cpu.id as u64;
+        cpu.set(MPIDR_EL1, mpidr);
+        cpu.set(VMPIDR_EL2, mpidr);
+        cpu.set(VPIDR_EL2, self.value(MIDR_EL1));
+    }
+    fn value(&self, r: Reg) -> u64 {
+        super::number(r).map_or(0, |n| self.rows[n].reset)
+    }
+}
+
+fn has(config: &Config, name: &str) -> bool {
+    Feature::ALL
+        .iter()
+        .any(|f| f.name() == name && config.features.has(*f))
+}
+
+/// What a profile is beyond its features.
+struct Core {
+    midr: u64,
+    revidr: u64,
+    ctr: u64,
+    /// ID_AA64MMFR0_EL1.PARange.
+    pa_range: u64,
+}
+
+/// A Cortex-A57 r1p0: 44 bits of physical address; instruction and data caches must be kept coherent by software.
+const A57: Core = Core {
+    midr: 0x411f_d070,
+    revidr: 0,
+    ctr: 0x8444_c004,
+    pa_range: 4,
+};
+
+/// No known core (implementer 0), so that no guest looks for errata: 48 bits of physical address; CTR_EL0.IDC and DIC tell that
+/// code needs no cache maintenance.
+const MAX: Core = Core {
+    midr: 0x000f_0510,
+    revidr: 0,
+    ctr: 0xb444_c004,
+    pa_range: 5,
+};
+
+fn core(features: Features) -> &'static Core {
+    let is = |name: &str| {
+        PROFILES
+            .iter()
+            .any(|p: &Profile| p.name == name && p.features == features)
+    };
+    if is("cortex-a57") {
+        &A57
+    } else {
+        &MAX
+    }
+}
+
+/// Where an ID register tells of a feature: register, lowest bit of the field, value. Of several values the largest holds.
+#[rustfmt::skip]
+const FIELDS: &[(Feature, Reg, u32, u64)] = {
+    use Feature::*;
+    &[
+        (DIT,       ID_AA64PFR0_EL1,  48, 1),
+        (BTI,       ID_AA64PFR1_EL1,  0,  1),
+        (SSBS,      ID_AA64PFR1_EL1,  4,  1),
+        (SSBS2,     ID_AA64PFR1_EL1,  4,  2),
+        (AES,       ID_AA64ISAR0_EL1, 4,  1),
+        (PMULL,     ID_AA64ISAR0_EL1, 4,  2),
+        (SHA1,      ID_AA64ISAR0_EL1, 8,  1),
+        (SHA256,    ID_AA64ISAR0_EL1, 12, 1),
+        (SHA512,    ID_AA64ISAR0_EL1, 12, 2),
+        (CRC32,     ID_AA64ISAR0_EL1, 16, 1),
+        (LSE,       ID_AA64ISAR0_EL1, 20, 2),
+        (RDM,       ID_AA64ISAR0_EL1, 28, 1),
+        (SHA3,      ID_AA64ISAR0_EL1, 32, 1),
+        (SM3,       ID_AA64ISAR0_EL1, 36, 1),
+        (SM4,       ID_AA64ISAR0_EL1, 40, 1),
+        (DotProd,   ID_AA64ISAR0_EL1, 44, 1),
+        (FHM,       ID_AA64ISAR0_EL1, 48, 1),
+        (FlagM,     ID_AA64ISAR0_EL1, 52, 1),
+        (FlagM2,    ID_AA64ISAR0_EL1, 52, 2),
+        (TLBIOS,    ID_AA64ISAR0_EL1, 56, 1),
+        (TLBIRANGE, ID_AA64ISAR0_EL1, 56, 2),
+        (RNG,       ID_AA64ISAR0_EL1, 60, 1),
+        (DPB,       ID_AA64ISAR1_EL1, 0,  1),
+        (DPB2,      ID_AA64ISAR1_EL1, 0,  2),
+        (PAuth,     ID_AA64ISAR1_EL1, 8,  1),
+        (PAuth,     ID_AA64ISAR1_EL1, 28, 1),
+        (JSCVT,     ID_AA64ISAR1_EL1, 12, 1),
+        (FCMA,      ID_AA64ISAR1_EL1, 16, 1),
+        (LRCPC,     ID_AA64ISAR1_EL1, 20, 1),
+        (LRCPC2,    ID_AA64ISAR1_EL1, 20, 2),
+        (FRINTTS,   ID_AA64ISAR1_EL1, 32, 1),
+        (SB,        ID_AA64ISAR1_EL1, 36, 1),
+        (SPECRES,   ID_AA64ISAR1_EL1, 40, 1),
+        (BF16,      ID_AA64ISAR1_EL1, 44, 1),
+        (I8MM,      ID_AA64ISAR1_EL1, 52, 1),
+        (WFxT,      ID_AA64ISAR2_EL1, 0,  2),
+        (VHE,       ID_AA64MMFR1_EL1, 8,  1),
+        (LOR,       ID_AA64MMFR1_EL1, 16, 1),
+        (PAN,       ID_AA64MMFR1_EL1, 20, 1),
+        (UAO,       ID_AA64MMFR2_EL1, 4,  1),
+    ]
+};
+
+/// Features that no ID register tells of by a field of its own.
+#[cfg(test)]
+pub const WITHOUT_FIELD: &[Feature] = &[
+    Feature::base,
+    Feature::FP,      // 15 in ID_AA64PFR0_EL1.FP means absent
+    Feature::AdvSIMD, // as does 15 in AdvSIMD
+    Feature::FP16,    // 1 in both
+];
+
+/// The registers whose reset value depends on the profile, if it is not zero.
+fn identification(config: &Config) -> Vec<(Reg, u64)> {
+    let f = config.features;
+    let core = core(f);
+    let fp = |there| match (f.has(there), f.has(Feature::FP16)) {
+        (false, _) => 15,
+        (true, half) => half as u64,
+    };
+    let pfr0 = 0x11 // EL1 and EL0 in AArch64 only
+        | (config.has_el2 as u64) << 8
+        | fp(Feature::FP) << 16
+        | fp(Feature::AdvSIMD) << 20
+        | 1 << 24; // GIC: the system registers of GICv3
+    let dfr0 = if f.has(Feature::VHE) { 7 } else { 6 } | 5 << 12 | 3 << 20 | 1 << 28;
+    let mmfr0 = core.pa_range
+        | 2 << 4 // 16 bits of ASID
+        | 0xf << 24; // no granule of 64 KiB; TGran16 = 0 says the same, TGran4 = 0 the contrary
+    let mut ids = vec![
+        (MIDR_EL1, core.midr),
+        (MPIDR_EL1, 1 << 31),
+        (REVIDR_EL1, core.revidr),
+        (CTR_EL0, core.ctr),
+        (DCZID_EL0, 4), // 64 bytes
+        (CLIDR_EL1, 0xa20_0023),
+        (CNTFRQ_EL0, FREQUENCY),
+        (ID_AA64PFR0_EL1, pfr0),
+        (ID_AA64DFR0_EL1, dfr0),
+        (ID_AA64MMFR0_EL1, mmfr0),
+    ];
+    for (feature, reg, lo, value) in FIELDS {
+        if f.has(*feature) {
+            let i = ids.iter().position(|i| i.0 == *reg).unwrap_or_else(|| {
+                ids.push((*reg, 0));
+                ids.len() - 1
+            });
+            let old = ids[i].1;
+            ids[i].1 = insert(old, lo + 3, *lo, bits(old, lo + 3, *lo).max(*value));
+        }
+    }
+    ids
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_feature_is_told() {
+        let told: Vec<_> = FIELDS.iter().map(|f| f.0).collect();
+        for f in Feature::ALL {
+            assert!(told.contains(f) != WITHOUT_FIELD.contains(f), "{f:?}");
+        }
+    }
+
+    fn id(cpu: &str, r: Reg, has_el2: bool) -> u64 {
+        let features = crate::isa::feature::profile(cpu).expect(cpu).features;
+        let config = Config {
+            has_el2,
+            hosted: false,
+            features,
+        };
+        Registers::new(&config).value(r)
+    }
+
+    #[test]
+    fn cortex_a57() {
+        assert_eq!(id("cortex-a57", MIDR_EL1, true), 0x411f_d070);
+        assert_eq!(id("cortex-a57", ID_AA64PFR0_EL1, true), 0x0100_0111);
+        assert_eq!(id("cortex-a57", ID_AA64PFR0_EL1, false), 0x0100_0011);
+        assert_eq!(id("cortex-a57", ID_AA64ISAR0_EL1, true), 0x1_0000);
+        assert_eq!(id("cortex-a57", ID_AA64ISAR1_EL1, true), 0);
+        assert_eq!(id("cortex-a57", ID_AA64MMFR1_EL1, true), 0);
+        assert_eq!(id("cortex-a57", ID_AA64DFR0_EL1, true), 0x1030_5006);
+    }
+
+    #[test]
+    fn fields_of_several_features_hold_the_largest() {
+        assert_eq!(bits(id("max", ID_AA64ISAR1_EL1, true), 23, 20), 2);
+        assert_eq!(bits(id("max", ID_AA64ISAR0_EL1, true), 55, 52), 2);
+        assert_eq!(id("max", MIDR_EL1, true), 0x000f_0510);
+    }
+}
