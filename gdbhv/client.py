@@ -57,7 +57,7 @@ class GdbTimeout(GdbError, TimeoutError):
 
 
 class GdbLost(GdbError, ConnectionError):
-    """The gdb process has ended by itself; the message has its last words."""
+    """The gdb process or its server has ended by itself; the message has the last words."""
 
 
 @dataclass(frozen=True)
@@ -176,6 +176,7 @@ class GdbSession:
         self._token = 0
         self._stops: list[GdbStop] = []
         self._running = False
+        self._disconnected = ""  # what gdb said when the server went away
         self._text: list[str] = []  # printed since the last command
         self._last_words: list[str] = []
         self._process = subprocess.Popen(
@@ -223,7 +224,7 @@ class GdbSession:
             if re.search("timed out|refused|No such file", str(error)):
                 raise GdbError("attach", f"no gdbhv listens on {address}: `gdbhv run IMAGE --gdb {address}` does") from error
             raise
-        self._running = False
+        self._running, self._disconnected = False, ""
         self._stops.clear()
 
     def detach(self) -> None:
@@ -262,14 +263,16 @@ class GdbSession:
         seconds = self.timeout if timeout is None else timeout
         token = self._write(command)
         deadline = time.monotonic() + seconds
-        while True:
+        result: dict[str, Any] | None = None
+        while result is None:
             for message in self._read(deadline - time.monotonic(), command, seconds, "answer"):
-                self._note(message)
+                self._note(message)  # a stop may have come in the same breath as the result
                 if message["type"] == "result" and message["token"] == token:
-                    payload = message["payload"] or {}
-                    if message["message"] == "error":
-                        raise GdbError(command, str(payload.get("msg", "refused without a reason")))
-                    return dict(payload)
+                    result = message
+        payload = dict(result["payload"] or {})
+        if result["message"] == "error":
+            raise GdbError(command, str(payload.get("msg", "refused without a reason")))
+        return payload
 
     def execute(self, command: str, timeout: float | None = None) -> str:
         """Run a command as at gdb's prompt; return what it prints.
@@ -370,11 +373,15 @@ class GdbSession:
     def wait_for_stop(self, timeout: float | None = None) -> GdbStop:
         """Return the next stop of a running guest, or the one that came in the meantime.
 
-        :raises GdbTimeout: it still runs; :meth:`interrupt` stops it.  :raises GdbError: it does not run.
+        :raises GdbTimeout: it still runs; :meth:`interrupt` stops it.
+        :raises GdbLost: the server has ended.
+        :raises GdbError: it does not run.
         """
         seconds = self.timeout if timeout is None else timeout
         deadline = time.monotonic() + seconds
         while not self._stops:
+            if self._disconnected:
+                raise GdbLost("", f"{self._disconnected}: the server has ended")
             if not self._running:
                 raise GdbError("", "the guest does not run, so it cannot stop")
             for message in self._read(deadline - time.monotonic(), "", seconds, "stop"):
@@ -506,6 +513,8 @@ class GdbSession:
                 self._last_words = [*self._last_words[-20:], text]
                 if message["type"] != "log":
                     self._text.append(text)
+                elif re.match(r"Remote (connection closed|communication error)", text):
+                    self._running, self._disconnected = False, text.strip()
             case "notify" if message["message"] == "stopped":
                 self._running = False
                 self._stops.append(self._stop(message["payload"] or {}))

@@ -21,7 +21,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from queue import SimpleQueue
 
 import gdbhv.rsp.packets  # noqa: F401  (fills the registry)
@@ -29,6 +28,7 @@ from gdbhv.errors import GdbhvError
 from gdbhv.rsp.framing import frame
 from gdbhv.rsp.session import ExecFile, Monitor, Outcome, Run, Session, Shared
 from gdbhv.rsp.tdesc import Description, RegisterRow
+from gdbhv.rsp.transport import Address, Stream, accept, listen
 from gdbhv.target import Action, Stop, StopKind, Target
 
 log = logging.getLogger("gdbhv.rsp")
@@ -37,93 +37,8 @@ BRIEF_BUDGET = 20_000
 """Instructions that a step may take in the thread of the server: a fraction of a millisecond."""
 
 _POLL_SECONDS = 200e-6  # after an answer, before sleeping: GDB's next packet is on its way
-_SEND_SECONDS = 30.0  # a client that reads nothing for so long is gone
-_CHUNK = 1 << 16
 _BUSY = b"+" + frame(b"E.another debugger controls this machine: detach it first")
 _TURNED_AWAY_LIMIT = 8  # connections kept open for a while, so that the refusal arrives before the end does
-
-
-class AddressError(GdbhvError, ValueError):
-    """A listening address that is none: ``address``."""
-
-    def __init__(self, address: str, reason: str) -> None:
-        super().__init__(f"{address}: {reason}; write [HOST:]PORT, unix:PATH or stdio")
-        self.address = address
-
-
-@dataclass(frozen=True)
-class Address:
-    """Where a debugger connects: ``kind`` is "tcp", "unix" or "stdio"."""
-
-    kind: str
-    host: str = ""
-    port: int = 0
-    path: str = ""
-
-    @classmethod
-    def parse(cls, text: str) -> Address:
-        """Parse ``[HOST:]PORT``, ``unix:PATH`` or ``stdio``. Without a host it is 127.0.0.1.
-
-        :raises AddressError: none of the three.
-        """
-        if text == "stdio":
-            return cls("stdio")
-        if text.startswith("unix:"):
-            if not text[5:]:
-                raise AddressError(text, "the path is missing")
-            return cls("unix", path=text[5:])
-        host, found, port_text = text.rpartition(":")
-        if not port_text.isascii() or not port_text.isdigit() or int(port_text) > 0xFFFF:
-            raise AddressError(text, "the port is no number up to 65535")
-        if found and not host:
-            raise AddressError(text, "the host is missing (0.0.0.0 for all interfaces, by name only)")
-        return cls("tcp", host.strip("[]") or "127.0.0.1", int(port_text))
-
-    def __str__(self) -> str:
-        if self.kind == "tcp":
-            return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-        return f"unix:{self.path}" if self.kind == "unix" else "stdio"
-
-    @property
-    def wide(self) -> bool:
-        """Tell whether other machines may reach it."""
-        return self.kind == "tcp" and not (self.host.startswith("127.") or self.host in ("localhost", "::1"))
-
-
-class _Stream:
-    """A client's connection: two file descriptors, the same one for a socket."""
-
-    def __init__(self, reader: int, writer: int, sock: socket.socket | None = None) -> None:
-        self.reader, self.writer, self._sock = reader, writer, sock
-        os.set_blocking(reader, False)
-        os.set_blocking(writer, False)
-
-    def receive(self) -> bytes | None:
-        """Return what has come, b"" at the end, None if there is nothing."""
-        try:
-            return os.read(self.reader, _CHUNK)
-        except BlockingIOError:
-            return None
-        except OSError:
-            return b""
-
-    def send(self, data: bytes) -> bool:
-        """Send all; return False if the client is gone."""
-        view = memoryview(data)
-        try:
-            while view:
-                try:
-                    view = view[os.write(self.writer, view) :]
-                except BlockingIOError:
-                    if not select.select((), (self.writer,), (), _SEND_SECONDS)[1]:
-                        return False
-        except OSError:
-            return False
-        return True
-
-    def close(self) -> None:
-        if self._sock is not None:
-            self._sock.close()
 
 
 class _Worker:
@@ -197,9 +112,11 @@ class Server:
         self._target = target
         self._held = held
         self._closing = False
-        self._turned_away: list[_Stream] = []
+        self._turned_away: list[Stream] = []
         self._end: Stop | None = None
-        self._listener = self._listen()
+        self._listener: socket.socket | None = None
+        if self.address.kind != "stdio":
+            self._listener, self.address = listen(self.address)
         self._wake_reader, self._wake_writer = os.pipe()  # close() from another thread
         self._worker = _Worker(target)
         if self.address.wide:
@@ -213,7 +130,7 @@ class Server:
         """
         try:
             while not self._closing and self._end is None:
-                stream = self._await_client() if self._listener else _Stream(sys.stdin.fileno(), sys.stdout.fileno())
+                stream = self._await_client() if self._listener else Stream(sys.stdin.fileno(), sys.stdout.fileno())
                 if stream is None:
                     break
                 self._serve_client(stream)
@@ -232,27 +149,7 @@ class Server:
 
     # Clients come and go.
 
-    def _listen(self) -> socket.socket | None:
-        address = self.address
-        if address.kind == "stdio":
-            return None
-        family = socket.AF_UNIX if address.kind == "unix" else socket.AF_INET6 if ":" in address.host else socket.AF_INET
-        with contextlib.ExitStack() as stack:
-            listener = stack.enter_context(socket.socket(family))
-            if address.kind == "unix":
-                if _is_stale(address.path):
-                    os.unlink(address.path)
-                listener.bind(address.path)
-            else:
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                listener.bind((address.host, address.port))
-                self.address = Address("tcp", address.host, listener.getsockname()[1])
-            listener.listen(64)
-            listener.setblocking(False)
-            stack.pop_all()  # it stays open
-        return listener
-
-    def _await_client(self) -> _Stream | None:
+    def _await_client(self) -> Stream | None:
         """Wait for a client, the machine running unless it is held; return None if it ended first or close() was called."""
         while True:
             if not self._held and not self._worker.running:
@@ -262,7 +159,7 @@ class Server:
                 return None
             if self._worker.running and self._worker.reader in ready and not self._free_stop(self._finish()):
                 return None
-            if self._listener in ready and (stream := self._accept()) is not None:
+            if self._listener is not None and self._listener in ready and (stream := accept(self._listener)) is not None:
                 if self._worker.running:
                     self._target.interrupt()
                     if not self._free_stop(self._finish()):
@@ -289,19 +186,10 @@ class Server:
             self._held = True
         return True
 
-    def _accept(self) -> _Stream | None:
-        assert self._listener is not None
-        try:
-            sock, _ = self._listener.accept()
-        except OSError:
-            return None
-        if sock.family != socket.AF_UNIX:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return _Stream(sock.fileno(), sock.fileno(), sock)
-
     def _turn_away(self) -> None:
         """Refuse twice: GDB warns of an error in answer to qSupported, and shows the second one's text as it gives up."""
-        if (stream := self._accept()) is not None:
+        assert self._listener is not None
+        if (stream := accept(self._listener)) is not None:
             stream.send(_BUSY + _BUSY)
             self._turned_away.append(stream)
             for old in self._turned_away[:-_TURNED_AWAY_LIMIT]:
@@ -310,7 +198,7 @@ class Server:
 
     # One client.
 
-    def _serve_client(self, stream: _Stream) -> None:
+    def _serve_client(self, stream: Stream) -> None:
         session = Session(self._shared)
         try:
             self._talk(session, stream)
@@ -327,7 +215,7 @@ class Server:
         if session.outcome is Outcome.LOST and self._shared.alive():
             log.warning("the debugger's connection is lost: the machine is held until the next one")
 
-    def _talk(self, session: Session, stream: _Stream) -> None:
+    def _talk(self, session: Session, stream: Stream) -> None:
         while session.outcome is None and not self._closing:
             data = self._hear(session, stream)
             if data is None:
@@ -338,7 +226,7 @@ class Server:
             session.receive(data)
             self._work(session, stream)
 
-    def _work(self, session: Session, stream: _Stream) -> None:
+    def _work(self, session: Session, stream: Stream) -> None:
         """Send what there is and do the session's jobs, as far as they can be done at once."""
         while True:
             if (out := session.take_output()) and not stream.send(out):
@@ -370,7 +258,7 @@ class Server:
         session.stopped(stop)
         return True
 
-    def _hear(self, session: Session, stream: _Stream) -> bytes | None:
+    def _hear(self, session: Session, stream: Stream) -> bytes | None:
         """Return what the client sends; None after something else happened."""
         if not self._worker.running:
             deadline = time.perf_counter() + _POLL_SECONDS
@@ -435,15 +323,3 @@ class Server:
             stream.close()
         os.close(self._wake_reader)
         os.close(self._wake_writer)
-
-
-def _is_stale(path: str) -> bool:
-    """Tell whether a socket's file is there but nobody listens on it."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(path)
-        except ConnectionRefusedError:
-            return True
-        except FileNotFoundError:
-            return False
-    return False

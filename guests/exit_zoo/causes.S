@@ -94,7 +94,7 @@ cause os_lock_write                         // [MDCR_EL2.TDOSA]
     mov     x0, #0
 done os_lock_write
 
-cause pmu_write                             // [MDCR_EL2.TPM]; UNDEFINED where there is no PMU
+cause pmu_write                             // [MDCR_EL2.TPM]; a VM without a PMU has no such register
     msr     pmcntenclr_el0, xzr
     mov     x0, #0
 done pmu_write

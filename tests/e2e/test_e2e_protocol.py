@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from gdbhv.client import GdbError, GdbMissing, GdbSession, GdbTimeout, gdb_target
+from gdbhv.client import GdbError, GdbLost, GdbMissing, GdbSession, GdbTimeout, gdb_target
 from gdbhv.target import ThreadId
 from rsp.fake import DATA, ENTRY, OFF, PROGRAM, SPIN, FakeTarget
 from rsp.wire import serving
@@ -360,4 +360,35 @@ def test_stdio(target):
         gdb.execute(f"""target remote | PYTHONPATH={ROOT}:{ROOT}/tests {sys.executable} -c "{code}" """)
         assert gdb.read_register("pc") == ENTRY
         gdb.break_at(STORE)
+        assert gdb.cont().pc == STORE
+
+
+def test_a_server_that_ends_is_no_time_out(target):
+    with serving(target) as server, GdbSession(str(server.address)) as gdb:
+        gdb.write_register("pc", SPIN)
+        gdb.resume()
+        server.close()
+        with pytest.raises(GdbLost, match="the server has ended"):
+            gdb.wait_for_stop()
+
+
+def test_a_gdb_that_dies_is_said(gdb):
+    gdb._process.kill()
+    with pytest.raises(GdbLost, match="gdb has ended with status -9"):
+        gdb.threads()
+
+
+def test_a_stop_in_the_same_breath_as_the_result(gdb, monkeypatch):
+    """Result and stop may come in one read; neither is lost."""
+    read = gdb._read
+
+    def all_at_once(*args):
+        messages = read(*args)
+        while all(message["message"] != "stopped" for message in messages):
+            messages += read(*args)
+        return messages
+
+    gdb.break_at(STORE)
+    with monkeypatch.context() as patch:
+        patch.setattr(gdb, "_read", all_at_once)
         assert gdb.cont().pc == STORE

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from gdbhv.rsp.framing import frame
-from gdbhv.rsp.server import Address, AddressError, Server
+from gdbhv.rsp.server import Server
+from gdbhv.rsp.transport import Address, AddressError
 from gdbhv.target import StopKind, ThreadId
 from rsp.fake import DATA, ENTRY, OFF, SPIN, FakeTarget
 from rsp.wire import Wire, serving

@@ -1,8 +1,17 @@
 //! What follows from the system registers and is kept beside them.
+
 use crate::cpu::Cpu;
+use crate::mmu::regime::{self, Mode};
 use crate::shared::Shared;
 
 /// Recompute `Cpu::ctx` and `Cpu::fp_traps` after a change of PSTATE or of a register that translation or traps depend on.
 pub fn refresh(cpu: &mut Cpu, _sh: &mut Shared) {
     cpu.fp_traps = crate::exception::fp_trap(cpu).is_some();
+    let kind = regime::kind(cpu, cpu.pstate.el);
+    let key = regime::key(cpu, kind, Mode::of(cpu, kind));
+    // SAFETY: `ctx` points to a box of `cpu.tlb`, which nothing else borrows here.
+    if unsafe { (*cpu.ctx).key } != key {
+        let in_use = cpu.ctx;
+        cpu.ctx = cpu.tlb.select(key, in_use);
+    }
 }

@@ -215,6 +215,7 @@ fn find(cpu: &mut Cpu, sh: &mut Shared, pc: u64, uid: u64) -> Result<*const Bloc
             return Err(Leave::Raised);
         }
     };
+    let pc = cpu.pc; // without its tag now
     let block = sh.block_at(cpu, pa);
     if sh.debug.watches_pc(pc) {
         return Ok(block);

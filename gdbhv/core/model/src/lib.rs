@@ -2,6 +2,7 @@
 #![allow(clippy::missing_safety_doc)]
 pub mod bits;
 pub mod blocks;
+pub mod board;
 pub mod context;
 pub mod cpu;
 pub mod crc;
@@ -11,11 +12,13 @@ pub mod effects;
 pub mod exception;
 pub mod exit;
 pub mod fp;
+pub mod fdt;
 pub mod interp;
 pub mod isa;
 pub mod mem;
 pub mod memory;
 pub mod mmu;
+pub mod physical;
 pub mod psci;
 pub mod pstate;
 pub mod shared;

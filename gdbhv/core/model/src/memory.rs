@@ -1,46 +1,428 @@
-//! Guest memory accesses off the fast path.
+//! Guest memory accesses off the fast path: what is not in the TLB, not RAM, watched, code, unaligned over a page, or not plain.
+//!
+//! A cached translation is used as long as it grants the access; anything else walks again, and the walk finds the exact
+//! fault. Faults go through [`exception::abort`].
+
+use crate::bits::bit;
 use crate::cpu::{Cpu, Trap};
+use crate::exception;
 use crate::mem::access::{Acc, Size};
-use crate::mmu::tlb::{Entry, PAGE};
+use crate::mmu::fault::{Fault, FaultKind, Purpose};
+use crate::mmu::regime::{self, Kind, Mode, Regime};
+use crate::mmu::tlb::{self, Context, Entry, Op, DEVICE, EMPTY, IO, PAGE, SLOW, WATCHED};
+use crate::mmu::walk::{self, Access};
 use crate::shared::Shared;
-pub fn fetch(_cpu: &mut Cpu, _sh: &mut Shared, pc: u64) -> Result<u64, Trap> {
-    Ok(pc)
+
+const PAGE_BYTES: u64 = 4096;
+
+/// Where an access goes: a physical address, and the flags of its TLB entry.
+#[derive(Clone, Copy)]
+struct Place {
+    pa: u64,
+    flags: u64,
 }
-fn fill(cpu: &mut Cpu, sh: &mut Shared, va: u64) {
-    let host = sh.ram.host(va & PAGE, va & PAGE);
-    unsafe {
-        *(*cpu.ctx).entry(va) = Entry {
-            tag_r: va & PAGE,
-            tag_w: va & PAGE,
-            host,
-            pa: va & PAGE,
-        };
+
+/// An access before translation.
+#[derive(Clone, Copy)]
+struct Want {
+    purpose: Purpose,
+    write: bool,
+    /// LDTR, STTR.
+    unpriv: bool,
+    aligned: bool,
+}
+
+/// The physical address to fetch `pc` from; it is in RAM. `Cpu::pc` loses its tag, if the regime ignores it.
+pub fn fetch(cpu: &mut Cpu, sh: &mut Shared, pc: u64) -> Result<u64, Trap> {
+    if pc & 3 != 0 {
+        return Err(exception::pc_alignment(cpu, pc));
+    }
+    // SAFETY: `ctx` points to a box of `cpu.tlb`, which nothing else borrows here.
+    if let Some(pa) = unsafe { (*cpu.ctx).fetch_pa(pc) } {
+        return Ok(pa);
+    }
+    let kind = regime::kind(cpu, cpu.pstate.el);
+    let r = Regime::of(cpu, kind);
+    let pc = r.untag(pc, true);
+    cpu.pc = pc;
+    let a = Access::new(Purpose::Fetch, false, cpu.pstate.el == 0, false);
+    match walk::translate(&r, &mut sh.tables(), &mut (), pc, a) {
+        Ok(t) if sh.ram.contains(t.pa & PAGE, PAGE_BYTES) => {
+            let flags = tlb::piece(t.block, t.global);
+            // SAFETY: as above.
+            unsafe { (*cpu.ctx).fill_fetch(pc, t.pa, flags) };
+            Ok(t.pa)
+        }
+        Ok(_) => Err(external(cpu, sh, pc, Purpose::Fetch, false)),
+        Err(f) => Err(exception::abort(cpu, sh, &f)),
     }
 }
-pub fn load(cpu: &mut Cpu, sh: &mut Shared, va: u64, size: Size, _acc: Acc) -> Result<u64, Trap> {
-    fill(cpu, sh, va);
-    Ok(sh.ram.read(va, size.bytes()).unwrap())
+
+/// Load, zero-extended.
+pub fn load(cpu: &mut Cpu, sh: &mut Shared, va: u64, size: Size, acc: Acc) -> Result<u64, Trap> {
+    let bytes = size.bytes();
+    // SAFETY: `ctx` points to a box of `cpu.tlb`, which nothing else borrows here.
+    let e = unsafe { *(*cpu.ctx).entry(va) };
+    // What most often brings an access here although the translation is known: a watchpoint elsewhere in the page.
+    if e.tag_r & !SLOW == va & PAGE
+        && va & ((bytes - 1) | acc.mask()) == 0
+        && e.pa & IO == 0
+        && !acc.unpriv
+    {
+        if e.pa & WATCHED != 0 && sh.debug.watch_hit(cpu, va, bytes, false) {
+            return Err(Trap);
+        }
+        let pa = e.pa & PAGE | va & !PAGE;
+        return Ok(sh.ram.read(pa, bytes).expect("a TLB entry without IO"));
+    }
+    load_far(cpu, sh, va, bytes, acc)
 }
+
+fn load_far(cpu: &mut Cpu, sh: &mut Shared, va: u64, bytes: u64, acc: Acc) -> Result<u64, Trap> {
+    let want = check_alignment(cpu, sh, va, bytes, Purpose::Read, false, acc)?;
+    watch(cpu, sh, va, bytes, false)?;
+    let first = place(cpu, sh, va, want)?;
+    let here = PAGE_BYTES - (va & !PAGE);
+    if bytes <= here {
+        return read(cpu, sh, va, first, bytes, Purpose::Read);
+    }
+    let rest = va.wrapping_add(here);
+    let second = place(cpu, sh, rest, want)?;
+    let low = read(cpu, sh, va, first, here, Purpose::Read)?;
+    let high = read(cpu, sh, rest, second, bytes - here, Purpose::Read)?;
+    Ok(low | high << (8 * here))
+}
+
+/// Store the low bytes of `v`.
 pub fn store(
     cpu: &mut Cpu,
     sh: &mut Shared,
     va: u64,
     size: Size,
     v: u64,
-    _acc: Acc,
+    acc: Acc,
 ) -> Result<(), Trap> {
-    fill(cpu, sh, va);
-    sh.ram.write(va, size.bytes(), v).unwrap();
+    let bytes = size.bytes();
+    // SAFETY: `ctx` points to a box of `cpu.tlb`, which nothing else borrows here.
+    let e = unsafe { *(*cpu.ctx).entry(va) };
+    if e.tag_w & !SLOW == va & PAGE
+        && va & ((bytes - 1) | acc.mask()) == 0
+        && e.pa & IO == 0
+        && !acc.unpriv
+    {
+        if e.pa & WATCHED != 0 && sh.debug.watch_hit(cpu, va, bytes, true) {
+            return Err(Trap);
+        }
+        sh.write_ram(e.pa & PAGE | va & !PAGE, bytes, v);
+        return Ok(());
+    }
+    store_far(cpu, sh, va, bytes, v, acc)
+}
+
+fn store_far(
+    cpu: &mut Cpu,
+    sh: &mut Shared,
+    va: u64,
+    bytes: u64,
+    v: u64,
+    acc: Acc,
+) -> Result<(), Trap> {
+    let want = check_alignment(cpu, sh, va, bytes, Purpose::Write, true, acc)?;
+    watch(cpu, sh, va, bytes, true)?;
+    let first = place(cpu, sh, va, want)?;
+    let here = PAGE_BYTES - (va & !PAGE);
+    if bytes <= here {
+        return write(cpu, sh, va, first, bytes, v);
+    }
+    let rest = va.wrapping_add(here);
+    let second = place(cpu, sh, rest, want)?;
+    write(cpu, sh, va, first, here, v)?;
+    write(cpu, sh, rest, second, bytes - here, v >> (8 * here))
+}
+
+/// The physical address of an access of `bytes` (1 to 16) by an exclusive or atomic instruction: in RAM, inside a page, with the
+/// faults and watchpoints that the access would have.
+pub fn translate_data(
+    cpu: &mut Cpu,
+    sh: &mut Shared,
+    va: u64,
+    bytes: u64,
+    write: bool,
+    acc: Acc,
+) -> Result<u64, Trap> {
+    let purpose = if write { Purpose::Write } else { Purpose::Read };
+    let want = check_alignment(cpu, sh, va, bytes, purpose, write, acc)?;
+    watch(cpu, sh, va, bytes, write)?;
+    let p = place(cpu, sh, va, want)?;
+    if p.flags & IO != 0 {
+        return Err(fault(cpu, sh, FaultKind::Exclusive, va, purpose, write));
+    }
+    Ok(p.pa)
+}
+
+/// DC ZVA: zero the 64 bytes around `va`.
+pub fn dc_zva(cpu: &mut Cpu, sh: &mut Shared, va: u64) -> Result<(), Trap> {
+    const BLOCK: u64 = 64;
+    let block = va & !(BLOCK - 1);
+    watch(cpu, sh, block, BLOCK, true)?;
+    let want = Want {
+        purpose: Purpose::Write,
+        write: true,
+        unpriv: false,
+        aligned: true,
+    };
+    let p = place(cpu, sh, va, want)?;
+    // Device memory: an alignment fault (C5.3.8 DC ZVA).
+    if p.flags & (DEVICE | IO) != 0 {
+        let kind = FaultKind::Alignment;
+        return Err(fault(cpu, sh, kind, va, Purpose::Write, true));
+    }
+    sh.zero_ram(p.pa & !(BLOCK - 1), BLOCK);
     Ok(())
 }
-/// The physical address of a data access that is about to be made, with the faults that it would have.
-pub fn translate_data(
-    _cpu: &mut Cpu,
-    _sh: &mut Shared,
+
+/// DC or IC by VA: nothing to do but to check that the address translates. `invalidates`: DC IVAC, which needs to write.
+pub fn cache_maintenance(
+    cpu: &mut Cpu,
+    sh: &mut Shared,
     va: u64,
-    _bytes: u64,
-    _write: bool,
-    _acc: Acc,
+    invalidates: bool,
+) -> Result<(), Trap> {
+    let want = Want {
+        purpose: Purpose::CacheMaintenance,
+        write: invalidates,
+        unpriv: false,
+        aligned: true,
+    };
+    place(cpu, sh, va, want).map(|_| ())
+}
+
+// ------------------------------------------------------------------------------------------------ translation
+
+impl Acc {
+    /// Low address bits that must be 0 for an access of this kind to go on without a look at SCTLR.
+    #[inline]
+    fn mask(self) -> u64 {
+        (1 << self.align) - 1
+    }
+}
+
+/// Alignment that does not depend on the memory: of exclusives, atomics and ordered accesses always (no FEAT_LSE2), of others by
+/// SCTLR_ELx.A.
+fn check_alignment(
+    cpu: &mut Cpu,
+    sh: &mut Shared,
+    va: u64,
+    bytes: u64,
+    purpose: Purpose,
+    write: bool,
+    acc: Acc,
+) -> Result<Want, Trap> {
+    let unit = bytes.max(1 << acc.align);
+    let aligned = va & (unit - 1) == 0;
+    if !aligned {
+        let kind = regime::kind(cpu, cpu.pstate.el);
+        if acc.atomic || acc.ordered || bit(regime::sctlr(cpu, kind), 1) {
+            return Err(fault(cpu, sh, FaultKind::Alignment, va, purpose, write));
+        }
+    }
+    Ok(Want {
+        purpose,
+        write,
+        unpriv: acc.unpriv,
+        aligned,
+    })
+}
+
+/// Stop before an access that the debugger watches.
+#[inline]
+fn watch(cpu: &mut Cpu, sh: &mut Shared, va: u64, bytes: u64, write: bool) -> Result<(), Trap> {
+    if sh.debug.watch_hit(cpu, va, bytes, write) {
+        return Err(Trap);
+    }
+    Ok(())
+}
+
+/// The context for an access: the one in use, or EL0's for LDTR and STTR.
+fn context_for(cpu: &mut Cpu, want: &Want) -> (*mut Context, Kind, Mode) {
+    let kind = regime::kind(cpu, cpu.pstate.el);
+    let mode = Mode::of(cpu, kind);
+    let user = want.unpriv
+        && !cpu.pstate.uao
+        && (cpu.pstate.el == 1 || kind == Kind::El20 && regime::host(cpu));
+    if !user || mode == Mode::User {
+        return (cpu.ctx, kind, mode);
+    }
+    let key = regime::key(cpu, kind, Mode::User);
+    (cpu.tlb.select(key, cpu.ctx), kind, Mode::User)
+}
+
+/// Translate the page of `va`; from the TLB if it grants the access.
+fn place(cpu: &mut Cpu, sh: &mut Shared, va: u64, want: Want) -> Result<Place, Trap> {
+    let (ctx, kind, mode) = context_for(cpu, &want);
+    // SAFETY: `ctx` points to a box of `cpu.tlb`, which nothing else borrows here.
+    let e = unsafe { *(*ctx).entry(va) };
+    let hit = |tag: u64| tag & !SLOW == va & PAGE;
+    let granted = match want.purpose {
+        Purpose::Read => hit(e.tag_r),
+        Purpose::Write => hit(e.tag_w),
+        Purpose::CacheMaintenance if want.write => hit(e.tag_w),
+        Purpose::CacheMaintenance => hit(e.tag_r),
+        _ => false,
+    };
+    if granted && (want.aligned || e.pa & DEVICE == 0) {
+        return Ok(Place {
+            pa: e.pa & PAGE | va & !PAGE,
+            flags: e.pa,
+        });
+    }
+    walk_and_fill(cpu, sh, va, want, ctx, kind, mode)
+}
+
+fn walk_and_fill(
+    cpu: &mut Cpu,
+    sh: &mut Shared,
+    va: u64,
+    want: Want,
+    ctx: *mut Context,
+    kind: Kind,
+    mode: Mode,
+) -> Result<Place, Trap> {
+    let r = Regime::of(cpu, kind);
+    let maintenance = want.purpose == Purpose::CacheMaintenance;
+    let a = Access {
+        aligned: want.aligned,
+        ..Access::new(
+            want.purpose,
+            want.write,
+            mode == Mode::User,
+            mode == Mode::Pan && !maintenance,
+        )
+    };
+    let t = match walk::translate(&r, &mut sh.tables(), &mut (), va, a) {
+        Ok(t) => t,
+        Err(f) => return Err(exception::abort(cpu, sh, &f)),
+    };
+    let mut flags = tlb::piece(t.block, t.global);
+    if t.mem.device() {
+        flags |= DEVICE;
+    }
+    let page = t.pa & PAGE;
+    let ram = sh.ram.contains(page, PAGE_BYTES);
+    if !ram {
+        flags |= IO;
+    }
+    if sh.debug.watched_page(va) {
+        flags |= WATCHED;
+    }
+    let slow = if flags & (IO | WATCHED) != 0 { SLOW } else { 0 };
+    let slow_w = if slow != 0 || sh.blocks.is_code(page) {
+        SLOW
+    } else {
+        0
+    };
+    // Cache maintenance is not subject to PAN, so its permissions are not this context's.
+    if !maintenance {
+        let tag = |ok: bool, slow: u64| if ok { va & PAGE | slow } else { EMPTY };
+        let e = Entry {
+            tag_r: tag(t.perms.r, slow),
+            tag_w: tag(t.perms.w, slow_w),
+            host: if ram { sh.ram.host(va & PAGE, page) } else { 0 },
+            pa: page | flags,
+        };
+        // SAFETY: as in `place`.
+        unsafe { (*ctx).fill(va, e) };
+    }
+    Ok(Place { pa: t.pa, flags })
+}
+
+// ------------------------------------------------------------------------------------------------ RAM and devices
+
+/// Read what `place` found: RAM, or a device in pieces that it can serve.
+fn read(
+    cpu: &mut Cpu,
+    sh: &mut Shared,
+    va: u64,
+    p: Place,
+    bytes: u64,
+    purpose: Purpose,
 ) -> Result<u64, Trap> {
-    Ok(va)
+    if p.flags & IO == 0 {
+        return Ok(sh.ram.read(p.pa, bytes).expect("a place without IO"));
+    }
+    let piece = piece(p.pa, bytes);
+    let mut v = 0;
+    for at in (0..bytes).step_by(piece as usize) {
+        let Some(part) = sh.read_bus(cpu.id, p.pa + at, piece as u8, cpu.off) else {
+            return Err(external(cpu, sh, va.wrapping_add(at), purpose, false));
+        };
+        v |= part << (8 * at);
+    }
+    Ok(v)
+}
+
+/// Write what `place` found.
+fn write(
+    cpu: &mut Cpu,
+    sh: &mut Shared,
+    va: u64,
+    p: Place,
+    bytes: u64,
+    v: u64,
+) -> Result<(), Trap> {
+    if p.flags & IO == 0 {
+        sh.write_ram(p.pa, bytes, v);
+        return Ok(());
+    }
+    let piece = piece(p.pa, bytes);
+    for at in (0..bytes).step_by(piece as usize) {
+        let part = v >> (8 * at) & crate::bits::ones(8 * piece as u32);
+        if sh
+            .write_bus(cpu.id, p.pa + at, piece as u8, part, cpu.off)
+            .is_none()
+        {
+            return Err(external(cpu, sh, va.wrapping_add(at), Purpose::Write, true));
+        }
+    }
+    Ok(())
+}
+
+/// The size of the naturally aligned accesses that an access to a device is made of.
+fn piece(pa: u64, bytes: u64) -> u64 {
+    if bytes.is_power_of_two() && pa & (bytes - 1) == 0 {
+        bytes
+    } else {
+        1
+    }
+}
+
+fn external(cpu: &mut Cpu, sh: &mut Shared, va: u64, purpose: Purpose, write: bool) -> Trap {
+    fault(cpu, sh, FaultKind::External, va, purpose, write)
+}
+
+fn fault(
+    cpu: &mut Cpu,
+    sh: &mut Shared,
+    kind: FaultKind,
+    va: u64,
+    purpose: Purpose,
+    write: bool,
+) -> Trap {
+    let f = Fault {
+        kind,
+        stage2: false,
+        s1ptw: false,
+        va,
+        ipa: 0,
+        purpose,
+        write,
+    };
+    exception::abort(cpu, sh, &f)
+}
+
+/// A page now holds decoded code: every PE's writes to it take the slow path.
+pub fn protect(cpu: &mut Cpu, sh: &mut Shared, pa: u64) {
+    let op = Op::Protect(pa & PAGE);
+    tlb::apply(cpu, op);
+    tlb::post(cpu, sh, op);
 }

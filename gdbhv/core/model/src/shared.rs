@@ -90,6 +90,8 @@ pub struct Shared {
     pub debug: Debug,
     /// Exceptions to EL2: recorded, counted, caught.
     pub exits: Exits,
+    /// By CPU: what its cached translations must follow before it next executes (`tlb::drain`).
+    pub tlb_queue: Vec<Vec<crate::mmu::tlb::Op>>,
     /// Words without a row, each once.
     pub undefined: HashMap<u32, u64>,
     /// Those of them that the user has not been told of.
@@ -119,6 +121,7 @@ impl Shared {
             cpu_on: [false; MAX_CPUS],
             debug: Debug::default(),
             exits: Exits::default(),
+            tlb_queue: vec![Vec::new(); MAX_CPUS],
             undefined: HashMap::new(),
             undefined_new: Vec::new(),
         }
@@ -131,7 +134,7 @@ impl Shared {
         let page = self.ram.get(pa & !0xfff, 4096).expect("fetch found RAM");
         let (block, new) = self.blocks.insert(pa, page);
         if new {
-            cpu.tlb.protect(pa);
+            crate::memory::protect(cpu, self, pa);
         }
         block
     }

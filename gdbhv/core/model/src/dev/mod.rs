@@ -1,6 +1,10 @@
 //! Devices of the board.
 
+#[cfg(test)]
+mod contract;
 pub mod gic;
+pub mod pl011;
+pub mod pl031;
 pub mod regs;
 pub mod timer;
 
@@ -33,4 +37,16 @@ pub trait Device: Send {
     }
     /// Virtual time has reached [`Device::deadline`].
     fn event(&mut self, _now: u64) {}
+    /// What a UART has besides.
+    fn console(&mut self) -> Option<&mut dyn Console> {
+        None
+    }
+}
+
+/// The outer end of a UART's wire.
+pub trait Console {
+    /// What was sent since the last call.
+    fn take_output(&mut self) -> Vec<u8>;
+    /// Type at virtual time `now`. Nothing is lost: what the FIFO cannot hold waits.
+    fn push_input(&mut self, data: &[u8], now: u64);
 }

@@ -28,3 +28,13 @@ pub fn write(offset: u64, size: u8, value: u64, mut write: impl FnMut(u64, u32))
         ((value & ones(size as u32 * 8)) << ((offset & 3) * 8)) as u32,
     );
 }
+
+/// PeriphID0-3 (from `part`, their 32 bits together) and PCellID0-3 of an Arm PrimeCell, at the end of its 4 KiB; zero elsewhere.
+pub fn primecell(offset: u64, part: u32) -> u32 {
+    const CELL: u32 = 0xb105_f00d;
+    match offset {
+        0xfe0..=0xfef => part >> ((offset - 0xfe0) * 2) & 0xff,
+        0xff0..=0xfff => CELL >> ((offset - 0xff0) * 2) & 0xff,
+        _ => 0,
+    }
+}

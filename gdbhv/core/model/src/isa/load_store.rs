@@ -100,9 +100,12 @@ const fn is_reg(i: u32) -> bool {
     i >> 24 & 1 == 0 && i >> 21 & 1 != 0
 }
 
-/// The address, and the new base for the two modes that write it back. Refuses a misaligned SP.
+/// Where an access goes, and the new base for the two modes that write it back.
+pub type Address<B> = (<B as Ops>::V, Option<<B as Ops>::V>);
+
+/// See [`Address`]. Refuses a misaligned SP.
 #[inline(always)]
-pub fn address<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(B::V, Option<B::V>), B::E> {
+pub fn address<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<Address<B>, B::E> {
     b.check_sp(a.rn)?;
     let base = b.x(a.rn);
     if is_reg(I) {

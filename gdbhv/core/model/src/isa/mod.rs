@@ -21,6 +21,7 @@ pub mod exclusive;
 pub mod feature;
 pub mod lanes;
 pub mod load_store;
+pub mod load_store_fp;
 pub mod logical;
 pub mod movewide;
 pub mod muldiv;
@@ -35,6 +36,7 @@ pub mod simd_across;
 pub mod simd_by_element;
 pub mod simd_copy;
 pub mod simd_imm;
+pub mod simd_load_store;
 pub mod simd_permute;
 pub mod simd_shift_imm;
 pub mod simd_three_diff;
@@ -250,6 +252,8 @@ pub const GROUPS: &[(&str, &[Row])] = &[
     ("barrier", barrier::ROWS),
     ("load_store", load_store::ROWS),
     ("pair", pair::ROWS),
+    ("load_store_fp", load_store_fp::ROWS),
+    ("simd_load_store", simd_load_store::ROWS),
     ("exclusive", exclusive::ROWS),
     ("ordered", ordered::ROWS),
     ("atomic", atomic::ROWS),

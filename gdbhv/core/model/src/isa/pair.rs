@@ -1,6 +1,7 @@
 //! Loads and stores of a pair of general-purpose registers (Arm ARM C4.1.94). Bits 24:23 are the mode: no allocate (as offset),
 //! post-index, offset, pre-index.
 
+use super::load_store::Address;
 use super::ops::{reg, Args, Ops, W};
 use crate::bits::{field, sext};
 use crate::mem::access::{Acc, Size};
@@ -46,9 +47,9 @@ fn load_args(i: u32) -> Option<Args> {
     })
 }
 
-/// The address, and the new base for the two modes that write it back. Refuses a misaligned SP.
+/// See [`Address`]. Refuses a misaligned SP.
 #[inline(always)]
-pub fn address<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(B::V, Option<B::V>), B::E> {
+pub fn address<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<Address<B>, B::E> {
     b.check_sp(a.rn)?;
     let (base, off) = (b.x(a.rn), b.imm(a.imm));
     let sum = b.add(W::X, base, off);

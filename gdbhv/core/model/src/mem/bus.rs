@@ -120,25 +120,26 @@ impl Bus {
             _ => None,
         })
     }
-    /// Do something from outside with the device named `name` (see the board's table), then look at its interrupt line.
-    /// None: there is no such device.
-    pub fn with<T>(
-        &mut self,
-        name: &str,
-        gic: &mut Gic,
-        act: impl FnOnce(&mut dyn Device) -> T,
-    ) -> Option<T> {
-        self.ranges
-            .iter_mut()
-            .find_map(|r| match &mut r.target {
-                Target::Device(d, intid) if d.name() == name => Some((d, *intid)),
-                _ => None,
-            })
-            .map(|(d, intid)| {
-                let result = act(&mut **d);
-                raise(&**d, intid, gic);
-                result
-            })
+    /// What the board's UARTs have sent since the last call.
+    pub fn take_output(&mut self) -> Vec<u8> {
+        let devices = self.ranges.iter_mut().filter_map(|r| match &mut r.target {
+            Target::Device(d, _) => d.console(),
+            _ => None,
+        });
+        devices.flat_map(|c| c.take_output()).collect()
+    }
+    /// Type on the board's first UART at virtual time `now`. False: there is none.
+    pub fn push_input(&mut self, data: &[u8], now: u64, gic: &mut Gic) -> bool {
+        for r in &mut self.ranges {
+            if let Target::Device(d, intid) = &mut r.target {
+                if let Some(c) = d.console() {
+                    c.push_input(data, now);
+                    raise(&**d, *intid, gic);
+                    return true;
+                }
+            }
+        }
+        false
     }
 
     /// The range that holds all of the access, and the offset in it.

@@ -1,0 +1,97 @@
+//! The board: QEMU's `virt` map, as one table. The address map and the device tree are built from it.
+//!
+//! Not there (yet): flash at 0, the ITS, the PL061 GPIO, fw_cfg, the 32 virtio-mmio slots, the platform bus, PCIe. The tree does
+//! not promise them, and an access to their addresses is an external abort.
+
+use crate::dev::gic::Gic;
+use crate::dev::pl011::Pl011;
+use crate::dev::pl031::Pl031;
+use crate::mem::bus::{BadRange, Bus, Target};
+
+/// Where RAM begins.
+pub const RAM_BASE: u64 = 0x4000_0000;
+/// INTID of SPI 0.
+pub const SPI: u32 = 32;
+/// What the clock shows at virtual time 0 unless configured: 2026-01-01 00:00 UTC.
+pub const EPOCH: u32 = 1_767_225_600;
+
+/// What a board can be told.
+#[derive(Clone, Copy, Debug)]
+pub struct BoardConfig {
+    /// CPUs, 1 to 8.
+    pub cpus: usize,
+    /// Seconds since 1970 that the real-time clock shows at virtual time 0.
+    pub epoch: u32,
+}
+
+impl Default for BoardConfig {
+    fn default() -> BoardConfig {
+        BoardConfig {
+            cpus: 1,
+            epoch: EPOCH,
+        }
+    }
+}
+
+/// One range of the map.
+pub struct Row {
+    /// Its device; in the device tree, the node's name.
+    pub name: &'static str,
+    /// First physical address.
+    pub base: u64,
+    /// Bytes.
+    pub size: u64,
+    /// Shared peripheral interrupt (INTID less 32), level-sensitive.
+    pub spi: Option<u32>,
+    /// What it is.
+    pub kind: Kind,
+}
+
+/// How a range appears in the device tree, and what answers there.
+pub enum Kind {
+    /// GIC Distributor; the tree has one node for both frames.
+    Gicd,
+    /// GIC Redistributors, 128 KiB for each CPU.
+    Gicr,
+    /// A device on the peripheral bus (Arm PrimeCell).
+    PrimeCell {
+        /// `compatible`, before `arm,primecell`.
+        compatible: &'static str,
+        /// `clock-names`; all are the bus clock.
+        clocks: &'static [&'static str],
+        /// Makes it.
+        make: fn(&BoardConfig) -> Target,
+    },
+}
+
+/// The map outside RAM.
+#[rustfmt::skip]
+pub const ROWS: &[Row] = &[
+    Row { name: "gicd",  base: 0x0800_0000, size: 0x1_0000,  spi: None,    kind: Kind::Gicd },
+    Row { name: "gicr",  base: 0x080a_0000, size: 0xf6_0000, spi: None,    kind: Kind::Gicr },
+    Row { name: "pl011", base: 0x0900_0000, size: 0x1000,    spi: Some(1), kind: Kind::PrimeCell {
+        compatible: "arm,pl011", clocks: &["uartclk", "apb_pclk"],
+        make: |_| Target::Device(Box::new(Pl011::default()), Some(SPI + 1)) } },
+    Row { name: "pl031", base: 0x0901_0000, size: 0x1000,    spi: Some(2), kind: Kind::PrimeCell {
+        compatible: "arm,pl031", clocks: &["apb_pclk"],
+        make: |c| Target::Device(Box::new(Pl031::new(c.epoch)), Some(SPI + 2)) } },
+];
+
+/// The row named `name`.
+pub fn row(name: &str) -> Option<&'static Row> {
+    ROWS.iter().find(|r| r.name == name)
+}
+
+/// The address map with its devices, and the interrupt controller.
+pub fn devices(config: &BoardConfig) -> Result<(Bus, Gic), BadRange> {
+    let mut bus = Bus::default();
+    for r in ROWS {
+        let target = match r.kind {
+            Kind::Gicd => Target::Gicd,
+            Kind::Gicr => Target::Gicr,
+            Kind::PrimeCell { make, .. } => make(config),
+        };
+        bus.add(r.base, r.size, target)?;
+    }
+    Ok((bus, Gic::new(config.cpus)))
+}

@@ -1,0 +1,276 @@
+//! PL011 UART (Arm DDI 0183), the board's console.
+//!
+//! What is sent goes out at once, so the transmitter is always empty; what is typed waits here and fills the receive FIFO as the
+//! guest reads. As on QEMU's board, the RX interrupt comes with the first byte whatever IFLS says, and CR's enables are not asked:
+//! guests too simple to program the UART print all the same.
+
+use super::{Console, DevCtx, Device};
+use crate::dev::regs;
+use std::collections::VecDeque;
+
+// RIS, MIS, IMSC and ICR bits.
+const RX: u32 = 1 << 4;
+const TX: u32 = 1 << 5;
+/// Receive timeout.
+const RT: u32 = 1 << 6;
+const INTERRUPTS: u32 = 0x7ff;
+// FR bits.
+const RXFE: u32 = 1 << 4;
+const RXFF: u32 = 1 << 6;
+const TXFE: u32 = 1 << 7;
+const LCR_FEN: u32 = 1 << 4;
+const CR_LOOPBACK: u32 = 1 << 7;
+/// UARTCLK of the board, in Hz.
+const CLOCK: u64 = 24_000_000;
+/// IBRD when it was never set: 115200 baud.
+const DEFAULT_IBRD: u64 = 13;
+
+/// Everything that a snapshot keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// Typed and not yet read; the receive FIFO is its beginning.
+    rx: VecDeque<u8>,
+    /// When the receive timeout comes.
+    timeout: Option<u64>,
+    ris: u32,
+    imsc: u32,
+    ilpr: u32,
+    ibrd: u32,
+    fbrd: u32,
+    lcr_h: u32,
+    cr: u32,
+    ifls: u32,
+    dmacr: u32,
+}
+
+impl Default for State {
+    fn default() -> State {
+        State {
+            rx: VecDeque::new(),
+            timeout: None,
+            ris: 0,
+            imsc: 0,
+            ilpr: 0,
+            ibrd: 0,
+            fbrd: 0,
+            lcr_h: 0,
+            cr: 0x300,
+            ifls: 0x12,
+            dmacr: 0,
+        }
+    }
+}
+
+/// The UART.
+#[derive(Default)]
+pub struct Pl011 {
+    /// Guest-visible state.
+    pub state: State,
+    out: Vec<u8>,
+}
+
+impl State {
+    /// Bytes that the receive FIFO holds.
+    fn depth(&self) -> usize {
+        if self.lcr_h & LCR_FEN != 0 {
+            16
+        } else {
+            1
+        }
+    }
+    /// FR; the modem lines are not connected.
+    fn flags(&self) -> u32 {
+        let empty = if self.rx.is_empty() { RXFE } else { 0 };
+        let full = if self.rx.len() >= self.depth() {
+            RXFF
+        } else {
+            0
+        };
+        TXFE | empty | full
+    }
+    fn receive(&mut self, data: &[u8], now: u64) {
+        if data.is_empty() {
+            return;
+        }
+        let before = self.rx.len();
+        self.rx.extend(data);
+        if before < self.depth() {
+            self.ris |= RX;
+        }
+        self.restart_timeout(now);
+    }
+    /// The receive timeout is 32 bit periods of silence with data in the FIFO.
+    fn restart_timeout(&mut self, now: u64) {
+        let divisor = match (self.ibrd as u64) << 6 | self.fbrd as u64 {
+            0 => DEFAULT_IBRD << 6,
+            d => d,
+        };
+        let bits = 32 * 16 * divisor * 1_000_000_000 / (64 * CLOCK);
+        self.timeout = (!self.rx.is_empty()).then(|| now.saturating_add(bits));
+    }
+    fn read_data(&mut self, now: u64) -> u32 {
+        let waiting = self.rx.len();
+        let Some(byte) = self.rx.pop_front() else {
+            return 0;
+        };
+        if self.rx.is_empty() {
+            self.ris &= !(RX | RT);
+        } else if waiting > self.depth() {
+            self.ris |= RX; // another byte moves into the FIFO
+        }
+        self.restart_timeout(now);
+        byte as u32
+    }
+}
+
+impl Device for Pl011 {
+    fn name(&self) -> &'static str {
+        "pl011"
+    }
+    fn read(&mut self, offset: u64, size: u8, ctx: DevCtx) -> Option<u64> {
+        let s = &mut self.state;
+        Some(regs::read(offset, size, |r| match r {
+            0x00 => s.read_data(ctx.now),
+            0x18 => s.flags(),
+            0x20 => s.ilpr,
+            0x24 => s.ibrd,
+            0x28 => s.fbrd,
+            0x2c => s.lcr_h,
+            0x30 => s.cr,
+            0x34 => s.ifls,
+            0x38 => s.imsc,
+            0x3c => s.ris,
+            0x40 => s.ris & s.imsc,
+            0x48 => s.dmacr,
+            _ => regs::primecell(r, 0x0014_1011),
+        }))
+    }
+    fn write(&mut self, offset: u64, size: u8, value: u64, ctx: DevCtx) -> Option<()> {
+        let (s, out) = (&mut self.state, &mut self.out);
+        regs::write(offset, size, value, |r, v| match r {
+            0x00 => {
+                s.ris |= TX;
+                if s.cr & CR_LOOPBACK != 0 {
+                    // Bounded: what finds no room in the FIFO is lost, as on the wire.
+                    if s.rx.len() < s.depth() {
+                        s.receive(&[v as u8], ctx.now);
+                    }
+                } else {
+                    out.push(v as u8);
+                }
+            }
+            0x20 => s.ilpr = v & 0xff,
+            0x24 => s.ibrd = v & 0xffff,
+            0x28 => s.fbrd = v & 0x3f,
+            0x2c => s.lcr_h = v & 0xff,
+            0x30 => s.cr = v & 0xff87,
+            0x34 => s.ifls = v & 0x3f,
+            0x38 => s.imsc = v & INTERRUPTS,
+            0x44 => s.ris &= !v,
+            0x48 => s.dmacr = v & 7,
+            _ => {}
+        });
+        Some(())
+    }
+    fn irq(&self) -> bool {
+        self.state.ris & self.state.imsc != 0
+    }
+    fn deadline(&self) -> Option<u64> {
+        self.state.timeout
+    }
+    fn event(&mut self, _now: u64) {
+        self.state.timeout = None;
+        self.state.ris |= RT;
+    }
+    fn console(&mut self) -> Option<&mut dyn Console> {
+        Some(self)
+    }
+}
+
+impl Console for Pl011 {
+    fn take_output(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.out)
+    }
+    fn push_input(&mut self, data: &[u8], now: u64) {
+        self.state.receive(data, now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CTX: DevCtx = DevCtx { now: 1000, cpu: 0 };
+
+    fn rd(d: &mut Pl011, offset: u64) -> u64 {
+        d.read(offset, 4, CTX).expect("a register")
+    }
+    fn wr(d: &mut Pl011, offset: u64, v: u64) {
+        d.write(offset, 4, v, CTX).expect("a register");
+    }
+
+    #[test]
+    fn sends_at_every_width() {
+        let mut d = Pl011::default();
+        for (size, byte) in [(1, b'a'), (2, b'b'), (4, b'c'), (8, b'd')] {
+            d.write(0, size, byte as u64, CTX);
+        }
+        assert_eq!(d.take_output(), b"abcd");
+        assert_eq!(rd(&mut d, 0x18), 0x90);
+        assert_eq!(d.take_output(), b"");
+    }
+
+    #[test]
+    fn tx_interrupt_until_cleared() {
+        let mut d = Pl011::default();
+        wr(&mut d, 0x38, TX as u64);
+        assert!(!d.irq());
+        wr(&mut d, 0, 0x41);
+        assert!(d.irq());
+        assert_eq!(rd(&mut d, 0x40), TX as u64);
+        wr(&mut d, 0x44, TX as u64);
+        assert!(!d.irq());
+    }
+
+    #[test]
+    fn receives_more_than_the_fifo_holds() {
+        let mut d = Pl011::default();
+        wr(&mut d, 0x2c, LCR_FEN as u64);
+        wr(&mut d, 0x38, RX as u64);
+        d.push_input(&[7; 20], 1000);
+        assert!(d.irq());
+        wr(&mut d, 0x44, RX as u64);
+        assert!(!d.irq());
+        for left in (0..20).rev() {
+            assert_eq!(rd(&mut d, 0x18) & RXFF as u64 != 0, left + 1 >= 16);
+            assert_eq!(rd(&mut d, 0), 7);
+            assert_eq!(d.irq(), (4..20).contains(&left) || left > 0, "{left}");
+        }
+        assert_eq!(rd(&mut d, 0x18), 0x90);
+        assert_eq!(rd(&mut d, 0), 0);
+    }
+
+    #[test]
+    fn receive_timeout() {
+        let mut d = Pl011::default();
+        wr(&mut d, 0x24, 13);
+        wr(&mut d, 0x38, RT as u64);
+        assert_eq!(d.deadline(), None);
+        d.push_input(b"x", 1000);
+        let at = d.deadline().expect("a byte waits");
+        assert_eq!(at, 1000 + 32 * 16 * 13 * 1000 / 24);
+        assert!(!d.irq());
+        d.event(at);
+        assert!(d.irq() && d.deadline().is_none());
+        rd(&mut d, 0);
+        assert!(!d.irq());
+    }
+
+    #[test]
+    fn identifies_itself() {
+        let mut d = Pl011::default();
+        let ids: Vec<u64> = (0..8).map(|n| rd(&mut d, 0xfe0 + 4 * n)).collect();
+        assert_eq!(ids, [0x11, 0x10, 0x14, 0, 0x0d, 0xf0, 0x05, 0xb1]);
+        assert_eq!(d.read(0xfe5, 1, CTX), Some(0), "lane 1 of PeriphID1");
+    }
+}

@@ -1,0 +1,257 @@
+//! The device tree of the board, from the board's table. Bindings: those of the Linux kernel, as QEMU's `virt` uses them.
+
+use crate::board::{Kind, Row, RAM_BASE, ROWS};
+use vm_fdt::{Error, FdtWriter};
+
+/// Which instruction calls PSCI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conduit {
+    /// HVC: the caller is a guest.
+    Hvc,
+    /// SMC: the caller owns EL2, and is told of the GIC's maintenance interrupt.
+    Smc,
+}
+
+/// What the tree says.
+#[derive(Clone, Debug)]
+pub struct FdtConfig<'a> {
+    /// CPUs, affinity 0.0.0.n.
+    pub cpus: usize,
+    /// Bytes of RAM.
+    pub memory: u64,
+    /// The kernel's command line.
+    pub bootargs: &'a str,
+    /// First address of the initial RAM disk, and the one after its last.
+    pub initrd: Option<(u64, u64)>,
+    /// How to call PSCI.
+    pub psci: Conduit,
+    /// Names of the board's rows that are there besides the GIC (a hosted VM may have but some).
+    pub devices: &'a [&'a str],
+}
+
+impl FdtConfig<'_> {
+    /// The devices of the whole board.
+    pub const ALL: &'static [&'static str] = &["pl011", "pl031"];
+    /// The least that Linux needs.
+    pub const MINIMAL: &'static [&'static str] = &["pl011"];
+}
+
+// Phandles; CPU n has CPU0 + n.
+const CLOCK: u32 = 0x8000;
+const GIC: u32 = 0x8001;
+const CPU0: u32 = 0x8002;
+
+// Interrupt specifiers: type, number, trigger.
+const GIC_SPI: u32 = 0;
+const GIC_PPI: u32 = 1;
+const LEVEL_HIGH: u32 = 4;
+/// The maintenance interrupt: INTID 25.
+const MAINTENANCE: u32 = 9;
+/// Secure physical, non-secure physical, virtual, hypervisor's physical timer: INTIDs 29, 30, 27, 26.
+const TIMERS: [u32; 4] = [13, 14, 11, 10];
+
+fn strings(list: &[&str]) -> Vec<String> {
+    list.iter().map(|s| s.to_string()).collect()
+}
+
+/// Build the tree.
+///
+/// # Errors
+/// The command line has a NUL in it, or there are no CPUs.
+pub fn build(c: &FdtConfig) -> Result<Vec<u8>, Error> {
+    let mut f = FdtWriter::new()?;
+    let root = f.begin_node("")?;
+    f.property_u32("interrupt-parent", GIC)?;
+    f.property_string("model", "linux,dummy-virt")?;
+    f.property_u32("#size-cells", 2)?;
+    f.property_u32("#address-cells", 2)?;
+    f.property_string("compatible", "linux,dummy-virt")?;
+    psci(&mut f, c)?;
+    memory(&mut f, c)?;
+    for r in ROWS {
+        if let (Kind::PrimeCell { .. }, true) = (&r.kind, c.devices.contains(&r.name)) {
+            prime_cell(&mut f, r)?;
+        }
+    }
+    gic(&mut f, c)?;
+    cpus(&mut f, c)?;
+    timer(&mut f)?;
+    clock(&mut f)?;
+    chosen(&mut f, c)?;
+    f.end_node(root)?;
+    f.finish()
+}
+
+fn psci(f: &mut FdtWriter, c: &FdtConfig) -> Result<(), Error> {
+    let n = f.begin_node("psci")?;
+    f.property_u32("cpu_on", 0xc400_0003)?;
+    f.property_u32("cpu_off", 0x8400_0002)?;
+    f.property_u32("cpu_suspend", 0xc400_0001)?;
+    let method = match c.psci {
+        Conduit::Hvc => "hvc",
+        Conduit::Smc => "smc",
+    };
+    f.property_string("method", method)?;
+    f.property_string_list(
+        "compatible",
+        strings(&["arm,psci-1.0", "arm,psci-0.2", "arm,psci"]),
+    )?;
+    f.end_node(n)
+}
+
+fn memory(f: &mut FdtWriter, c: &FdtConfig) -> Result<(), Error> {
+    let n = f.begin_node(&format!("memory@{RAM_BASE:x}"))?;
+    f.property_array_u64("reg", &[RAM_BASE, c.memory])?;
+    f.property_string("device_type", "memory")?;
+    f.end_node(n)
+}
+
+/// Name of a row's node.
+fn node_name(r: &Row) -> String {
+    format!("{}@{:x}", r.name, r.base)
+}
+
+fn prime_cell(f: &mut FdtWriter, r: &Row) -> Result<(), Error> {
+    let Kind::PrimeCell {
+        compatible, clocks, ..
+    } = r.kind
+    else {
+        return Ok(());
+    };
+    let n = f.begin_node(&node_name(r))?;
+    f.property_string_list("clock-names", strings(clocks))?;
+    f.property_array_u32("clocks", &vec![CLOCK; clocks.len()])?;
+    if let Some(spi) = r.spi {
+        f.property_array_u32("interrupts", &[GIC_SPI, spi, LEVEL_HIGH])?;
+    }
+    f.property_array_u64("reg", &[r.base, r.size])?;
+    f.property_string_list("compatible", strings(&[compatible, "arm,primecell"]))?;
+    f.end_node(n)
+}
+
+fn gic(f: &mut FdtWriter, c: &FdtConfig) -> Result<(), Error> {
+    let frames: Vec<&Row> = ROWS
+        .iter()
+        .filter(|r| matches!(r.kind, Kind::Gicd | Kind::Gicr))
+        .collect();
+    let n = f.begin_node(&format!("intc@{:x}", frames[0].base))?;
+    f.property_phandle(GIC)?;
+    if c.psci == Conduit::Smc {
+        f.property_array_u32("interrupts", &[GIC_PPI, MAINTENANCE, LEVEL_HIGH])?;
+    }
+    let reg: Vec<u64> = frames.iter().flat_map(|r| [r.base, r.size]).collect();
+    f.property_array_u64("reg", &reg)?;
+    f.property_u32("#redistributor-regions", 1)?;
+    f.property_string("compatible", "arm,gic-v3")?;
+    f.property_null("ranges")?;
+    f.property_u32("#size-cells", 2)?;
+    f.property_u32("#address-cells", 2)?;
+    f.property_null("interrupt-controller")?;
+    f.property_u32("#interrupt-cells", 3)?;
+    f.end_node(n)
+}
+
+fn cpus(f: &mut FdtWriter, c: &FdtConfig) -> Result<(), Error> {
+    let all = f.begin_node("cpus")?;
+    f.property_u32("#size-cells", 0)?;
+    f.property_u32("#address-cells", 1)?;
+    let map = ["cpu-map", "socket0", "cluster0"]
+        .map(|name| f.begin_node(name))
+        .into_iter()
+        .collect::<Result<Vec<_>, _>>()?;
+    for cpu in 0..c.cpus as u32 {
+        let n = f.begin_node(&format!("core{cpu}"))?;
+        f.property_u32("cpu", CPU0 + cpu)?;
+        f.end_node(n)?;
+    }
+    for n in map.into_iter().rev() {
+        f.end_node(n)?;
+    }
+    for cpu in 0..c.cpus as u32 {
+        let n = f.begin_node(&format!("cpu@{cpu:x}"))?;
+        f.property_phandle(CPU0 + cpu)?;
+        f.property_u32("reg", cpu)?;
+        f.property_string("enable-method", "psci")?;
+        f.property_string("compatible", "arm,armv8")?;
+        f.property_string("device_type", "cpu")?;
+        f.end_node(n)?;
+    }
+    f.end_node(all)
+}
+
+fn timer(f: &mut FdtWriter) -> Result<(), Error> {
+    let n = f.begin_node("timer")?;
+    f.property_array_u32(
+        "interrupts",
+        &TIMERS.map(|t| [GIC_PPI, t, LEVEL_HIGH]).concat(),
+    )?;
+    f.property_null("always-on")?;
+    f.property_string_list(
+        "compatible",
+        strings(&["arm,armv8-timer", "arm,armv7-timer"]),
+    )?;
+    f.end_node(n)
+}
+
+fn clock(f: &mut FdtWriter) -> Result<(), Error> {
+    let n = f.begin_node("apb-pclk")?;
+    f.property_phandle(CLOCK)?;
+    f.property_string("clock-output-names", "clk24mhz")?;
+    f.property_u32("clock-frequency", 24_000_000)?;
+    f.property_u32("#clock-cells", 0)?;
+    f.property_string("compatible", "fixed-clock")?;
+    f.end_node(n)
+}
+
+fn chosen(f: &mut FdtWriter, c: &FdtConfig) -> Result<(), Error> {
+    let n = f.begin_node("chosen")?;
+    if let Some((start, end)) = c.initrd {
+        f.property_u64("linux,initrd-start", start)?;
+        f.property_u64("linux,initrd-end", end)?;
+    }
+    if !c.bootargs.is_empty() {
+        f.property_string("bootargs", c.bootargs)?;
+    }
+    let console = ROWS
+        .iter()
+        .find(|r| r.name == "pl011" && c.devices.contains(&r.name));
+    if let Some(r) = console {
+        f.property_string("stdout-path", &format!("/{}", node_name(r)))?;
+    }
+    f.end_node(n)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_are_rows() {
+        let rows: Vec<&str> = ROWS
+            .iter()
+            .filter(|r| matches!(r.kind, Kind::PrimeCell { .. }))
+            .map(|r| r.name)
+            .collect();
+        assert_eq!(rows, FdtConfig::ALL);
+        assert!(FdtConfig::MINIMAL.iter().all(|n| rows.contains(n)));
+    }
+
+    #[test]
+    fn a_command_line_with_nul_is_an_error() {
+        let config = FdtConfig {
+            cpus: 8,
+            memory: 1 << 30,
+            bootargs: "a\0b",
+            initrd: None,
+            psci: Conduit::Smc,
+            devices: FdtConfig::ALL,
+        };
+        assert!(build(&config).is_err());
+        let tree = build(&FdtConfig {
+            bootargs: "ab",
+            ..config
+        })
+        .expect("a tree");
+        assert_eq!(tree[..4], [0xd0, 0x0d, 0xfe, 0xed]);
+    }
+}

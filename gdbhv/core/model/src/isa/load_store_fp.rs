@@ -1,0 +1,169 @@
+//! Loads and stores of one SIMD and FP register and of a pair, in every mode (Arm ARM C4.1.94). Rows `_q` are the 128-bit ones: two
+//! accesses of 64 bits, of which the first stands for the alignment of the whole.
+
+use super::load_store::{address, base_offset, literal};
+use super::ops::{Args, Ops, W};
+use super::pair;
+use crate::mem::access::{Acc, Size};
+use crate::pure_rows;
+
+pure_rows! {
+    Fp STR_fp_imm   "zz11110100iiiiiiiiiiiinnnnnttttt" "z" FP operands, store;
+    Fp STR_q_imm    "0011110110iiiiiiiiiiiinnnnnttttt" "" FP operands, store;
+    Fp LDR_fp_imm   "zz11110101iiiiiiiiiiiinnnnnttttt" "z" FP operands, load;
+    Fp LDR_q_imm    "0011110111iiiiiiiiiiiinnnnnttttt" "" FP operands, load;
+    Fp STUR_fp      "zz111100000iiiiiiiii00nnnnnttttt" "z" FP operands, store;
+    Fp STUR_q       "00111100100iiiiiiiii00nnnnnttttt" "" FP operands, store;
+    Fp LDUR_fp      "zz111100010iiiiiiiii00nnnnnttttt" "z" FP operands, load;
+    Fp LDUR_q       "00111100110iiiiiiiii00nnnnnttttt" "" FP operands, load;
+    Fp STR_fp_post  "zz111100000iiiiiiiii01nnnnnttttt" "z" FP operands, store;
+    Fp STR_q_post   "00111100100iiiiiiiii01nnnnnttttt" "" FP operands, store;
+    Fp LDR_fp_post  "zz111100010iiiiiiiii01nnnnnttttt" "z" FP operands, load;
+    Fp LDR_q_post   "00111100110iiiiiiiii01nnnnnttttt" "" FP operands, load;
+    Fp STR_fp_pre   "zz111100000iiiiiiiii11nnnnnttttt" "z" FP operands, store;
+    Fp STR_q_pre    "00111100100iiiiiiiii11nnnnnttttt" "" FP operands, store;
+    Fp LDR_fp_pre   "zz111100010iiiiiiiii11nnnnnttttt" "z" FP operands, load;
+    Fp LDR_q_pre    "00111100110iiiiiiiii11nnnnnttttt" "" FP operands, load;
+    Fp STR_fp_reg   "zz111100001mmmmmo1oS10nnnnnttttt" "zo" FP operands, store;
+    Fp STR_q_reg    "00111100101mmmmmo1oS10nnnnnttttt" "o" FP operands, store;
+    Fp LDR_fp_reg   "zz111100011mmmmmo1oS10nnnnnttttt" "zo" FP operands, load;
+    Fp LDR_q_reg    "00111100111mmmmmo1oS10nnnnnttttt" "o" FP operands, load;
+    Fp LDR_fp_lit   "0z011100iiiiiiiiiiiiiiiiiiittttt" "z" FP literal_operands, load_literal;
+    Fp LDR_q_lit    "10011100iiiiiiiiiiiiiiiiiiittttt" "" FP literal_operands, load_literal;
+    Fp STNP_fp      "0z10110000iiiiiiiuuuuunnnnnttttt" "z" FP pair_operands, store_pair;
+    Fp STNP_q       "1010110000iiiiiiiuuuuunnnnnttttt" "" FP pair_operands, store_pair;
+    Fp LDNP_fp      "0z10110001iiiiiiiuuuuunnnnnttttt" "z" FP pair_operands, load_pair;
+    Fp LDNP_q       "1010110001iiiiiiiuuuuunnnnnttttt" "" FP pair_operands, load_pair;
+    Fp STP_fp_post  "0z10110010iiiiiiiuuuuunnnnnttttt" "z" FP pair_operands, store_pair;
+    Fp STP_q_post   "1010110010iiiiiiiuuuuunnnnnttttt" "" FP pair_operands, store_pair;
+    Fp LDP_fp_post  "0z10110011iiiiiiiuuuuunnnnnttttt" "z" FP pair_operands, load_pair;
+    Fp LDP_q_post   "1010110011iiiiiiiuuuuunnnnnttttt" "" FP pair_operands, load_pair;
+    Fp STP_fp       "0z10110100iiiiiiiuuuuunnnnnttttt" "z" FP pair_operands, store_pair;
+    Fp STP_q        "1010110100iiiiiiiuuuuunnnnnttttt" "" FP pair_operands, store_pair;
+    Fp LDP_fp       "0z10110101iiiiiiiuuuuunnnnnttttt" "z" FP pair_operands, load_pair;
+    Fp LDP_q        "1010110101iiiiiiiuuuuunnnnnttttt" "" FP pair_operands, load_pair;
+    Fp STP_fp_pre   "0z10110110iiiiiiiuuuuunnnnnttttt" "z" FP pair_operands, store_pair;
+    Fp STP_q_pre    "1010110110iiiiiiiuuuuunnnnnttttt" "" FP pair_operands, store_pair;
+    Fp LDP_fp_pre   "0z10110111iiiiiiiuuuuunnnnnttttt" "z" FP pair_operands, load_pair;
+    Fp LDP_q_pre    "1010110111iiiiiiiuuuuunnnnnttttt" "" FP pair_operands, load_pair;
+}
+
+/// log2 of the bytes of a single register's access: opc<1>:size.
+const fn log2(i: u32) -> u32 {
+    (i >> 23 & 1) << 2 | i >> 30
+}
+/// The same for literals and pairs: opc.
+const fn pair_log2(i: u32) -> u32 {
+    2 + (i >> 30)
+}
+fn operands(i: u32) -> Option<Args> {
+    Some(Args {
+        rd: (i & 31) as u8,
+        ..base_offset(i, log2(i))
+    })
+}
+fn literal_operands(i: u32) -> Option<Args> {
+    Some(Args {
+        rd: (i & 31) as u8,
+        ..literal(i)?
+    })
+}
+fn pair_operands(i: u32) -> Option<Args> {
+    Some(Args {
+        rd: (i & 31) as u8,
+        ra: (i >> 10 & 31) as u8,
+        ..pair::base_offset(i, pair_log2(i))
+    })
+}
+
+/// First half of a 128-bit access.
+const QUAD: Acc = Acc {
+    align: 4,
+    ..Acc::PLAIN
+};
+
+#[inline(always)]
+fn load_v<B: Ops>(b: &mut B, addr: B::V, log2: u32) -> Result<(B::V, B::V), B::E> {
+    if log2 < 4 {
+        let v = b.load(addr, Size::of(log2), Acc::PLAIN)?;
+        return Ok((v, b.imm(0)));
+    }
+    let lo = b.load(addr, Size::X, QUAD)?;
+    let eight = b.imm(8);
+    let second = b.add(W::X, addr, eight);
+    let hi = b.load(second, Size::X, Acc::PLAIN)?;
+    Ok((lo, hi))
+}
+
+#[inline(always)]
+fn store_v<B: Ops>(b: &mut B, addr: B::V, log2: u32, r: u8) -> Result<(), B::E> {
+    let lo = b.v(r, false);
+    if log2 < 4 {
+        return b.store(addr, Size::of(log2), lo, Acc::PLAIN);
+    }
+    let hi = b.v(r, true);
+    b.store(addr, Size::X, lo, QUAD)?;
+    let eight = b.imm(8);
+    let second = b.add(W::X, addr, eight);
+    b.store(second, Size::X, hi, Acc::PLAIN)
+}
+
+#[inline(always)]
+fn load<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
+    let (addr, new_base) = address::<B, I>(b, a)?;
+    let (lo, hi) = load_v(b, addr, log2(I))?;
+    b.set_v(a.rd, lo, hi);
+    if let Some(n) = new_base {
+        b.set_x(a.rn, n);
+    }
+    Ok(())
+}
+
+#[inline(always)]
+fn store<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
+    let (addr, new_base) = address::<B, I>(b, a)?;
+    store_v(b, addr, log2(I), a.rd)?;
+    if let Some(n) = new_base {
+        b.set_x(a.rn, n);
+    }
+    Ok(())
+}
+
+#[inline(always)]
+fn load_literal<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
+    let addr = b.pc((a.off as u64 * 4).wrapping_add(a.imm));
+    let (lo, hi) = load_v(b, addr, pair_log2(I))?;
+    b.set_v(a.rd, lo, hi);
+    Ok(())
+}
+
+/// If both registers are the same one, it has the second value (CONSTRAINED UNPREDICTABLE K1.2.7, as in QEMU).
+#[inline(always)]
+fn load_pair<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
+    let (addr, new_base) = pair::address::<B, I>(b, a)?;
+    let log2 = pair_log2(I);
+    let x = load_v(b, addr, log2)?;
+    let step = b.imm(1 << log2);
+    let second = b.add(W::X, addr, step);
+    let y = load_v(b, second, log2)?;
+    b.set_v(a.rd, x.0, x.1);
+    b.set_v(a.ra, y.0, y.1);
+    if let Some(n) = new_base {
+        b.set_x(a.rn, n);
+    }
+    Ok(())
+}
+
+#[inline(always)]
+fn store_pair<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
+    let (addr, new_base) = pair::address::<B, I>(b, a)?;
+    let log2 = pair_log2(I);
+    store_v(b, addr, log2, a.rd)?;
+    let step = b.imm(1 << log2);
+    let second = b.add(W::X, addr, step);
+    store_v(b, second, log2, a.ra)?;
+    if let Some(n) = new_base {
+        b.set_x(a.rn, n);
+    }
+    Ok(())
+}

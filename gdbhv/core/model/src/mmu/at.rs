@@ -1,0 +1,97 @@
+//! AT instructions and PAR_EL1 (Arm ARM C5.4, D24.2.126 PAR_EL1; `AArch64.AT`).
+
+use super::fault::{Fault, FaultKind, Purpose};
+use super::names::*;
+use super::regime::{hcr, Kind, Regime};
+use super::walk::{self, Access, Translation};
+use crate::cpu::{Cpu, Trap};
+use crate::shared::Shared;
+
+/// The AT instructions by op1, CRm and op2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Form {
+    /// The EL whose regime and privileges are asked for.
+    el: u8,
+    write: bool,
+    /// Both stages.
+    both: bool,
+    /// PSTATE.PAN applies (FEAT_PAN2).
+    pan: bool,
+}
+
+fn form(op1: u32, crm: u32, op2: u32) -> Option<Form> {
+    let write = op2 & 1 != 0;
+    let (el, both, pan) = match (op1, crm, op2) {
+        (0, 8, 0 | 1) => (1, false, false),
+        (0, 8, 2 | 3) => (0, false, false),
+        (0, 9, 0 | 1) => (1, false, true),
+        (4, 8, 0 | 1) => (2, false, false),
+        (4, 8, 4 | 5) => (1, true, false),
+        (4, 8, 6 | 7) => (0, true, false),
+        _ => return None,
+    };
+    Some(Form {
+        el,
+        write,
+        both,
+        pan,
+    })
+}
+
+/// Execute AT (op0 = 1, CRn = 7): PAR_EL1 gets the result. A stage 2 fault on the walk of a stage 1 form executed at EL1, or an
+/// external abort on a walk, is taken as an exception. `Ok(false)`: there is no such AT.
+pub fn at(
+    cpu: &mut Cpu,
+    sh: &mut Shared,
+    op1: u32,
+    crm: u32,
+    op2: u32,
+    va: u64,
+) -> Result<bool, Trap> {
+    let Some(f) = form(op1, crm, op2) else {
+        return Ok(false);
+    };
+    let h = cpu.get(HCR_EL2);
+    let host = h & hcr::E2H != 0 && h & hcr::TGE != 0;
+    let kind = match f.el {
+        2 if h & hcr::E2H == 0 => Kind::El2,
+        2 => Kind::El20,
+        _ if cpu.pstate.el == 2 && host => Kind::El20,
+        _ => Kind::El10,
+    };
+    let mut r = Regime::of(cpu, kind);
+    let a = Access::new(Purpose::At, f.write, f.el == 0, f.pan && cpu.pstate.pan);
+    // The stage 1 forms give the IPA, but the walk itself goes through stage 2.
+    let result = if f.both {
+        walk::translate(&r, &mut sh.tables(), &mut (), va, a)
+    } else {
+        r.s1_only = true;
+        walk::translate(&r, &mut sh.tables(), &mut (), va, a)
+    };
+    if let Err(fault) = &result {
+        let external = matches!(fault.kind, FaultKind::ExternalWalk(_));
+        if external || fault.s1ptw && cpu.pstate.el == 1 {
+            return Err(crate::exception::abort(cpu, sh, fault));
+        }
+    }
+    cpu.set(PAR_EL1, par(&result));
+    Ok(true)
+}
+
+/// PAR_EL1 of a result.
+fn par(result: &Result<Translation, Fault>) -> u64 {
+    const RES1: u64 = 1 << 11;
+    const NS: u64 = 1 << 9;
+    match result {
+        Ok(t) => {
+            (t.mem.attr as u64) << 56
+                | t.pa & 0x000f_ffff_ffff_f000
+                | RES1
+                | NS
+                | (t.mem.sh as u64) << 7
+        }
+        Err(f) => {
+            RES1 | (f.stage2 as u64) << 9 | (f.s1ptw as u64) << 8 | (f.kind.fsc() as u64) << 1 | 1
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Physical memory as PEs see it: RAM kept coherent with decoded code, devices behind the bus, descriptors for the walker.
+
+use crate::blocks::Blocks;
+use crate::dev::DevCtx;
+use crate::mem::ram::Ram;
+use crate::mmu::walk::Tables;
+use crate::shared::Shared;
+
+/// The walker's view of RAM. A walk to anywhere else is an external abort.
+pub struct Descriptors<'a> {
+    ram: &'a mut Ram,
+    blocks: &'a mut Blocks,
+}
+
+impl Tables for Descriptors<'_> {
+    #[inline]
+    fn read(&mut self, pa: u64) -> Option<u64> {
+        let bytes = self.ram.get(pa, 8)?;
+        Some(u64::from_le_bytes(bytes.try_into().expect("8 bytes")))
+    }
+    fn update(&mut self, pa: u64, desc: u64) {
+        // The descriptor has just been read from there.
+        self.ram.write(pa, 8, desc).expect("a descriptor in RAM");
+        self.blocks.written(pa, 8);
+    }
+}
+
+/// A debugger's view of descriptors: nothing is ever written.
+pub struct ReadOnly<'a>(pub &'a Ram);
+
+impl Tables for ReadOnly<'_> {
+    fn read(&mut self, pa: u64) -> Option<u64> {
+        self.0.read(pa, 8)
+    }
+    fn update(&mut self, _: u64, _: u64) {}
+}
+
+impl Shared {
+    /// Descriptors for a walk on behalf of the guest.
+    pub fn tables(&mut self) -> Descriptors<'_> {
+        Descriptors {
+            ram: &mut self.ram,
+            blocks: &mut self.blocks,
+        }
+    }
+    /// Write 1 to 8 bytes of RAM inside a page; what was decoded from them is forgotten. The caller knows that it is RAM.
+    #[inline]
+    pub fn write_ram(&mut self, pa: u64, bytes: u64, v: u64) {
+        self.ram.write(pa, bytes, v).expect("RAM");
+        if self.blocks.is_code(pa) {
+            self.leave |= self.blocks.written(pa, bytes);
+        }
+    }
+    /// Zero `bytes` of RAM inside a page.
+    pub fn zero_ram(&mut self, pa: u64, bytes: u64) {
+        self.ram.get_mut(pa, bytes).expect("RAM").fill(0);
+        if self.blocks.is_code(pa) {
+            self.leave |= self.blocks.written(pa, bytes);
+        }
+    }
+    /// Read a device; None is an external abort. `off` is the position of the instruction in its block.
+    pub fn read_bus(&mut self, cpu: usize, pa: u64, bytes: u8, off: u16) -> Option<u64> {
+        self.leave = true;
+        let ctx = DevCtx {
+            now: self.now + off as u64,
+            cpu,
+        };
+        self.bus.read(pa, bytes, ctx, &mut self.gic)
+    }
+    /// Write a device; None is an external abort.
+    pub fn write_bus(&mut self, cpu: usize, pa: u64, bytes: u8, v: u64, off: u16) -> Option<()> {
+        self.leave = true;
+        self.next_event = 0;
+        let ctx = DevCtx {
+            now: self.now + off as u64,
+            cpu,
+        };
+        self.bus.write(pa, bytes, v, ctx, &mut self.gic)
+    }
+}

@@ -1,0 +1,187 @@
+//! A CPU, some RAM and page tables to try translations on.
+#![allow(dead_code)]
+
+use gdbhv_model::context::refresh;
+use gdbhv_model::cpu::Cpu;
+use gdbhv_model::isa::feature::Features;
+use gdbhv_model::mmu::regime::Granule;
+use gdbhv_model::shared::{Config, Shared};
+use gdbhv_model::sysreg::Reg;
+
+pub const RAM: u64 = 0x4000_0000;
+pub const RAM_SIZE: u64 = 256 << 20;
+
+/// Registers of translation, by their encoding.
+pub mod regs {
+    use gdbhv_model::sysreg::Reg;
+    pub const ID_AA64MMFR0_EL1: Reg = Reg::new(3, 0, 0, 7, 0);
+    pub const ID_AA64MMFR1_EL1: Reg = Reg::new(3, 0, 0, 7, 1);
+    pub const ID_AA64MMFR2_EL1: Reg = Reg::new(3, 0, 0, 7, 2);
+    pub const SCTLR_EL1: Reg = Reg::new(3, 0, 1, 0, 0);
+    pub const TTBR0_EL1: Reg = Reg::new(3, 0, 2, 0, 0);
+    pub const TTBR1_EL1: Reg = Reg::new(3, 0, 2, 0, 1);
+    pub const TCR_EL1: Reg = Reg::new(3, 0, 2, 0, 2);
+    pub const MAIR_EL1: Reg = Reg::new(3, 0, 10, 2, 0);
+    pub const PAR_EL1: Reg = Reg::new(3, 0, 7, 4, 0);
+    pub const SCTLR_EL2: Reg = Reg::new(3, 4, 1, 0, 0);
+    pub const HCR_EL2: Reg = Reg::new(3, 4, 1, 1, 0);
+    pub const TTBR0_EL2: Reg = Reg::new(3, 4, 2, 0, 0);
+    pub const TTBR1_EL2: Reg = Reg::new(3, 4, 2, 0, 1);
+    pub const TCR_EL2: Reg = Reg::new(3, 4, 2, 0, 2);
+    pub const VTTBR_EL2: Reg = Reg::new(3, 4, 2, 1, 0);
+    pub const VTCR_EL2: Reg = Reg::new(3, 4, 2, 1, 2);
+    pub const MAIR_EL2: Reg = Reg::new(3, 4, 10, 2, 0);
+}
+use regs::*;
+
+/// Descriptor bits.
+pub mod d {
+    pub const VALID: u64 = 1;
+    pub const TABLE: u64 = 3;
+    pub const PAGE: u64 = 3;
+    pub const BLOCK: u64 = 1;
+    pub const AF: u64 = 1 << 10;
+    pub const NG: u64 = 1 << 11;
+    pub const USER: u64 = 1 << 6;
+    pub const RO: u64 = 1 << 7;
+    pub const PXN: u64 = 1 << 53;
+    pub const UXN: u64 = 1 << 54;
+    pub const DBM: u64 = 1 << 51;
+    /// AttrIndx 1: Device in [`super::Bench`]'s MAIR.
+    pub const DEVICE: u64 = 1 << 2;
+    /// Stage 2: Normal write-back memory.
+    pub const S2_NORMAL: u64 = 0xf << 2;
+    pub const S2_R: u64 = 1 << 6;
+    pub const S2_W: u64 = 1 << 7;
+    pub const S2_RW: u64 = S2_R | S2_W | S2_NORMAL | AF;
+}
+
+/// One CPU and its memory. Tables are taken from the top of RAM.
+pub struct Bench {
+    pub cpu: Cpu,
+    pub sh: Box<Shared>,
+    next_table: u64,
+}
+
+impl Bench {
+    /// At `el`, all features of the ID registers `mmfr0..2` below, MMU off.
+    pub fn new(el: u8) -> Bench {
+        let config = Config {
+            has_el2: true,
+            hosted: false,
+            features: Features::ALL,
+        };
+        let mut b = Bench {
+            cpu: Cpu::new(0, el),
+            sh: Box::new(Shared::new(config, RAM, RAM_SIZE)),
+            next_table: RAM + RAM_SIZE,
+        };
+        // 48-bit PA, 16-bit ASID, all granules; HAFDBS 2, VMID16, VHE, HPDS, PAN2, XNX; UAO, TTST
+        b.set(ID_AA64MMFR0_EL1, 0x10_1125);
+        b.set(ID_AA64MMFR1_EL1, 0x1021_2122);
+        b.set(ID_AA64MMFR2_EL1, 0x1000_1011);
+        b.set(MAIR_EL1, 0x44_04ff);
+        b.set(MAIR_EL2, 0x44_04ff);
+        b
+    }
+    /// Write a system register as MSR would: the context follows.
+    pub fn set(&mut self, r: Reg, v: u64) {
+        self.cpu.set(r, v);
+        refresh(&mut self.cpu, &mut self.sh);
+    }
+    /// Go to an exception level.
+    pub fn el(&mut self, el: u8) {
+        let p = gdbhv_model::pstate::Pstate {
+            el,
+            ..self.cpu.pstate
+        };
+        self.cpu.set_pstate(p);
+        refresh(&mut self.cpu, &mut self.sh);
+    }
+    pub fn pan(&mut self, on: bool) {
+        self.cpu.pstate.pan = on;
+        refresh(&mut self.cpu, &mut self.sh);
+    }
+    /// Zeroed memory for a table, aligned to its size.
+    pub fn table(&mut self, bytes: u64) -> u64 {
+        self.next_table = (self.next_table - bytes) & !(bytes - 1);
+        self.next_table
+    }
+    pub fn write64(&mut self, pa: u64, v: u64) {
+        self.sh.ram.write(pa, 8, v).expect("RAM");
+    }
+    pub fn read64(&self, pa: u64) -> u64 {
+        self.sh.ram.read(pa, 8).expect("RAM")
+    }
+    /// Put a leaf of `level` for `ia` into the tables at `root`, which begin at `start` and have `ia_bits`. Returns the leaf's address.
+    pub fn map(&mut self, t: &Tree, ia: u64, level: i8, desc: u64) -> u64 {
+        let g = t.granule.bits();
+        let shift = |l: i8| g + (3 - l) as u32 * (g - 3);
+        let ia = ia & (u64::MAX >> (64 - t.ia_bits));
+        let mut table = t.root;
+        for l in t.start..=level {
+            let index = if l == t.start {
+                ia >> shift(l)
+            } else {
+                ia >> shift(l) & ((1 << (g - 3)) - 1)
+            };
+            let at = table + 8 * index;
+            if l == level {
+                self.write64(at, desc);
+                return at;
+            }
+            let next = self.read64(at);
+            table = if next & 3 == 3 {
+                next & 0x0000_ffff_ffff_f000
+            } else {
+                let new = self.table(1 << g);
+                self.write64(at, new | t.table_attrs | d::TABLE);
+                new
+            };
+        }
+        unreachable!("start <= level");
+    }
+    /// An empty tree.
+    pub fn tree(&mut self, granule: Granule, ia_bits: u32, start: i8) -> Tree {
+        let g = granule.bits();
+        let shift = g + (3 - start) as u32 * (g - 3);
+        let bytes = 8u64 << (ia_bits - shift);
+        Tree {
+            root: self.table(bytes.max(64)),
+            granule,
+            ia_bits,
+            start,
+            table_attrs: 0,
+        }
+    }
+    /// Stage 1 of EL1&0 on, 4 KiB, 48 bits in both ranges, one tree for both.
+    pub fn stage1(&mut self) -> Tree {
+        let t = self.tree(Granule::K4, 48, 0);
+        self.set(TTBR0_EL1, t.root);
+        self.set(TTBR1_EL1, t.root);
+        // T0SZ = T1SZ = 16, TG1 = 4 KiB, IPS = 48 bits, AS = 1
+        self.set(TCR_EL1, 0x15_8010_0010);
+        self.set(SCTLR_EL1, 1);
+        t
+    }
+    /// Stage 2 on, 4 KiB, 40 bits from level 1 (two concatenated tables).
+    pub fn stage2(&mut self, vmid: u64) -> Tree {
+        let t = self.tree(Granule::K4, 40, 1);
+        self.set(VTTBR_EL2, t.root | vmid << 48);
+        // T0SZ = 24, SL0 = 1, PS = 48 bits, VS
+        self.set(VTCR_EL2, 24 | 1 << 6 | 5 << 16 | 1 << 19);
+        self.set(HCR_EL2, 1);
+        t
+    }
+}
+
+/// Tables of one stage.
+#[derive(Clone, Copy)]
+pub struct Tree {
+    pub root: u64,
+    pub granule: Granule,
+    pub ia_bits: u32,
+    pub start: i8,
+    /// Put into table descriptors that `Bench::map` makes.
+    pub table_attrs: u64,
+}

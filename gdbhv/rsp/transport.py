@@ -1,0 +1,144 @@
+"""Where a debugger connects, and how bytes get there: TCP on loopback, a Unix socket, or stdio."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+from dataclasses import dataclass
+
+from gdbhv.errors import GdbhvError
+
+_SEND_SECONDS = 30.0  # a client that reads nothing for so long is gone
+_CHUNK = 1 << 16
+
+
+class AddressError(GdbhvError, ValueError):
+    """A listening address that is none: ``address``."""
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(f"{address}: {reason}; write [HOST:]PORT, unix:PATH or stdio")
+        self.address = address
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a debugger connects: ``kind`` is "tcp", "unix" or "stdio"."""
+
+    kind: str
+    host: str = ""
+    port: int = 0
+    path: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """Parse ``[HOST:]PORT``, ``unix:PATH`` or ``stdio``. Without a host it is 127.0.0.1.
+
+        :raises AddressError: none of the three.
+        """
+        if text == "stdio":
+            return cls("stdio")
+        if text.startswith("unix:"):
+            if not text[5:]:
+                raise AddressError(text, "the path is missing")
+            return cls("unix", path=text[5:])
+        host, found, port_text = text.rpartition(":")
+        if not port_text.isascii() or not port_text.isdigit() or int(port_text) > 0xFFFF:
+            raise AddressError(text, "the port is no number up to 65535")
+        if found and not host:
+            raise AddressError(text, "the host is missing (0.0.0.0 for all interfaces, by name only)")
+        return cls("tcp", host.strip("[]") or "127.0.0.1", int(port_text))
+
+    def __str__(self) -> str:
+        if self.kind == "tcp":
+            return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return f"unix:{self.path}" if self.kind == "unix" else "stdio"
+
+    @property
+    def wide(self) -> bool:
+        """Tell whether other machines may reach it."""
+        return self.kind == "tcp" and not (self.host.startswith("127.") or self.host in ("localhost", "::1"))
+
+
+def listen(address: Address) -> tuple[socket.socket, Address]:
+    """Listen on a TCP or Unix address; return the socket and the address with its real port.
+
+    A Unix socket that a process left behind is taken over.
+
+    :raises OSError: it is in use, or not allowed.
+    """
+    family = socket.AF_UNIX if address.kind == "unix" else socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket(family))
+        if address.kind == "unix":
+            if _is_stale(address.path):
+                os.unlink(address.path)
+            listener.bind(address.path)
+        else:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((address.host, address.port))
+            address = Address("tcp", address.host, listener.getsockname()[1])
+        listener.listen(64)
+        listener.setblocking(False)
+        stack.pop_all()  # it stays open
+    return listener, address
+
+
+def accept(listener: socket.socket) -> Stream | None:
+    """Return the next client, or None if it has gone already."""
+    try:
+        sock, _ = listener.accept()
+    except OSError:
+        return None
+    if sock.family != socket.AF_UNIX:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return Stream(sock.fileno(), sock.fileno(), sock)
+
+
+class Stream:
+    """A client's connection: two file descriptors, the same one for a socket."""
+
+    def __init__(self, reader: int, writer: int, sock: socket.socket | None = None) -> None:
+        self.reader, self.writer, self._sock = reader, writer, sock
+        os.set_blocking(reader, False)
+        os.set_blocking(writer, False)
+
+    def receive(self) -> bytes | None:
+        """Return what has come, b"" at the end, None if there is nothing."""
+        try:
+            return os.read(self.reader, _CHUNK)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return b""
+
+    def send(self, data: bytes) -> bool:
+        """Send all; return False if the client is gone."""
+        view = memoryview(data)
+        try:
+            while view:
+                try:
+                    view = view[os.write(self.writer, view) :]
+                except BlockingIOError:
+                    if not select.select((), (self.writer,), (), _SEND_SECONDS)[1]:
+                        return False
+        except OSError:
+            return False
+        return True
+
+    def close(self) -> None:
+        if self._sock is not None:
+            self._sock.close()
+
+
+def _is_stale(path: str) -> bool:
+    """Tell whether a socket's file is there but nobody listens on it."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            return True
+        except FileNotFoundError:
+            return False
+    return False
