@@ -15,6 +15,8 @@ pub mod irq;
 mod redist;
 pub mod regs;
 #[cfg(test)]
+mod hyp_tests;
+#[cfg(test)]
 mod tests;
 
 use crate::sysreg::Reg;
