@@ -140,6 +140,15 @@ def test_condition_is_evaluated_by_the_server(gdb, condition):
     assert "already hit 1 time" in gdb.execute(f"info breakpoints {number}"), "GDB saw one hit"
 
 
+def test_dprintf_prints_from_the_server(gdb):
+    gdb.execute("set dprintf-style agent")
+    gdb.execute(f'dprintf *{STORE:#x},"x0=%d at %#lx, SCTLR %lx\\n", $x0, $pc, $SCTLR_EL1')
+    gdb.break_at(CALL, condition="$x0 == 3")
+    gdb.execute("set scheduler-locking on")
+    text = gdb.cont().text
+    assert text.startswith("".join(f"x0={n} at 0x40080008, SCTLR 30d00800\n" for n in (1, 2, 3)))
+
+
 def test_breakpoint_belongs_to_its_vm(gdb, target):
     gdb.break_at(STORE)
     gdb.cont()

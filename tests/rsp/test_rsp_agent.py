@@ -79,12 +79,37 @@ def test_refused(code):
         check(bytes.fromhex(code))
 
 
+@pytest.mark.parametrize(
+    ("text", "arguments", "printed"),
+    [
+        ("plain", [], "plain"),
+        ("100%%", [], "100%"),
+        (r"a\tb\n\"\\\101", [], 'a\tb\n"\\A'),
+        ("%d %i", [5, M - 5], "5 -5"),
+        ("%ld %d", [M - 1, (1 << 32) + 7], "-1 7"),
+        ("%u %x %lX", [M - 1, 0x1FF, 0xABC << 40], "4294967295 1ff ABC0000000000"),
+        ("%08x|%-4d|%p", [0x123, 7, 0x40], "00000123|7   |0x40"),
+        ("%c%s", [65, 0], "Abc"),
+        ("%hhd", [0x180], "-128"),
+    ],
+)
+def test_printf(text, arguments, printed):
+    pushes = b"".join(b"\x25" + value.to_bytes(8, "big") for value in [*reversed(arguments), 0, 0])
+    code = pushes + b"\x34" + bytes([len(arguments)]) + (len(text) + 1).to_bytes(2, "big") + text.encode() + b"\0\x27"
+    check(code, printf=True)
+    with pytest.raises(PacketError):
+        check(code)
+    said = []
+    assert evaluate(code, REGISTERS.__getitem__, lambda address, length: b"bc\0d", said.append) == 0
+    assert said == [printed]
+
+
 def test_random_code_has_a_value_or_a_reason(seed):
     rng = random.Random(seed)
     for _ in range(3000):
         code = bytes(rng.randrange(0x35) for _ in range(rng.randrange(20))) + b"\x27"
         try:
-            check(code)
-            evaluate(code, lambda number: number, lambda address, length: bytes(length))
+            check(code, printf=True)
+            evaluate(code, lambda number: number, lambda address, length: bytes(length), lambda text: None)
         except GdbhvError:
             pass
