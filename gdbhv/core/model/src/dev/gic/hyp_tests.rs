@@ -1,6 +1,6 @@
 //! The virtual CPU interface. Source of expectations: IHI 0069, chapter 6 and 12.4, 12.5.
 
-use super::tests::{gic, rd, wr, PHYS, VIRT};
+use super::tests::{gic, rd, wr, VIRT};
 use super::*;
 
 const PENDING: u64 = 1 << 62;
