@@ -56,6 +56,43 @@ class Stop(TypedDict, total=False):
     caught: bool
     address: int
 
+class WalkStep(TypedDict):
+    """One descriptor that a walk read."""
+
+    stage: int  # 1 or 2
+    level: int  # -1 to 3
+    for_s1: int | None  # a stage 2 step on the way to the stage 1 descriptor of this level; None: to the final address
+    address: int  # of the descriptor in the stage's output space: an IPA if stage 2 is still to come
+    pa: int  # of the descriptor
+    value: int
+    found: Literal["invalid", "table", "block", "page"]
+    output: int  # next table, or output address
+
+class Walk(TypedDict, total=False):
+    """A walk. Either ``pa`` and what goes with it, or ``fault``: its name, FSC, the ``stage`` it came from, and ``s1ptw``.
+
+    ``ipa`` is there whenever stage 1 got that far. ``memory`` is the MAIR encoding of both stages together; ``block`` and
+    ``s2_block`` are log2 of the bytes that one descriptor of each stage maps.
+    """
+
+    steps: list[WalkStep]
+    pa: int
+    ipa: int
+    read: bool
+    write: bool
+    execute: bool
+    memory: int
+    s1_memory: int
+    shareability: int
+    block: int
+    s2_block: int
+    # "global" (not tied to an ASID) is there too; it is no identifier
+    fault: str
+    fsc: int
+    stage: int
+    s1ptw: bool
+    fault_ipa: int | None
+
 class Interrupter:
     """Stops a running machine from any thread."""
 
@@ -161,8 +198,33 @@ class Machine:
     def irq_lines(self, cpu: int) -> tuple[bool, bool, bool, bool]:
         """Whether physical IRQ, physical FIQ, virtual IRQ and virtual FIQ are signalled to a CPU."""
 
+    def bus_read(self, cpu: int, address: int, size: int) -> int:
+        """Read a device register (1, 2, 4 or 8 bytes) as CPU ``cpu`` does. :raises IndexError: no device is there."""
+
+    def bus_write(self, cpu: int, address: int, size: int, value: int) -> None:
+        """Write a device register. :raises IndexError: no device is there."""
+
     def set_spi(self, intid: int, level: bool) -> None:
         """Set the level of a shared peripheral interrupt (INTID 32 to 1019)."""
+
+    def translate(
+        self,
+        cpu: int,
+        address: int,
+        *,
+        el: int | None = None,
+        access: Literal["read", "write", "fetch"] = "read",
+        checked: bool = False,
+    ) -> Walk:
+        """Walk the tables for a VA as the CPU's EL (or ``el``) sees it: what execution would do, without any effect.
+
+        :param checked: permissions, access flag and the like fault as for an access; else only a missing mapping does.
+        """
+
+    def translate_ipa(
+        self, cpu: int, ipa: int, *, access: Literal["read", "write", "fetch"] = "read", checked: bool = False
+    ) -> Walk | None:
+        """Walk stage 2 alone; None if it is off."""
 
     def insert_breakpoint(self, address: int, *, hardware: bool = False, vmid: int | None = None) -> None:
         """Stop before the instruction at VA ``address``: of one VM, or wherever it is executed. Idempotent."""
@@ -214,11 +276,15 @@ def effects_of(insn: int) -> dict[str, Any] | None:
 def instructions() -> list[dict[str, Any]]:
     """The instruction table: name, pattern (32 characters), feature, kind, group."""
 
-def registers() -> list[dict[str, Any]]:
-    """The system registers: name, encoding, el, group, bits, access, reset, description, fields (name, msb, lsb, values)."""
+def registers(cpu: str = "max") -> list[dict[str, Any]]:
+    """The system registers of a profile: name, encoding, group, el (the least that has any access), read and write (the least EL
+    that may, or None), writable, bits, reset, write_mask, description, fields (name, msb, lsb, condition, values)."""
+
+def profiles() -> list[tuple[str, list[str]]]:
+    """The CPU profiles: name, and the FEAT_ names (without FEAT_) that they have."""
 
 def board() -> list[dict[str, Any]]:
-    """The board's memory map: name, base, size, irq."""
+    """The board's memory map: name, base, size, intid (or None)."""
 
 def device_tree(
     *,

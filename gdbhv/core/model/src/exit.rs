@@ -269,7 +269,7 @@ fn s1ptw(key: u32) -> &'static str {
 }
 
 /// The sub-reason of a fault status code.
-fn fsc_name(fsc: u32) -> String {
+pub fn fsc_name(fsc: u32) -> String {
     let kinds = [
         ("asize", FaultKind::AddressSize as fn(i8) -> FaultKind),
         ("trans", FaultKind::Translation),

@@ -138,6 +138,12 @@ pub fn empty_jumps() -> Box<[Jump; JUMPS]> {
     .expect("length")
 }
 
+/// Forget what the jump cache knows of `pc`.
+pub fn forget(cpu: &mut Cpu, pc: u64) {
+    cpu.jump[(pc >> 2) as usize & (JUMPS - 1)].block = std::ptr::null();
+    cpu.jump[(pc >> 2) as usize & (JUMPS - 1)].uid = 0;
+}
+
 /// Why [`execute`] came back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Leave {

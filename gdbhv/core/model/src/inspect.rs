@@ -1,0 +1,105 @@
+//! What a debugger reads and writes of a CPU, by name. No side effects but those of the write itself.
+
+use crate::cpu::Cpu;
+use crate::isa::ops::reg;
+use crate::pstate::Pstate;
+use crate::shared::Shared;
+use crate::sysreg::{self, Reg};
+
+/// A register as a debugger names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Register {
+    /// x0 to x30.
+    X(u8),
+    /// The stack pointer in use.
+    Sp,
+    /// The address of the next instruction.
+    Pc,
+    /// PSTATE in the layout of SPSR_ELx.
+    Cpsr,
+    /// v0 to v31.
+    V(u8),
+    /// FPSR.
+    Fpsr,
+    /// FPCR.
+    Fpcr,
+    /// A system register.
+    System(Reg),
+}
+
+impl Register {
+    /// Find a register by its GDB name or a system register by the Arm ARM's, in any case.
+    pub fn parse(name: &str) -> Option<Register> {
+        let lower = name.to_ascii_lowercase();
+        let numbered = |prefix: &str, max: u8| {
+            let n: u8 = lower.strip_prefix(prefix)?.parse().ok()?;
+            (n <= max).then_some(n)
+        };
+        if let Some(n) = numbered("x", 30) {
+            return Some(Register::X(n));
+        }
+        if let Some(n) = numbered("v", 31) {
+            return Some(Register::V(n));
+        }
+        Some(match lower.as_str() {
+            "sp" => Register::Sp,
+            "pc" => Register::Pc,
+            "cpsr" => Register::Cpsr,
+            "fpsr" => Register::Fpsr,
+            "fpcr" => Register::Fpcr,
+            _ => Register::System(sysreg::by_name(&name.to_ascii_uppercase())?.reg),
+        })
+    }
+}
+
+/// Read a register. The error says why not.
+pub fn read(cpu: &Cpu, sh: &mut Shared, r: Register) -> Result<u128, String> {
+    Ok(match r {
+        Register::X(n) => cpu.x[n as usize] as u128,
+        Register::Sp => cpu.x[reg::SP as usize] as u128,
+        Register::Pc => cpu.pc as u128,
+        Register::Cpsr => cpu.spsr() as u128,
+        Register::V(n) => cpu.v[n as usize],
+        Register::Fpsr => cpu.fpsr as u128,
+        Register::Fpcr => cpu.fpcr as u128,
+        Register::System(r) => sysreg::access::debug_read(cpu, sh, r)? as u128,
+    })
+}
+
+/// Write a register. The error says why not; nothing is changed then.
+pub fn write(cpu: &mut Cpu, sh: &mut Shared, r: Register, v: u128) -> Result<(), String> {
+    match r {
+        Register::X(n) => cpu.x[n as usize] = v as u64,
+        Register::Sp => cpu.x[reg::SP as usize] = v as u64,
+        Register::Pc => cpu.pc = v as u64,
+        Register::Cpsr => return write_cpsr(cpu, sh, v as u64),
+        Register::V(n) => cpu.v[n as usize] = v,
+        Register::Fpsr => cpu.fpsr = v as u32,
+        Register::Fpcr => cpu.fpcr = v as u32,
+        Register::System(r) => sysreg::access::debug_write(cpu, sh, r, v as u64)?,
+    }
+    Ok(())
+}
+
+/// PSTATE as a debugger may set it: any exception level that the machine has, AArch64 only.
+fn write_cpsr(cpu: &mut Cpu, sh: &mut Shared, v: u64) -> Result<(), String> {
+    let el = v >> 2 & 3;
+    if v & 0x12 != 0 || el == 3 || (el == 2 && !sh.config.has_el2) || (el == 0 && v & 1 != 0) {
+        return Err(format!("mode {:#x} does not exist on this machine (EL0t, EL1t, EL1h, EL2t and EL2h do)", v & 0x1f));
+    }
+    let (p, flags) = Pstate::from_spsr(v);
+    cpu.flags = flags;
+    cpu.set_pstate(p);
+    crate::context::refresh(cpu, sh);
+    Ok(())
+}
+
+/// x0-x30, sp, pc and cpsr as the `g` packet has them: 268 bytes, little endian.
+pub fn core(cpu: &Cpu) -> [u8; 268] {
+    let mut out = [0; 268];
+    for (i, v) in cpu.x[..32].iter().chain([&cpu.pc]).enumerate() {
+        out[8 * i..8 * i + 8].copy_from_slice(&v.to_le_bytes());
+    }
+    out[264..].copy_from_slice(&(cpu.spsr() as u32).to_le_bytes());
+    out
+}

@@ -1,0 +1,495 @@
+//! The machine: CPUs in turns on one thread, virtual time, interrupts, and [`Machine::run`] up to a [`Stop`].
+//!
+//! Deterministic by construction. CPUs take turns in quanta of [`QUANTUM`] instructions, cut short by WFI, WFE that waits and YIELD.
+//! Interrupts are looked at only at points that the instruction stream defines: at a deadline of the timers and devices (exact in
+//! virtual time), after an instruction that asked for it, and when a CPU's turn begins. So neither block boundaries nor the
+//! debugger's stops change what the guest sees.
+
+use crate::board::{self, BoardConfig};
+use crate::cpu::{Cpu, Power, MAX_CPUS};
+use crate::dev::DevCtx;
+use crate::debug::{Breakpoint, Hit, Watchpoint};
+use crate::exception::{self, Lines};
+use crate::exit;
+use crate::interp::{self, Leave};
+use crate::mmu::fault::{Fault, Purpose};
+use crate::mmu::regime::{self, Regime};
+use crate::mmu::tlb;
+use crate::mmu::walk::{self, Access, Step, Translation};
+use crate::physical::ReadOnly;
+use crate::pstate::Pstate;
+use crate::isa::feature;
+use crate::shared::{Config, Request, Shared};
+use crate::sysreg::names::*;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+
+/// Most RAM: what the address map has room for.
+pub const MAX_MEMORY: u64 = 255 << 30;
+
+/// Instructions in one turn of a CPU.
+pub const QUANTUM: u64 = 10_000;
+
+/// Why [`Machine::run`] came back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Virtual time or the instruction count is what was asked for.
+    Budget,
+    /// [`Machine::interrupter`] was set.
+    Interrupted,
+    /// Hosted: this CPU has left its guest; EL2's registers say why.
+    Exit {
+        /// CPU.
+        cpu: usize,
+        /// A catchpoint wants the class of this exit.
+        caught: bool,
+    },
+    /// Bare: an exit (the CPU is at EL2's vector) or an entry that a catchpoint wants.
+    Caught {
+        /// CPU.
+        cpu: usize,
+        /// An entry and not an exit.
+        entry: bool,
+    },
+    /// Hosted: an interrupt is pending for a CPU that the host side left idle.
+    Wake {
+        /// CPU.
+        cpu: usize,
+    },
+    /// The debugger stops before an instruction.
+    Debug {
+        /// CPU.
+        cpu: usize,
+        /// Breakpoint or watchpoint.
+        hit: Hit,
+    },
+    /// PSCI SYSTEM_OFF.
+    PowerOff {
+        /// CPU that asked.
+        cpu: usize,
+    },
+    /// PSCI SYSTEM_RESET.
+    Reset {
+        /// CPU that asked.
+        cpu: usize,
+    },
+    /// Every CPU waits or is off, and nothing will ever wake one.
+    Stuck,
+}
+
+/// A machine.
+pub struct Machine {
+    /// The CPUs. Boxed: their contexts point into themselves.
+    pub cpus: Vec<Box<Cpu>>,
+    /// What they share.
+    pub sh: Shared,
+    current: usize,
+    slice_end: u64,
+    /// The CPU that executed last, for the exclusive monitors.
+    executed: usize,
+    interrupt: Arc<AtomicBool>,
+    /// Instructions executed by each CPU.
+    pub insns: [u64; MAX_CPUS],
+}
+
+// SAFETY: the raw pointers in CPUs (contexts, jump caches) and blocks point to boxes that the same machine owns, so they move with it.
+unsafe impl Send for Machine {}
+// SAFETY: nothing is changed through `&Machine`.
+unsafe impl Sync for Machine {}
+
+impl Machine {
+    /// A machine with `cpus` CPUs that are all off but the first; at reset EL2 (EL1 without EL2).
+    pub fn new(mut sh: Shared, cpus: usize) -> Machine {
+        assert!((1..=MAX_CPUS).contains(&cpus));
+        let el = if sh.config.has_el2 { 2 } else { 1 };
+        let mut list: Vec<Box<Cpu>> = (0..cpus).map(|i| Box::new(Cpu::new(i, el))).collect();
+        for (i, cpu) in list.iter_mut().enumerate() {
+            cpu.power = if i == 0 { Power::On } else { Power::Off };
+            sh.registers.reset(cpu);
+            crate::context::refresh(cpu, &mut sh);
+        }
+        sh.cpu_on[0] = true;
+        Machine {
+            cpus: list,
+            sh,
+            current: 0,
+            slice_end: 0,
+            executed: 0,
+            interrupt: Arc::new(AtomicBool::new(false)),
+            insns: [0; MAX_CPUS],
+        }
+    }
+
+    /// A machine on the board: `memory` bytes of RAM, CPUs of `profile`.
+    ///
+    /// # Errors
+    /// A sentence: what is out of range, and what is allowed.
+    pub fn build(cpus: usize, memory: u64, profile: &str, hosted: bool, has_el2: bool) -> Result<Machine, String> {
+        if !(1..=MAX_CPUS).contains(&cpus) {
+            return Err(format!("{cpus} CPUs: a machine has 1 to {MAX_CPUS}"));
+        }
+        if memory == 0 || memory % 4096 != 0 || memory > MAX_MEMORY {
+            return Err(format!("{memory:#x} bytes of RAM: whole 4 KiB pages, at most {} GiB", MAX_MEMORY >> 30));
+        }
+        if hosted && !has_el2 {
+            return Err("a hosted machine needs EL2".into());
+        }
+        let Some(p) = feature::profile(profile) else {
+            let known: Vec<_> = feature::PROFILES.iter().map(|p| p.name).collect();
+            return Err(format!("no CPU profile is called {profile:?}; there are {}", known.join(", ")));
+        };
+        let config = Config { has_el2, hosted, features: p.features };
+        let mut sh = Shared::new(config, board::RAM_BASE, memory);
+        let devices = board::devices(&BoardConfig { cpus, ..BoardConfig::default() });
+        (sh.bus, sh.gic) = devices.map_err(|e| e.to_string())?;
+        Ok(Machine::new(sh, cpus))
+    }
+
+    /// Set it from any thread to stop [`Machine::run`] within a quantum.
+    pub fn interrupter(&self) -> Arc<AtomicBool> {
+        self.interrupt.clone()
+    }
+
+    /// Run the CPUs of `mask` until virtual time `until` or a stop. CPUs outside the mask do not move.
+    pub fn run(&mut self, until: u64, mask: u32) -> Stop {
+        for i in 0..self.cpus.len() {
+            if mask >> i & 1 != 0 && self.sh.debug.armed() {
+                self.sh.debug.resume(i, self.cpus[i].pc);
+            }
+        }
+        loop {
+            if self.interrupt.swap(false, Ordering::Relaxed) {
+                return Stop::Interrupted;
+            }
+            if self.sh.now >= until {
+                return Stop::Budget;
+            }
+            if self.sh.now >= self.sh.next_event {
+                self.events();
+            }
+            let Some(i) = self.choose(mask) else {
+                // Everybody waits: time jumps to what happens next.
+                match self.next_event() {
+                    u64::MAX => return Stop::Stuck,
+                    t => self.sh.now = t.min(until).max(self.sh.now),
+                }
+                self.sh.next_event = self.sh.now;
+                continue;
+            };
+            if self.cpus[i].power == Power::Idle {
+                return Stop::Wake { cpu: i };
+            }
+            if let Some(stop) = self.turn(i, until) {
+                return stop;
+            }
+        }
+    }
+
+    /// The CPU whose turn it is: the current one while its quantum lasts, else the next that can execute.
+    fn choose(&mut self, mask: u32) -> Option<usize> {
+        let n = self.cpus.len();
+        if self.sh.now >= self.slice_end || self.sh.yielded {
+            self.current = (self.current + 1) % n;
+            self.slice_end = self.sh.now + QUANTUM;
+            self.sh.yielded = false;
+        }
+        for k in 0..n {
+            let i = (self.current + k) % n;
+            if mask >> i & 1 != 0 && self.ready(i) {
+                if k != 0 {
+                    self.current = i;
+                    self.slice_end = self.sh.now + QUANTUM;
+                }
+                return Some(i);
+            }
+        }
+        None
+    }
+
+    /// Whether CPU `i` can execute now; ends its waiting if something woke it.
+    fn ready(&mut self, i: usize) -> bool {
+        let lines = self.sh.gic.lines(i);
+        let cpu = &mut self.cpus[i];
+        let woken = match cpu.power {
+            Power::On => return true,
+            Power::Off => return false,
+            Power::Idle => return lines.irq || lines.fiq,
+            Power::Wfi => exception::wakes(cpu, lines, self.sh.config.has_el2),
+            Power::Wfe => std::mem::take(&mut cpu.event) || exception::wakes(cpu, lines, self.sh.config.has_el2),
+        };
+        if woken {
+            cpu.power = Power::On;
+        }
+        woken
+    }
+
+    /// One turn of CPU `i`, at most to the end of its quantum, the next event, or `until`.
+    fn turn(&mut self, i: usize, until: u64) -> Option<Stop> {
+        let (cpu, sh) = (&mut *self.cpus[i], &mut self.sh);
+        if self.executed != i {
+            // Others have executed since: a store of theirs to what this CPU marked would have cleared its monitor. Clearing it
+            // always is allowed (B2.17: the monitor may be cleared at any time).
+            cpu.monitor = None;
+            self.executed = i;
+        }
+        tlb::drain(cpu, sh);
+        if sh.blocks.crowded() {
+            for c in &mut self.cpus {
+                c.jump = interp::empty_jumps();
+            }
+            self.sh.blocks.collect();
+        }
+        let (cpu, sh) = (&mut *self.cpus[i], &mut self.sh);
+        let mut end = until.min(self.slice_end).min(sh.next_event);
+        if sh.debug.resuming(i) {
+            end = end.min(sh.now + 1);
+        }
+        let begin = sh.now;
+        let stop = loop {
+            if let Some(stop) = Self::before_instruction(cpu, sh) {
+                break Some(stop);
+            }
+            if sh.now >= end {
+                break None;
+            }
+            match interp::execute(cpu, sh, end) {
+                Leave::Time => break None,
+                Leave::Early => {
+                    if let Some(stop) = Self::requests(cpu, sh) {
+                        break stop;
+                    }
+                }
+                Leave::Raised => {
+                    let e = cpu.raised.take().expect("an exception was raised");
+                    if let Some(stop) = Self::take(cpu, sh, &e) {
+                        break Some(stop);
+                    }
+                }
+                Leave::Debug => {
+                    let hit = sh.debug.hit.take().expect("the debugger stopped");
+                    break Some(Stop::Debug { cpu: i, hit });
+                }
+            }
+            if cpu.power != Power::On || sh.yielded || sh.sev || !sh.requests.is_empty() {
+                break None;
+            }
+            end = end.min(sh.next_event);
+        };
+        self.insns[i] += self.sh.now - begin;
+        if self.sh.now > begin && self.sh.debug.resuming(i) {
+            self.sh.debug.moved(i);
+        }
+        if std::mem::take(&mut self.sh.sev) {
+            for c in &mut self.cpus {
+                c.event = true;
+            }
+        }
+        if self.cpus[i].power != Power::On {
+            self.sh.yielded = true;
+        }
+        stop.or_else(|| self.serve(i))
+    }
+
+    /// Interrupts and the illegal state, before CPU executes its next instruction.
+    #[inline]
+    fn before_instruction(cpu: &mut Cpu, sh: &mut Shared) -> Option<Stop> {
+        let lines = sh.gic.lines(cpu.id);
+        if lines != Lines::default() || cpu.get(HCR_EL2) & (7 << 6) != 0 {
+            if let Some(mut e) = exception::pending(cpu, lines, sh.config.has_el2) {
+                e.intid = if e.target == 2 { sh.gic.acknowledge_peek(cpu.id) } else { None };
+                cpu.off = 0;
+                return Self::take(cpu, sh, &e);
+            }
+        }
+        if cpu.pstate.il {
+            exception::illegal_state(cpu);
+            let e = cpu.raised.take().expect("just raised");
+            sh.now += 1;
+            return Self::take(cpu, sh, &e);
+        }
+        None
+    }
+
+    /// Take an exception; a stop if it is an exit that the host side handles or a catchpoint wants.
+    fn take(cpu: &mut Cpu, sh: &mut Shared, e: &exception::Exception) -> Option<Stop> {
+        let from = cpu.pstate.el;
+        let target = exception::take(cpu, sh, e);
+        let tge = cpu.get(HCR_EL2) >> 27 & 1 != 0;
+        if target != 2 || from == 2 || tge {
+            return None;
+        }
+        let record = exit::record(cpu, sh, e, from);
+        let caught = sh.exits.record(record);
+        if sh.config.hosted {
+            Some(Stop::Exit { cpu: cpu.id, caught })
+        } else {
+            caught.then_some(Stop::Caught { cpu: cpu.id, entry: false })
+        }
+    }
+
+    /// What an instruction asked for that stops the turn.
+    fn requests(cpu: &mut Cpu, sh: &mut Shared) -> Option<Option<Stop>> {
+        if std::mem::take(&mut sh.entered) {
+            *sh.exits.entries.entry((cpu.get(VTTBR_EL2) >> 48) as u16).or_insert(0) += 1;
+            if sh.exits.catch_entry {
+                return Some(Some(Stop::Caught { cpu: cpu.id, entry: true }));
+            }
+        }
+        None
+    }
+
+    /// Serve the requests of the firmware.
+    fn serve(&mut self, i: usize) -> Option<Stop> {
+        for r in std::mem::take(&mut self.sh.requests) {
+            match r {
+                Request::CpuOn { cpu, entry, context, el } => self.cpu_on(cpu, entry, context, el),
+                Request::CpuOff => {
+                    self.cpus[i].power = Power::Off;
+                    self.sh.cpu_on[i] = false;
+                }
+                Request::Suspend => self.cpus[i].power = Power::Wfi,
+                Request::SystemOff => return Some(Stop::PowerOff { cpu: i }),
+                Request::SystemReset => return Some(Stop::Reset { cpu: i }),
+            }
+        }
+        None
+    }
+
+    /// Reset CPU `i` and start it at `entry` with `context` in x0 (PSCI CPU_ON).
+    pub fn cpu_on(&mut self, i: usize, entry: u64, context: u64, el: u8) {
+        let cpu = &mut *self.cpus[i];
+        cpu.x = [0; 34];
+        cpu.x[0] = context;
+        cpu.sp = [0; 3];
+        cpu.monitor = None;
+        cpu.event = false;
+        cpu.raised = None;
+        self.sh.registers.reset(cpu);
+        cpu.set_pstate(Pstate::reset(el));
+        cpu.pc = entry;
+        cpu.power = Power::On;
+        crate::context::refresh(cpu, &mut self.sh);
+        self.sh.cpu_on[i] = true;
+    }
+
+    /// Timers and devices whose time has come.
+    fn events(&mut self) {
+        for cpu in &mut self.cpus {
+            crate::dev::timer::update(cpu, self.sh.now, &mut self.sh.gic);
+        }
+        self.sh.bus.events(self.sh.now, &mut self.sh.gic);
+        self.sh.next_event = self.next_event();
+    }
+
+    /// When something happens next without any instruction; never is `u64::MAX`.
+    fn next_event(&self) -> u64 {
+        let timers = self.cpus.iter().filter_map(|c| crate::dev::timer::deadline(c, self.sh.now)).min();
+        let devices = self.sh.bus.deadline();
+        timers.unwrap_or(u64::MAX).min(devices.unwrap_or(u64::MAX))
+    }
+
+    /// Recompute the next event after the timers or devices were changed from outside.
+    pub fn reschedule(&mut self) {
+        self.events();
+    }
+
+    /// Hosted: enter the guest, as ERET at EL2 does.
+    pub fn eret(&mut self, i: usize) {
+        let (cpu, sh) = (&mut *self.cpus[i], &mut self.sh);
+        cpu.power = Power::On;
+        exception::eret(cpu, sh);
+    }
+
+    /// Write RAM from outside, keeping decoded code coherent. False, and nothing written, if some of it is no RAM.
+    pub fn write_pa(&mut self, pa: u64, data: &[u8]) -> bool {
+        let Some(bytes) = self.sh.ram.get_mut(pa, data.len() as u64) else { return false };
+        bytes.copy_from_slice(data);
+        let (mut at, end) = (pa, pa + data.len() as u64);
+        while at < end {
+            let len = (end - at).min(0x1000 - (at & 0xfff));
+            self.sh.blocks.written(at, len);
+            at += len;
+        }
+        true
+    }
+
+    /// Insert a breakpoint: blocks are split there, and no jump cache may know the address.
+    pub fn insert_breakpoint(&mut self, b: Breakpoint) {
+        self.sh.blocks.split(b.va);
+        for c in &mut self.cpus {
+            interp::forget(c, b.va);
+        }
+        self.sh.debug.insert_breakpoint(b);
+    }
+
+    /// Insert a watchpoint: its pages' TLB entries become slow.
+    pub fn insert_watchpoint(&mut self, w: Watchpoint) {
+        self.sh.debug.insert_watchpoint(w);
+        self.refill();
+    }
+
+    /// Remove a watchpoint.
+    pub fn remove_watchpoint(&mut self, w: Watchpoint) {
+        self.sh.debug.remove_watchpoint(w);
+        self.refill();
+    }
+
+    fn refill(&mut self) {
+        for c in &mut self.cpus {
+            tlb::apply(c, tlb::Op::Data);
+        }
+    }
+
+    /// Translate `va` of CPU `i` as EL `el` sees it, telling each step; no side effects, and permissions matter only if `checked`.
+    pub fn walk(
+        &self,
+        i: usize,
+        va: u64,
+        el: u8,
+        purpose: Purpose,
+        write: bool,
+        checked: bool,
+    ) -> (Vec<Step>, Result<Translation, Fault>) {
+        let cpu = &*self.cpus[i];
+        let regime = Regime::of(cpu, regime::kind(cpu, el));
+        let access = Access { checked, ..Access::new(purpose, write, el == 0, cpu.pstate.pan && el != 0) };
+        let mut steps = Vec::new();
+        let done = walk::translate(&regime, &mut ReadOnly(&self.sh.ram), &mut steps, va, access);
+        (steps, done)
+    }
+
+    /// The same for an IPA, by stage 2 alone; None if stage 2 is off.
+    pub fn walk_ipa(&self, i: usize, ipa: u64, write: bool, checked: bool) -> Option<(Vec<Step>, Result<Translation, Fault>)> {
+        let cpu = &*self.cpus[i];
+        let regime = Regime::of(cpu, regime::kind(cpu, 1));
+        let access = Access { checked, ..Access::new(if write { Purpose::Write } else { Purpose::Read }, write, false, false) };
+        let mut steps = Vec::new();
+        let done = walk::translate_ipa(&regime, &mut ReadOnly(&self.sh.ram), &mut steps, ipa, access)?;
+        Some((steps, done))
+    }
+
+    /// What the board's UART has sent since the last call.
+    pub fn take_output(&mut self) -> Vec<u8> {
+        self.sh.bus.take_output()
+    }
+
+    /// Type on the board's UART, now.
+    pub fn push_input(&mut self, data: &[u8]) {
+        self.sh.bus.push_input(data, self.sh.now, &mut self.sh.gic);
+        self.sh.next_event = 0;
+    }
+
+    /// Read a device as CPU `i` would. None: nothing answers.
+    pub fn bus_read(&mut self, i: usize, pa: u64, size: u8) -> Option<u64> {
+        let ctx = DevCtx { now: self.sh.now, cpu: i };
+        self.sh.next_event = 0;
+        self.sh.bus.read(pa, size, ctx, &mut self.sh.gic)
+    }
+
+    /// Write a device as CPU `i` would. None: nothing answers.
+    pub fn bus_write(&mut self, i: usize, pa: u64, size: u8, value: u64) -> Option<()> {
+        let ctx = DevCtx { now: self.sh.now, cpu: i };
+        self.sh.next_event = 0;
+        self.sh.bus.write(pa, size, value, ctx, &mut self.sh.gic)
+    }
+}

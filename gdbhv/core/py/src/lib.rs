@@ -1,0 +1,16 @@
+//! `gdbhv._core`: bindings only. Logic is in `gdbhv-model`, docstrings are in `gdbhv/_core.pyi`.
+#![allow(missing_docs)]
+
+mod convert;
+mod machine;
+mod tables;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    m.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    m.add_class::<machine::Machine>()?;
+    m.add_class::<machine::Interrupter>()?;
+    tables::add(m)
+}

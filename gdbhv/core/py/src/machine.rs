@@ -1,0 +1,353 @@
+//! The machine.
+
+use crate::convert::{self, RegisterArg};
+use gdbhv_model::cpu::{Cpu, Power};
+use gdbhv_model::debug::{Breakpoint, Hit, Scope, Watchpoint};
+use gdbhv_model::inspect::{self, Register};
+use gdbhv_model::machine::{Machine as Model, Stop};
+use gdbhv_model::sysreg;
+use pyo3::exceptions::{PyIndexError, PyKeyError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+
+/// Stops a running machine from any thread.
+#[pyclass(frozen, module = "gdbhv._core")]
+pub struct Interrupter(Arc<AtomicBool>);
+
+#[pymethods]
+impl Interrupter {
+    fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+    fn clear(&self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
+#[pyclass(module = "gdbhv._core")]
+pub struct Machine {
+    model: Model,
+}
+
+impl Machine {
+    fn cpu(&self, i: usize) -> PyResult<&Cpu> {
+        let n = self.model.cpus.len();
+        self.model.cpus.get(i).map(|c| &**c).ok_or_else(|| PyIndexError::new_err(format!("no CPU {i}: there are {n}")))
+    }
+    fn check(&self, i: usize) -> PyResult<usize> {
+        self.cpu(i).map(|_| i)
+    }
+}
+
+#[pymethods]
+impl Machine {
+    #[new]
+    #[pyo3(signature = (*, cpus=1, memory=1 << 30, cpu="max", hosted=true, el2=true))]
+    fn new(cpus: usize, memory: u64, cpu: &str, hosted: bool, el2: bool) -> PyResult<Machine> {
+        let model = Model::build(cpus, memory, cpu, hosted, el2).map_err(PyValueError::new_err)?;
+        Ok(Machine { model })
+    }
+
+    // --- memory
+    fn read_pa<'py>(&self, py: Python<'py>, address: u64, length: u64) -> PyResult<Bound<'py, PyBytes>> {
+        match self.model.sh.ram.get(address, length) {
+            Some(b) => Ok(PyBytes::new(py, b)),
+            None => Err(no_memory(address, length, &self.model)),
+        }
+    }
+    fn write_pa(&mut self, address: u64, data: &[u8]) -> PyResult<()> {
+        if !self.model.write_pa(address, data) {
+            return Err(no_memory(address, data.len() as u64, &self.model));
+        }
+        Ok(())
+    }
+    #[getter]
+    fn ram(&self) -> (u64, u64) {
+        (self.model.sh.ram.base(), self.model.sh.ram.size())
+    }
+
+    // --- registers
+    fn read_register(&mut self, cpu: usize, register: RegisterArg) -> PyResult<u128> {
+        let i = self.check(cpu)?;
+        let m = &mut self.model;
+        inspect::read(&m.cpus[i], &mut m.sh, register.resolve()?).map_err(PyKeyError::new_err)
+    }
+    fn write_register(&mut self, cpu: usize, register: RegisterArg, value: u128) -> PyResult<()> {
+        let i = self.check(cpu)?;
+        let m = &mut self.model;
+        let r = register.resolve()?;
+        inspect::write(&mut m.cpus[i], &mut m.sh, r, value).map_err(PyKeyError::new_err)?;
+        m.reschedule();
+        Ok(())
+    }
+    fn read_core<'py>(&self, py: Python<'py>, cpu: usize) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &inspect::core(self.cpu(cpu)?)))
+    }
+    /// As MRS executed at EL2 would.
+    fn mrs(&mut self, cpu: usize, register: RegisterArg) -> PyResult<u64> {
+        let i = self.check(cpu)?;
+        let Register::System(r) = register.resolve()? else {
+            return Err(PyKeyError::new_err("MRS takes a system register"));
+        };
+        let m = &mut self.model;
+        sysreg::access::el2_read(&m.cpus[i], &mut m.sh, r).map_err(PyKeyError::new_err)
+    }
+    /// As MSR executed at EL2 would.
+    fn msr(&mut self, cpu: usize, register: RegisterArg, value: u64) -> PyResult<()> {
+        let i = self.check(cpu)?;
+        let Register::System(r) = register.resolve()? else {
+            return Err(PyKeyError::new_err("MSR takes a system register"));
+        };
+        let m = &mut self.model;
+        sysreg::access::el2_write(&mut m.cpus[i], &mut m.sh, r, value).map_err(PyKeyError::new_err)?;
+        m.sh.next_event = 0;
+        Ok(())
+    }
+    fn mrs_many(&mut self, cpu: usize, registers: Vec<u16>) -> PyResult<Vec<u64>> {
+        registers.into_iter().map(|r| self.mrs(cpu, RegisterArg::Encoding(r))).collect()
+    }
+    fn msr_many(&mut self, cpu: usize, registers: Vec<u16>, values: Vec<u64>) -> PyResult<()> {
+        if registers.len() != values.len() {
+            return Err(PyValueError::new_err("as many values as registers are needed"));
+        }
+        registers.into_iter().zip(values).try_for_each(|(r, v)| self.msr(cpu, RegisterArg::Encoding(r), v))
+    }
+    fn gprs(&self, cpu: usize) -> PyResult<Vec<u64>> {
+        Ok(self.cpu(cpu)?.x[..31].to_vec())
+    }
+    fn set_gprs(&mut self, cpu: usize, values: Vec<u64>) -> PyResult<()> {
+        let i = self.check(cpu)?;
+        if values.len() != 31 {
+            return Err(PyValueError::new_err("31 values are needed, x0 to x30"));
+        }
+        self.model.cpus[i].x[..31].copy_from_slice(&values);
+        Ok(())
+    }
+    fn vregs(&self, cpu: usize) -> PyResult<Vec<u128>> {
+        Ok(self.cpu(cpu)?.v.to_vec())
+    }
+    fn set_vregs(&mut self, cpu: usize, values: Vec<u128>) -> PyResult<()> {
+        let i = self.check(cpu)?;
+        let values: [u128; 32] =
+            values.try_into().map_err(|_| PyValueError::new_err("32 values are needed, v0 to v31"))?;
+        self.model.cpus[i].v = values;
+        Ok(())
+    }
+
+    // --- running
+    #[pyo3(signature = (until, mask=0xff))]
+    fn run<'py>(&mut self, py: Python<'py>, until: u64, mask: u32) -> PyResult<Bound<'py, PyDict>> {
+        let model = &mut self.model;
+        let stop = py.detach(|| model.run(until, mask));
+        stop_dict(py, &stop)
+    }
+    fn interrupter(&self) -> Interrupter {
+        Interrupter(self.model.interrupter())
+    }
+    #[getter]
+    fn now(&self) -> u64 {
+        self.model.sh.now
+    }
+    #[getter]
+    fn insns(&self) -> Vec<u64> {
+        self.model.insns[..self.model.cpus.len()].to_vec()
+    }
+    #[getter]
+    fn cpus(&self) -> usize {
+        self.model.cpus.len()
+    }
+    fn power(&self, cpu: usize) -> PyResult<&'static str> {
+        Ok(match self.cpu(cpu)?.power {
+            Power::On => "on",
+            Power::Wfi => "wfi",
+            Power::Wfe => "wfe",
+            Power::Off => "off",
+            Power::Idle => "idle",
+        })
+    }
+    fn set_power(&mut self, cpu: usize, power: &str) -> PyResult<()> {
+        let i = self.check(cpu)?;
+        self.model.cpus[i].power = match power {
+            "on" => Power::On,
+            "wfi" => Power::Wfi,
+            "wfe" => Power::Wfe,
+            "off" => Power::Off,
+            "idle" => Power::Idle,
+            p => return Err(PyValueError::new_err(format!("{p:?} is none of on, wfi, wfe, off, idle"))),
+        };
+        Ok(())
+    }
+    #[pyo3(signature = (cpu, entry, context=0, el=1))]
+    fn cpu_on(&mut self, cpu: usize, entry: u64, context: u64, el: u8) -> PyResult<()> {
+        let i = self.check(cpu)?;
+        self.model.cpu_on(i, entry, context, el);
+        Ok(())
+    }
+    fn eret(&mut self, cpu: usize) -> PyResult<()> {
+        let i = self.check(cpu)?;
+        self.model.eret(i);
+        Ok(())
+    }
+    fn end_turn(&mut self) {
+        self.model.sh.yielded = true;
+    }
+    fn irq_lines(&mut self, cpu: usize) -> PyResult<(bool, bool, bool, bool)> {
+        let i = self.check(cpu)?;
+        let l = self.model.sh.gic.lines(i);
+        Ok((l.irq, l.fiq, l.virq, l.vfiq))
+    }
+    fn bus_read(&mut self, cpu: usize, address: u64, size: u8) -> PyResult<u64> {
+        let i = self.check(cpu)?;
+        self.model.bus_read(i, address, size).ok_or_else(|| no_device(address))
+    }
+    fn bus_write(&mut self, cpu: usize, address: u64, size: u8, value: u64) -> PyResult<()> {
+        let i = self.check(cpu)?;
+        self.model.bus_write(i, address, size, value).ok_or_else(|| no_device(address))
+    }
+    fn set_spi(&mut self, intid: u32, level: bool) -> PyResult<()> {
+        if !(32..1020).contains(&intid) {
+            return Err(PyValueError::new_err(format!("INTID {intid} is no SPI: they are 32 to 1019")));
+        }
+        self.model.sh.gic.set_level(intid, None, level);
+        Ok(())
+    }
+
+    // --- translation
+    #[pyo3(signature = (cpu, address, *, el=None, access="read", checked=false))]
+    fn translate<'py>(
+        &self,
+        py: Python<'py>,
+        cpu: usize,
+        address: u64,
+        el: Option<u8>,
+        access: &str,
+        checked: bool,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let i = self.check(cpu)?;
+        let el = el.unwrap_or(self.model.cpus[i].pstate.el);
+        if el > 2 {
+            return Err(PyValueError::new_err(format!("EL{el}: there are EL0, EL1 and EL2")));
+        }
+        let (purpose, write) = convert::purpose(access)?;
+        let (steps, done) = self.model.walk(i, address, el, purpose, write, checked);
+        convert::walk(py, &steps, &done)
+    }
+    #[pyo3(signature = (cpu, ipa, *, access="read", checked=false))]
+    fn translate_ipa<'py>(
+        &self,
+        py: Python<'py>,
+        cpu: usize,
+        ipa: u64,
+        access: &str,
+        checked: bool,
+    ) -> PyResult<Option<Bound<'py, PyDict>>> {
+        let i = self.check(cpu)?;
+        let (_, write) = convert::purpose(access)?;
+        match self.model.walk_ipa(i, ipa, write, checked) {
+            Some((steps, done)) => Ok(Some(convert::walk(py, &steps, &done)?)),
+            None => Ok(None),
+        }
+    }
+
+    // --- debugger
+    #[pyo3(signature = (address, *, hardware=false, vmid=None))]
+    fn insert_breakpoint(&mut self, address: u64, hardware: bool, vmid: Option<u16>) {
+        self.model.insert_breakpoint(Breakpoint { va: address, hardware, scope: scope(vmid) });
+    }
+    #[pyo3(signature = (address, *, hardware=false, vmid=None))]
+    fn remove_breakpoint(&mut self, address: u64, hardware: bool, vmid: Option<u16>) {
+        self.model.sh.debug.remove_breakpoint(Breakpoint { va: address, hardware, scope: scope(vmid) });
+    }
+    #[pyo3(signature = (address, length, *, read=false, write=true, vmid=None))]
+    fn insert_watchpoint(&mut self, address: u64, length: u64, read: bool, write: bool, vmid: Option<u16>) {
+        self.model.insert_watchpoint(Watchpoint { va: address, len: length, read, write, scope: scope(vmid) });
+    }
+    #[pyo3(signature = (address, length, *, read=false, write=true, vmid=None))]
+    fn remove_watchpoint(&mut self, address: u64, length: u64, read: bool, write: bool, vmid: Option<u16>) {
+        self.model.remove_watchpoint(Watchpoint { va: address, len: length, read, write, scope: scope(vmid) });
+    }
+
+    // --- exits
+    fn exit_record<'py>(&self, py: Python<'py>, cpu: usize) -> PyResult<Option<Bound<'py, PyDict>>> {
+        let i = self.check(cpu)?;
+        match self.model.sh.exits.last.get(i) {
+            Some(Some(r)) => Ok(Some(convert::record(py, r)?)),
+            _ => Ok(None),
+        }
+    }
+    fn exit_counts(&self) -> Vec<(u16, u16, String, u64)> {
+        let mut v: Vec<_> = self.model.sh.exits.counts.iter().collect();
+        v.sort();
+        v.into_iter().map(|(&(vmid, class, key), &n)| (vmid, class, gdbhv_model::exit::name(class, key), n)).collect()
+    }
+    #[getter]
+    fn exits(&self) -> u64 {
+        self.model.sh.exits.total
+    }
+    fn clear_exit_counts(&mut self) {
+        self.model.sh.exits.counts.clear();
+    }
+    #[pyo3(signature = (classes, entries=false))]
+    fn catch_exits(&mut self, classes: Vec<u16>, entries: bool) {
+        self.model.sh.exits.catch = classes;
+        self.model.sh.exits.catch_entry = entries;
+    }
+
+    // --- console and reports
+    fn take_output<'py>(&mut self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.model.take_output())
+    }
+    fn push_input(&mut self, data: &[u8]) {
+        self.model.push_input(data);
+    }
+    fn undefined_seen(&mut self) -> Vec<(u64, u32)> {
+        std::mem::take(&mut self.model.sh.undefined_new).iter().map(|n| (n.pc, n.insn)).collect()
+    }
+}
+
+fn scope(vmid: Option<u16>) -> Scope {
+    vmid.map_or(Scope::All, Scope::Vmid)
+}
+
+fn no_device(address: u64) -> PyErr {
+    PyIndexError::new_err(format!("physical {address:#x}: no device answers there"))
+}
+
+fn no_memory(address: u64, length: u64, m: &Model) -> PyErr {
+    let (base, size) = (m.sh.ram.base(), m.sh.ram.size());
+    PyIndexError::new_err(format!(
+        "physical {address:#x} and {length} bytes on: not in RAM, which is {base:#x} to {:#x}",
+        base + size - 1
+    ))
+}
+
+fn stop_dict<'py>(py: Python<'py>, stop: &Stop) -> PyResult<Bound<'py, PyDict>> {
+    let d = PyDict::new(py);
+    let (kind, cpu) = match stop {
+        Stop::Budget => ("budget", None),
+        Stop::Interrupted => ("interrupted", None),
+        Stop::Exit { cpu, caught } => {
+            d.set_item("caught", caught)?;
+            ("exit", Some(cpu))
+        }
+        Stop::Caught { cpu, entry: false } => ("caught", Some(cpu)),
+        Stop::Caught { cpu, entry: true } => ("entry", Some(cpu)),
+        Stop::Wake { cpu } => ("wake", Some(cpu)),
+        Stop::Debug { cpu, hit: Hit::Break(b) } => {
+            d.set_item("address", b.va)?;
+            (if b.hardware { "hwbreak" } else { "swbreak" }, Some(cpu))
+        }
+        Stop::Debug { cpu, hit: Hit::Watch(w, at) } => {
+            d.set_item("address", at)?;
+            (if w.read && w.write { "awatch" } else if w.read { "rwatch" } else { "watch" }, Some(cpu))
+        }
+        Stop::PowerOff { cpu } => ("poweroff", Some(cpu)),
+        Stop::Reset { cpu } => ("reset", Some(cpu)),
+        Stop::Stuck => ("stuck", None),
+    };
+    d.set_item("kind", kind)?;
+    d.set_item("cpu", cpu)?;
+    Ok(d)
+}

@@ -1,0 +1,155 @@
+//! The model's tables as data.
+
+use gdbhv_model::fdt::{self, Conduit, FdtConfig};
+use gdbhv_model::isa::feature;
+use gdbhv_model::shared::Config;
+use gdbhv_model::sysreg::profile::Registers;
+use gdbhv_model::sysreg::{self, Access};
+use gdbhv_model::{effects, exit, isa};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList};
+
+pub fn add(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    m.add_function(wrap_pyfunction!(exit_classes, m)?)?;
+    m.add_function(wrap_pyfunction!(effects_of, m)?)?;
+    m.add_function(wrap_pyfunction!(instructions, m)?)?;
+    m.add_function(wrap_pyfunction!(registers, m)?)?;
+    m.add_function(wrap_pyfunction!(profiles, m)?)?;
+    m.add_function(wrap_pyfunction!(board, m)?)?;
+    m.add_function(wrap_pyfunction!(device_tree, m)?)?;
+    Ok(())
+}
+
+#[pyfunction]
+fn exit_classes(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
+    let list = PyList::empty(py);
+    for c in exit::CLASSES {
+        let d = PyDict::new(py);
+        d.set_item("name", c.name)?;
+        d.set_item("number", c.number)?;
+        d.set_item("kvm", c.kvm)?;
+        d.set_item("what", c.what)?;
+        list.append(d)?;
+    }
+    Ok(list)
+}
+
+#[pyfunction]
+fn effects_of(py: Python<'_>, insn: u32) -> PyResult<Option<Bound<'_, PyDict>>> {
+    let Some(e) = effects::of(insn) else { return Ok(None) };
+    let d = PyDict::new(py);
+    d.set_item("reads", e.reads)?;
+    d.set_item("writes", e.writes)?;
+    d.set_item("v_reads", e.v_reads)?;
+    d.set_item("v_writes", e.v_writes)?;
+    d.set_item("reads_flags", e.reads_flags)?;
+    d.set_item("writes_flags", e.writes_flags)?;
+    d.set_item("loads", e.loads)?;
+    d.set_item("stores", e.stores)?;
+    d.set_item("reads_pc", e.reads_pc)?;
+    d.set_item("branches", e.branches)?;
+    Ok(Some(d))
+}
+
+#[pyfunction]
+fn instructions(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
+    let list = PyList::empty(py);
+    for i in isa::list() {
+        let d = PyDict::new(py);
+        d.set_item("name", i.name)?;
+        d.set_item("pattern", i.pattern)?;
+        d.set_item("feature", i.feature)?;
+        d.set_item("kind", i.kind)?;
+        d.set_item("group", i.group)?;
+        list.append(d)?;
+    }
+    Ok(list)
+}
+
+fn profile(name: &str) -> PyResult<&'static feature::Profile> {
+    feature::profile(name).ok_or_else(|| PyValueError::new_err(format!("no CPU profile is called {name:?}")))
+}
+
+#[pyfunction]
+fn profiles() -> Vec<(&'static str, Vec<&'static str>)> {
+    feature::PROFILES.iter().map(|p| (p.name, p.features.iter().map(|f| f.name()).collect())).collect()
+}
+
+fn level(el: u8) -> Option<u8> {
+    (el != Access::NEVER).then_some(el)
+}
+
+#[pyfunction]
+#[pyo3(signature = (cpu="max"))]
+fn registers<'py>(py: Python<'py>, cpu: &str) -> PyResult<Bound<'py, PyList>> {
+    let config = Config { has_el2: true, hosted: false, features: profile(cpu)?.features };
+    let list = PyList::empty(py);
+    for r in sysreg::list(&Registers::new(&config)) {
+        let d = PyDict::new(py);
+        let access = r.row.access;
+        d.set_item("name", r.row.name)?;
+        d.set_item("encoding", r.row.reg.0)?;
+        d.set_item("group", r.row.group.name())?;
+        d.set_item("el", access.read.min(access.write))?;
+        d.set_item("read", level(access.read))?;
+        d.set_item("write", level(access.write))?;
+        d.set_item("writable", access.write != Access::NEVER)?;
+        d.set_item("bits", 64)?;
+        d.set_item("reset", r.reset)?;
+        d.set_item("write_mask", r.write_mask)?;
+        d.set_item("description", r.row.doc)?;
+        let fields = PyList::empty(py);
+        for f in &r.fields {
+            let e = PyDict::new(py);
+            e.set_item("name", f.name)?;
+            e.set_item("msb", f.hi)?;
+            e.set_item("lsb", f.lo)?;
+            e.set_item("condition", f.condition)?;
+            let values = PyDict::new(py);
+            for (v, n) in &f.values {
+                values.set_item(v, n)?;
+            }
+            e.set_item("values", values)?;
+            fields.append(e)?;
+        }
+        d.set_item("fields", fields)?;
+        list.append(d)?;
+    }
+    Ok(list)
+}
+
+#[pyfunction]
+fn board(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
+    let list = PyList::empty(py);
+    for r in gdbhv_model::board::ROWS {
+        let d = PyDict::new(py);
+        d.set_item("name", r.name)?;
+        d.set_item("base", r.base)?;
+        d.set_item("size", r.size)?;
+        d.set_item("intid", r.spi.map(|n| n + gdbhv_model::board::SPI))?;
+        list.append(d)?;
+    }
+    Ok(list)
+}
+
+#[pyfunction]
+#[pyo3(signature = (*, cpus, memory, bootargs="", initrd=None, psci="hvc", minimal=false))]
+fn device_tree<'py>(
+    py: Python<'py>,
+    cpus: usize,
+    memory: u64,
+    bootargs: &str,
+    initrd: Option<(u64, u64)>,
+    psci: &str,
+    minimal: bool,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let psci = match psci {
+        "hvc" => Conduit::Hvc,
+        "smc" => Conduit::Smc,
+        p => return Err(PyValueError::new_err(format!("PSCI conduit {p:?}: hvc or smc"))),
+    };
+    let devices = if minimal { FdtConfig::MINIMAL } else { FdtConfig::ALL };
+    let config = FdtConfig { cpus, memory, bootargs, initrd, psci, devices };
+    fdt::build(&config).map(|b| PyBytes::new(py, &b)).map_err(|e| PyValueError::new_err(e.to_string()))
+}

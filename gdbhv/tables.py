@@ -1,0 +1,105 @@
+"""The model's tables as Python sees them: registers with their fields, exit classes, the board, instructions.
+
+The truth is in the native module; nothing here spells a register's number or a field's bit again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from gdbhv import _core
+from gdbhv.errors import RegisterError
+
+
+@dataclass(frozen=True)
+class Field:
+    """A named field of a register: bits ``msb`` to ``lsb``; ``values`` names some of its values."""
+
+    name: str
+    msb: int
+    lsb: int
+    values: dict[int, str]
+    condition: str = ""  # when this meaning holds: "", "E2H", "~E2H", or a field of the same register
+
+    @property
+    def mask(self) -> int:
+        """The field's bits, in place."""
+        return ((1 << (self.msb - self.lsb + 1)) - 1) << self.lsb
+
+    def of(self, value: int) -> int:
+        """Return the field of a register's value."""
+        return (value & self.mask) >> self.lsb
+
+
+@dataclass(frozen=True)
+class Register:
+    """A system register: ``encoding`` is its number everywhere (op0:op1:CRn:CRm:op2 in 16 bits)."""
+
+    name: str
+    encoding: int
+    el: int
+    group: str
+    bits: int
+    read: int | None  # the least EL that may read it
+    write: int | None
+    reset: int
+    write_mask: int
+    description: str
+    fields: tuple[Field, ...]
+
+    def field(self, name: str) -> Field:
+        """Return a field by name. :raises gdbhv.errors.RegisterError: there is none."""
+        for f in self.fields:
+            if f.name == name and f.condition != "E2H":
+                return f
+        known = ", ".join(f.name for f in self.fields) or "none"
+        raise RegisterError(f"{self.name}.{name}", f"no such field; its fields: {known}")
+
+
+COLUMNS = "name encoding el group bits read write reset write_mask description".split()
+
+
+@cache
+def registers() -> dict[str, Register]:
+    """All system registers by name."""
+    return {
+        r["name"]: Register(
+            **{k: r[k] for k in COLUMNS},
+            fields=tuple(Field(f["name"], f["msb"], f["lsb"], dict(f["values"]), f["condition"]) for f in r["fields"]),
+        )
+        for r in _core.registers()
+    }
+
+
+def register(name: str) -> Register:
+    """Return a system register by its Arm ARM name, in any case. :raises gdbhv.errors.RegisterError: there is none."""
+    found = registers().get(name.upper())
+    if found is None:
+        raise RegisterError(name, "no such system register")
+    return found
+
+
+def encoding(name: str) -> int:
+    """Return the number of a system register."""
+    return register(name).encoding
+
+
+def encode(name: str, **fields: int) -> int:
+    """Return the value of register ``name`` with ``fields`` set and the rest 0: ``encode("HCR_EL2", VM=1, IMO=1)``."""
+    value = 0
+    for field_name, v in fields.items():
+        f = register(name).field(field_name)
+        value |= (v << f.lsb) & f.mask
+    return value
+
+
+def decode(name: str, value: int) -> dict[str, int]:
+    """Return the fields of a value of register ``name``."""
+    return {f.name: f.of(value) for f in register(name).fields}
+
+
+@cache
+def exit_classes() -> dict[str, _core.ExitClass]:
+    """The exit classes by name."""
+    return {c["name"]: c for c in _core.exit_classes()}
