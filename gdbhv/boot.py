@@ -1,0 +1,137 @@
+"""From files to a machine that is ready to run: the work behind ``gdbhv run``, for libraries and tests too.
+
+    target = boot.hosted(BootConfig(image="Image", initrd="initramfs.cpio.gz", append="console=ttyAMA0"))
+    stop = target.run_all()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gdbhv import _core, image
+from gdbhv.errors import GdbhvError, ImageError
+from gdbhv.hv.host import Host
+from gdbhv.hv.mmio import Pl011, Pl031
+from gdbhv.hv.target import HostTarget
+from gdbhv.hv.vm import Vm
+
+RAM = 0x40000000
+UART = (0x09000000, 33)
+RTC = (0x09010000, 34)
+MIB = 1 << 20
+
+
+@dataclass
+class BootConfig:
+    """What to boot and where; the fields are the options of ``gdbhv run``."""
+
+    image: str | Path | None = None
+    smp: int = 1
+    memory: int = 1 << 30
+    initrd: str | Path | None = None
+    append: str = ""
+    dtb: str | Path | None = None
+    cpu: str = "max"
+    load: list[tuple[str, int]] = field(default_factory=list)
+    entry: int | None = None
+    x0: int | None = None
+    name: str | None = None
+
+
+@dataclass
+class Layout:
+    """What goes where in a guest's memory, and how it starts."""
+
+    pieces: list[tuple[int, bytes]]
+    entry: int
+    x0: int
+    image: image.Image | None
+
+
+def layout(config: BootConfig, *, psci: str, minimal: bool = False) -> Layout:
+    """Place the image, the initial RAM disk, the device tree and further files.
+
+    The device tree is at the start of RAM (behind the image if that is there); the RAM disk is above the image.
+
+    :param psci: conduit, "hvc" or "smc".
+    :raises gdbhv.errors.GdbhvError: something does not fit or overlaps; gdbhv.errors.ImageError: a file is unusable.
+    """
+    pieces: list[tuple[str, int, bytes]] = []
+    loaded = None
+    if config.image is not None:
+        loaded = image.load(config.image, RAM)
+        pieces += [(str(config.image), a, d) for a, d in loaded.segments]
+    end = loaded.end if loaded else RAM
+    initrd = None
+    if config.initrd is not None:
+        try:
+            data = Path(config.initrd).read_bytes()
+        except OSError as e:
+            raise ImageError(str(config.initrd), e.strerror or str(e)) from None
+        start = max(RAM + 128 * MIB if config.memory > 256 * MIB else 0, -(-end // (2 * MIB)) * 2 * MIB)
+        initrd = (start, start + len(data))
+        pieces.append((str(config.initrd), start, data))
+    for path, address in config.load:
+        pieces.append((path, address, image.read_file(path)))
+    if config.dtb is not None:
+        tree = image.patch_dtb(image.load_dtb(config.dtb), str(config.dtb), append=config.append, initrd=initrd)
+    else:
+        tree = _core.device_tree(
+            cpus=config.smp,
+            memory=config.memory,
+            bootargs=config.append,
+            initrd=initrd,
+            psci=psci,  # type: ignore[arg-type]
+            minimal=minimal,
+        )
+    x0 = config.x0
+    if x0 is None:
+        x0 = _place_tree(len(tree), [(a, len(d)) for _, a, d in pieces], RAM + config.memory)
+        pieces.append(("the device tree", x0, tree))
+    _check(pieces, config.memory)
+    entry = config.entry if config.entry is not None else loaded.entry if loaded else RAM
+    return Layout([(a, d) for _, a, d in pieces], entry, x0, loaded)
+
+
+def _place_tree(size: int, taken: list[tuple[int, int]], end: int) -> int:
+    """Find room for the device tree: the start of RAM, or the first 2 MiB boundary behind something."""
+    candidates = [RAM, *sorted(-(-(a + n) // (2 * MIB)) * 2 * MIB for a, n in taken)]
+    for start in candidates:
+        if start + size <= end and all(start + size <= a or a + n <= start for a, n in taken):
+            return start
+    raise GdbhvError("no room for the device tree: give the machine more memory (--memory)")
+
+
+def _check(pieces: list[tuple[str, int, bytes]], memory: int) -> None:
+    for what, a, data in pieces:
+        if a < RAM or a + len(data) > RAM + memory:
+            raise GdbhvError(
+                f"{what}: {a:#x} to {a + len(data):#x} is not in RAM, which is {RAM:#x} to {RAM + memory:#x}; --memory gives more"
+            )
+    ordered = sorted((a, a + len(d), what) for what, a, d in pieces if d)
+    for (_, end, first), (start, _, second) in zip(ordered, ordered[1:], strict=False):
+        if start < end:
+            raise GdbhvError(f"{first} and {second} overlap at {start:#x}; --load FILE@ADDR or another link address mends it")
+
+
+def add_vm(host: Host, config: BootConfig, output: Callable[[bytes], None]) -> Vm:
+    """Make a VM on ``host`` as ``config`` says, ready to run; what it prints goes to ``output``."""
+    plan = layout(config, psci="hvc")
+    vm = host.create_vm(config.name, vcpus=config.smp)
+    vm.add_memory(RAM, config.memory)
+    vm.add_device(UART[0], Pl011(output), UART[1])
+    vm.add_device(RTC[0], Pl031(lambda: host.machine.now), RTC[1])
+    for address, data in plan.pieces:
+        vm.write(address, data)
+    vm.start(plan.entry, plan.x0)
+    return vm
+
+
+def hosted(config: BootConfig, output: Callable[[bytes], None], *, vms: int = 1) -> HostTarget:
+    """Make a hosted machine with ``vms`` VMs of the same configuration, and return it as a debugger's target."""
+    host = Host(cpus=config.smp, memory=vms * config.memory, cpu=config.cpu)
+    for _ in range(vms):
+        add_vm(host, config, output)
+    return HostTarget(host)

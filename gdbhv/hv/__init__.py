@@ -1,0 +1,7 @@
+"""The hypervisor: what KVM does for a guest, in Python, to be read.
+
+Reading order: :mod:`~gdbhv.hv.stage2` (tables in the machine's memory), :mod:`~gdbhv.hv.vm` (memory slots, devices, vCPUs),
+:mod:`~gdbhv.hv.vcpu` (the context that is switched), :mod:`~gdbhv.hv.exits` (one small handler for each class of exit),
+:mod:`~gdbhv.hv.vgic` (the virtual interrupt controller), :mod:`~gdbhv.hv.sched` (who runs where),
+:mod:`~gdbhv.hv.host` (the loop, and the debugger's view).
+"""

@@ -1,0 +1,194 @@
+"""The host: creates VMs on a machine, runs them, handles their exits, and shows them to a debugger.
+
+    host = Host(cpus=2, memory=1 << 30)
+    vm = host.create_vm("guest", vcpus=2)
+    vm.add_memory(0x40000000, 512 << 20)
+    ...
+    vm.start(entry, x0)
+    print(host.run_to_end())
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from gdbhv import _core
+from gdbhv.errors import GdbhvError
+from gdbhv.hv import exits
+from gdbhv.hv.sched import KICK_SGI, Scheduler
+from gdbhv.hv.stage2 import PAGE
+from gdbhv.hv.vcpu import Vcpu
+from gdbhv.hv.vgic import GICD_BASE, GICR_BASE, GICR_STRIDE
+from gdbhv.hv.vm import Vm
+from gdbhv.tables import encode, register
+
+if TYPE_CHECKING:
+    from gdbhv._core import ExitRecord
+
+PPI_VTIMER, PPI_HTIMER, PPI_MAINTENANCE = 27, 26, 25
+
+# What KVM sets for a guest (nVHE; Arm ARM D24.2.49 HCR_EL2).
+TRAPS = {
+    "HCR_EL2": "VM SWIO PTW FMO IMO AMO FB TWI TWE TID3 TSC TIDCP TACR TSW RW".split(),
+    "MDCR_EL2": "TPM TPMCR TDA TDOSA TDRA".split(),
+    "CPTR_EL2": ["TTA"],
+}
+BSU_INNER = 1
+
+
+def trap_bits(name: str) -> int:
+    """The bits of :data:`TRAPS` for register ``name``; those of features that the machine lacks do not exist."""
+    known = {f.name for f in register(name).fields}
+    return encode(name, **{f: 1 for f in TRAPS[name] if f in known})
+
+
+class Host:
+    """A hypervisor on a machine of its own.
+
+    :param cpus: physical CPUs, 1 to 8.
+    :param memory: bytes of memory for guests; the hypervisor adds what it needs for itself.
+    :param cpu: profile of the CPUs, "max" or "cortex-a57".
+    :param block_mappings: map guest memory in 2 MiB blocks where possible (else in 4 KiB pages only).
+    """
+
+    OWN_MEMORY = 64 << 20
+
+    def __init__(self, *, cpus: int = 1, memory: int = 1 << 30, cpu: str = "max", block_mappings: bool = True) -> None:
+        self.machine = _core.Machine(cpus=cpus, memory=memory + self.OWN_MEMORY, cpu=cpu, hosted=True)
+        self.block_mappings = block_mappings
+        base, size = self.machine.ram
+        self._free, self._own_end, self._end = base, base + self.OWN_MEMORY, base + size
+        self._guests = self._own_end
+        self.has_pan = bool(self.machine.read_register(0, "ID_AA64MMFR1_EL1") >> 20 & 15)
+        self.handlers: dict[str, exits.Handler] = dict(exits.HANDLERS)
+        self.vms: list[Vm] = []
+        self.scheduler = Scheduler(self)
+        self.handling: int | None = None  # the CPU whose exit is being handled
+        self.on_exit: list[Callable[[Vcpu, ExitRecord], None]] = []
+        self._cptr = trap_bits("CPTR_EL2") | 0x33FF & ~0x400  # RES1 bits of E2H = 0
+        self._fp_trap = encode("CPTR_EL2", TFP=1)
+        for i in range(cpus):
+            self._prepare(i)
+
+    # --- setting up
+
+    def _prepare(self, cpu: int) -> None:
+        """What a hypervisor sets once on each CPU."""
+        m = self.machine
+        m.msr(cpu, "HCR_EL2", encode("HCR_EL2", BSU=BSU_INNER) | trap_bits("HCR_EL2"))
+        # 40 bits of IPA from level 1 (SL0 = 1), 4 KiB, write-back tables, 48 bits of PA
+        m.msr(cpu, "VTCR_EL2", encode("VTCR_EL2", T0SZ=24, SL0=1, IRGN0=1, ORGN0=1, SH0=3, PS=5) | 1 << 31)
+        m.msr(cpu, "MDCR_EL2", trap_bits("MDCR_EL2"))
+        m.msr(cpu, "CPTR_EL2", self._cptr | self._fp_trap)
+        m.msr(cpu, "HSTR_EL2", 1 << 15)
+        m.msr(cpu, "CNTHCTL_EL2", encode("CNTHCTL_EL2", EL1PCTEN=1))
+        m.msr(cpu, "VPIDR_EL2", m.mrs(cpu, "MIDR_EL1"))
+        m.msr(cpu, "ICC_SRE_EL2", 0xF)
+        # The physical interrupt controller: timers, maintenance and kicks for the hypervisor; EOI drops priority only.
+        m.bus_write(cpu, GICD_BASE, 4, 0x12)  # CTLR: ARE, group 1
+        redist = GICR_BASE + cpu * GICR_STRIDE
+        m.bus_write(cpu, redist + 0x14, 4, 0)  # WAKER: awake
+        mine = sum(1 << n for n in (PPI_VTIMER, PPI_HTIMER, PPI_MAINTENANCE, KICK_SGI))
+        m.bus_write(cpu, redist + 0x10080, 4, mine)  # IGROUPR0: group 1
+        m.bus_write(cpu, redist + 0x10100, 4, mine)  # ISENABLER0
+        m.msr(cpu, "ICC_PMR_EL1", 0xFF)
+        m.msr(cpu, "ICC_CTLR_EL1", 2)  # EOImode
+        m.msr(cpu, "ICC_IGRPEN1_EL1", 1)
+        m.msr(cpu, "ICH_HCR_EL2", 1)
+        m.set_power(cpu, "idle")
+
+    def allocate(self, size: int, align: int | None = None) -> int:
+        """Return the physical address of ``size`` zeroed bytes, aligned to ``align`` (default: to the size). Tables and whatever is
+        smaller than a guest's memory come from the hypervisor's own part of RAM.
+
+        :raises gdbhv.errors.GdbhvError: the machine has no memory left.
+        """
+        align = align or size
+        own = align == size and size <= 16 * PAGE
+        start = -(-(self._free if own else self._guests) // align) * align
+        end = self._own_end if own else self._end
+        if start + size > end:
+            raise GdbhvError(f"{size:#x} bytes are not left in the machine's memory: give it more (memory=, --memory)")
+        if own:
+            self._free = start + size
+        else:
+            self._guests = start + size
+        return start
+
+    def create_vm(self, name: str | None = None, *, vcpus: int = 1) -> Vm:
+        """Make a VM with ``vcpus`` vCPUs and no memory yet."""
+        vmid = len(self.vms) + 1
+        vm = Vm(self, vmid, name or f"vm{vmid}", vcpus)
+        self.vms.append(vm)
+        for v in vm.vcpus:
+            self.scheduler.add(v)
+        return vm
+
+    # --- contexts
+
+    def load(self, vcpu: Vcpu, cpu: int) -> None:
+        """Put a vCPU on a CPU; its FP registers trap once, as KVM's lazy switch has it."""
+        vcpu.load(cpu)
+        self.machine.msr(cpu, "CPTR_EL2", self._cptr | self._fp_trap)
+
+    def enable_fp(self, vcpu: Vcpu) -> None:
+        """Stop trapping FP and SIMD for the vCPU on its CPU."""
+        assert vcpu.cpu is not None
+        self.machine.msr(vcpu.cpu, "CPTR_EL2", self._cptr)
+
+    def interrupt_for(self, vcpu: Vcpu) -> bool:
+        """Whether a vCPU has an interrupt to wake up for."""
+        if vcpu.vm.vgic.has_pending(vcpu):
+            return True
+        return vcpu.cpu is not None and self.machine.irq_lines(vcpu.cpu)[2]
+
+    # --- physical interrupts
+
+    def interrupt_on(self, cpu: int) -> None:
+        """Acknowledge what is pending on ``cpu`` and do what it asks for."""
+        m = self.machine
+        intid = m.mrs(cpu, "ICC_IAR1_EL1") & 0xFFFFFF
+        if intid >= 1020:
+            return
+        m.msr(cpu, "ICC_EOIR1_EL1", intid)
+        vcpu = self.scheduler.loaded[cpu]
+        if intid == PPI_VTIMER and vcpu is not None:
+            # The guest's own timer: it stays active in the physical controller until the guest deactivates it (ICH_LR.HW).
+            vcpu.vm.vgic.pend(vcpu, intid, physical=intid)
+            return
+        if intid == PPI_HTIMER:
+            m.msr(cpu, "CNTHP_CTL_EL2", 0)
+            self.scheduler.slice_ended(cpu)
+        m.msr(cpu, "ICC_DIR_EL1", intid)
+
+    # --- running
+
+    def handle_exit(self, cpu: int) -> None:
+        """Handle the exit of ``cpu`` and schedule it again."""
+        vcpu = self.scheduler.loaded[cpu]
+        assert vcpu is not None
+        record = self.machine.exit_record(cpu)
+        assert record is not None
+        self.handling = cpu
+        self.scheduler.in_guest[cpu] = False
+        vcpu.exits += 1
+        vcpu.vm.vgic.sync(vcpu)
+        for observer in self.on_exit:
+            observer(vcpu, record)
+        name = record["name"]
+        handler = self.handlers.get(name.partition(":")[0]) or self.handlers.get(record["class"], exits.undefined)
+        handler(vcpu, record)
+        self.handling = None
+        self.scheduler.schedule(cpu)
+
+    def wake(self, cpu: int) -> None:
+        """An interrupt is pending for idle ``cpu``."""
+        self.handling = cpu
+        self.interrupt_on(cpu)
+        self.handling = None
+        self.scheduler.schedule(cpu)
+
+    def running(self) -> list[Vm]:
+        """The VMs that have not ended."""
+        return [vm for vm in self.vms if vm.stopped is None]

@@ -1,0 +1,129 @@
+"""Emulated devices of a VM: a stage 2 data abort on an address that a device claims becomes a call of its ``read`` or ``write``.
+
+A device of your own is a subclass of :class:`MmioDevice` and one line, ``vm.add_device(0x0a004000, MyDevice())``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gdbhv.hv.vm import Vm
+
+
+class MmioDevice:
+    """Something behind a range of IPAs. Offsets and sizes are in bytes; sizes are 1, 2, 4 or 8."""
+
+    name = "device"
+    size = 0x1000
+
+    def __init__(self) -> None:
+        self.vm: Vm | None = None
+        self.intid: int | None = None
+
+    def read(self, offset: int, size: int) -> int:
+        """Return what a load sees."""
+        raise NotImplementedError
+
+    def write(self, offset: int, size: int, value: int) -> None:
+        """Take what a store brings."""
+        raise NotImplementedError
+
+    def set_irq(self, level: bool) -> None:
+        """Set the level of the device's interrupt line (the INTID given to ``Vm.add_device``)."""
+        if self.vm is None or self.intid is None:
+            raise ValueError(f"{self.name} has no interrupt: give an INTID to add_device")
+        self.vm.vgic.set_spi(self.intid, level)
+
+
+class Pl011(MmioDevice):
+    """Arm PrimeCell UART (PL011, Arm DDI 0183): transmits at once, receives what :meth:`receive` is given.
+
+    :param output: called with each run of bytes that the guest sends.
+    """
+
+    name = "pl011"
+    ID = (0x11, 0x10, 0x14, 0x00, 0x0D, 0xF0, 0x05, 0xB1)
+    RX, TX, RT = 1 << 4, 1 << 5, 1 << 6  # interrupt bits of IMSC, RIS, MIS, ICR
+
+    def __init__(self, output: Callable[[bytes], None]) -> None:
+        super().__init__()
+        self._output = output
+        self._fifo = bytearray()
+        self._raw = 0
+        # offset: value of the registers that only store
+        self._plain = {0x20: 0, 0x24: 0, 0x28: 0, 0x2C: 0, 0x30: 0x300, 0x34: 0x12, 0x38: 0, 0x48: 0}
+
+    def receive(self, data: bytes) -> None:
+        """Type ``data`` on the guest's terminal."""
+        self._fifo += data
+        self._raw |= self.RX | self.RT
+        self._line()
+
+    def _line(self) -> None:
+        if self.intid is not None:
+            self.set_irq(bool(self._raw & self._plain[0x38]))
+
+    def read(self, offset: int, size: int) -> int:
+        if offset == 0x18:  # FR: transmitter always empty; receiver empty or not
+            return 0x80 if self._fifo else 0x90
+        if offset == 0x00:  # DR
+            value = self._fifo.pop(0) if self._fifo else 0
+            if not self._fifo:
+                self._raw &= ~(self.RX | self.RT)
+            self._line()
+            return value
+        if offset == 0x3C:
+            return self._raw
+        if offset == 0x40:
+            return self._raw & self._plain[0x38]
+        if offset >= 0xFE0:
+            return self.ID[(offset - 0xFE0) >> 2 & 7]
+        return self._plain.get(offset, 0)
+
+    def write(self, offset: int, size: int, value: int) -> None:
+        if offset == 0x00:  # DR
+            self._output(bytes([value & 0xFF]))
+            self._raw |= self.TX
+            if self._plain[0x38] & self.TX:
+                self._line()
+        elif offset == 0x44:  # ICR
+            self._raw &= ~value
+            self._line()
+        elif offset in self._plain:
+            self._plain[offset] = value & 0xFFFF
+            if offset == 0x38:
+                self._raw |= self.TX
+                self._line()
+
+
+class Pl031(MmioDevice):
+    """Arm PrimeCell real-time clock (PL031, Arm DDI 0224), counting virtual seconds from ``epoch``.
+
+    :param now: returns virtual nanoseconds.
+    """
+
+    name = "pl031"
+    ID = (0x31, 0x10, 0x04, 0x00, 0x0D, 0xF0, 0x05, 0xB1)
+
+    def __init__(self, now: Callable[[], int], epoch: int = 1767225600) -> None:  # 2026-01-01
+        super().__init__()
+        self._now = now
+        self._offset = epoch
+        self._plain = {0x04: 0, 0x08: 0, 0x10: 0}
+
+    def read(self, offset: int, size: int) -> int:
+        if offset == 0x00:  # DR
+            return (self._offset + self._now() // 10**9) & 0xFFFFFFFF
+        if offset == 0x0C:  # CR: always running
+            return 1
+        if offset >= 0xFE0:
+            return self.ID[(offset - 0xFE0) >> 2 & 7]
+        return self._plain.get(offset, 0)
+
+    def write(self, offset: int, size: int, value: int) -> None:
+        if offset == 0x08:  # LR
+            self._offset = value - self._now() // 10**9
+        if offset in self._plain:
+            self._plain[offset] = value

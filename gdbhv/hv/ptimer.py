@@ -1,0 +1,58 @@
+"""The guest's EL1 physical timer, emulated: CNTHCTL_EL2.EL1PCEN is 0, so that its registers exit (Arm ARM D11.2.4)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gdbhv.hv.vcpu import Vcpu
+
+TICK = 16  # nanoseconds of one count at CNTFRQ_EL0 = 62.5 MHz
+PPI = 30
+ENABLE, IMASK, ISTATUS = 1, 2, 4
+
+
+class PhysicalTimer:
+    """CNTP_CTL_EL0, CNTP_CVAL_EL0 and CNTP_TVAL_EL0 of one vCPU; the hypervisor's timer tells when it fires."""
+
+    def __init__(self, vcpu: Vcpu) -> None:
+        self._vcpu = vcpu
+        self._control = 0
+        self._compare = 0
+
+    def _count(self) -> int:
+        return self._vcpu.machine.now // TICK
+
+    def read(self, name: str) -> int:
+        """Return a register of the timer."""
+        if name == "CNTP_CVAL_EL0":
+            return self._compare
+        if name == "CNTP_TVAL_EL0":
+            return (self._compare - self._count()) & 0xFFFFFFFF
+        fired = self._control & ENABLE and self._count() >= self._compare
+        return self._control | (ISTATUS if fired else 0)
+
+    def write(self, name: str, value: int) -> None:
+        """Write a register of the timer."""
+        if name == "CNTP_CVAL_EL0":
+            self._compare = value
+        elif name == "CNTP_TVAL_EL0":
+            signed = (value & 0xFFFFFFFF) - ((value & 0x80000000) << 1)
+            self._compare = (self._count() + signed) & ((1 << 64) - 1)
+        else:
+            self._control = value & (ENABLE | IMASK)
+        self.check(self._vcpu)
+
+    def deadline(self) -> int | None:
+        """When it fires, in nanoseconds; None if it is off, masked, or has fired."""
+        if self._control & 3 != ENABLE or self._count() >= self._compare:
+            return None
+        return self._compare * TICK
+
+    def check(self, vcpu: Vcpu) -> None:
+        """Set the level of its interrupt."""
+        irq = vcpu.vm.vgic.irq(PPI, vcpu)
+        level = self._control & 3 == ENABLE and self._count() >= self._compare
+        if irq.level != level:
+            irq.level = level
+            vcpu.vm.vgic.changed(irq)

@@ -1,0 +1,132 @@
+"""Trapped system registers: what KVM's ``sys_regs.c`` does, as one table of names.
+
+An access that no row serves is undefined to the guest, and noted in ``Vm.trace``.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Callable
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from gdbhv.tables import registers
+
+if TYPE_CHECKING:
+    from gdbhv._core import ExitRecord
+    from gdbhv.hv.vcpu import Vcpu
+
+# read(vcpu, name) -> value; write(vcpu, name, value)
+Read = Callable[["Vcpu", str], int]
+Write = Callable[["Vcpu", str, int], None]
+
+
+def hardware(vcpu: Vcpu, name: str) -> int:
+    """The CPU's own value: ID registers describe what the machine implements."""
+    assert vcpu.cpu is not None
+    return vcpu.machine.mrs(vcpu.cpu, name)
+
+
+def zero(vcpu: Vcpu, name: str) -> int:
+    """Reads as zero."""
+    return 0
+
+
+def ignore(vcpu: Vcpu, name: str, value: int) -> None:
+    """Writes are ignored."""
+
+
+def to_hardware(vcpu: Vcpu, name: str, value: int) -> None:
+    """The guest's own register: trapped only to be seen (HCR_EL2.TVM)."""
+    assert vcpu.cpu is not None
+    vcpu.machine.msr(vcpu.cpu, name, value)
+
+
+def without_features(vcpu: Vcpu, name: str) -> int:
+    """An ID register without what the guest does not get: EL2 and the PMU."""
+    value = hardware(vcpu, name)
+    for field_name in HIDDEN.get(name, ()):
+        value &= ~registers()[name].field(field_name).mask
+    return value
+
+
+HIDDEN = {"ID_AA64PFR0_EL1": ("EL2",), "ID_AA64DFR0_EL1": ("PMUVer", "PMSVer", "TraceVer")}
+
+
+def send_sgi(vcpu: Vcpu, name: str, value: int) -> None:
+    """ICC_SGI1R_EL1: an interrupt to other vCPUs of the VM."""
+    vcpu.vm.vgic.send_sgi(vcpu, value)
+
+
+# (name or glob, read, write); the first that matches serves.
+TABLE: list[tuple[str, Read | None, Write | None]] = [
+    ("ID_*", without_features, None),
+    ("MVFR*", hardware, None),
+    ("REVIDR_EL1", hardware, None),
+    ("AIDR_EL1", hardware, None),
+    ("CCSIDR_EL1", hardware, None),
+    ("CLIDR_EL1", hardware, None),
+    ("CSSELR_EL1", hardware, to_hardware),
+    ("CTR_EL0", hardware, None),
+    ("ACTLR_EL1", zero, ignore),
+    ("ICC_SGI1R_EL1", None, send_sgi),
+    ("ICC_ASGI1R_EL1", None, ignore),
+    ("ICC_SGI0R_EL1", None, ignore),
+    ("ICC_SRE_EL1", hardware, ignore),
+    ("SCTLR_EL1", hardware, to_hardware),
+    ("TCR_EL1", hardware, to_hardware),
+    ("TTBR?_EL1", hardware, to_hardware),
+    ("MAIR_EL1", hardware, to_hardware),
+    ("AMAIR_EL1", hardware, to_hardware),
+    ("AFSR?_EL1", hardware, to_hardware),
+    ("ESR_EL1", hardware, to_hardware),
+    ("FAR_EL1", hardware, to_hardware),
+    ("CONTEXTIDR_EL1", hardware, to_hardware),
+    ("CPACR_EL1", hardware, to_hardware),
+    ("CNTP_*", lambda v, n: v.ptimer.read(n), lambda v, n, x: v.ptimer.write(n, x)),
+    ("PM*", zero, ignore),  # no PMU: ID_AA64DFR0_EL1 says so
+    # Debug and OS lock: no hardware breakpoints for guests yet, so the registers read as zero and ignore writes.
+    ("MDSCR_EL1", zero, ignore),
+    ("MDCCINT_EL1", zero, ignore),
+    ("MDCCSR_EL0", zero, None),
+    ("MDRAR_EL1", zero, None),
+    ("OSLAR_EL1", None, ignore),
+    ("OSLSR_EL1", lambda v, n: 1 << 3, None),
+    ("OSDLR_EL1", zero, ignore),
+    ("OSECCR_EL1", zero, ignore),
+    ("OSDTR*", zero, ignore),
+    ("DBG*", zero, ignore),
+    ("LOR*", zero, ignore),
+    ("ERRIDR_EL1", zero, None),
+]
+
+
+@lru_cache(maxsize=None)
+def row(name: str) -> tuple[Read | None, Write | None]:
+    """Return the functions that serve register ``name``."""
+    for pattern, read, write in TABLE:
+        if fnmatch.fnmatchcase(name, pattern):
+            return read, write
+    return None, None
+
+
+def emulate(vcpu: Vcpu, exit: ExitRecord) -> None:
+    """Serve one trapped access and go on behind it, or make it undefined."""
+    kind, _, name = exit["name"].partition(":")
+    rt = exit["esr"] >> 5 & 31
+    if kind == "sysinsn":
+        if name.startswith(("DC_", "DC ", "IC_", "IC ")):
+            vcpu.skip()  # the machine's caches are coherent: maintenance by set and way has nothing to do
+            return
+    else:
+        read, write = row(name)
+        if kind == "sysreg.read" and read is not None:
+            vcpu.set_x(rt, read(vcpu, name))
+            vcpu.skip()
+            return
+        if kind == "sysreg.write" and write is not None:
+            write(vcpu, name, vcpu.x(rt))
+            vcpu.skip()
+            return
+    vcpu.vm.trace.append(f"{exit['pc']:#x}: {exit['name']} is not emulated: undefined instruction injected")
+    vcpu.inject_undefined()

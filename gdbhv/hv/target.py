@@ -1,0 +1,376 @@
+"""The debugger's view of a :class:`~gdbhv.hv.host.Host`: one process for each VM, its vCPUs as threads, on a CPU or not.
+
+A vCPU that has exited and waits for its handler is shown as it was in the guest: PC and PSTATE are ELR_EL2 and SPSR_EL2.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from gdbhv.errors import GdbhvError, MemoryError_, RegisterError
+from gdbhv.hv.host import Host
+from gdbhv.hv.vcpu import Vcpu, VcpuState
+from gdbhv.hv.vm import Vm
+from gdbhv.target import Action, CatchEvents, Process, Space, Stop, StopKind, Thread, ThreadId
+
+if TYPE_CHECKING:
+    from gdbhv._core import ExitRecord
+
+FOREVER = (1 << 64) - 1
+ENTRY = 0x1200  # the number of an entry
+
+
+@dataclass(frozen=True)
+class Catcher:
+    """A catchpoint: ``wants`` says whether an exit (or an entry) of a vCPU stops the machine."""
+
+    wants: Callable[[ThreadId, ExitRecord], bool]
+    classes: frozenset[int] | None = None  # numbers that may match; None: any
+    entries: bool = False
+
+
+@dataclass
+class HostTarget:
+    """A host as a :class:`gdbhv.target.Target`."""
+
+    host: Host
+    catchers: dict[Any, Catcher] = field(default_factory=dict)
+    describe: Callable[[ThreadId, ExitRecord], str] = lambda thread, record: record["name"]
+
+    def __post_init__(self) -> None:
+        self.machine = self.host.machine
+        self._interrupter = self.machine.interrupter()
+        self._pending: int | None = None  # a CPU whose exit was reported and not handled yet
+        self._entering: tuple[Vcpu, ExitRecord] | None = None
+
+    # --- who is there
+
+    def vm(self, pid: int) -> Vm:
+        """Return the VM that is process ``pid``."""
+        if not 1 <= pid <= len(self.host.vms):
+            raise GdbhvError(f"no process {pid}: VMs are 1 to {len(self.host.vms)}")
+        return self.host.vms[pid - 1]
+
+    def vcpu(self, thread: ThreadId) -> Vcpu:
+        """Return the vCPU that is ``thread``."""
+        vcpus = self.vm(thread.pid).vcpus
+        if not 1 <= thread.tid <= len(vcpus):
+            raise GdbhvError(f"no thread {thread}: vCPUs of this VM are 1 to {len(vcpus)}")
+        return vcpus[thread.tid - 1]
+
+    def thread_of(self, vcpu: Vcpu) -> ThreadId:
+        """Return the thread that a vCPU is."""
+        return ThreadId(vcpu.vm.vmid, vcpu.index + 1)
+
+    def processes(self) -> Sequence[Process]:
+        """See :class:`gdbhv.target.Target`."""
+        return [
+            Process(vm.vmid, vm.name, tuple(self._thread(v) for v in vm.vcpus)) for vm in self.host.vms if vm.stopped is None
+        ]
+
+    def _thread(self, v: Vcpu) -> Thread:
+        spsr = self._pstate(v)
+        mode = f"EL{spsr >> 2 & 3}{'h' if spsr & 1 else 't'}"
+        where = f"on CPU {v.cpu}" if v.cpu is not None else "descheduled"
+        if v.state is VcpuState.OFF:
+            extra = "off"
+        elif v.state is VcpuState.WAITING:
+            extra = f"waiting in WFI, {where}, VMID={v.vm.vmid}"
+        else:
+            extra = f"{mode}, {where}, VMID={v.vm.vmid}"
+        return Thread(self.thread_of(v), f"vcpu{v.index}", extra, v.cpu, v.state is not VcpuState.OFF)
+
+    # --- registers
+
+    def _in_guest(self, v: Vcpu) -> bool:
+        """Whether the CPU's own PC and PSTATE are the guest's."""
+        return v.cpu is not None and self.host.scheduler.in_guest[v.cpu] and v.cpu != self._pending
+
+    def _pstate(self, v: Vcpu) -> int:
+        return self.machine.read_register(v.cpu, "cpsr") if self._in_guest(v) and v.cpu is not None else v.read("SPSR_EL2")
+
+    def _place(self, v: Vcpu, register: str) -> str:
+        """The name under which the CPU has a guest's ``register`` while it is out of the guest."""
+        if register == "sp":
+            spsr = v.read("SPSR_EL2")
+            return "SP_EL1" if spsr >> 2 & 3 == 1 and spsr & 1 else "SP_EL0"
+        return {"pc": "ELR_EL2", "cpsr": "SPSR_EL2"}.get(register, register)
+
+    @contextlib.contextmanager
+    def loaded(self, v: Vcpu) -> Iterator[int]:
+        """Have ``v`` on a CPU for the body, and everything as before afterwards; yields the CPU."""
+        if v.cpu is not None:
+            yield v.cpu
+            return
+        cpu, scheduler = v.home, self.host.scheduler
+        other = scheduler.loaded[cpu]
+        guest = scheduler.in_guest[cpu]
+        saved = {r: self.machine.read_register(cpu, r) for r in ("pc", "cpsr", "sp")}
+        if guest:
+            raise GdbhvError(f"{v.name} is not on a CPU now, and CPU {cpu} is inside another guest")
+        if other is not None:
+            other.save()
+        v.load(cpu)
+        try:
+            yield cpu
+        finally:
+            v.save()
+            if other is not None:
+                other.load(cpu)
+            for r, value in saved.items():
+                self.machine.write_register(cpu, r, value)
+
+    def read_register(self, thread: ThreadId, register: str | int) -> int:
+        """See :class:`gdbhv.target.Target`."""
+        v = self.vcpu(thread)
+        if isinstance(register, str):
+            register = register if register.isupper() else register.lower()
+            if register.upper() in v.sys and v.cpu is None:
+                return v.sys[register.upper()]
+            if not self._in_guest(v):
+                register = self._place(v, register)
+                if v.cpu is None:
+                    if register in v.sys:
+                        return v.sys[register]
+                    if register[:1] == "x" and register[1:].isdigit():
+                        return v.gprs[int(register[1:])]
+                    if register[:1] == "v" and register[1:].isdigit():
+                        return v.vregs[int(register[1:])]
+        try:
+            with self.loaded(v) as cpu:
+                return self.machine.read_register(cpu, register)
+        except KeyError as e:
+            raise RegisterError(register, str(e.args[0])) from None
+
+    def write_register(self, thread: ThreadId, register: str | int, value: int) -> None:
+        """See :class:`gdbhv.target.Target`."""
+        v = self.vcpu(thread)
+        if isinstance(register, str):
+            register = register if register.isupper() else register.lower()
+            if not self._in_guest(v):
+                register = self._place(v, register)
+                if v.cpu is None:
+                    if register in v.sys:
+                        v.sys[register] = value
+                        return
+                    if register[:1] == "x" and register[1:].isdigit():
+                        v.gprs[int(register[1:])] = value
+                        return
+        try:
+            with self.loaded(v) as cpu:
+                self.machine.write_register(cpu, register, value)
+        except KeyError as e:
+            raise RegisterError(register, str(e.args[0])) from None
+
+    def read_core(self, thread: ThreadId) -> bytes:
+        """See :class:`gdbhv.target.Target`."""
+        v = self.vcpu(thread)
+        if self._in_guest(v) and v.cpu is not None:
+            return self.machine.read_core(v.cpu)
+        gprs = v.gprs if v.cpu is None else self.machine.gprs(v.cpu)
+        words = [*gprs, *(self.read_register(thread, r) for r in ("sp", "pc"))]
+        return b"".join(w.to_bytes(8, "little") for w in words) + self._pstate(v).to_bytes(8, "little")[:4]
+
+    # --- memory
+
+    def read_memory(self, thread: ThreadId, address: int, length: int, space: Space = Space.VA) -> bytes:
+        """See :class:`gdbhv.target.Target`."""
+        out = b""
+        while len(out) < length:
+            n = min(length - len(out), 0x1000 - (address & 0xFFF))
+            try:
+                pa = self._physical(thread, address, space)
+                out += self.machine.read_pa(pa, n)
+            except (MemoryError_, IndexError) as e:
+                if out:
+                    return out
+                raise e if isinstance(e, MemoryError_) else MemoryError_(address, str(e)) from None
+            address += n
+        return out
+
+    def write_memory(self, thread: ThreadId, address: int, data: bytes, space: Space = Space.VA) -> None:
+        """See :class:`gdbhv.target.Target`."""
+        pieces = []
+        at = 0
+        while at < len(data):
+            n = min(len(data) - at, 0x1000 - (address + at & 0xFFF))
+            pieces.append((self._physical(thread, address + at, space), data[at : at + n]))
+            self.machine.read_pa(pieces[-1][0], n)
+            at += n
+        for pa, piece in pieces:
+            self.machine.write_pa(pa, piece)
+
+    def _physical(self, thread: ThreadId, address: int, space: Space) -> int:
+        """Where an address is in the machine; memory slots count as mapped, whether touched yet or not."""
+        if space is Space.PA:
+            return address
+        v = self.vcpu(thread)
+        if space is Space.VA:
+            with self.loaded(v) as cpu:
+                found = self.machine.translate(cpu, address, el=1)
+            if "ipa" not in found:
+                raise MemoryError_(address, found["fault"])
+            ipa = found["ipa"]
+        else:
+            ipa = address
+        pa = v.vm.pa(ipa)
+        if pa is None:
+            what = f"IPA {ipa:#x} is " + ("a device" if v.vm.device(ipa) else "neither memory nor a device")
+            raise MemoryError_(address, f"{what} of {v.vm.name}; devices are not read for a debugger")
+        return pa
+
+    # --- breakpoints and catchpoints
+
+    def insert_breakpoint(self, pid: int, kind: int, address: int, length: int) -> None:
+        """See :class:`gdbhv.target.Target`."""
+        vmid = self.vm(pid).vmid
+        if kind < 2:
+            self.machine.insert_breakpoint(address, hardware=kind == 1, vmid=vmid)
+        else:
+            self.machine.insert_watchpoint(address, length, read=kind in (3, 4), write=kind in (2, 4), vmid=vmid)
+
+    def remove_breakpoint(self, pid: int, kind: int, address: int, length: int) -> None:
+        """See :class:`gdbhv.target.Target`."""
+        vmid = self.vm(pid).vmid
+        if kind < 2:
+            self.machine.remove_breakpoint(address, hardware=kind == 1, vmid=vmid)
+        else:
+            self.machine.remove_watchpoint(address, length, read=kind in (3, 4), write=kind in (2, 4), vmid=vmid)
+
+    def catch_exits(self, pid: int, events: CatchEvents) -> None:
+        """See :class:`gdbhv.target.Target`."""
+        self.catchers.pop(("exits", pid), None)
+        self.catchers.pop(("entries", pid), None)
+        for key, numbers, entries in (("exits", events.exits, False), ("entries", events.entries, True)):
+            if numbers is None or numbers:
+                classes = None if numbers is None else frozenset(numbers)
+                self.catchers[key, pid] = Catcher(
+                    lambda t, r, c=classes: t.pid == pid and (c is None or r["number"] in c),  # type: ignore[misc]
+                    classes,
+                    entries,
+                )
+
+    def _caught(self, v: Vcpu, record: ExitRecord, *, entry: bool) -> bool:
+        if not self.catchers:
+            return False
+        thread = self.thread_of(v)
+        return any(c.entries == entry and c.wants(thread, record) for c in self.catchers.values())
+
+    # --- running
+
+    def interrupt(self) -> None:
+        """See :class:`gdbhv.target.Target`."""
+        self._interrupter.set()
+
+    def run(self, actions: Sequence[Action], max_insns: int | None = None) -> Stop:
+        """See :class:`gdbhv.target.Target`."""
+        start = self.machine.now
+        moving = [self.vcpu(a.thread) for a in actions]
+        moving = [v for v in moving if v.vm.stopped is None]
+        first = self.thread_of(moving[0]) if moving else ThreadId(1, 1)
+        stepping = next((a for a in actions if a.step), None)
+        self.host.scheduler.allow(None if len(moving) == sum(len(vm.vcpus) for vm in self.host.vms) else moving)
+        until = FOREVER if max_insns is None else start + max_insns
+        if stepping is not None:
+            return self._step(self.vcpu(stepping.thread), stepping, until)
+        if not moving or max_insns == 0:
+            return self._nothing(first)
+        return self._go(until, first) or Stop(StopKind.BUDGET, first)
+
+    def _nothing(self, thread: ThreadId) -> Stop:
+        stop = self.machine.run(self.machine.now, 0)
+        kind = StopKind.INTERRUPT if stop["kind"] == "interrupted" else StopKind.BUDGET
+        return Stop(kind, thread)
+
+    def _go(self, until: int, thread: ThreadId) -> Stop | None:
+        """Run until a stop, or None at ``until``."""
+        scheduler = self.host.scheduler
+        if self._pending is not None:
+            stop = self._handle(self._pending)
+            if stop is not None:
+                return stop
+        scheduler.resume()
+        while True:
+            stop_ = self.machine.run(until, scheduler.mask())
+            kind, cpu = stop_["kind"], stop_.get("cpu")
+            if kind == "exit":
+                assert cpu is not None
+                v = scheduler.loaded[cpu]
+                record = self.machine.exit_record(cpu)
+                assert v is not None
+                assert record is not None
+                scheduler.in_guest[cpu] = False
+                if self._caught(v, record, entry=False):
+                    self._pending = cpu
+                    return Stop(StopKind.EXIT, self.thread_of(v), exit=dict(record), text=self.describe(self.thread_of(v), record))
+                stop = self._handle(cpu)
+                if stop is not None:
+                    return stop
+            elif kind == "wake":
+                assert cpu is not None
+                self.host.wake(cpu)
+            elif kind == "budget":
+                return None
+            elif kind == "interrupted":
+                return Stop(StopKind.INTERRUPT, self._current(thread))
+            elif kind == "stuck":
+                return Stop(
+                    StopKind.CRASH, self._current(thread), text="every vCPU waits or is off, and no interrupt is to come"
+                )
+            else:
+                assert cpu is not None
+                v = scheduler.loaded[cpu]
+                assert v is not None
+                return Stop(StopKind(kind), self.thread_of(v), address=stop_.get("address"))
+
+    def _handle(self, cpu: int) -> Stop | None:
+        """Handle the exit of a CPU; a stop if its VM ended by it, or if the entry after it is wanted."""
+        v = self.host.scheduler.loaded[cpu]
+        record = self.machine.exit_record(cpu)
+        assert v is not None
+        assert record is not None
+        self._pending = None
+        self.host.handle_exit(cpu)
+        thread = self.thread_of(v)
+        if v.vm.stopped is not None:
+            kind = {"poweroff": StopKind.POWEROFF, "reset": StopKind.RESET}.get(v.vm.stopped, StopKind.CRASH)
+            return Stop(kind, thread, text=v.vm.stopped)
+        if self._caught(v, record, entry=True):
+            return Stop(StopKind.ENTRY, thread, exit=dict(record), text=f"back in {v.vm.name} after {record['name']}")
+        return None
+
+    def _current(self, default: ThreadId) -> ThreadId:
+        """The thread to report for a stop that is nobody's: one that is executing."""
+        for v in self.host.scheduler.loaded:
+            if v is not None and v.vm.stopped is None and v.state is VcpuState.READY:
+                return self.thread_of(v)
+        return default
+
+    def _step(self, v: Vcpu, action: Action, until: int) -> Stop:
+        """Execute instructions of one vCPU: one, or while its PC is in the range."""
+        thread = self.thread_of(v)
+        while True:
+            stop = self._one(v, until)
+            if stop is not None:
+                return stop
+            if action.range is None or not action.range[0] <= self.read_register(thread, "pc") < action.range[1]:
+                return Stop(StopKind.STEP, thread)
+            if self.machine.now >= until:
+                return Stop(StopKind.BUDGET, thread)
+
+    def _one(self, v: Vcpu, until: int) -> Stop | None:
+        """Execute one instruction of ``v``; exits on the way are handled."""
+        thread = self.thread_of(v)
+        before = self.read_register(thread, "pc")
+        while True:
+            executed = sum(self.machine.insns)
+            goal = FOREVER if v.state is VcpuState.WAITING else min(self.machine.now + 1, until)
+            stop = self._go(goal, thread)
+            if stop is not None:
+                return stop
+            moved = self.read_register(thread, "pc") != before
+            if moved or (sum(self.machine.insns) > executed and self._in_guest(v)) or self.machine.now >= until:
+                return None

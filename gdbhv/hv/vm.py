@@ -1,0 +1,171 @@
+"""A VM: memory slots, emulated devices, vCPUs, hypercalls, and the stage 2 tables that isolate it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gdbhv.errors import GdbhvError, MemoryError_
+from gdbhv.hv.mmio import MmioDevice
+from gdbhv.hv.stage2 import BLOCK, IPA_BITS, PAGE, Stage2
+from gdbhv.hv.vcpu import Vcpu, VcpuState
+from gdbhv.hv.vgic import Vgic
+
+if TYPE_CHECKING:
+    from gdbhv._core import Machine
+    from gdbhv.hv.host import Host
+
+
+@dataclass(frozen=True)
+class Slot:
+    """``size`` bytes of guest memory: IPA ``ipa`` is PA ``pa``."""
+
+    ipa: int
+    pa: int
+    size: int
+    writable: bool = True
+
+    def __contains__(self, ipa: int) -> bool:
+        return self.ipa <= ipa < self.ipa + self.size
+
+
+Hypercall = Callable[[Vcpu], int | None]
+
+
+class Vm:
+    """One virtual machine. Made by :meth:`gdbhv.hv.host.Host.create_vm`."""
+
+    def __init__(self, host: Host, vmid: int, name: str, vcpus: int) -> None:
+        self.host = host
+        self.machine: Machine = host.machine
+        self.vmid = vmid
+        self.name = name
+        self.has_pan = host.has_pan
+        self.cntvoff = 0
+        self.slots: list[Slot] = []
+        self.devices: list[tuple[int, MmioDevice]] = []
+        self.hypercalls: dict[int, Hypercall] = {}
+        self.stage2 = Stage2(self.machine, host.allocate)
+        self.vcpus = [Vcpu(self, i) for i in range(vcpus)]
+        self.vgic = Vgic(self)
+        self.stopped: str | None = None  # why the VM ended, if it has
+        self.trace: list[str] = []
+
+    def __repr__(self) -> str:
+        return f"<VM {self.vmid} {self.name!r}: {len(self.vcpus)} vCPUs>"
+
+    @property
+    def vttbr(self) -> int:
+        """VTTBR_EL2: the root of stage 2, tagged with the VMID."""
+        return self.vmid << 48 | self.stage2.root
+
+    # --- memory
+
+    def add_memory(self, ipa: int, size: int, *, writable: bool = True) -> Slot:
+        """Give the VM ``size`` bytes of memory at ``ipa``; stage 2 maps them when they are touched.
+
+        :raises gdbhv.errors.GdbhvError: not whole pages, or it overlaps another slot.
+        """
+        if ipa % PAGE or size % PAGE or size <= 0 or (ipa + size) >> IPA_BITS:
+            raise GdbhvError(f"memory slot {ipa:#x}+{size:#x}: whole 4 KiB pages below {1 << IPA_BITS:#x} are needed")
+        for s in self.slots:
+            if ipa < s.ipa + s.size and s.ipa < ipa + size:
+                raise GdbhvError(f"memory slot {ipa:#x}+{size:#x} overlaps {s.ipa:#x}+{s.size:#x}")
+        slot = Slot(ipa, self.host.allocate(size, align=BLOCK if size >= BLOCK else PAGE), size, writable)
+        self.slots.append(slot)
+        return slot
+
+    def slot(self, ipa: int) -> Slot | None:
+        """Return the memory slot that ``ipa`` is in."""
+        for s in self.slots:
+            if ipa in s:
+                return s
+        return None
+
+    def pa(self, ipa: int) -> int | None:
+        """Return the physical address behind ``ipa``, mapped or not yet."""
+        s = self.slot(ipa)
+        return None if s is None else s.pa + (ipa - s.ipa)
+
+    def read(self, ipa: int, length: int) -> bytes:
+        """Read guest memory. :raises gdbhv.errors.MemoryError_: some of it is no memory of this VM."""
+        return b"".join(self.machine.read_pa(pa, n) for pa, n in self._pieces(ipa, length))
+
+    def write(self, ipa: int, data: bytes) -> None:
+        """Write guest memory. :raises gdbhv.errors.MemoryError_: some of it is no memory of this VM."""
+        pieces = list(self._pieces(ipa, len(data)))
+        at = 0
+        for pa, n in pieces:
+            self.machine.write_pa(pa, data[at : at + n])
+            at += n
+
+    def _pieces(self, ipa: int, length: int) -> list[tuple[int, int]]:
+        pieces = []
+        while length > 0:
+            s = self.slot(ipa)
+            if s is None:
+                raise MemoryError_(ipa, f"no memory of {self.name} at this IPA")
+            n = min(length, s.ipa + s.size - ipa)
+            pieces.append((s.pa + ipa - s.ipa, n))
+            ipa, length = ipa + n, length - n
+        return pieces
+
+    def map_touched(self, ipa: int) -> bool:
+        """Map what a stage 2 fault at ``ipa`` needs: the 2 MiB block around it where slot and alignment allow, else the page.
+        False if no slot has it."""
+        s = self.slot(ipa)
+        if s is None:
+            return False
+        block = ipa & -BLOCK
+        fits = s.ipa <= block and block + BLOCK <= s.ipa + s.size and (s.pa - s.ipa) % BLOCK == 0
+        size = BLOCK if fits and self.host.block_mappings else PAGE
+        base = ipa & -size
+        self.stage2.map(base, s.pa + base - s.ipa, size, write=s.writable)
+        return True
+
+    # --- devices and hypercalls
+
+    def add_device(self, ipa: int, device: MmioDevice, intid: int | None = None) -> MmioDevice:
+        """Put an emulated device at ``ipa``; ``intid`` is its interrupt (an SPI, 32 and up).
+
+        :raises gdbhv.errors.GdbhvError: it overlaps memory or another device.
+        """
+        for base, d in self.devices:
+            if ipa < base + d.size and base < ipa + device.size:
+                raise GdbhvError(f"device {device.name} at {ipa:#x} overlaps {d.name} at {base:#x}")
+        for s in self.slots:
+            if ipa < s.ipa + s.size and s.ipa < ipa + device.size:
+                raise GdbhvError(f"device {device.name} at {ipa:#x} overlaps memory at {s.ipa:#x}")
+        device.vm, device.intid = self, intid
+        self.devices.append((ipa, device))
+        return device
+
+    def device(self, ipa: int) -> tuple[MmioDevice, int] | None:
+        """Return the device at ``ipa`` and the offset in it."""
+        for base, d in self.devices:
+            if base <= ipa < base + d.size:
+                return d, ipa - base
+        return None
+
+    def hypercall(self, function: int) -> Callable[[Hypercall], Hypercall]:
+        """Decorate a function that serves SMCCC call ``function`` (w0 of HVC or SMC #0). What it returns goes to x0."""
+
+        def add(f: Hypercall) -> Hypercall:
+            self.hypercalls[function] = f
+            return f
+
+        return add
+
+    # --- life
+
+    def start(self, entry: int, x0: int = 0) -> None:
+        """Make vCPU 0 ready at ``entry`` with ``x0``."""
+        self.vcpus[0].reset(entry, x0)
+        self.vcpus[0].state = VcpuState.READY
+
+    def stop(self, why: str) -> None:
+        """End the VM: no vCPU of it executes again."""
+        self.stopped = why
+        for v in self.vcpus:
+            v.state = VcpuState.OFF
