@@ -194,12 +194,14 @@ cause timer_interrupt                       // [HCR_EL2.IMO]: the interrupt that
     b       wait_for_interrupt
     .size zoo_timer_interrupt, . - zoo_timer_interrupt
 
+    .type wait_for_interrupt, %function
 wait_for_interrupt:
     adrp    x1, last_intid
 1:  ldr     w0, [x1, #:lo12:last_intid]
     cbz     w0, 1b
     str     wzr, [x1, #:lo12:last_intid]
     ret
+    .size wait_for_interrupt, . - wait_for_interrupt
 
 /* ---- what a guest handles alone: no exits ---- */
 cause own_event                             // the event register is set: WFE neither waits nor exits
