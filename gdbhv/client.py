@@ -180,7 +180,7 @@ class GdbSession:
         self._text: list[str] = []  # printed since the last command
         self._last_words: list[str] = []
         self._process = subprocess.Popen(
-            [path, "-q", "-nx", "--interpreter=mi3"],
+            [path, "-q", "-nx", "--interpreter=mi"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -7,7 +7,9 @@ Source: GDB manual appendix F "The GDB Agent Expression Mechanism".
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from gdbhv.errors import GdbhvError, PacketError
 from gdbhv.rsp.tdesc import Description
@@ -41,22 +43,30 @@ _CONSTANT = {0x22: 1, 0x23: 2, 0x24: 4, 0x25: 8}  # const8 to const64: bytes
 _EXT, _IF_GOTO, _GOTO, _REG, _END, _DUP, _POP, _ZERO_EXT, _SWAP, _PICK, _ROT = (
     0x16, 0x20, 0x21, 0x26, 0x27, 0x28, 0x29, 0x2A, 0x2B, 0x32, 0x33,
 )  # fmt: skip
+_PRINTF = 0x34  # nargs (1 byte), length (2), a format of that length with its NUL
 _OPERAND = {_EXT: 1, _ZERO_EXT: 1, _PICK: 1, _IF_GOTO: 2, _GOTO: 2, _REG: 2, **_CONSTANT}
 _KNOWN = {*_BINARY, *_UNARY, *_REFERENCE, *_OPERAND, _END, _DUP, _POP, _SWAP, _ROT}
+_CONVERSION = re.compile(r"%(?:%|([-+ #0]*\d*(?:\.\d+)?)(hh|h|ll|l|z|j|t)?([diouxXcsp]))")
+_ESCAPE = re.compile(r"\\([0-7]{1,3}|.)", re.DOTALL)
+_ESCAPES = {"a": "\a", "b": "\b", "e": "\x1b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+_STRING_LIMIT = 512  # bytes of a %s
 
 
 class AgentError(GdbhvError):
     """An expression without a value: a division by zero, a stack that is empty, an endless loop."""
 
 
-def check(code: bytes) -> None:
-    """Refuse an expression that cannot be evaluated here.
+def check(code: bytes, *, printf: bool = False) -> None:
+    """Refuse an expression that cannot be evaluated here; only a breakpoint's command may print.
 
     :raises PacketError: it has an unknown operation, or is cut off.
     """
     position = 0
     while position < len(code):
         operation = code[position]
+        if operation == _PRINTF and printf:
+            position += 4 + int.from_bytes(code[position + 2 : position + 4], "big")
+            continue
         if operation not in _KNOWN:
             raise PacketError(
                 "Z", f"agent expressions have no operation 0x{operation:02x} here: use a condition of GDB's own"
@@ -66,10 +76,15 @@ def check(code: bytes) -> None:
         raise PacketError("Z", "the agent expression is cut off")
 
 
-def evaluate(code: bytes, read_register: Callable[[int], int], read_memory: Callable[[int, int], bytes]) -> int:
-    """Return the value of a checked expression.
+def evaluate(
+    code: bytes,
+    read_register: Callable[[int], int],
+    read_memory: Callable[[int, int], bytes],
+    say: Callable[[str], None] | None = None,
+) -> int:
+    """Return the value of a checked expression; 0 if it leaves none.
 
-    ``read_register`` takes a number of the target description, ``read_memory`` an address and a length.
+    ``read_register`` takes a number of the target description, ``read_memory`` an address and a length; ``say`` prints.
 
     :raises GdbhvError: it has no value: memory that cannot be read, a division by zero.
     """
@@ -84,8 +99,14 @@ def evaluate(code: bytes, read_register: Callable[[int], int], read_memory: Call
         position += 1 + size
         try:
             if operation == _END:
-                return stack[-1]
-            if operation in _CONSTANT:
+                return stack[-1] if say is None else 0
+            if operation == _PRINTF and say is not None:
+                length = int.from_bytes(code[position + 1 : position + 3], "big")
+                del stack[-2:]  # function and channel
+                arguments = [stack.pop() for _ in range(code[position])]
+                say(_format(code[position + 3 : position + 2 + length].decode("utf-8", "replace"), arguments, read_memory))
+                position += 3 + length
+            elif operation in _CONSTANT:
                 stack.append(operand)
             elif operation == _REG:
                 stack.append(read_register(operand) & _MASK)
@@ -124,6 +145,35 @@ def _shuffle(stack: list[int], operation: int, operand: int) -> None:
             stack[-3:] = [stack[-1], stack[-3], stack[-2]]
 
 
+def _format(text: str, arguments: list[int], read_memory: Callable[[int, int], bytes]) -> str:
+    """Do what C's printf does with integers and strings; GDB leaves the format's backslashes to us."""
+    values = iter(arguments)
+
+    def convert(match: re.Match[str]) -> str:
+        flags, size, letter = match.groups()
+        if letter is None:
+            return "%"
+        value = next(values, 0)
+        if letter == "s":
+            return f"%{flags}s" % read_memory(value, _STRING_LIMIT).partition(b"\0")[0].decode("utf-8", "replace")
+        if letter == "c":
+            return chr(value & 0xFF)
+        if letter == "p":
+            return f"{value:#x}"
+        bits = {"hh": 8, "h": 16, None: 32}.get(size, 64)
+        value &= (1 << bits) - 1
+        if letter in "di" and value >> (bits - 1):
+            value -= 1 << bits
+        return f"%{flags}{letter}" % value
+
+    return _CONVERSION.sub(convert, _ESCAPE.sub(_unescape, text))
+
+
+def _unescape(match: re.Match[str]) -> str:
+    letter = match.group(1)
+    return chr(int(letter, 8) & 0xFF) if letter[0] in "01234567" else _ESCAPES.get(letter, letter)
+
+
 def _load(address: int, size: int, read_memory: Callable[[int, int], bytes]) -> int:
     data = read_memory(address, size)
     if len(data) != size:
@@ -143,23 +193,33 @@ def _divide(a: int, b: int) -> tuple[int, int]:
     return quotient, a - quotient * b
 
 
-Breakpoints = Mapping[tuple[int, int, int, int], tuple[bytes, ...]]
-"""The conditions of each breakpoint: (pid, kind, address, length)."""
+@dataclass(frozen=True)
+class Program:
+    """What a Z packet brings along: the stop is reported if a condition holds and there are no commands."""
+
+    conditions: tuple[bytes, ...] = ()
+    commands: tuple[bytes, ...] = ()
+
+
+Breakpoints = Mapping[tuple[int, int, int, int], Program]
+"""The program of each breakpoint: (pid, kind, address, length)."""
 
 _PC = slice(32 * 8, 33 * 8)  # in read_core()'s answer
 _KINDS = {StopKind.SW_BREAK: 0, StopKind.HW_BREAK: 1}
 
 
-def condition_holds(stop: Stop, breakpoints: Breakpoints, target: Target, description: Description) -> bool:
-    """Tell whether GDB is to see a stop: it is at no breakpoint, or at one without a condition or with one that is true.
+def reported(
+    stop: Stop, breakpoints: Breakpoints, target: Target, description: Description, say: Callable[[str], None]
+) -> bool:
+    """Tell whether GDB is to see a stop, and run the commands of its breakpoint if it has some.
 
-    :raises GdbhvError: the condition has no value.
+    :raises GdbhvError: a condition or a command has no value.
     """
     if stop.kind not in _KINDS:
         return True
     pc = int.from_bytes(target.read_core(stop.thread)[_PC], "little")
-    conditions = breakpoints.get((stop.thread.pid, _KINDS[stop.kind], pc, 4))
-    if not conditions:
+    program = breakpoints.get((stop.thread.pid, _KINDS[stop.kind], pc, 4))
+    if program is None or program == Program():
         return True
 
     def register(number: int) -> int:
@@ -170,4 +230,8 @@ def condition_holds(stop: Stop, breakpoints: Breakpoints, target: Target, descri
     def memory(address: int, length: int) -> bytes:
         return target.read_memory(stop.thread, address, length)
 
-    return any(evaluate(code, register, memory) for code in conditions)
+    if program.conditions and not any(evaluate(code, register, memory) for code in program.conditions):
+        return False
+    for code in program.commands:
+        evaluate(code, register, memory, say)
+    return not program.commands

@@ -20,7 +20,7 @@ from enum import Enum
 
 from gdbhv.errors import GdbhvError, PacketError
 from gdbhv.rsp import registry
-from gdbhv.rsp.agent import condition_holds
+from gdbhv.rsp.agent import Program, reported
 from gdbhv.rsp.codec import ThreadSpec, thread_id
 from gdbhv.rsp.framing import PACKET_SIZE, Framer, Signal, frame
 from gdbhv.rsp.stop import exit_number, exited_reply, stop_reply
@@ -83,7 +83,7 @@ class Session:
         self.outcome: Outcome | None = None
         self.features: dict[str, str] = {}  # what the client said in its last qSupported
         self.detached: set[int] = set()
-        self.breakpoints: dict[tuple[int, int, int, int], tuple[bytes, ...]] = {}  # (pid, kind, address, length): conditions
+        self.breakpoints: dict[tuple[int, int, int, int], Program] = {}  # (pid, kind, address, length)
         self.catches: dict[int, CatchEvents | None] = {}  # pid: QCatchSyscalls; None: all
         self.continue_thread: ThreadSpec = ThreadSpec(-1, -1)
         self.threads_document = b""  # of qXfer:threads, while it is read
@@ -288,10 +288,10 @@ class Session:
         if stop.kind is StopKind.POWEROFF and stop.thread.pid in self.detached and self._threads:
             return Run(tuple(action for action in run.actions if action.thread.pid != stop.thread.pid), brief=False)
         try:
-            if not condition_holds(stop, self.breakpoints, self.target, self.shared.description):
+            if not reported(stop, self.breakpoints, self.target, self.shared.description, self.say):
                 return Run(run.actions, brief=False)  # the owner may have to hear a Ctrl-C in between
         except GdbhvError as error:
-            self.say(f"the breakpoint stops, since its condition has no value: {error}\n")
+            self.say(f"the breakpoint stops, since its condition or command has no value: {error}\n")
         return None
 
     def _break(self) -> None:

@@ -16,15 +16,15 @@ _WATCH_LIMIT = 1 << 16  # bytes
 _LIMIT = 1 << 16  # breakpoints of one session
 
 
-@packet("Z", features="swbreak+;hwbreak+;ConditionalBreakpoints+", text_errors=True)
+@packet("Z", features="swbreak+;hwbreak+;ConditionalBreakpoints+;BreakpointCommands+", text_errors=True)
 def insert(session: Session, args: bytes) -> bytes:
-    """A second insertion replaces the conditions of the first."""
+    """A second insertion replaces the conditions and commands of the first."""
     row = _row(session, args)
-    conditions = _conditions(args.split(b";")[1:])
+    program = _program(args.split(b";")[1:])
     if len(session.breakpoints) >= _LIMIT:
         raise PacketError("Z", f"more than {_LIMIT} breakpoints")
     session.target.insert_breakpoint(*row)
-    session.breakpoints[row] = conditions
+    session.breakpoints[row] = program
     return b"OK"
 
 
@@ -50,17 +50,31 @@ def _row(session: Session, args: bytes) -> tuple[int, int, int, int]:
     return session.general.pid, kind, address, length
 
 
-def _conditions(options: list[bytes]) -> tuple[bytes, ...]:
-    """Parse ``X len,bytecode``, several without anything in between: the stop is reported if one of them is true."""
-    found: list[bytes] = []
+def _program(options: list[bytes]) -> agent.Program:
+    """Parse ``;X len,bytecode`` (conditions) and ``;cmds:persist,X len,bytecode``, several without anything in between.
+
+    Commands last as long as the session: persist, which would let them print with no debugger there, is not looked at.
+    """
+    conditions: list[bytes] = []
+    commands: list[bytes] = []
     for option in options:
-        if not option.startswith(b"X"):
-            raise PacketError("Z", "commands of breakpoints run in GDB, not here: set dprintf-style gdb")
-        for text in option[1:].split(b"X"):
-            length, _, code_text = text.partition(b",")
-            code = codec.data(code_text)
-            if len(code) != codec.number(length):
-                raise PacketError("Z", "the condition's length is wrong")
-            agent.check(code)
-            found.append(code)
-    return tuple(found)
+        if option.startswith(b"cmds:"):
+            commands += _expressions(option[5:].partition(b",")[2], printf=True)
+        else:
+            conditions += _expressions(option, printf=False)
+    return agent.Program(tuple(conditions), tuple(commands))
+
+
+def _expressions(text: bytes, *, printf: bool) -> list[bytes]:
+    first, *rest = text.split(b"X")
+    if first or not rest:
+        raise PacketError("Z", "what follows a breakpoint is no agent expression")
+    found = []
+    for piece in rest:
+        length, _, code_text = piece.partition(b",")
+        code = codec.data(code_text)
+        if len(code) != codec.number(length):
+            raise PacketError("Z", "the length of an agent expression is wrong")
+        agent.check(code, printf=printf)
+        found.append(code)
+    return found

@@ -135,3 +135,113 @@ fn affinity_info(_: &mut Cpu, sh: &mut Shared, [target, level, _]: [u64; 3]) -> 
     }
     !cpus.iter().any(|&n| sh.cpu_on[n]) as i64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shared::Config;
+
+    const RAM: u64 = 0x4000_0000;
+
+    /// Four CPUs of which the first is on.
+    fn board() -> (Cpu, Shared) {
+        let config = Config {
+            has_el2: true,
+            hosted: false,
+            features: crate::isa::feature::Features::ALL,
+        };
+        let mut sh = Shared::new(config, RAM, 1 << 20);
+        sh.gic = crate::dev::gic::Gic::new(4);
+        sh.cpu_on[0] = true;
+        (Cpu::new(0, 2), sh)
+    }
+    fn call_with(cpu: &mut Cpu, sh: &mut Shared, id: u32, args: [u64; 3]) -> i64 {
+        cpu.x[0] = 0xdead_0000_0000_0000 | id as u64; // only W0 counts
+        cpu.x[1..4].copy_from_slice(&args);
+        call(cpu, sh);
+        cpu.x[0] as i64
+    }
+
+    /// Function, X1 to X3, result; in order on one board.
+    #[rustfmt::skip]
+    const CALLS: &[(u32, [u64; 3], i64)] = &[
+        (0x8400_0000, [0, 0, 0], 0x1_0001),
+        (0xc400_0000, [0, 0, 0], NOT_SUPPORTED),
+        (0x8000_0000, [0, 0, 0], NOT_SUPPORTED), // SMCCC_VERSION
+        (0x8400_0005, [0, 0, 0], NOT_SUPPORTED), // MIGRATE
+        (0x8400_0006, [0, 0, 0], 2),
+        (0x8400_000a, [0x8400_0000, 0, 0], 0),
+        (0x8400_000a, [0xc400_0003, 0, 0], 0),
+        (0x8400_000a, [0x8000_0000, 0, 0], NOT_SUPPORTED),
+        (0x8400_000a, [0xc400_000e, 0, 0], NOT_SUPPORTED), // SYSTEM_SUSPEND
+        (0xc400_0004, [0, 0, 0], 0),
+        (0xc400_0004, [1, 0, 0], 1),
+        (0xc400_0004, [4, 0, 0], INVALID_PARAMETERS),
+        (0xc400_0004, [7, 1, 0], 0),
+        (0xc400_0004, [0x100, 1, 0], INVALID_PARAMETERS),
+        (0xc400_0004, [0x100, 2, 0], 0),
+        (0xc400_0004, [0, 4, 0], INVALID_PARAMETERS),
+        (0xc400_0003, [0, RAM, 0], ALREADY_ON),
+        (0xc400_0003, [4, RAM, 0], INVALID_PARAMETERS),
+        (0xc400_0003, [0x100, RAM, 0], INVALID_PARAMETERS),
+        (0xc400_0003, [1 << 32, RAM, 0], INVALID_PARAMETERS),
+        (0xc400_0003, [1, RAM + 2, 0], INVALID_ADDRESS),
+        (0xc400_0003, [1, 0, 0], INVALID_ADDRESS),
+        (0xc400_0003, [1, RAM + (1 << 20), 0], INVALID_ADDRESS),
+        (0xc400_0003, [1, u64::MAX - 3, 0], INVALID_ADDRESS),
+        (0xc400_0003, [1, RAM + 4, 77], SUCCESS),
+        (0xc400_0003, [1, RAM + 4, 77], ALREADY_ON),
+        (0xc400_0004, [1, 0, 0], 0),
+        (0xc400_0003, [0x8000_0002, RAM, 1], SUCCESS), // as MPIDR_EL1 reads
+        (0x8400_0003, [0xffff_ffff_0000_0003, 0xffff_ffff_4000_0000, 0x1_0000_0002], SUCCESS), // SMC32
+        (0xc400_0001, [0, 0, 0], SUCCESS),
+        (0x8400_0008, [0, 0, 0], SUCCESS),
+        (0x8400_0009, [0, 0, 0], SUCCESS),
+        (0x8400_0002, [0, 0, 0], SUCCESS),
+        (0xc400_0004, [0, 0, 0], 1),
+    ];
+
+    #[test]
+    fn results_and_requests() {
+        let (mut cpu, mut sh) = board();
+        for (n, &(id, args, result)) in CALLS.iter().enumerate() {
+            assert_eq!(call_with(&mut cpu, &mut sh, id, args), result, "call {n}");
+        }
+        let on = |cpu, entry, context| Request::CpuOn {
+            cpu,
+            entry,
+            context,
+            el: 2,
+        };
+        assert_eq!(
+            sh.requests,
+            [
+                on(1, RAM + 4, 77),
+                on(2, RAM, 1),
+                on(3, RAM, 2),
+                Request::Suspend,
+                Request::SystemOff,
+                Request::SystemReset,
+                Request::CpuOff
+            ]
+        );
+        assert!(sh.leave);
+    }
+
+    #[test]
+    fn any_call_returns() {
+        let (mut cpu, mut sh) = board();
+        let mut seed = 7u64;
+        for _ in 0..100_000 {
+            seed = seed
+                .wrapping_mul(6364136223846793005)
+                .wrapping_add(1442695040888963407);
+            let x = seed >> 16;
+            let id = [0x8400_0000, 0xc400_0000, x as u32 & !0x1f][x as usize % 3]
+                | (x >> 8) as u32 & 0x1f;
+            let r = call_with(&mut cpu, &mut sh, id, [x & 0xf, seed, x]);
+            assert!((-9..=2).contains(&r) || r == VERSION, "{id:#x}: {r}");
+            sh.requests.clear();
+        }
+    }
+}

@@ -7,33 +7,13 @@
 use super::gic::Gic;
 use crate::bits::{bit, bits, sext};
 use crate::cpu::Cpu;
+use crate::sysreg::names::*;
 use crate::sysreg::Reg;
 
 /// CNTFRQ_EL0 of the board: 62.5 MHz.
 pub const FREQUENCY: u64 = 62_500_000;
 /// Nanoseconds of virtual time for each count.
 pub const NS_PER_COUNT: u64 = 1_000_000_000 / FREQUENCY;
-
-macro_rules! regs {
-    ($($name:ident $op1:literal $crm:literal $op2:literal)*) => {
-        $(#[allow(missing_docs)] pub const $name: Reg = Reg::new(3, $op1, 14, $crm, $op2);)*
-        /// All that [`read`] and [`write`] know.
-        pub const REGS: &[(&str, Reg)] = &[$((stringify!($name), $name)),*];
-    };
-}
-
-#[rustfmt::skip]
-regs! {
-    CNTFRQ_EL0      3 0 0   CNTPCT_EL0      3 0 1   CNTVCT_EL0      3 0 2
-    CNTKCTL_EL1     0 1 0   CNTHCTL_EL2     4 1 0   CNTVOFF_EL2     4 0 3
-    CNTP_TVAL_EL0   3 2 0   CNTP_CTL_EL0    3 2 1   CNTP_CVAL_EL0   3 2 2
-    CNTV_TVAL_EL0   3 3 0   CNTV_CTL_EL0    3 3 1   CNTV_CVAL_EL0   3 3 2
-    CNTHP_TVAL_EL2  4 2 0   CNTHP_CTL_EL2   4 2 1   CNTHP_CVAL_EL2  4 2 2
-    CNTHV_TVAL_EL2  4 3 0   CNTHV_CTL_EL2   4 3 1   CNTHV_CVAL_EL2  4 3 2
-}
-
-/// HCR_EL2, for the host's view of the virtual counter.
-const HCR_EL2: Reg = Reg::new(3, 4, 1, 1, 0);
 
 /// One timer: its registers, its interrupt, whether it counts with CNTVOFF_EL2.
 struct Timer {

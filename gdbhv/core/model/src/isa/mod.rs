@@ -30,6 +30,7 @@ pub mod ops;
 pub mod ordered;
 pub mod pair;
 pub mod pattern;
+pub mod pauth;
 pub mod pc_relative;
 pub mod shift;
 pub mod simd_across;
@@ -261,6 +262,7 @@ pub const GROUPS: &[(&str, &[Row])] = &[
     ("crc", crc::ROWS),
     ("condition", condition::ROWS),
     ("muldiv", muldiv::ROWS),
+    ("pauth", pauth::ROWS),
     ("simd_across", simd_across::ROWS),
     ("simd_by_element", simd_by_element::ROWS),
     ("simd_copy", simd_copy::ROWS),

@@ -4,8 +4,8 @@
 //! ICH_AP*R0_EL2) have in common; they differ in where interrupts come from: the Redistributor, or list registers (`hyp.rs`).
 
 use super::irq::PRIORITY;
-use super::regs::*;
 use super::{Gic, Pending, PES, PRIVATE};
+use crate::sysreg::names::*;
 use crate::sysreg::Reg;
 
 /// INTID read when there is nothing to acknowledge.

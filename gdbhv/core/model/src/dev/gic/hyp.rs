@@ -2,9 +2,9 @@
 
 use super::cpuif::{intid, Interface, MIN_BPR, SPURIOUS};
 use super::irq::PRIORITY;
-use super::regs::*;
 use super::{Gic, Pending};
 use crate::bits::{bit, bits};
+use crate::sysreg::names::*;
 use crate::sysreg::Reg;
 
 /// List registers.

@@ -10,18 +10,19 @@
 pub mod cpuif;
 mod dist;
 pub mod hyp;
+#[cfg(test)]
+mod hyp_tests;
 mod ids;
 pub mod irq;
 mod redist;
-pub mod regs;
 #[cfg(test)]
 mod tests;
 
+use crate::sysreg::names::*;
 use crate::sysreg::Reg;
 use cpuif::Interface;
 use hyp::Hyp;
 use irq::Irq;
-use regs::*;
 
 pub use crate::exception::Lines;
 pub use redist::STRIDE as REDIST_STRIDE;
@@ -208,25 +209,25 @@ impl Gic {
         self.signalled(cpu).map(|p| p.intid)
     }
 
-    /// Read a system register of the GIC by an access that `view` describes; for a debugger too, but for IAR, which acknowledges.
-    /// Zero if it is write-only or none of [`regs::REGS`].
+    /// Read a system register of the GIC (a row of `sysreg::gic`) by an access that `view` describes. Only IAR has side effects: it acknowledges.
+    /// Zero if it is write-only or not the GIC's.
     pub fn sysreg_read(&mut self, cpu: usize, r: Reg, view: View) -> u64 {
-        match r {
-            // System registers are all there is: SRE, DFB, DIB and (EL2) Enable are fixed at 1.
-            ICC_SRE_EL1 => 7,
-            ICC_SRE_EL2 => 0xf,
-            _ if is_ich(r) => self.ich_read(cpu, r),
-            _ if view.is_virtual(r) => self.icv_read(cpu, r),
-            _ => self.icc_read(cpu, r),
+        if is_ich(r) {
+            self.ich_read(cpu, r)
+        } else if view.is_virtual(r) {
+            self.icv_read(cpu, r)
+        } else {
+            self.icc_read(cpu, r)
         }
     }
-    /// Write a system register of the GIC. Ignored if it is read-only or none of [`regs::REGS`].
+    /// Write a system register of the GIC. Ignored if it is read-only or not the GIC's.
     pub fn sysreg_write(&mut self, cpu: usize, r: Reg, v: u64, view: View) {
-        match r {
-            ICC_SRE_EL1 | ICC_SRE_EL2 => {}
-            _ if is_ich(r) => self.ich_write(cpu, r, v),
-            _ if view.is_virtual(r) => self.icv_write(cpu, r, v),
-            _ => self.icc_write(cpu, r, v),
+        if is_ich(r) {
+            self.ich_write(cpu, r, v);
+        } else if view.is_virtual(r) {
+            self.icv_write(cpu, r, v);
+        } else {
+            self.icc_write(cpu, r, v);
         }
     }
 
