@@ -159,7 +159,9 @@ pub const PROFILES: &[Profile] = &[
     },
     Profile {
         name: "max",
-        features: Features::of(&[FP, AdvSIMD, CRC32, LSE, LOR, LRCPC, LRCPC2, FlagM, FlagM2]),
+        features: Features::of(&[
+            FP, AdvSIMD, CRC32, LSE, LOR, FP16, JSCVT, LRCPC, LRCPC2, FlagM, FlagM2,
+        ]),
     },
 ];
 
@@ -186,10 +188,6 @@ mod tests {
         };
         for p in PROFILES {
             for f in p.features.iter() {
-                // The FP and SIMD groups are still to come.
-                if matches!(f, FP | AdvSIMD) {
-                    continue;
-                }
                 assert!(rowed(f) != WITHOUT_ROWS.contains(&f), "{}: {f:?}", p.name);
             }
         }

@@ -19,6 +19,15 @@ pub mod decode;
 pub mod exception_gen;
 pub mod exclusive;
 pub mod feature;
+pub mod fp_compare;
+pub mod fp_data1;
+pub mod fp_data2;
+pub mod fp_data3;
+pub mod fp_fixed;
+pub mod fp_imm;
+pub mod fp_int;
+pub mod fp_lanes;
+pub mod fp_select;
 pub mod lanes;
 pub mod load_store;
 pub mod load_store_fp;
@@ -36,6 +45,10 @@ pub mod shift;
 pub mod simd_across;
 pub mod simd_by_element;
 pub mod simd_copy;
+pub mod simd_fp_across;
+pub mod simd_fp_by_element;
+pub mod simd_fp_three_same;
+pub mod simd_fp_two_misc;
 pub mod simd_imm;
 pub mod simd_load_store;
 pub mod simd_permute;
@@ -272,6 +285,18 @@ pub const GROUPS: &[(&str, &[Row])] = &[
     ("simd_three_diff", simd_three_diff::ROWS),
     ("simd_three_same", simd_three_same::ROWS),
     ("simd_two_misc", simd_two_misc::ROWS),
+    ("simd_fp_across", simd_fp_across::ROWS),
+    ("simd_fp_by_element", simd_fp_by_element::ROWS),
+    ("simd_fp_three_same", simd_fp_three_same::ROWS),
+    ("simd_fp_two_misc", simd_fp_two_misc::ROWS),
+    ("fp_compare", fp_compare::ROWS),
+    ("fp_data1", fp_data1::ROWS),
+    ("fp_data2", fp_data2::ROWS),
+    ("fp_data3", fp_data3::ROWS),
+    ("fp_fixed", fp_fixed::ROWS),
+    ("fp_imm", fp_imm::ROWS),
+    ("fp_int", fp_int::ROWS),
+    ("fp_select", fp_select::ROWS),
 ];
 
 /// What is told about a row outside the core.

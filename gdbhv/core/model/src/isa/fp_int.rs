@@ -1,0 +1,110 @@
+//! Conversion between floating point and integer, and moves between the register files (Arm ARM C4.1.97).
+
+use super::fp_lanes::*;
+use super::lanes::*;
+use super::ops::reg;
+use crate::bits::{bit, field};
+use crate::cpu::Cpu;
+use crate::fp::convert::{from_fixed, to_fixed, to_int_js};
+use crate::fp::env::Rounding;
+use crate::helper_rows;
+use crate::pstate::Flags;
+use crate::shared::Shared;
+
+helper_rows! {
+    Fp FCVTNS_int      "z00111100t100000000000nnnnnddddd" FP   |c, _, i| to_int(c, i, Rounding::TieEven);
+    Fp FCVTNS_int_half "z001111011100000000000nnnnnddddd" FP16 |c, _, i| to_int(c, i, Rounding::TieEven);
+    Fp FCVTNU_int      "z00111100t100001000000nnnnnddddd" FP   |c, _, i| to_int(c, i, Rounding::TieEven);
+    Fp FCVTNU_int_half "z001111011100001000000nnnnnddddd" FP16 |c, _, i| to_int(c, i, Rounding::TieEven);
+    Fp FCVTPS_int      "z00111100t101000000000nnnnnddddd" FP   |c, _, i| to_int(c, i, Rounding::Plus);
+    Fp FCVTPS_int_half "z001111011101000000000nnnnnddddd" FP16 |c, _, i| to_int(c, i, Rounding::Plus);
+    Fp FCVTPU_int      "z00111100t101001000000nnnnnddddd" FP   |c, _, i| to_int(c, i, Rounding::Plus);
+    Fp FCVTPU_int_half "z001111011101001000000nnnnnddddd" FP16 |c, _, i| to_int(c, i, Rounding::Plus);
+    Fp FCVTMS_int      "z00111100t110000000000nnnnnddddd" FP   |c, _, i| to_int(c, i, Rounding::Minus);
+    Fp FCVTMS_int_half "z001111011110000000000nnnnnddddd" FP16 |c, _, i| to_int(c, i, Rounding::Minus);
+    Fp FCVTMU_int      "z00111100t110001000000nnnnnddddd" FP   |c, _, i| to_int(c, i, Rounding::Minus);
+    Fp FCVTMU_int_half "z001111011110001000000nnnnnddddd" FP16 |c, _, i| to_int(c, i, Rounding::Minus);
+    Fp FCVTZS_int      "z00111100t111000000000nnnnnddddd" FP   |c, _, i| to_int(c, i, Rounding::Zero);
+    Fp FCVTZS_int_half "z001111011111000000000nnnnnddddd" FP16 |c, _, i| to_int(c, i, Rounding::Zero);
+    Fp FCVTZU_int      "z00111100t111001000000nnnnnddddd" FP   |c, _, i| to_int(c, i, Rounding::Zero);
+    Fp FCVTZU_int_half "z001111011111001000000nnnnnddddd" FP16 |c, _, i| to_int(c, i, Rounding::Zero);
+    Fp FCVTAS_int      "z00111100t100100000000nnnnnddddd" FP   |c, _, i| to_int(c, i, Rounding::TieAway);
+    Fp FCVTAS_int_half "z001111011100100000000nnnnnddddd" FP16 |c, _, i| to_int(c, i, Rounding::TieAway);
+    Fp FCVTAU_int      "z00111100t100101000000nnnnnddddd" FP   |c, _, i| to_int(c, i, Rounding::TieAway);
+    Fp FCVTAU_int_half "z001111011100101000000nnnnnddddd" FP16 |c, _, i| to_int(c, i, Rounding::TieAway);
+    Fp SCVTF_int       "z00111100t100010000000nnnnnddddd" FP   from_int;
+    Fp SCVTF_int_half  "z001111011100010000000nnnnnddddd" FP16 from_int;
+    Fp UCVTF_int       "z00111100t100011000000nnnnnddddd" FP   from_int;
+    Fp UCVTF_int_half  "z001111011100011000000nnnnnddddd" FP16 from_int;
+    Fp FMOV_single_to_w "0001111000100110000000nnnnnddddd" FP |c, _, i| to_general(c, i, elem(c.v[rn(i)], 0, 32));
+    Fp FMOV_w_to_single "0001111000100111000000nnnnnddddd" FP |c, _, i| from_general(c, i, 32);
+    Fp FMOV_double_to_x "1001111001100110000000nnnnnddddd" FP |c, _, i| to_general(c, i, elem(c.v[rn(i)], 0, 64));
+    Fp FMOV_x_to_double "1001111001100111000000nnnnnddddd" FP |c, _, i| from_general(c, i, 64);
+    Fp FMOV_top_to_x    "1001111010101110000000nnnnnddddd" FP |c, _, i| to_general(c, i, elem(c.v[rn(i)], 1, 64));
+    Fp FMOV_x_to_top    "1001111010101111000000nnnnnddddd" FP |c, _, i| { c.v[rd(i)] = with(c.v[rd(i)], 1, 64, general(c, i)); DONE };
+    Fp FMOV_half_to_gen "z001111011100110000000nnnnnddddd" FP16 |c, _, i| to_general(c, i, elem(c.v[rn(i)], 0, 16));
+    Fp FMOV_gen_to_half "z001111011100111000000nnnnnddddd" FP16 |c, _, i| from_general(c, i, 16);
+    Fp FJCVTZS          "0001111001111110000000nnnnnddddd" JSCVT fjcvtzs;
+}
+
+/// 32 or 64, from `sf`.
+const fn width(i: u32) -> u32 {
+    32 << (i >> 31)
+}
+/// Bits behind the binary point: `64 - scale` in the fixed-point instructions (bit 21 clear).
+const fn fbits(i: u32) -> u32 {
+    if bit(i as u64, 21) {
+        0
+    } else {
+        64 - field(i, 15, 10)
+    }
+}
+fn general(c: &Cpu, i: u32) -> u64 {
+    c.x[reg::src(i >> 5) as usize]
+}
+fn to_general(c: &mut Cpu, i: u32, v: u64) -> Done {
+    c.x[reg::dst(i) as usize] = v;
+    DONE
+}
+fn from_general(c: &mut Cpu, i: u32, bits: u32) -> Done {
+    c.v[rd(i)] = general(c, i) as u128 & mask(bits);
+    DONE
+}
+
+/// FCVTxS, FCVTxU; bit 16 is unsigned.
+pub fn to_int(c: &mut Cpu, i: u32, mode: Rounding) -> Done {
+    let f = ftype(i);
+    let unsigned = bit(i as u64, 16);
+    let r = with_env(c, |c, env| {
+        to_fixed(
+            env,
+            f,
+            low(c.v[rn(i)], f),
+            fbits(i),
+            unsigned,
+            mode,
+            width(i),
+        )
+    });
+    to_general(c, i, r)
+}
+/// SCVTF, UCVTF.
+pub fn from_int(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+    let f = ftype(i);
+    let int = extend(general(c, i), width(i), bit(i as u64, 16));
+    let r = with_env(c, |_, env| {
+        let mode = env.rounding();
+        from_fixed(env, f, int, fbits(i), mode)
+    });
+    c.v[rd(i)] = r as u128;
+    DONE
+}
+
+fn fjcvtzs(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+    let (r, exact) = with_env(c, |c, env| to_int_js(env, c.v[rn(i)] as u64));
+    c.flags = Flags {
+        z: exact as u8,
+        ..Flags::default()
+    };
+    to_general(c, i, r as u64)
+}
