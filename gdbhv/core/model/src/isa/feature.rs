@@ -109,6 +109,32 @@ features! {
     TLBIRANGE
     /// WFET and WFIT.
     WFxT
+    /// AT with PSTATE.PAN.
+    PAN2
+    /// PAN for execute-only pages (SCTLR_ELx.EPAN).
+    PAN3
+    /// 16 bits of VMID.
+    VMID16
+    /// Access flag and dirty state by hardware.
+    HAFDBS
+    /// Hierarchical permissions can be disabled.
+    HPDS
+    /// Execute-never in stage 2 for EL1 and EL0 apart.
+    XNX
+    /// Small translation tables.
+    TTST
+    /// Common not private translations.
+    TTCNP
+    /// EL0 kept out of one half of the address space.
+    E0PD
+    /// Stage 2 forces write-back.
+    S2FWB
+    /// Level hints of TLBI.
+    TTL
+    /// EL0 reads of the feature ID space are traps of their own class.
+    IDST
+    /// More traps of cache and TLB maintenance.
+    EVT
 }
 
 /// A set of features.
@@ -160,7 +186,9 @@ pub const PROFILES: &[Profile] = &[
     Profile {
         name: "max",
         features: Features::of(&[
-            FP, AdvSIMD, CRC32, LSE, LOR, FP16, JSCVT, LRCPC, LRCPC2, FlagM, FlagM2,
+            FP, AdvSIMD, CRC32, LSE, LOR, FP16, JSCVT, LRCPC, LRCPC2, FlagM, FlagM2, DPB, DPB2, SB,
+            SPECRES, TLBIOS, TLBIRANGE, PAN, PAN2, PAN3, UAO, SSBS, SSBS2, DIT, VHE, VMID16,
+            HAFDBS, HPDS, XNX, TTST, TTCNP, E0PD, S2FWB, TTL, IDST, EVT,
         ]),
     },
 ];
@@ -175,8 +203,11 @@ mod tests {
     use super::*;
     use crate::isa::{Kind, GROUPS};
 
-    /// Features that change behaviour but bring no instruction.
-    const WITHOUT_ROWS: &[Feature] = &[];
+    /// Features that change behaviour but bring no instruction of their own.
+    #[rustfmt::skip]
+    const WITHOUT_ROWS: &[Feature] = &[
+        VHE, PAN3, SSBS, VMID16, HAFDBS, HPDS, XNX, TTST, TTCNP, E0PD, S2FWB, TTL, IDST, EVT,
+    ];
 
     #[test]
     fn every_feature_of_a_profile_has_rows() {
@@ -185,6 +216,7 @@ mod tests {
                 .iter()
                 .flat_map(|g| g.1)
                 .any(|r| r.feature == f && !matches!(r.kind, Kind::Undefined))
+                || crate::isa::sysop::ROWS.iter().any(|r| r.feature == f)
         };
         for p in PROFILES {
             for f in p.features.iter() {

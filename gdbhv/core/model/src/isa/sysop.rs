@@ -3,6 +3,7 @@
 //! Caches are coherent and decoded code follows the bytes it was made from, so cache maintenance has nothing to do but to fault where the
 //! architecture does.
 
+use super::feature::Feature;
 use super::ops::reg;
 use super::Flow;
 use crate::cpu::{Cpu, Trap};
@@ -23,12 +24,20 @@ pub struct Row {
     pub code: u16,
     /// The least exception level that may.
     pub el: u8,
-    /// The feature that brought it, or `base`.
-    pub feature: &'static str,
+    /// The feature that brought it.
+    pub feature: Feature,
     /// What may refuse or trap it, most effective first.
     pub traps: &'static [&'static Rule],
     /// What it does.
     body: Body,
+}
+
+impl Row {
+    /// op1, CRm, op2.
+    fn operation(&self) -> (u32, u32, u32) {
+        let (_, op1, _, crm, op2) = Reg(self.code).fields();
+        (op1 as u32, crm as u32, op2 as u32)
+    }
 }
 
 macro_rules! rows {
@@ -38,7 +47,7 @@ macro_rules! rows {
             name: stringify!($name),
             code: 1 << 14 | $op1 << 11 | $n << 7 | $m << 3 | $op2,
             el: $el,
-            feature: stringify!($feature),
+            feature: Feature::$feature,
             traps: &[$(&trap::$rule),*],
             body: $body,
         }),*];
@@ -51,7 +60,7 @@ rows! {
     IC_IALLUIS         0 7 1  0  EL 1  [TPU TICAB]      base nothing;
     IC_IALLU           0 7 5  0  EL 1  [TPU TOCU]       base nothing;
     IC_IVAU            3 7 5  1  EL 0  [UCI TPU TOCU]   base by_va;
-    DC_IVAC            0 7 6  1  EL 1  [TPCP]           base by_va;
+    DC_IVAC            0 7 6  1  EL 1  [TPCP]           base invalidate;
     DC_ISW             0 7 6  2  EL 1  [TSW]            base nothing;
     DC_CSW             0 7 10 2  EL 1  [TSW]            base nothing;
     DC_CISW            0 7 14 2  EL 1  [TSW]            base nothing;
@@ -147,7 +156,6 @@ rows! {
 
 /// The row of an encoding (`op0:op1:CRn:CRm:op2`, op0 = 1).
 pub fn find(code: u16) -> Option<&'static Row> {
-    // op1 is 0, 3 or 4, CRn 7 or 8: 8 bits tell op1, the low bit of CRn, CRm and op2 apart in 11.
     static TABLE: std::sync::OnceLock<Vec<Option<&'static Row>>> = std::sync::OnceLock::new();
     let table = TABLE.get_or_init(|| {
         let mut t = vec![None; 1 << 14];
@@ -161,9 +169,7 @@ pub fn find(code: u16) -> Option<&'static Row> {
 
 /// SYS.
 pub fn sys(cpu: &mut Cpu, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
-    let row = match find((insn >> 5) as u16)
-        .filter(|r| r.feature == "base" || sh.registers.has(r.feature))
-    {
+    let row = match find((insn >> 5) as u16).filter(|r| sh.config.features.has(r.feature)) {
         Some(r) => r,
         None => return unallocated(cpu, sh, insn, true),
     };
@@ -202,22 +208,34 @@ fn nothing(_: &mut Cpu, _: &mut Shared, _: &'static Row, _: u64) -> Result<Flow,
     Ok(Flow::Next)
 }
 
-fn by_va(_: &mut Cpu, _: &mut Shared, _: &'static Row, _: u64) -> Result<Flow, Trap> {
+/// Maintenance by VA can fault like an access.
+fn by_va(cpu: &mut Cpu, sh: &mut Shared, _: &'static Row, va: u64) -> Result<Flow, Trap> {
+    crate::memory::cache_maintenance(cpu, sh, va, false)?;
+    Ok(Flow::Next)
+}
+
+/// DC IVAC loses data, so it needs permission to write.
+fn invalidate(cpu: &mut Cpu, sh: &mut Shared, _: &'static Row, va: u64) -> Result<Flow, Trap> {
+    crate::memory::cache_maintenance(cpu, sh, va, true)?;
     Ok(Flow::Next)
 }
 
 fn zva(cpu: &mut Cpu, sh: &mut Shared, _: &'static Row, va: u64) -> Result<Flow, Trap> {
-    use crate::mem::access::{Acc, Size};
-    for i in 0..8 {
-        crate::memory::store(cpu, sh, (va & !63) + 8 * i, Size::X, 0, Acc::PLAIN)?;
-    }
+    crate::memory::dc_zva(cpu, sh, va)?;
     Ok(Flow::Next)
 }
 
-fn at(_: &mut Cpu, _: &mut Shared, _: &'static Row, _: u64) -> Result<Flow, Trap> {
-    Ok(Flow::Sync)
+fn at(cpu: &mut Cpu, sh: &mut Shared, row: &'static Row, va: u64) -> Result<Flow, Trap> {
+    let (op1, crm, op2) = row.operation();
+    let known = crate::mmu::at::at(cpu, sh, op1, crm, op2, va)?;
+    assert!(known, "{} has a row", row.name);
+    Ok(Flow::Next)
 }
 
-fn tlbi(_: &mut Cpu, _: &mut Shared, _: &'static Row, _: u64) -> Result<Flow, Trap> {
+/// What follows is fetched anew, through the translations that are left.
+fn tlbi(cpu: &mut Cpu, sh: &mut Shared, row: &'static Row, v: u64) -> Result<Flow, Trap> {
+    let (op1, crm, op2) = row.operation();
+    let what = crate::mmu::tlbi::decode(cpu, op1, crm, op2, v);
+    crate::mmu::tlb::tlbi(cpu, sh, what.expect("has a row"));
     Ok(Flow::Sync)
 }

@@ -10,6 +10,7 @@ use crate::cpu::{Cpu, Trap};
 use crate::dev::gic::View;
 use crate::dev::timer;
 use crate::exception::{self, Exception};
+use crate::isa::feature::Feature;
 use crate::isa::ops::reg;
 use crate::isa::Flow;
 use crate::shared::Shared;
@@ -55,7 +56,7 @@ fn may_i(cpu: &mut Cpu, sh: &mut Shared, insn: u32, write: bool) -> Result<usize
         row.access.read
     };
     if el < least {
-        return Err(exception::undefined(cpu));
+        return Err(below(cpu, sh, insn, write));
     }
     let who = Who::new(cpu, &sh.config, write);
     if matches!(row.store, Store::Alias(_)) && !who.e2h() {
@@ -70,6 +71,18 @@ fn may_i(cpu: &mut Cpu, sh: &mut Shared, insn: u32, write: bool) -> Result<usize
         Verdict::Allowed => Ok(to.and_then(number).unwrap_or(n)),
         v => Err(refuse(cpu, sh, insn, write, v)),
     }
+}
+
+/// An access from too low a level: UNDEFINED. But with FEAT_IDST, EL0 that reads the feature ID space has a class of its own.
+#[cold]
+fn below(cpu: &mut Cpu, sh: &Shared, insn: u32, write: bool) -> Trap {
+    let (op0, op1, crn, crm, _) = Reg::of_insn(insn).fields();
+    let ids = (op0, crn) == (3, 0) && matches!(op1, 0 | 1 | 3) && crm < 8;
+    if ids && !write && cpu.pstate.el == 0 && sh.config.features.has(Feature::IDST) {
+        let iss = Reg::of_insn(insn).iss(insn, true);
+        return cpu.raise(Exception::sync(1, ec::SYSREG, iss));
+    }
+    exception::undefined(cpu)
 }
 
 /// Raise what the rules have decided. MRS, MSR, SYS and SYSL share the syndrome.

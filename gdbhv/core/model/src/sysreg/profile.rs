@@ -85,23 +85,27 @@ struct Core {
     ctr: u64,
     /// ID_AA64MMFR0_EL1.PARange.
     pa_range: u64,
+    /// ID_AA64MMFR0_EL1.TGran16.
+    granule_16k: u64,
 }
 
-/// A Cortex-A57 r1p0: 44 bits of physical address; instruction and data caches must be kept coherent by software.
+/// A Cortex-A57 r1p0: 44 bits of physical address, granules of 4 and 64 KiB; instruction and data caches must be kept coherent by software.
 const A57: Core = Core {
     midr: 0x411f_d070,
     revidr: 0,
     ctr: 0x8444_c004,
     pa_range: 4,
+    granule_16k: 0,
 };
 
-/// No known core (implementer 0), so that no guest looks for errata: 48 bits of physical address; CTR_EL0.IDC and DIC tell that
+/// No known core (implementer 0), so that no guest looks for errata: 48 bits of physical address, all granules; CTR_EL0.IDC and DIC tell that
 /// code needs no cache maintenance.
 const MAX: Core = Core {
     midr: 0x000f_0510,
     revidr: 0,
     ctr: 0xb444_c004,
     pa_range: 5,
+    granule_16k: 1,
 };
 
 fn core(features: Features) -> &'static Core {
@@ -161,7 +165,20 @@ const FIELDS: &[(Feature, Reg, u32, u64)] = {
         (VHE,       ID_AA64MMFR1_EL1, 8,  1),
         (LOR,       ID_AA64MMFR1_EL1, 16, 1),
         (PAN,       ID_AA64MMFR1_EL1, 20, 1),
+        (HAFDBS,    ID_AA64MMFR1_EL1, 0,  2),
+        (VMID16,    ID_AA64MMFR1_EL1, 4,  2),
+        (HPDS,      ID_AA64MMFR1_EL1, 12, 1),
+        (PAN2,      ID_AA64MMFR1_EL1, 20, 2),
+        (PAN3,      ID_AA64MMFR1_EL1, 20, 3),
+        (XNX,       ID_AA64MMFR1_EL1, 28, 1),
+        (TTCNP,     ID_AA64MMFR2_EL1, 0,  1),
         (UAO,       ID_AA64MMFR2_EL1, 4,  1),
+        (TTST,      ID_AA64MMFR2_EL1, 28, 1),
+        (IDST,      ID_AA64MMFR2_EL1, 36, 1),
+        (S2FWB,     ID_AA64MMFR2_EL1, 40, 1),
+        (TTL,       ID_AA64MMFR2_EL1, 48, 1),
+        (EVT,       ID_AA64MMFR2_EL1, 56, 2),
+        (E0PD,      ID_AA64MMFR2_EL1, 60, 1),
     ]
 };
 
@@ -190,7 +207,7 @@ fn identification(config: &Config) -> Vec<(Reg, u64)> {
     let dfr0 = if f.has(Feature::VHE) { 7 } else { 6 } | 5 << 12 | 3 << 20 | 1 << 28;
     let mmfr0 = core.pa_range
         | 2 << 4 // 16 bits of ASID
-        | 0xf << 24; // no granule of 64 KiB; TGran16 = 0 says the same, TGran4 = 0 the contrary
+        | core.granule_16k << 20; // 0 in TGran64 and TGran4 means that there are these granules
     let mut ids = vec![
         (MIDR_EL1, core.midr),
         (MPIDR_EL1, 1 << 31),

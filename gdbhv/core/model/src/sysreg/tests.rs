@@ -68,6 +68,11 @@ impl Pe {
     }
 }
 
+/// One without the features that give an EL0 read of an ID register another class.
+fn plain(el: u8) -> Pe {
+    pe(el, true, Features::of(&[Feature::PAuth]))
+}
+
 fn undefined() -> Exception {
     Exception::sync(1, ec::UNKNOWN, 0)
 }
@@ -99,8 +104,8 @@ fn aliases_and_partners_lead_to_rows_that_hold_something() {
 }
 
 /// Names of features that rows and fields know and no profile can have yet.
-const ABSENT: &str = "AA32EL1 AFP AMUv1 AMUv1p1 CCIDX CMOW CSV2_2 E0PD ECV ECV_POFF EVT FGT HAFDBS HCX HPDS HPDS2 IESB LPA2 LSE2 MOPS MTE MTE2 \
-    MixedEnd NV NV2 PAN2 PAN3 PMUv3 PMUv3p1 PMUv3p5 RAS RASv1p1 S1POE S2FWB SCTLR2 SME SPE SVE TCR2 TRBE TRF TTCNP TWED VMID16";
+const ABSENT: &str = "AA32EL1 AFP AMUv1 AMUv1p1 CCIDX CMOW CSV2_2 ECV ECV_POFF FGT HCX HPDS2 IESB LPA2 LSE2 MOPS MTE MTE2 \
+    MixedEnd NV NV2 PMUv3 PMUv3p1 PMUv3p5 RAS RASv1p1 S1POE SCTLR2 SME SPE SVE TCR2 TRBE TRF TWED";
 
 #[test]
 fn features_are_known_or_listed_as_absent() {
@@ -114,7 +119,6 @@ fn features_are_known_or_listed_as_absent() {
         see(r.feature);
         field::parse(r.fields).iter().for_each(|f| see(f.feature));
     }
-    sysop::ROWS.iter().for_each(|r| see(r.feature));
     assert_eq!(unknown, ABSENT.split_whitespace().collect());
 }
 
@@ -122,7 +126,10 @@ fn features_are_known_or_listed_as_absent() {
 fn fields_overlap_only_under_a_condition() {
     for r in &ROWS {
         let mut seen = 0;
-        for f in field::parse(r.fields).iter().filter(|f| f.condition.is_empty()) {
+        for f in field::parse(r.fields)
+            .iter()
+            .filter(|f| f.condition.is_empty())
+        {
             assert_eq!(seen & f.mask(), 0, "{}.{}", r.name, f.name);
             seen |= f.mask();
         }
@@ -135,7 +142,11 @@ fn conditions_are_fields_or_e2h() {
         let fields = field::parse(r.fields);
         for f in fields.iter().filter(|f| !f.condition.is_empty()) {
             let c = f.condition.trim_start_matches('~');
-            assert!(c == "E2H" || fields.iter().any(|f| f.name == c), "{}", r.name);
+            assert!(
+                c == "E2H" || fields.iter().any(|f| f.name == c),
+                "{}",
+                r.name
+            );
         }
     }
 }
@@ -144,7 +155,9 @@ fn conditions_are_fields_or_e2h() {
 fn a_machine_without_el2_has_no_register_of_it() {
     let p = pe(1, false, Features::ALL);
     let list = list(&p.sh.registers);
-    assert!(list.iter().all(|r| !r.row.name.contains("EL2") && !r.row.name.contains("_EL12")));
+    assert!(list
+        .iter()
+        .all(|r| !r.row.name.contains("EL2") && !r.row.name.contains("_EL12")));
     assert!(list.iter().any(|r| r.row.name == "SCTLR_EL1"));
     assert!(at(2).sh.registers.rows[number(HCR_EL2).expect("row")].present);
 }
@@ -157,8 +170,12 @@ fn undefined_below_the_least_level() {
         let name = r.name;
         for (write, least) in [(false, r.access.read), (true, r.access.write)] {
             for el in 0..least.min(3) {
-                let mut p = at(el);
-                assert_eq!(p.run(word(r.reg, write)), Err(undefined()), "{name} {write} at EL{el}");
+                let mut p = plain(el);
+                assert_eq!(
+                    p.run(word(r.reg, write)),
+                    Err(undefined()),
+                    "{name} {write} at EL{el}"
+                );
             }
         }
     }
@@ -174,13 +191,26 @@ fn registers_of_absent_features_are_undefined_and_reported() {
 
 #[test]
 fn reserved_identification_space_reads_as_zero() {
-    let mut p = at(1);
+    let mut p = plain(1);
     assert_eq!(p.read(Reg::new(3, 0, 0, 3, 7)), Ok(0));
     assert_eq!(p.read(Reg::new(3, 0, 0, 7, 7)), Ok(0));
     assert_eq!(p.write(Reg::new(3, 0, 0, 7, 7), 0), Err(undefined()));
     assert_eq!(p.read(Reg::new(3, 0, 0, 0, 1)), Err(undefined()));
     p.cpu.pstate.el = 0;
     assert_eq!(p.read(Reg::new(3, 0, 0, 7, 7)), Err(undefined()));
+}
+
+#[test]
+fn el0_reads_of_the_id_space_have_a_class_with_idst() {
+    let mut p = at(0);
+    let e = p.read(ID_AA64PFR0_EL1).expect_err("trapped");
+    assert_eq!(
+        (e.target, e.ec, e.iss),
+        (1, ec::SYSREG, ID_AA64PFR0_EL1.iss(5, true))
+    );
+    let e = p.read(MIDR_EL1).expect_err("trapped");
+    assert_eq!((e.target, e.ec), (1, ec::SYSREG));
+    assert_eq!(p.read(SCTLR_EL1), Err(undefined()));
 }
 
 #[test]
@@ -197,7 +227,8 @@ fn writes_change_what_the_mask_says() {
             continue;
         }
         let keep = p.cpu.get(r.reg) & !state.mask;
-        p.write(r.reg, u64::MAX & !(1 << 34)).unwrap_or_else(|_| panic!("{}", r.name));
+        p.write(r.reg, u64::MAX & !(1 << 34))
+            .unwrap_or_else(|_| panic!("{}", r.name));
         let got = p.cpu.get(r.reg);
         assert_eq!(got, keep | state.mask & !(1 << 34), "{}", r.name);
         p.write(r.reg, 0).unwrap_or_else(|_| panic!("{}", r.name));
@@ -240,13 +271,30 @@ fn cases() -> Vec<Case> {
         ("TVM", &[(HCR_EL2, 1 << 26)], w(TTBR0_EL1), 1, 2),
         ("TRVM", &[(HCR_EL2, 1 << 30)], r(SCTLR_EL1), 1, 2),
         ("TID1", &[(HCR_EL2, 1 << 16)], r(REVIDR_EL1), 1, 2),
-        ("TID2", &[(HCR_EL2, 1 << 17), (SCTLR_EL1, 1 << 15)], r(CTR_EL0), 0, 2),
+        (
+            "TID2",
+            &[(HCR_EL2, 1 << 17), (SCTLR_EL1, 1 << 15)],
+            r(CTR_EL0),
+            0,
+            2,
+        ),
         ("TID3", &[(HCR_EL2, 1 << 18)], r(ID_AA64PFR0_EL1), 1, 2),
-        ("TIDCP", &[(HCR_EL2, 1 << 20)], r(Reg::new(3, 7, 11, 3, 5)), 1, 2),
+        (
+            "TIDCP",
+            &[(HCR_EL2, 1 << 20)],
+            r(Reg::new(3, 7, 11, 3, 5)),
+            1,
+            2,
+        ),
         ("TACR", &[(HCR_EL2, 1 << 21)], w(ACTLR_EL1), 1, 2),
         ("TSW", &[(HCR_EL2, 1 << 22)], sys(0, 7, 14, 2), 1, 2),
         ("TPCP", &[(HCR_EL2, 1 << 23)], sys(0, 7, 6, 1), 1, 2),
         ("TPU", &[(HCR_EL2, 1 << 24)], sys(3, 7, 11, 1), 1, 2),
+        ("TID4", &[(HCR_EL2, 1 << 49)], r(CLIDR_EL1), 1, 2),
+        ("TOCU", &[(HCR_EL2, 1 << 52)], sys(3, 7, 5, 1), 1, 2),
+        ("TICAB", &[(HCR_EL2, 1 << 50)], sys(0, 7, 1, 0), 1, 2),
+        ("TTLBIS", &[(HCR_EL2, 1 << 54)], sys(0, 8, 3, 1), 1, 2),
+        ("TTLBOS", &[(HCR_EL2, 1 << 55)], sys(0, 8, 1, 1), 1, 2),
         ("TTLB", &[(HCR_EL2, 1 << 25)], sys(0, 8, 7, 0), 1, 2),
         ("TDZ", &[(HCR_EL2, 1 << 28)], sys(3, 7, 4, 1), 1, 2),
         ("TLOR", &[(HCR_EL2, 1 << 35)], w(LORC_EL1), 1, 2),
@@ -258,17 +306,35 @@ fn cases() -> Vec<Case> {
         ("TDRA", &[(MDCR_EL2, 1 << 11)], r(MDRAR_EL1), 1, 2),
         ("EL1PCTEN", &[(CNTHCTL_EL2, 2)], r(CNTPCT_EL0), 1, 2),
         ("EL1PTEN", &[(CNTHCTL_EL2, 1)], r(CNTP_CTL_EL0), 1, 2),
-        ("EL1PTEN", &[(CNTHCTL_EL2, 1 << 10), (HCR_EL2, 1 << 34)], r(CNTP_CTL_EL0), 1, 2),
+        (
+            "EL1PTEN",
+            &[(CNTHCTL_EL2, 1 << 10), (HCR_EL2, 1 << 34)],
+            r(CNTP_CTL_EL0),
+            1,
+            2,
+        ),
         ("SRE", &[(ICC_SRE_EL2, 7)], r(ICC_SRE_EL1), 1, 2),
         ("ICH_TC", &[(ICH_HCR_EL2, 1 << 10)], r(ICC_PMR_EL1), 1, 2),
-        ("ICH_TALL0", &[(ICH_HCR_EL2, 1 << 11)], r(ICC_IAR0_EL1), 1, 2),
-        ("ICH_TALL1", &[(ICH_HCR_EL2, 1 << 12)], w(ICC_EOIR1_EL1), 1, 2),
+        (
+            "ICH_TALL0",
+            &[(ICH_HCR_EL2, 1 << 11)],
+            r(ICC_IAR0_EL1),
+            1,
+            2,
+        ),
+        (
+            "ICH_TALL1",
+            &[(ICH_HCR_EL2, 1 << 12)],
+            w(ICC_EOIR1_EL1),
+            1,
+            2,
+        ),
         ("ICH_TDIR", &[(ICH_HCR_EL2, 1 << 14)], w(ICC_DIR_EL1), 1, 2),
     ]
 }
 
 /// Rules that no access of this machine can hit: their feature is absent, or they have a test of their own.
-const UNHIT: &str = "SP_EL0_IN_USE HIGHEST_EL1 CNTFRQ_W FP TSCXT PMUSER TID4 TID5 TOCU TICAB TTLBIS TTLBOS TERR APK AT ENSCXT TPMCR TPM TTRF EL1TVT EL1TVCT";
+const UNHIT: &str = "SP_EL0_IN_USE HIGHEST_EL1 CNTFRQ_W FP TSCXT PMUSER TID5 TERR APK AT ENSCXT TPMCR TPM TTRF EL1TVT EL1TVCT";
 
 #[test]
 fn each_rule_traps_with_its_class_and_syndrome() {
@@ -284,7 +350,11 @@ fn each_rule_traps_with_its_class_and_syndrome() {
         set.iter().for_each(|(r, v)| p.set(*r, *v));
         let e = p.run(insn).expect_err(name);
         let (_, rule) = trap::ALL.iter().find(|(n, _)| *n == name).expect(name);
-        assert_eq!((e.target, e.ec, e.next), (target, ec::SYSREG, false), "{name}");
+        assert_eq!(
+            (e.target, e.ec, e.next),
+            (target, ec::SYSREG, false),
+            "{name}"
+        );
         let read = insn >> 21 & 1 != 0;
         assert_eq!(e.iss, Reg::of_insn(insn).iss(5, read), "{name}");
         assert_eq!(e.cause[0], rule.name, "{name}");
@@ -292,7 +362,10 @@ fn each_rule_traps_with_its_class_and_syndrome() {
     }
     let all: BTreeSet<_> = trap::ALL.iter().map(|r| r.0).collect();
     let unhit: BTreeSet<_> = UNHIT.split_whitespace().collect();
-    assert_eq!(all.difference(&hit).copied().collect::<BTreeSet<_>>(), unhit);
+    assert_eq!(
+        all.difference(&hit).copied().collect::<BTreeSet<_>>(),
+        unhit
+    );
 }
 
 #[test]
@@ -322,7 +395,9 @@ fn el2_does_not_trap_itself() {
         if target == 2 && name != "TIDCP" {
             let mut p = at(2);
             set.iter().for_each(|(r, v)| p.set(*r, *v));
-            assert_eq!(p.run(insn).err(), None, "{name}");
+            // (DC ZVA with the MMU off is an alignment fault: Device memory.)
+            let trapped = p.run(insn).is_err_and(|e| e.ec == ec::SYSREG);
+            assert!(!trapped, "{name}");
         }
     }
 }
@@ -354,7 +429,10 @@ fn e2h_redirects_el1_names_and_12_names_lead_back() {
     assert_eq!(p.read(VBAR_EL1), Ok(0x1000));
     p.write(CNTP_CVAL_EL0, 7).expect("write");
     p.write(CNTP_CVAL_EL02, 8).expect("write");
-    assert_eq!((p.cpu.get(CNTHP_CVAL_EL2), p.cpu.get(CNTP_CVAL_EL0)), (7, 8));
+    assert_eq!(
+        (p.cpu.get(CNTHP_CVAL_EL2), p.cpu.get(CNTP_CVAL_EL0)),
+        (7, 8)
+    );
     p.cpu.pstate.el = 1;
     assert_eq!(p.read(VBAR_EL1), Ok(0x2000));
     assert_eq!(p.read(VBAR_EL12), Err(undefined()));
