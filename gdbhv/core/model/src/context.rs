@@ -4,8 +4,10 @@ use crate::cpu::Cpu;
 use crate::mmu::regime::{self, Mode};
 use crate::shared::Shared;
 
-/// Recompute `Cpu::ctx` and `Cpu::fp_traps` after a change of PSTATE or of a register that translation or traps depend on.
+/// Recompute `Cpu::ctx` and `Cpu::fp_traps` after a change of PSTATE or of a register that translation or traps depend on. Whoever writes
+/// such a register calls this before the PE executes.
 pub fn refresh(cpu: &mut Cpu, _sh: &mut Shared) {
+    crate::mmu::tlb::forget_regime(cpu);
     cpu.fp_traps = crate::exception::fp_trap(cpu).is_some();
     let kind = regime::kind(cpu, cpu.pstate.el);
     let key = regime::key(cpu, kind, Mode::of(cpu, kind));

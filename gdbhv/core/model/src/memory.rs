@@ -8,7 +8,7 @@ use crate::cpu::{Cpu, Trap};
 use crate::exception;
 use crate::mem::access::{Acc, Size};
 use crate::mmu::fault::{Fault, FaultKind, Purpose};
-use crate::mmu::regime::{self, Kind, Mode, Regime};
+use crate::mmu::regime::{self, Kind, Mode};
 use crate::mmu::tlb::{self, Context, Entry, Op, DEVICE, EMPTY, IO, PAGE, SLOW, WATCHED};
 use crate::mmu::walk::{self, Access};
 use crate::shared::Shared;
@@ -42,11 +42,13 @@ pub fn fetch(cpu: &mut Cpu, sh: &mut Shared, pc: u64) -> Result<u64, Trap> {
         return Ok(pa);
     }
     let kind = regime::kind(cpu, cpu.pstate.el);
-    let r = Regime::of(cpu, kind);
+    let user = cpu.pstate.el == 0;
+    let (r, stage2) = tlb::regime(cpu, kind);
     let pc = r.untag(pc, true);
+    let a = Access::new(Purpose::Fetch, false, user, false);
+    let result = walk::translate(r, &mut sh.tables(stage2), &mut (), pc, a);
     cpu.pc = pc;
-    let a = Access::new(Purpose::Fetch, false, cpu.pstate.el == 0, false);
-    match walk::translate(&r, &mut sh.tables(), &mut (), pc, a) {
+    match result {
         Ok(t) if sh.ram.contains(t.pa & PAGE, PAGE_BYTES) => {
             let flags = tlb::piece(t.block, t.global);
             // SAFETY: as above.
@@ -288,7 +290,6 @@ fn walk_and_fill(
     kind: Kind,
     mode: Mode,
 ) -> Result<Place, Trap> {
-    let r = Regime::of(cpu, kind);
     let maintenance = want.purpose == Purpose::CacheMaintenance;
     let a = Access {
         aligned: want.aligned,
@@ -299,7 +300,8 @@ fn walk_and_fill(
             mode == Mode::Pan && !maintenance,
         )
     };
-    let t = match walk::translate(&r, &mut sh.tables(), &mut (), va, a) {
+    let (r, stage2) = tlb::regime(cpu, kind);
+    let t = match walk::translate(r, &mut sh.tables(stage2), &mut (), va, a) {
         Ok(t) => t,
         Err(f) => return Err(exception::abort(cpu, sh, &f)),
     };

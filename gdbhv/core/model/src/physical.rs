@@ -3,13 +3,15 @@
 use crate::blocks::Blocks;
 use crate::dev::DevCtx;
 use crate::mem::ram::Ram;
-use crate::mmu::walk::Tables;
+use crate::mmu::tlb::Stage2Cache;
+use crate::mmu::walk::{Leaf, Tables};
 use crate::shared::Shared;
 
-/// The walker's view of RAM. A walk to anywhere else is an external abort.
+/// The walker's view of RAM for one PE. A walk to anywhere else is an external abort.
 pub struct Descriptors<'a> {
     ram: &'a mut Ram,
     blocks: &'a mut Blocks,
+    stage2: &'a mut Stage2Cache,
 }
 
 impl Tables for Descriptors<'_> {
@@ -22,6 +24,14 @@ impl Tables for Descriptors<'_> {
         // The descriptor has just been read from there.
         self.ram.write(pa, 8, desc).expect("a descriptor in RAM");
         self.blocks.written(pa, 8);
+    }
+    #[inline]
+    fn known(&self, vmid: u16, ipa: u64, table: bool) -> Option<Leaf> {
+        self.stage2.get(vmid, ipa, table)
+    }
+    #[inline]
+    fn learn(&mut self, vmid: u16, ipa: u64, table: bool, leaf: &Leaf) {
+        self.stage2.put(vmid, ipa, table, leaf);
     }
 }
 
@@ -36,11 +46,12 @@ impl Tables for ReadOnly<'_> {
 }
 
 impl Shared {
-    /// Descriptors for a walk on behalf of the guest.
-    pub fn tables(&mut self) -> Descriptors<'_> {
+    /// Descriptors for a walk on behalf of the guest; `stage2` is its PE's.
+    pub fn tables<'a>(&'a mut self, stage2: &'a mut Stage2Cache) -> Descriptors<'a> {
         Descriptors {
             ram: &mut self.ram,
             blocks: &mut self.blocks,
+            stage2,
         }
     }
     /// Write 1 to 8 bytes of RAM inside a page; what was decoded from them is forgotten. The caller knows that it is RAM.

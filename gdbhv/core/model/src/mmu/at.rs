@@ -1,11 +1,11 @@
 //! AT instructions and PAR_EL1 (Arm ARM C5.4, D24.2.126 PAR_EL1; `AArch64.AT`).
 
 use super::fault::{Fault, FaultKind, Purpose};
-use super::names::*;
 use super::regime::{hcr, Kind, Regime};
 use super::walk::{self, Access, Translation};
 use crate::cpu::{Cpu, Trap};
 use crate::shared::Shared;
+use crate::sysreg::names::*;
 
 /// The AT instructions by op1, CRm and op2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +38,13 @@ fn form(op1: u32, crm: u32, op2: u32) -> Option<Form> {
     })
 }
 
-/// Execute AT (op0 = 1, CRn = 7): PAR_EL1 gets the result. A stage 2 fault on the walk of a stage 1 form executed at EL1, or an
-/// external abort on a walk, is taken as an exception. `Ok(false)`: there is no such AT.
+/// Whether there is an AT of this encoding.
+pub fn exists(op1: u32, crm: u32, op2: u32) -> bool {
+    form(op1, crm, op2).is_some()
+}
+
+/// Execute AT (op0 = 1, CRn = 7), one that [`exists`]: PAR_EL1 gets the result. A stage 2 fault on the walk of a stage 1 form
+/// executed at EL1, or an external abort on a walk, is taken as an exception.
 pub fn at(
     cpu: &mut Cpu,
     sh: &mut Shared,
@@ -47,10 +52,8 @@ pub fn at(
     crm: u32,
     op2: u32,
     va: u64,
-) -> Result<bool, Trap> {
-    let Some(f) = form(op1, crm, op2) else {
-        return Ok(false);
-    };
+) -> Result<(), Trap> {
+    let f = form(op1, crm, op2).expect("an AT that exists");
     let h = cpu.get(HCR_EL2);
     let host = h & hcr::E2H != 0 && h & hcr::TGE != 0;
     let kind = match f.el {
@@ -62,12 +65,8 @@ pub fn at(
     let mut r = Regime::of(cpu, kind);
     let a = Access::new(Purpose::At, f.write, f.el == 0, f.pan && cpu.pstate.pan);
     // The stage 1 forms give the IPA, but the walk itself goes through stage 2.
-    let result = if f.both {
-        walk::translate(&r, &mut sh.tables(), &mut (), va, a)
-    } else {
-        r.s1_only = true;
-        walk::translate(&r, &mut sh.tables(), &mut (), va, a)
-    };
+    r.s1_only = !f.both;
+    let result = walk::translate(&r, &mut sh.tables(&mut cpu.tlb.stage2), &mut (), va, a);
     if let Err(fault) = &result {
         let external = matches!(fault.kind, FaultKind::ExternalWalk(_));
         if external || fault.s1ptw && cpu.pstate.el == 1 {
@@ -75,7 +74,7 @@ pub fn at(
         }
     }
     cpu.set(PAR_EL1, par(&result));
-    Ok(true)
+    Ok(())
 }
 
 /// PAR_EL1 of a result.

@@ -3,7 +3,6 @@
 pub mod at;
 pub mod combine;
 pub mod fault;
-mod names;
 pub mod regime;
 pub mod tlb;
 pub mod tlbi;

@@ -3,10 +3,10 @@
 //! [`Regime::of`] is the only place that reads those registers; the walker sees nothing else. Names and rules are those of
 //! `AArch64.GetS1TTWParams` and `AArch64.GetS2TTWParams` in the Arm ARM's pseudocode (J1.1.5).
 
-use super::names::*;
 use super::tlb::Key;
 use crate::bits::{bit, bits, ones};
 use crate::cpu::Cpu;
+use crate::sysreg::names::*;
 
 /// HCR_EL2 fields that select or shape a translation.
 pub mod hcr {

@@ -10,7 +10,8 @@
 //! when it is next selected: the cost of a TLBI does not grow with the number of contexts. A context that is too far behind starts
 //! empty. Operations for other PEs wait in `Shared::tlb_queue` until [`drain`].
 
-use super::regime::Kind;
+use super::regime::{Kind, Regime};
+use super::walk::Leaf;
 use crate::bits::ones;
 use crate::cpu::Cpu;
 use crate::shared::Shared;
@@ -193,6 +194,8 @@ pub struct Context {
     pub used: u64,
     /// Operations of the log that it has seen.
     seen: u64,
+    /// Some data entry has been filled since the last clearing.
+    filled: bool,
     /// BlockSet larger than a page that data entries are pieces of.
     large: BlockSet,
     /// Pages and blocks that have been fetched from since `uid` is what it is (the jump cache may know them).
@@ -210,6 +213,7 @@ impl Context {
             uid,
             used: 0,
             seen: 0,
+            filled: false,
             large: BlockSet::NONE,
             fetched: BlockSet::NONE,
             fetched_local: false,
@@ -227,6 +231,7 @@ impl Context {
             self.large.insert(va, size);
         }
         *self.entry(va) = e;
+        self.filled = true;
     }
     /// The physical address that `pc` is fetched from, if known.
     #[inline]
@@ -244,8 +249,11 @@ impl Context {
         };
     }
     fn clear_data(&mut self) {
-        self.entries.fill(Entry::EMPTY);
-        self.large.clear();
+        if self.filled {
+            self.entries.fill(Entry::EMPTY);
+            self.large.clear();
+            self.filled = false;
+        }
     }
     fn new_uid(&mut self, uid: &mut u64) {
         self.uid = *uid;
@@ -339,7 +347,7 @@ impl Context {
         }
         let own = |asid: u16| asid == self.key.asid || t.kind == Kind::El2;
         match t.what {
-            What::All => self.clear(uid),
+            What::All | What::Both => self.clear(uid),
             What::Asid(asid) => {
                 if own(asid) {
                     self.clear_local(uid);
@@ -387,8 +395,10 @@ pub struct Tlbi {
 /// Which translations of a regime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
-    /// All.
+    /// All, but not what stage 2 alone says.
     All,
+    /// All, of both stages.
+    Both,
     /// The ASID's own, not the global ones.
     Asid(u16),
     /// Pages: bits 55:0 of the first and the last one's address. With an ASID: its own and the global ones.
@@ -404,8 +414,80 @@ pub enum What {
     Stage2,
 }
 
+/// Entries of each half of [`Stage2Cache`].
+const STAGE2: usize = 512;
+
+/// The end of a stage 2 walk, for one 4 KiB page of IPAs.
+#[derive(Clone, Copy)]
+struct Stage2Entry {
+    /// IPA page, or EMPTY.
+    tag: u64,
+    vmid: u16,
+    leaf: Leaf,
+}
+
+/// Ends of stage 2 walks, so that the walk of stage 1 tables need not walk theirs each time. Half of it is for tables, so that data
+/// does not drive them out.
+pub struct Stage2Cache {
+    entries: Box<[Stage2Entry]>,
+    filled: bool,
+}
+
+impl Stage2Cache {
+    const NONE: Stage2Entry = Stage2Entry {
+        tag: EMPTY,
+        vmid: 0,
+        leaf: Leaf::NONE,
+    };
+    fn new() -> Stage2Cache {
+        Stage2Cache {
+            entries: vec![Stage2Cache::NONE; 2 * STAGE2].into_boxed_slice(),
+            filled: false,
+        }
+    }
+    fn slot(ipa: u64, table: bool) -> usize {
+        (ipa >> PAGE_BITS ^ ipa >> 21) as usize % STAGE2 + if table { STAGE2 } else { 0 }
+    }
+    /// The leaf that maps `ipa`, if known; its output address is `ipa`'s.
+    #[inline]
+    pub fn get(&self, vmid: u16, ipa: u64, table: bool) -> Option<Leaf> {
+        let e = &self.entries[Stage2Cache::slot(ipa, table)];
+        (e.tag == ipa & PAGE && e.vmid == vmid).then(|| Leaf {
+            oa: e.leaf.oa | ipa & !PAGE,
+            ..e.leaf
+        })
+    }
+    /// Remember a leaf.
+    pub fn put(&mut self, vmid: u16, ipa: u64, table: bool, leaf: &Leaf) {
+        self.filled = true;
+        self.entries[Stage2Cache::slot(ipa, table)] = Stage2Entry {
+            tag: ipa & PAGE,
+            vmid,
+            leaf: Leaf {
+                oa: leaf.oa & PAGE,
+                ..*leaf
+            },
+        };
+    }
+    fn apply(&mut self, op: &Op) {
+        let stale = match op {
+            Op::Invalidate(t) => matches!(t.what, What::Both | What::Stage2),
+            Op::All => true,
+            Op::Protect(_) | Op::Data => false,
+        };
+        if stale && self.filled {
+            self.entries.fill(Stage2Cache::NONE);
+            self.filled = false;
+        }
+    }
+}
+
 /// All contexts of a PE. They are boxed, and a box is reused only when it is not the one in use.
 pub struct Tlb {
+    /// Ends of stage 2 walks.
+    pub stage2: Stage2Cache,
+    /// The regime in use, decoded; `context::refresh` forgets it.
+    regime: Option<Regime>,
     contexts: Vec<Box<Context>>,
     /// By hash of the key: where it was last found.
     recent: [u8; CONTEXTS],
@@ -420,6 +502,8 @@ impl Tlb {
     /// Only the initial context.
     pub fn new() -> Tlb {
         Tlb {
+            stage2: Stage2Cache::new(),
+            regime: None,
             contexts: vec![Context::new(Key::default(), 1)],
             recent: [0; CONTEXTS],
             next_uid: 2,
@@ -495,6 +579,7 @@ impl Tlb {
             self.log_start += 1;
         }
         self.log.push_back(op);
+        self.stage2.apply(&op);
         c.apply(&op, &mut self.next_uid);
         c.seen = self.log_start + self.log.len() as u64;
     }
@@ -504,6 +589,21 @@ impl Default for Tlb {
     fn default() -> Tlb {
         Tlb::new()
     }
+}
+
+/// The regime of the PE's exception level, decoded at most once between two refreshes of the context; and the PE's ends of stage 2
+/// walks.
+pub fn regime(cpu: &mut Cpu, kind: Kind) -> (&Regime, &mut Stage2Cache) {
+    if cpu.tlb.regime.as_ref().is_none_or(|r| r.kind != kind) {
+        cpu.tlb.regime = Some(Regime::of(cpu, kind));
+    }
+    let tlb = &mut cpu.tlb;
+    (tlb.regime.as_ref().expect("just set"), &mut tlb.stage2)
+}
+
+/// Registers that translation depends on may have changed.
+pub fn forget_regime(cpu: &mut Cpu) {
+    cpu.tlb.regime = None;
 }
 
 /// Do `op` to the translations of `cpu`.

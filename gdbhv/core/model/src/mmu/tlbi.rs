@@ -1,10 +1,10 @@
 //! TLBI instructions: what each covers (Arm ARM D8.14, C5.5).
 
-use super::names::*;
 use super::regime::{self, hcr, Kind};
 use super::tlb::{Tlbi, What};
 use crate::bits::{bit, bits, ones, sext};
 use crate::cpu::Cpu;
+use crate::sysreg::names::*;
 
 /// What the TLBI with this encoding (op0 = 1, CRn = 8) and operand covers, executed by `cpu` now; None if there is no such TLBI.
 ///
@@ -66,8 +66,8 @@ fn by_address_or_all(cpu: &Cpu, op1: u32, crm: u32, op2: u32, xt: u64) -> Option
         (_, 1 | 5) => (kind, vmid, va(own)),
         (0, 2) => (kind, vmid, What::Asid(asid)),
         (0, 3 | 7) => (kind, vmid, va(None)),
-        (4, 4) => (Kind::El10, None, What::All),
-        (4, 6) => (Kind::El10, Some(regime::vmid(cpu)), What::All),
+        (4, 4) => (Kind::El10, None, What::Both),
+        (4, 6) => (Kind::El10, Some(regime::vmid(cpu)), What::Both),
         _ => return None,
     };
     Some(Tlbi {

@@ -15,6 +15,14 @@ pub trait Tables {
     fn read(&mut self, pa: u64) -> Option<u64>;
     /// Hardware update of the access flag or dirty state. A debugger's view does nothing here.
     fn update(&mut self, pa: u64, desc: u64);
+    /// A cached end of the stage 2 walk for `ipa`, which is that of a stage 1 table or not.
+    #[inline(always)]
+    fn known(&self, _vmid: u16, _ipa: u64, _table: bool) -> Option<Leaf> {
+        None
+    }
+    /// The end of the stage 2 walk for `ipa`, to be cached.
+    #[inline(always)]
+    fn learn(&mut self, _vmid: u16, _ipa: u64, _table: bool, _leaf: &Leaf) {}
 }
 
 /// What a descriptor turned out to be.
@@ -220,22 +228,50 @@ struct Shape {
 }
 
 /// The end of a walk.
-struct Leaf {
-    desc: u64,
-    at: u64,
-    level: i8,
-    oa: u64,
-    block: u8,
-    tables: Hierarchy,
+#[derive(Clone, Copy, Debug)]
+pub struct Leaf {
+    /// The block or page descriptor.
+    pub desc: u64,
+    /// Its address.
+    pub at: u64,
+    /// Its level.
+    pub level: i8,
+    /// The output address.
+    pub oa: u64,
+    /// log2 of the bytes that it maps.
+    pub block: u8,
+    /// What the table descriptors above it say.
+    pub tables: Hierarchy,
+}
+
+impl Leaf {
+    /// No leaf.
+    pub const NONE: Leaf = Leaf {
+        desc: 0,
+        at: 0,
+        level: 0,
+        oa: 0,
+        block: 0,
+        tables: Hierarchy {
+            read_only: false,
+            no_user: false,
+            uxn: false,
+            pxn: false,
+        },
+    };
 }
 
 /// Limits that table descriptors put on what is below (APTable, UXNTable, PXNTable).
-#[derive(Clone, Copy, Default)]
-struct Hierarchy {
-    read_only: bool,
-    no_user: bool,
-    uxn: bool,
-    pxn: bool,
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Hierarchy {
+    /// APTable\[1\].
+    pub read_only: bool,
+    /// APTable\[0\].
+    pub no_user: bool,
+    /// UXNTable or XNTable.
+    pub uxn: bool,
+    /// PXNTable.
+    pub pxn: bool,
 }
 
 /// What stage 1 says.
@@ -553,10 +589,21 @@ impl<M: Tables, O: Observer> Walker<'_, M, O> {
             ipa,
             write,
         };
-        let Some(shape) = self.stage2_shape(s2, ipa) else {
-            return Err(stop(FaultKind::Translation(0), write));
+        let (vmid, table) = (self.r.vmid, for_s1.is_some());
+        let leaf = match self.m.known(vmid, ipa, table) {
+            Some(leaf) => leaf,
+            None => {
+                let Some(shape) = self.stage2_shape(s2, ipa) else {
+                    return Err(stop(FaultKind::Translation(0), write));
+                };
+                let leaf = self.descend(&shape, 2, Some((ipa, for_s1)), write)?;
+                // A descriptor without the access flag is never cached.
+                if bit(leaf.desc, 10) {
+                    self.m.learn(vmid, ipa, table, &leaf);
+                }
+                leaf
+            }
         };
-        let leaf = self.descend(&shape, 2, Some((ipa, for_s1)), write)?;
         let desc = leaf.desc;
         if !bit(desc, 10) && !s2.ha && a.checked {
             return Err(stop(FaultKind::AccessFlag(leaf.level), write));
@@ -609,6 +656,7 @@ impl<M: Tables, O: Observer> Walker<'_, M, O> {
             }
             if new != desc {
                 self.m.update(leaf.at, new);
+                self.m.learn(vmid, ipa, table, &Leaf { desc: new, ..leaf });
             }
         }
         Ok(Two {
