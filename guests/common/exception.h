@@ -1,4 +1,4 @@
-/* What vectors.S hands to a guest's handlers, and the few fields of ESR_EL1 that they look at (Arm ARM D17.2.37). */
+/* What vectors.S hands to a guest's handlers, and the few fields of ESR_EL1 that they look at (Arm ARM, ESR_EL1). */
 #pragma once
 #include "types.h"
 

@@ -1,6 +1,6 @@
 /*
  * Stage 1 for a guest, as small as it can be: 39-bit virtual addresses, 4 KiB granule, and one level 1 table whose
- * entries map 1 GiB each (Arm ARM D8.3).
+ * entries map 1 GiB each (Arm ARM D8.3, "Translation table descriptor formats").
  *
  *     VA 0x00000000..  entry 0   devices, at the same address          Device-nGnRE, never executed
  *     VA 0x40000000..  entry 1   RAM, at the same address              Normal write-back

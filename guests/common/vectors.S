@@ -1,5 +1,5 @@
 /*
- * The vector table of EL1 (Arm ARM D1.3.1): 4 sources x 4 kinds, 0x80 bytes each. Every entry saves the interrupted
+ * The vector table of EL1 (Arm ARM, "Exception vectors"): 4 sources x 4 kinds, 0x80 bytes each. Every entry saves the interrupted
  * state in a frame on the stack (struct frame of exception.h), calls one C function, and returns.
  *
  *     source            synchronous     IRQ           FIQ, SError

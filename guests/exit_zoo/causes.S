@@ -59,8 +59,9 @@ cause wfi                                   // [HCR_EL2.TWI]; the virtual timer 
     isb
 done wfi
 
-cause wfe                                   // [HCR_EL2.TWE]; the event stream would end it
-    wfe
+cause wfe                                   // [HCR_EL2.TWE]: one exit. The event register saves one of the two: it is set
+    wfe                                     // after any exception return (Arm ARM, "Wait for Event"), and WFE takes it.
+    wfe                                     // Alone, the event stream ends them.
     mov     x0, #0
 done wfe
 
@@ -94,7 +95,7 @@ cause os_lock_write                         // [MDCR_EL2.TDOSA]
     mov     x0, #0
 done os_lock_write
 
-cause pmu_write                             // [MDCR_EL2.TPM]; a VM without a PMU has no such register
+cause pmu_write                             // [MDCR_EL2.TPM]; without a PMU there is no such register
     msr     pmcntenclr_el0, xzr
     mov     x0, #0
 done pmu_write

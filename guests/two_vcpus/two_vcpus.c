@@ -37,7 +37,7 @@ static void say(const char *event, u64 number)
     uart_puts("\n");
 }
 
-/* 0 is free. WFE sleeps until the holder's store-release clears the exclusive monitor (Arm ARM K11.3.4 has the pattern). */
+/* 0 is free. WFE sleeps until the holder's store-release clears the exclusive monitor. */
 __attribute__((noinline)) static void lock(u32 *word)
 {
     u32 value, failed;
@@ -70,7 +70,7 @@ void el1_irq(struct frame *frame)
     gic_end(intid);
 }
 
-__attribute__((noinline)) static void give_turn(u64 to) { gic_send_sgi(to, SGI_YOUR_TURN); }
+static void give_turn(u64 to) { gic_send_sgi(to, SGI_YOUR_TURN); }
 
 __attribute__((noinline)) static void wait_for_turn(u64 number)
 {
