@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gdbhv import _core, image
+from gdbhv.console import Console
 from gdbhv.errors import GdbhvError, ImageError
 from gdbhv.hv.host import Host
 from gdbhv.hv.mmio import Pl011, Pl031
 from gdbhv.hv.target import HostTarget
 from gdbhv.hv.vm import Vm
+from gdbhv.machine import Machine
 
 RAM = 0x40000000
 UART = (0x09000000, 33)
@@ -129,9 +131,25 @@ def add_vm(host: Host, config: BootConfig, output: Callable[[bytes], None]) -> V
     return vm
 
 
-def hosted(config: BootConfig, output: Callable[[bytes], None], *, vms: int = 1) -> HostTarget:
+def hosted(config: BootConfig, console: Console | None = None, *, vms: int = 1) -> HostTarget:
     """Make a hosted machine with ``vms`` VMs of the same configuration, and return it as a debugger's target."""
-    host = Host(cpus=config.smp, memory=vms * config.memory, cpu=config.cpu)
+    console = console or Console()
+    try:
+        host = Host(cpus=config.smp, memory=vms * config.memory, cpu=config.cpu)
+    except ValueError as e:
+        raise GdbhvError(str(e)) from None
     for _ in range(vms):
-        add_vm(host, config, output)
-    return HostTarget(host)
+        add_vm(host, config, console.write)
+    return HostTarget(host, console)
+
+
+def bare(config: BootConfig, console: Console | None = None) -> Machine:
+    """Make a machine whose EL2 is the image's. Without an image it stands at reset: EL2, MMU off, PC at the start of RAM."""
+    machine = Machine(cpus=config.smp, memory=config.memory, cpu=config.cpu, console=console or Console())
+    if config.image is None and not config.load:
+        entry = RAM if config.entry is None else config.entry
+        machine.start([], entry, config.x0 or 0)
+    else:
+        plan = layout(config, psci="smc")
+        machine.start(plan.pieces, plan.entry, plan.x0)
+    return machine

@@ -10,26 +10,17 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from gdbhv.console import Console
 from gdbhv.errors import GdbhvError, MemoryError_, RegisterError
 from gdbhv.hv.host import Host
+from gdbhv.hv.mmio import Pl011
 from gdbhv.hv.vcpu import Vcpu, VcpuState
 from gdbhv.hv.vm import Vm
+from gdbhv.machine import FOREVER, Catcher, catch_syscalls, nothing_to_come, wanted
 from gdbhv.target import Action, CatchEvents, Process, Space, Stop, StopKind, Thread, ThreadId
 
 if TYPE_CHECKING:
     from gdbhv._core import ExitRecord
-
-FOREVER = (1 << 64) - 1
-ENTRY = 0x1200  # the number of an entry
-
-
-@dataclass(frozen=True)
-class Catcher:
-    """A catchpoint: ``wants`` says whether an exit (or an entry) of a vCPU stops the machine."""
-
-    wants: Callable[[ThreadId, ExitRecord], bool]
-    classes: frozenset[int] | None = None  # numbers that may match; None: any
-    entries: bool = False
 
 
 @dataclass
@@ -37,12 +28,16 @@ class HostTarget:
     """A host as a :class:`gdbhv.target.Target`."""
 
     host: Host
+    console: Console | None = None
     catchers: dict[Any, Catcher] = field(default_factory=dict)
     describe: Callable[[ThreadId, ExitRecord], str] = lambda thread, record: record["name"]
 
     def __post_init__(self) -> None:
         self.machine = self.host.machine
         self._interrupter = self.machine.interrupter()
+        self._interrupted = False
+        if self.console is not None:
+            self.console.on_input = self._interrupter.set
         self._pending: int | None = None  # a CPU whose exit was reported and not handled yet
         self._entering: tuple[Vcpu, ExitRecord] | None = None
 
@@ -242,28 +237,21 @@ class HostTarget:
 
     def catch_exits(self, pid: int, events: CatchEvents) -> None:
         """See :class:`gdbhv.target.Target`."""
-        self.catchers.pop(("exits", pid), None)
-        self.catchers.pop(("entries", pid), None)
-        for key, numbers, entries in (("exits", events.exits, False), ("entries", events.entries, True)):
-            if numbers is None or numbers:
-                classes = None if numbers is None else frozenset(numbers)
-                self.catchers[key, pid] = Catcher(
-                    lambda t, r, c=classes: t.pid == pid and (c is None or r["number"] in c),  # type: ignore[misc]
-                    classes,
-                    entries,
-                )
+        catch_syscalls(self.catchers, pid, events)
 
     def _caught(self, v: Vcpu, record: ExitRecord, *, entry: bool) -> bool:
-        if not self.catchers:
-            return False
-        thread = self.thread_of(v)
-        return any(c.entries == entry and c.wants(thread, record) for c in self.catchers.values())
+        return bool(self.catchers) and wanted(self.catchers, self.thread_of(v), record, entry=entry)
 
     # --- running
 
     def interrupt(self) -> None:
         """See :class:`gdbhv.target.Target`."""
+        self._interrupted = True
         self._interrupter.set()
+
+    def run_all(self, max_insns: int | None = None) -> Stop:
+        """Run every vCPU of every VM until the next stop."""
+        return self.run([Action(self.thread_of(v)) for vm in self.host.running() for v in vm.vcpus], max_insns)
 
     def run(self, actions: Sequence[Action], max_insns: int | None = None) -> Stop:
         """See :class:`gdbhv.target.Target`."""
@@ -281,9 +269,21 @@ class HostTarget:
         return self._go(until, first) or Stop(StopKind.BUDGET, first)
 
     def _nothing(self, thread: ThreadId) -> Stop:
-        stop = self.machine.run(self.machine.now, 0)
-        kind = StopKind.INTERRUPT if stop["kind"] == "interrupted" else StopKind.BUDGET
+        self._interrupter.clear()
+        kind = StopKind.INTERRUPT if self._interrupted else StopKind.BUDGET
+        self._interrupted = False
         return Stop(kind, thread)
+
+    def _type(self) -> None:
+        """Give what was typed to the first VM that has a UART."""
+        typed = self.console.take_input() if self.console is not None else b""
+        if typed:
+            for vm in self.host.running():
+                for _, device in vm.devices:
+                    if isinstance(device, Pl011):
+                        device.receive(typed)
+                        self.host.scheduler.resume()
+                        return
 
     def _go(self, until: int, thread: ThreadId) -> Stop | None:
         """Run until a stop, or None at ``until``."""
@@ -315,8 +315,16 @@ class HostTarget:
             elif kind == "budget":
                 return None
             elif kind == "interrupted":
-                return Stop(StopKind.INTERRUPT, self._current(thread))
+                self._type()
+                if self._interrupted:
+                    self._interrupted = False
+                    return Stop(StopKind.INTERRUPT, self._current(thread))
             elif kind == "stuck":
+                if until != FOREVER:
+                    return None
+                if not nothing_to_come(self.console, lambda: self._interrupted):
+                    self._type()
+                    continue
                 return Stop(
                     StopKind.CRASH, self._current(thread), text="every vCPU waits or is off, and no interrupt is to come"
                 )

@@ -1,0 +1,280 @@
+"""The bare machine: the guest owns EL2, or there is none. One process, whose threads are the CPUs.
+
+    machine = Machine(cpus=2, memory=1 << 30)
+    machine.load(layout)
+    stop = machine.run_all()
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gdbhv import _core
+from gdbhv.console import Console
+from gdbhv.errors import GdbhvError, MemoryError_, RegisterError
+from gdbhv.target import Action, CatchEvents, Process, Space, Stop, StopKind, Thread, ThreadId
+
+if TYPE_CHECKING:
+    from gdbhv._core import ExitRecord
+
+FOREVER = (1 << 64) - 1
+CHUNK = 20_000_000  # nanoseconds of virtual time between two looks at the console
+POWER = {"wfi": "waiting in WFI", "wfe": "waiting in WFE", "off": "off", "idle": "idle"}
+
+
+@dataclass(frozen=True)
+class Catcher:
+    """A catchpoint: ``wants`` says whether an exit (or an entry) of a thread stops the machine."""
+
+    wants: Callable[[ThreadId, ExitRecord], bool]
+    classes: frozenset[int] | None = None  # numbers that may match; None: any
+    entries: bool = False
+
+
+def wanted(catchers: dict[Any, Catcher], thread: ThreadId, record: ExitRecord, *, entry: bool) -> bool:
+    """Whether some catchpoint stops at this exit or entry."""
+    return any(c.entries == entry and c.wants(thread, record) for c in catchers.values())
+
+
+def catch_syscalls(catchers: dict[Any, Catcher], pid: int, events: CatchEvents) -> None:
+    """Replace the catchpoints that GDB's ``catch syscall`` has set for one process."""
+    for key, numbers, entries in (("exits", events.exits, False), ("entries", events.entries, True)):
+        catchers.pop((key, pid), None)
+        if numbers is None or numbers:
+            classes = None if numbers is None else frozenset(numbers)
+
+            def wants(t: ThreadId, r: ExitRecord, c: frozenset[int] | None = classes) -> bool:
+                return t.pid == pid and (c is None or r["number"] in c)
+
+            catchers[key, pid] = Catcher(wants, classes, entries)
+
+
+def nothing_to_come(console: Console | None, interrupted: Callable[[], bool]) -> bool:
+    """Every CPU waits for ever: True if so, False once there is typed input or an interrupt to look at."""
+    if console is None or not console.interactive:
+        return True
+    while console.interactive and not interrupted():
+        if console.pending:
+            return False
+        time.sleep(0.005)
+    return not (console.pending or interrupted())
+
+
+class Machine:
+    """A machine without a host side, as a :class:`gdbhv.target.Target`.
+
+    :param cpus: 1 to 8.
+    :param memory: bytes of RAM, from 0x40000000.
+    :param cpu: profile, "max" or "cortex-a57".
+    :param el2: False leaves EL2 out.
+    """
+
+    PID = 1
+
+    def __init__(
+        self, *, cpus: int = 1, memory: int = 1 << 30, cpu: str = "max", el2: bool = True, console: Console | None = None
+    ) -> None:
+        try:
+            self.core = _core.Machine(cpus=cpus, memory=memory, cpu=cpu, hosted=False, el2=el2)
+        except ValueError as e:
+            raise GdbhvError(str(e)) from None
+        self.console = console
+        self.catchers: dict[Any, Catcher] = {}
+        self.describe: Callable[[ThreadId, ExitRecord], str] = lambda thread, record: record["name"]
+        self.ended: Stop | None = None
+        self._interrupter = self.core.interrupter()
+        self._interrupted = False
+        if console is not None:
+            console.on_input = self._interrupter.set
+
+    def start(self, pieces: Sequence[tuple[int, bytes]], entry: int, x0: int) -> None:
+        """Put bytes into RAM and CPU 0 at ``entry`` with ``x0``. :raises gdbhv.errors.MemoryError_: outside RAM."""
+        for address, data in pieces:
+            self.write_memory(self._thread_id(0), address, data, Space.PA)
+        self.core.write_register(0, "pc", entry)
+        self.core.write_register(0, "x0", x0)
+
+    def _thread_id(self, cpu: int) -> ThreadId:
+        return ThreadId(self.PID, cpu + 1)
+
+    def _cpu(self, thread: ThreadId) -> int:
+        if thread.pid != self.PID or not 1 <= thread.tid <= self.core.cpus:
+            raise GdbhvError(f"no thread {thread}: there are p1.1 to p1.{self.core.cpus:x}")
+        return thread.tid - 1
+
+    # --- gdbhv.target.Target
+
+    def processes(self) -> Sequence[Process]:
+        """See :class:`gdbhv.target.Target`."""
+        if self.ended is not None and self.ended.kind is StopKind.POWEROFF:
+            return []
+        return [Process(self.PID, "machine", tuple(self._thread(i) for i in range(self.core.cpus)))]
+
+    def _thread(self, cpu: int) -> Thread:
+        power = self.core.power(cpu)
+        cpsr = self.core.read_register(cpu, "cpsr")
+        mode = f"EL{cpsr >> 2 & 3}{'h' if cpsr & 1 else 't'}"
+        vttbr, hcr = self.core.read_register(cpu, "VTTBR_EL2"), self.core.read_register(cpu, "HCR_EL2")
+        where = f", VMID={vttbr >> 48}" if hcr & 1 and (cpsr >> 2 & 3) < 2 else ""
+        extra = POWER[power] if power == "off" else f"{mode}{where}, {POWER.get(power, 'running')}"
+        return Thread(self._thread_id(cpu), f"cpu{cpu}", extra, cpu, power != "off")
+
+    def read_register(self, thread: ThreadId, register: str | int) -> int:
+        """See :class:`gdbhv.target.Target`."""
+        try:
+            return self.core.read_register(self._cpu(thread), register)
+        except KeyError as e:
+            raise RegisterError(register, str(e.args[0])) from None
+
+    def write_register(self, thread: ThreadId, register: str | int, value: int) -> None:
+        """See :class:`gdbhv.target.Target`."""
+        try:
+            self.core.write_register(self._cpu(thread), register, value)
+        except KeyError as e:
+            raise RegisterError(register, str(e.args[0])) from None
+
+    def read_core(self, thread: ThreadId) -> bytes:
+        """See :class:`gdbhv.target.Target`."""
+        return self.core.read_core(self._cpu(thread))
+
+    def read_memory(self, thread: ThreadId, address: int, length: int, space: Space = Space.VA) -> bytes:
+        """See :class:`gdbhv.target.Target`."""
+        out = b""
+        while len(out) < length:
+            n = min(length - len(out), 0x1000 - (address & 0xFFF))
+            try:
+                out += self.core.read_pa(self._physical(thread, address, space), n)
+            except (MemoryError_, IndexError) as e:
+                if out:
+                    return out
+                raise e if isinstance(e, MemoryError_) else MemoryError_(address, str(e)) from None
+            address += n
+        return out
+
+    def write_memory(self, thread: ThreadId, address: int, data: bytes, space: Space = Space.VA) -> None:
+        """See :class:`gdbhv.target.Target`."""
+        pieces = []
+        at = 0
+        while at < len(data):
+            n = min(len(data) - at, 0x1000 - (address + at & 0xFFF))
+            pa = self._physical(thread, address + at, space)
+            base, size = self.core.ram
+            if not base <= pa <= pa + n <= base + size:
+                raise MemoryError_(address + at, f"physical {pa:#x} is not RAM, which is {base:#x} to {base + size - 1:#x}")
+            pieces.append((pa, data[at : at + n]))
+            at += n
+        for pa, piece in pieces:
+            self.core.write_pa(pa, piece)
+
+    def _physical(self, thread: ThreadId, address: int, space: Space) -> int:
+        if space is Space.PA:
+            return address
+        cpu = self._cpu(thread)
+        if space is Space.VA:
+            walk: _core.Walk | None = self.core.translate(cpu, address)
+        else:
+            walk = self.core.translate_ipa(cpu, address)
+            if walk is None:
+                return address
+        assert walk is not None
+        if "pa" not in walk:
+            raise MemoryError_(address, f"stage {walk['stage']} {walk['fault']} fault")
+        return walk["pa"]
+
+    def insert_breakpoint(self, pid: int, kind: int, address: int, length: int) -> None:
+        """See :class:`gdbhv.target.Target`."""
+        if kind < 2:
+            self.core.insert_breakpoint(address, hardware=kind == 1)
+        else:
+            self.core.insert_watchpoint(address, length, read=kind in (3, 4), write=kind in (2, 4))
+
+    def remove_breakpoint(self, pid: int, kind: int, address: int, length: int) -> None:
+        """See :class:`gdbhv.target.Target`."""
+        if kind < 2:
+            self.core.remove_breakpoint(address, hardware=kind == 1)
+        else:
+            self.core.remove_watchpoint(address, length, read=kind in (3, 4), write=kind in (2, 4))
+
+    def catch_exits(self, pid: int, events: CatchEvents) -> None:
+        """See :class:`gdbhv.target.Target`."""
+        catch_syscalls(self.catchers, pid, events)
+
+    def interrupt(self) -> None:
+        """See :class:`gdbhv.target.Target`."""
+        self._interrupted = True
+        self._interrupter.set()
+
+    def run_all(self, max_insns: int | None = None) -> Stop:
+        """Run every CPU until the next stop."""
+        return self.run([Action(self._thread_id(i)) for i in range(self.core.cpus)], max_insns)
+
+    def run(self, actions: Sequence[Action], max_insns: int | None = None) -> Stop:
+        """See :class:`gdbhv.target.Target`."""
+        if self.ended is not None:
+            return self.ended
+        self._set_mask()
+        mask = sum(1 << self._cpu(a.thread) for a in actions)
+        until = FOREVER if max_insns is None else self.core.now + max_insns
+        first = actions[0].thread if actions else self._thread_id(0)
+        step = next((a for a in actions if a.step), None)
+        if step is None or max_insns == 0:
+            return self._go(until, mask, first) or Stop(StopKind.BUDGET, first)
+        cpu = self._cpu(step.thread)
+        while True:
+            stop = self._go(min(self.core.now + 1, until), 1 << cpu, step.thread)
+            if stop is not None:
+                return stop
+            if step.range is None or not step.range[0] <= self.core.read_register(cpu, "pc") < step.range[1]:
+                return Stop(StopKind.STEP, step.thread)
+            if self.core.now >= until:
+                return Stop(StopKind.BUDGET, step.thread)
+
+    def _set_mask(self) -> None:
+        classes: set[int] = set()
+        for c in self.catchers.values():
+            if not c.entries:
+                classes |= {row["number"] for row in _core.exit_classes()} if c.classes is None else c.classes
+        self.core.catch_exits(sorted(classes), any(c.entries for c in self.catchers.values()))
+
+    def _go(self, until: int, mask: int, first: ThreadId) -> Stop | None:
+        """Run until a stop, or None at ``until``."""
+        while True:
+            stop = self.core.run(min(until, self.core.now + CHUNK), mask)
+            if self.console is not None:
+                self.console.write(self.core.take_output())
+                if typed := self.console.take_input():
+                    self.core.push_input(typed)
+            kind, cpu = stop["kind"], stop.get("cpu")
+            thread = first if cpu is None else self._thread_id(cpu)
+            if kind == "interrupted" or self._interrupted:
+                if self._interrupted:
+                    self._interrupted = False
+                    self._interrupter.clear()
+                    return Stop(StopKind.INTERRUPT, first)
+                continue
+            if kind == "budget":
+                if self.core.now >= until:
+                    return None
+                continue
+            if kind == "stuck":
+                if until != FOREVER:
+                    return None
+                if not nothing_to_come(self.console, lambda: self._interrupted):
+                    continue
+                return Stop(StopKind.CRASH, first, text="every CPU waits or is off, and no interrupt is to come")
+            if kind in ("caught", "entry"):
+                assert cpu is not None
+                record = self.core.exit_record(cpu)
+                assert record is not None
+                if not wanted(self.catchers, thread, record, entry=kind == "entry"):
+                    continue
+                what = StopKind.ENTRY if kind == "entry" else StopKind.EXIT
+                text = f"back in the guest after {record['name']}" if kind == "entry" else self.describe(thread, record)
+                return Stop(what, thread, exit=dict(record), text=text)
+            if kind in ("poweroff", "reset"):
+                self.ended = Stop(StopKind(kind), thread, text=kind)
+                return self.ended
+            return Stop(StopKind(kind), thread, address=stop.get("address"))
