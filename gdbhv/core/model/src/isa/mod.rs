@@ -15,6 +15,9 @@ pub mod bitfield;
 pub mod branch;
 pub mod condition;
 pub mod crc;
+pub mod crypto_aes;
+pub mod crypto_sha;
+pub mod crypto_sha512;
 pub mod decode;
 pub mod exception_gen;
 pub mod exclusive;
@@ -45,6 +48,7 @@ pub mod shift;
 pub mod simd_across;
 pub mod simd_by_element;
 pub mod simd_copy;
+pub mod simd_extra;
 pub mod simd_fp_across;
 pub mod simd_fp_by_element;
 pub mod simd_fp_three_same;
@@ -285,6 +289,10 @@ pub const GROUPS: &[(&str, &[Row])] = &[
     ("simd_three_diff", simd_three_diff::ROWS),
     ("simd_three_same", simd_three_same::ROWS),
     ("simd_two_misc", simd_two_misc::ROWS),
+    ("simd_extra", simd_extra::ROWS),
+    ("crypto_aes", crypto_aes::ROWS),
+    ("crypto_sha", crypto_sha::ROWS),
+    ("crypto_sha512", crypto_sha512::ROWS),
     ("simd_fp_across", simd_fp_across::ROWS),
     ("simd_fp_by_element", simd_fp_by_element::ROWS),
     ("simd_fp_three_same", simd_fp_three_same::ROWS),

@@ -33,7 +33,7 @@ helper_rows! {
 }
 
 /// The element that all others meet.
-fn element(c: &Cpu, i: u32, unsigned: bool) -> i128 {
+pub fn element(c: &Cpu, i: u32, unsigned: bool) -> i128 {
     let (h, l, m) = (field(i, 11, 11), field(i, 21, 21), field(i, 20, 20));
     if esize(i) == 16 {
         int(c.v[rm(i) & 15], h << 2 | l << 1 | m, 16, unsigned)

@@ -260,7 +260,7 @@ mod tests {
         assert_eq!(id("cortex-a57", MIDR_EL1, true), 0x411f_d070);
         assert_eq!(id("cortex-a57", ID_AA64PFR0_EL1, true), 0x0100_0111);
         assert_eq!(id("cortex-a57", ID_AA64PFR0_EL1, false), 0x0100_0011);
-        assert_eq!(id("cortex-a57", ID_AA64ISAR0_EL1, true), 0x1_0000);
+        assert_eq!(id("cortex-a57", ID_AA64ISAR0_EL1, true), 0x1_1120);
         assert_eq!(id("cortex-a57", ID_AA64ISAR1_EL1, true), 0);
         assert_eq!(id("cortex-a57", ID_AA64MMFR1_EL1, true), 0);
         assert_eq!(id("cortex-a57", ID_AA64DFR0_EL1, true), 0x1030_5006);

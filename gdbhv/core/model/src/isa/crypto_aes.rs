@@ -1,0 +1,90 @@
+//! Cryptographic AES (Arm ARM C4.1.96): one round's halves. The S-box is computed from its definition (FIPS 197, 5.1.1).
+
+use super::lanes::*;
+use crate::cpu::Cpu;
+use crate::helper_rows;
+use crate::shared::Shared;
+
+helper_rows! {
+    Fp AESE   "0100111000101000010010nnnnnddddd" AES aese;
+    Fp AESD   "0100111000101000010110nnnnnddddd" AES aesd;
+    Fp AESMC  "0100111000101000011010nnnnnddddd" AES |c, _, i| mix(c, i, [2, 3, 1, 1]);
+    Fp AESIMC "0100111000101000011110nnnnnddddd" AES |c, _, i| mix(c, i, [14, 11, 13, 9]);
+}
+
+/// The product in GF(2^8) modulo x^8 + x^4 + x^3 + x + 1.
+const fn times(a: u8, b: u8) -> u8 {
+    let (mut a, mut b, mut r) = (a, b, 0);
+    while b != 0 {
+        if b & 1 != 0 {
+            r ^= a;
+        }
+        a = a << 1 ^ (a >> 7) * 0x1b;
+        b >>= 1;
+    }
+    r
+}
+/// `x^254`, the inverse (and zero for zero).
+const fn inverse(x: u8) -> u8 {
+    let (mut r, mut k) = (1, 0);
+    while k < 254 {
+        r = times(r, x);
+        k += 1;
+    }
+    r
+}
+const SBOX: [u8; 256] = {
+    let mut s = [0; 256];
+    let mut k = 0;
+    while k < 256 {
+        let x = inverse(k as u8);
+        s[k] = x ^ x.rotate_left(1) ^ x.rotate_left(2) ^ x.rotate_left(3) ^ x.rotate_left(4) ^ 0x63;
+        k += 1;
+    }
+    s
+};
+const INVERSE_SBOX: [u8; 256] = {
+    let mut s = [0; 256];
+    let mut k = 0;
+    while k < 256 {
+        s[SBOX[k] as usize] = k as u8;
+        k += 1;
+    }
+    s
+};
+
+/// The state is in columns of four bytes; row r moves left (or, to invert, right) by r columns.
+fn aese(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+    let s = (c.v[rd(i)] ^ c.v[rn(i)]).to_le_bytes();
+    let r = std::array::from_fn(|k| SBOX[s[(k + 4 * (k % 4)) % 16] as usize]);
+    c.v[rd(i)] = u128::from_le_bytes(r);
+    DONE
+}
+fn aesd(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+    let s = (c.v[rd(i)] ^ c.v[rn(i)]).to_le_bytes();
+    let r = std::array::from_fn(|k| INVERSE_SBOX[s[(k + 12 * (k % 4)) % 16] as usize]);
+    c.v[rd(i)] = u128::from_le_bytes(r);
+    DONE
+}
+/// Multiply each column by the circulant matrix that begins with `row`.
+fn mix(c: &mut Cpu, i: u32, row: [u8; 4]) -> Done {
+    let s = c.v[rn(i)].to_le_bytes();
+    let r = std::array::from_fn(|k| {
+        (0..4).fold(0, |sum, j| sum ^ times(s[k / 4 * 4 + (k + j) % 4], row[j]))
+    });
+    c.v[rd(i)] = u128::from_le_bytes(r);
+    DONE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_those_of_fips_197() {
+        assert_eq!(SBOX[..4], [0x63, 0x7c, 0x77, 0x7b]);
+        assert_eq!(SBOX[0x53], 0xed);
+        assert_eq!(INVERSE_SBOX[0xed], 0x53);
+        assert_eq!(times(0x57, 0x83), 0xc1);
+    }
+}
