@@ -87,6 +87,8 @@ pub struct Machine {
     slice_end: u64,
     /// The CPU that executed last, for the exclusive monitors.
     executed: usize,
+    /// The virtual time at which timers and devices were last asked.
+    events_until: u64,
     interrupt: Arc<AtomicBool>,
     /// Instructions executed by each CPU.
     pub insns: [u64; MAX_CPUS],
@@ -115,6 +117,7 @@ impl Machine {
             current: 0,
             slice_end: 0,
             executed: 0,
+            events_until: 0,
             interrupt: Arc::new(AtomicBool::new(false)),
             insns: [0; MAX_CPUS],
         }
@@ -376,7 +379,11 @@ impl Machine {
     fn events(&mut self) {
         for cpu in &mut self.cpus {
             crate::dev::timer::update(cpu, self.sh.now, &mut self.sh.gic);
+            if cpu.power == Power::Wfe && crate::dev::timer::event_between(cpu, self.events_until, self.sh.now) {
+                cpu.event = true;
+            }
         }
+        self.events_until = self.sh.now;
         self.sh.bus.events(self.sh.now, &mut self.sh.gic);
         self.sh.next_event = self.next_event();
     }
@@ -385,6 +392,9 @@ impl Machine {
     fn next_event(&self) -> u64 {
         let timers = self.cpus.iter().filter_map(|c| crate::dev::timer::deadline(c, self.sh.now)).min();
         let devices = self.sh.bus.deadline();
+        let waiting = self.cpus.iter().filter(|c| c.power == Power::Wfe);
+        let streams = waiting.filter_map(|c| crate::dev::timer::event_deadline(c, self.sh.now)).min();
+        let timers = timers.into_iter().chain(streams).min();
         timers.unwrap_or(u64::MAX).min(devices.unwrap_or(u64::MAX))
     }
 

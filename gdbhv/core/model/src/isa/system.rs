@@ -127,13 +127,20 @@ fn wait_trap(cpu: &mut Cpu, sh: &Shared, wfe: bool) -> Result<(), Trap> {
     Ok(())
 }
 
-/// C6.2.468. With the event register set it is over at once, and no trap asks.
+/// C6.2.468. With the event register set it is over at once, and no trap asks. A PE whose monitor is marked waits for
+/// somebody to write there (B2.17.3, spin locks do this): it gives way instead and looks again, since a turn's end clears the
+/// monitor anyway, which is an event.
 fn wfe(cpu: &mut Cpu, sh: &mut Shared, _: u32) -> Result<Flow, Trap> {
     if std::mem::take(&mut cpu.event) {
         return Ok(Flow::Next);
     }
     wait_trap(cpu, sh, true)?;
-    cpu.power = Power::Wfe;
+    if cpu.monitor.is_some() {
+        sh.yielded = true;
+    } else {
+        cpu.power = Power::Wfe;
+        sh.next_event = 0; // the event stream counts now
+    }
     Ok(Flow::Sync)
 }
 
