@@ -19,16 +19,8 @@ from oracle import generate
 
 # Mnemonics, by the feature that brings them; none of these is in a profile.
 NOT_IMPLEMENTED = {
-    "AES": "aes[ed] aesmc aesimc",
-    "SHA1": "sha1*",
-    "SHA256": "sha256*",
-    "SHA512": "sha512*",
-    "SHA3": "eor3 rax1 xar bcax",
     "SM3": "sm3*",
     "SM4": "sm4*",
-    "RDM": "sqrdmla[h] sqrdmls[h]",
-    "DotProd": "[su]dot",
-    "I8MM": "sudot usdot [su]mmla usmmla",
     "BF16": "bfdot bfmlal[bt] bfmmla bfcvt*",
     "FHM": "fmlal fmlal2 fmlsl fmlsl2",
     "FCMA": "fcadd fcmla",
