@@ -2,9 +2,13 @@
 #![allow(dead_code)]
 
 use gdbhv_model::context::refresh;
-use gdbhv_model::cpu::Cpu;
+use gdbhv_model::cpu::{Cpu, Trap};
+use gdbhv_model::exception::Exception;
 use gdbhv_model::isa::feature::Features;
+use gdbhv_model::mem::access::{Acc, Size};
+use gdbhv_model::memory;
 use gdbhv_model::mmu::regime::Granule;
+use gdbhv_model::mmu::{at, tlb, tlbi};
 use gdbhv_model::shared::{Config, Shared};
 use gdbhv_model::sysreg::Reg;
 
@@ -131,8 +135,9 @@ impl Bench {
                 return at;
             }
             let next = self.read64(at);
-            table = if next & 3 == 3 {
-                next & 0x0000_ffff_ffff_f000
+            let old = next & 0x0000_ffff_ffff_f000;
+            table = if next & 3 == 3 && old >= self.next_table && old < RAM + RAM_SIZE {
+                old
             } else {
                 let new = self.table(1 << g);
                 self.write64(at, new | t.table_attrs | d::TABLE);
@@ -164,6 +169,12 @@ impl Bench {
         self.set(SCTLR_EL1, 1);
         t
     }
+    /// Map the memory that tables come from one to one in stage 2, by blocks of 2 MiB.
+    pub fn map_tables(&mut self, s2: &Tree) {
+        for at in (RAM + RAM_SIZE - (16 << 20)..RAM + RAM_SIZE).step_by(2 << 20) {
+            self.map(s2, at, 2, at | d::BLOCK | d::S2_RW);
+        }
+    }
     /// Stage 2 on, 4 KiB, 40 bits from level 1 (two concatenated tables).
     pub fn stage2(&mut self, vmid: u64) -> Tree {
         let t = self.tree(Granule::K4, 40, 1);
@@ -173,6 +184,59 @@ impl Bench {
         self.set(HCR_EL2, 1);
         t
     }
+}
+
+impl Bench {
+    /// Load 8 bytes.
+    pub fn load(&mut self, va: u64) -> Result<u64, Exception> {
+        self.load_as(va, Acc::PLAIN)
+    }
+    /// Load 8 bytes.
+    pub fn load_as(&mut self, va: u64, acc: Acc) -> Result<u64, Exception> {
+        let got = memory::load(&mut self.cpu, &mut self.sh, va, Size::X, acc);
+        self.outcome(got)
+    }
+    /// Store 8 bytes.
+    pub fn store(&mut self, va: u64, v: u64) -> Result<(), Exception> {
+        let got = memory::store(&mut self.cpu, &mut self.sh, va, Size::X, v, Acc::PLAIN);
+        self.outcome(got)
+    }
+    /// Where `va` is fetched from.
+    pub fn fetch(&mut self, va: u64) -> Result<u64, Exception> {
+        let got = memory::fetch(&mut self.cpu, &mut self.sh, va);
+        self.outcome(got)
+    }
+    fn outcome<T>(&mut self, got: Result<T, Trap>) -> Result<T, Exception> {
+        got.map_err(|Trap| self.cpu.raised.take().expect("an exception"))
+    }
+    /// Execute an AT; PAR_EL1.
+    pub fn at(&mut self, op1: u32, crm: u32, op2: u32, va: u64) -> Result<u64, Exception> {
+        let got = at::at(&mut self.cpu, &mut self.sh, op1, crm, op2, va);
+        self.outcome(got).map(|()| self.cpu.get(PAR_EL1))
+    }
+    /// Execute a TLBI.
+    pub fn tlbi(&mut self, op1: u32, crm: u32, op2: u32, xt: u64) {
+        let t = tlbi::decode(&self.cpu, op1, crm, op2, xt).expect("a TLBI");
+        tlb::tlbi(&mut self.cpu, &mut self.sh, t);
+    }
+    /// Forget every cached translation.
+    pub fn flush(&mut self) {
+        tlb::apply(&mut self.cpu, tlb::Op::All);
+    }
+}
+
+/// Fault status code of an abort.
+pub fn fsc(e: &Exception) -> u32 {
+    e.iss & 0x3f
+}
+/// Fault status codes: kind, to which the level is added.
+pub mod fault {
+    pub const SIZE: u32 = 0x00;
+    pub const TRANSLATION: u32 = 0x04;
+    pub const ACCESS: u32 = 0x08;
+    pub const PERMISSION: u32 = 0x0c;
+    pub const EXTERNAL_WALK: u32 = 0x14;
+    pub const ALIGNMENT: u32 = 0x21;
 }
 
 /// Tables of one stage.

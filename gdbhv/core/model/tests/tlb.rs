@@ -1,0 +1,357 @@
+//! What a TLBI covers, exactly (Arm ARM D8.14, C5.5): a stale translation survives one that does not cover it, and no other; and
+//! what the contexts of cached translations must keep apart.
+
+mod support;
+
+use gdbhv_model::mem::access::Acc;
+use gdbhv_model::mmu::tlb;
+use support::regs::*;
+use support::{d, Bench, Tree, RAM};
+
+const OLD: u64 = RAM + 0x10_0000;
+const NEW: u64 = RAM + 0x20_0000;
+
+/// A page of each kind, cached, then changed in the tables: what `load` gives tells whether the translation is stale.
+struct Stale {
+    b: Bench,
+    s1: Tree,
+}
+
+const GLOBAL: u64 = 0x1000;
+const LOCAL: u64 = 0x2000;
+/// In a block of 2 MiB, not its first page.
+const BLOCK: u64 = 0x4000_5000;
+
+impl Stale {
+    /// Everything cached for (VMID 1, ASID 1) at EL1, then changed.
+    fn new() -> Stale {
+        let mut b = Bench::new(1);
+        let s1 = b.stage1();
+        let s2 = b.stage2(1);
+        b.map_tables(&s2);
+        for block in [OLD, NEW] {
+            let at = block & !0x1f_ffff;
+            b.map(&s2, at, 2, at | d::BLOCK | d::S2_RW);
+        }
+        for offset in (0..0x10_0000).step_by(0x1000) {
+            b.write64(OLD + offset, 1);
+            b.write64(NEW + offset, 2);
+        }
+        b.set(TTBR0_EL1, s1.root | 1 << 48);
+        let mut s = Stale { b, s1 };
+        s.remap(OLD);
+        s.touch();
+        s.remap(NEW);
+        assert_eq!(s.stale(), [true; 3]);
+        s
+    }
+    fn remap(&mut self, to: u64) {
+        let attrs = d::AF | d::PAGE;
+        self.b.map(&self.s1, GLOBAL, 3, to | attrs);
+        self.b.map(&self.s1, LOCAL, 3, to | attrs | d::NG);
+        // a block maps 2 MiB: OLD and NEW are in different ones
+        let block = to & !0x1f_ffff;
+        self.b
+            .map(&self.s1, BLOCK, 2, block | d::AF | d::BLOCK | d::NG);
+        self.b
+            .write64(block | BLOCK & 0x1f_ffff, if to == OLD { 1 } else { 2 });
+    }
+    fn touch(&mut self) {
+        for va in [GLOBAL, LOCAL, BLOCK] {
+            self.b.load(va).expect("mapped");
+            self.b.fetch(va).expect("mapped");
+        }
+    }
+    /// Which of GLOBAL, LOCAL, BLOCK still go where they went; loads and fetches must agree.
+    fn stale(&mut self) -> [bool; 3] {
+        [GLOBAL, LOCAL, BLOCK].map(|va| {
+            let old = self.b.load(va).expect("mapped") == 1;
+            let pa = self.b.fetch(va).expect("mapped");
+            assert_eq!(pa & !0x1f_ffff == OLD & !0x1f_ffff, old, "{va:#x}");
+            old
+        })
+    }
+    fn asid(&mut self, asid: u64) {
+        self.b.set(TTBR0_EL1, self.s1.root | asid << 48);
+    }
+    /// Execute a TLBI at EL2 or EL1, then come back.
+    fn tlbi_at(&mut self, el: u8, op1: u32, crm: u32, op2: u32, xt: u64) {
+        self.b.el(el);
+        self.b.tlbi(op1, crm, op2, xt);
+        self.b.el(1);
+    }
+    fn tlbi(&mut self, op1: u32, crm: u32, op2: u32, xt: u64) {
+        self.tlbi_at(if op1 == 4 { 2 } else { 1 }, op1, crm, op2, xt);
+    }
+}
+
+const fn operand(va: u64, asid: u64) -> u64 {
+    va >> 12 | asid << 48
+}
+
+#[test]
+fn by_address_and_asid() {
+    const ALL: [bool; 3] = [true, true, true];
+    // (op2, address, ASID, what is stale afterwards): VAE1 1, VALE1 5, VAAE1 3, VAALE1 7
+    for op2 in [1, 5] {
+        for (va, asid, expect) in [
+            (GLOBAL, 1, [false, true, true]),
+            (GLOBAL, 2, [false, true, true]), // global: any ASID
+            (LOCAL, 1, [true, false, true]),
+            (LOCAL, 2, ALL),
+            (BLOCK, 1, [true, true, false]),
+            (BLOCK + 0x1f_0000 - 0x5000, 1, [true, true, false]), // anywhere in the block
+            (BLOCK + 0x20_0000, 1, ALL),
+            (0x3000, 1, ALL),
+        ] {
+            for crm in [7, 3, 1] {
+                let mut s = Stale::new();
+                s.tlbi(0, crm, op2, operand(va, asid));
+                assert_eq!(s.stale(), expect, "{op2} {crm} {va:#x} {asid}");
+            }
+        }
+    }
+    for op2 in [3, 7] {
+        for (va, expect) in [
+            (GLOBAL, [false, true, true]),
+            (LOCAL, [true, false, true]),
+            (BLOCK + 0x8000, [true, true, false]),
+        ] {
+            let mut s = Stale::new();
+            s.tlbi(0, 7, op2, operand(va, 77));
+            assert_eq!(s.stale(), expect);
+        }
+    }
+}
+
+#[test]
+fn by_asid_and_all() {
+    let mut s = Stale::new();
+    s.tlbi(0, 7, 2, 2 << 48);
+    assert_eq!(s.stale(), [true; 3], "ASIDE1 of another");
+    s.tlbi(0, 7, 2, 1 << 48);
+    assert_eq!(s.stale(), [true, false, false], "ASIDE1 leaves global ones");
+    // the 8 upper bits of an ASID do not count without TCR_EL1.AS
+    let mut s = Stale::new();
+    s.b.set(TCR_EL1, s.b.cpu.get(TCR_EL1) & !(1 << 36));
+    s.tlbi(0, 7, 2, 0x301 << 48);
+    assert_eq!(s.stale(), [true, false, false]);
+    let mut s = Stale::new();
+    s.tlbi(0, 7, 0, 0);
+    assert_eq!(s.stale(), [false; 3], "VMALLE1");
+    for op2 in [4, 6] {
+        let mut s = Stale::new();
+        s.tlbi(4, 7, op2, 0);
+        assert_eq!(s.stale(), [false; 3], "ALLE1, VMALLS12E1");
+    }
+    let mut s = Stale::new();
+    s.tlbi(4, 7, 0, 0);
+    s.tlbi(4, 7, 1, operand(GLOBAL, 0));
+    assert_eq!(s.stale(), [true; 3], "ALLE2 and VAE2 are EL2's");
+}
+
+#[test]
+fn by_vmid() {
+    let other = |s: &mut Stale| {
+        let v = s.b.cpu.get(VTTBR_EL2);
+        s.b.set(VTTBR_EL2, v & !(0xffff << 48) | 2 << 48);
+    };
+    let own = |s: &mut Stale| {
+        let v = s.b.cpu.get(VTTBR_EL2);
+        s.b.set(VTTBR_EL2, v & !(0xffff << 48) | 1 << 48);
+    };
+    // VMALLE1, VAE1, VMALLS12E1 act on the current VMID; ALLE1 on all
+    for (op1, op2, expect) in [(0, 0, true), (0, 1, true), (4, 6, true), (4, 4, false)] {
+        let mut s = Stale::new();
+        other(&mut s);
+        assert_eq!(s.b.load(GLOBAL), Ok(2), "another VMID has its own");
+        s.tlbi(op1, 7, op2, operand(GLOBAL, 1));
+        own(&mut s);
+        assert_eq!(s.stale()[0], expect, "{op1} {op2}");
+    }
+}
+
+#[test]
+fn by_range() {
+    // (NUM + 1) << (5 * SCALE + 1) pages of 4 KiB from the page of X[36:0]
+    let range =
+        |va: u64, num: u64, scale: u64| va >> 12 | num << 39 | scale << 44 | 1 << 46 | 1 << 48;
+    for (va, num, scale, expect) in [
+        (GLOBAL, 0, 0, [false, false, true]), // two pages
+        (LOCAL, 0, 0, [true, false, true]),
+        (0x3000, 31, 0, [true, true, true]),
+        (0, 0, 3, [false, false, true]), // 64 K pages: 256 MiB
+        (0x4000_0000, 0, 2, [true, true, false]), // 2 K pages
+        (0x4000_5000, 0, 0, [true, true, false]),
+    ] {
+        let mut s = Stale::new();
+        s.tlbi(0, 6, 1, range(va, num, scale));
+        assert_eq!(s.stale(), expect, "RVAE1 {va:#x} {num} {scale}");
+    }
+}
+
+/// Combined entries go with IPAS2E1 (more than asked), those of other VMIDs stay.
+#[test]
+fn by_ipa() {
+    let mut s = Stale::new();
+    s.tlbi(4, 4, 1, OLD >> 12);
+    assert_eq!(s.stale(), [false; 3]);
+    let mut s = Stale::new();
+    let v = s.b.cpu.get(VTTBR_EL2);
+    s.b.set(VTTBR_EL2, v & !(0xffff << 48) | 2 << 48);
+    s.tlbi(4, 4, 1, OLD >> 12);
+    s.b.set(VTTBR_EL2, v);
+    assert_eq!(s.stale(), [true; 3]);
+}
+
+/// A change of stage 2 alone: seen after the TLBI of stage 2 (and stays unseen until then), the walk's own cache included.
+#[test]
+fn stage2_changes() {
+    for (op1, crm, op2, seen) in [
+        (4, 4, 1, true),  // IPAS2E1
+        (4, 7, 6, true),  // VMALLS12E1
+        (4, 7, 4, true),  // ALLE1
+        (0, 7, 0, false), // VMALLE1: stage 2's own results may stay
+    ] {
+        let mut b = Bench::new(1);
+        let s1 = b.stage1();
+        let s2 = b.stage2(1);
+        b.map_tables(&s2);
+        let ipa = 0x8_0000_0000;
+        b.map(&s1, 0x1000, 3, ipa | d::PAGE | d::AF);
+        b.map(&s2, ipa, 3, OLD | d::PAGE | d::S2_RW);
+        b.write64(OLD, 1);
+        b.write64(NEW, 2);
+        assert_eq!(b.load(0x1000), Ok(1));
+        b.map(&s2, ipa, 3, NEW | d::PAGE | d::S2_RW);
+        assert_eq!(b.load(0x1000), Ok(1), "stale");
+        b.el(2);
+        b.tlbi(op1, crm, op2, ipa >> 12);
+        b.el(1);
+        assert_eq!(
+            b.load(0x1000),
+            Ok(if seen { 2 } else { 1 }),
+            "{op1} {crm} {op2}"
+        );
+    }
+}
+
+#[test]
+fn el2_entries() {
+    for (op2, va, expect) in [
+        (0, 0, 2),
+        (1, 0x1000, 2),
+        (5, 0x1000, 2),
+        (1, 0x2000, 1),
+        (4, 0, 1),
+    ] {
+        let mut b = Bench::new(2);
+        let t = b.tree(gdbhv_model::mmu::regime::Granule::K4, 48, 0);
+        b.set(TTBR0_EL2, t.root);
+        b.set(TCR_EL2, 16 | 5 << 16);
+        b.set(SCTLR_EL2, 1);
+        b.write64(OLD, 1);
+        b.write64(NEW, 2);
+        b.map(&t, 0x1000, 3, OLD | d::PAGE | d::AF);
+        assert_eq!(b.load(0x1000), Ok(1));
+        b.map(&t, 0x1000, 3, NEW | d::PAGE | d::AF);
+        b.tlbi(4, 7, op2, va >> 12);
+        assert_eq!(b.load(0x1000), Ok(expect), "TLBI op2={op2} {va:#x}");
+    }
+}
+
+/// Inner shareable forms, and local ones under HCR_EL2.FB, reach the other PEs before they next execute.
+#[test]
+fn broadcast() {
+    let mut s = Stale::new();
+    let mut other = Bench::new(1);
+    s.tlbi(0, 7, 0, 0);
+    assert!(s.b.sh.tlb_queue.iter().all(Vec::is_empty), "local");
+    s.b.set(HCR_EL2, 1 | 1 << 9);
+    s.tlbi(0, 7, 0, 0);
+    s.tlbi(0, 3, 1, operand(GLOBAL, 1));
+    assert_eq!(s.b.sh.tlb_queue[0].len(), 0);
+    assert_eq!(s.b.sh.tlb_queue[1].len(), 2);
+    // PE 1 with a stale entry of its own
+    let mut s = Stale::new();
+    std::mem::swap(&mut s.b.sh.tlb_queue[0], &mut vec![]);
+    s.b.sh.tlb_queue[0].push(tlb::Op::All);
+    tlb::drain(&mut s.b.cpu, &mut s.b.sh);
+    assert_eq!(s.stale(), [false; 3]);
+    assert!(s.b.sh.tlb_queue[0].is_empty());
+    // a PE that does not run for long does not gather work without bound
+    for _ in 0..100_000 {
+        s.tlbi(0, 3, 1, operand(GLOBAL, 1));
+    }
+    assert!(s.b.sh.tlb_queue[1].len() <= 1024);
+    other.flush();
+}
+
+/// An operation reaches contexts that are not in use when they are selected: by the log, or wholesale when it is too long ago.
+#[test]
+fn contexts_catch_up() {
+    for times in [1, 1000, 5000] {
+        let mut s = Stale::new();
+        s.asid(2);
+        s.tlbi(0, 7, 1, operand(LOCAL, 1));
+        for _ in 1..times {
+            s.tlbi(0, 7, 1, operand(0x7000, 9));
+        }
+        s.asid(1);
+        let stale = s.stale();
+        assert!(!stale[1], "{times}");
+        if times == 1 {
+            assert_eq!(stale, [true, false, true]);
+        }
+    }
+}
+
+/// What an ASID, a VMID or a privilege has cached is not seen by another; more contexts than a PE keeps work too.
+#[test]
+fn contexts_are_apart() {
+    let mut b = Bench::new(1);
+    let trees: Vec<Tree> = (0..200)
+        .map(|i| {
+            let t = b.stage1();
+            let pa = RAM + 0x10_0000 + 0x1000 * i;
+            b.write64(pa, i);
+            b.map(&t, 0x1000, 3, pa | d::PAGE | d::AF | d::NG | d::USER);
+            t
+        })
+        .collect();
+    for round in 0..3 {
+        for (i, t) in trees.iter().enumerate() {
+            b.set(TTBR0_EL1, t.root | (i as u64) << 48);
+            assert_eq!(b.load(0x1000), Ok(i as u64), "{round}");
+            b.el(0);
+            assert_eq!(b.load(0x1000), Ok(i as u64), "{round}");
+            b.el(1);
+            b.pan(true);
+            assert!(b.load(0x1000).is_err());
+            assert_eq!(b.load_as(0x1000, Acc::UNPRIV), Ok(i as u64));
+            b.pan(false);
+        }
+    }
+}
+
+/// The jump cache is keyed by `uid`: it changes when a page that was fetched from goes, and not for one that was not.
+#[test]
+fn uid_follows_the_fetch_side() {
+    let mut s = Stale::new();
+    // SAFETY: the CPU's context is a box of its TLB.
+    let uid = |s: &Stale| unsafe { (*s.b.cpu.ctx).uid };
+    let before = uid(&s);
+    for va in (0x10_0000..0x20_0000).step_by(0x1000) {
+        s.tlbi(0, 7, 7, operand(va, 0));
+    }
+    assert_eq!(uid(&s), before, "not fetched from");
+    s.tlbi(0, 7, 7, operand(LOCAL, 0));
+    assert_ne!(uid(&s), before);
+    let before = uid(&s);
+    s.tlbi(0, 7, 7, operand(BLOCK + 0x9000, 0));
+    assert_ne!(
+        uid(&s),
+        before,
+        "another page of a block that was fetched from"
+    );
+}
