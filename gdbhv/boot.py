@@ -1,7 +1,7 @@
 """From files to a machine that is ready to run: the work behind ``gdbhv run``, for libraries and tests too.
 
-    target = boot.hosted(BootConfig(image="Image", initrd="initramfs.cpio.gz", append="console=ttyAMA0"))
-    stop = target.run_all()
+target = boot.hosted(BootConfig(image="Image", initrd="initramfs.cpio.gz", append="console=ttyAMA0"))
+stop = target.run_all()
 """
 
 from __future__ import annotations
@@ -115,7 +115,9 @@ def _check(pieces: list[tuple[str, int, bytes]], memory: int) -> None:
     ordered = sorted((a, a + len(d), what) for what, a, d in pieces if d)
     for (_, end, first), (start, _, second) in zip(ordered, ordered[1:], strict=False):
         if start < end:
-            raise GdbhvError(f"{first} and {second} overlap at {start:#x}; --load FILE@ADDR or another link address mends it")
+            raise GdbhvError(
+                f"{first} and {second} overlap at {start:#x}; --load FILE@ADDR or another link address mends it"
+            )
 
 
 def add_vm(host: Host, config: BootConfig, output: Callable[[bytes], None]) -> Vm:

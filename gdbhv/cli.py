@@ -33,7 +33,8 @@ STATUS = {
 KILLED = (6, "killed", "a debugger ended it")
 CHUNK = 20_000_000
 
-RUN_EXAMPLES = """\
+RUN_EXAMPLES = (
+    """\
 examples:
   gdbhv run Image --initrd initramfs.cpio.gz --append console=ttyAMA0
                                        Linux as a guest of gdbhv's hypervisor
@@ -43,7 +44,10 @@ examples:
                                        a hypervisor of its own
   gdbhv run --el 2 --wait --gdb 1234   an empty machine at reset in EL2: `load` your program with gdb
 
-exit status: """ + ", ".join(f"{n} {name}" for n, name, _ in [*STATUS.values(), KILLED]) + ", 1 error, 2 wrong usage"
+exit status: """
+    + ", ".join(f"{n} {name}" for n, name, _ in [*STATUS.values(), KILLED])
+    + ", 1 error, 2 wrong usage"
+)
 
 GDB_EXAMPLES = """\
 examples:
@@ -94,22 +98,30 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     run.add_argument("image", nargs="?", metavar="IMAGE", help="may be left out with --el 2 --wait")
-    run.add_argument("--el", type=int, choices=(1, 2), default=1, help="1: a guest of gdbhv's hypervisor; 2: owns EL2 (default: 1)")
+    run.add_argument(
+        "--el", type=int, choices=(1, 2), default=1, help="1: a guest of gdbhv's hypervisor; 2: owns EL2 (default: 1)"
+    )
     run.add_argument("--smp", type=int, default=1, metavar="N", help="CPUs, and vCPUs of each VM, 1 to 8 (default: 1)")
     run.add_argument("--vms", type=int, default=1, metavar="N", help="with --el 1: run the image as N VMs (default: 1)")
     run.add_argument("--memory", type=size, default=1 << 30, metavar="SIZE", help="memory of each VM (default: 1G)")
     run.add_argument("--initrd", metavar="FILE", help="initial RAM disk")
     run.add_argument("--append", default="", metavar="S", help="kernel command line")
     run.add_argument("--dtb", metavar="FILE", help="device tree, instead of the board's own")
-    run.add_argument("--cpu", default="max", metavar="NAME", choices=[n for n, _ in _core.profiles()], help="CPU profile: %(choices)s")
-    run.add_argument("--load", type=placed_file, action="append", default=[], metavar="FILE@ADDR", help="more bytes; repeats")
+    run.add_argument(
+        "--cpu", default="max", metavar="NAME", choices=[n for n, _ in _core.profiles()], help="CPU profile: %(choices)s"
+    )
+    run.add_argument(
+        "--load", type=placed_file, action="append", default=[], metavar="FILE@ADDR", help="more bytes; repeats"
+    )
     run.add_argument("--entry", type=number, metavar="ADDR", help="first instruction, instead of the image's")
     run.add_argument("--x0", type=number, metavar="VALUE", help="x0 at entry, instead of the device tree's address")
     run.add_argument("--gdb", metavar="ADDR", help="serve gdb at [HOST:]PORT, unix:PATH or stdio")
     run.add_argument("--wait", action="store_true", help="with --gdb: stand at the first instruction until gdb attaches")
     run.add_argument("--console", metavar="WHERE", help="the guest's terminal: stdio or FILE (default: stdio)")
     run.add_argument("--max-insns", type=number, metavar="N", help="stop after N instructions (1e9)")
-    run.add_argument("--stats", choices=("text", "json"), help="what to say at the end: a table of exits too, or one JSON object")
+    run.add_argument(
+        "--stats", choices=("text", "json"), help="what to say at the end: a table of exits too, or one JSON object"
+    )
 
     gdb = commands.add_parser(
         "gdb",
@@ -119,7 +131,9 @@ def parser() -> argparse.ArgumentParser:
     )
     gdb.add_argument("address", metavar="ADDR", help="[HOST:]PORT or unix:PATH")
     gdb.add_argument("program", nargs="?", metavar="ELF", help="file with symbols; without it gdb takes the one that runs")
-    gdb.add_argument("-x", "--command", action="append", default=[], metavar="FILE", dest="scripts", help="gdb script; repeats")
+    gdb.add_argument(
+        "-x", "--command", action="append", default=[], metavar="FILE", dest="scripts", help="gdb script; repeats"
+    )
     gdb.add_argument("-ex", action="append", default=[], metavar="COMMAND", dest="commands", help="gdb command; repeats")
     return top
 
@@ -150,13 +164,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(options: argparse.Namespace) -> int:
     """``gdbhv run``."""
     if options.image is None and not options.load and not (options.el == 2 and options.wait):
-        print("gdbhv run: an IMAGE is needed (it may be left out with --el 2 --wait, to be loaded through gdb)", file=sys.stderr)
+        print(
+            "gdbhv run: an IMAGE is needed (it may be left out with --el 2 --wait, to be loaded through gdb)",
+            file=sys.stderr,
+        )
         return 2
     if options.wait and not options.gdb:
         print("gdbhv run: --wait needs --gdb, or nobody will ever start the machine", file=sys.stderr)
         return 2
     config = boot.BootConfig(
-        **{k: getattr(options, k) for k in ("image", "smp", "memory", "initrd", "append", "dtb", "cpu", "load", "entry", "x0")}
+        **{
+            k: getattr(options, k)
+            for k in ("image", "smp", "memory", "initrd", "append", "dtb", "cpu", "load", "entry", "x0")
+        }
     )
     where = options.console or ("stdio" if options.gdb != "stdio" else "/dev/null")
     console = open_console(where, typed=sys.stdin is not None and sys.stdin.isatty() or options.console == "stdio")
@@ -277,5 +297,8 @@ def report(options: argparse.Namespace, target: HostTarget | Machine, stop: Stop
         for line in stats_table(counts):
             print(line, file=sys.stderr)
     mips = insns / seconds / 1e6 if seconds else 0
-    print(f"gdbhv: {what}{': ' + text if text else ''} after {insns:,} instructions ({seconds:.2f} s, {mips:.0f} MIPS)", file=sys.stderr)
+    print(
+        f"gdbhv: {what}{': ' + text if text else ''} after {insns:,} instructions ({seconds:.2f} s, {mips:.0f} MIPS)",
+        file=sys.stderr,
+    )
     return status

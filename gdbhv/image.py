@@ -106,7 +106,9 @@ def _elf(path: str, data: bytes) -> Image:
     try:
         elf = ELFFile(io.BytesIO(data))
         if elf["e_machine"] != "EM_AARCH64" or elf.elfclass != 64 or not elf.little_endian:
-            raise ImageError(path, f"an ELF for {elf['e_machine']} ({elf.elfclass} bits); a little-endian AArch64 one is needed")
+            raise ImageError(
+                path, f"an ELF for {elf['e_machine']} ({elf.elfclass} bits); a little-endian AArch64 one is needed"
+            )
         segments = []
         end = 0
         for s in elf.iter_segments("PT_LOAD"):
@@ -162,10 +164,14 @@ def load_dtb(path: str | Path) -> bytes:
     try:
         header = FDT_HEADER.parse(data)
     except ConstructError:
-        raise ImageError(str(path), "not a device tree blob (its first bytes are not d0 0d fe ed); dtc -O dtb makes one") from None
+        raise ImageError(
+            str(path), "not a device tree blob (its first bytes are not d0 0d fe ed); dtc -O dtb makes one"
+        ) from None
     parts = (header.off_dt_struct + header.size_dt_struct, header.off_dt_strings + header.size_dt_strings)
     if header.totalsize > len(data) or max(parts) > header.totalsize:
-        raise ImageError(str(path), f"a device tree that is cut off: {header.totalsize} bytes, of which {len(data)} are there")
+        raise ImageError(
+            str(path), f"a device tree that is cut off: {header.totalsize} bytes, of which {len(data)} are there"
+        )
     if header.totalsize > 2 << 20:
         raise ImageError(str(path), "a device tree of more than 2 MiB, which no kernel accepts")
     return data[: header.totalsize]

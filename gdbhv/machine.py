@@ -1,8 +1,8 @@
 """The bare machine: the guest owns EL2, or there is none. One process, whose threads are the CPUs.
 
-    machine = Machine(cpus=2, memory=1 << 30)
-    machine.load(layout)
-    stop = machine.run_all()
+machine = Machine(cpus=2, memory=1 << 30)
+machine.load(layout)
+stop = machine.run_all()
 """
 
 from __future__ import annotations

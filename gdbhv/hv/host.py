@@ -1,11 +1,11 @@
 """The host: creates VMs on a machine, runs them, handles their exits, and shows them to a debugger.
 
-    host = Host(cpus=2, memory=1 << 30)
-    vm = host.create_vm("guest", vcpus=2)
-    vm.add_memory(0x40000000, 512 << 20)
-    ...
-    vm.start(entry, x0)
-    print(host.run_to_end())
+host = Host(cpus=2, memory=1 << 30)
+vm = host.create_vm("guest", vcpus=2)
+vm.add_memory(0x40000000, 512 << 20)
+...
+vm.start(entry, x0)
+print(host.run_to_end())
 """
 
 from __future__ import annotations

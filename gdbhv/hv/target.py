@@ -305,7 +305,9 @@ class HostTarget:
                 scheduler.in_guest[cpu] = False
                 if self._caught(v, record, entry=False):
                     self._pending = cpu
-                    return Stop(StopKind.EXIT, self.thread_of(v), exit=dict(record), text=self.describe(self.thread_of(v), record))
+                    return Stop(
+                        StopKind.EXIT, self.thread_of(v), exit=dict(record), text=self.describe(self.thread_of(v), record)
+                    )
                 stop = self._handle(cpu)
                 if stop is not None:
                     return stop

@@ -1,0 +1,157 @@
+"""The table of monitor commands: what they are called, what they take, what they say of themselves.
+
+A command is a function behind :func:`command`. It gets a :class:`Context` and its parsed words, and yields lines. From the
+table come dispatch, ``help``, completion, the README's reference, and the commands on GDB's side.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import json
+import shlex
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from gdbhv.errors import CommandError, GdbhvError
+from gdbhv.target import ThreadId
+
+if TYPE_CHECKING:
+    from gdbhv.hv.target import HostTarget
+    from gdbhv.machine import Machine
+
+    DebugTarget = HostTarget | Machine
+
+
+@dataclass
+class Context:
+    """What a command works on: the target, and the thread that the debugger has selected."""
+
+    target: DebugTarget
+    thread: ThreadId
+
+
+Handler = Callable[[Context, argparse.Namespace], Iterable[str]]
+
+
+@dataclass(frozen=True)
+class Arg:
+    """One argument: ``name`` as argparse takes it ("--json", "spec"), and what goes with it."""
+
+    name: str
+    help: str
+    nargs: str | None = None
+    type: Callable[[str], Any] | None = None
+    choices: tuple[str, ...] | None = None
+    flag: bool = False
+
+
+JSON = Arg("--json", "print one JSON document", flag=True)
+
+
+@dataclass(frozen=True)
+class Command:
+    """A row of the table."""
+
+    name: str
+    args: tuple[Arg, ...]
+    help: str
+    handler: Handler
+
+    def parser(self) -> argparse.ArgumentParser:
+        """Return the parser of its words."""
+        p = _Parser(prog=self.name, description=self.help, add_help=False)
+        for a in self.args:
+            options: dict[str, Any] = {"help": a.help}
+            if a.flag:
+                options["action"] = "store_true"
+            else:
+                options |= {k: v for k, v in (("nargs", a.nargs), ("type", a.type), ("choices", a.choices)) if v is not None}
+            p.add_argument(a.name, **options)
+        return p
+
+    @property
+    def usage(self) -> str:
+        """One line: the name and its arguments."""
+        return " ".join(self.parser().format_usage().removeprefix("usage: ").split())
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse that raises instead of ending the process."""
+
+    def error(self, message: str) -> NoReturn:
+        usage = " ".join(self.format_usage().removeprefix("usage: ").split())
+        raise CommandError(f"{self.prog}: {message}; usage: {usage}")
+
+
+COMMANDS: dict[str, Command] = {}
+
+
+def command(name: str, *args: Arg, help: str) -> Callable[[Handler], Handler]:
+    """File a function as the monitor command ``name`` (one or two words)."""
+
+    def add(f: Handler) -> Handler:
+        if name in COMMANDS:
+            raise ValueError(f"two commands are called {name!r}")
+        COMMANDS[name] = Command(name, args, help, f)
+        return f
+
+    return add
+
+
+def load() -> dict[str, Command]:
+    """Return the whole table, in the order of names."""
+    from gdbhv.monitor import exits, help, memory, stage2, sysregs, translate, vcpus  # noqa: F401
+
+    return dict(sorted(COMMANDS.items()))
+
+
+def find(words: list[str]) -> tuple[Command, list[str]]:
+    """Return the command that ``words`` begin with, and the rest. Names may be shortened while they stay unambiguous.
+
+    :raises gdbhv.errors.CommandError: there is none, with the nearest names.
+    """
+    table = load()
+    for n in (2, 1):
+        name = " ".join(words[:n])
+        if len(words) >= n and name in table:
+            return table[name], words[n:]
+    for n in (2, 1):
+        if len(words) >= n:
+            short = [c for c in table if _abbreviates(words[:n], c.split())]
+            if len(short) == 1:
+                return table[short[0]], words[n:]
+    begun = [c for c in table if c.split()[0] == words[0]]
+    if begun:
+        raise CommandError(f"{words[0]} what? There are: {', '.join(begun)}")
+    near = difflib.get_close_matches(" ".join(words[:2]), table, 3) or difflib.get_close_matches(words[0], table, 3)
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    raise CommandError(f"no monitor command {words[0]!r}; {hint}`monitor help` lists them")
+
+
+def _abbreviates(words: list[str], name: list[str]) -> bool:
+    return len(words) == len(name) and all(n.startswith(w) for w, n in zip(words, name, strict=True))
+
+
+def run(line: str, context: Context) -> Iterator[str]:
+    """Run one command line and yield its lines. Errors are a line too: the debugger's session goes on."""
+    try:
+        words = shlex.split(line) or ["help"]
+        found, rest = find(words)
+        yield from found.handler(context, found.parser().parse_args(rest))
+    except (GdbhvError, ValueError) as e:
+        yield f"error: {e}"
+
+
+def bind(target: DebugTarget) -> Callable[[str, ThreadId], Iterator[str]]:
+    """Return what the remote protocol calls for ``monitor``; stops at exits are described in a line from now on."""
+    from gdbhv.monitor import exits
+
+    exits.install(target)
+    return lambda line, thread: run(line, Context(target, thread))
+
+
+def to_json(document: Any) -> Iterator[str]:
+    """Yield a JSON document in one line."""
+    yield json.dumps(document)

@@ -1,0 +1,43 @@
+"""``vcpus``: every vCPU of every VM, and what it is doing."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+
+from gdbhv.hv.target import HostTarget
+from gdbhv.monitor.registry import JSON, Context, command, to_json
+from gdbhv.views.table import table
+
+
+@command("vcpus", JSON, help="list the vCPUs of all VMs: where they are, their PC, how often they exited")
+def vcpus(context: Context, args: argparse.Namespace) -> Iterator[str]:
+    """A line for each vCPU."""
+    rows = []
+    target = context.target
+    for process in target.processes():
+        for thread in process.threads:
+            pc = target.read_register(thread.id, "pc")
+            row = {
+                "thread": str(thread.id),
+                "vm": process.name,
+                "name": thread.name,
+                "cpu": thread.cpu,
+                "pc": pc,
+                "state": thread.extra,
+            }
+            if isinstance(target, HostTarget):
+                row["exits"] = target.vcpu(thread.id).exits
+            else:
+                row["instructions"] = target.core.insns[thread.id.tid - 1]
+            rows.append(row)
+    if args.json:
+        yield from to_json(rows)
+        return
+    last = "exits" if isinstance(target, HostTarget) else "instructions"
+    head = ("thread", "vm", "name", "cpu", "pc", last, "state")
+    cells = [
+        (r["thread"], r["vm"], r["name"], "-" if r["cpu"] is None else r["cpu"], f"{r['pc']:#x}", r[last], r["state"])
+        for r in rows
+    ]
+    yield from table(head, cells, "   r rr")

@@ -1,0 +1,69 @@
+"""Descriptor attributes and memory types in words (Arm ARM D8.3, D8.6, MAIR_EL1)."""
+
+from __future__ import annotations
+
+DEVICE = {0x00: "Device-nGnRnE", 0x04: "Device-nGnRE", 0x08: "Device-nGRE", 0x0C: "Device-GRE"}
+SHAREABILITY = ("non-shareable", "reserved", "outer", "inner")
+S2_MEMATTR = {0b0000: "Device-nGnRnE", 0b0001: "Device-nGnRE", 0b0010: "Device-nGRE", 0b0011: "Device-GRE"}
+CACHE = ("", "NC", "WT", "WB")
+
+
+def size(n: int) -> str:
+    """Return a size in the largest unit that fits: 4K, 2M, 1G."""
+    for unit, scale in (("T", 40), ("G", 30), ("M", 20), ("K", 10)):
+        if n >= 1 << scale and n % (1 << scale) == 0:
+            return f"{n >> scale}{unit}"
+    return str(n)
+
+
+def memory(attr: int) -> str:
+    """Return a MAIR encoding in words."""
+    if attr & 0xF0 == 0:
+        return DEVICE.get(attr & 0x0C, f"Device {attr:#04x}")
+    outer, inner = attr >> 4, attr & 15
+
+    def half(a: int) -> str:
+        return "NC" if a == 4 else ("WT" if a & 8 == 0 or a >> 2 == 2 else "WB")
+
+    o, i = half(outer), half(inner)
+    return f"Normal-{o}" if o == i else f"Normal-o{o}-i{i}"
+
+
+def stage2_memory(memattr: int) -> str:
+    """Return a stage 2 MemAttr[3:0] (FWB off) in words."""
+    if memattr >> 2 == 0:
+        return S2_MEMATTR[memattr]
+    o, i = CACHE[memattr >> 2], CACHE[memattr & 3]
+    return f"Normal-{o}" if o == i else f"Normal-o{o}-i{i or '?'}"
+
+
+def stage2_leaf(descriptor: int) -> dict[str, object]:
+    """Return the attributes of a stage 2 block or page."""
+    xn = descriptor >> 53 & 3
+    return {
+        "read": bool(descriptor >> 6 & 1),
+        "write": bool(descriptor >> 7 & 1),
+        "execute": {0b00: "x", 0b10: "-"}.get(xn, "x(EL1)" if xn == 3 else "x(EL0)"),
+        "memory": stage2_memory(descriptor >> 2 & 15),
+        "shareability": SHAREABILITY[descriptor >> 8 & 3],
+        "af": bool(descriptor >> 10 & 1),
+        "contiguous": bool(descriptor >> 52 & 1),
+    }
+
+
+def rwx(leaf: dict[str, object]) -> str:
+    """Return permissions as three letters (and which EL may execute, if only one may)."""
+    return ("r" if leaf["read"] else "-") + ("w" if leaf["write"] else "-") + str(leaf["execute"])
+
+
+def stage1_leaf(descriptor: int) -> str:
+    """Return the attributes of a stage 1 block or page of EL1&0 in words."""
+    ap = descriptor >> 6 & 3
+    words = [("EL1 rw", "EL1 rw EL0 rw", "EL1 r", "EL1 r EL0 r")[ap]]
+    words += [
+        w for bit, w in ((53, "PXN"), (54, "UXN"), (11, "nG"), (52, "contiguous"), (51, "DBM")) if descriptor >> bit & 1
+    ]
+    if not descriptor >> 10 & 1:
+        words.append("AF=0")
+    words += [f"AttrIndx={descriptor >> 2 & 7}", SHAREABILITY[descriptor >> 8 & 3]]
+    return ", ".join(words)

@@ -1,0 +1,79 @@
+"""VM exits as text: one line for a stop, a table for the counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from gdbhv.views.disasm import disassemble
+from gdbhv.views.table import table
+
+if TYPE_CHECKING:
+    from gdbhv._core import ExitRecord
+
+Count = tuple[int, int, str, int]  # VMID, class number, name, how many
+SIZES = (1, 2, 4, 8)
+
+
+def stats_table(counts: Sequence[Count], names: Callable[[int], str] = str) -> list[str]:
+    """Return the counts, most frequent first, with their share.
+
+    :param names: what to call a VM, by VMID.
+    """
+    total = sum(n for *_, n in counts)
+    if not total:
+        return ["no exits yet"]
+    rows = [
+        (f"{n:,}", f"{100 * n / total:.1f}%", names(vmid), f"{number:#x}", name)
+        for vmid, number, name, n in sorted(counts, key=lambda c: (-c[3], c))
+    ]
+    return [*table(("count", "share", "vm", "class", "exit"), rows, "rr"), f"{total:,} exits of {len(rows)} kinds"]
+
+
+def exit_line(record: ExitRecord, place: Callable[[int], str | None] = lambda ipa: None, call: str | None = None) -> str:
+    """Return one line that says what happened: exit, instruction, register and value, addresses, causing control.
+
+    :param place: what is at an IPA ("pl011+0x18", "memory"), if anything is known of it.
+    :param call: the name of the hypercall, for HVC and SMC.
+    """
+    parts = [record["name"]]
+    insn = f"{disassemble(record['insn'], record['pc'])} " if record["insn"] is not None else ""
+    parts.append(f"{insn}at {record['pc']:#x} (EL{record['el']})")
+    esr = record["esr"]
+    if record["number"] in (0x1020, 0x1024):
+        parts.append(_address(record, esr, place))
+    elif record["number"] == 0x1018 and record["rt"] is not None and esr & 1 == 0:
+        parts.append(f"{_register(record['rt'])}={record['rt_value']:#x}")
+    elif record["number"] in (0x1016, 0x1017):
+        args = ", ".join(f"{a:#x}" for a in record["args"][1:])
+        parts.append(f"{call or hex(record['args'][0] & 0xFFFFFFFF)}({args})")
+    elif record["intid"] is not None:
+        parts.append(f"INTID {record['intid']}")
+    if record["cause"]:
+        parts.append("by " + ", ".join(record["cause"]))
+    return "; ".join(parts)
+
+
+def _register(n: int) -> str:
+    return "xzr" if n == 31 else f"x{n}"
+
+
+def _address(record: ExitRecord, esr: int, place: Callable[[int], str | None]) -> str:
+    """The access of an abort: how much, which register, and both addresses."""
+    text = ""
+    if esr >> 24 & 1 and record["number"] == 0x1024:
+        count = SIZES[esr >> 22 & 3]
+        direction = f"{count} bytes" if count > 1 else "1 byte"
+        rt = record["rt"]
+        if rt is not None:
+            text = (
+                f"{direction} of {_register(rt)}={record['rt_value']:#x} to "
+                if esr & 0x40
+                else f"{direction} to {_register(rt)} from "
+            )
+    far = "" if record["far"] is None else f"VA {record['far']:#x}"
+    if record["ipa"] is None:
+        return text + far
+    where = place(record["ipa"])
+    hidden = "" if record["hpfar_valid"] else ", not in HPFAR_EL2"
+    return f"{text}{far} = IPA {record['ipa']:#x}" + (f" ({where})" if where else "") + hidden

@@ -1,0 +1,49 @@
+"""A translation, fetch by fetch, as text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gdbhv.views.attributes import memory, rwx, size, stage1_leaf, stage2_leaf
+
+if TYPE_CHECKING:
+    from gdbhv._core import Walk, WalkStep
+
+
+def walk_lines(title: str, walk: Walk) -> list[str]:
+    """Return every descriptor fetch of both stages, and the result or the fault."""
+    lines = [title]
+    for s in walk["steps"]:
+        lines.append(_step(s))
+    if "pa" in walk:
+        perms = "".join(c if walk[k] else "-" for c, k in (("r", "read"), ("w", "write"), ("x", "execute")))  # type: ignore[literal-required]
+        both = (
+            f"IPA {walk['ipa']:#x} -> " if walk["ipa"] != walk["pa"] or any(s["stage"] == 2 for s in walk["steps"]) else ""
+        )
+        pages = f"stage 1 {size(1 << walk['block'])}"
+        if any(s["stage"] == 2 for s in walk["steps"]):
+            pages += f", stage 2 {size(1 << walk['s2_block'])}"
+        lines.append(f"=> {both}PA {walk['pa']:#x}  {perms}  {memory(walk['memory'])}  ({pages})")
+    else:
+        where = f" at IPA {walk['fault_ipa']:#x}" if walk.get("fault_ipa") is not None else ""
+        on_walk = " on the walk of stage 1 (S1PTW)" if walk["s1ptw"] else ""
+        lines.append(f"=> stage {walk['stage']} fault: {walk['fault']} (FSC {walk['fsc']:#04x}){where}{on_walk}")
+    return lines
+
+
+def _step(s: WalkStep) -> str:
+    on_the_way = s["stage"] == 2 and s["for_s1"] is not None
+    indent = "    " if on_the_way else "  "
+    purpose = f" (for the S1 L{s['for_s1']} descriptor)" if on_the_way else ""
+    at = f"{s['address']:#x}" + (f" = PA {s['pa']:#x}" if s["address"] != s["pa"] else "")
+    head = f"{indent}S{s['stage']} L{s['level']} [{at}] = {s['value']:#018x}"
+    if s["found"] == "invalid":
+        return f"{head} invalid{purpose}"
+    if s["found"] == "table":
+        return f"{head} table {s['output']:#x}{purpose}"
+    if s["stage"] == 2:
+        leaf = stage2_leaf(s["value"])
+        what = f"{rwx(leaf)} {leaf['memory']}"
+    else:
+        what = stage1_leaf(s["value"])
+    return f"{head} {s['found']} -> {s['output']:#x}, {what}{purpose}"
