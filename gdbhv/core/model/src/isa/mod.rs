@@ -85,6 +85,9 @@ pub enum Flow {
 /// The function of a helper row. `Cpu::pc + 4 * Cpu::off` is its address (`Cpu::here`).
 pub type Helper = fn(&mut Cpu, &mut Shared, u32) -> Result<Flow, Trap>;
 
+/// The instance of a pure row for the effects recorder.
+pub type Record = fn(&Args, &mut Effects);
+
 /// How a row is executed.
 #[derive(Clone, Copy)]
 pub enum Kind {
@@ -120,7 +123,7 @@ pub struct Row {
     /// Interpreter entries.
     pub run: [Run; SPECS],
     /// What it reads and writes (pure rows only).
-    pub effects: Option<[fn(&Args, &mut Effects); SPECS]>,
+    pub effects: Option<[Record; SPECS]>,
 }
 
 /// `[$f::<{i(0)}>, ... $f::<{i(15)}>]`
