@@ -46,8 +46,10 @@ ExitRecord = TypedDict(
 class Stop(TypedDict, total=False):
     """Why :meth:`Machine.run` came back; ``cpu`` is None where no CPU is meant.
 
-    ``kind``: "budget", "interrupted", "exit" (hosted: the host side must handle it; ``caught``: a catchpoint wants it), "caught" and
-    "entry" (bare: a catchpoint), "wake" (hosted: an interrupt is pending for an idle CPU), "swbreak", "hwbreak", "watch", "rwatch",
+    ``kind``: "budget", "interrupted", "exit" (hosted: the host side must handle it; ``caught``: a catchpoint wants
+    it), "caught" and
+    "entry" (bare: a catchpoint), "wake" (hosted: an interrupt is pending for an idle CPU), "swbreak", "hwbreak",
+    "watch", "rwatch",
     "awatch" (``address``), "poweroff", "reset", "stuck" (nothing will ever happen again).
     """
 
@@ -271,13 +273,15 @@ def exit_classes() -> list[ExitClass]:
     """Every class of exits."""
 
 def effects_of(insn: int) -> dict[str, Any] | None:
-    """What an instruction of a pure row reads and writes: register masks (bit 31 is SP), flags, access sizes; None for others."""
+    """What an instruction of a pure row reads and writes: register masks (bit 31 is SP), flags, access sizes; None
+    for others."""
 
 def instructions() -> list[dict[str, Any]]:
     """The instruction table: name, pattern (32 characters), feature, kind, group."""
 
 def registers(cpu: str = "max") -> list[dict[str, Any]]:
-    """The system registers of a profile: name, encoding, group, el (the least that has any access), read and write (the least EL
+    """The system registers of a profile: name, encoding, group, el (the least that has any access), read and write
+    (the least EL
     that may, or None), writable, bits, reset, write_mask, description, fields (name, msb, lsb, condition, values)."""
 
 def profiles() -> list[tuple[str, list[str]]]:

@@ -6,6 +6,7 @@ stop = target.run_all()
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -109,11 +110,10 @@ def _place_tree(size: int, taken: list[tuple[int, int]], end: int) -> int:
 def _check(pieces: list[tuple[str, int, bytes]], memory: int) -> None:
     for what, a, data in pieces:
         if a < RAM or a + len(data) > RAM + memory:
-            raise GdbhvError(
-                f"{what}: {a:#x} to {a + len(data):#x} is not in RAM, which is {RAM:#x} to {RAM + memory:#x}; --memory gives more"
-            )
+            ram = f"RAM, which is {RAM:#x} to {RAM + memory:#x}"
+            raise GdbhvError(f"{what}: {a:#x} to {a + len(data):#x} is not in {ram}; --memory gives more")
     ordered = sorted((a, a + len(d), what) for what, a, d in pieces if d)
-    for (_, end, first), (start, _, second) in zip(ordered, ordered[1:], strict=False):
+    for (_, end, first), (start, _, second) in itertools.pairwise(ordered):
         if start < end:
             raise GdbhvError(
                 f"{first} and {second} overlap at {start:#x}; --load FILE@ADDR or another link address mends it"

@@ -179,7 +179,7 @@ def run(options: argparse.Namespace) -> int:
         }
     )
     where = options.console or ("stdio" if options.gdb != "stdio" else "/dev/null")
-    console = open_console(where, typed=sys.stdin is not None and sys.stdin.isatty() or options.console == "stdio")
+    console = open_console(where, typed=(sys.stdin is not None and sys.stdin.isatty()) or options.console == "stdio")
     target: HostTarget | Machine
     if options.el == 1:
         target = boot.hosted(config, console, vms=options.vms)

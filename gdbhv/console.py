@@ -15,7 +15,8 @@ from gdbhv.errors import ImageError
 class Console:
     """Output to a stream, a file or nowhere; input from a thread that reads a file descriptor.
 
-    What is typed waits in :meth:`take_input` until the machine looks; ``on_input`` is called (from the reading thread) to tell it.
+    What is typed waits in :meth:`take_input` until the machine looks; ``on_input`` is called (from the reading
+    thread) to tell it.
 
     :param output: a binary stream, or None to keep everything in :attr:`text` (for tests and libraries).
     """

@@ -1,7 +1,9 @@
 """Exit specifications: which exits are meant, as ``monitor vmexit catch`` and the guests' manifest spell them.
 
-``CLASS[.SUB]...[:ARG] [FILTER=VALUE]...``, e.g. ``dabt.trans.w ipa=0x9000000-0x9000fff``, ``sysreg.write:SCTLR_EL1``, ``hvc nr=0x84000008``,
-``sysinsn:TLBI_*``, ``dabt.*.noisv``. Sub-reasons may be left out and need not be next to each other; their order is that of exit names.
+``CLASS[.SUB]...[:ARG] [FILTER=VALUE]...``, e.g. ``dabt.trans.w ipa=0x9000000-0x9000fff``,
+``sysreg.write:SCTLR_EL1``, ``hvc nr=0x84000008``,
+``sysinsn:TLBI_*``, ``dabt.*.noisv``. Sub-reasons may be left out and need not be next to each other; their order
+is that of exit names.
 """
 
 from __future__ import annotations
@@ -111,7 +113,8 @@ class ExitSpec:
 
 
 def name_matches(pattern: str, name: str) -> bool:
-    """Whether ``name`` (class, sub-reasons, argument) is an instance of ``pattern``: its sub-reasons in order, gaps allowed."""
+    """Whether ``name`` (class, sub-reasons, argument) is an instance of ``pattern``: its sub-reasons in order,
+    gaps allowed."""
     want, _, want_arg = pattern.partition(":")
     have, _, have_arg = name.partition(":")
     if want_arg and not _argument(want_arg, have_arg):

@@ -8,10 +8,11 @@ import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import fdt
+import fdt  # type: ignore[import-untyped]
 from construct import Bytes, Const, ConstructError, Int32ub, Int32ul, Int64ul, Struct
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
 
 from gdbhv.errors import ImageError
 
@@ -85,7 +86,8 @@ def read_file(path: str | Path) -> bytes:
 
 
 def load(path: str | Path, ram: int = 0x40000000, at: int | None = None) -> Image:
-    """Read an image. ELF segments go to their physical addresses, an arm64 ``Image`` to a 2 MiB boundary (plus its ``text_offset``) behind
+    """Read an image. ELF segments go to their physical addresses, an arm64 ``Image`` to a 2 MiB boundary (plus its
+    ``text_offset``) behind
     the first 2 MiB of RAM, raw bytes to ``at`` (default: 512 KiB into RAM).
 
     :param ram: where RAM begins.
@@ -128,7 +130,9 @@ def _elf(path: str, data: bytes) -> Image:
                 entry += s["p_paddr"] - s["p_vaddr"]
                 break
         table = elf.get_section_by_name(".symtab")
-        symbols = {s.name: s["st_value"] for s in table.iter_symbols() if s.name} if table is not None else {}
+        symbols = {}
+        if isinstance(table, SymbolTableSection):
+            symbols = {s.name: s["st_value"] for s in table.iter_symbols() if s.name}
     except (ELFError, ConstructError, ValueError, OverflowError) as e:
         if isinstance(e, ImageError):
             raise
@@ -178,7 +182,8 @@ def load_dtb(path: str | Path) -> bytes:
 
 
 def patch_dtb(tree: bytes, path: str, *, append: str = "", initrd: tuple[int, int] | None = None) -> bytes:
-    """Return a device tree with ``/chosen`` saying the command line and where the initial RAM disk is; unchanged if neither is given.
+    """Return a device tree with ``/chosen`` saying the command line and where the initial RAM disk is; unchanged
+    if neither is given.
 
     :raises gdbhv.errors.ImageError: the tree cannot be parsed.
     """

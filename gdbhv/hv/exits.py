@@ -1,6 +1,7 @@
 """What the hypervisor does at each class of exit: one small handler a class, as ``arch/arm64/kvm/handle_exit.c`` has them.
 
-A handler gets the vCPU and the exit's record; the guest's PC is still at the instruction (behind it for HVC and SVC). Replace or
+A handler gets the vCPU and the exit's record; the guest's PC is still at the instruction (behind it for HVC and
+SVC). Replace or
 add one with ``host.handlers["wfx"] = my_handler``; the name is the class's, or ``class.sub`` for one sub-reason.
 """
 
@@ -30,57 +31,57 @@ def handler(name: str) -> Callable[[Handler], Handler]:
 
 
 @handler("wfx")
-def wfx(vcpu: Vcpu, exit: ExitRecord) -> None:
+def wfx(vcpu: Vcpu, record: ExitRecord) -> None:
     """WFI waits for an interrupt; WFE gives the CPU to another vCPU."""
     vcpu.skip()
-    if exit["esr"] & 1:
+    if record["esr"] & 1:
         vcpu.vm.host.scheduler.give_way(vcpu)
     else:
         vcpu.vm.host.scheduler.wait(vcpu)
 
 
 @handler("fp")
-def fp(vcpu: Vcpu, exit: ExitRecord) -> None:
+def fp(vcpu: Vcpu, record: ExitRecord) -> None:
     """The first FP or SIMD instruction since the vCPU was loaded: let it have the registers, and execute it again."""
     vcpu.vm.host.enable_fp(vcpu)
 
 
 @handler("hvc")
-def hvc(vcpu: Vcpu, exit: ExitRecord) -> None:
+def hvc(vcpu: Vcpu, record: ExitRecord) -> None:
     """SMCCC calls use immediate 0; others are not there."""
-    if exit["esr"] & 0xFFFF:
+    if record["esr"] & 0xFFFF:
         vcpu.set_x(0, hypercall.NOT_SUPPORTED)
     else:
         hypercall.handle(vcpu)
 
 
 @handler("smc")
-def smc(vcpu: Vcpu, exit: ExitRecord) -> None:
+def smc(vcpu: Vcpu, record: ExitRecord) -> None:
     """The same calls by the other instruction; a trapped SMC is not skipped by the hardware."""
     vcpu.skip()
-    hvc(vcpu, exit)
+    hvc(vcpu, record)
 
 
 @handler("sysreg")
-def sysreg(vcpu: Vcpu, exit: ExitRecord) -> None:
+def sysreg(vcpu: Vcpu, record: ExitRecord) -> None:
     """A trapped MRS, MSR or system instruction."""
-    sysregs.emulate(vcpu, exit)
+    sysregs.emulate(vcpu, record)
 
 
 @handler("dabt")
-def data_abort(vcpu: Vcpu, exit: ExitRecord) -> None:
+def data_abort(vcpu: Vcpu, record: ExitRecord) -> None:
     """Memory that is not mapped yet, an emulated device, or nothing at all."""
-    esr = exit["esr"]
-    ipa = exit["ipa"]
+    esr = record["esr"]
+    ipa = record["ipa"]
     if ipa is None or esr & 0x3F == 0x10:  # a synchronous external abort
-        vcpu.inject_abort(exit["far"] or 0, fetch=False, write=bool(esr & 0x40))
+        vcpu.inject_abort(record["far"] or 0, fetch=False, write=bool(esr & 0x40))
         return
     if esr & 0x3C == 0x04 and vcpu.vm.map_touched(ipa):
         return  # and the guest makes the access again
     found = vcpu.vm.device(ipa)
     if found is None or not esr >> 24 & 1:
         # An IPA that is neither memory nor a device, or an access to a device that the syndrome does not describe (ISV = 0).
-        vcpu.inject_abort(exit["far"] or 0, fetch=False, write=bool(esr & 0x40))
+        vcpu.inject_abort(record["far"] or 0, fetch=False, write=bool(esr & 0x40))
         return
     device, offset = found
     size = 1 << (esr >> 22 & 3)
@@ -96,26 +97,26 @@ def data_abort(vcpu: Vcpu, exit: ExitRecord) -> None:
 
 
 @handler("iabt")
-def instruction_abort(vcpu: Vcpu, exit: ExitRecord) -> None:
+def instruction_abort(vcpu: Vcpu, record: ExitRecord) -> None:
     """Code that is not mapped yet, or a jump to where no memory is."""
-    ipa = exit["ipa"]
-    if ipa is None or exit["esr"] & 0x3C != 0x04 or not vcpu.vm.map_touched(ipa):
-        vcpu.inject_abort(exit["far"] or 0, fetch=True)
+    ipa = record["ipa"]
+    if ipa is None or record["esr"] & 0x3C != 0x04 or not vcpu.vm.map_touched(ipa):
+        vcpu.inject_abort(record["far"] or 0, fetch=True)
 
 
 @handler("irq")
-def irq(vcpu: Vcpu, exit: ExitRecord) -> None:
+def irq(vcpu: Vcpu, record: ExitRecord) -> None:
     """A physical interrupt: the hypervisor's own business, or a guest's timer."""
     assert vcpu.cpu is not None
     vcpu.vm.host.interrupt_on(vcpu.cpu)
 
 
 @handler("brk")
-def brk(vcpu: Vcpu, exit: ExitRecord) -> None:
+def brk(vcpu: Vcpu, record: ExitRecord) -> None:
     """A guest's BRK while MDCR_EL2.TDE routes debug exceptions here: give it back."""
-    vcpu.inject(exit["esr"])
+    vcpu.inject(record["esr"])
 
 
-def undefined(vcpu: Vcpu, exit: ExitRecord) -> None:
+def undefined(vcpu: Vcpu, record: ExitRecord) -> None:
     """Any class without a handler: as KVM does, the guest's instruction is undefined."""
     vcpu.inject_undefined()

@@ -99,7 +99,8 @@ class Host:
         m.set_power(cpu, "idle")
 
     def allocate(self, size: int, align: int | None = None) -> int:
-        """Return the physical address of ``size`` zeroed bytes, aligned to ``align`` (default: to the size). Tables and whatever is
+        """Return the physical address of ``size`` zeroed bytes, aligned to ``align`` (default: to the size).
+        Tables and whatever is
         smaller than a guest's memory come from the hypervisor's own part of RAM.
 
         :raises gdbhv.errors.GdbhvError: the machine has no memory left.

@@ -1,4 +1,5 @@
-"""Emulated devices of a VM: a stage 2 data abort on an address that a device claims becomes a call of its ``read`` or ``write``.
+"""Emulated devices of a VM: a stage 2 data abort on an address that a device claims becomes a call of its ``read``
+or ``write``.
 
 A device of your own is a subclass of :class:`MmioDevice` and one line, ``vm.add_device(0x0a004000, MyDevice())``.
 """

@@ -1,6 +1,7 @@
 """Which vCPU runs on which CPU: each has a home CPU, and the ready ones of a CPU take turns of :data:`SLICE` nanoseconds.
 
-A CPU with nothing to run is idle until a physical interrupt is pending. The hypervisor's own timer (CNTHP_EL2, PPI 26) ends slices and
+A CPU with nothing to run is idle until a physical interrupt is pending. The hypervisor's own timer (CNTHP_EL2, PPI
+26) ends slices and
 wakes vCPUs whose virtual timer fires while they are off their CPU.
 """
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING
 
 from gdbhv.tables import registers
@@ -58,6 +58,16 @@ def send_sgi(vcpu: Vcpu, name: str, value: int) -> None:
     vcpu.vm.vgic.send_sgi(vcpu, value)
 
 
+def read_timer(vcpu: Vcpu, name: str) -> int:
+    """The emulated EL1 physical timer."""
+    return vcpu.ptimer.read(name)
+
+
+def write_timer(vcpu: Vcpu, name: str, value: int) -> None:
+    """The emulated EL1 physical timer."""
+    vcpu.ptimer.write(name, value)
+
+
 # (name or glob, read, write); the first that matches serves.
 TABLE: list[tuple[str, Read | None, Write | None]] = [
     ("ID_*", without_features, None),
@@ -83,7 +93,7 @@ TABLE: list[tuple[str, Read | None, Write | None]] = [
     ("FAR_EL1", hardware, to_hardware),
     ("CONTEXTIDR_EL1", hardware, to_hardware),
     ("CPACR_EL1", hardware, to_hardware),
-    ("CNTP_*", lambda v, n: v.ptimer.read(n), lambda v, n, x: v.ptimer.write(n, x)),
+    ("CNTP_*", read_timer, write_timer),
     ("PM*", zero, ignore),  # no PMU: ID_AA64DFR0_EL1 says so
     # Debug and OS lock: no hardware breakpoints for guests yet, so the registers read as zero and ignore writes.
     ("MDSCR_EL1", zero, ignore),
@@ -101,7 +111,7 @@ TABLE: list[tuple[str, Read | None, Write | None]] = [
 ]
 
 
-@lru_cache(maxsize=None)
+@cache
 def row(name: str) -> tuple[Read | None, Write | None]:
     """Return the functions that serve register ``name``."""
     for pattern, read, write in TABLE:
@@ -110,10 +120,10 @@ def row(name: str) -> tuple[Read | None, Write | None]:
     return None, None
 
 
-def emulate(vcpu: Vcpu, exit: ExitRecord) -> None:
+def emulate(vcpu: Vcpu, record: ExitRecord) -> None:
     """Serve one trapped access and go on behind it, or make it undefined."""
-    kind, _, name = exit["name"].partition(":")
-    rt = exit["esr"] >> 5 & 31
+    kind, _, name = record["name"].partition(":")
+    rt = record["esr"] >> 5 & 31
     if kind == "sysinsn":
         if name.startswith(("DC_", "DC ", "IC_", "IC ")):
             vcpu.skip()  # the machine's caches are coherent: maintenance by set and way has nothing to do
@@ -128,5 +138,5 @@ def emulate(vcpu: Vcpu, exit: ExitRecord) -> None:
             write(vcpu, name, vcpu.x(rt))
             vcpu.skip()
             return
-    vcpu.vm.trace.append(f"{exit['pc']:#x}: {exit['name']} is not emulated: undefined instruction injected")
+    vcpu.vm.trace.append(f"{record['pc']:#x}: {record['name']} is not emulated: undefined instruction injected")
     vcpu.inject_undefined()

@@ -1,6 +1,7 @@
 """A vCPU: the register context that a hypervisor switches, and what the vCPU is doing.
 
-While a vCPU is *loaded* on a CPU its registers are the CPU's; the copy here is stale. :meth:`Vcpu.save` and :meth:`Vcpu.load` move
+While a vCPU is *loaded* on a CPU its registers are the CPU's; the copy here is stale. :meth:`Vcpu.save` and
+:meth:`Vcpu.load` move
 them. The guest's PC and PSTATE are ELR_EL2 and SPSR_EL2, because a loaded vCPU whose exit is being handled is a CPU at EL2.
 """
 
@@ -55,7 +56,7 @@ class Vcpu:
         self.gprs = [0] * 31
         self.vregs = [0] * 32
         self.sys = dict.fromkeys(CONTEXT, 0)
-        self.ptimer = PhysicalTimer(self)
+        self.ptimer: PhysicalTimer = PhysicalTimer(self)
         self.reset(0, 0)
 
     def __repr__(self) -> str:
@@ -154,7 +155,8 @@ class Vcpu:
     # --- what a hypervisor does to a guest's EL1, as the hardware would (Arm ARM D1.3, AArch64.TakeException)
 
     def inject(self, esr: int, far: int | None = None) -> None:
-        """Make the guest take a synchronous exception to its EL1 with syndrome ``esr`` (its EC for "lower EL" is adjusted)."""
+        """Make the guest take a synchronous exception to its EL1 with syndrome ``esr`` (its EC for "lower EL" is
+        adjusted)."""
         spsr, pc = self.read("SPSR_EL2"), self.pc
         el, sp = spsr >> 2 & 3, spsr & 1
         if el == 1 and esr >> 26 in (0x20, 0x24):

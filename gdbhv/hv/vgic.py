@@ -1,4 +1,5 @@
-"""The virtual GICv3 of a VM, as KVM makes it: the distributor and the redistributors are emulated by MMIO exits; the CPU interface is
+"""The virtual GICv3 of a VM, as KVM makes it: the distributor and the redistributors are emulated by MMIO exits;
+the CPU interface is
 the hardware's own, fed through the list registers (ICH_LR<n>_EL2, Arm IHI 0069 chapters 6 and 12.4).
 
 Each interrupt is one :class:`Irq`. :meth:`Vgic.flush` puts what is pending into list registers before a vCPU enters;
@@ -284,11 +285,11 @@ class Distributor(MmioDevice):
     def write(self, offset: int, size: int, value: int) -> None:
         if offset == 0x0000:
             self._vgic.enabled = value & 3
-            for irq in self._vgic.shared:
-                self._vgic.changed(irq)
+            for shared in self._vgic.shared:
+                self._vgic.changed(shared)
             for bank in self._vgic.private:
-                for irq in bank:
-                    self._vgic.changed(irq)
+                for private in bank:
+                    self._vgic.changed(private)
         elif 0x6000 <= offset < 0x8000:
             irq = self._irq((offset - 0x6000) // 8)
             if irq is not None:

@@ -112,7 +112,8 @@ class Vm:
         return pieces
 
     def map_touched(self, ipa: int) -> bool:
-        """Map what a stage 2 fault at ``ipa`` needs: the 2 MiB block around it where slot and alignment allow, else the page.
+        """Map what a stage 2 fault at ``ipa`` needs: the 2 MiB block around it where slot and alignment allow,
+        else the page.
         False if no slot has it."""
         s = self.slot(ipa)
         if s is None:

@@ -156,7 +156,8 @@ def last(context: Context, args: argparse.Namespace) -> Iterator[str]:
         yield from to_json(document)
         return
     yield line(context.target, context.thread, record)
-    yield f"number {record['seq']}, class {record['number']:#x} ({record['class']}), at {record['now']} ns on CPU {record['cpu']}, VMID {record['vmid']}"
+    where = f"on CPU {record['cpu']}, VMID {record['vmid']}"
+    yield f"number {record['seq']}, class {record['number']:#x} ({record['class']}), at {record['now']} ns {where}"
     fields = " ".join(f"{k}={v:#x}" for k, v in document["syndrome"].items())
     yield f"ESR_EL2 {record['esr']:#018x}  {fields}"
     if record["far"] is not None:

@@ -88,7 +88,7 @@ class _Parser(argparse.ArgumentParser):
 COMMANDS: dict[str, Command] = {}
 
 
-def command(name: str, *args: Arg, help: str) -> Callable[[Handler], Handler]:
+def command(name: str, *args: Arg, help: str) -> Callable[[Handler], Handler]:  # noqa: A002
     """File a function as the monitor command ``name`` (one or two words)."""
 
     def add(f: Handler) -> Handler:
@@ -102,7 +102,7 @@ def command(name: str, *args: Arg, help: str) -> Callable[[Handler], Handler]:
 
 def load() -> dict[str, Command]:
     """Return the whole table, in the order of names."""
-    from gdbhv.monitor import exits, help, memory, stage2, sysregs, translate, vcpus  # noqa: F401
+    from gdbhv.monitor import exits, helps, memory, stage2, sysregs, translate, vcpus  # noqa: F401
 
     return dict(sorted(COMMANDS.items()))
 

@@ -46,7 +46,7 @@ def sysreg(context: Context, args: argparse.Namespace) -> Iterator[str]:
     if not wanted:
         tables.register(name)  # raises with the reason
     e2h = bool(context.target.read_register(context.thread, "HCR_EL2") >> 34 & 1)
-    documents = []
+    documents: list[dict[str, object]] = []
     for r in wanted:
         try:
             value = context.target.read_register(context.thread, r.name)

@@ -76,4 +76,5 @@ def _address(record: ExitRecord, esr: int, place: Callable[[int], str | None]) -
         return text + far
     where = place(record["ipa"])
     hidden = "" if record["hpfar_valid"] else ", not in HPFAR_EL2"
-    return f"{text}{far} = IPA {record['ipa']:#x}" + (f" ({where})" if where else "") + hidden
+    to = "; its stage 1 descriptor is at" if ".s1ptw" in record["name"] else " ="
+    return f"{text}{far}{to} IPA {record['ipa']:#x}" + (f" ({where})" if where else "") + hidden

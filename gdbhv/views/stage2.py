@@ -130,7 +130,6 @@ def tree(found: Sequence[Entry], start: int) -> list[str]:
             lines.append(f"{indent}L{e.level} {e.ipa:#012x} table at {e.output:#x}  [{e.address:#x}] = {e.descriptor:#018x}")
         else:
             a = stage2_leaf(e.descriptor)
-            lines.append(
-                f"{indent}L{e.level} {e.ipa:#012x} {size(e.size)} -> {e.output:#x} {rwx(a)} {a['memory']}  [{e.address:#x}] = {e.descriptor:#018x}"
-            )
+            where = f"[{e.address:#x}] = {e.descriptor:#018x}"
+            lines.append(f"{indent}L{e.level} {e.ipa:#012x} {size(e.size)} -> {e.output:#x} {rwx(a)} {a['memory']}  {where}")
     return lines
