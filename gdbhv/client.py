@@ -405,11 +405,13 @@ class GdbSession:
         return self._integer(f"${name}")
 
     def write_register(self, name: str, value: int) -> None:
-        """Write a register of up to 64 bits.
+        """Write a register; v0 to v31 have 128 bits.
 
         :raises GdbError: there is none, or the server refuses; the message has its reason.
         """
-        self.execute(f"set var ${name} = (unsigned long) {value & (1 << 64) - 1:#x}")
+        words = [f"${name}.d.u[{half}]" for half in (0, 1)] if re.fullmatch(r"v\d+", name) else [f"${name}"]
+        for shift, word in enumerate(words):
+            self.execute(f"set var {word} = (unsigned long) {value >> 64 * shift & (1 << 64) - 1:#x}")
 
     def read_memory(self, address: int | str, length: int) -> bytes:
         """Return ``length`` bytes at an address or expression, as the selected vCPU sees them."""

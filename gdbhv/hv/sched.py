@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SLICE = 4_000_000
 TICK = 16  # nanoseconds of one count at CNTFRQ_EL0 = 62.5 MHz
+EL2H_MASKED = 0x3C9  # PSTATE of the hypervisor
 KICK_SGI = 1  # the physical SGI that makes a CPU leave its guest
 
 
@@ -93,8 +94,25 @@ class Scheduler:
         return self._allowed is None or vcpu in self._allowed
 
     def allow(self, vcpus: list[Vcpu] | None) -> None:
-        """Let only these vCPUs execute from now on; None: all."""
+        """Let only these vCPUs execute from now on; None: all. A CPU in the guest of another one makes room."""
         self._allowed = None if vcpus is None else set(vcpus)
+        for vcpu in vcpus or ():
+            other = self.loaded[vcpu.home]
+            if vcpu.cpu is None and vcpu.state is VcpuState.READY and other is not None and not self._may(other):
+                self.leave(vcpu.home)
+
+    def leave(self, cpu: int) -> None:
+        """Take ``cpu`` out of its guest without an exit, for a debugger: what an exit would have in ELR_EL2 and SPSR_EL2 is there."""
+        vcpu = self.loaded[cpu]
+        if vcpu is None or not self.in_guest[cpu]:
+            return
+        m = self.machine
+        pc, pstate = m.read_register(cpu, "pc"), m.read_register(cpu, "cpsr")
+        m.write_register(cpu, "cpsr", EL2H_MASKED)
+        m.msr(cpu, "ELR_EL2", pc)
+        m.msr(cpu, "SPSR_EL2", pstate)
+        self.in_guest[cpu] = False
+        vcpu.vm.vgic.sync(vcpu)
 
     def mask(self) -> int:
         """The CPUs that may execute: those whose guest is allowed, and those that are out of a guest."""

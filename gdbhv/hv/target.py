@@ -22,6 +22,8 @@ from gdbhv.target import Action, CatchEvents, Process, Space, Stop, StopKind, Th
 if TYPE_CHECKING:
     from gdbhv._core import ExitRecord
 
+LUMP = 64  # steps of one vCPU, after which the others get as many instructions
+
 
 @dataclass
 class HostTarget:
@@ -36,6 +38,7 @@ class HostTarget:
         self.machine = self.host.machine
         self._interrupter = self.machine.interrupter()
         self._interrupted = False
+        self._owed = 0  # instructions of other vCPUs for those that were stepped
         if self.console is not None:
             self.console.on_input = self._interrupter.set
         self._pending: int | None = None  # a CPU whose exit was reported and not handled yet
@@ -101,11 +104,9 @@ class HostTarget:
             yield v.cpu
             return
         cpu, scheduler = v.home, self.host.scheduler
+        scheduler.leave(cpu)
         other = scheduler.loaded[cpu]
-        guest = scheduler.in_guest[cpu]
         saved = {r: self.machine.read_register(cpu, r) for r in ("pc", "cpsr", "sp")}
-        if guest:
-            raise GdbhvError(f"{v.name} is not on a CPU now, and CPU {cpu} is inside another guest")
         if other is not None:
             other.save()
         v.load(cpu)
@@ -263,7 +264,8 @@ class HostTarget:
         self.host.scheduler.allow(None if len(moving) == sum(len(vm.vcpus) for vm in self.host.vms) else moving)
         until = FOREVER if max_insns is None else start + max_insns
         if stepping is not None:
-            return self._step(self.vcpu(stepping.thread), stepping, until)
+            v = self.vcpu(stepping.thread)
+            return self._step(v, stepping, [other for other in moving if other is not v], until)
         if not moving or max_insns == 0:
             return self._nothing(first)
         return self._go(until, first) or Stop(StopKind.BUDGET, first)
@@ -285,15 +287,15 @@ class HostTarget:
                         self.host.scheduler.resume()
                         return
 
-    def _go(self, until: int, thread: ThreadId) -> Stop | None:
-        """Run until a stop, or None at ``until``."""
+    def _go(self, until: int, thread: ThreadId, wakes: Vcpu | None = None) -> Stop | None:
+        """Run until a stop, or None at ``until``, or as soon as ``wakes`` waits no longer."""
         scheduler = self.host.scheduler
         if self._pending is not None:
             stop = self._handle(self._pending)
             if stop is not None:
                 return stop
         scheduler.resume()
-        while True:
+        while wakes is None or wakes.state is VcpuState.WAITING:
             stop_ = self.machine.run(until, scheduler.mask())
             kind, cpu = stop_["kind"], stop_.get("cpu")
             if kind == "exit":
@@ -335,6 +337,7 @@ class HostTarget:
                 v = scheduler.loaded[cpu]
                 assert v is not None
                 return Stop(StopKind(kind), self.thread_of(v), address=stop_.get("address"))
+        return None
 
     def _handle(self, cpu: int) -> Stop | None:
         """Handle the exit of a CPU; a stop if its VM ended by it, or if the entry after it is wanted."""
@@ -359,28 +362,41 @@ class HostTarget:
                 return self.thread_of(v)
         return default
 
-    def _step(self, v: Vcpu, action: Action, until: int) -> Stop:
-        """Execute instructions of one vCPU: one, or while its PC is in the range."""
+    def _step(self, v: Vcpu, action: Action, others: list[Vcpu], until: int) -> Stop:
+        """Execute instructions of one vCPU: one, or while its PC is in the range. Others that may move get as many, later."""
         thread = self.thread_of(v)
+        scheduler = self.host.scheduler
         while True:
+            scheduler.allow([v] if v.state is VcpuState.READY else [v, *others])
             stop = self._one(v, until)
             if stop is not None:
                 return stop
-            if action.range is None or not action.range[0] <= self.read_register(thread, "pc") < action.range[1]:
+            done = action.range is None or not action.range[0] <= self.read_register(thread, "pc") < action.range[1]
+            self._owed += 1
+            if others and self._owed >= LUMP:
+                scheduler.allow(others)
+                stop = self._go(min(self.machine.now + self._owed, until), thread)
+                self._owed = 0
+                if stop is not None:
+                    return stop
+            if done:
                 return Stop(StopKind.STEP, thread)
             if self.machine.now >= until:
                 return Stop(StopKind.BUDGET, thread)
 
     def _one(self, v: Vcpu, until: int) -> Stop | None:
-        """Execute one instruction of ``v``; exits on the way are handled."""
+        """Execute one instruction of ``v``; exits on its way are handled, and it begins again if they ask for it."""
         thread = self.thread_of(v)
+        if v.state is VcpuState.OFF:
+            return None
         before = self.read_register(thread, "pc")
         while True:
-            executed = sum(self.machine.insns)
-            goal = FOREVER if v.state is VcpuState.WAITING else min(self.machine.now + 1, until)
-            stop = self._go(goal, thread)
+            exits = v.exits
+            waits = v.state is VcpuState.WAITING
+            stop = self._go(until if waits else min(self.machine.now + 1, until), thread, wakes=v if waits else None)
             if stop is not None:
                 return stop
-            moved = self.read_register(thread, "pc") != before
-            if moved or (sum(self.machine.insns) > executed and self._in_guest(v)) or self.machine.now >= until:
+            if self.read_register(thread, "pc") != before or self.machine.now >= until:
                 return None
+            if not waits and v.exits == exits:
+                return None  # a branch to itself

@@ -23,7 +23,7 @@ from gdbhv.rsp import registry
 from gdbhv.rsp.agent import Program, reported
 from gdbhv.rsp.codec import ThreadSpec, thread_id
 from gdbhv.rsp.framing import PACKET_SIZE, Framer, Signal, frame
-from gdbhv.rsp.stop import exit_number, exited_reply, stop_reply
+from gdbhv.rsp.stop import SIGWINCH, exit_number, exited_reply, stop_reply, with_signal
 from gdbhv.rsp.tdesc import Description
 from gdbhv.target import Action, CatchEvents, Process, Space, Stop, StopKind, Target, ThreadId
 
@@ -51,10 +51,12 @@ class Outcome(Enum):
 
 @dataclass(frozen=True)
 class Run:
-    """A request to execute. ``brief``: it has a step, which is over soon as a rule."""
+    """A request to execute. ``brief``: it has a step, which is over soon as a rule; ``alone``: it is one thread's step, and
+    nothing else moves, as GDB passes a breakpoint."""
 
     actions: tuple[Action, ...]
     brief: bool
+    alone: bool = False
 
 
 @dataclass
@@ -84,7 +86,7 @@ class Session:
         self.features: dict[str, str] = {}  # what the client said in its last qSupported
         self.detached: set[int] = set()
         self.breakpoints: dict[tuple[int, int, int, int], Program] = {}  # (pid, kind, address, length)
-        self.catches: dict[int, CatchEvents | None] = {}  # pid: QCatchSyscalls; None: all
+        self.catches: dict[int, CatchEvents] = {}  # pid: QCatchSyscalls
         self.continue_thread: ThreadSpec = ThreadSpec(-1, -1)
         self.threads_document = b""  # of qXfer:threads, while it is read
         self.suffixes_asked = False  # QThreadSuffixSupported: an LLDB
@@ -94,6 +96,7 @@ class Session:
         self._sent = b""  # for a NAK
         self._acks = True
         self._waiting: deque[bytes | Signal] = deque()
+        self._late: tuple[Stop, bool] | None = None  # a stop that is to be reported, and whether QCatchSyscalls asked for it
         self._stream: Iterator[bytes] | None = None
         self._processes: list[Process] = []
         self._threads: tuple[ThreadId, ...] = ()
@@ -171,6 +174,16 @@ class Session:
         if run is not None and (again := self._silently(stop, run)) is not None:
             self.run = again
             return
+        if run is not None and run.alone and stop.kind in (StopKind.EXIT, StopKind.ENTRY):
+            self._late = stop, self.caught(stop)
+            self._general = stop.thread
+            self.send(with_signal(SIGWINCH, self.stop_answer(Stop(StopKind.STEP, stop.thread))))
+        else:
+            self.report(stop)
+        self.advance()
+
+    def report(self, stop: Stop) -> None:
+        """Send a stop, its text first."""
         if stop.thread.pid in self.detached and self._threads:
             stop = Stop(StopKind.STEP, self._threads[0], text=f"VM {stop.thread.pid}: {stop.text or stop.kind.value}")
             self.say(stop.text + "\n")
@@ -178,7 +191,20 @@ class Session:
             self.say(stop.text + "\n")
         self._general = stop.thread if stop.thread in self._threads else None
         self.send(self.stop_answer(stop))
-        self.advance()
+
+    def report_late(self) -> bool:
+        """Report a stop that was kept back, as a resume begins; return whether there was one.
+
+        GDB 13 steps a lone thread to pass a breakpoint, and resumes nothing ever after if that step ends with a syscall's
+        stop: it goes on believing that the step is not over.  Nor may it end as a step that has not moved, which is the
+        breakpoint's hit again.  So it ends with a signal that GDB neither stops for nor shows, and at the resume that
+        follows at once the exit or entry is said.
+        """
+        late, self._late = self._late, None
+        if late is None or late[0].thread not in self._threads or (late[1] and not self.caught(late[0])):
+            return False
+        self.report(late[0])
+        return True
 
     def clear(self) -> None:
         """Take away what this session put into the target: breakpoints and catches."""
@@ -260,18 +286,22 @@ class Session:
         """Return the stop reply for ``stop``."""
         if stop.kind is StopKind.POWEROFF:
             return exited_reply(stop.code, stop.thread.pid, self.multiprocess)
-        wanted = self.catches.get(stop.thread.pid, CatchEvents())
-        number = exit_number(stop)
-        events = None if wanted is None else wanted.entries if stop.kind is StopKind.ENTRY else wanted.exits
-        catches = number is not None and (events is None or (stop.exit or {}).get("number") in events)
         return stop_reply(
             stop,
             self.write_id(stop.thread),
             self.target.read_core(stop.thread),
             "swbreak" in self.features,
             "hwbreak" in self.features,
-            catches,
+            self.caught(stop),
         )
+
+    def caught(self, stop: Stop) -> bool:
+        """Tell whether QCatchSyscalls asks for an exit or entry."""
+        wanted = self.catches.get(stop.thread.pid)
+        if wanted is None or exit_number(stop) is None:
+            return False
+        events = wanted.entries if stop.kind is StopKind.ENTRY else wanted.exits
+        return events is None or (stop.exit or {}).get("number") in events
 
     def start_no_ack(self) -> None:
         """Leave acknowledgements out from now on; the answer to QStartNoAckMode still gets its own, which is ignored."""

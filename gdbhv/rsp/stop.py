@@ -15,7 +15,7 @@ from gdbhv.target import Stop, StopKind
 ENTRY_NUMBER = 0x200
 """The entry after an exit of class number N is N + ENTRY_NUMBER to ``catch syscall``: 0x1216 is the return from an HVC."""
 
-SIGINT, SIGABRT, SIGTRAP = 2, 6, 5
+SIGINT, SIGTRAP, SIGABRT, SIGWINCH = 2, 5, 6, 28  # as GDB numbers them
 
 _SIGNALS = {StopKind.INTERRUPT: SIGINT, StopKind.CRASH: SIGABRT}
 
@@ -57,3 +57,8 @@ def stop_reply(stop: Stop, thread: bytes, core: bytes, swbreak: bool, hwbreak: b
 def exited_reply(code: int, pid: int, multiprocess: bool) -> bytes:
     """Return the ``W`` packet of a VM that has switched itself off."""
     return b"W%02x;process:%x" % (code & 0xFF, pid) if multiprocess else b"W%02x" % (code & 0xFF)
+
+
+def with_signal(signal: int, reply: bytes) -> bytes:
+    """Return a ``T`` packet with another signal."""
+    return b"T%02x" % signal + reply[3:]

@@ -116,11 +116,13 @@ def _resolve(session: Session, choices: list[_Choice]) -> Run:
         raise PacketError("vCont", "no thread is named that there is")
     if actions:
         actions += [Action(thread) for thread in session.free_threads()]
-    return Run(tuple(actions), any(action.step for action in actions))
+    alone = len(choices) == 1 and len(actions) == 1 and actions[0].step
+    return Run(tuple(actions), any(action.step for action in actions), alone)
 
 
 def _start(session: Session, run: Run) -> bytes | None:
     if not run.actions:  # only `t`, which belongs to non-stop mode: nothing moves
         return session.stop_answer(Stop(StopKind.STEP, session.general))
-    session.run = run
+    if not session.report_late():
+        session.run = run
     return None

@@ -64,8 +64,10 @@ pub struct Debug {
     watchpoints: Vec<Watchpoint>,
     /// The stop that [`crate::interp::Leave::Debug`] is about.
     pub hit: Option<Hit>,
-    /// By CPU: the address where a run began, which does not stop again before the CPU has moved.
+    /// By CPU: the address of the stop that it goes on from, which does not stop again before the CPU has moved.
     skip: [Option<u64>; MAX_CPUS],
+    /// By CPU: where it was when it last stopped for the debugger, until it moves.
+    stopped: [Option<u64>; MAX_CPUS],
     /// CPU and address of `hit`, if a watchpoint: the access may be made when the run goes on.
     watched: Option<(usize, u64)>,
 }
@@ -91,9 +93,15 @@ impl Debug {
     pub fn remove_watchpoint(&mut self, w: Watchpoint) {
         self.watchpoints.retain(|x| *x != w);
     }
-    /// A run of `cpu` begins at `pc`: the instruction that the last stop was about may execute now.
+    /// `cpu` stops for the debugger at `pc`.
+    pub fn stop(&mut self, cpu: usize, pc: u64) {
+        self.stopped[cpu] = Some(pc);
+    }
+    /// A run of `cpu` begins at `pc`: the instruction that its last stop was about may execute now. A CPU that merely had its turn
+    /// end at a breakpoint, or comes to it from an exit, has not been stopped there yet.
     pub fn resume(&mut self, cpu: usize, pc: u64) {
-        self.skip[cpu] = Some(pc);
+        self.stopped[cpu] = self.stopped[cpu].filter(|at| *at == pc);
+        self.skip[cpu] = self.stopped[cpu];
         self.hit = None;
     }
     /// Whether `cpu` has not moved since [`Debug::resume`]: it must execute one instruction and then call [`Debug::moved`].
@@ -103,6 +111,7 @@ impl Debug {
     /// The first instruction of `cpu` is done.
     pub fn moved(&mut self, cpu: usize) {
         self.skip[cpu] = None;
+        self.stopped[cpu] = None;
         if self.watched.is_some_and(|w| w.0 == cpu) {
             self.watched = None;
         }

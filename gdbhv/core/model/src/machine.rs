@@ -270,6 +270,7 @@ impl Machine {
                 }
                 Leave::Debug => {
                     let hit = sh.debug.hit.take().expect("the debugger stopped");
+                    sh.debug.stop(i, cpu.pc);
                     break Some(Stop::Debug { cpu: i, hit });
                 }
             }

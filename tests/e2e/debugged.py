@@ -1,0 +1,47 @@
+"""A real machine with a guest, its server in a thread, and a gdb-multiarch attached to it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from gdbhv import _core, boot
+from gdbhv.client import GdbSession
+from gdbhv.console import Console
+from gdbhv.hv.target import HostTarget
+from gdbhv.rsp.server import Server
+from rsp.wire import serving
+
+PREBUILT = Path(__file__).resolve().parents[2] / "guests" / "prebuilt"
+HVC, SYSREG, DATA_ABORT = 0x1016, 0x1018, 0x1024
+
+
+class Debugged:
+    """What a test holds: ``gdb``, the ``target`` behind it, the ``server`` and what the guests have printed."""
+
+    def __init__(self, gdb: GdbSession, target: HostTarget, server: Server, console: Console) -> None:
+        self.gdb, self.target, self.server, self._console = gdb, target, server, console
+
+    @property
+    def console(self) -> str:
+        return self._console.text.decode()
+
+
+@contextlib.contextmanager
+def debugged(
+    config: boot.BootConfig, program: Path | None = None, *, vms: int = 1, timeout: float = 60
+) -> Iterator[Debugged]:
+    """Boot ``config``, stopped at its first instruction, and attach gdb."""
+    console = Console()
+    target = boot.hosted(config, console, vms=vms)
+    elf = str(program) if program else None
+    options = {"registers": _core.registers(), "monitor": None, "exec_file": lambda pid: elf}
+    with serving(target, **options) as server, GdbSession(str(server.address), elf, timeout=timeout) as gdb:
+        yield Debugged(gdb, target, server, console)
+
+
+def guest(name: str, *, vcpus: int = 1, vms: int = 1) -> contextlib.AbstractContextManager[Debugged]:
+    """Debug a guest of ``guests/``."""
+    elf = PREBUILT / f"{name}.elf"
+    return debugged(boot.BootConfig(image=elf, smp=vcpus, memory=64 << 20), elf, vms=vms)
