@@ -231,8 +231,11 @@ impl Machine {
         let (cpu, sh) = (&mut *self.cpus[i], &mut self.sh);
         if self.executed != i {
             // Others have executed since: a store of theirs to what this CPU marked would have cleared its monitor. Clearing it
-            // always is allowed (B2.17: the monitor may be cleared at any time).
-            cpu.monitor = None;
+            // always is allowed (B2.17: the monitor may be cleared at any time), and is an event for WFE: without it a turn that
+            // ends between a spin lock's LDAXR and its WFE would lose the wake-up.
+            if cpu.monitor.take().is_some() {
+                cpu.event = true;
+            }
             self.executed = i;
         }
         tlb::drain(cpu, sh);
