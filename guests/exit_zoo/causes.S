@@ -95,9 +95,12 @@ cause os_lock_write                         // [MDCR_EL2.TDOSA]
     mov     x0, #0
 done os_lock_write
 
-cause pmu_write                             // [MDCR_EL2.TPM]; without a PMU there is no such register
+cause pmu_write                             // [MDCR_EL2.TPM], if the VM has a PMU: a guest asks first, which is an exit by itself
+    mrs     x0, id_aa64dfr0_el1             // [HCR_EL2.TID3]
+    ands    x0, x0, #0xf00                  // PMUVer
+    b.eq    1f
     msr     pmcntenclr_el0, xzr
-    mov     x0, #0
+1:  mov     x0, #0
 done pmu_write
 
 cause physical_timer_read                   // [CNTHCTL_EL2.EL1PCEN = 0]

@@ -38,7 +38,7 @@ typedef u64 zoo_cause(void);
     animal(impdef_read, "MRS of an implementation defined register")                                                   \
     animal(debug_write, "MSR MDSCR_EL1")                                                                               \
     animal(os_lock_write, "MSR OSLAR_EL1")                                                                             \
-    animal(pmu_write, "MSR PMCNTENCLR_EL0")                                                                            \
+    animal(pmu_write, "MSR PMCNTENCLR_EL0, if there is a PMU")                                                         \
     animal(physical_timer_read, "MRS CNTP_CTL_EL0")                                                                    \
     animal(fp, "FMOV, the first use of FP")                                                                            \
     animal(mmio_read, "device reads of 1, 2, 4 bytes")                                                                 \
