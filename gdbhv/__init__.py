@@ -1,0 +1,98 @@
+"""gdbhv: a GDB remote stub for simulated AArch64 machines, for people who write, port, test and teach hypervisors.
+
+The names here are the library. A machine whose EL2 is gdbhv's own hypervisor (hosted) or the image's (bare), from files::
+
+    import gdbhv
+
+    target = gdbhv.hosted(gdbhv.BootConfig(image="Image", initrd="initramfs.cpio.gz", append="console=ttyAMA0"))
+    stop = target.run_all()
+
+A VM made by hand, with a device of your own: :class:`Host`, :class:`Vm`, :class:`MmioDevice`. A script that drives stock gdb:
+:class:`GdbSession`. What a debugger sees of any machine: :class:`Target`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gdbhv.boot import BootConfig, add_vm, bare, hosted
+    from gdbhv.client import GdbSession, GdbStop
+    from gdbhv.console import Console
+    from gdbhv.errors import CommandError, GdbhvError, ImageError, MemoryError_, RegisterError
+    from gdbhv.exitspec import ExitSpec
+    from gdbhv.hv.host import Host
+    from gdbhv.hv.mmio import MmioDevice
+    from gdbhv.hv.target import HostTarget
+    from gdbhv.hv.vcpu import Vcpu
+    from gdbhv.hv.vm import Vm
+    from gdbhv.machine import Machine
+    from gdbhv.target import Action, Space, Stop, StopKind, Target, ThreadId
+
+# name: module. Imported when first used: `gdbhv gdb` and GdbSession need no native module.
+_HOME = {
+    "Action": "target",
+    "BootConfig": "boot",
+    "CommandError": "errors",
+    "Console": "console",
+    "ExitSpec": "exitspec",
+    "GdbSession": "client",
+    "GdbStop": "client",
+    "GdbhvError": "errors",
+    "Host": "hv.host",
+    "HostTarget": "hv.target",
+    "ImageError": "errors",
+    "Machine": "machine",
+    "MemoryError_": "errors",
+    "MmioDevice": "hv.mmio",
+    "RegisterError": "errors",
+    "Space": "target",
+    "Stop": "target",
+    "StopKind": "target",
+    "Target": "target",
+    "ThreadId": "target",
+    "Vcpu": "hv.vcpu",
+    "Vm": "hv.vm",
+    "add_vm": "boot",
+    "bare": "boot",
+    "hosted": "boot",
+}
+
+__all__ = [
+    "Action",
+    "BootConfig",
+    "CommandError",
+    "Console",
+    "ExitSpec",
+    "GdbSession",
+    "GdbStop",
+    "GdbhvError",
+    "Host",
+    "HostTarget",
+    "ImageError",
+    "Machine",
+    "MemoryError_",
+    "MmioDevice",
+    "RegisterError",
+    "Space",
+    "Stop",
+    "StopKind",
+    "Target",
+    "ThreadId",
+    "Vcpu",
+    "Vm",
+    "add_vm",
+    "bare",
+    "hosted",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f"gdbhv.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'gdbhv' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

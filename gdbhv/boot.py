@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gdbhv import _core, image
 from gdbhv.console import Console
-from gdbhv.errors import GdbhvError, ImageError
+from gdbhv.errors import GdbhvError
 from gdbhv.hv.host import Host
 from gdbhv.hv.mmio import Pl011, Pl031
 from gdbhv.hv.target import HostTarget
@@ -69,15 +69,12 @@ def layout(config: BootConfig, *, psci: str, minimal: bool = False) -> Layout:
     end = loaded.end if loaded else RAM
     initrd = None
     if config.initrd is not None:
-        try:
-            data = Path(config.initrd).read_bytes()
-        except OSError as e:
-            raise ImageError(str(config.initrd), e.strerror or str(e)) from None
+        data = image.read_raw(config.initrd)
         start = max(RAM + 128 * MIB if config.memory > 256 * MIB else 0, -(-end // (2 * MIB)) * 2 * MIB)
         initrd = (start, start + len(data))
         pieces.append((str(config.initrd), start, data))
     for path, address in config.load:
-        pieces.append((path, address, image.read_file(path)))
+        pieces.append((path, address, image.read_raw(path)))
     if config.dtb is not None:
         tree = image.patch_dtb(image.load_dtb(config.dtb), str(config.dtb), append=config.append, initrd=initrd)
     else:

@@ -68,12 +68,19 @@ class Image:
         return max([self.base + self.size, *(a + len(d) for a, d in self.segments)])
 
 
-def read_file(path: str | Path) -> bytes:
-    """Return a file's bytes, unpacked if it is gzip. :raises gdbhv.errors.ImageError: it cannot be read, or is cut off."""
+def read_raw(path: str | Path) -> bytes:
+    """Return a file's bytes as they are. :raises gdbhv.errors.ImageError: it cannot be read, or is too large."""
     try:
-        data = Path(path).read_bytes()
+        if Path(path).stat().st_size > MAX_IMAGE:
+            raise ImageError(str(path), f"more than {MAX_IMAGE >> 30} GiB")
+        return Path(path).read_bytes()
     except OSError as e:
         raise ImageError(str(path), e.strerror or str(e)) from None
+
+
+def read_file(path: str | Path) -> bytes:
+    """Return a file's bytes, unpacked if it is gzip. :raises gdbhv.errors.ImageError: it cannot be read, or is cut off."""
+    data = read_raw(path)
     if data[:2] == b"\x1f\x8b":
         try:
             with gzip.GzipFile(fileobj=io.BytesIO(data)) as f:

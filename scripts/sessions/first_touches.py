@@ -1,0 +1,65 @@
+#!/usr/bin/env python3
+"""Which guest code touches which memory first? A session for whoever tunes demand paging in a hypervisor.
+
+Attaches stock gdb to a guest, stops at every stage 2 translation fault on memory (not on devices), and prints the function that
+touched it, the IPA, and how stage 2 mapped it afterwards. Needs no client script in gdb.
+
+    scripts/sessions/first_touches.py guests/prebuilt/exit_zoo.elf
+    scripts/sessions/first_touches.py Image --append console=ttyAMA0 --most 20
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+
+from gdbhv import GdbSession
+
+RAM = "0x40000000-0xffffffff"
+
+
+def main() -> int:
+    """Run the session."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("image")
+    parser.add_argument("--append", default="")
+    parser.add_argument("--most", type=int, default=50, help="stop after so many faults (default: 50)")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="gdbhv-") as folder:
+        address = f"unix:{folder}/gdb"
+        run = ["run", options.image, "--append", options.append, "--gdb", address, "--wait", "--console", f"{folder}/console"]
+        server = subprocess.Popen([sys.executable, "-m", "gdbhv", *run], stderr=subprocess.PIPE, text=True)
+        assert server.stderr is not None
+        try:
+            if "waiting for gdb" not in (line := server.stderr.readline()):
+                print(line, server.stderr.read(), file=sys.stderr)
+                return 1
+            with GdbSession(address, options.image if options.image.endswith(".elf") else None) as gdb:
+                watch(gdb, options.most)
+        finally:
+            server.kill()
+            server.wait()
+    return 0
+
+
+def watch(gdb: GdbSession, most: int) -> None:
+    """Print a line for each first touch."""
+    gdb.catch_exit(f"dabt.trans ipa={RAM}")
+    gdb.catch_exit(f"iabt.trans ipa={RAM}")
+    for n in range(1, most + 1):
+        stop = gdb.cont()
+        if stop.ended:
+            print(f"the guest ended ({stop.reason})")
+            return
+        exit = gdb.monitor_json("vmexit last --json")
+        where = stop.frame.function if stop.frame and stop.frame.function else hex(stop.pc)
+        gdb.step_instruction()  # the hypervisor handles the fault, and the access is made
+        mapped = gdb.monitor_json(f"s2 dump {exit['ipa']:#x} --json")["ranges"]
+        leaf = f"{mapped[0]['leaf'] >> 10} KiB leaf at PA {mapped[0]['pa']:#x}" if mapped else "not mapped"
+        print(f"{n:3}  {exit['name']:32} IPA {exit['ipa']:#x}  {where:24} {leaf}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
