@@ -20,7 +20,6 @@ pub mod machine;
 pub mod mem;
 pub mod memory;
 pub mod mmu;
-pub mod peek;
 pub mod physical;
 pub mod psci;
 pub mod pstate;

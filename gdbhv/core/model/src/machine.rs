@@ -143,6 +143,7 @@ impl Machine {
         };
         let config = Config { has_el2, hosted, features: p.features };
         let mut sh = Shared::new(config, board::RAM_BASE, memory);
+        sh.tlb_queue.truncate(cpus);
         let devices = board::devices(&BoardConfig { cpus, ..BoardConfig::default() });
         (sh.bus, sh.gic) = devices.map_err(|e| e.to_string())?;
         Ok(Machine::new(sh, cpus))

@@ -5,7 +5,9 @@ mod support;
 
 use gdbhv_model::mem::access::{Acc, Size};
 use gdbhv_model::memory;
+use gdbhv_model::mmu::fault::Purpose;
 use gdbhv_model::mmu::regime::Granule;
+use gdbhv_model::mmu::walk::Found;
 use support::regs::*;
 use support::{d, fault, fsc, Bench, Tree, RAM};
 
@@ -435,12 +437,8 @@ fn hardware_updates_descriptors() {
     assert_eq!((e.iss >> 7 & 1, e.iss >> 6 & 1), (1, 1), "S1PTW, WnR");
     assert_eq!(e.ipa, Some((s1_at, true)));
     // a debugger changes nothing
-    let mut bytes = [0; 8];
-    let el1 = gdbhv_model::peek::Space::Va(1);
-    assert_eq!(
-        gdbhv_model::peek::read(&b.cpu, &b.sh, el1, 0x3000, &mut bytes),
-        8
-    );
+    let (steps, done) = b.explain(0x3000, Purpose::Read);
+    assert!(done.is_err_and(|f| f.s1ptw && f.write) && !steps.is_empty());
     assert_eq!(b.read64(s1_at) & d::AF, 0);
 }
 
@@ -671,44 +669,26 @@ fn maintenance_by_va() {
 /// What `monitor walk` shows is what runs: every descriptor, those of stage 2 under stage 1 included, and the same result.
 #[test]
 fn explained_walk() {
-    use gdbhv_model::mmu::fault::Purpose;
-    use gdbhv_model::mmu::walk::Found;
-    use gdbhv_model::peek;
     let mut b = Bench::new(1);
     let s1 = b.stage1();
     let s2 = b.stage2(1);
     b.map_tables(&s2);
     let leaf = b.map(&s1, 0x1000, 3, 0x8_0000_3000 | d::PAGE | d::AF);
     b.map(&s2, 0x8_0000_3000, 3, PAGE | d::PAGE | d::S2_RW);
-    let w = peek::explain(&b.cpu, &b.sh, 0x1008, Purpose::Read, 1);
+    let (steps, done) = b.explain(0x1008, Purpose::Read);
     // four stage 1 descriptors with two of stage 2 before each (a 2 MiB block from level 1), then three for the page
-    assert_eq!(w.steps.len(), 4 * 3 + 3);
-    let pa = w.result.expect("mapped").pa;
+    assert_eq!(steps.len(), 4 * 3 + 3);
+    let pa = done.expect("mapped").pa;
     assert_eq!(Ok(pa), b.fetch(0x1008));
-    let last = w.steps[11];
+    let last = steps[11];
     assert_eq!(
         (last.stage, last.level, last.address, last.found),
         (1, 3, leaf, Found::Page)
     );
-    assert_eq!(w.steps[9].for_s1, Some(3));
-    assert_eq!((w.steps[14].for_s1, w.steps[14].output), (None, PAGE + 8));
-    let i = peek::explain_ipa(&b.cpu, &b.sh, 0x8_0000_3008, Purpose::Read).expect("stage 2 is on");
-    assert_eq!((i.steps.len(), i.result.expect("mapped").pa), (3, PAGE + 8));
-    // reading and writing over a boundary stops where the mapping does
-    let mut buf = [0; 16];
-    assert_eq!(
-        peek::write(&b.cpu, &mut b.sh, peek::Space::Va(1), 0x1ff8, &[9; 16]),
-        8
-    );
-    assert_eq!(
-        peek::read(&b.cpu, &b.sh, peek::Space::Pa, PAGE + 0xff8, &mut buf),
-        16
-    );
-    assert_eq!((buf[7], buf[8]), (9, 0));
-    assert_eq!(
-        peek::read(&b.cpu, &b.sh, peek::Space::Ipa, 0x8_0000_3ff8, &mut buf),
-        8
-    );
+    assert_eq!(steps[9].for_s1, Some(3));
+    assert_eq!((steps[14].for_s1, steps[14].output), (None, PAGE + 8));
+    // with everything cached, the same steps
+    assert_eq!(b.explain(0x1008, Purpose::Read).0, steps);
 }
 
 /// Pairs and SIMD registers: what SCTLR_ELx.A demands is not the size of the part.

@@ -7,8 +7,11 @@ use gdbhv_model::exception::Exception;
 use gdbhv_model::isa::feature::Features;
 use gdbhv_model::mem::access::{Acc, Size};
 use gdbhv_model::memory;
-use gdbhv_model::mmu::regime::Granule;
+use gdbhv_model::mmu::fault::{Fault, Purpose};
+use gdbhv_model::mmu::regime::{self, Granule, Regime};
+use gdbhv_model::mmu::walk::{self, Access, Step, Translation};
 use gdbhv_model::mmu::{at, tlb, tlbi};
+use gdbhv_model::physical::ReadOnly;
 use gdbhv_model::shared::{Config, Shared};
 use gdbhv_model::sysreg::Reg;
 
@@ -213,6 +216,15 @@ impl Bench {
     pub fn at(&mut self, op1: u32, crm: u32, op2: u32, va: u64) -> Result<u64, Exception> {
         let got = at::at(&mut self.cpu, &mut self.sh, op1, crm, op2, va);
         self.outcome(got).map(|()| self.cpu.get(PAR_EL1))
+    }
+    /// Walk for `va` as EL1, showing each step.
+    pub fn explain(&self, va: u64, p: Purpose) -> (Vec<Step>, Result<Translation, Fault>) {
+        let r = Regime::of(&self.cpu, regime::kind(&self.cpu, 1));
+        let mut steps = Vec::new();
+        let mut tables = ReadOnly(&self.sh.ram);
+        let a = Access::new(p, false, false, false);
+        let done = walk::translate(&r, &mut tables, &mut steps, va, a);
+        (steps, done)
     }
     /// Execute a TLBI.
     pub fn tlbi(&mut self, op1: u32, crm: u32, op2: u32, xt: u64) {
