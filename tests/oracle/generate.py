@@ -20,6 +20,8 @@ from oracle import batch
 # Instructions that would leave the harness, wait for ever, or change what the harness itself runs on.
 NEVER = frozenset("wfi wfe wfit wfet hvc smc eret eretaa eretab drps dcps1 dcps2 dcps3 hlt tlbi at dc ic sys sysl".split())
 
+INDIRECT = frozenset("br blr ret braa brab braaz brabz blraa blrab blraaz blrabz retaa retab".split())
+
 _disassembler = capstone.Cs(capstone.CS_ARCH_ARM64, capstone.CS_MODE_ARM)
 _disassembler.detail = True
 
@@ -61,7 +63,12 @@ def _field(rng: random.Random, width: int) -> int:
 
 
 def value(rng: random.Random) -> int:
-    """Return a 64-bit number, often one at an edge."""
+    """Return a 64-bit number, often one at an edge, and never an address in the harness's memory."""
+    number = _value(rng)
+    return number ^ 1 << 40 if number - batch.RAM in range(batch.RAM_SIZE) else number
+
+
+def _value(rng: random.Random) -> int:
     kind = rng.randrange(8)
     if kind < 3:
         return rng.getrandbits(64)
@@ -83,21 +90,26 @@ def _landing(rng: random.Random) -> int:
 
 
 def case(rng: random.Random, pattern: str, index: int, name: str = "") -> batch.Case:
-    """Return a random case of ``pattern``, to be case number ``index`` of its batch."""
-    while True:
+    """Return a random case of ``pattern``, to be case number ``index`` of its batch.
+
+    :raises ValueError: every word of the pattern is one that the harness cannot run.
+    """
+    for _ in range(1000):
         word = fill(rng, pattern)
-        instruction = disassemble(word, batch.slot(index))
-        if instruction is None or _allowed(instruction):
+        if runnable(word, index):
             break
+    else:
+        raise ValueError(f"{name or pattern}: nothing in it can be run")
+    instruction = disassemble(word, batch.slot(index))
     x = [value(rng) for _ in range(31)]
     sp = batch.WINDOW + rng.randrange(4, 12) * 16 + (rng.randrange(16) if rng.random() < 0.1 else 0)
     if instruction is not None:
         for operand in instruction.operands:
             if operand.type == arm64.ARM64_OP_MEM:
                 sp = _aim(rng, instruction, operand, x, sp)
-        if instruction.mnemonic.startswith(("br", "blr", "ret")) and instruction.operands:
+        if instruction.mnemonic in INDIRECT and instruction.operands:
             _set(x, _number(instruction.operands[0].reg), _landing(rng))
-        elif instruction.mnemonic.startswith("ret"):
+        elif instruction.mnemonic in INDIRECT:
             x[30] = _landing(rng)
     return batch.Case(
         words=(word,),
@@ -110,13 +122,17 @@ def case(rng: random.Random, pattern: str, index: int, name: str = "") -> batch.
     )
 
 
-def _allowed(instruction: Any) -> bool:
+def runnable(word: int, index: int) -> bool:
+    """Return whether the harness can run ``word`` as case ``index`` of a batch and get the machine back."""
+    instruction = disassemble(word, batch.slot(index))
+    if instruction is None:
+        return True
     if instruction.mnemonic in NEVER:
         return False
     if instruction.group(capstone.CS_GRP_JUMP) or instruction.group(capstone.CS_GRP_CALL):
         # Not to another case, and not into the harness.
         slots = range(batch.slot(0), batch.slot(batch.MAX_CASES), batch.SLOT_SIZE)
-        harness = range(batch.ENTRY, batch.ENTRY + 0x10000)
+        harness = range(batch.ENTRY, batch.ENTRY + 0x1_0000)
         targets = [operand.imm for operand in instruction.operands if operand.type == arm64.ARM64_OP_IMM]
         return not any(target in slots or target in harness for target in targets)
     return True

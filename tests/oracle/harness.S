@@ -57,7 +57,7 @@ begin:
         mrs     x0, CurrentEL
         cmp     x0, #2 << 2
         b.ne    at_el1
-        mov     x0, #1 << 31            /* HCR_EL2.RW */
+        ldr     x0, =(1 << 31 | 3 << 40) /* HCR_EL2: RW; APK, API: pointer authentication is not trapped */
         msr     hcr_el2, x0
         mov     x0, #0x33ff             /* CPTR_EL2: no traps */
         msr     cptr_el2, x0
