@@ -122,15 +122,15 @@ def _apply(case: batch.Case, items: dict[str, int | bytes], line: str) -> batch.
     return dataclasses.replace(case, x=tuple(x), v=bytes(v), window=bytes(window), spsr=spsr, **others)
 
 
-def expected(case: batch.Case, outputs: dict[str, int | bytes], line: str, index: int = 0) -> batch.Outcome:
-    """Return the outcome that a line demands as case number ``index`` of a batch: the state before, but for its outputs."""
+def expected(case: batch.Case, outputs: dict[str, int | bytes], line: str) -> batch.Outcome:
+    """Return the outcome that a line demands of the first case of a batch: the state before, but for its outputs."""
     state = {name: value for name, value in outputs.items() if name not in ("pc", "esr", "far")}
     after = _apply(case, state, line)
     pc, esr, far = (outputs.get(name) for name in ("pc", "esr", "far"))
     pc = 4 if pc is None else pc
     assert isinstance(pc, int)
     pc -= (pc >> 63) << 64
-    landing = batch.brk(batch.slot(index) + pc) >> 5 & 0xFFFF
+    landing = batch.brk(batch.slot(0) + pc) >> 5 & 0xFFFF
     return batch.Outcome(
         x=after.x,
         sp=after.sp,
