@@ -189,25 +189,21 @@ impl Machine {
         }
     }
 
-    /// The CPU whose turn it is: the current one while its quantum lasts, else the next that can execute.
+    /// The CPU whose turn it is: the current one while its quantum lasts, else the next that can execute. While nobody can, nothing
+    /// changes: where idle time is cut by the end of a run must not be seen in who comes next.
     fn choose(&mut self, mask: u32) -> Option<usize> {
         let n = self.cpus.len();
-        if self.sh.now >= self.slice_end || self.sh.yielded {
-            self.current = (self.current + 1) % n;
+        let over = self.sh.now >= self.slice_end || self.sh.yielded;
+        let first = self.current + over as usize;
+        let i = (first..first + n)
+            .map(|k| k % n)
+            .find(|&i| mask >> i & 1 != 0 && self.ready(i))?;
+        if over || i != self.current {
+            self.current = i;
             self.slice_end = self.sh.now + QUANTUM;
             self.sh.yielded = false;
         }
-        for k in 0..n {
-            let i = (self.current + k) % n;
-            if mask >> i & 1 != 0 && self.ready(i) {
-                if k != 0 {
-                    self.current = i;
-                    self.slice_end = self.sh.now + QUANTUM;
-                }
-                return Some(i);
-            }
-        }
-        None
+        Some(i)
     }
 
     /// Whether CPU `i` can execute now; ends its waiting if something woke it.
