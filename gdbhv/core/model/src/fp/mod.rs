@@ -18,3 +18,6 @@ pub mod estimate;
 pub mod format;
 pub mod num;
 pub mod round;
+
+#[cfg(test)]
+mod tests;
