@@ -2,6 +2,7 @@
 
 use super::env::{Env, Rounding, DZC};
 use super::format::Format;
+use super::host;
 use super::num::{invalid, nans, unpack, Class, Num};
 use super::round::{round, Exact};
 
@@ -59,12 +60,20 @@ fn round_sum(env: &mut Env, f: Format, x: Option<Exact>) -> u64 {
 }
 
 /// `FPAdd`.
+#[inline(always)]
 pub fn add(env: &mut Env, f: Format, a: u64, b: u64) -> u64 {
-    add_or_sub(env, f, a, b, false)
+    match host::add(env, f, a, b) {
+        Some(r) => r,
+        None => add_or_sub(env, f, a, b, false),
+    }
 }
 /// `FPSub`.
+#[inline(always)]
 pub fn sub(env: &mut Env, f: Format, a: u64, b: u64) -> u64 {
-    add_or_sub(env, f, a, b, true)
+    match host::sub(env, f, a, b) {
+        Some(r) => r,
+        None => add_or_sub(env, f, a, b, true),
+    }
 }
 fn add_or_sub(env: &mut Env, f: Format, a: u64, b: u64, negate: bool) -> u64 {
     let (a, b) = (unpack(env, f, a), unpack(env, f, b));
@@ -90,7 +99,14 @@ fn add_nums(env: &mut Env, f: Format, a: &Num, b: &Num) -> u64 {
 }
 
 /// `FPMul`.
+#[inline(always)]
 pub fn mul(env: &mut Env, f: Format, a: u64, b: u64) -> u64 {
+    match host::mul(env, f, a, b) {
+        Some(r) => r,
+        None => exact_mul(env, f, a, b),
+    }
+}
+fn exact_mul(env: &mut Env, f: Format, a: u64, b: u64) -> u64 {
     mul_or(env, f, a, b, |env, _| invalid(env, f))
 }
 /// `FPMulX`: infinity times zero is two.
@@ -120,7 +136,14 @@ fn mul_or(
 }
 
 /// `FPDiv`.
+#[inline(always)]
 pub fn div(env: &mut Env, f: Format, a: u64, b: u64) -> u64 {
+    match host::div(env, f, a, b) {
+        Some(r) => r,
+        None => exact_div(env, f, a, b),
+    }
+}
+fn exact_div(env: &mut Env, f: Format, a: u64, b: u64) -> u64 {
     let (a, b) = (unpack(env, f, a), unpack(env, f, b));
     if let Some(r) = nans(env, f, &[&a, &b]) {
         return r;
@@ -146,7 +169,14 @@ pub fn div(env: &mut Env, f: Format, a: u64, b: u64) -> u64 {
 }
 
 /// `FPSqrt`.
+#[inline(always)]
 pub fn sqrt(env: &mut Env, f: Format, a: u64) -> u64 {
+    match host::sqrt(env, f, a) {
+        Some(r) => r,
+        None => exact_sqrt(env, f, a),
+    }
+}
+fn exact_sqrt(env: &mut Env, f: Format, a: u64) -> u64 {
     let a = unpack(env, f, a);
     if let Some(r) = nans(env, f, &[&a]) {
         return r;
@@ -178,7 +208,14 @@ pub fn sqrt(env: &mut Env, f: Format, a: u64) -> u64 {
 }
 
 /// `FPMulAdd`: `addend + a * b` with one rounding.
+#[inline(always)]
 pub fn mul_add(env: &mut Env, f: Format, addend: u64, a: u64, b: u64) -> u64 {
+    match host::mul_add(env, f, addend, a, b) {
+        Some(r) => r,
+        None => exact_mul_add(env, f, addend, a, b),
+    }
+}
+fn exact_mul_add(env: &mut Env, f: Format, addend: u64, a: u64, b: u64) -> u64 {
     let c = unpack(env, f, addend);
     let (a, b) = (unpack(env, f, a), unpack(env, f, b));
     let inf_zero = a.is_inf() && b.is_zero() || a.is_zero() && b.is_inf();

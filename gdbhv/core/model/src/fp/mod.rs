@@ -16,6 +16,7 @@ pub mod convert;
 pub mod env;
 pub mod estimate;
 pub mod format;
+pub mod host;
 pub mod num;
 pub mod round;
 

@@ -20,14 +20,11 @@ helper_rows! {
 }
 
 fn fused(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
-    let f = ftype(i);
     let (negate_all, subtract) = (bit(i as u64, 21), bit(i as u64, 15));
-    let sign = |negate| if negate { f.sign() } else { 0 };
-    let r = with_env(c, |c, env| {
+    by_ftype(c, i, |c, env, f| {
+        let sign = |negate| if negate { f.sign() } else { 0 };
         let a = low(c.v[ra(i)], f) ^ sign(negate_all);
         let n = low(c.v[rn(i)], f) ^ sign(negate_all != subtract);
         mul_add(env, f, a, n, low(c.v[rm(i)], f))
-    });
-    c.v[rd(i)] = r as u128;
-    DONE
+    })
 }

@@ -62,32 +62,39 @@ pub fn with_env<R>(c: &mut Cpu, f: impl FnOnce(&Cpu, &mut Env) -> R) -> R {
         fpsr: c.fpsr,
     };
     let r = f(c, &mut env);
-    c.fpsr = env.fpsr;
+    if env.fpsr != c.fpsr {
+        c.fpsr = env.fpsr;
+    }
     r
 }
 /// `Elem[v, 0]` in format `f`.
 #[inline(always)]
 pub const fn low(v: u128, f: Format) -> u64 {
-    elem(v, 0, f.bits)
+    v as u64 & f.all()
 }
 
+/// Run `op` with the format named by `ftype`, a constant in each of its copies.
+#[inline(always)]
+pub fn by_ftype(c: &mut Cpu, i: u32, op: impl Fn(&Cpu, &mut Env, Format) -> u64) -> Done {
+    let r = with_env(c, |c, env| match ftype(i) {
+        Format::SINGLE => op(c, env, Format::SINGLE),
+        Format::DOUBLE => op(c, env, Format::DOUBLE),
+        _ => op(c, env, Format::HALF),
+    });
+    c.v[rd(i)] = r as u128;
+    DONE
+}
 /// Scalar `Rd = op(Rn)`.
 #[inline(always)]
 pub fn scalar1(c: &mut Cpu, i: u32, op: impl Fn(&mut Env, Format, u64) -> u64) -> Done {
-    let f = ftype(i);
-    let r = with_env(c, |c, env| op(env, f, low(c.v[rn(i)], f)));
-    c.v[rd(i)] = r as u128;
-    DONE
+    by_ftype(c, i, |c, env, f| op(env, f, low(c.v[rn(i)], f)))
 }
 /// Scalar `Rd = op(Rn, Rm)`.
 #[inline(always)]
 pub fn scalar2(c: &mut Cpu, i: u32, op: impl Fn(&mut Env, Format, u64, u64) -> u64) -> Done {
-    let f = ftype(i);
-    let r = with_env(c, |c, env| {
+    by_ftype(c, i, |c, env, f| {
         op(env, f, low(c.v[rn(i)], f), low(c.v[rm(i)], f))
-    });
-    c.v[rd(i)] = r as u128;
-    DONE
+    })
 }
 
 /// `Vd[k] = op(Vn[k])`.
@@ -105,12 +112,18 @@ pub fn map_fp(c: &mut Cpu, i: u32, f: Format, op: impl Fn(&mut Env, Format, u64)
 /// `Vd[k] = op(Vn[k], Vm[k])`.
 #[inline(always)]
 pub fn zip_fp(c: &mut Cpu, i: u32, op: impl Fn(&mut Env, Format, u64, u64) -> u64) -> Done {
-    let f = three(i);
     let r = with_env(c, |c, env| {
         let (n, m) = (c.v[rn(i)], c.v[rm(i)]);
-        build(span(i, f.bits), f.bits, |k, e| {
-            op(env, f, elem(n, k, e), elem(m, k, e)) as i128
-        })
+        let mut all = |f: Format| {
+            build(span(i, f.bits), f.bits, |k, _| {
+                op(env, f, elem(n, k, f.bits), elem(m, k, f.bits)) as i128
+            })
+        };
+        match three(i) {
+            Format::SINGLE => all(Format::SINGLE),
+            Format::DOUBLE => all(Format::DOUBLE),
+            _ => all(Format::HALF),
+        }
     });
     c.v[rd(i)] = r;
     DONE

@@ -86,12 +86,23 @@ pub const fn mask(e: u32) -> u128 {
 }
 /// `Elem[v, k, e]`, as a bit string.
 #[inline(always)]
-pub const fn elem(v: u128, k: u32, e: u32) -> u64 {
-    (v >> (k * e)) as u64 & (u64::MAX >> (64 - e))
+pub fn elem(v: u128, k: u32, e: u32) -> u64 {
+    let (v, k) = (v.to_le_bytes(), k as usize & (128 / e as usize - 1));
+    match e {
+        8 => v[k] as u64,
+        16 => u16::from_le_bytes(bytes(&v, 2 * k)) as u64,
+        32 => u32::from_le_bytes(bytes(&v, 4 * k)) as u64,
+        _ => u64::from_le_bytes(bytes(&v, 8 * k)),
+    }
+}
+/// `N` bytes from `at`.
+#[inline(always)]
+fn bytes<const N: usize>(v: &[u8; 16], at: usize) -> [u8; N] {
+    v[at..at + N].try_into().expect("N bytes")
 }
 /// `Int(Elem[v, k, e], unsigned)`.
 #[inline(always)]
-pub const fn int(v: u128, k: u32, e: u32, unsigned: bool) -> i128 {
+pub fn int(v: u128, k: u32, e: u32, unsigned: bool) -> i128 {
     extend(elem(v, k, e), e, unsigned)
 }
 /// `Int(v<e-1:0>, unsigned)`.
@@ -103,11 +114,6 @@ pub const fn extend(v: u64, e: u32, unsigned: bool) -> i128 {
     } else {
         ((v << up) as i64 >> up) as i128
     }
-}
-/// Write element `k` of `v`, which is zero there.
-#[inline(always)]
-pub fn put(v: &mut u128, k: u32, e: u32, x: i128) {
-    *v |= (x as u128 & mask(e)) << (k * e);
 }
 /// `V` with element `k` replaced.
 #[inline(always)]
@@ -163,13 +169,25 @@ pub fn shr(x: i128, by: u32, round: bool) -> i128 {
 /// Loop over elements, with the width a constant in each copy of the loop.
 #[inline(always)]
 fn each(bits: u32, e: u32, mut f: impl FnMut(u32, u32) -> i128) -> u128 {
-    let mut r = 0;
-    let mut k = 0;
-    while k * e < bits {
-        put(&mut r, k, e, f(k, e));
-        k += 1;
+    let mut r = [0; 16];
+    match e {
+        8 => (0..bits / 8).for_each(|k| store(&mut r, k, 8, f(k, 8))),
+        16 => (0..bits / 16).for_each(|k| store(&mut r, k, 16, f(k, 16))),
+        32 => (0..bits / 32).for_each(|k| store(&mut r, k, 32, f(k, 32))),
+        _ => (0..bits / 64).for_each(|k| store(&mut r, k, 64, f(k, 64))),
     }
-    r
+    u128::from_le_bytes(r)
+}
+/// Write element `k`.
+#[inline(always)]
+fn store(r: &mut [u8; 16], k: u32, e: u32, x: i128) {
+    let k = k as usize & (128 / e as usize - 1);
+    match e {
+        8 => r[k] = x as u8,
+        16 => r[2 * k..2 * k + 2].copy_from_slice(&(x as u16).to_le_bytes()),
+        32 => r[4 * k..4 * k + 4].copy_from_slice(&(x as u32).to_le_bytes()),
+        _ => r[8 * k..8 * k + 8].copy_from_slice(&(x as u64).to_le_bytes()),
+    }
 }
 
 /// `Vd[k] = f(Vn[k])`.
