@@ -10,6 +10,8 @@ from gdbhv import _core, boot
 from gdbhv.client import GdbSession
 from gdbhv.console import Console
 from gdbhv.hv.target import HostTarget
+from gdbhv.machine import Machine
+from gdbhv.monitor import registry
 from gdbhv.rsp.server import Server
 from rsp.wire import serving
 
@@ -20,7 +22,7 @@ HVC, SYSREG, DATA_ABORT = 0x1016, 0x1018, 0x1024
 class Debugged:
     """What a test holds: ``gdb``, the ``target`` behind it, the ``server`` and what the guests have printed."""
 
-    def __init__(self, gdb: GdbSession, target: HostTarget, server: Server, console: Console) -> None:
+    def __init__(self, gdb: GdbSession, target: HostTarget | Machine, server: Server, console: Console) -> None:
         self.gdb, self.target, self.server, self._console = gdb, target, server, console
 
     @property
@@ -32,11 +34,11 @@ class Debugged:
 def debugged(
     config: boot.BootConfig, program: Path | None = None, *, vms: int = 1, timeout: float = 60
 ) -> Iterator[Debugged]:
-    """Boot ``config``, stopped at its first instruction, and attach gdb."""
+    """Boot ``config``, stopped at its first instruction, and attach gdb. Without ``vms`` the machine is bare."""
     console = Console()
-    target = boot.hosted(config, console, vms=vms)
+    target = boot.hosted(config, console, vms=vms) if vms else boot.bare(config, console)
     elf = str(program) if program else None
-    options = {"registers": _core.registers(), "monitor": None, "exec_file": lambda pid: elf}
+    options = {"registers": _core.registers(), "monitor": registry.bind(target), "exec_file": lambda pid: elf}
     with serving(target, **options) as server, GdbSession(str(server.address), elf, timeout=timeout) as gdb:
         yield Debugged(gdb, target, server, console)
 

@@ -1,0 +1,37 @@
+"""A bare machine under stock gdb-multiarch: the image owns EL2. Oracle: the guests' sources, and A64 by hand."""
+
+from __future__ import annotations
+
+import struct
+
+from e2e.debugged import PREBUILT, debugged
+from gdbhv.boot import BootConfig
+
+RAM = 0x40000000
+
+
+def test_reset_and_load_through_gdb():
+    """A machine stopped at reset in EL2, MMU off, PC and RAM at 0x40000000: code is put there and runs."""
+    with debugged(BootConfig(memory=64 << 20), vms=0) as session:
+        gdb = session.gdb
+        assert gdb.read_register("pc") == RAM
+        assert gdb.execute("p $cpsr").split()[3] == "M=EL2h"
+        code = (0xD2800540, 0x91000400, 0xD4000002, 0x14000000)  # mov x0, #42; add x0, x0, #1; hvc #0; b .
+        gdb.write_memory(RAM, struct.pack("<4I", *code))
+        gdb.write_register("VBAR_EL2", RAM + 0x1000)
+        assert gdb.step_instruction(2).pc == RAM + 8
+        assert gdb.read_register("x0") == 43
+        assert gdb.step_instruction().pc == RAM + 0x1200
+        assert gdb.read_register("ESR_EL2") >> 26 == 0x16
+
+
+def test_an_elf_at_el2():
+    elf = PREBUILT / "hello.elf"
+    with debugged(BootConfig(image=elf, memory=64 << 20), elf, vms=0) as session:
+        gdb = session.gdb
+        gdb.break_at("main")
+        assert gdb.cont().frame.function == "main"
+        assert [t.target_id for t in gdb.threads()] == ["Thread 1.1"]
+        gdb.break_at("power_off")
+        assert gdb.cont().frame.function == "power_off"
+        assert session.console == "hello from EL2\n"
