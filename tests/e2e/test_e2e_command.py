@@ -1,0 +1,150 @@
+"""`gdbhv run --gdb` as a person starts it, and what happens at its port. Oracle: the contract of ``gdbhv/rsp/server.py``."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import re
+import socket
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from e2e.debugged import PREBUILT
+from gdbhv.client import GdbSession
+from gdbhv.rsp.framing import frame
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMAND = [sys.executable, "-m", "gdbhv", "run"]
+HELLO = str(PREBUILT / "hello.elf")
+
+
+@contextlib.contextmanager
+def run(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Start `gdbhv run`; yield the process and the address that it says it listens on."""
+    process = subprocess.Popen(
+        [*COMMAND, *arguments],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        line = process.stderr.readline()
+        found = re.search(r"waiting for gdb at (\S+);", line)
+        assert found, line
+        yield process, found.group(1)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_from_attach_to_exit_status():
+    with run(HELLO, "--gdb", "0", "--wait") as (process, address):
+        with GdbSession(address) as gdb:
+            gdb.break_at("main")  # the symbols are those of the ELF that the server named
+            assert gdb.cont().frame.function == "main"
+            gdb.execute("delete")
+            assert gdb.cont().ended
+        out, _ = process.communicate(timeout=30)
+        assert "hello from EL1" in out
+        assert process.returncode == 0
+
+
+def test_quitting_gdb_lets_the_guest_run_to_its_end():
+    with run(HELLO, "--gdb", "0", "--wait") as (process, address):
+        with GdbSession(address):
+            pass
+        out, _ = process.communicate(timeout=30)
+        assert "hello from EL1" in out
+        assert process.returncode == 0
+
+
+def test_kill_is_another_status():
+    with run(HELLO, "--gdb", "0", "--wait") as (process, address):
+        with GdbSession(address) as gdb:
+            gdb.execute("kill")
+        process.communicate(timeout=30)
+        assert process.returncode not in (0, None)
+
+
+def test_noise_and_killed_clients_leave_the_machine_intact(seed):
+    rng = random.Random(seed)
+    pieces = [
+        b"$g#67",
+        b"$vCont;c#a8",
+        b"$vCont;s:1#23",
+        b"$Z0,40200000,4#",
+        b"\x03",
+        b"$m40200000,40",
+        b"+",
+        b"-",
+        b"$qRcmd,",
+    ]
+    with run(HELLO, "--gdb", "0", "--wait") as (process, address):
+        host, _, port = address.rpartition(":")
+        with GdbSession(address) as gdb:
+            gdb.write_memory(0x41000000, (0x14000000).to_bytes(4, "little"))  # b .: whatever resumes, stays here
+            start = gdb.read_register("pc")
+            gdb.write_register("pc", 0x41000000)
+            gdb.execute("set remotetimeout 1")
+            gdb._process.kill()  # no goodbye
+        for _ in range(40):
+            sock = socket.create_connection((host, int(port)), 10)
+            if rng.random() < 0.5:
+                sock.sendall(rng.randbytes(rng.randrange(1, 2000)))
+            else:
+                sock.sendall(b"".join(rng.choice(pieces) for _ in range(rng.randrange(1, 20))))
+            if rng.random() < 0.5:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # reset, not end
+            sock.close()
+        assert process.poll() is None
+        with GdbSession(address) as gdb:
+            assert gdb.read_register("pc") == 0x41000000
+            gdb.write_register("pc", start)
+            assert gdb.cont().ended
+        out, err = process.communicate(timeout=30)
+        assert "hello from EL1" in out
+        assert "Traceback" not in err, err
+        assert process.returncode == 0
+
+
+def test_a_second_client_is_told():
+    with run(HELLO, "--gdb", "0", "--wait") as (_, address), GdbSession(address):
+        host, _, port = address.rpartition(":")
+        with socket.create_connection((host, int(port)), 10) as second:
+            second.settimeout(10)
+            second.sendall(frame(b"qSupported"))
+            assert b"another debugger controls this machine" in second.recv(1000)
+
+
+def test_a_unix_socket(tmp_path):
+    with run(HELLO, "--gdb", f"unix:{tmp_path / 'gdb'}", "--wait") as (process, address):
+        with GdbSession(address) as gdb:
+            assert gdb.cont().ended
+        process.communicate(timeout=30)
+        assert process.returncode == 0
+
+
+def test_stdio():
+    """`target remote |`: the protocol has stdin and stdout for itself."""
+    with GdbSession(program=HELLO) as gdb:
+        command = " ".join([f"cd {ROOT};", *COMMAND, HELLO, "--gdb", "stdio", "--wait"])
+        gdb.execute(f"target remote | {command}")
+        gdb.break_at("main")
+        assert gdb.cont().frame.function == "main"
+
+
+@pytest.mark.parametrize("address", ["nonsense", "unix:", "1:2:3:x"])
+def test_an_address_that_is_none_is_one_sentence(address):
+    done = subprocess.run(
+        [*COMMAND, HELLO, "--gdb", address], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode not in (0, None)
+    assert "HOST:]PORT" in done.stderr
+    assert "Traceback" not in done.stderr
