@@ -186,6 +186,7 @@ pub fn execute(cpu: &mut Cpu, sh: &mut Shared, until: u64) -> Leave {
         }
         // SAFETY: as above; a block has at least one op.
         let first = unsafe { &*(*block).ops };
+        // SAFETY: as above.
         cpu.block_pa = unsafe { (*block).pa };
         match (first.run)(cpu, first, sh) {
             Exit::Block => sh.now += len,

@@ -7,18 +7,18 @@
 
 use crate::board::{self, BoardConfig};
 use crate::cpu::{Cpu, Power, MAX_CPUS};
-use crate::dev::DevCtx;
 use crate::debug::{Breakpoint, Hit, Watchpoint};
+use crate::dev::DevCtx;
 use crate::exception::{self, Lines};
 use crate::exit;
 use crate::interp::{self, Leave};
+use crate::isa::feature;
 use crate::mmu::fault::{Fault, Purpose};
 use crate::mmu::regime::{self, Regime};
 use crate::mmu::tlb;
 use crate::mmu::walk::{self, Access, Step, Translation};
 use crate::physical::ReadOnly;
 use crate::pstate::Pstate;
-use crate::isa::feature;
 use crate::shared::{Config, Request, Shared};
 use crate::sysreg::names::*;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -127,24 +127,43 @@ impl Machine {
     ///
     /// # Errors
     /// A sentence: what is out of range, and what is allowed.
-    pub fn build(cpus: usize, memory: u64, profile: &str, hosted: bool, has_el2: bool) -> Result<Machine, String> {
+    pub fn build(
+        cpus: usize,
+        memory: u64,
+        profile: &str,
+        hosted: bool,
+        has_el2: bool,
+    ) -> Result<Machine, String> {
         if !(1..=MAX_CPUS).contains(&cpus) {
             return Err(format!("{cpus} CPUs: a machine has 1 to {MAX_CPUS}"));
         }
-        if memory == 0 || memory % 4096 != 0 || memory > MAX_MEMORY {
-            return Err(format!("{memory:#x} bytes of RAM: whole 4 KiB pages, at most {} GiB", MAX_MEMORY >> 30));
+        if memory == 0 || !memory.is_multiple_of(4096) || memory > MAX_MEMORY {
+            return Err(format!(
+                "{memory:#x} bytes of RAM: whole 4 KiB pages, at most {} GiB",
+                MAX_MEMORY >> 30
+            ));
         }
         if hosted && !has_el2 {
             return Err("a hosted machine needs EL2".into());
         }
         let Some(p) = feature::profile(profile) else {
             let known: Vec<_> = feature::PROFILES.iter().map(|p| p.name).collect();
-            return Err(format!("no CPU profile is called {profile:?}; there are {}", known.join(", ")));
+            return Err(format!(
+                "no CPU profile is called {profile:?}; there are {}",
+                known.join(", ")
+            ));
         };
-        let config = Config { has_el2, hosted, features: p.features };
+        let config = Config {
+            has_el2,
+            hosted,
+            features: p.features,
+        };
         let mut sh = Shared::new(config, board::RAM_BASE, memory);
         sh.tlb_queue.truncate(cpus);
-        let devices = board::devices(&BoardConfig { cpus, ..BoardConfig::default() });
+        let devices = board::devices(&BoardConfig {
+            cpus,
+            ..BoardConfig::default()
+        });
         (sh.bus, sh.gic) = devices.map_err(|e| e.to_string())?;
         Ok(Machine::new(sh, cpus))
     }
@@ -215,7 +234,10 @@ impl Machine {
             Power::Off => return false,
             Power::Idle => return lines.irq || lines.fiq,
             Power::Wfi => exception::wakes(cpu, lines, self.sh.config.has_el2),
-            Power::Wfe => std::mem::take(&mut cpu.event) || exception::wakes(cpu, lines, self.sh.config.has_el2),
+            Power::Wfe => {
+                std::mem::take(&mut cpu.event)
+                    || exception::wakes(cpu, lines, self.sh.config.has_el2)
+            }
         };
         if woken {
             cpu.power = Power::On;
@@ -300,7 +322,11 @@ impl Machine {
         let lines = sh.gic.lines(cpu.id);
         if lines != Lines::default() || cpu.get(HCR_EL2) & (7 << 6) != 0 {
             if let Some(mut e) = exception::pending(cpu, lines, sh.config.has_el2) {
-                e.intid = if e.target == 2 { sh.gic.acknowledge_peek(cpu.id) } else { None };
+                e.intid = if e.target == 2 {
+                    sh.gic.acknowledge_peek(cpu.id)
+                } else {
+                    None
+                };
                 cpu.off = 0;
                 return Self::take(cpu, sh, &e);
             }
@@ -325,18 +351,30 @@ impl Machine {
         let record = exit::record(cpu, sh, e, from);
         let caught = sh.exits.record(record);
         if sh.config.hosted {
-            Some(Stop::Exit { cpu: cpu.id, caught })
+            Some(Stop::Exit {
+                cpu: cpu.id,
+                caught,
+            })
         } else {
-            caught.then_some(Stop::Caught { cpu: cpu.id, entry: false })
+            caught.then_some(Stop::Caught {
+                cpu: cpu.id,
+                entry: false,
+            })
         }
     }
 
     /// What an instruction asked for that stops the turn.
     fn requests(cpu: &mut Cpu, sh: &mut Shared) -> Option<Option<Stop>> {
         if std::mem::take(&mut sh.entered) {
-            *sh.exits.entries.entry((cpu.get(VTTBR_EL2) >> 48) as u16).or_insert(0) += 1;
+            *sh.exits
+                .entries
+                .entry((cpu.get(VTTBR_EL2) >> 48) as u16)
+                .or_insert(0) += 1;
             if sh.exits.catch_entry {
-                return Some(Some(Stop::Caught { cpu: cpu.id, entry: true }));
+                return Some(Some(Stop::Caught {
+                    cpu: cpu.id,
+                    entry: true,
+                }));
             }
         }
         None
@@ -346,7 +384,12 @@ impl Machine {
     fn serve(&mut self, i: usize) -> Option<Stop> {
         for r in std::mem::take(&mut self.sh.requests) {
             match r {
-                Request::CpuOn { cpu, entry, context, el } => self.cpu_on(cpu, entry, context, el),
+                Request::CpuOn {
+                    cpu,
+                    entry,
+                    context,
+                    el,
+                } => self.cpu_on(cpu, entry, context, el),
                 Request::CpuOff => {
                     self.cpus[i].power = Power::Off;
                     self.sh.cpu_on[i] = false;
@@ -380,7 +423,9 @@ impl Machine {
     fn events(&mut self) {
         for cpu in &mut self.cpus {
             crate::dev::timer::update(cpu, self.sh.now, &mut self.sh.gic);
-            if cpu.power == Power::Wfe && crate::dev::timer::event_between(cpu, self.events_until, self.sh.now) {
+            if cpu.power == Power::Wfe
+                && crate::dev::timer::event_between(cpu, self.events_until, self.sh.now)
+            {
                 cpu.event = true;
             }
         }
@@ -391,10 +436,16 @@ impl Machine {
 
     /// When something happens next without any instruction; never is `u64::MAX`.
     fn next_event(&self) -> u64 {
-        let timers = self.cpus.iter().filter_map(|c| crate::dev::timer::deadline(c, self.sh.now)).min();
+        let timers = self
+            .cpus
+            .iter()
+            .filter_map(|c| crate::dev::timer::deadline(c, self.sh.now))
+            .min();
         let devices = self.sh.bus.deadline();
         let waiting = self.cpus.iter().filter(|c| c.power == Power::Wfe);
-        let streams = waiting.filter_map(|c| crate::dev::timer::event_deadline(c, self.sh.now)).min();
+        let streams = waiting
+            .filter_map(|c| crate::dev::timer::event_deadline(c, self.sh.now))
+            .min();
         let timers = timers.into_iter().chain(streams).min();
         timers.unwrap_or(u64::MAX).min(devices.unwrap_or(u64::MAX))
     }
@@ -413,7 +464,9 @@ impl Machine {
 
     /// Write RAM from outside, keeping decoded code coherent. False, and nothing written, if some of it is no RAM.
     pub fn write_pa(&mut self, pa: u64, data: &[u8]) -> bool {
-        let Some(bytes) = self.sh.ram.get_mut(pa, data.len() as u64) else { return false };
+        let Some(bytes) = self.sh.ram.get_mut(pa, data.len() as u64) else {
+            return false;
+        };
         bytes.copy_from_slice(data);
         let (mut at, end) = (pa, pa + data.len() as u64);
         while at < end {
@@ -463,19 +516,42 @@ impl Machine {
     ) -> (Vec<Step>, Result<Translation, Fault>) {
         let cpu = &*self.cpus[i];
         let regime = Regime::of(cpu, regime::kind(cpu, el));
-        let access = Access { checked, ..Access::new(purpose, write, el == 0, cpu.pstate.pan && el != 0) };
+        let access = Access {
+            checked,
+            ..Access::new(purpose, write, el == 0, cpu.pstate.pan && el != 0)
+        };
         let mut steps = Vec::new();
         let done = walk::translate(&regime, &mut ReadOnly(&self.sh.ram), &mut steps, va, access);
         (steps, done)
     }
 
     /// The same for an IPA, by stage 2 alone; None if stage 2 is off.
-    pub fn walk_ipa(&self, i: usize, ipa: u64, write: bool, checked: bool) -> Option<(Vec<Step>, Result<Translation, Fault>)> {
+    pub fn walk_ipa(
+        &self,
+        i: usize,
+        ipa: u64,
+        write: bool,
+        checked: bool,
+    ) -> Option<(Vec<Step>, Result<Translation, Fault>)> {
         let cpu = &*self.cpus[i];
         let regime = Regime::of(cpu, regime::kind(cpu, 1));
-        let access = Access { checked, ..Access::new(if write { Purpose::Write } else { Purpose::Read }, write, false, false) };
+        let access = Access {
+            checked,
+            ..Access::new(
+                if write { Purpose::Write } else { Purpose::Read },
+                write,
+                false,
+                false,
+            )
+        };
         let mut steps = Vec::new();
-        let done = walk::translate_ipa(&regime, &mut ReadOnly(&self.sh.ram), &mut steps, ipa, access)?;
+        let done = walk::translate_ipa(
+            &regime,
+            &mut ReadOnly(&self.sh.ram),
+            &mut steps,
+            ipa,
+            access,
+        )?;
         Some((steps, done))
     }
 
@@ -492,14 +568,20 @@ impl Machine {
 
     /// Read a device as CPU `i` would. None: nothing answers.
     pub fn bus_read(&mut self, i: usize, pa: u64, size: u8) -> Option<u64> {
-        let ctx = DevCtx { now: self.sh.now, cpu: i };
+        let ctx = DevCtx {
+            now: self.sh.now,
+            cpu: i,
+        };
         self.sh.next_event = 0;
         self.sh.bus.read(pa, size, ctx, &mut self.sh.gic)
     }
 
     /// Write a device as CPU `i` would. None: nothing answers.
     pub fn bus_write(&mut self, i: usize, pa: u64, size: u8, value: u64) -> Option<()> {
-        let ctx = DevCtx { now: self.sh.now, cpu: i };
+        let ctx = DevCtx {
+            now: self.sh.now,
+            cpu: i,
+        };
         self.sh.next_event = 0;
         self.sh.bus.write(pa, size, value, ctx, &mut self.sh.gic)
     }

@@ -274,7 +274,7 @@ fn broadcast() {
     assert_eq!(s.b.sh.tlb_queue[1].len(), 2);
     // PE 1 with a stale entry of its own
     let mut s = Stale::new();
-    std::mem::swap(&mut s.b.sh.tlb_queue[0], &mut vec![]);
+    s.b.sh.tlb_queue[0] = vec![];
     s.b.sh.tlb_queue[0].push(tlb::Op::All);
     tlb::drain(&mut s.b.cpu, &mut s.b.sh);
     assert_eq!(s.stale(), [false; 3]);

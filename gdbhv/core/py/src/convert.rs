@@ -23,9 +23,8 @@ impl RegisterArg {
             RegisterArg::Encoding(e) => Err(PyKeyError::new_err(format!(
                 "register number {e:#x} is no system register: their encodings have op0 2 or 3"
             ))),
-            RegisterArg::Name(n) => {
-                Register::parse(n).ok_or_else(|| PyKeyError::new_err(format!("no register is called {n:?}")))
-            }
+            RegisterArg::Name(n) => Register::parse(n)
+                .ok_or_else(|| PyKeyError::new_err(format!("no register is called {n:?}"))),
         }
     }
 }
@@ -63,12 +62,18 @@ pub fn purpose(access: &str) -> PyResult<(Purpose, bool)> {
         "read" => Ok((Purpose::Read, false)),
         "write" => Ok((Purpose::Write, true)),
         "fetch" => Ok((Purpose::Fetch, false)),
-        a => Err(PyValueError::new_err(format!("{a:?} is none of read, write, fetch"))),
+        a => Err(PyValueError::new_err(format!(
+            "{a:?} is none of read, write, fetch"
+        ))),
     }
 }
 
 /// A walk: its steps, and where it ended (`Walk` in `_core.pyi`).
-pub fn walk<'py>(py: Python<'py>, steps: &[Step], done: &Result<Translation, Fault>) -> PyResult<Bound<'py, PyDict>> {
+pub fn walk<'py>(
+    py: Python<'py>,
+    steps: &[Step],
+    done: &Result<Translation, Fault>,
+) -> PyResult<Bound<'py, PyDict>> {
     let d = PyDict::new(py);
     let list = PyList::empty(py);
     for s in steps {

@@ -34,7 +34,11 @@ pub struct Machine {
 impl Machine {
     fn cpu(&self, i: usize) -> PyResult<&Cpu> {
         let n = self.model.cpus.len();
-        self.model.cpus.get(i).map(|c| &**c).ok_or_else(|| PyIndexError::new_err(format!("no CPU {i}: there are {n}")))
+        self.model
+            .cpus
+            .get(i)
+            .map(|c| &**c)
+            .ok_or_else(|| PyIndexError::new_err(format!("no CPU {i}: there are {n}")))
     }
     fn check(&self, i: usize) -> PyResult<usize> {
         self.cpu(i).map(|_| i)
@@ -51,7 +55,12 @@ impl Machine {
     }
 
     // --- memory
-    fn read_pa<'py>(&self, py: Python<'py>, address: u64, length: u64) -> PyResult<Bound<'py, PyBytes>> {
+    fn read_pa<'py>(
+        &self,
+        py: Python<'py>,
+        address: u64,
+        length: u64,
+    ) -> PyResult<Bound<'py, PyBytes>> {
         match self.model.sh.ram.get(address, length) {
             Some(b) => Ok(PyBytes::new(py, b)),
             None => Err(no_memory(address, length, &self.model)),
@@ -101,18 +110,27 @@ impl Machine {
             return Err(PyKeyError::new_err("MSR takes a system register"));
         };
         let m = &mut self.model;
-        sysreg::access::el2_write(&mut m.cpus[i], &mut m.sh, r, value).map_err(PyKeyError::new_err)?;
+        sysreg::access::el2_write(&mut m.cpus[i], &mut m.sh, r, value)
+            .map_err(PyKeyError::new_err)?;
         m.sh.next_event = 0;
         Ok(())
     }
     fn mrs_many(&mut self, cpu: usize, registers: Vec<u16>) -> PyResult<Vec<u64>> {
-        registers.into_iter().map(|r| self.mrs(cpu, RegisterArg::Encoding(r))).collect()
+        registers
+            .into_iter()
+            .map(|r| self.mrs(cpu, RegisterArg::Encoding(r)))
+            .collect()
     }
     fn msr_many(&mut self, cpu: usize, registers: Vec<u16>, values: Vec<u64>) -> PyResult<()> {
         if registers.len() != values.len() {
-            return Err(PyValueError::new_err("as many values as registers are needed"));
+            return Err(PyValueError::new_err(
+                "as many values as registers are needed",
+            ));
         }
-        registers.into_iter().zip(values).try_for_each(|(r, v)| self.msr(cpu, RegisterArg::Encoding(r), v))
+        registers
+            .into_iter()
+            .zip(values)
+            .try_for_each(|(r, v)| self.msr(cpu, RegisterArg::Encoding(r), v))
     }
     fn gprs(&self, cpu: usize) -> PyResult<Vec<u64>> {
         Ok(self.cpu(cpu)?.x[..31].to_vec())
@@ -130,8 +148,9 @@ impl Machine {
     }
     fn set_vregs(&mut self, cpu: usize, values: Vec<u128>) -> PyResult<()> {
         let i = self.check(cpu)?;
-        let values: [u128; 32] =
-            values.try_into().map_err(|_| PyValueError::new_err("32 values are needed, v0 to v31"))?;
+        let values: [u128; 32] = values
+            .try_into()
+            .map_err(|_| PyValueError::new_err("32 values are needed, v0 to v31"))?;
         self.model.cpus[i].v = values;
         Ok(())
     }
@@ -175,7 +194,11 @@ impl Machine {
             "wfe" => Power::Wfe,
             "off" => Power::Off,
             "idle" => Power::Idle,
-            p => return Err(PyValueError::new_err(format!("{p:?} is none of on, wfi, wfe, off, idle"))),
+            p => {
+                return Err(PyValueError::new_err(format!(
+                    "{p:?} is none of on, wfi, wfe, off, idle"
+                )))
+            }
         };
         Ok(())
     }
@@ -200,15 +223,21 @@ impl Machine {
     }
     fn bus_read(&mut self, cpu: usize, address: u64, size: u8) -> PyResult<u64> {
         let i = self.check(cpu)?;
-        self.model.bus_read(i, address, size).ok_or_else(|| no_device(address))
+        self.model
+            .bus_read(i, address, size)
+            .ok_or_else(|| no_device(address))
     }
     fn bus_write(&mut self, cpu: usize, address: u64, size: u8, value: u64) -> PyResult<()> {
         let i = self.check(cpu)?;
-        self.model.bus_write(i, address, size, value).ok_or_else(|| no_device(address))
+        self.model
+            .bus_write(i, address, size, value)
+            .ok_or_else(|| no_device(address))
     }
     fn set_spi(&mut self, intid: u32, level: bool) -> PyResult<()> {
         if !(32..1020).contains(&intid) {
-            return Err(PyValueError::new_err(format!("INTID {intid} is no SPI: they are 32 to 1019")));
+            return Err(PyValueError::new_err(format!(
+                "INTID {intid} is no SPI: they are 32 to 1019"
+            )));
         }
         self.model.sh.gic.set_level(intid, None, level);
         Ok(())
@@ -228,7 +257,9 @@ impl Machine {
         let i = self.check(cpu)?;
         let el = el.unwrap_or(self.model.cpus[i].pstate.el);
         if el > 2 {
-            return Err(PyValueError::new_err(format!("EL{el}: there are EL0, EL1 and EL2")));
+            return Err(PyValueError::new_err(format!(
+                "EL{el}: there are EL0, EL1 and EL2"
+            )));
         }
         let (purpose, write) = convert::purpose(access)?;
         let (steps, done) = self.model.walk(i, address, el, purpose, write, checked);
@@ -254,23 +285,61 @@ impl Machine {
     // --- debugger
     #[pyo3(signature = (address, *, hardware=false, vmid=None))]
     fn insert_breakpoint(&mut self, address: u64, hardware: bool, vmid: Option<u16>) {
-        self.model.insert_breakpoint(Breakpoint { va: address, hardware, scope: scope(vmid) });
+        self.model.insert_breakpoint(Breakpoint {
+            va: address,
+            hardware,
+            scope: scope(vmid),
+        });
     }
     #[pyo3(signature = (address, *, hardware=false, vmid=None))]
     fn remove_breakpoint(&mut self, address: u64, hardware: bool, vmid: Option<u16>) {
-        self.model.sh.debug.remove_breakpoint(Breakpoint { va: address, hardware, scope: scope(vmid) });
+        self.model.sh.debug.remove_breakpoint(Breakpoint {
+            va: address,
+            hardware,
+            scope: scope(vmid),
+        });
     }
     #[pyo3(signature = (address, length, *, read=false, write=true, vmid=None))]
-    fn insert_watchpoint(&mut self, address: u64, length: u64, read: bool, write: bool, vmid: Option<u16>) {
-        self.model.insert_watchpoint(Watchpoint { va: address, len: length, read, write, scope: scope(vmid) });
+    fn insert_watchpoint(
+        &mut self,
+        address: u64,
+        length: u64,
+        read: bool,
+        write: bool,
+        vmid: Option<u16>,
+    ) {
+        self.model.insert_watchpoint(Watchpoint {
+            va: address,
+            len: length,
+            read,
+            write,
+            scope: scope(vmid),
+        });
     }
     #[pyo3(signature = (address, length, *, read=false, write=true, vmid=None))]
-    fn remove_watchpoint(&mut self, address: u64, length: u64, read: bool, write: bool, vmid: Option<u16>) {
-        self.model.remove_watchpoint(Watchpoint { va: address, len: length, read, write, scope: scope(vmid) });
+    fn remove_watchpoint(
+        &mut self,
+        address: u64,
+        length: u64,
+        read: bool,
+        write: bool,
+        vmid: Option<u16>,
+    ) {
+        self.model.remove_watchpoint(Watchpoint {
+            va: address,
+            len: length,
+            read,
+            write,
+            scope: scope(vmid),
+        });
     }
 
     // --- exits
-    fn exit_record<'py>(&self, py: Python<'py>, cpu: usize) -> PyResult<Option<Bound<'py, PyDict>>> {
+    fn exit_record<'py>(
+        &self,
+        py: Python<'py>,
+        cpu: usize,
+    ) -> PyResult<Option<Bound<'py, PyDict>>> {
         let i = self.check(cpu)?;
         match self.model.sh.exits.last.get(i) {
             Some(Some(r)) => Ok(Some(convert::record(py, r)?)),
@@ -280,7 +349,9 @@ impl Machine {
     fn exit_counts(&self) -> Vec<(u16, u16, String, u64)> {
         let mut v: Vec<_> = self.model.sh.exits.counts.iter().collect();
         v.sort();
-        v.into_iter().map(|(&(vmid, class, key), &n)| (vmid, class, gdbhv_model::exit::name(class, key), n)).collect()
+        v.into_iter()
+            .map(|(&(vmid, class, key), &n)| (vmid, class, gdbhv_model::exit::name(class, key), n))
+            .collect()
     }
     #[getter]
     fn exits(&self) -> u64 {
@@ -303,7 +374,10 @@ impl Machine {
         self.model.push_input(data);
     }
     fn undefined_seen(&mut self) -> Vec<(u64, u32)> {
-        std::mem::take(&mut self.model.sh.undefined_new).iter().map(|n| (n.pc, n.insn)).collect()
+        std::mem::take(&mut self.model.sh.undefined_new)
+            .iter()
+            .map(|n| (n.pc, n.insn))
+            .collect()
     }
 }
 
@@ -335,13 +409,28 @@ fn stop_dict<'py>(py: Python<'py>, stop: &Stop) -> PyResult<Bound<'py, PyDict>> 
         Stop::Caught { cpu, entry: false } => ("caught", Some(cpu)),
         Stop::Caught { cpu, entry: true } => ("entry", Some(cpu)),
         Stop::Wake { cpu } => ("wake", Some(cpu)),
-        Stop::Debug { cpu, hit: Hit::Break(b) } => {
+        Stop::Debug {
+            cpu,
+            hit: Hit::Break(b),
+        } => {
             d.set_item("address", b.va)?;
             (if b.hardware { "hwbreak" } else { "swbreak" }, Some(cpu))
         }
-        Stop::Debug { cpu, hit: Hit::Watch(w, at) } => {
+        Stop::Debug {
+            cpu,
+            hit: Hit::Watch(w, at),
+        } => {
             d.set_item("address", at)?;
-            (if w.read && w.write { "awatch" } else if w.read { "rwatch" } else { "watch" }, Some(cpu))
+            (
+                if w.read && w.write {
+                    "awatch"
+                } else if w.read {
+                    "rwatch"
+                } else {
+                    "watch"
+                },
+                Some(cpu),
+            )
         }
         Stop::PowerOff { cpu } => ("poweroff", Some(cpu)),
         Stop::Reset { cpu } => ("reset", Some(cpu)),

@@ -37,7 +37,9 @@ fn exit_classes(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
 
 #[pyfunction]
 fn effects_of(py: Python<'_>, insn: u32) -> PyResult<Option<Bound<'_, PyDict>>> {
-    let Some(e) = effects::of(insn) else { return Ok(None) };
+    let Some(e) = effects::of(insn) else {
+        return Ok(None);
+    };
     let d = PyDict::new(py);
     d.set_item("reads", e.reads)?;
     d.set_item("writes", e.writes)?;
@@ -68,12 +70,16 @@ fn instructions(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
 }
 
 fn profile(name: &str) -> PyResult<&'static feature::Profile> {
-    feature::profile(name).ok_or_else(|| PyValueError::new_err(format!("no CPU profile is called {name:?}")))
+    feature::profile(name)
+        .ok_or_else(|| PyValueError::new_err(format!("no CPU profile is called {name:?}")))
 }
 
 #[pyfunction]
 fn profiles() -> Vec<(&'static str, Vec<&'static str>)> {
-    feature::PROFILES.iter().map(|p| (p.name, p.features.iter().map(|f| f.name()).collect())).collect()
+    feature::PROFILES
+        .iter()
+        .map(|p| (p.name, p.features.iter().map(|f| f.name()).collect()))
+        .collect()
 }
 
 fn level(el: u8) -> Option<u8> {
@@ -83,7 +89,11 @@ fn level(el: u8) -> Option<u8> {
 #[pyfunction]
 #[pyo3(signature = (cpu="max"))]
 fn registers<'py>(py: Python<'py>, cpu: &str) -> PyResult<Bound<'py, PyList>> {
-    let config = Config { has_el2: true, hosted: false, features: profile(cpu)?.features };
+    let config = Config {
+        has_el2: true,
+        hosted: false,
+        features: profile(cpu)?.features,
+    };
     let list = PyList::empty(py);
     for r in sysreg::list(&Registers::new(&config)) {
         let d = PyDict::new(py);
@@ -147,9 +157,26 @@ fn device_tree<'py>(
     let psci = match psci {
         "hvc" => Conduit::Hvc,
         "smc" => Conduit::Smc,
-        p => return Err(PyValueError::new_err(format!("PSCI conduit {p:?}: hvc or smc"))),
+        p => {
+            return Err(PyValueError::new_err(format!(
+                "PSCI conduit {p:?}: hvc or smc"
+            )))
+        }
     };
-    let devices = if minimal { FdtConfig::MINIMAL } else { FdtConfig::ALL };
-    let config = FdtConfig { cpus, memory, bootargs, initrd, psci, devices };
-    fdt::build(&config).map(|b| PyBytes::new(py, &b)).map_err(|e| PyValueError::new_err(e.to_string()))
+    let devices = if minimal {
+        FdtConfig::MINIMAL
+    } else {
+        FdtConfig::ALL
+    };
+    let config = FdtConfig {
+        cpus,
+        memory,
+        bootargs,
+        initrd,
+        psci,
+        devices,
+    };
+    fdt::build(&config)
+        .map(|b| PyBytes::new(py, &b))
+        .map_err(|e| PyValueError::new_err(e.to_string()))
 }

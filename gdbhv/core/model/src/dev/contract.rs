@@ -121,7 +121,7 @@ fn the_same_history_gives_the_same_answers() {
             } else {
                 b.write(pa, size, seed.rotate_left(17));
             }
-            if x % 64 == 0 {
+            if x.is_multiple_of(64) {
                 let mut now = b.now;
                 b.bus.push_input(&[x as u8], now, &mut b.gic);
                 now += x % 100_000;

@@ -89,7 +89,10 @@ impl Bus {
     ) -> Option<()> {
         let (target, offset) = self.find(pa, size)?;
         match target {
-            Target::Gicd => Some(gic.dist_write(offset, size, value)),
+            Target::Gicd => {
+                gic.dist_write(offset, size, value);
+                Some(())
+            }
             Target::Gicr => gic.redist_write(offset, size, value),
             Target::Device(d, intid) => {
                 let done = d.write(offset, size, value, ctx);

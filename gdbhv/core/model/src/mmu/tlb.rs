@@ -452,7 +452,7 @@ impl Stage2Cache {
     #[inline]
     pub fn get(&self, vmid: u16, ipa: u64, table: bool) -> Option<Leaf> {
         let e = &self.entries[Stage2Cache::slot(ipa, table)];
-        (e.tag == ipa & PAGE && e.vmid == vmid).then(|| Leaf {
+        (e.tag == ipa & PAGE && e.vmid == vmid).then_some(Leaf {
             oa: e.leaf.oa | ipa & !PAGE,
             ..e.leaf
         })

@@ -320,7 +320,7 @@ const fn flatten() -> [Row; COUNT] {
     all
 }
 
-const ALL: [Row; COUNT] = flatten();
+static ALL: [Row; COUNT] = flatten();
 
 /// Every register that is known, those of absent features included.
 pub static ROWS: [Row; COUNT] = ALL;

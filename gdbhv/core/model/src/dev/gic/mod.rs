@@ -175,10 +175,12 @@ impl Gic {
     #[inline]
     pub fn set_level(&mut self, intid: u32, cpu: Option<usize>, level: bool) {
         match cpu {
-            Some(cpu) if (16..PRIVATE as u32).contains(&intid) && cpu < self.state.pe.len() => {
-                if self.state.pe[cpu].private[intid as usize].set_line(level) {
-                    self.touch(cpu);
-                }
+            Some(cpu)
+                if (16..PRIVATE as u32).contains(&intid)
+                    && cpu < self.state.pe.len()
+                    && self.state.pe[cpu].private[intid as usize].set_line(level) =>
+            {
+                self.touch(cpu);
             }
             None => {
                 let spi = (intid as usize)
