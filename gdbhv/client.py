@@ -32,6 +32,14 @@ __all__ = ["Frame", "GdbError", "GdbLost", "GdbMissing", "GdbSession", "GdbStop"
 
 GDB = "gdb-multiarch"
 
+# GDB tells the server which thread is selected only when it fetches something of it, and `monitor` fetches nothing: after
+# `info threads` the command would be about the last one of the list.
+_HOOK = """
+define hook-monitor
+python gdb.execute("maintenance flush register-cache", to_string=True); gdb.selected_thread() and gdb.parse_and_eval("$pc")
+end
+"""
+
 
 class GdbError(Exception):
     """GDB refused a command: ``command``, and its words as the message."""
@@ -136,6 +144,8 @@ def gdb_arguments(
     if path is None:
         raise GdbMissing(gdb)
     arguments = [path, "-q", "-nx", "-iex", "set confirm off", "-iex", "set pagination off"]
+    arguments += ["-iex", "set architecture aarch64"]  # a second VM's process is added without its description
+    arguments += ["-iex", f"python gdb.execute({_HOOK!r})"]
     for script in scripts:
         arguments += ["-x", script]
     arguments += ["-ex", f"target extended-remote {gdb_target(address)}"]

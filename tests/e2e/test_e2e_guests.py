@@ -47,7 +47,16 @@ def test_source_lines(hello):
     gdb = hello.gdb
     gdb.break_at("main")
     gdb.cont()
+    ranges = []
+    run = hello.target.run
+
+    def watched(actions, max_insns=None):
+        ranges.extend(action.range for action in actions if action.range)
+        return run(actions, max_insns)
+
+    hello.target.run = watched
     lines = [gdb.next().frame.line for _ in range(3)]
+    assert 1 <= len(ranges) <= 20, "a line is a few ranges (fact 36), not a packet for each instruction"
     assert lines == sorted(lines)
     assert hello.console.startswith("hello from EL")
     gdb.break_at("uart_puts")

@@ -337,7 +337,8 @@ def test_compare_sections_uses_the_crc():
 
 
 def test_exec_gdb_attaches_as_it_starts(server):
-    code = f"from gdbhv.client import exec_gdb; exec_gdb('{server.address}', commands=['info threads', 'quit'])"
+    commands = ["info threads", "monitor echo which", "thread 2.1", "monitor echo which", "quit"]
+    code = f"from gdbhv.client import exec_gdb; exec_gdb('{server.address}', commands={commands})"
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT,
@@ -348,6 +349,8 @@ def test_exec_gdb_attaches_as_it_starts(server):
         check=False,
     )
     assert "vm1/vcpu0" in done.stdout, done.stderr
+    said = [line for line in (done.stdout + done.stderr).splitlines() if line.endswith(": which")]
+    assert said == ["p1.1: which", "p2.1: which"], "monitor is about the selected thread"
     assert done.returncode == 0
 
 
