@@ -8,7 +8,7 @@ import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import fdt  # type: ignore[import-untyped]
+import fdt
 from construct import Bytes, Const, ConstructError, Int32ub, Int32ul, Int64ul, Struct
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile

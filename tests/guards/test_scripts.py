@@ -17,7 +17,13 @@ SHELL = [path for path in SCRIPTS if path.suffix != ".py"] + [ROOT / ".ci" / "ru
 
 def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, timeout=50, check=False
+        command,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
     )
 
 
@@ -25,7 +31,7 @@ def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
 def test_python_script_explains_itself_with_an_example(path: Path) -> None:
     done = run(sys.executable, str(path), "--help")
     assert done.returncode == 0, done.stderr
-    assert f"scripts/{path.name} " in done.stdout
+    assert f"scripts/{path.stem}" in done.stdout
 
 
 @pytest.mark.parametrize("path", SHELL, ids=lambda path: path.name)
