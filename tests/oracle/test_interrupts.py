@@ -1,4 +1,4 @@
-"""The GIC against a live QEMU: random accesses to its frames, ICC_*, ICH_* and (at EL1) ICV_* registers give the same results.
+"""The GIC against a live QEMU: random accesses to its frames, ICC_*, ICH_* and (at EL1) ICV_* registers give the same.
 
 Where QEMU 7.2 differs from the architecture, the generator keeps away, and the model's own tests hold the line:
 

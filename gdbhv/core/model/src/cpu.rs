@@ -68,6 +68,8 @@ pub struct Cpu {
     pub monitor: Option<Monitor>,
     /// The event register (SEV, WFE).
     pub event: bool,
+    /// Virtual time up to which the event streams are in `event` (`dev::timer::stream_events`).
+    pub streamed: u64,
     /// Executing, waiting or off.
     pub power: Power,
     /// The exception that ended an instruction; taken by the dispatcher.
@@ -106,6 +108,7 @@ impl Cpu {
                 .expect("length"),
             monitor: None,
             event: false,
+            streamed: 0,
             power: Power::On,
             raised: None,
             tlb,

@@ -87,8 +87,6 @@ pub struct Machine {
     slice_end: u64,
     /// The CPU that executed last, for the exclusive monitors.
     executed: usize,
-    /// The virtual time at which timers and devices were last asked.
-    events_until: u64,
     interrupt: Arc<AtomicBool>,
     /// Instructions executed by each CPU.
     pub insns: [u64; MAX_CPUS],
@@ -117,7 +115,6 @@ impl Machine {
             current: 0,
             slice_end: 0,
             executed: 0,
-            events_until: 0,
             interrupt: Arc::new(AtomicBool::new(false)),
             insns: [0; MAX_CPUS],
         }
@@ -423,13 +420,10 @@ impl Machine {
     fn events(&mut self) {
         for cpu in &mut self.cpus {
             crate::dev::timer::update(cpu, self.sh.now, &mut self.sh.gic);
-            if cpu.power == Power::Wfe
-                && crate::dev::timer::event_between(cpu, self.events_until, self.sh.now)
-            {
-                cpu.event = true;
+            if cpu.power == Power::Wfe {
+                crate::dev::timer::stream_events(cpu, self.sh.now);
             }
         }
-        self.events_until = self.sh.now;
         self.sh.bus.events(self.sh.now, &mut self.sh.gic);
         self.sh.next_event = self.next_event();
     }

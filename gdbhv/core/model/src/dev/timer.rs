@@ -111,8 +111,10 @@ pub fn read(cpu: &Cpu, now: u64, r: Reg) -> u64 {
 
 /// Write a timer register, as an MSR that is allowed to. The caller then calls [`update`].
 pub fn write(cpu: &mut Cpu, now: u64, r: Reg, v: u64) {
-    if r == CNTPCT_EL0 || r == CNTVCT_EL0 {
-        return;
+    match r {
+        CNTPCT_EL0 | CNTVCT_EL0 => return,
+        CNTKCTL_EL1 | CNTHCTL_EL2 | CNTVOFF_EL2 => stream_events(cpu, now),
+        _ => {}
     }
     for t in &TIMERS {
         if r == t.ctl {
@@ -184,9 +186,11 @@ pub fn event_deadline(cpu: &Cpu, now: u64) -> Option<u64> {
         .min()
 }
 
-/// Whether an event stream generated an event after `from` and not after `to`.
-pub fn event_between(cpu: &Cpu, from: u64, to: u64) -> bool {
-    event_deadline(cpu, from).is_some_and(|t| t <= to)
+/// Bring the event register up to date with the event streams. To be called before it is looked at; how often besides makes
+/// no difference.
+pub fn stream_events(cpu: &mut Cpu, now: u64) {
+    cpu.event |= event_deadline(cpu, cpu.streamed).is_some_and(|t| t <= now);
+    cpu.streamed = now;
 }
 
 #[cfg(test)]
@@ -281,7 +285,11 @@ mod tests {
         write(&mut c, 0, CNTKCTL_EL1, 1 << 2 | 1 << 3 | 3 << 4);
         assert_eq!(event_deadline(&c, 8 * 16), Some(16 * 16));
         assert_eq!(event_deadline(&c, 16 * 16), Some(32 * 16));
-        assert!(event_between(&c, 200, 256) && !event_between(&c, 256, 511));
+        for (from, to, event) in [(200, 255, false), (200, 256, true), (256, 511, false)] {
+            (c.streamed, c.event) = (from, false);
+            stream_events(&mut c, to);
+            assert_eq!((c.event, c.streamed), (event, to));
+        }
         write(&mut c, 0, CNTVOFF_EL2, 1);
         assert_eq!(event_deadline(&c, 0), Some(16), "-1 to 0 is a fall");
     }

@@ -131,6 +131,7 @@ fn wait_trap(cpu: &mut Cpu, sh: &Shared, wfe: bool) -> Result<(), Trap> {
 /// somebody to write there (B2.17.3, spin locks do this): it gives way instead and looks again, since a turn's end clears the
 /// monitor anyway, which is an event.
 fn wfe(cpu: &mut Cpu, sh: &mut Shared, _: u32) -> Result<Flow, Trap> {
+    crate::dev::timer::stream_events(cpu, sh.now + cpu.off as u64);
     if std::mem::take(&mut cpu.event) {
         return Ok(Flow::Next);
     }

@@ -64,11 +64,13 @@ impl Interface {
             apr => (apr.trailing_zeros() << 3) as u8,
         }
     }
-    /// Whether `p` is signalled to the PE now.
+    /// Whether `p` is signalled to the PE now (4.8.6): its priority is higher than the mask, and its group priority higher than
+    /// that of the running priority, both cut by the binary point of `p`.
     pub fn signals(&self, p: &Pending) -> bool {
+        let mask = self.mask(p.group1);
         self.enabled[p.group1 as usize]
             && p.priority < self.pmr
-            && p.priority & self.mask(p.group1) < self.running()
+            && (self.apr == [0, 0] || p.priority & mask < self.running() & mask)
     }
     /// Note the priority of an interrupt that is acknowledged.
     pub fn activate(&mut self, p: &Pending) {

@@ -86,18 +86,16 @@ impl Hyp {
     }
     /// The pending list register of highest priority among the enabled groups (the lowest-numbered of equals).
     fn best(&self) -> Option<(usize, Pending)> {
-        if !bit(self.hcr, HCR_EN) {
-            return None;
-        }
         (0..LRS)
             .filter(|&n| lr_state(self.lr[n]) == 1)
             .map(|n| (n, lr_pending(self.lr[n])))
             .filter(|(_, p)| self.icv.enabled[p.group1 as usize])
             .min_by_key(|(_, p)| p.priority)
     }
-    /// What is signalled to the PE as vIRQ or vFIQ.
+    /// What is signalled to the PE as vIRQ or vFIQ: nothing without ICH_HCR_EL2.En (HPPIR does not ask it).
     pub fn signalled(&self) -> Option<(usize, Pending)> {
-        self.best().filter(|(_, p)| self.icv.signals(p))
+        let on = bit(self.hcr, HCR_EN);
+        self.best().filter(|(_, p)| on && self.icv.signals(p))
     }
     fn find_active(&self, intid: u32) -> Option<usize> {
         (0..LRS).find(|&n| self.lr[n] & LR_ACTIVE != 0 && lr_intid(self.lr[n]) == intid)
@@ -216,7 +214,7 @@ impl Gic {
                 }
             }
         }
-        self.touch(cpu);
+        self.touch_hyp(cpu);
     }
     /// ICV_* read: ICC_* by a guest.
     pub(super) fn icv_read(&mut self, cpu: usize, r: Reg) -> u64 {
@@ -229,7 +227,7 @@ impl Gic {
         match r {
             ICC_IAR0_EL1 | ICC_IAR1_EL1 => {
                 let id = h.acknowledge(r == ICC_IAR1_EL1);
-                self.touch(cpu);
+                self.touch_hyp(cpu);
                 id as u64
             }
             ICC_HPPIR0_EL1 => highest(h, false),
@@ -249,7 +247,7 @@ impl Gic {
                 None
             }
         };
-        self.touch(cpu);
+        self.touch_hyp(cpu);
         if let Some(id) = physical {
             self.deactivate(cpu, id);
         }

@@ -169,6 +169,7 @@ impl Gic {
             lines(&mut to.private, &from.private);
         }
         *self = new;
+        (0..self.cpus()).for_each(|cpu| self.touch_hyp(cpu));
     }
 
     /// Drive an input line: a PPI of `cpu`, or an SPI (`cpu` is None). SGIs and INTIDs that do not exist have none.
@@ -246,6 +247,13 @@ impl Gic {
     fn touch(&mut self, cpu: usize) {
         self.derived[cpu].dirty = true;
     }
+    /// The virtual interface of `cpu` has changed: its maintenance interrupt follows at once, as it may be edge-triggered.
+    fn touch_hyp(&mut self, cpu: usize) {
+        let pe = &mut self.state.pe[cpu];
+        let level = pe.hyp.maintenance();
+        pe.private[MAINTENANCE as usize].set_line(level);
+        self.touch(cpu);
+    }
     fn touch_all(&mut self) {
         self.derived.iter_mut().for_each(|d| d.dirty = true);
     }
@@ -261,8 +269,6 @@ impl Gic {
     }
 
     fn derive(&mut self, cpu: usize) {
-        let maintenance = self.state.pe[cpu].hyp.maintenance();
-        self.state.pe[cpu].private[MAINTENANCE as usize].set_line(maintenance);
         let best = self.select(cpu);
         let pe = &self.state.pe[cpu];
         let signalled = best.filter(|p| pe.icc.signals(p));

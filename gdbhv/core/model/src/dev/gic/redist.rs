@@ -24,8 +24,6 @@ impl Gic {
         if cpu >= self.state.pe.len() {
             return None;
         }
-        // The maintenance interrupt's line is derived.
-        self.lines(cpu);
         let pe = &self.state.pe[cpu];
         let at = offset % STRIDE;
         if at >= SGI_BASE {

@@ -1,0 +1,95 @@
+"""The board's device tree against the one that QEMU's `virt` makes for itself; and the board's map against the tree."""
+
+from __future__ import annotations
+
+import struct
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from gdbhv import _core
+
+MEMORY = 512 << 20
+# What QEMU's board has and this one does not (yet), and what differs between two machines of the same kind.
+ABSENT = ("platform-bus", "fw-cfg", "virtio_mmio", "gpio-keys", "pl061", "pcie", "its", "flash", "pmu")
+DIFFERENT = ("kaslr-seed", "rng-seed", "migrate")
+
+
+def parse(tree: bytes) -> dict[str, bytes]:
+    """Return the properties of a flattened device tree by path (Devicetree Specification, chapter 5)."""
+    magic, _, structure, strings = struct.unpack_from(">4I", tree)
+    assert magic == 0xD00DFEED
+    found: dict[str, bytes] = {}
+    path: list[str] = []
+    at = structure
+    while True:
+        (token,) = struct.unpack_from(">I", tree, at)
+        at += 4
+        if token == 1:
+            end = tree.index(b"\0", at)
+            path.append(tree[at:end].decode())
+            at = end + 4 & ~3
+        elif token == 2:
+            path.pop()
+        elif token == 3:
+            length, name = struct.unpack_from(">2I", tree, at)
+            name_end = tree.index(b"\0", strings + name)
+            found["/".join([*path, tree[strings + name : name_end].decode()])] = tree[at + 8 : at + 8 + length]
+            at = at + 8 + length + 3 & ~3
+        elif token == 9:
+            return found
+
+
+def number_phandles(tree: dict[str, bytes]) -> dict[str, bytes]:
+    """Replace phandles, which a maker of trees chooses freely, by the paths of their nodes."""
+    nodes = {value: path.removesuffix("/phandle").encode() for path, value in tree.items() if path.endswith("/phandle")}
+    referring = ("phandle", "interrupt-parent", "clocks", "cpu")
+
+    def resolve(path: str, value: bytes) -> bytes:
+        if path.rpartition("/")[2] not in referring:
+            return value
+        return b" ".join(nodes[value[n : n + 4]] for n in range(0, len(value), 4))
+
+    return {path: resolve(path, value) for path, value in tree.items()}
+
+
+def on_qemu(cpus: int, smc: bool, folder: Path) -> dict[str, bytes]:
+    dumped = folder / "qemu.dtb"
+    machine = f"virt,gic-version=3,virtualization={'on' if smc else 'off'},dumpdtb={dumped}"
+    command = ["qemu-system-aarch64", "-M", machine, "-smp", str(cpus), "-m", str(MEMORY >> 20), "-cpu", "cortex-a57"]
+    subprocess.run([*command, "-nic", "none", "-display", "none"], check=True, capture_output=True, timeout=60)
+    return parse(dumped.read_bytes())
+
+
+@pytest.mark.parametrize("cpus", [1, 2, 8])
+@pytest.mark.parametrize("smc", [False, True])
+def test_same_as_qemu(cpus: int, smc: bool, tmp_path: Path) -> None:
+    ours = number_phandles(parse(_core.device_tree(cpus=cpus, memory=MEMORY, psci="smc" if smc else "hvc")))
+    theirs = number_phandles(on_qemu(cpus, smc, tmp_path))
+    theirs = {p: v for p, v in theirs.items() if not any(f"/{name}" in p for name in (*ABSENT, *DIFFERENT))}
+    for n in range(cpus):
+        assert ours.pop(f"/cpus/cpu@{n}/compatible") == b"arm,armv8\0"
+        assert theirs.pop(f"/cpus/cpu@{n}/compatible") == b"arm,cortex-a57\0"
+        # QEMU leaves it out for one CPU.
+        assert ours.pop(f"/cpus/cpu@{n}/enable-method") == theirs.pop(f"/cpus/cpu@{n}/enable-method", b"psci\0")
+    assert ours == theirs
+
+
+def test_what_a_kernel_is_told() -> None:
+    tree = parse(_core.device_tree(cpus=1, memory=MEMORY, bootargs="quiet", initrd=(0x4800_0000, 0x4800_1234), minimal=True))
+    assert tree["/chosen/bootargs"] == b"quiet\0"
+    assert tree["/chosen/linux,initrd-start"] == struct.pack(">Q", 0x4800_0000)
+    assert tree["/chosen/linux,initrd-end"] == struct.pack(">Q", 0x4800_1234)
+    assert tree["/memory@40000000/reg"] == struct.pack(">2Q", 0x4000_0000, MEMORY)
+    assert not any("pl031" in path for path in tree)
+
+
+def test_each_device_is_where_the_map_says() -> None:
+    tree = parse(_core.device_tree(cpus=1, memory=MEMORY))
+    for row in _core.board():
+        if row["name"] in ("gicd", "gicr"):
+            continue
+        node = f"/{row['name']}@{row['base']:x}"
+        assert tree[f"{node}/reg"] == struct.pack(">2Q", row["base"], row["size"])
+        assert tree[f"{node}/interrupts"] == struct.pack(">3I", 0, row["intid"] - 32, 4)
