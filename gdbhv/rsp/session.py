@@ -86,7 +86,8 @@ class Session:
         self.features: dict[str, str] = {}  # what the client said in its last qSupported
         self.detached: set[int] = set()
         self.breakpoints: dict[tuple[int, int, int, int], Program] = {}  # (pid, kind, address, length)
-        self.catches: dict[int, CatchEvents] = {}  # pid: QCatchSyscalls
+        self.catches = CatchEvents()  # QCatchSyscalls
+        self.catching = False  # whether it is in its round: nothing has been resumed since
         self.continue_thread: ThreadSpec = ThreadSpec(-1, -1)
         self.threads_document = b""  # of qXfer:threads, while it is read
         self.suffixes_asked = False  # QThreadSuffixSupported: an LLDB
@@ -211,9 +212,13 @@ class Session:
         for row in tuple(self.breakpoints):
             self.target.remove_breakpoint(*row)
         self.breakpoints.clear()
-        for pid in tuple(self.catches):
-            self.target.catch_exits(pid, CatchEvents())
-        self.catches.clear()
+        self.set_catches(CatchEvents())
+
+    def set_catches(self, events: CatchEvents) -> None:
+        """Catch exits and entries in all processes."""
+        self.catches = events
+        for process in self._processes:
+            self.target.catch_exits(process.pid, events)
 
     # For handlers.
 
@@ -297,10 +302,9 @@ class Session:
 
     def caught(self, stop: Stop) -> bool:
         """Tell whether QCatchSyscalls asks for an exit or entry."""
-        wanted = self.catches.get(stop.thread.pid)
-        if wanted is None or exit_number(stop) is None:
+        if exit_number(stop) is None:
             return False
-        events = wanted.entries if stop.kind is StopKind.ENTRY else wanted.exits
+        events = self.catches.entries if stop.kind is StopKind.ENTRY else self.catches.exits
         return events is None or (stop.exit or {}).get("number") in events
 
     def start_no_ack(self) -> None:

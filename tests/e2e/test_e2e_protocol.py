@@ -182,6 +182,22 @@ def test_catch_syscall_is_an_exit(gdb):
     assert (stop.reason, stop.exit_number) == ("syscall-return", HVC + 0x200)
 
 
+def test_catch_syscall_in_either_vm(gdb):
+    """GDB does not say whose catchpoint it is; the thread that it looked at last is no hint."""
+    gdb.catch_exit(HVC)
+    gdb.threads()  # leaves Hg at the last one
+    assert gdb.cont().reason == "syscall-entry"
+    gdb.execute("delete")
+    gdb.select_thread(3)
+    gdb.catch_exit(HVC)
+    gdb.select_thread(1)
+    gdb.execute("maintenance flush register-cache")
+    gdb.evaluate("$pc")
+    gdb.select_thread(3)
+    stop = gdb.cont()
+    assert (stop.reason, stop.thread) == ("syscall-entry", 3)
+
+
 def test_ctrl_c(gdb):
     gdb.write_register("pc", SPIN)
     gdb.resume()

@@ -16,6 +16,11 @@ from gdbhv.target import CatchEvents
 
 @packet("QCatchSyscalls:", features="QCatchSyscalls+", text_errors=True)
 def catch_syscalls(session: Session, args: bytes) -> bytes:
+    """Catch these in every VM that the debugger is attached to.
+
+    GDB 13 sends the packet once for each process that has a catchpoint, without an Hg before it, so nobody can tell whose it
+    is; what is caught too much it resumes without a word.  So the lists of one round (up to the next resume) are added up.
+    """
     switch, *texts = args.split(b";")
     numbers = {codec.number(text, 1 << 16) for text in texts}
     match switch:
@@ -27,15 +32,18 @@ def catch_syscalls(session: Session, args: bytes) -> bytes:
             events = CatchEvents({n for n in numbers if not is_entry(n)}, {n - ENTRY_NUMBER for n in numbers if is_entry(n)})
         case _:
             raise PacketError("QCatchSyscalls", "QCatchSyscalls is followed by :0 or :1")
-    pid = session.general.pid
-    session.target.catch_exits(pid, events)
-    if switch == b"0":
-        session.catches.pop(pid, None)
-    else:
-        session.catches[pid] = events
+    if session.catching and switch == b"1":
+        old = session.catches
+        events = CatchEvents(_union(old.exits, events.exits), _union(old.entries, events.entries))
+    session.catching = switch == b"1"
+    session.set_catches(events)
     return b"OK"
 
 
 def is_entry(number: int) -> bool:
     """Tell entries' numbers from exits': exits are 0x1000 to 0x11ff."""
     return number & ENTRY_NUMBER != 0
+
+
+def _union(one: set[int] | None, other: set[int] | None) -> set[int] | None:
+    return None if one is None or other is None else one | other

@@ -80,9 +80,7 @@ def _forget(session: Session, pid: int) -> None:
     for row in [row for row in session.breakpoints if row[0] == pid]:
         session.target.remove_breakpoint(*row)
         del session.breakpoints[row]
-    if pid in session.catches:
-        session.target.catch_exits(pid, CatchEvents())
-        del session.catches[pid]
+    session.target.catch_exits(pid, CatchEvents())
 
 
 def _kill(session: Session, pid: int) -> None:

@@ -123,6 +123,7 @@ def _resolve(session: Session, choices: list[_Choice]) -> Run:
 def _start(session: Session, run: Run) -> bytes | None:
     if not run.actions:  # only `t`, which belongs to non-stop mode: nothing moves
         return session.stop_answer(Stop(StopKind.STEP, session.general))
+    session.catching = False
     if not session.report_late():
         session.run = run
     return None
