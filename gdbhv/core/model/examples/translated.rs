@@ -1,9 +1,11 @@
 //! Measures loads and stores with translation off, by stage 1, and by both stages (4 KiB leaves): hits, and strides that miss.
 use gdbhv_model::context::refresh;
 use gdbhv_model::cpu::Cpu;
+use gdbhv_model::debug::{Debug, Scope, Watchpoint};
 use gdbhv_model::isa::feature::Features;
 use gdbhv_model::mem::access::{Acc, Size};
-use gdbhv_model::mmu::tlb::{self, Op};
+use gdbhv_model::mmu::regime::Kind;
+use gdbhv_model::mmu::tlb::{self, Op, Tlbi, What};
 use gdbhv_model::shared::{Config, Shared};
 use gdbhv_model::sysreg::Reg;
 use gdbhv_model::{interp, memory};
@@ -70,14 +72,19 @@ fn machine(stages: u32) -> (Cpu, Box<Shared>) {
 }
 
 fn run(name: &str, stages: u32, words: &[u32], n: u64) {
+    run_with(name, stages, words, n, DATA, |_| ());
+}
+
+fn run_with(name: &str, stages: u32, words: &[u32], n: u64, data: u64, set: fn(&mut Debug)) {
     let (mut cpu, mut sh) = machine(stages);
+    set(&mut sh.debug);
     for (i, w) in words.iter().enumerate() {
         sh.ram
             .write(CODE + 4 * i as u64, 4, *w as u64)
             .expect("RAM");
     }
     cpu.pc = CODE;
-    cpu.x[20] = DATA;
+    cpu.x[20] = data;
     cpu.x[21] = DATA;
     cpu.x[22] = 4160;
     cpu.x[23] = DATA + (64 << 20);
@@ -116,6 +123,16 @@ fn main() {
     for stages in 0..3 {
         run("ldst", stages, &hits, 500_000_000);
     }
+    run_with("unaligned", 2, &hits, 200_000_000, DATA + 1, |_| ());
+    run_with("watched", 2, &hits, 200_000_000, DATA, |d| {
+        d.insert_watchpoint(Watchpoint {
+            va: DATA + 0x800,
+            len: 8,
+            read: true,
+            write: true,
+            scope: Scope::All,
+        });
+    });
     for stages in 0..3 {
         run("stride", stages, &stride, 50_000_000);
     }
@@ -135,5 +152,44 @@ fn main() {
         }
         let ns = (cpu_time() - t) / n as f64 * 1e10;
         println!("flush      stages {stages} {ns:7.1} ns");
+        let page = |i: u64| DATA + (i & 3) * 4096;
+        let touch = |cpu: &mut Cpu, sh: &mut Shared, n| {
+            for i in 0..n {
+                memory::load(cpu, sh, page(i), Size::X, Acc::PLAIN).expect("mapped");
+            }
+        };
+        for (name, what) in [
+            (
+                "vaae1",
+                What::Va {
+                    first: DATA,
+                    last: DATA,
+                    asid: None,
+                },
+            ),
+            ("vmalle1", What::All),
+        ] {
+            let op = Tlbi {
+                kind: Kind::El10,
+                vmid: Some(0),
+                what,
+                broadcast: true,
+            };
+            let t = cpu_time();
+            for _ in 0..n / 10 {
+                tlb::tlbi(&mut cpu, &mut sh, op);
+                touch(&mut cpu, &mut sh, 4);
+            }
+            let ns = (cpu_time() - t) / n as f64 * 1e10;
+            println!("{name:10} stages {stages} {ns:7.1} ns, 4 pages touched");
+        }
+        let t = cpu_time();
+        for i in 0..n / 10 {
+            cpu.set(Reg::new(3, 0, 2, 0, 0), S1 | (i & 7) << 48);
+            refresh(&mut cpu, &mut sh);
+            touch(&mut cpu, &mut sh, 16);
+        }
+        let ns = (cpu_time() - t) / n as f64 * 1e10;
+        println!("asid       stages {stages} {ns:7.1} ns a switch, 16 pages touched");
     }
 }

@@ -3,7 +3,6 @@
 //! A cached translation is used as long as it grants the access; anything else walks again, and the walk finds the exact
 //! fault. Faults go through [`exception::abort`].
 
-use crate::bits::bit;
 use crate::cpu::{Cpu, Trap};
 use crate::exception;
 use crate::mem::access::{Acc, Size};
@@ -65,12 +64,8 @@ pub fn load(cpu: &mut Cpu, sh: &mut Shared, va: u64, size: Size, acc: Acc) -> Re
     let bytes = size.bytes();
     // SAFETY: `ctx` points to a box of `cpu.tlb`, which nothing else borrows here.
     let e = unsafe { *(*cpu.ctx).entry(va) };
-    // What most often brings an access here although the translation is known: a watchpoint elsewhere in the page.
-    if e.tag_r & !SLOW == va & PAGE
-        && va & ((bytes - 1) | acc.mask()) == 0
-        && e.pa & IO == 0
-        && !acc.unpriv
-    {
+    // What brings an access here although the translation is known: a watchpoint in the page, or no alignment.
+    if e.tag_r & !SLOW == va & PAGE && is_plain(cpu, va, bytes, acc, e.pa) {
         if e.pa & WATCHED != 0 && sh.debug.watch_hit(cpu, va, bytes, false) {
             return Err(Trap);
         }
@@ -107,11 +102,7 @@ pub fn store(
     let bytes = size.bytes();
     // SAFETY: `ctx` points to a box of `cpu.tlb`, which nothing else borrows here.
     let e = unsafe { *(*cpu.ctx).entry(va) };
-    if e.tag_w & !SLOW == va & PAGE
-        && va & ((bytes - 1) | acc.mask()) == 0
-        && e.pa & IO == 0
-        && !acc.unpriv
-    {
+    if e.tag_w & !SLOW == va & PAGE && is_plain(cpu, va, bytes, acc, e.pa) {
         if e.pa & WATCHED != 0 && sh.debug.watch_hit(cpu, va, bytes, true) {
             return Err(Trap);
         }
@@ -201,12 +192,16 @@ pub fn cache_maintenance(
 
 // ------------------------------------------------------------------------------------------------ translation
 
-impl Acc {
-    /// Low address bits that must be 0 for an access of this kind to go on without a look at SCTLR.
-    #[inline]
-    fn mask(self) -> u64 {
-        (1 << self.align) - 1
-    }
+/// Whether an access that hits a TLB entry with these flags is one access to RAM without a look at anything else.
+#[inline(always)]
+fn is_plain(cpu: &Cpu, va: u64, bytes: u64, acc: Acc, flags: u64) -> bool {
+    let aligned = va & ((bytes - 1) | ((1 << acc.align) - 1)) == 0;
+    let may_be_unaligned = !cpu.tlb.strict
+        && flags & DEVICE == 0
+        && !acc.ordered
+        && !acc.atomic
+        && (va & !PAGE) + bytes <= PAGE_BYTES;
+    flags & IO == 0 && !acc.unpriv && (aligned || may_be_unaligned)
 }
 
 /// Alignment that does not depend on the memory: of exclusives, atomics and ordered accesses always (no FEAT_LSE2), of others by
@@ -222,11 +217,8 @@ fn check_alignment(
 ) -> Result<Want, Trap> {
     let unit = bytes.max(1 << acc.align);
     let aligned = va & (unit - 1) == 0;
-    if !aligned {
-        let kind = regime::kind(cpu, cpu.pstate.el);
-        if acc.atomic || acc.ordered || bit(regime::sctlr(cpu, kind), 1) {
-            return Err(fault(cpu, sh, FaultKind::Alignment, va, purpose, write));
-        }
+    if !aligned && (acc.atomic || acc.ordered || cpu.tlb.strict) {
+        return Err(fault(cpu, sh, FaultKind::Alignment, va, purpose, write));
     }
     Ok(Want {
         purpose,

@@ -217,8 +217,6 @@ pub struct Stage1 {
     pub hd: bool,
     /// 52-bit descriptors for 4 and 16 KiB granules.
     pub ds: bool,
-    /// Unaligned data accesses fault.
-    pub align: bool,
 }
 
 /// Stage 2 of EL1&0.
@@ -413,7 +411,6 @@ impl Regime {
                 mair,
                 wxn: bit(sctlr, 19),
                 epan: f.epan && bit(sctlr, 57),
-                align: bit(sctlr, 1),
                 ..s1
             },
             s2: s2_on.then(|| Stage2::of(&f, cpu.get(VTCR_EL2), cpu.get(VTTBR_EL2), hcr)),
@@ -526,7 +523,6 @@ impl Stage1 {
             ha: false,
             hd: false,
             ds: false,
-            align: false,
         }
     };
 }

@@ -484,6 +484,8 @@ impl Stage2Cache {
 
 /// All contexts of a PE. They are boxed, and a box is reused only when it is not the one in use.
 pub struct Tlb {
+    /// Unaligned accesses fault (SCTLR_ELx.A): kept by `context::refresh`.
+    pub strict: bool,
     /// Ends of stage 2 walks.
     pub stage2: Stage2Cache,
     /// The regime in use, decoded; `context::refresh` forgets it.
@@ -502,6 +504,7 @@ impl Tlb {
     /// Only the initial context.
     pub fn new() -> Tlb {
         Tlb {
+            strict: false,
             stage2: Stage2Cache::new(),
             regime: None,
             contexts: vec![Context::new(Key::default(), 1)],
