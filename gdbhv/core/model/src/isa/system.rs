@@ -164,3 +164,7 @@ fn sevl(cpu: &mut Cpu, _: &mut Shared, _: u32) -> Result<Flow, Trap> {
     cpu.event = true;
     Ok(Flow::Next)
 }
+
+#[cfg(test)]
+#[path = "system_tests.rs"]
+mod tests;

@@ -14,7 +14,7 @@ const SCTLR: &str = "M:0 A:1 C:2 SA:3 SA0:4@VHE CP15BEN:5 nAA:6@LSE2 ITD:7 SED:8
     EnIB:30@PAuth EnIA:31@PAuth BT0:35@BTI BT:36@BTI DSSBS:44@SSBS EPAN:57@PAN3";
 const HCR: &str = "VM:0 SWIO:1 PTW:2 FMO:3 IMO:4 AMO:5 VF:6 VI:7 VSE:8 FB:9 BSU:11-10=none,inner,outer,full DC:12 TWI:13 TWE:14 TID0:15 TID1:16 TID2:17 \
     TID3:18 TSC:19 TIDCP:20 TACR:21 TSW:22 TPC:23 TPU:24 TTLB:25 TVM:26 TGE:27 TDZ:28 HCD:29 TRVM:30 RW:31! CD:32 ID:33 E2H:34@VHE TLOR:35@LOR \
-    TERR:36@RAS TEA:37 MIOCNCE:38 APK:40@PAuth API:41@PAuth NV:42@NV NV1:43@NV AT:44@NV NV2:45@NV2 FWB:46@S2FWB FIEN:47@RASv1p1 TID4:49@EVT \
+    TERR:36@RAS TEA:37@RAS MIOCNCE:38 APK:40@PAuth API:41@PAuth NV:42@NV NV1:43@NV AT:44@NV NV2:45@NV2 FWB:46@S2FWB FIEN:47@RASv1p1 TID4:49@EVT \
     TICAB:50@EVT AMVOFFEN:51@AMUv1p1 TOCU:52@EVT EnSCXT:53@CSV2_2 TTLBIS:54@EVT TTLBOS:55@EVT ATA:56@MTE2 DCT:57@MTE2 TID5:58@MTE2 TWEDEn:59@TWED \
     TWEDEL:63-60@TWED";
 const MDCR: &str = "HPMN:4-0@PMUv3 TPMCR:5@PMUv3 TPM:6@PMUv3 HPME:7@PMUv3 TDE:8 TDA:9 TDOSA:10 TDRA:11 E2PB:13-12@SPE TPMS:14@SPE HPMD:17@PMUv3p1 \
@@ -76,7 +76,7 @@ sysreg_rows! { El2;
     FPEXC32_EL2       3 4 5 3 0    R2W2   0           []           plain AA32EL1 "AArch32 FPEXC" "";
     TFSR_EL2          3 4 5 6 0    R2W2   0           []           plain MTE2 "Tag faults of EL2" "";
     FAR_EL2           3 4 6 0 0    R2W2   0           []           plain base "Faulting VA of an exception to EL2" "";
-    HPFAR_EL2         3 4 6 0 4    R2W2   0           []           plain base "Faulting IPA of a stage 2 fault" "FIPA:43-4 NS:63";
+    HPFAR_EL2         3 4 6 0 4    R2W2   0           []           plain base "Faulting IPA of a stage 2 fault" "FIPA:43-4";
     MAIR_EL2          3 4 10 2 0   R2W2   0           []           ctl   base "Memory attributes of EL2" MAIR;
     AMAIR_EL2         3 4 10 3 0   R2W2   0           []           func(zero, ignore) base "Auxiliary memory attributes of EL2" "";
     VBAR_EL2          3 4 12 0 0   R2W2   0           []           plain base "Vectors of EL2" VBAR;

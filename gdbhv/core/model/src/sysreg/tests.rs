@@ -241,7 +241,7 @@ fn masks_worth_a_look() {
     let a57 = profile("cortex-a57").expect("profile").features;
     let mut p = pe(2, true, a57);
     p.write(HCR_EL2, u64::MAX).expect("write");
-    assert_eq!(p.read(HCR_EL2), Ok(0x63_ffff_ffff));
+    assert_eq!(p.read(HCR_EL2), Ok(0x43_ffff_ffff));
     p.write(SCTLR_EL1, u64::MAX).expect("write");
     assert_eq!(p.read(SCTLR_EL1), Ok(0x34dd_dbbf));
 }
@@ -400,6 +400,14 @@ fn el2_does_not_trap_itself() {
             assert!(!trapped, "{name}");
         }
     }
+}
+
+#[test]
+fn tge_traps_debug_registers_of_the_host_too() {
+    let mut p = at(0);
+    p.set(HCR_EL2, E2H | 1 << 27);
+    let e = p.read(MDCCSR_EL0).expect_err("trapped");
+    assert_eq!((e.target, e.cause), (2, &["MDCR_EL2.TDA"][..]));
 }
 
 #[test]

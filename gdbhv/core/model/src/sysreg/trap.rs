@@ -73,6 +73,10 @@ impl<'a> Who<'a> {
             n,
         )
     }
+    /// A bit of MDCR_EL2 that traps debug registers: TDE means all of them, and so does HCR_EL2.TGE (D24.3.18 MDCR_EL2).
+    fn debug_trap(&self, n: u32) -> bool {
+        self.bit(MDCR_EL2, n) || self.bit(MDCR_EL2, 8) || self.hcr(TGE)
+    }
     /// A bit of CNTHCTL_EL2: `n` with E2H clear, `n_e2h` with it set.
     fn cnthctl(&self, n: u32, n_e2h: u32) -> bool {
         self.bit(CNTHCTL_EL2, if self.e2h() { n_e2h } else { n })
@@ -86,8 +90,10 @@ pub enum Effect {
     Undefined,
     /// Traps EL0 to EL1.
     El1,
-    /// Traps EL0 and EL1 to EL2.
+    /// Traps EL1, and EL0 but for the host's, to EL2.
     El2,
+    /// Traps EL1, EL0 and the host's EL0 to EL2.
+    El2Host,
     /// The trap of FP and SIMD instructions, which `exception::fp_access` raises.
     Fp,
 }
@@ -114,6 +120,7 @@ impl Rule {
             Effect::Undefined | Effect::Fp => true,
             Effect::El1 => w.el == 0,
             Effect::El2 => w.has_el2 && w.el < 2 && !(w.el == 0 && w.host()),
+            Effect::El2Host => w.has_el2 && w.el < 2,
         };
         asked && (self.hit)(w)
     }
@@ -229,15 +236,15 @@ rules! {
     /// CPACR_EL1.
     TCPAC El2 "CPTR_EL2.TCPAC" |w| w.el == 1 && w.bit(CPTR_EL2, 31);
     /// PMCR_EL0.
-    TPMCR El2 "MDCR_EL2.TPMCR" |w| w.bit(MDCR_EL2, 5);
+    TPMCR El2Host "MDCR_EL2.TPMCR" |w| w.bit(MDCR_EL2, 5);
     /// Performance monitors.
-    TPM El2 "MDCR_EL2.TPM" |w| w.bit(MDCR_EL2, 6);
+    TPM El2Host "MDCR_EL2.TPM" |w| w.bit(MDCR_EL2, 6);
     /// Debug registers.
-    TDA El2 "MDCR_EL2.TDA" |w| w.bit(MDCR_EL2, 9) || w.bit(MDCR_EL2, 8);
+    TDA El2Host "MDCR_EL2.TDA" |w| w.debug_trap(9);
     /// OS lock and power.
-    TDOSA El2 "MDCR_EL2.TDOSA" |w| w.bit(MDCR_EL2, 10) || w.bit(MDCR_EL2, 8);
+    TDOSA El2Host "MDCR_EL2.TDOSA" |w| w.debug_trap(10);
     /// Debug ROM.
-    TDRA El2 "MDCR_EL2.TDRA" |w| w.bit(MDCR_EL2, 11) || w.bit(MDCR_EL2, 8);
+    TDRA El2Host "MDCR_EL2.TDRA" |w| w.debug_trap(11);
     /// Trace filter.
     TTRF El2 "MDCR_EL2.TTRF" |w| w.bit(MDCR_EL2, 19);
     /// The physical count.
@@ -283,7 +290,7 @@ pub fn judge(w: &Who, rules: &[&'static Rule]) -> Verdict {
                 Effect::Undefined => Verdict::Undefined,
                 Effect::Fp => Verdict::Fp,
                 Effect::El1 => Verdict::Trap(1, r.ec, r.causes),
-                Effect::El2 => Verdict::Trap(2, r.ec, causes(w, &rules[i..])),
+                Effect::El2 | Effect::El2Host => Verdict::Trap(2, r.ec, causes(w, &rules[i..])),
             };
         }
         i += 1;
@@ -293,7 +300,8 @@ pub fn judge(w: &Who, rules: &[&'static Rule]) -> Verdict {
 
 /// The names of all rules for EL2 that hit, the first of which does.
 fn causes(w: &Who, rules: &[&'static Rule]) -> &'static [&'static str] {
-    let hit = |r: &&&'static Rule| r.effect == Effect::El2 && r.hits(w);
+    let to_el2 = |r: &Rule| matches!(r.effect, Effect::El2 | Effect::El2Host);
+    let hit = |r: &&&'static Rule| to_el2(r) && r.hits(w);
     if rules[1..].iter().find(hit).is_none() {
         return rules[0].causes;
     }
