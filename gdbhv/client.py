@@ -33,10 +33,13 @@ __all__ = ["Frame", "GdbError", "GdbLost", "GdbMissing", "GdbSession", "GdbStop"
 GDB = "gdb-multiarch"
 
 # GDB tells the server which thread is selected only when it fetches something of it, and `monitor` fetches nothing: after
-# `info threads` the command would be about the last one of the list.
+# `info threads` the command would be about the last one of the list.  And it does not expect `monitor` to change anything.
 _HOOK = """
 define hook-monitor
 python gdb.execute("maintenance flush register-cache", to_string=True); gdb.selected_thread() and gdb.parse_and_eval("$pc")
+end
+define hookpost-monitor
+python gdb.execute("maintenance flush register-cache", to_string=True); gdb.execute("maintenance flush dcache")
 end
 """
 
@@ -300,10 +303,15 @@ class GdbSession:
         """
         self._select_on_server()
         try:
-            return self.execute(f"monitor {command}", timeout)
+            text = self.execute(f"monitor {command}", timeout)
+        except GdbTimeout:
+            raise
         except GdbError as error:
             said = "".join(self._text).strip()
             raise GdbError(f"monitor {command}", said or str(error)) from None
+        for cache in ("register-cache", "dcache"):  # the command may have changed what gdb remembers
+            self.execute(f"maintenance flush {cache}")
+        return text
 
     def monitor_json(self, command: str, timeout: float | None = None) -> Any:
         """Run a monitor command with ``--json``; return the document, or a list of them if each line is one.

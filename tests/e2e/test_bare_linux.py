@@ -20,9 +20,7 @@ def boot(kit: Kit, cpus: int, el: int, cpu: str, step: int) -> tuple[str, list[i
     machine = _core.Machine(cpus=cpus, memory=MEMORY, cpu=cpu, hosted=False, el2=el == 2)
     initrd = kit.initramfs.read_bytes()
     psci = "smc" if el == 2 else "hvc"
-    tree = _core.device_tree(
-        cpus=cpus, memory=MEMORY, bootargs=BOOTARGS, initrd=(INITRD, INITRD + len(initrd)), psci=psci
-    )
+    tree = _core.device_tree(cpus=cpus, memory=MEMORY, bootargs=BOOTARGS, initrd=(INITRD, INITRD + len(initrd)), psci=psci)
     for address, data in ((TREE, tree), (KERNEL, kit.image.read_bytes()), (INITRD, initrd)):
         machine.write_pa(address, data)
     machine.cpu_on(0, KERNEL, TREE, el)

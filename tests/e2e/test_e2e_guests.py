@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from e2e.debugged import DATA_ABORT, HVC, PREBUILT, SYSREG, guest
+from gdbhv import _core
 from gdbhv.client import GdbError
 
 
@@ -279,3 +280,20 @@ def test_ctrl_c_in_a_loop(hello):
     stop = gdb.interrupt()
     assert (stop.signal, stop.pc) == ("SIGINT", pc)
     assert gdb.step_instruction().pc == pc, "a branch to itself is a step, too"
+
+
+def test_what_a_monitor_command_changes_is_seen(hello):
+    """GDB remembers registers until the next resume, unless it is told to forget them (fact 24)."""
+    gdb = hello.gdb
+    gdb.write_register("TPIDR_EL1", 1)
+    assert gdb.read_register("TPIDR_EL1") == 1
+    gdb.monitor("sysreg TPIDR_EL1=0x55")
+    assert gdb.read_register("TPIDR_EL1") == 0x55
+
+
+def test_all_registers(hello):
+    """Every register of the description answers: with a value, or that it cannot be read without a side effect."""
+    rows = {line.split()[0]: line for line in hello.gdb.execute("info all-registers").splitlines()}
+    assert {row["name"] for row in _core.registers()} - {"FPCR", "FPSR"} <= set(rows)
+    assert "<unavailable>" in rows["ICC_IAR1_EL1"]
+    assert "M=EL1h" in rows["cpsr"]
