@@ -132,6 +132,34 @@ pub fn round_int(env: &mut Env, f: Format, bits: u64, mode: Rounding, report: bo
     round_to(env, f, x, Rounding::Zero)
 }
 
+/// `FPRoundIntN`: to an integral value that fits in `width` bits; what does not is the least integer of that width.
+pub fn round_int_n(env: &mut Env, f: Format, bits: u64, mode: Rounding, width: u32) -> u64 {
+    let n = unpack(env, f, bits);
+    let least = f.pack(true, width as i32 - f.min_exp(), 0);
+    let before = env.fpsr;
+    let r = if n.is_nan() || n.is_inf() {
+        None
+    } else {
+        let r = round_int(env, f, bits, mode, true);
+        let fits = unpack(env, f, r).exp < width as i32 - 1 || r == least;
+        fits.then_some(r)
+    };
+    r.unwrap_or_else(|| {
+        env.fpsr = before | IOC;
+        least
+    })
+}
+
+/// A half-precision operand of a single-precision operation: exact, and a NaN of either kind stays one.
+pub fn widen_half(env: &mut Env, bits: u64) -> u64 {
+    let (n, to) = (unpack(env, Format::HALF, bits), Format::SINGLE);
+    match n.class {
+        Class::Zero => to.zero(n.sign),
+        Class::Finite => to.pack(n.sign, n.exp - to.min_exp() + 1, n.man << 1 >> 41),
+        _ => to.inf(n.sign) | (bits & 0x3ff) << 13,
+    }
+}
+
 /// `FPToFixedJS`: to 32 bits, modulo 2^32, towards zero; true if the conversion is exact (FJCVTZS's Z flag).
 pub fn to_int_js(env: &mut Env, bits: u64) -> (u32, bool) {
     let f = Format::DOUBLE;

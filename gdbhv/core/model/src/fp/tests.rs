@@ -2,7 +2,7 @@
 
 use super::arith::{add, div, mul, mul_add, mulx, sqrt, sub};
 use super::compare::{compare, max, max_num, min};
-use super::convert::{convert, from_fixed, round_int, to_fixed, to_int_js};
+use super::convert::{convert, from_fixed, round_int, round_int_n, to_fixed, to_int_js};
 use super::env::{Env, Rounding, DZC, IDC, IOC, IXC, OFC, UFC};
 use super::estimate::{fp_recip, fp_rsqrt, unsigned_recip, unsigned_rsqrt};
 use super::format::Format;
@@ -364,6 +364,23 @@ fn to_integers_saturate() {
     let v = 1.5f32.to_bits() as u64;
     assert_eq!(to_fixed(e, S, v, 16, false, Rounding::Zero, 32), 0x1_8000);
     assert_eq!(from_fixed(e, S, 0x1_8000, 16, Rounding::Zero), v);
+}
+
+#[test]
+fn integral_values_that_fit() {
+    let to = |v: f64, width| {
+        let e = &mut env(0);
+        let r = round_int_n(e, D, v.to_bits(), Rounding::TieEven, width);
+        (f64::from_bits(r), e.fpsr)
+    };
+    let least = -2147483648.0;
+    assert_eq!(to(2147483647.0, 32), (2147483647.0, 0));
+    assert_eq!(to(2147483647.5, 32), (least, IOC));
+    assert_eq!(to(-2147483648.5, 32), (least, IXC));
+    assert_eq!(to(-2147483649.0, 32), (least, IOC));
+    assert_eq!(to(f64::NAN, 32), (least, IOC));
+    assert_eq!(to(f64::INFINITY, 64), (-9223372036854775808.0, IOC));
+    assert_eq!(to(0.5, 64), (0.0, IXC));
 }
 
 #[test]

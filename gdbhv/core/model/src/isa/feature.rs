@@ -186,10 +186,10 @@ pub const PROFILES: &[Profile] = &[
     Profile {
         name: "max",
         features: Features::of(&[
-            FP, AdvSIMD, CRC32, AES, PMULL, SHA1, SHA256, SHA512, SHA3, RDM, DotProd, I8MM, LSE,
-            LOR, FP16, JSCVT, LRCPC, LRCPC2, FlagM, FlagM2, DPB, DPB2, SB, SPECRES, TLBIOS,
-            TLBIRANGE, PAN, PAN2, PAN3, UAO, SSBS, SSBS2, DIT, VHE, VMID16, HAFDBS, HPDS, XNX,
-            TTST, TTCNP, E0PD, S2FWB, TTL, IDST, EVT,
+            FP, AdvSIMD, CRC32, AES, PMULL, SHA1, SHA256, SHA512, SHA3, RDM, DotProd, I8MM, FHM,
+            FCMA, FRINTTS, LSE, LOR, FP16, JSCVT, LRCPC, LRCPC2, FlagM, FlagM2, DPB, DPB2, SB,
+            SPECRES, TLBIOS, TLBIRANGE, PAN, PAN2, PAN3, UAO, SSBS, SSBS2, DIT, VHE, VMID16,
+            HAFDBS, HPDS, XNX, TTST, TTCNP, E0PD, S2FWB, TTL, IDST, EVT,
         ]),
     },
 ];

@@ -4,7 +4,7 @@ use super::fp_lanes::*;
 use super::lanes::*;
 use crate::cpu::Cpu;
 use crate::fp::arith::sqrt;
-use crate::fp::convert::{convert, round_int};
+use crate::fp::convert::{convert, round_int, round_int_n};
 use crate::fp::env::{Env, Rounding};
 use crate::fp::format::Format;
 use crate::helper_rows;
@@ -32,6 +32,10 @@ helper_rows! {
     Fp FRINTX_half   "0001111011100111010000nnnnnddddd" FP16 |c, _, i| scalar1(c, i, frintx);
     Fp FRINTI        "000111100t100111110000nnnnnddddd" FP   |c, _, i| scalar1(c, i, frinti);
     Fp FRINTI_half   "0001111011100111110000nnnnnddddd" FP16 |c, _, i| scalar1(c, i, frinti);
+    Fp FRINT32Z    "000111100t101000010000nnnnnddddd" FRINTTS |c, _, i| scalar1(c, i, |env, f, n| round_int_n(env, f, n, Rounding::Zero, 32));
+    Fp FRINT32X    "000111100t101000110000nnnnnddddd" FRINTTS |c, _, i| scalar1(c, i, |env, f, n| frintx_n(env, f, n, 32));
+    Fp FRINT64Z    "000111100t101001010000nnnnnddddd" FRINTTS |c, _, i| scalar1(c, i, |env, f, n| round_int_n(env, f, n, Rounding::Zero, 64));
+    Fp FRINT64X    "000111100t101001110000nnnnnddddd" FRINTTS |c, _, i| scalar1(c, i, |env, f, n| frintx_n(env, f, n, 64));
     Fp FCVT_single_to_double "0001111000100010110000nnnnnddddd" FP |c, _, i| fcvt(c, i, Format::DOUBLE);
     Fp FCVT_single_to_half   "0001111000100011110000nnnnnddddd" FP |c, _, i| fcvt(c, i, Format::HALF);
     Fp FCVT_double_to_single "0001111001100010010000nnnnnddddd" FP |c, _, i| fcvt(c, i, Format::SINGLE);
@@ -61,6 +65,11 @@ pub fn frinti(env: &mut Env, f: Format, n: u64) -> u64 {
 pub fn frintx(env: &mut Env, f: Format, n: u64) -> u64 {
     let mode = env.rounding();
     round_int(env, f, n, mode, true)
+}
+/// FRINT32X, FRINT64X: as FPCR says.
+pub fn frintx_n(env: &mut Env, f: Format, n: u64, width: u32) -> u64 {
+    let mode = env.rounding();
+    round_int_n(env, f, n, mode, width)
 }
 fn fcvt(c: &mut Cpu, i: u32, to: Format) -> Done {
     scalar1(c, i, |env, from, n| {

@@ -51,6 +51,7 @@ pub mod simd_copy;
 pub mod simd_extra;
 pub mod simd_fp_across;
 pub mod simd_fp_by_element;
+pub mod simd_fp_extra;
 pub mod simd_fp_three_same;
 pub mod simd_fp_two_misc;
 pub mod simd_imm;
@@ -298,6 +299,7 @@ pub const GROUPS: &[(&str, &[Row])] = &[
     ("crypto_sha512", crypto_sha512::ROWS),
     ("simd_fp_across", simd_fp_across::ROWS),
     ("simd_fp_by_element", simd_fp_by_element::ROWS),
+    ("simd_fp_extra", simd_fp_extra::ROWS),
     ("simd_fp_three_same", simd_fp_three_same::ROWS),
     ("simd_fp_two_misc", simd_fp_two_misc::ROWS),
     ("fp_compare", fp_compare::ROWS),

@@ -1,14 +1,14 @@
 //! Advanced SIMD two-register miscellaneous, vector and scalar, floating point; and the fixed-point conversions of the
 //! shift-by-immediate group (Arm ARM C4.1.96).
 
-use super::fp_data1::{abs, frint, frinti, frintx, neg};
+use super::fp_data1::{abs, frint, frinti, frintx, frintx_n, neg};
 use super::fp_lanes::*;
 use super::lanes::*;
 use crate::bits::field;
 use crate::cpu::Cpu;
 use crate::fp::arith::sqrt;
 use crate::fp::compare::{eq, ge, gt};
-use crate::fp::convert::{convert, from_fixed, to_fixed};
+use crate::fp::convert::{convert, from_fixed, round_int_n, to_fixed};
 use crate::fp::env::{Env, Rounding};
 use crate::fp::estimate::{fp_recip, fp_recpx, fp_rsqrt};
 use crate::fp::format::Format;
@@ -134,6 +134,10 @@ helper_rows! {
     Fp FCVTZU_fixed_vec_half    "0q1011110001hbbb111111nnnnnddddd" FP16                     to_fixed_point;
     Fp FCVTZU_fixed_scalar      "011111110++hhbbb111111nnnnnddddd" AdvSIMD                  to_fixed_point;
     Fp FCVTZU_fixed_scalar_half "011111110001hbbb111111nnnnnddddd" FP16                     to_fixed_point;
+    Fp FRINT32Z_vec               "0q0011100s100001111010nnnnnddddd" FRINTTS where not_1d_sz, |c, _, i| map_fp(c, i, misc(i), |env, f, n| round_int_n(env, f, n, Rounding::Zero, 32));
+    Fp FRINT32X_vec               "0q1011100s100001111010nnnnnddddd" FRINTTS where not_1d_sz, |c, _, i| map_fp(c, i, misc(i), |env, f, n| frintx_n(env, f, n, 32));
+    Fp FRINT64Z_vec               "0q0011100s100001111110nnnnnddddd" FRINTTS where not_1d_sz, |c, _, i| map_fp(c, i, misc(i), |env, f, n| round_int_n(env, f, n, Rounding::Zero, 64));
+    Fp FRINT64X_vec               "0q1011100s100001111110nnnnnddddd" FRINTTS where not_1d_sz, |c, _, i| map_fp(c, i, misc(i), |env, f, n| frintx_n(env, f, n, 64));
 }
 
 /// Compare elements with zero; all ones where it holds.
