@@ -42,6 +42,8 @@ def fill(rng: random.Random, pattern: str) -> int:
     for letter in pattern:
         fields[letter] = fields.get(letter, 0) + 1
     values = {letter: _field(rng, width) for letter, width in fields.items() if letter not in "01"}
+    if values.get("+") == 0:  # the field that must not be zero
+        values["+"] = 1
     word = 0
     for letter in pattern:
         if letter in "01":
