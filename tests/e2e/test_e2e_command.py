@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import re
+import signal
 import socket
 import struct
 import subprocess
@@ -71,6 +72,14 @@ def test_kill_is_another_status():
             gdb.execute("kill")
         process.communicate(timeout=30)
         assert process.returncode not in (0, None)
+
+
+def test_ctrl_c_at_the_server_is_clean():
+    with run(HELLO, "--gdb", "0", "--wait") as (process, _):
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+        assert process.returncode == 130
+        assert "Traceback" not in err
 
 
 def test_noise_and_killed_clients_leave_the_machine_intact(seed):

@@ -7,6 +7,7 @@ import pytest
 from e2e.debugged import DATA_ABORT, HVC, PREBUILT, SYSREG, guest
 from gdbhv import _core
 from gdbhv.client import GdbError
+from gdbhv.target import ThreadId
 
 
 @pytest.fixture
@@ -297,3 +298,26 @@ def test_all_registers(hello):
     assert {row["name"] for row in _core.registers()} - {"FPCR", "FPSR"} <= set(rows)
     assert "<unavailable>" in rows["ICC_IAR1_EL1"]
     assert "M=EL1h" in rows["cpsr"]
+
+
+def test_a_function_of_the_guest_is_called(hello):
+    """GDB makes a frame, sets pc and a breakpoint at the return, and puts all registers back."""
+    gdb = hello.gdb
+    gdb.break_at("main")
+    gdb.cont()
+    vcpu = ThreadId(1, 1)
+    before = hello.target.read_core(vcpu)
+    gdb.execute("call (void) uart_decimal(4711)")
+    assert hello.console == "4711"
+    assert hello.target.read_core(vcpu) == before
+    gdb.execute("delete")
+    assert gdb.cont().ended
+    assert hello.console == "4711hello from EL1\n"
+
+
+def test_until_advance_and_tbreak(hello):
+    gdb = hello.gdb
+    gdb.execute("tbreak main")
+    assert gdb.cont().frame.function == "main"
+    assert "uart_puts" in gdb.execute("advance uart_puts") + gdb.execute("frame")
+    assert "main" in gdb.execute("finish") + gdb.execute("frame")
