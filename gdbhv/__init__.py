@@ -7,8 +7,8 @@ The names here are the library. A machine whose EL2 is gdbhv's own hypervisor (h
     target = gdbhv.hosted(gdbhv.BootConfig(image="Image", initrd="initramfs.cpio.gz", append="console=ttyAMA0"))
     stop = target.run_all()
 
-A VM made by hand, with a device of your own: :class:`Host`, :class:`Vm`, :class:`MmioDevice`. A script that drives stock gdb:
-:class:`GdbSession`. What a debugger sees of any machine: :class:`Target`.
+A VM made by hand, with a device of your own: :class:`Host`, :class:`Vm`, :class:`MmioDevice`. A script that drives stock
+gdb: :class:`GdbSession`. What a debugger sees of any machine: :class:`Target`.
 """
 
 from __future__ import annotations

@@ -4,10 +4,26 @@ Numbers: addresses and registers are unsigned; a system register's number is its
 (0x8000 and up); times are virtual nanoseconds, one for each instruction; CPUs are numbered from 0.
 """
 
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict, final, type_check_only
+
+__all__ = [
+    "Interrupter",
+    "Machine",
+    "__version__",
+    "board",
+    "device_tree",
+    "effects_of",
+    "exit_classes",
+    "instructions",
+    "profiles",
+    "registers",
+]
 
 __version__: str
 
+# The shapes of dictionaries exist only here: name them under `if TYPE_CHECKING`.
+
+@type_check_only
 class ExitClass(TypedDict):
     """A row of the table of exit classes."""
 
@@ -16,33 +32,33 @@ class ExitClass(TypedDict):
     kvm: str
     what: str
 
-# "class" is no identifier, so the functional form.
-ExitRecord = TypedDict(
-    "ExitRecord",
-    {
-        "seq": int,  # number of this exit, from 1
-        "cpu": int,
-        "now": int,
-        "el": int,  # exception level it came from
-        "vmid": int,
-        "number": int,  # of the class
-        "class": str,
-        "name": str,  # class and sub-reasons: dabt.trans.l3.w.isv
-        "pc": int,
-        "spsr": int,
-        "esr": int,
-        "far": int | None,
-        "ipa": int | None,  # the true one
-        "hpfar_valid": bool,  # whether HPFAR_EL2 has it
-        "insn": int | None,
-        "rt": int | None,  # the register that is transferred, and its value
-        "rt_value": int | None,
-        "args": list[int],  # x0 to x3
-        "cause": list[str],  # control bits, the effective one first
-        "intid": int | None,
-    },
-)
+_ClassKey = TypedDict("_ClassKey", {"class": str})  # no identifier, so the functional form
 
+@type_check_only
+class ExitRecord(_ClassKey):
+    """One exit: what EL2's registers say of it, and what the machine knows besides."""
+
+    seq: int  # number of this exit, from 1
+    cpu: int
+    now: int  # virtual time
+    el: int  # exception level it came from
+    vmid: int
+    number: int  # of the class; the key "class" has its name
+    name: str  # class and sub-reasons: dabt.trans.l3.w.isv
+    pc: int  # of the instruction that caused it, or where the interrupt came
+    spsr: int
+    esr: int  # 0 for interrupts
+    far: int | None
+    ipa: int | None  # the true one
+    hpfar_valid: bool  # whether HPFAR_EL2 has it
+    insn: int | None  # the instruction's word
+    rt: int | None  # the register that is transferred, and its value
+    rt_value: int | None
+    args: list[int]  # x0 to x3
+    cause: list[str]  # control bits, the effective one first
+    intid: int | None
+
+@type_check_only
 class Stop(TypedDict, total=False):
     """Why :meth:`Machine.run` came back; ``cpu`` is None where no CPU is meant.
 
@@ -58,6 +74,7 @@ class Stop(TypedDict, total=False):
     caught: bool
     address: int
 
+@type_check_only
 class WalkStep(TypedDict):
     """One descriptor that a walk read."""
 
@@ -70,6 +87,7 @@ class WalkStep(TypedDict):
     found: Literal["invalid", "table", "block", "page"]
     output: int  # next table, or output address
 
+@type_check_only
 class Walk(TypedDict, total=False):
     """A walk. Either ``pa`` and what goes with it, or ``fault``: its name, FSC, the ``stage`` it came from, and ``s1ptw``.
 
@@ -95,6 +113,7 @@ class Walk(TypedDict, total=False):
     s1ptw: bool
     fault_ipa: int | None
 
+@final
 class Interrupter:
     """Stops a running machine from any thread."""
 
@@ -104,6 +123,7 @@ class Interrupter:
     def clear(self) -> None:
         """Take it back."""
 
+@final
 class Machine:
     """CPUs, RAM and devices of a board compatible with QEMU's ``virt``. Not thread-safe but for :meth:`interrupter`."""
 
@@ -164,8 +184,12 @@ class Machine:
     def set_vregs(self, cpu: int, values: list[int]) -> None:
         """Set v0 to v31."""
 
-    def run(self, until: int, mask: int = 0xFF) -> Stop:
-        """Run the CPUs of ``mask`` (bit n: CPU n) until virtual time ``until`` or a stop. The GIL is released."""
+    def run(self, until: int, mask: int = 0xFF, insns: int | None = None) -> Stop:
+        """Run the CPUs of ``mask`` (bit n: CPU n) until virtual time ``until`` or a stop. The GIL is released.
+
+        :param insns: "budget" also when all CPUs together have executed so many instructions since the machine was made;
+            idle time counts none.
+        """
 
     def interrupter(self) -> Interrupter:
         """What stops :meth:`run` from another thread."""

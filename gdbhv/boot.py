@@ -92,6 +92,9 @@ def layout(config: BootConfig, *, psci: str, minimal: bool = False) -> Layout:
         pieces.append(("the device tree", x0, tree))
     _check(pieces, config.memory)
     entry = config.entry if config.entry is not None else loaded.entry if loaded else RAM
+    if not RAM <= entry < RAM + config.memory or entry % 4:
+        ram = f"RAM, which is {RAM:#x} to {RAM + config.memory - 1:#x}"
+        raise GdbhvError(f"the first instruction cannot be at {entry:#x}: it must be a multiple of 4 in {ram} (--entry)")
     return Layout([(a, d) for _, a, d in pieces], entry, x0, loaded)
 
 
@@ -107,8 +110,8 @@ def _place_tree(size: int, taken: list[tuple[int, int]], end: int) -> int:
 def _check(pieces: list[tuple[str, int, bytes]], memory: int) -> None:
     for what, a, data in pieces:
         if a < RAM or a + len(data) > RAM + memory:
-            ram = f"RAM, which is {RAM:#x} to {RAM + memory:#x}"
-            raise GdbhvError(f"{what}: {a:#x} to {a + len(data):#x} is not in {ram}; --memory gives more")
+            ram = f"RAM, which is {RAM:#x} to {RAM + memory - 1:#x}"
+            raise GdbhvError(f"{what}: {a:#x} to {a + len(data) - 1:#x} is not all in {ram}; --memory gives more")
     ordered = sorted((a, a + len(d), what) for what, a, d in pieces if d)
     for (_, end, first), (start, _, second) in itertools.pairwise(ordered):
         if start < end:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import logging
+import os
+import signal
+import socket
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NoReturn
 
 from gdbhv import _core, boot, client
 from gdbhv.console import open_console
@@ -61,17 +66,30 @@ def size(text: str) -> int:
     units = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
     number, unit = (text[:-1], units[text[-1].upper()]) if text[-1:].upper() in units else (text, 1)
     try:
-        return int(number, 0) * unit
+        value = int(number, 0) * unit
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no size: bytes, or a number with K, M or G (512M)") from None
+        value = 0
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size: bytes, or a number with K, M or G (512M)")
+    return value
 
 
 def number(text: str) -> int:
-    """Parse a number in C's notation; 1e9 is one too."""
+    """Parse a number of 64 bits in C's notation; 1e9 is one too."""
     try:
-        return int(float(text)) if "e" in text.lower() and not text.lower().startswith("0x") else int(text, 0)
-    except ValueError:
+        value = int(float(text)) if "e" in text.lower() and not text.lower().startswith("0x") else int(text, 0)
+    except (ValueError, OverflowError):
         raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
+    if not 0 <= value < 1 << 64:
+        raise argparse.ArgumentTypeError(f"{text} is out of range: 0 to 2^64 - 1")
+    return value
+
+
+def few(text: str) -> int:
+    """Parse a number of CPUs or VMs."""
+    if not text.isdecimal() or not 1 <= int(text) <= 8:
+        raise argparse.ArgumentTypeError(f"{text!r}: 1 to 8 is possible")
+    return int(text)
 
 
 def placed_file(text: str) -> tuple[str, int]:
@@ -82,9 +100,16 @@ def placed_file(text: str) -> tuple[str, int]:
     return path, number(address)
 
 
+class _Parser(argparse.ArgumentParser):
+    """argparse whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message}; {self.prog} --help explains\n")
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    top = argparse.ArgumentParser(
+    top = _Parser(
         prog="gdbhv", description="A GDB remote stub for simulated AArch64 machines, for people who work on hypervisors."
     )
     top.add_argument("--version", action="version", version=f"gdbhv {_version()}")
@@ -101,8 +126,8 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--el", type=int, choices=(1, 2), default=1, help="1: a guest of gdbhv's hypervisor; 2: owns EL2 (default: 1)"
     )
-    run.add_argument("--smp", type=int, default=1, metavar="N", help="CPUs, and vCPUs of each VM, 1 to 8 (default: 1)")
-    run.add_argument("--vms", type=int, default=1, metavar="N", help="with --el 1: run the image as N VMs (default: 1)")
+    run.add_argument("--smp", type=few, default=1, metavar="N", help="CPUs, and vCPUs of each VM, 1 to 8 (default: 1)")
+    run.add_argument("--vms", type=few, default=1, metavar="N", help="with --el 1: run the image as 1 to 8 VMs (default: 1)")
     run.add_argument("--memory", type=size, default=1 << 30, metavar="SIZE", help="memory of each VM (default: 1G)")
     run.add_argument("--initrd", metavar="FILE", help="initial RAM disk")
     run.add_argument("--append", default="", metavar="S", help="kernel command line")
@@ -153,24 +178,39 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.command == "gdb":
             client.exec_gdb(options.address, options.program, options.scripts, options.commands)
         return run(options)
-    except (GdbhvError, client.GdbError, OSError) as e:
+    except (GdbhvError, client.GdbError) as e:
         print(f"gdbhv: {e}", file=sys.stderr)
+        return 1
+    except OSError as e:
+        print(f"gdbhv: {e.filename or getattr(options, 'gdb', None) or ''}: {e.strerror or e}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("gdbhv: interrupted", file=sys.stderr)
         return 130
 
 
+def usage_error(options: argparse.Namespace) -> str | None:
+    """Return what is wrong with options that are each right."""
+    if options.image is None and not options.load and not (options.el == 2 and options.wait):
+        return "an IMAGE is needed (it may be left out with --el 2 --wait, to be loaded through gdb)"
+    if options.wait and not options.gdb:
+        return "--wait needs --gdb, or nobody will ever start the machine"
+    if options.gdb and options.max_insns is not None:
+        return "--max-insns is for runs without --gdb: a debugger decides when it stops"
+    if options.gdb == "stdio" and options.console == "stdio":
+        return "gdb and the console cannot both have stdio: --console FILE"
+    if options.gdb == "stdio" and options.stats == "json":
+        return "--stats json prints on stdout, which --gdb stdio needs"
+    if options.el == 2 and options.vms != 1:
+        return "--vms is for --el 1: with --el 2 the image itself makes the VMs"
+    return None
+
+
 def run(options: argparse.Namespace) -> int:
     """``gdbhv run``."""
-    if options.image is None and not options.load and not (options.el == 2 and options.wait):
-        print(
-            "gdbhv run: an IMAGE is needed (it may be left out with --el 2 --wait, to be loaded through gdb)",
-            file=sys.stderr,
-        )
-        return 2
-    if options.wait and not options.gdb:
-        print("gdbhv run: --wait needs --gdb, or nobody will ever start the machine", file=sys.stderr)
+    wrong = usage_error(options)
+    if wrong is not None:
+        print(f"gdbhv run: error: {wrong}", file=sys.stderr)
         return 2
     config = boot.BootConfig(
         **{
@@ -178,49 +218,62 @@ def run(options: argparse.Namespace) -> int:
             for k in ("image", "smp", "memory", "initrd", "append", "dtb", "cpu", "load", "entry", "x0")
         }
     )
-    where = options.console or ("stdio" if options.gdb != "stdio" else "/dev/null")
-    console = open_console(where, typed=(sys.stdin is not None and sys.stdin.isatty()) or options.console == "stdio")
-    target: HostTarget | Machine
-    if options.el == 1:
-        target = boot.hosted(config, console, vms=options.vms)
-    else:
-        target = boot.bare(config, console)
-    started = time.perf_counter()
-    stop = serve(options, target) if options.gdb else run_to_end(target, options.max_insns)
-    seconds = time.perf_counter() - started
+    where = options.console or ("stdio" if options.gdb != "stdio" else os.devnull)
+    with open_console(where, typed=options.console == "stdio" or (sys.stdin is not None and sys.stdin.isatty())) as console:
+        target: HostTarget | Machine
+        if options.el == 1:
+            target = boot.hosted(config, console, vms=options.vms)
+        else:
+            target = boot.bare(config, console)
+        started = time.perf_counter()
+        stop = serve(options, target) if options.gdb else run_to_end(target, options.max_insns)
+        seconds = time.perf_counter() - started
     return report(options, target, stop, seconds)
 
 
-def run_to_end(target: HostTarget | Machine, max_insns: int | None) -> Stop | None:
-    """Run without a debugger until the machine ends; Ctrl-C ends it too."""
-    machine = core(target)
-    limit = None if max_insns is None else machine.now + max_insns
+@contextlib.contextmanager
+def ctrl_c_interrupts(target: HostTarget | Machine) -> Iterator[None]:
+    """Have Ctrl-C stop the machine between two instructions, instead of raising in the middle of what Python does.
+
+    Python's own handler would wait until the native module comes back; the wake-up descriptor is written at once.
+    """
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+
+    def pass_on() -> None:
+        while reader.recv(1):
+            target.interrupt()
+
+    thread = threading.Thread(target=pass_on, name="Ctrl-C", daemon=True)
+    thread.start()
+    handler = signal.signal(signal.SIGINT, lambda number, frame: None)
+    descriptor = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
     try:
+        yield
+    finally:
+        signal.set_wakeup_fd(descriptor)
+        signal.signal(signal.SIGINT, handler)
+        writer.close()
+        thread.join()
+        reader.close()
+
+
+def run_to_end(target: HostTarget | Machine, max_insns: int | None) -> Stop:
+    """Run without a debugger until the machine ends, after ``max_insns`` instructions, or until Ctrl-C."""
+    machine = core(target)
+    end = None if max_insns is None else sum(machine.insns) + max_insns
+    with ctrl_c_interrupts(target):
         while True:
-            left = CHUNK if limit is None else min(CHUNK, limit - machine.now)
-            before = machine.now
-            stop = target.run_all(left)
+            before = sum(machine.insns)
+            stop = target.run_all(CHUNK if end is None else min(CHUNK, end - before))
+            if stop.kind is StopKind.BUDGET and sum(machine.insns) == before != end:
+                stop = target.run_all()  # everybody waits: for input, or for ever
             tell_undefined(target)
-            if stop.kind is StopKind.BUDGET:
-                if limit is not None and machine.now >= limit:
-                    return stop
-                if machine.now == before:  # everybody waits: for input, or for ever
-                    stop = target.run_all()
-                    if stop.kind is StopKind.BUDGET:
-                        continue
-                    return stop
+            if stop.kind is StopKind.BUDGET and sum(machine.insns) != end:
                 continue
             if stop.kind is StopKind.POWEROFF and target.processes():
                 continue  # other VMs go on
             return stop
-    except KeyboardInterrupt:
-        return Stop(StopKind.INTERRUPT, next((t.id for p in target.processes() for t in p.threads), None) or _nobody())
-
-
-def _nobody() -> Any:
-    from gdbhv.target import ThreadId
-
-    return ThreadId(1, 1)
 
 
 def serve(options: argparse.Namespace, target: HostTarget | Machine) -> Stop | None:

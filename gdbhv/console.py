@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+import termios
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import TracebackType
 from typing import BinaryIO
 
-from gdbhv.errors import ImageError
+from gdbhv.errors import GdbhvError
 
 
 class Console:
@@ -30,6 +33,17 @@ class Console:
         self.text = bytearray()
         self.on_input: Callable[[], None] | None = None
         self.interactive = False
+        self._undo = contextlib.ExitStack()
+
+    def __enter__(self) -> Console:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file, or give the terminal back as it was."""
+        self._undo.close()
 
     def write(self, data: bytes) -> None:
         """Take what the guest sends; the last :data:`KEEP` bytes stay in :attr:`text`."""
@@ -42,8 +56,10 @@ class Console:
             try:
                 self._output.write(data)
                 self._output.flush()
-            except BrokenPipeError:
-                self._output = None  # nobody reads any more; the guest goes on
+            except BrokenPipeError:  # nobody reads any more; the guest goes on, and Python's own last flush finds no fault
+                with open(os.devnull, "wb") as nowhere:
+                    os.dup2(nowhere.fileno(), self._output.fileno())
+                self._output = None
 
     def type(self, data: bytes) -> None:
         """Type on the guest's terminal."""
@@ -79,18 +95,43 @@ class Console:
 
         threading.Thread(target=pump, name="console input", daemon=True).start()
 
+    def take_terminal(self, descriptor: int) -> None:
+        """Have a terminal pass each key to the guest, which echoes it; Ctrl-C stays ours. :meth:`close` undoes it.
+
+        In the background (``gdbhv run ... &``) the terminal is left alone: the shell would suspend whoever reads it.
+        """
+        if os.tcgetpgrp(descriptor) != os.getpgrp():
+            return
+        before = termios.tcgetattr(descriptor)
+        now = termios.tcgetattr(descriptor)
+        now[0] &= ~(termios.ICRNL | termios.IXON)
+        now[3] &= ~(termios.ICANON | termios.ECHO)
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, now)
+        self._undo.callback(termios.tcsetattr, descriptor, termios.TCSADRAIN, before)
+        self.read_from(descriptor)
+
+    def to_file(self, path: Path) -> None:
+        """Write to a file from now on. :raises OSError: it cannot be written."""
+        self._output = self._undo.enter_context(path.open("wb"))
+
 
 def open_console(where: str, *, typed: bool = True) -> Console:
     """Return the console that ``--console`` names: "stdio" or a file.
 
-    :raises gdbhv.errors.ImageError: the file cannot be written.
+    :param typed: with "stdio", what comes on standard input is typed on the guest's terminal.
+    :raises gdbhv.errors.GdbhvError: the file cannot be written.
     """
     if where == "stdio":
         console = Console(sys.stdout.buffer)
         if typed and sys.stdin is not None and not sys.stdin.closed:
-            console.read_from(sys.stdin.fileno())
+            if sys.stdin.isatty():
+                console.take_terminal(sys.stdin.fileno())
+            else:
+                console.read_from(sys.stdin.fileno())
         return console
+    console = Console()
     try:
-        return Console(Path(where).open("wb"))
+        console.to_file(Path(where))
     except OSError as e:
-        raise ImageError(where, e.strerror or str(e)) from None
+        raise GdbhvError(f"--console {where}: {e.strerror or e}") from None
+    return console

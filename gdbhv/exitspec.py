@@ -1,91 +1,134 @@
 """Exit specifications: which exits are meant, as ``monitor vmexit catch`` and the guests' manifest spell them.
 
-``CLASS[.SUB]...[:ARG] [FILTER=VALUE]...``, e.g. ``dabt.trans.w ipa=0x9000000-0x9000fff``,
-``sysreg.write:SCTLR_EL1``, ``hvc nr=0x84000008``,
-``sysinsn:TLBI_*``, ``dabt.*.noisv``. Sub-reasons may be left out and need not be next to each other; their order
-is that of exit names.
+``CLASS[.SUB]...[:ARG] [FILTER=VALUE]...``, e.g. ``dabt.trans.w ipa=0x9000000-0x9000fff``, ``sysreg.write:SCTLR_EL1``,
+``hvc nr=0x84000008``, ``sysinsn:TLBI_*``, ``dabt.*.noisv``, ``cause=HCR_EL2.TWI``. An exit is meant if its name has the
+class, every sub-reason (in any order) and the argument, and if it passes every filter. Shell patterns may be used.
+
+A word that no exit can have is refused when it is typed: a catchpoint that never hits would look like a guest that behaves.
 """
 
 from __future__ import annotations
 
 import difflib
 import fnmatch
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gdbhv import tables
 from gdbhv.errors import CommandError
-from gdbhv.tables import exit_classes
 
 if TYPE_CHECKING:
     from gdbhv._core import ExitRecord
 
-# Classes whose exits are named differently from the class's row.
+Test = Callable[["ExitRecord"], bool]
+
+# Exits whose name does not begin with the name of their class.
 ALIASES = {"sysinsn": "sysreg"}
 
+ABORT = "asize trans af perm sea walk align tlbconflict hwupdate exclusive s1ptw l-1 l0 l1 l2 l3 fsc0x[0-9a-f][0-9a-f]"
+INTERRUPT = "maint sgi[0-9]* ppi[0-9]* spi[0-9]* lpi[0-9]* intid[0-9]*"
+# The sub-reasons that the names of a class's exits are made of; the rest has none.
+SUB_REASONS = {
+    "wfx": "wfi wfe wfit wfet",
+    "sysreg": "read write",
+    "eret": "eret eretaa eretab",
+    "iabt": f"{ABORT} x",
+    "dabt": f"{ABORT} r w isv noisv cm",
+    "irq": INTERRUPT,
+    "fiq": INTERRUPT,
+}
 
-def _span(text: str) -> tuple[int, int]:
-    """Parse LO-HI or a single number."""
-    low, dash, high = text.partition("-")
+HVC, SMC, SYSREG = 0x1016, 0x1017, 0x1018
+
+
+def span(text: str) -> tuple[int, int]:
+    """Parse a range of numbers and return its ends, both in it: LO-HI, LO+SIZE or one number.
+
+    :raises gdbhv.errors.CommandError: it is none, or it is empty.
+    """
     try:
-        first = int(low, 0)
-        return first, int(high, 0) if dash else first
+        if "+" in text:
+            low, size = (int(t, 0) for t in text.split("+", 1))
+            high = low + size - 1
+        elif "-" in text[1:]:
+            low, high = (int(t, 0) for t in text.split("-", 1))
+        else:
+            low = high = int(text, 0)
     except ValueError:
-        raise CommandError(f"{text!r} is no number and no range LO-HI") from None
+        raise CommandError(f"{text!r} is no range of numbers: LO-HI, LO+SIZE or one number") from None
+    if not 0 <= low <= high:
+        raise CommandError(f"{text!r} is an empty range: LO-HI, LO+SIZE or one number")
+    return low, high
 
 
-def _within(key: str) -> Callable[[str], Callable[[ExitRecord], bool]]:
-    def make(text: str) -> Callable[[ExitRecord], bool]:
-        low, high = _span(text)
+def _within(key: str, most: int = (1 << 64) - 1) -> Callable[[str], Test]:
+    def make(text: str) -> Test:
+        low, high = span(text)
+        if low > most:
+            raise CommandError(f"{text!r}: 0 to {most:#x} is possible")
         return lambda r: (value := r.get(key)) is not None and low <= int(str(value)) <= high
 
     return make
 
 
-def _register(text: str) -> Callable[[ExitRecord], bool]:
-    return lambda r: fnmatch.fnmatchcase(r["name"].partition(":")[2], text.upper())
+def _register(text: str) -> Test:
+    _known_register(text)
+    return lambda r: r["number"] == SYSREG and fnmatch.fnmatchcase(r["name"].partition(":")[2], text.upper())
 
 
-def _direction(text: str) -> Callable[[ExitRecord], bool]:
+def _direction(text: str) -> Test:
     if text not in ("r", "w", "x"):
-        raise CommandError(f"dir={text}: r, w or x is needed")
+        raise CommandError(f"dir={text}: r (read), w (write) or x (execute) is needed")
 
     def matches(r: ExitRecord) -> bool:
-        words = r["name"].partition(":")[0].split(".")
-        return text in words or {"r": "read", "w": "write", "x": "-"}[text] in words
+        if r["number"] == SYSREG:
+            return text == ("r" if r["esr"] & 1 else "w")
+        return text in r["name"].partition(":")[0].split(".")[1:]
 
     return matches
 
 
-def _cause(text: str) -> Callable[[ExitRecord], bool]:
-    wanted = text.upper().replace("_EL2", "")
-    return lambda r: any(c.upper().replace("_EL2", "") == wanted for c in r["cause"])
+def _cause(text: str) -> Test:
+    wanted = _bit(text)
+    if not re.fullmatch(r"[A-Z0-9_*?]+\.[A-Za-z0-9_*?]+", text, re.IGNORECASE):
+        raise CommandError(f"cause={text}: REGISTER.BIT is needed, e.g. HCR_EL2.TWI")
+    return lambda r: any(fnmatch.fnmatchcase(_bit(c), wanted) for c in r["cause"])
 
 
-def _call(text: str) -> Callable[[ExitRecord], bool]:
-    low, high = _span(text)
-    return lambda r: r["number"] in (0x1016, 0x1017) and low <= r["args"][0] & 0xFFFFFFFF <= high
+def _bit(name: str) -> str:
+    """HCR.TWI and HCR_EL2.TWI are the same."""
+    return name.upper().replace("_EL2.", ".")
 
 
-def _level(text: str) -> Callable[[ExitRecord], bool]:
+def _call(text: str) -> Test:
+    low, high = span(text)
+    return lambda r: r["number"] in (HVC, SMC) and low <= r["args"][0] & 0xFFFFFFFF <= high
+
+
+def _level(text: str) -> Test:
+    if text not in ("-1", "0", "1", "2", "3"):
+        raise CommandError(f"level={text}: -1 to 3 is needed")
     return lambda r: f"l{text}" in r["name"].split(".")
 
 
 # name: (what it compares, maker of the test)
-FILTERS: dict[str, tuple[str, Callable[[str], Callable[[ExitRecord], bool]]]] = {
-    "ipa": ("IPA, LO-HI or one address", _within("ipa")),
-    "va": ("faulting VA, LO-HI or one address", _within("far")),
-    "pc": ("address of the instruction, LO-HI or one address", _within("pc")),
-    "el": ("exception level it came from, 0 or 1", _within("el")),
-    "vmid": ("VMID", _within("vmid")),
-    "cpu": ("physical CPU", _within("cpu")),
-    "reg": ("system register or instruction, glob", _register),
+FILTERS: dict[str, tuple[str, Callable[[str], Test]]] = {
+    "ipa": ("IPA: LO-HI, LO+SIZE or one address", _within("ipa")),
+    "va": ("faulting VA (FAR_EL2): LO-HI, LO+SIZE or one address", _within("far")),
+    "pc": ("address of the instruction: LO-HI, LO+SIZE or one address", _within("pc")),
+    "el": ("exception level it came from, 0 or 1", _within("el", 1)),
+    "vmid": ("VMID", _within("vmid", 0xFFFF)),
+    "cpu": ("physical CPU", _within("cpu", 7)),
+    "reg": ("system register or instruction, shell pattern", _register),
     "dir": ("r, w or x", _direction),
     "nr": ("SMCCC function identifier of HVC and SMC", _call),
     "intid": ("interrupt", _within("intid")),
     "level": ("translation level of an abort", _level),
     "cause": ("control bit, e.g. HCR_EL2.TVM", _cause),
 }
+VM = "vm"  # the one filter that needs to know the VMs: their name or number
 
 
 @dataclass(frozen=True)
@@ -94,16 +137,13 @@ class ExitSpec:
 
     text: str
     pattern: str
-    tests: tuple[Callable[[ExitRecord], bool], ...]
+    tests: tuple[Test, ...]
     vm: str | None = None
 
     @property
     def classes(self) -> frozenset[int]:
         """The numbers of the classes that may match."""
-        word = self.pattern.partition(":")[0].split(".")[0]
-        return frozenset(
-            c["number"] for name, c in exit_classes().items() if fnmatch.fnmatchcase(name, ALIASES.get(word, word))
-        )
+        return frozenset(tables.exit_classes()[ALIASES.get(w, w)]["number"] for w in _first_words(self.pattern))
 
     def matches(self, record: ExitRecord, vm: str = "", pid: int = 0) -> bool:
         """Whether an exit of VM ``vm`` (number ``pid``) is meant."""
@@ -113,24 +153,15 @@ class ExitSpec:
 
 
 def name_matches(pattern: str, name: str) -> bool:
-    """Whether ``name`` (class, sub-reasons, argument) is an instance of ``pattern``: its sub-reasons in order,
-    gaps allowed."""
+    """Whether an exit's ``name`` has the class, all the sub-reasons and the argument of ``pattern``."""
     want, _, want_arg = pattern.partition(":")
     have, _, have_arg = name.partition(":")
-    if want_arg and not _argument(want_arg, have_arg):
-        return False
-    words = have.split(".")
-    parts = [p for p in want.split(".") if p != "*"] if want != "*" else []
-    if parts and not fnmatch.fnmatchcase(words[0], parts[0]) and want.split(".")[0] != "*":
-        return False
-    at = 0
-    for part in parts:
-        while at < len(words) and not fnmatch.fnmatchcase(words[at], part):
-            at += 1
-        if at == len(words):
-            return False
-        at += 1
-    return True
+    (want_class, *want_subs), (have_class, *have_subs) = want.split("."), have.split(".")
+    return (
+        fnmatch.fnmatchcase(have_class, want_class)
+        and all(sub == "*" or any(fnmatch.fnmatchcase(h, sub) for h in have_subs) for sub in want_subs)
+        and (not want_arg or _argument(want_arg, have_arg))
+    )
 
 
 def _argument(want: str, have: str) -> bool:
@@ -140,36 +171,69 @@ def _argument(want: str, have: str) -> bool:
         return fnmatch.fnmatchcase(have.upper(), want.upper())
 
 
+def _first_words(pattern: str) -> list[str]:
+    """The first words of exits' names that the class of ``pattern`` means."""
+    word = pattern.partition(":")[0].split(".")[0]
+    return [name for name in (*tables.exit_classes(), *ALIASES) if fnmatch.fnmatchcase(name, word)]
+
+
 def parse(text: str) -> ExitSpec:
     """Parse a specification.
 
-    :raises gdbhv.errors.CommandError: an unknown class or filter, with the nearest names.
+    :raises gdbhv.errors.CommandError: an unknown class, sub-reason, register or filter, with the nearest names; no word at
+        all; a value that its filter cannot have.
     """
     words = text.split()
+    if not words:
+        raise CommandError("an exit specification is needed: a class like dabt or hvc, or filters like cause=HCR_EL2.TWI")
     pattern = "*"
-    tests: list[Callable[[ExitRecord], bool]] = []
+    tests: list[Test] = []
     vm = None
     for i, word in enumerate(words):
         key, equals, value = word.partition("=")
         if not equals:
             if i:
-                raise CommandError(f"{word!r}: after the class come filters NAME=VALUE ({', '.join([*FILTERS, 'vm'])})")
+                raise CommandError(f"{word!r}: after the class come filters NAME=VALUE ({', '.join([*FILTERS, VM])})")
             pattern = word
-        elif key == "vm":
+        elif not value:
+            raise CommandError(f"{word} what? A value is needed")
+        elif key == VM:
             vm = value
         elif key in FILTERS:
             tests.append(FILTERS[key][1](value))
         else:
-            near = difflib.get_close_matches(key, [*FILTERS, "vm"], 1)
-            raise CommandError(
-                f"no filter {key!r}{f'; did you mean {near[0]}?' if near else ';'} there are {', '.join([*FILTERS, 'vm'])}"
-            )
-    spec = ExitSpec(text, pattern, tuple(tests), vm)
-    if not words:
-        raise CommandError("an exit specification is needed: a class like dabt or hvc, or filters")
-    if not spec.classes:
-        known = [*exit_classes(), *ALIASES]
-        near = difflib.get_close_matches(pattern.partition(":")[0].split(".")[0], known, 3)
-        hint = f"; did you mean {' or '.join(near)}?" if near else ";"
-        raise CommandError(f"no exit class {pattern.split('.')[0]!r}{hint} there are {', '.join(known)}")
-    return spec
+            raise CommandError(f"no filter {key!r}; {_near(key, [*FILTERS, VM])}")
+    _known_name(pattern)
+    return ExitSpec(" ".join(words), pattern, tuple(tests), vm)
+
+
+def _known_name(pattern: str) -> None:
+    """Refuse a pattern that the name of no exit can match."""
+    names, _, argument = pattern.partition(":")
+    word, *subs = names.split(".")
+    meant = _first_words(pattern)
+    if not meant:
+        raise CommandError(f"no exit class {word!r}; {_near(word, [*tables.exit_classes(), *ALIASES])}")
+    known = {s for name in meant for s in SUB_REASONS.get(name, "").split()}
+    for sub in subs:
+        if sub != "*" and not any(fnmatch.fnmatchcase(k, sub) or fnmatch.fnmatchcase(sub, k) for k in known):
+            raise CommandError(f"exits of class {word} have no sub-reason {sub!r}; {_near(sub, sorted(known))}")
+    if word == "sysreg" and argument:
+        _known_register(argument)
+
+
+def _known_register(name: str) -> None:
+    """Refuse the name of a register that does not exist; patterns, instructions and S3_0_C15_C2_0 may be anything."""
+    registers = tables.registers()
+    if re.search(r"[*?\[]", name) or not name.upper().endswith(("_EL0", "_EL1", "_EL2", "_EL12")):
+        return
+    if name.upper() not in registers:
+        raise CommandError(f"no system register {name!r}; {_near(name.upper(), registers, all_too=False)}")
+
+
+def _near(word: str, known: Iterable[str], *, all_too: bool = True) -> str:
+    known = list(known)
+    near = difflib.get_close_matches(word, known, 3)
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    everything = f"there are {', '.join(known)}" if known else "there are none"
+    return f"{hint}{everything}" if all_too else hint or "`monitor sysreg --group el1` lists those of EL1"

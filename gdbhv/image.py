@@ -5,14 +5,12 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import fdt
-from construct import Bytes, Const, ConstructError, Int32ub, Int32ul, Int64ul, Struct
-from elftools.common.exceptions import ELFError
+from construct import Bytes, Computed, Const, ConstructError, Int16ul, Int32ub, Int32ul, Int64ul, Padding, Struct, this
 from elftools.elf.elffile import ELFFile
-from elftools.elf.sections import SymbolTableSection
 
 from gdbhv.errors import ImageError
 
@@ -25,7 +23,22 @@ ARM64_IMAGE = Struct(
     "flags" / Int64ul,
     "res" / Bytes(24),
     "magic" / Const(b"ARM\x64"),
-    "res5" / Int32ul,
+    "pe_offset" / Int32ul,
+)
+
+# PE/COFF specification, "COFF File Header" and "Section Table": a kernel with an EFI stub is a PE file too.
+PE_SECTION = Struct(
+    Padding(16), "raw_size" / Int32ul, "raw_offset" / Int32ul, Padding(16), "end" / Computed(this.raw_size + this.raw_offset)
+)
+PE_HEADER = Struct(
+    "magic" / Const(b"PE\0\0"),
+    Padding(2),
+    "count" / Int16ul,
+    Padding(12),
+    "optional_size" / Int16ul,
+    Padding(2),
+    "optional" / Bytes(this.optional_size),
+    "sections" / PE_SECTION[this.count],
 )
 
 # Devicetree Specification v0.4, 5.2 "Header"
@@ -42,7 +55,16 @@ FDT_HEADER = Struct(
     "size_dt_struct" / Int32ub,
 )
 
+PACKED = {
+    b"\xfd7zXZ": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"BZh": "bzip2",
+    b"\x02\x21\x4c\x18": "lz4",
+    b"\x04\x22\x4d\x18": "lz4",
+}
+
 MAX_IMAGE = 1 << 30
+MAX_TREE = 2 << 20  # Documentation/arm64/booting.rst of Linux, "Setup the device tree"
 ALIGN = 2 << 20
 
 
@@ -55,7 +77,6 @@ class Image:
     segments: list[tuple[int, bytes]]
     entry: int
     size: int
-    symbols: dict[str, int] = field(default_factory=dict)
 
     @property
     def base(self) -> int:
@@ -93,12 +114,14 @@ def read_file(path: str | Path) -> bytes:
 
 
 def load(path: str | Path, ram: int = 0x40000000, at: int | None = None) -> Image:
-    """Read an image. ELF segments go to their physical addresses, an arm64 ``Image`` to a 2 MiB boundary (plus its
-    ``text_offset``) behind
-    the first 2 MiB of RAM, raw bytes to ``at`` (default: 512 KiB into RAM).
+    """Read an image.
+
+    ELF segments go to their physical addresses; an arm64 ``Image`` to its ``text_offset`` behind a 2 MiB boundary, the
+    second of RAM; raw bytes to ``at`` (default: 512 KiB into RAM).
 
     :param ram: where RAM begins.
-    :raises gdbhv.errors.ImageError: the file is unreadable, cut off, empty, or for another machine.
+    :raises gdbhv.errors.ImageError: the file is unreadable, cut off, empty, packed in a way that is not known here, or for
+        another machine.
     """
     data = read_file(path)
     if not data:
@@ -107,58 +130,56 @@ def load(path: str | Path, ram: int = 0x40000000, at: int | None = None) -> Imag
         return _elf(str(path), data)
     if data[56:60] == b"ARM\x64":
         return _arm64(str(path), data, ram if at is None else at)
+    packed = next((name for magic, name in PACKED.items() if data.startswith(magic)), None)
+    if data[4:8] == b"zimg":
+        packed = "EFI zboot"
+    if packed:
+        raise ImageError(str(path), f"packed as {packed}, of which only gzip is unpacked here; unpack it first")
     start = ram + 0x80000 if at is None else at
     return Image(str(path), "raw", [(start, data)], start, len(data))
 
 
 def _elf(path: str, data: bytes) -> Image:
     try:
-        elf = ELFFile(io.BytesIO(data))
-        if elf["e_machine"] != "EM_AARCH64" or elf.elfclass != 64 or not elf.little_endian:
-            raise ImageError(
-                path, f"an ELF for {elf['e_machine']} ({elf.elfclass} bits); a little-endian AArch64 one is needed"
-            )
-        segments = []
-        end = 0
-        for s in elf.iter_segments("PT_LOAD"):
-            if s["p_offset"] + s["p_filesz"] > len(data):
-                raise ImageError(path, "cut off: a segment reaches beyond the end of the file")
-            if s["p_memsz"] == 0:
-                continue
-            if s["p_memsz"] > MAX_IMAGE or s["p_memsz"] < s["p_filesz"]:
-                raise ImageError(path, f"a segment of {s['p_memsz']:#x} bytes")
-            segments.append((s["p_paddr"], s.data() + bytes(s["p_memsz"] - s["p_filesz"])))
-            end = max(end, s["p_paddr"] + s["p_memsz"])
-        if not segments:
-            raise ImageError(path, "an ELF without anything to load (an object file?)")
-        entry = elf["e_entry"]
-        for s in elf.iter_segments("PT_LOAD"):
-            if s["p_vaddr"] <= entry < s["p_vaddr"] + s["p_memsz"]:
-                entry += s["p_paddr"] - s["p_vaddr"]
-                break
-        table = elf.get_section_by_name(".symtab")
-        symbols = {}
-        if isinstance(table, SymbolTableSection):
-            symbols = {s.name: s["st_value"] for s in table.iter_symbols() if s.name}
-    except (ELFError, ConstructError, ValueError, OverflowError) as e:
-        if isinstance(e, ImageError):
-            raise
-        raise ImageError(path, f"a broken ELF ({e}); is it cut off?") from None
+        return _elf_image(path, data)
+    except ImageError:
+        raise
+    except Exception as e:  # pyelftools raises whatever a broken file makes it stumble over
+        raise ImageError(path, f"a broken ELF ({type(e).__name__}: {e}); is it cut off?") from None
+
+
+def _elf_image(path: str, data: bytes) -> Image:
+    elf = ELFFile(io.BytesIO(data))
+    if elf["e_machine"] != "EM_AARCH64" or elf.elfclass != 64 or not elf.little_endian:
+        raise ImageError(path, f"an ELF for {elf['e_machine']} ({elf.elfclass} bits); a little-endian AArch64 one is needed")
+    loaded = [s for s in elf.iter_segments("PT_LOAD") if s["p_memsz"]]
+    if not loaded:
+        raise ImageError(path, "an ELF without anything to load (an object file?)")
+    if sum(s["p_memsz"] for s in loaded) > MAX_IMAGE or any(s["p_memsz"] < s["p_filesz"] for s in loaded):
+        raise ImageError(path, f"an ELF with segments of impossible sizes (more than {MAX_IMAGE >> 30} GiB, or less than 0)")
+    sections_end = elf["e_shoff"] + elf["e_shnum"] * elf["e_shentsize"]
+    if sections_end > len(data) or any(s["p_offset"] + s["p_filesz"] > len(data) for s in loaded):
+        raise ImageError(path, "an ELF that is cut off: its headers tell of more than is there")
+    segments = [(s["p_paddr"], s.data() + bytes(s["p_memsz"] - s["p_filesz"])) for s in loaded]
+    entry = elf["e_entry"]
+    entry += next((s["p_paddr"] - s["p_vaddr"] for s in loaded if 0 <= entry - s["p_vaddr"] < s["p_memsz"]), 0)
     base = min(a for a, _ in segments)
-    return Image(path, "elf", segments, entry, end - base, symbols)
+    return Image(path, "elf", segments, entry, max(a + len(d) for a, d in segments) - base)
 
 
 def _arm64(path: str, data: bytes, base: int) -> Image:
     try:
         header = ARM64_IMAGE.parse(data)
-    except ConstructError as e:
-        raise ImageError(path, f"a broken arm64 Image header ({e})") from None
+    except ConstructError:
+        raise ImageError(path, "cut off in the header of an arm64 Image") from None
     if header.flags & 1:
         raise ImageError(path, "a big-endian kernel; only little-endian ones run here")
+    if header.image_size > MAX_IMAGE or header.text_offset > MAX_IMAGE:
+        raise ImageError(path, "an arm64 Image whose header has impossible sizes")
     if header.image_size and len(data) > header.image_size:
         raise ImageError(path, f"{len(data)} bytes, but its header says {header.image_size}")
-    if header.image_size > MAX_IMAGE or header.text_offset > MAX_IMAGE:
-        raise ImageError(path, "a header with impossible sizes")
+    if data[:2] == b"MZ":
+        _check_pe(path, data, header.pe_offset)
     start = -(-base // ALIGN) * ALIGN
     if start == base:
         start += ALIGN  # the device tree goes to the beginning of RAM
@@ -166,48 +187,65 @@ def _arm64(path: str, data: bytes, base: int) -> Image:
     return Image(path, "arm64", [(start, data)], start, header.image_size or len(data))
 
 
+def _check_pe(path: str, data: bytes, offset: int) -> None:
+    """Refuse a kernel that is cut off: the arm64 header counts .bss too, but the PE header has the sizes in the file."""
+    try:
+        end = max((s.end for s in PE_HEADER.parse(data[offset:]).sections), default=0)
+    except ConstructError:
+        end = len(data) + 1 if offset + 4 > len(data) or data[offset : offset + 4] == b"PE\0\0" else 0
+    if end > len(data):
+        raise ImageError(path, f"an arm64 Image that is cut off: {len(data)} bytes are there, and its sections need more")
+
+
 def load_dtb(path: str | Path) -> bytes:
     """Read a device tree blob and check that it is one.
 
-    :raises gdbhv.errors.ImageError: it is none, or it is cut off.
+    :raises gdbhv.errors.ImageError: it is none, or it is cut off or broken.
     """
     data = read_file(path)
     try:
         header = FDT_HEADER.parse(data)
     except ConstructError:
         raise ImageError(
-            str(path), "not a device tree blob (its first bytes are not d0 0d fe ed); dtc -O dtb makes one"
+            str(path), "not a device tree blob (it does not begin with d0 0d fe ed and a header); dtc -O dtb makes one"
         ) from None
     parts = (header.off_dt_struct + header.size_dt_struct, header.off_dt_strings + header.size_dt_strings)
     if header.totalsize > len(data) or max(parts) > header.totalsize:
         raise ImageError(
             str(path), f"a device tree that is cut off: {header.totalsize} bytes, of which {len(data)} are there"
         )
-    if header.totalsize > 2 << 20:
+    if header.totalsize > MAX_TREE:
         raise ImageError(str(path), "a device tree of more than 2 MiB, which no kernel accepts")
-    return data[: header.totalsize]
+    tree = data[: header.totalsize]
+    _parse_dtb(tree, str(path))
+    return tree
+
+
+def _parse_dtb(tree: bytes, path: str) -> fdt.FDT:
+    try:
+        return fdt.parse_dtb(tree)
+    except Exception as e:  # the library raises whatever a broken tree makes it stumble over
+        raise ImageError(path, f"a device tree that cannot be parsed ({type(e).__name__}: {e})") from None
 
 
 def patch_dtb(tree: bytes, path: str, *, append: str = "", initrd: tuple[int, int] | None = None) -> bytes:
     """Return a device tree with ``/chosen`` saying the command line and where the initial RAM disk is; unchanged
     if neither is given.
 
-    :raises gdbhv.errors.ImageError: the tree cannot be parsed.
+    :raises gdbhv.errors.ImageError: the tree cannot be parsed, or cannot be written again.
     """
     if not append and initrd is None:
         return tree
+    dt = _parse_dtb(tree, path)
     try:
-        dt = fdt.parse_dtb(tree)
-        chosen = fdt.Node("chosen")
-        if dt.exist_node("/chosen"):
-            chosen = dt.get_node("/chosen")
-        else:
-            dt.root.append(chosen)
+        if not dt.exist_node("/chosen"):
+            dt.root.append(fdt.Node("chosen"))
+        chosen = dt.get_node("/chosen")
         if append:
             chosen.set_property("bootargs", append)
         if initrd is not None:
             for name, address in zip(("linux,initrd-start", "linux,initrd-end"), initrd, strict=True):
                 chosen.set_property(name, [address >> 32, address & 0xFFFFFFFF])
         return bytes(dt.to_dtb(version=17))
-    except Exception as e:  # the library raises whatever a broken tree makes it stumble over
-        raise ImageError(path, f"a device tree that cannot be parsed ({type(e).__name__}: {e})") from None
+    except Exception as e:  # as above
+        raise ImageError(path, f"a device tree that cannot be changed ({type(e).__name__}: {e})") from None

@@ -217,19 +217,19 @@ class Machine:
             return self.ended
         self._set_mask()
         mask = sum(1 << self._cpu(a.thread) for a in actions)
-        until = FOREVER if max_insns is None else self.core.now + max_insns
+        end = None if max_insns is None else sum(self.core.insns) + max_insns
         first = actions[0].thread if actions else self._thread_id(0)
         step = next((a for a in actions if a.step), None)
         if step is None or max_insns == 0:
-            return self._go(until, mask, first) or Stop(StopKind.BUDGET, first)
+            return self._go(FOREVER, end, mask, first) or Stop(StopKind.BUDGET, first)
         cpu = self._cpu(step.thread)
         while True:
-            stop = self._go(min(self.core.now + 1, until), 1 << cpu, step.thread)
+            stop = self._go(self.core.now + 1, end, 1 << cpu, step.thread)
             if stop is not None:
                 return stop
             if step.range is None or not step.range[0] <= self.core.read_register(cpu, "pc") < step.range[1]:
                 return Stop(StopKind.STEP, step.thread)
-            if self.core.now >= until:
+            if end is not None and sum(self.core.insns) >= end:
                 return Stop(StopKind.BUDGET, step.thread)
 
     def _set_mask(self) -> None:
@@ -239,10 +239,10 @@ class Machine:
                 classes |= {row["number"] for row in _core.exit_classes()} if c.classes is None else c.classes
         self.core.catch_exits(sorted(classes), any(c.entries for c in self.catchers.values()))
 
-    def _go(self, until: int, mask: int, first: ThreadId) -> Stop | None:
-        """Run until a stop, or None at ``until``."""
+    def _go(self, until: int, end: int | None, mask: int, first: ThreadId) -> Stop | None:
+        """Run until a stop; or None at virtual time ``until``, or after ``end`` instructions since the machine was made."""
         while True:
-            stop = self.core.run(min(until, self.core.now + CHUNK), mask)
+            stop = self.core.run(min(until, self.core.now + CHUNK), mask, end)
             if self.console is not None:
                 self.console.write(self.core.take_output())
                 if typed := self.console.take_input():
@@ -256,11 +256,11 @@ class Machine:
                     return Stop(StopKind.INTERRUPT, first)
                 continue
             if kind == "budget":
-                if self.core.now >= until:
+                if self.core.now >= until or (end is not None and sum(self.core.insns) >= end):
                     return None
                 continue
             if kind == "stuck":
-                if until != FOREVER:
+                if until != FOREVER or end is not None:
                     return None
                 if not nothing_to_come(self.console, lambda: self._interrupted):
                     continue

@@ -166,10 +166,10 @@ class Target(Protocol):
     def run(self, actions: Sequence[Action], max_insns: int | None = None) -> Stop:
         """Run the threads named until the next stop and return it.
 
-        Going on from a stop at a breakpoint or watchpoint makes progress: it stops that thread again only after it has moved.
-        A thread that merely had its turn end at a breakpoint, or comes to it from an exit, still stops there.  After an EXIT
-        the exit's handler runs first.  A step is over when one instruction is executed: exits on its way are handled and
-        the instruction is begun again if they ask for it.  A thread that is off and named stays off.
+        Going on from a stop at a breakpoint or watchpoint makes progress: it stops that thread again only after it has
+        moved. A thread that merely had its turn end at a breakpoint, or comes to it from an exit, still stops there.  After
+        an EXIT the exit's handler runs first.  A step is over when one instruction is executed: exits on its way are
+        handled and the instruction is begun again if they ask for it.  A thread that is off and named stays off.
 
         ``max_insns`` counts instructions of the whole machine, and the stop (BUDGET) is exact.  With it the call never waits
         for anything from outside (console input, wall time): when all vCPUs wait for such a thing, BUDGET comes early.

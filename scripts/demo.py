@@ -4,6 +4,8 @@
 It starts the prebuilt guest exit_zoo under gdbhv's hypervisor, attaches stock gdb-multiarch through
 gdbhv.GdbSession, breaks on three
 classes of VM exits, walks an address through both stages, dumps stage 2, steps, and lets the guest finish.
+
+    scripts/demo.py    with the interpreter of .venv; scripts/demo sets everything up first
 """
 
 from __future__ import annotations

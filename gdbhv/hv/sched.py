@@ -102,7 +102,7 @@ class Scheduler:
                 self.leave(vcpu.home)
 
     def leave(self, cpu: int) -> None:
-        """Take ``cpu`` out of its guest without an exit, for a debugger: what an exit would have in ELR_EL2 and SPSR_EL2 is there."""
+        """Take ``cpu`` out of its guest without an exit, for a debugger: ELR_EL2 and SPSR_EL2 are as after one."""
         vcpu = self.loaded[cpu]
         if vcpu is None or not self.in_guest[cpu]:
             return

@@ -39,6 +39,7 @@ class HostTarget:
         self._interrupter = self.machine.interrupter()
         self._interrupted = False
         self._owed = 0  # instructions of other vCPUs for those that were stepped
+        self._end: int | None = None  # of a run: instructions of the whole machine since it was made
         if self.console is not None:
             self.console.on_input = self._interrupter.set
         self._pending: int | None = None  # a CPU whose exit was reported and not handled yet
@@ -256,19 +257,18 @@ class HostTarget:
 
     def run(self, actions: Sequence[Action], max_insns: int | None = None) -> Stop:
         """See :class:`gdbhv.target.Target`."""
-        start = self.machine.now
         moving = [self.vcpu(a.thread) for a in actions]
         moving = [v for v in moving if v.vm.stopped is None]
         first = self.thread_of(moving[0]) if moving else ThreadId(1, 1)
         stepping = next((a for a in actions if a.step), None)
         self.host.scheduler.allow(None if len(moving) == sum(len(vm.vcpus) for vm in self.host.vms) else moving)
-        until = FOREVER if max_insns is None else start + max_insns
+        self._end = None if max_insns is None else sum(self.machine.insns) + max_insns
         if stepping is not None:
             v = self.vcpu(stepping.thread)
-            return self._step(v, stepping, [other for other in moving if other is not v], until)
+            return self._step(v, stepping, [other for other in moving if other is not v])
         if not moving or max_insns == 0:
             return self._nothing(first)
-        return self._go(until, first) or Stop(StopKind.BUDGET, first)
+        return self._go(FOREVER, first) or Stop(StopKind.BUDGET, first)
 
     def _nothing(self, thread: ThreadId) -> Stop:
         self._interrupter.clear()
@@ -288,7 +288,7 @@ class HostTarget:
                         return
 
     def _go(self, until: int, thread: ThreadId, wakes: Vcpu | None = None) -> Stop | None:
-        """Run until a stop, or None at ``until``, or as soon as ``wakes`` waits no longer."""
+        """Run until a stop; or None at virtual time ``until``, at the run's end, or as soon as ``wakes`` waits no longer."""
         scheduler = self.host.scheduler
         if self._pending is not None:
             stop = self._handle(self._pending)
@@ -296,7 +296,7 @@ class HostTarget:
                 return stop
         scheduler.resume()
         while wakes is None or wakes.state is VcpuState.WAITING:
-            stop_ = self.machine.run(until, scheduler.mask())
+            stop_ = self.machine.run(until, scheduler.mask(), self._end)
             kind, cpu = stop_["kind"], stop_.get("cpu")
             if kind == "exit":
                 assert cpu is not None
@@ -324,7 +324,7 @@ class HostTarget:
                     self._interrupted = False
                     return Stop(StopKind.INTERRUPT, self._current(thread))
             elif kind == "stuck":
-                if until != FOREVER:
+                if until != FOREVER or self._end is not None:
                     return None
                 if not nothing_to_come(self.console, lambda: self._interrupted):
                     self._type()
@@ -362,29 +362,33 @@ class HostTarget:
                 return self.thread_of(v)
         return default
 
-    def _step(self, v: Vcpu, action: Action, others: list[Vcpu], until: int) -> Stop:
-        """Execute instructions of one vCPU: one, or while its PC is in the range. Others that may move get as many, later."""
+    def _step(self, v: Vcpu, action: Action, others: list[Vcpu]) -> Stop:
+        """Execute instructions of one vCPU: one, or while its PC is in the range. Others that may move get as many later."""
         thread = self.thread_of(v)
         scheduler = self.host.scheduler
         while True:
             scheduler.allow([v] if v.state is VcpuState.READY else [v, *others])
-            stop = self._one(v, until)
+            stop = self._one(v)
             if stop is not None:
                 return stop
             done = action.range is None or not action.range[0] <= self.read_register(thread, "pc") < action.range[1]
             self._owed += 1
             if others and self._owed >= LUMP:
                 scheduler.allow(others)
-                stop = self._go(min(self.machine.now + self._owed, until), thread)
+                stop = self._go(self.machine.now + self._owed, thread)
                 self._owed = 0
                 if stop is not None:
                     return stop
             if done:
                 return Stop(StopKind.STEP, thread)
-            if self.machine.now >= until:
+            if self._spent():
                 return Stop(StopKind.BUDGET, thread)
 
-    def _one(self, v: Vcpu, until: int) -> Stop | None:
+    def _spent(self) -> bool:
+        """Whether the instructions asked for are executed."""
+        return self._end is not None and sum(self.machine.insns) >= self._end
+
+    def _one(self, v: Vcpu) -> Stop | None:
         """Execute one instruction of ``v``; exits on its way are handled, and it begins again if they ask for it."""
         thread = self.thread_of(v)
         if v.state is VcpuState.OFF:
@@ -393,10 +397,10 @@ class HostTarget:
         while True:
             exits = v.exits
             waits = v.state is VcpuState.WAITING
-            stop = self._go(until if waits else min(self.machine.now + 1, until), thread, wakes=v if waits else None)
+            stop = self._go(FOREVER if waits else self.machine.now + 1, thread, wakes=v if waits else None)
             if stop is not None:
                 return stop
-            if self.read_register(thread, "pc") != before or self.machine.now >= until:
+            if self.read_register(thread, "pc") != before or self._spent():
                 return None
             if not waits and v.exits == exits:
                 return None  # a branch to itself

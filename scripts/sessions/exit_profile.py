@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""How expensive is what your guest does to its hypervisor? Exits by kind, per thousand instructions, between two places in the guest.
+"""How expensive is what your guest does to its hypervisor? Exits by kind, between two places in the guest.
 
-Attaches stock gdb, runs to a symbol (or for a while), clears the counts, runs to a second one, and prints the exits between them: what
+Attaches stock gdb, runs to a function, clears the counts, runs to a second one, and prints the exits between them: what
 `perf kvm stat` shows, exact and repeatable, for any stretch of code.
 
     scripts/sessions/exit_profile.py guests/prebuilt/exit_zoo.elf --start zoo_wfi --end zoo_fresh_table

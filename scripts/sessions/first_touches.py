@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Which guest code touches which memory first? A session for whoever tunes demand paging in a hypervisor.
 
-Attaches stock gdb to a guest, stops at every stage 2 translation fault on memory (not on devices), and prints the function that
-touched it, the IPA, and how stage 2 mapped it afterwards. Needs no client script in gdb.
+Attaches stock gdb to a guest, stops at every stage 2 translation fault on memory (not on devices), and prints the
+function that touched it, the IPA, and how stage 2 mapped it afterwards. Needs no client script in gdb.
 
     scripts/sessions/first_touches.py guests/prebuilt/exit_zoo.elf
     scripts/sessions/first_touches.py Image --append console=ttyAMA0 --most 20
@@ -29,7 +29,17 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="gdbhv-") as folder:
         address = f"unix:{folder}/gdb"
-        run = ["run", options.image, "--append", options.append, "--gdb", address, "--wait", "--console", f"{folder}/console"]
+        run = [
+            "run",
+            options.image,
+            "--append",
+            options.append,
+            "--gdb",
+            address,
+            "--wait",
+            "--console",
+            f"{folder}/console",
+        ]
         server = subprocess.Popen([sys.executable, "-m", "gdbhv", *run], stderr=subprocess.PIPE, text=True)
         assert server.stderr is not None
         try:
@@ -53,12 +63,12 @@ def watch(gdb: GdbSession, most: int) -> None:
         if stop.ended:
             print(f"the guest ended ({stop.reason})")
             return
-        exit = gdb.monitor_json("vmexit last --json")
+        fault = gdb.monitor_json("vmexit last --json")
         where = stop.frame.function if stop.frame and stop.frame.function else hex(stop.pc)
         gdb.step_instruction()  # the hypervisor handles the fault, and the access is made
-        mapped = gdb.monitor_json(f"s2 dump {exit['ipa']:#x} --json")["ranges"]
+        mapped = gdb.monitor_json(f"s2 dump {fault['ipa']:#x} --json")["ranges"]
         leaf = f"{mapped[0]['leaf'] >> 10} KiB leaf at PA {mapped[0]['pa']:#x}" if mapped else "not mapped"
-        print(f"{n:3}  {exit['name']:32} IPA {exit['ipa']:#x}  {where:24} {leaf}")
+        print(f"{n:3}  {fault['name']:32} IPA {fault['ipa']:#x}  {where:24} {leaf}")
 
 
 if __name__ == "__main__":

@@ -170,8 +170,9 @@ impl Machine {
         self.interrupt.clone()
     }
 
-    /// Run the CPUs of `mask` until virtual time `until` or a stop. CPUs outside the mask do not move.
-    pub fn run(&mut self, until: u64, mask: u32) -> Stop {
+    /// Run the CPUs of `mask` until virtual time `until`, until all CPUs together have executed `insns` instructions since the
+    /// machine was made, or until a stop. CPUs outside the mask do not move.
+    pub fn run(&mut self, until: u64, insns: u64, mask: u32) -> Stop {
         for i in 0..self.cpus.len() {
             if mask >> i & 1 != 0 && self.sh.debug.armed() {
                 self.sh.debug.resume(i, self.cpus[i].pc);
@@ -181,7 +182,8 @@ impl Machine {
             if self.interrupt.swap(false, Ordering::Relaxed) {
                 return Stop::Interrupted;
             }
-            if self.sh.now >= until {
+            let left = insns.saturating_sub(self.insns.iter().sum());
+            if self.sh.now >= until || left == 0 {
                 return Stop::Budget;
             }
             if self.sh.now >= self.sh.next_event {
@@ -199,7 +201,7 @@ impl Machine {
             if self.cpus[i].power == Power::Idle {
                 return Stop::Wake { cpu: i };
             }
-            if let Some(stop) = self.turn(i, until) {
+            if let Some(stop) = self.turn(i, until.min(self.sh.now.saturating_add(left))) {
                 return stop;
             }
         }

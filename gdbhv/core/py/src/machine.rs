@@ -156,10 +156,16 @@ impl Machine {
     }
 
     // --- running
-    #[pyo3(signature = (until, mask=0xff))]
-    fn run<'py>(&mut self, py: Python<'py>, until: u64, mask: u32) -> PyResult<Bound<'py, PyDict>> {
+    #[pyo3(signature = (until, mask=0xff, insns=None))]
+    fn run<'py>(
+        &mut self,
+        py: Python<'py>,
+        until: u64,
+        mask: u32,
+        insns: Option<u64>,
+    ) -> PyResult<Bound<'py, PyDict>> {
         let model = &mut self.model;
-        let stop = py.detach(|| model.run(until, mask));
+        let stop = py.detach(|| model.run(until, insns.unwrap_or(u64::MAX), mask));
         stop_dict(py, &stop)
     }
     fn interrupter(&self) -> Interrupter {
