@@ -1,11 +1,14 @@
 //! The board: QEMU's `virt` map, as one table. The address map and the device tree are built from it.
 //!
-//! Not there (yet): flash at 0, the ITS, the PL061 GPIO, fw_cfg, the 32 virtio-mmio slots, the platform bus, PCIe. The tree does
-//! not promise them, and an access to their addresses is an external abort.
+//! Not there (yet): flash at 0, the ITS, fw_cfg, the 32 virtio-mmio slots, the platform bus, PCIe. The tree does not promise
+//! them, and an access to their addresses is an external abort, but for the PCIe bus, which is found empty: kernels probe it, and
+//! the PL061, when their tree was made for QEMU's board.
 
+use crate::dev::ecam::Ecam;
 use crate::dev::gic::Gic;
 use crate::dev::pl011::Pl011;
 use crate::dev::pl031::Pl031;
+use crate::dev::pl061::Pl061;
 use crate::mem::bus::{BadRange, Bus, Target};
 
 /// Where RAM begins.
@@ -62,6 +65,11 @@ pub enum Kind {
         /// Makes it.
         make: fn(&BoardConfig) -> Target,
     },
+    /// There, but the tree does not tell.
+    Unlisted {
+        /// Makes it.
+        make: fn(&BoardConfig) -> Target,
+    },
 }
 
 /// The map outside RAM.
@@ -75,6 +83,10 @@ pub const ROWS: &[Row] = &[
     Row { name: "pl031", base: 0x0901_0000, size: 0x1000,    spi: Some(2), kind: Kind::PrimeCell {
         compatible: "arm,pl031", clocks: &["apb_pclk"],
         make: |c| Target::Device(Box::new(Pl031::new(c.epoch)), Some(SPI + 2)) } },
+    Row { name: "pl061", base: 0x0903_0000, size: 0x1000,    spi: Some(7), kind: Kind::Unlisted {
+        make: |_| Target::Device(Box::new(Pl061::default()), Some(SPI + 7)) } },
+    Row { name: "pcie-ecam", base: 0x40_1000_0000, size: 0x1000_0000, spi: None, kind: Kind::Unlisted {
+        make: |_| Target::Device(Box::new(Ecam), None) } },
 ];
 
 /// The row named `name`.
@@ -89,7 +101,7 @@ pub fn devices(config: &BoardConfig) -> Result<(Bus, Gic), BadRange> {
         let target = match r.kind {
             Kind::Gicd => Target::Gicd,
             Kind::Gicr => Target::Gicr,
-            Kind::PrimeCell { make, .. } => make(config),
+            Kind::PrimeCell { make, .. } | Kind::Unlisted { make } => make(config),
         };
         bus.add(r.base, r.size, target)?;
     }

@@ -48,11 +48,11 @@ impl Board {
     }
 }
 
-/// The part of a range that answers.
+/// The part of a range that answers, or of one that answers alike everywhere its beginning.
 fn frame(size: u64, kind: &Kind, cpus: usize) -> u64 {
     match kind {
         Kind::Gicr => crate::dev::gic::REDIST_STRIDE * cpus as u64,
-        _ => size,
+        _ => size.min(0x1_0000),
     }
 }
 

@@ -2,9 +2,11 @@
 
 #[cfg(test)]
 mod contract;
+pub mod ecam;
 pub mod gic;
 pub mod pl011;
 pub mod pl031;
+pub mod pl061;
 pub mod regs;
 pub mod timer;
 
