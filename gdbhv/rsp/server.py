@@ -36,6 +36,7 @@ log = logging.getLogger("gdbhv.rsp")
 BRIEF_BUDGET = 20_000
 """Instructions that a step may take in the thread of the server: a fraction of a millisecond."""
 
+_ENDS = (StopKind.POWEROFF, StopKind.RESET, StopKind.CRASH)
 _POLL_SECONDS = 200e-6  # after an answer, before sleeping: GDB's next packet is on its way
 _BUSY = b"+" + frame(b"E.another debugger controls this machine: detach it first")
 _TURNED_AWAY_LIMIT = 8  # connections kept open for a while, so that the refusal arrives before the end does
@@ -112,6 +113,7 @@ class Server:
         self._target = target
         self._held = held
         self._closing = False
+        self._killed = False
         self._turned_away: list[Stream] = []
         self._end: Stop | None = None
         self._listener: socket.socket | None = None
@@ -136,7 +138,7 @@ class Server:
                 self._serve_client(stream)
                 if self._listener is None or not self._shared.alive():
                     break
-            return self._end or self._last_poweroff()
+            return self._end or self._last_end()
         finally:
             self._stop_worker()
             self._dispose()
@@ -174,11 +176,11 @@ class Server:
     def _free_stop(self, stop: Stop) -> bool:
         """Take a stop that no debugger asked for; return whether the machine goes on living."""
         self._shared.last_stop = stop
-        if stop.kind is StopKind.POWEROFF:
+        if self._shared.ended(stop):
             self._shared.gone.add(stop.thread.pid)
             if self._shared.alive():
                 return True
-        if stop.kind in (StopKind.POWEROFF, StopKind.RESET, StopKind.CRASH):
+        if stop.kind in _ENDS:
             self._end = stop
             return False
         if stop.kind is not StopKind.INTERRUPT:
@@ -206,12 +208,13 @@ class Server:
             if self._worker.running:
                 self._target.interrupt()
                 self._shared.last_stop = stop = self._finish()
-                if stop.kind is StopKind.POWEROFF:
+                if self._shared.ended(stop):
                     self._shared.gone.add(stop.thread.pid)
             session.clear()
             self._target.run((), 0)  # takes away a Ctrl-C that came too late
             stream.close()
         self._held = session.outcome is not Outcome.DETACHED
+        self._killed = session.outcome is Outcome.KILLED
         if session.outcome is Outcome.LOST and self._shared.alive():
             log.warning("the debugger's connection is lost: the machine is held until the next one")
 
@@ -303,9 +306,10 @@ class Server:
             raise error
         return stop
 
-    def _last_poweroff(self) -> Stop | None:
+    def _last_end(self) -> Stop | None:
+        """Return the stop by which the last VM ended while a debugger was there."""
         stop = self._shared.last_stop
-        return stop if stop is not None and stop.kind is StopKind.POWEROFF and not self._closing else None
+        return stop if stop is not None and stop.kind in _ENDS and not self._closing and not self._killed else None
 
     def _stop_worker(self) -> None:
         if self._worker.running:

@@ -23,7 +23,7 @@ from gdbhv.rsp import registry
 from gdbhv.rsp.agent import Program, reported
 from gdbhv.rsp.codec import ThreadSpec, thread_id
 from gdbhv.rsp.framing import PACKET_SIZE, Framer, Signal, frame
-from gdbhv.rsp.stop import SIGWINCH, exit_number, exited_reply, stop_reply, with_signal
+from gdbhv.rsp.stop import FAILED, SIGWINCH, exit_number, exited_reply, stop_reply, with_signal
 from gdbhv.rsp.tdesc import Description
 from gdbhv.target import Action, CatchEvents, Process, Space, Stop, StopKind, Target, ThreadId
 
@@ -73,6 +73,12 @@ class Shared:
     def alive(self) -> list[Process]:
         """Return the target's processes without those that are gone."""
         return [process for process in self.target.processes() if process.pid not in self.gone]
+
+    def ended(self, stop: Stop) -> bool:
+        """Tell whether a stop is the end of its VM: a power-off, or a reset or failure that the target keeps nothing of."""
+        if stop.kind in (StopKind.RESET, StopKind.CRASH):
+            return stop.thread.pid not in {process.pid for process in self.target.processes()}
+        return stop.kind is StopKind.POWEROFF
 
 
 class Session:
@@ -168,9 +174,9 @@ class Session:
         """Report the end of :attr:`run` to the debugger."""
         run, self.run = self.run, None
         self.shared.last_stop = stop
-        if stop.kind is StopKind.POWEROFF:
+        if self.shared.ended(stop):
             self.shared.gone.add(stop.thread.pid)
-        if stop.kind is StopKind.POWEROFF or stop.thread not in self._threads:
+        if stop.thread.pid in self.shared.gone or stop.thread not in self._threads:
             self.refresh()
         if run is not None and (again := self._silently(stop, run)) is not None:
             self.run = again
@@ -289,8 +295,9 @@ class Session:
 
     def stop_answer(self, stop: Stop) -> bytes:
         """Return the stop reply for ``stop``."""
-        if stop.kind is StopKind.POWEROFF:
-            return exited_reply(stop.code, stop.thread.pid, self.multiprocess)
+        if stop.thread.pid in self.shared.gone:
+            code = stop.code if stop.kind is StopKind.POWEROFF else FAILED
+            return exited_reply(code, stop.thread.pid, self.multiprocess)
         return stop_reply(
             stop,
             self.write_id(stop.thread),
@@ -319,7 +326,7 @@ class Session:
 
     def _silently(self, stop: Stop, run: Run) -> Run | None:
         """Return how to go on after a stop that is not the debugger's business, or None if it is."""
-        if stop.kind is StopKind.POWEROFF and stop.thread.pid in self.detached and self._threads:
+        if stop.thread.pid in self.shared.gone and stop.thread.pid in self.detached and self._threads:
             return Run(tuple(action for action in run.actions if action.thread.pid != stop.thread.pid), brief=False)
         try:
             if not reported(stop, self.breakpoints, self.target, self.shared.description, self.say):

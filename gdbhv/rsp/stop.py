@@ -17,6 +17,9 @@ ENTRY_NUMBER = 0x200
 
 SIGINT, SIGTRAP, SIGABRT, SIGWINCH = 2, 5, 6, 28  # as GDB numbers them
 
+FAILED = 1
+"""The exit code, to GDB, of a VM that did not end by switching itself off."""
+
 _SIGNALS = {StopKind.INTERRUPT: SIGINT, StopKind.CRASH: SIGABRT}
 
 # Named by GDB number, at these bytes of read_core()'s answer.

@@ -30,6 +30,7 @@ PROGRAM = (
     0x14000000,  # 14 spin: b .
     0xD4000022,  # 18 off: hvc #1         (powers the VM off)
     0xD4000042,  # 1c      hvc #2         (the host side fails)
+    0xD4000062,  # 20      hvc #3         (asks for a reset, and the VM is gone)
 )
 
 ROWS: list[dict[str, Any]] = [
@@ -75,8 +76,8 @@ class FakeTarget:
             struct.pack_into(f"<{len(PROGRAM)}I", memory, ENTRY - RAM, *PROGRAM)
         self.breakpoints: set[tuple[int, int, int, int]] = set()
         self.catches: dict[int, CatchEvents] = {}
+        self.off: dict[ThreadId, Vcpu] = {}
         self.insns = 0
-        self.kept: str | None = None
         self._interrupted = threading.Event()
 
     def processes(self) -> Sequence[Process]:
@@ -214,6 +215,10 @@ class FakeTarget:
             for thread in [t for t in self.vcpus if t.pid == ident.pid]:
                 del self.vcpus[thread]
             return Stop(StopKind.POWEROFF, ident, code=0, text=f"vm{ident.pid} powered off")
+        if imm == 3:
+            for thread in [t for t in self.vcpus if t.pid == ident.pid]:
+                self.off[thread] = self.vcpus.pop(thread)
+            return Stop(StopKind.RESET, ident, text=f"vm{ident.pid} asks for a reset")
         if imm == 2:
             raise ZeroDivisionError("a handler divides by zero")
         vcpu.pc += 4

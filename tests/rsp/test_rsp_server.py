@@ -184,6 +184,15 @@ def test_the_server_ends_when_the_last_vm_is_off_and_the_debugger_gone():
         assert server.end.kind is StopKind.POWEROFF
 
 
+def test_a_reset_ends_the_server_with_its_stop():
+    with serving(FakeTarget(vms=1), held=False) as server:
+        wire = Wire.connect(server).hello()
+        set_pc(wire, ENTRY + 0x20)
+        assert wire.ask(b"D") == b"OK"
+        assert server.ended.wait(10)
+        assert server.end.kind is StopKind.RESET
+
+
 def test_kill_ends_the_server():
     with serving() as server:
         Wire.connect(server).hello().send(b"k")
