@@ -8,8 +8,8 @@ use crate::shared::Shared;
 helper_rows! {
     Fp AESE   "0100111000101000010010nnnnnddddd" AES aese;
     Fp AESD   "0100111000101000010110nnnnnddddd" AES aesd;
-    Fp AESMC  "0100111000101000011010nnnnnddddd" AES |c, _, i| mix(c, i, [2, 3, 1, 1]);
-    Fp AESIMC "0100111000101000011110nnnnnddddd" AES |c, _, i| mix(c, i, [14, 11, 13, 9]);
+    Fp AESMC  "0100111000101000011010nnnnnddddd" AES |c, _, i| { c.v[rd(i)] = mix(c.v[rn(i)]); DONE };
+    Fp AESIMC "0100111000101000011110nnnnnddddd" AES |c, _, i| { c.v[rd(i)] = unmix(c.v[rn(i)]); DONE };
 }
 
 /// The product in GF(2^8) modulo x^8 + x^4 + x^3 + x + 1.
@@ -66,14 +66,24 @@ fn aesd(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
     c.v[rd(i)] = u128::from_le_bytes(r);
     DONE
 }
-/// Multiply each column by the circulant matrix that begins with `row`.
-fn mix(c: &mut Cpu, i: u32, row: [u8; 4]) -> Done {
-    let s = c.v[rn(i)].to_le_bytes();
-    let r = std::array::from_fn(|k| {
-        (0..4).fold(0, |sum, j| sum ^ times(s[k / 4 * 4 + (k + j) % 4], row[j]))
-    });
-    c.v[rd(i)] = u128::from_le_bytes(r);
-    DONE
+/// Twice each byte, in GF(2^8).
+fn double(s: u128) -> u128 {
+    let ones = u128::MAX / 0xff; // 1 in each byte
+    (s & (ones * 0x7f)) << 1 ^ (s >> 7 & ones) * 0x1b
+}
+/// Byte k + `by` of each column, in place of byte k.
+fn turn(s: u128, by: u32) -> u128 {
+    let low = u128::MAX / 0xffff_ffff * (0xffff_ffff >> (8 * by));
+    s >> (8 * by) & low | s << (32 - 8 * by) & !low
+}
+/// MixColumns: bytes k to k+3 times 2, 3, 1, 1.
+fn mix(s: u128) -> u128 {
+    let d = double(s);
+    d ^ turn(d ^ s, 1) ^ turn(s, 2) ^ turn(s, 3)
+}
+/// InvMixColumns: times 14, 11, 13, 9, which is times 5, 0, 4, 0 and then MixColumns.
+fn unmix(s: u128) -> u128 {
+    mix(s ^ double(double(s ^ turn(s, 2))))
 }
 
 #[cfg(test)]
@@ -86,5 +96,19 @@ mod tests {
         assert_eq!(SBOX[0x53], 0xed);
         assert_eq!(INVERSE_SBOX[0xed], 0x53);
         assert_eq!(times(0x57, 0x83), 0xc1);
+    }
+
+    #[test]
+    fn columns_are_mixed_by_their_matrices() {
+        let s = 0xdb13_5345_f20a_225c_0101_0101_c6c6_c6d4u128.swap_bytes();
+        let by = |row: [u8; 4]| {
+            let s = s.to_le_bytes();
+            u128::from_le_bytes(std::array::from_fn(|k| {
+                (0..4).fold(0, |r, j| r ^ times(s[k / 4 * 4 + (k + j) % 4], row[j]))
+            }))
+        };
+        assert_eq!(mix(s), by([2, 3, 1, 1]));
+        assert_eq!(unmix(s), by([14, 11, 13, 9]));
+        assert_eq!(mix(s).to_le_bytes()[..4], [0x8e, 0x4d, 0xa1, 0xbc]);
     }
 }

@@ -140,7 +140,10 @@ pub fn dmulh(a: i128, b: i128, e: u32, round: bool) -> i128 {
 
 /// `PolynomialMult`: the product over GF(2).
 pub fn polynomial(a: u64, b: u64) -> u128 {
-    (0..64)
-        .filter(|k| b >> k & 1 != 0)
-        .fold(0, |r, k| r ^ (a as u128) << k)
+    let (mut rest, mut r) = (b, 0);
+    while rest != 0 {
+        r ^= (a as u128) << rest.trailing_zeros();
+        rest &= rest - 1;
+    }
+    r
 }
