@@ -5,8 +5,8 @@ use crate::dev::regs;
 
 /// GICD_CTLR: ARE and DS, fixed.
 const CTLR_FIXED: u32 = 1 << 4 | 1 << 6;
-/// GICD_CTLR: EnableGrp0, EnableGrp1, E1NWF.
-const CTLR_MASK: u32 = 1 | 1 << 1 | 1 << 7;
+/// GICD_CTLR: EnableGrp0, EnableGrp1. (E1NWF is about 1 of N routing, which TYPER.No1N denies.)
+const CTLR_MASK: u32 = 1 | 1 << 1;
 /// GICD_TYPER: 256 INTIDs (ITLinesNumber = 7), 16 ID bits, A3V, No1N. No LPIs, no message-based SPIs, no extended range.
 const TYPER: u32 = 0x0378_0007;
 
