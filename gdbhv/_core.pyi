@@ -160,6 +160,12 @@ class Machine:
     def read_core(self, cpu: int) -> bytes:
         """x0-x30, sp, pc and cpsr: 268 bytes, little endian (GDB's `g` order)."""
 
+    def x(self, cpu: int, n: int) -> int:
+        """General-purpose register ``n``; 31 is zero."""
+
+    def set_x(self, cpu: int, n: int, value: int) -> None:
+        """Set general-purpose register ``n``; 31 is none."""
+
     def mrs(self, cpu: int, register: int | str) -> int:
         """Read a system register as MRS executed at EL2 does, with its side effects (ICC_IAR1_EL1 acknowledges)."""
 
@@ -267,6 +273,13 @@ class Machine:
         self, address: int, length: int, *, read: bool = False, write: bool = True, vmid: int | None = None
     ) -> None:
         """Remove it. Idempotent."""
+
+    def held(self, cpu: int) -> tuple[int, bool] | None:
+        """The stop at a breakpoint or watchpoint that a CPU has not moved from: its address, and whether a watchpoint
+        caused it."""
+
+    def hold(self, cpu: int, held: tuple[int, bool] | None) -> None:
+        """Hosted: what :meth:`held` told of the vCPU that the CPU is about to execute; None: there is no such stop."""
 
     def exit_record(self, cpu: int) -> ExitRecord | None:
         """The last exit of a CPU."""

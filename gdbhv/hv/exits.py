@@ -1,8 +1,8 @@
 """What the hypervisor does at each class of exit: one small handler a class, as ``arch/arm64/kvm/handle_exit.c`` has them.
 
-A handler gets the vCPU and the exit's record; the guest's PC is still at the instruction (behind it for HVC and
-SVC). Replace or
-add one with ``host.handlers["wfx"] = my_handler``; the name is the class's, or ``class.sub`` for one sub-reason.
+A handler gets the vCPU and the exit's record; the guest's PC is still at the instruction (behind it for HVC and SVC).
+Replace or add one with ``host.handlers["wfx"] = my_handler``; the name is the class's, or the record's up to a colon for
+one sub-reason: ``wfx.wfe``, ``sysreg.read``.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from gdbhv.hv import hypercall, sysregs
 
 if TYPE_CHECKING:
     from gdbhv._core import ExitRecord
+    from gdbhv.hv.mmio import MmioDevice
     from gdbhv.hv.vcpu import Vcpu
 
 Handler = Callable[["Vcpu", "ExitRecord"], None]
@@ -68,30 +69,48 @@ def sysreg(vcpu: Vcpu, record: ExitRecord) -> None:
     sysregs.emulate(vcpu, record)
 
 
+def walk_level(vcpu: Vcpu, record: ExitRecord) -> int | None:
+    """The level of the stage 1 descriptor whose fetch faulted in stage 2 (ISS.S1PTW); None for the access itself."""
+    if not record["esr"] >> 7 & 1:
+        return None
+    assert vcpu.cpu is not None
+    walk = vcpu.machine.translate(vcpu.cpu, record["far"] or 0, el=1)
+    levels = [s["for_s1"] for s in walk["steps"] if s["stage"] == 2 and s["for_s1"] is not None]
+    return levels[-1] if levels else None
+
+
 @handler("dabt")
 def data_abort(vcpu: Vcpu, record: ExitRecord) -> None:
     """Memory that is not mapped yet, an emulated device, or nothing at all."""
-    esr = record["esr"]
-    ipa = record["ipa"]
-    if ipa is None or esr & 0x3F == 0x10:  # a synchronous external abort
-        vcpu.inject_abort(record["far"] or 0, fetch=False, write=bool(esr & 0x40))
-        return
-    if esr & 0x3C == 0x04 and vcpu.vm.map_touched(ipa):
-        return  # and the guest makes the access again
-    found = vcpu.vm.device(ipa)
-    if found is None or not esr >> 24 & 1:
-        # An IPA that is neither memory nor a device, or an access to a device that the syndrome does not describe (ISV = 0).
-        vcpu.inject_abort(record["far"] or 0, fetch=False, write=bool(esr & 0x40))
-        return
-    device, offset = found
+    esr, ipa = record["esr"], record["ipa"]
+    if ipa is not None:
+        if esr & 0x3C == 0x04 and vcpu.vm.map_touched(ipa):
+            return  # and the guest makes the access again
+        found = vcpu.vm.device(ipa)
+        if found is not None and esr >> 24 & 1:
+            device, offset = found
+            mmio(vcpu, esr, device, offset)
+            return
+        if esr & 0x180 == 0x100:  # CM: maintenance of caches that are not there
+            vcpu.skip()
+            return
+    # An IPA that is neither memory nor a device, memory that must not be written, or an access to a device that the syndrome
+    # does not describe (ISV = 0).
+    level = walk_level(vcpu, record)
+    vcpu.inject_abort(record["far"] or 0, fetch=False, write=bool(esr & 0x40), walk=level)
+
+
+def mmio(vcpu: Vcpu, esr: int, device: MmioDevice, offset: int) -> None:
+    """Make the access that the syndrome describes (Arm ARM D24.2.40, ISS of a data abort) on an emulated device."""
     size = 1 << (esr >> 22 & 3)
     rt = esr >> 16 & 31
+    ones = (1 << 8 * size) - 1
     if esr & 0x40:
-        device.write(offset, size, vcpu.x(rt) & ((1 << 8 * size) - 1))
+        device.write(offset, size, vcpu.x(rt) & ones)
     else:
-        value = device.read(offset, size) & ((1 << 8 * size) - 1)
+        value = device.read(offset, size) & ones
         if esr >> 21 & 1 and value >> (8 * size - 1):  # SSE: sign-extend to the register that SF names
-            value |= ((1 << (64 if esr >> 15 & 1 else 32)) - 1) & ~((1 << 8 * size) - 1)
+            value |= ((1 << (64 if esr >> 15 & 1 else 32)) - 1) & ~ones
         vcpu.set_x(rt, value)
     vcpu.skip()
 
@@ -101,7 +120,7 @@ def instruction_abort(vcpu: Vcpu, record: ExitRecord) -> None:
     """Code that is not mapped yet, or a jump to where no memory is."""
     ipa = record["ipa"]
     if ipa is None or record["esr"] & 0x3C != 0x04 or not vcpu.vm.map_touched(ipa):
-        vcpu.inject_abort(record["far"] or 0, fetch=True)
+        vcpu.inject_abort(record["far"] or 0, fetch=True, walk=walk_level(vcpu, record))
 
 
 @handler("irq")

@@ -19,13 +19,14 @@ from gdbhv.hv import exits
 from gdbhv.hv.sched import KICK_SGI, Scheduler
 from gdbhv.hv.stage2 import PAGE
 from gdbhv.hv.vcpu import Vcpu
-from gdbhv.hv.vgic import GICD_BASE, GICR_BASE, GICR_STRIDE
+from gdbhv.hv.vgic_mmio import GICD_BASE, GICR_BASE, GICR_STRIDE
 from gdbhv.hv.vm import Vm
 from gdbhv.tables import encode, register
 
 if TYPE_CHECKING:
     from gdbhv._core import ExitRecord
 
+MAX_VCPUS = 16  # affinity 0 of one cluster
 PPI_VTIMER, PPI_HTIMER, PPI_MAINTENANCE = 27, 26, 25
 
 # What KVM sets for a guest (nVHE; Arm ARM D24.2.49 HCR_EL2).
@@ -60,11 +61,12 @@ class Host:
         base, size = self.machine.ram
         self._free, self._own_end, self._end = base, base + self.OWN_MEMORY, base + size
         self._guests = self._own_end
+        self.has_ssbs = bool(self.machine.read_register(0, "ID_AA64PFR1_EL1") >> 4 & 15)
         self.has_pan = bool(self.machine.read_register(0, "ID_AA64MMFR1_EL1") >> 20 & 15)
         self.handlers: dict[str, exits.Handler] = dict(exits.HANDLERS)
         self.vms: list[Vm] = []
         self.scheduler = Scheduler(self)
-        self.handling: int | None = None  # the CPU whose exit is being handled
+        self.handling: int | None = None  # the CPU whose exit is to be handled, or is being handled
         self.on_exit: list[Callable[[Vcpu, ExitRecord], None]] = []
         self._cptr = trap_bits("CPTR_EL2") | 0x33FF & ~0x400  # RES1 bits of E2H = 0
         self._fp_trap = encode("CPTR_EL2", TFP=1)
@@ -100,8 +102,8 @@ class Host:
 
     def allocate(self, size: int, align: int | None = None) -> int:
         """Return the physical address of ``size`` zeroed bytes, aligned to ``align`` (default: to the size).
-        Tables and whatever is
-        smaller than a guest's memory come from the hypervisor's own part of RAM.
+
+        Tables and whatever is smaller than a guest's memory come from the hypervisor's own part of RAM.
 
         :raises gdbhv.errors.GdbhvError: the machine has no memory left.
         """
@@ -118,8 +120,15 @@ class Host:
         return start
 
     def create_vm(self, name: str | None = None, *, vcpus: int = 1) -> Vm:
-        """Make a VM with ``vcpus`` vCPUs and no memory yet."""
+        """Make a VM with ``vcpus`` vCPUs and no memory yet.
+
+        :raises gdbhv.errors.GdbhvError: more vCPUs than the interrupt controller's map has room for, or no VMID is left.
+        """
         vmid = len(self.vms) + 1
+        if vmid > 255:
+            raise GdbhvError("no VMID is left: VMIDs have 8 bits, and 0 is the host's")
+        if not 1 <= vcpus <= MAX_VCPUS:
+            raise GdbhvError(f"{vcpus} vCPUs: a VM has 1 to {MAX_VCPUS}")
         vm = Vm(self, vmid, name or f"vm{vmid}", vcpus)
         self.vms.append(vm)
         for v in vm.vcpus:
@@ -136,13 +145,8 @@ class Host:
     def enable_fp(self, vcpu: Vcpu) -> None:
         """Stop trapping FP and SIMD for the vCPU on its CPU."""
         assert vcpu.cpu is not None
+        vcpu.load_fp()
         self.machine.msr(vcpu.cpu, "CPTR_EL2", self._cptr)
-
-    def interrupt_for(self, vcpu: Vcpu) -> bool:
-        """Whether a vCPU has an interrupt to wake up for."""
-        if vcpu.vm.vgic.has_pending(vcpu):
-            return True
-        return vcpu.cpu is not None and self.machine.irq_lines(vcpu.cpu)[2]
 
     # --- physical interrupts
 
@@ -156,31 +160,37 @@ class Host:
         vcpu = self.scheduler.loaded[cpu]
         if intid == PPI_VTIMER and vcpu is not None:
             # The guest's own timer: it stays active in the physical controller until the guest deactivates it (ICH_LR.HW).
-            vcpu.vm.vgic.pend(vcpu, intid, physical=intid)
+            vcpu.vm.vgic.timer_fired(vcpu)
             return
         if intid == PPI_HTIMER:
-            m.msr(cpu, "CNTHP_CTL_EL2", 0)
-            self.scheduler.slice_ended(cpu)
+            self.scheduler.timer_fired(cpu)
         m.msr(cpu, "ICC_DIR_EL1", intid)
 
     # --- running
 
-    def handle_exit(self, cpu: int) -> None:
-        """Handle the exit of ``cpu`` and schedule it again."""
-        vcpu = self.scheduler.loaded[cpu]
-        assert vcpu is not None
+    def exited(self, cpu: int) -> tuple[Vcpu, ExitRecord]:
+        """``cpu`` has left its guest by an exit: note it. :meth:`handle_exit` must follow."""
         record = self.machine.exit_record(cpu)
         assert record is not None
         self.handling = cpu
-        self.scheduler.in_guest[cpu] = False
+        vcpu = self.scheduler.left(cpu)
         vcpu.exits += 1
-        vcpu.vm.vgic.sync(vcpu)
-        for observer in self.on_exit:
-            observer(vcpu, record)
-        name = record["name"]
-        handler = self.handlers.get(name.partition(":")[0]) or self.handlers.get(record["class"], exits.undefined)
-        handler(vcpu, record)
-        self.handling = None
+        vcpu.last_exit = record
+        return vcpu, record
+
+    def handle_exit(self, vcpu: Vcpu, record: ExitRecord) -> None:
+        """Handle an exit that :meth:`exited` has noted, and schedule the CPU again."""
+        cpu = vcpu.cpu
+        assert cpu is not None
+        try:
+            for observer in self.on_exit:
+                observer(vcpu, record)
+            handlers = self.handlers
+            name = record["name"].partition(":")[0]
+            handler = handlers.get(name) or handlers.get(record["class"], exits.undefined)
+            handler(vcpu, record)
+        finally:
+            self.handling = None
         self.scheduler.schedule(cpu)
 
     def wake(self, cpu: int) -> None:

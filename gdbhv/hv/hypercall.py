@@ -108,6 +108,7 @@ def system_off(vcpu: Vcpu) -> int | None:
 
 
 @call("SYSTEM_RESET", 0x84000009)
+@call("SYSTEM_RESET2", 0x84000012, 0xC4000012)
 def system_reset(vcpu: Vcpu) -> int | None:
     """The VM asks to begin again; the host decides."""
     vcpu.vm.stop("reset")

@@ -15,6 +15,8 @@ ENABLE, IMASK, ISTATUS = 1, 2, 4
 class PhysicalTimer:
     """CNTP_CTL_EL0, CNTP_CVAL_EL0 and CNTP_TVAL_EL0 of one vCPU; the hypervisor's timer tells when it fires."""
 
+    PPI = PPI
+
     def __init__(self, vcpu: Vcpu) -> None:
         self._vcpu = vcpu
         self._control = 0
@@ -43,16 +45,21 @@ class PhysicalTimer:
             self._control = value & (ENABLE | IMASK)
         self.check(self._vcpu)
 
+    @property
+    def enabled(self) -> bool:
+        """Whether it is on and not masked."""
+        return self._control & 3 == ENABLE
+
     def deadline(self) -> int | None:
         """When it fires, in nanoseconds; None if it is off, masked, or has fired."""
-        if self._control & 3 != ENABLE or self._count() >= self._compare:
+        if not self.enabled or self._count() >= self._compare:
             return None
         return self._compare * TICK
 
     def check(self, vcpu: Vcpu) -> None:
         """Set the level of its interrupt."""
         irq = vcpu.vm.vgic.irq(PPI, vcpu)
-        level = self._control & 3 == ENABLE and self._count() >= self._compare
+        level = self.enabled and self._count() >= self._compare
         if irq.level != level:
             irq.level = level
             vcpu.vm.vgic.changed(irq)

@@ -1,8 +1,7 @@
 """Which vCPU runs on which CPU: each has a home CPU, and the ready ones of a CPU take turns of :data:`SLICE` nanoseconds.
 
-A CPU with nothing to run is idle until a physical interrupt is pending. The hypervisor's own timer (CNTHP_EL2, PPI
-26) ends slices and
-wakes vCPUs whose virtual timer fires while they are off their CPU.
+A CPU with nothing to run is idle until a physical interrupt is pending. The hypervisor's own timer (CNTHP_EL2, PPI 26) ends
+slices, wakes vCPUs whose virtual timer fires while they are off their CPU, and drives the emulated physical timers.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from gdbhv.hv.vcpu import Vcpu, VcpuState
 
 if TYPE_CHECKING:
     from gdbhv.hv.host import Host
+    from gdbhv.hv.vm import Vm
 
 SLICE = 4_000_000
 TICK = 16  # nanoseconds of one count at CNTFRQ_EL0 = 62.5 MHz
@@ -26,10 +26,12 @@ class Scheduler:
     def __init__(self, host: Host) -> None:
         self.host = host
         self.machine = host.machine
-        self.queues: list[list[Vcpu]] = [[] for _ in range(self.machine.cpus)]
-        self.loaded: list[Vcpu | None] = [None] * self.machine.cpus
-        self.in_guest = [False] * self.machine.cpus
-        self._timer_on = [False] * self.machine.cpus
+        cpus = self.machine.cpus
+        self.queues: list[list[Vcpu]] = [[] for _ in range(cpus)]  # by CPU, whose turn it is first
+        self.loaded: list[Vcpu | None] = [None] * cpus
+        self.in_guest = [False] * cpus
+        self._slice_end = [0] * cpus
+        self._alarm: list[int | None] = [None] * cpus  # what CNTHP is set to, in nanoseconds
         self._allowed: set[Vcpu] | None = None  # None: all
 
     def add(self, vcpu: Vcpu) -> None:
@@ -38,16 +40,17 @@ class Scheduler:
         self.queues[vcpu.home].append(vcpu)
 
     def start(self, vcpu: Vcpu, entry: int, x0: int) -> None:
-        """Start a vCPU that is off."""
+        """Start a vCPU that is off, wherever its old context is."""
         if vcpu.cpu is not None:
             self._unload(vcpu.cpu)
         vcpu.reset(entry, x0)
+        vcpu.vm.vgic.reset(vcpu)
         vcpu.state = VcpuState.READY
-        self._wake_home(vcpu)
+        self._notice(vcpu.home)
 
     def wait(self, vcpu: Vcpu) -> None:
         """WFI: wait, unless an interrupt is there already."""
-        if not self.host.interrupt_for(vcpu):
+        if not vcpu.vm.vgic.has_pending(vcpu):
             vcpu.state = VcpuState.WAITING
 
     def give_way(self, vcpu: Vcpu) -> None:
@@ -58,35 +61,60 @@ class Scheduler:
         self.machine.end_turn()
 
     def kick(self, vcpu: Vcpu) -> None:
-        """An interrupt is pending for ``vcpu``: wake it, or make it leave its guest so that it is seen."""
+        """An interrupt is pending for ``vcpu``: wake it, or make it leave its guest so that it gets it."""
         if vcpu.state is VcpuState.WAITING:
-            vcpu.state = VcpuState.READY
-            self._wake_home(vcpu)
+            if vcpu.vm.vgic.has_pending(vcpu):
+                vcpu.state = VcpuState.READY
+                self._notice(vcpu.home)
         elif vcpu.state is VcpuState.READY and vcpu.cpu is not None and self.in_guest[vcpu.cpu]:
-            self.machine.msr(vcpu.cpu, "ICC_SGI1R_EL1", KICK_SGI << 24 | vcpu.cpu >> 4 << 44 | 1 << (vcpu.cpu & 15))
+            self._interrupt(vcpu.cpu)
 
-    def _wake_home(self, vcpu: Vcpu) -> None:
-        if not self.in_guest[vcpu.home] and vcpu.home != self.host.handling:
-            self.schedule(vcpu.home)
+    def _notice(self, cpu: int) -> None:
+        """One more vCPU of ``cpu`` is ready: the CPU looks at its queue again."""
+        if self.in_guest[cpu]:
+            self._interrupt(cpu)
+        elif cpu != self.host.handling:
+            self.schedule(cpu)
+
+    def _interrupt(self, cpu: int) -> None:
+        self.machine.msr(cpu, "ICC_SGI1R_EL1", KICK_SGI << 24 | cpu >> 4 << 44 | 1 << (cpu & 15))
 
     def schedule(self, cpu: int) -> None:
         """Enter the next ready vCPU on ``cpu``, or let it idle. The CPU is out of its guest."""
-        queue = self.queues[cpu]
-        ready = [v for v in queue if v.state is VcpuState.READY and self._may(v)]
+        current = self.loaded[cpu]
+        if current is not None and current.state is VcpuState.OFF:
+            self._unload(cpu)
+            current = None
+        ready = [v for v in self.queues[cpu] if v.state is VcpuState.READY and self._may(v)]
         if not ready:
-            self.in_guest[cpu] = False
             self._set_timer(cpu, contended=False)
             self.machine.set_power(cpu, "idle")
             return
         vcpu = ready[0]
-        if self.loaded[cpu] is not vcpu:
+        if current is not vcpu:
             self._unload(cpu)
             self.host.load(vcpu, cpu)
             self.loaded[cpu] = vcpu
+            self._slice_end[cpu] = self.machine.now + SLICE
         self._set_timer(cpu, contended=len(ready) > 1)
         vcpu.vm.vgic.flush(vcpu)
+        if vcpu.held is not None:
+            self.machine.hold(cpu, vcpu.held)
         self.in_guest[cpu] = True
         self.machine.eret(cpu)
+
+    def left(self, cpu: int) -> Vcpu:
+        """``cpu`` has left its guest, by an exit or for the debugger: take back what the hardware has of the vCPU."""
+        vcpu = self.loaded[cpu]
+        assert vcpu is not None
+        self.in_guest[cpu] = False
+        if vcpu.held is not None:
+            # Where the debugger stopped it: to be gone on from, unless it has moved. (An instruction that exits has not.)
+            pc = vcpu.held[0]
+            vcpu.held = vcpu.held if self.machine.held(cpu) is not None or vcpu.pc == pc else None
+            self.machine.hold(cpu, None)
+        vcpu.vm.vgic.sync(vcpu)
+        return vcpu
 
     # --- a debugger that lets only some vCPUs run
 
@@ -102,17 +130,22 @@ class Scheduler:
                 self.leave(vcpu.home)
 
     def leave(self, cpu: int) -> None:
-        """Take ``cpu`` out of its guest without an exit, for a debugger: ELR_EL2 and SPSR_EL2 are as after one."""
-        vcpu = self.loaded[cpu]
-        if vcpu is None or not self.in_guest[cpu]:
+        """Take ``cpu`` out of its guest without an exit: what an exit would have in ELR_EL2 and SPSR_EL2 is there."""
+        if not self.in_guest[cpu]:
             return
         m = self.machine
         pc, pstate = m.read_register(cpu, "pc"), m.read_register(cpu, "cpsr")
         m.write_register(cpu, "cpsr", EL2H_MASKED)
         m.msr(cpu, "ELR_EL2", pc)
         m.msr(cpu, "SPSR_EL2", pstate)
-        self.in_guest[cpu] = False
-        vcpu.vm.vgic.sync(vcpu)
+        self.left(cpu)
+
+    def retire(self, vm: Vm) -> None:
+        """CPUs that execute a VM that has ended go on to something else."""
+        for cpu, vcpu in enumerate(self.loaded):
+            if vcpu is not None and vcpu.vm is vm and cpu != self.host.handling:
+                self.leave(cpu)
+                self.schedule(cpu)
 
     def mask(self) -> int:
         """The CPUs that may execute: those whose guest is allowed, and those that are out of a guest."""
@@ -125,17 +158,24 @@ class Scheduler:
     def resume(self) -> None:
         """CPUs that are out of their guests look again for something to run."""
         for cpu in range(len(self.queues)):
-            if not self.in_guest[cpu]:
+            if not self.in_guest[cpu] and cpu != self.host.handling:
                 self.schedule(cpu)
 
-    def slice_ended(self, cpu: int) -> None:
-        """The hypervisor's timer fired on ``cpu``: the next one, and whoever's timer has fired meanwhile."""
-        queue = self.queues[cpu]
-        queue.append(queue.pop(0))
-        for v in queue:
-            deadline = self._deadline(v) if v.cpu is None else None
-            if v.state is VcpuState.WAITING and deadline is not None and deadline <= self.machine.now:
-                v.state = VcpuState.READY
+    # --- time
+
+    def timer_fired(self, cpu: int) -> None:
+        """The hypervisor's timer on ``cpu``: the slice is over, or a guest's timer has fired meanwhile."""
+        self._alarm[cpu] = None
+        self.machine.msr(cpu, "CNTHP_CTL_EL2", 0)
+        now, current = self.machine.now, self.loaded[cpu]
+        if current is not None and now >= self._slice_end[cpu]:
+            self.queues[cpu].remove(current)
+            self.queues[cpu].append(current)
+            self._slice_end[cpu] = now + SLICE
+        for v in self.queues[cpu]:
+            deadline = self._deadline(v)
+            if deadline is not None and deadline <= now:
+                v.vm.vgic.timer_fired(v)
             v.ptimer.check(v)
 
     def _unload(self, cpu: int) -> None:
@@ -146,22 +186,26 @@ class Scheduler:
             self.loaded[cpu] = None
 
     def _deadline(self, vcpu: Vcpu) -> int | None:
-        """When the virtual timer of a vCPU that is off its CPU fires, in nanoseconds."""
-        if vcpu.sys["CNTV_CTL_EL0"] & 3 != 1:
+        """When the virtual timer of a waiting vCPU off its CPU fires, in nanoseconds; None: it has, or never will."""
+        if vcpu.state is not VcpuState.WAITING or vcpu.cpu is not None or vcpu.sys["CNTV_CTL_EL0"] & 3 != 1:
             return None
-        return (vcpu.sys["CNTV_CVAL_EL0"] + vcpu.vm.cntvoff) * TICK
+        if vcpu.vm.vgic.irq(27, vcpu).level:
+            return None
+        count = vcpu.sys["CNTV_CVAL_EL0"] + vcpu.vm.cntvoff
+        return None if count >> 64 else count * TICK
 
     def _set_timer(self, cpu: int, *, contended: bool) -> None:
         """Program CNTHP: the end of the slice, emulated timers, timers of waiting vCPUs that are off the CPU."""
-        due = [t for v in self.queues[cpu] if (t := v.ptimer.deadline()) is not None]
-        if len(self.queues[cpu]) > 1:
-            times = [self._deadline(v) for v in self.queues[cpu] if v.state is VcpuState.WAITING and v.cpu is None]
-            due += [t for t in times if t is not None]
-        if contended:
-            due.append(self.machine.now + SLICE)
-        if not due and not self._timer_on[cpu]:
+        due = [self._slice_end[cpu]] if contended else []
+        for v in self.queues[cpu]:
+            if v.ptimer.enabled and (t := v.ptimer.deadline()) is not None:
+                due.append(t)
+            if v.cpu is None and (t := self._deadline(v)) is not None:
+                due.append(t)
+        alarm = min(due) if due else None
+        if alarm == self._alarm[cpu]:
             return
-        self._timer_on[cpu] = bool(due)
-        if due:
-            self.machine.msr(cpu, "CNTHP_CVAL_EL2", min(due) // TICK + 1)
-        self.machine.msr(cpu, "CNTHP_CTL_EL2", 1 if due else 0)
+        self._alarm[cpu] = alarm
+        if alarm is not None:
+            self.machine.msr(cpu, "CNTHP_CVAL_EL2", -(-alarm // TICK))
+        self.machine.msr(cpu, "CNTHP_CTL_EL2", int(alarm is not None))

@@ -58,6 +58,11 @@ def send_sgi(vcpu: Vcpu, name: str, value: int) -> None:
     vcpu.vm.vgic.send_sgi(vcpu, value)
 
 
+def deactivate(vcpu: Vcpu, name: str, value: int) -> None:
+    """ICC_DIR_EL1: trapped only while active interrupts are outside the list registers."""
+    vcpu.vm.vgic.deactivate(vcpu, value & 0xFFFFFF)
+
+
 def read_timer(vcpu: Vcpu, name: str) -> int:
     """The emulated EL1 physical timer."""
     return vcpu.ptimer.read(name)
@@ -80,6 +85,7 @@ TABLE: list[tuple[str, Read | None, Write | None]] = [
     ("CTR_EL0", hardware, None),
     ("ACTLR_EL1", zero, ignore),
     ("ICC_SGI1R_EL1", None, send_sgi),
+    ("ICC_DIR_EL1", None, deactivate),
     ("ICC_ASGI1R_EL1", None, ignore),
     ("ICC_SGI0R_EL1", None, ignore),
     ("ICC_SRE_EL1", hardware, ignore),

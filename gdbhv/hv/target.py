@@ -14,14 +14,17 @@ from gdbhv.console import Console
 from gdbhv.errors import GdbhvError, MemoryError_, RegisterError
 from gdbhv.hv.host import Host
 from gdbhv.hv.mmio import Pl011
-from gdbhv.hv.vcpu import Vcpu, VcpuState
+from gdbhv.hv.vcpu import Vcpu, VcpuState, context_encodings
 from gdbhv.hv.vm import Vm
 from gdbhv.machine import FOREVER, Catcher, catch_syscalls, nothing_to_come, wanted
+from gdbhv.tables import encoding
 from gdbhv.target import Action, CatchEvents, Process, Space, Stop, StopKind, Thread, ThreadId
 
 if TYPE_CHECKING:
     from gdbhv._core import ExitRecord
 
+LIST_REGISTERS = [f"ICH_LR{n}_EL2" for n in range(4)]
+GUEST_MODES = (0b0000, 0b0100, 0b0101)  # PSTATE.M: EL0t, EL1t, EL1h
 LUMP = 64  # steps of one vCPU, after which the others get as many instructions
 
 
@@ -42,8 +45,7 @@ class HostTarget:
         self._end: int | None = None  # of a run: instructions of the whole machine since it was made
         if self.console is not None:
             self.console.on_input = self._interrupter.set
-        self._pending: int | None = None  # a CPU whose exit was reported and not handled yet
-        self._entering: tuple[Vcpu, ExitRecord] | None = None
+        self._pending: tuple[Vcpu, ExitRecord] | None = None  # an exit that was reported and is not handled yet
 
     # --- who is there
 
@@ -86,7 +88,7 @@ class HostTarget:
 
     def _in_guest(self, v: Vcpu) -> bool:
         """Whether the CPU's own PC and PSTATE are the guest's."""
-        return v.cpu is not None and self.host.scheduler.in_guest[v.cpu] and v.cpu != self._pending
+        return v.cpu is not None and self.host.scheduler.in_guest[v.cpu]
 
     def _pstate(self, v: Vcpu) -> int:
         return self.machine.read_register(v.cpu, "cpsr") if self._in_guest(v) and v.cpu is not None else v.read("SPSR_EL2")
@@ -100,42 +102,48 @@ class HostTarget:
 
     @contextlib.contextmanager
     def loaded(self, v: Vcpu) -> Iterator[int]:
-        """Have ``v`` on a CPU for the body, and everything as before afterwards; yields the CPU."""
+        """Have the EL1 registers, stage 2 and identity of ``v`` on a CPU for the body; yields the CPU.
+
+        For a vCPU that is off its CPU they take the place of those of whichever is there, and make room again afterwards;
+        that one's guest, which does not execute meanwhile, cannot tell. What the body writes is kept for ``v``.
+        """
         if v.cpu is not None:
             yield v.cpu
             return
-        cpu, scheduler = v.home, self.host.scheduler
-        scheduler.leave(cpu)
-        other = scheduler.loaded[cpu]
-        saved = {r: self.machine.read_register(cpu, r) for r in ("pc", "cpsr", "sp")}
-        if other is not None:
-            other.save()
-        v.load(cpu)
+        cpu, m = v.home, self.machine
+        own = context_encodings()
+        other = {**v.identity(), **dict.fromkeys(LIST_REGISTERS, 0)}
+        others = [encoding(name) for name in other]
+        before = m.mrs_many(cpu, others + own)
+        m.msr_many(cpu, others + own, [*other.values(), *v.sys.values()])
         try:
             yield cpu
         finally:
-            v.save()
-            if other is not None:
-                other.load(cpu)
-            for r, value in saved.items():
-                self.machine.write_register(cpu, r, value)
+            v.sys = dict(zip(v.sys, m.mrs_many(cpu, own), strict=True))
+            m.msr_many(cpu, others + own, before)
+
+    def _saved(self, v: Vcpu, register: str | int) -> tuple[Any, Any] | None:
+        """Where a register is while it is not on a CPU: a container and its key."""
+        if not isinstance(register, str):
+            return None
+        number = int(register[1:]) if register[1:].isdigit() else None
+        if register[:1] == "v" and number is not None and number < 32 and not v.fp_live:
+            return v.vregs, number
+        if v.cpu is None:
+            if register[:1] == "x" and number is not None and number < 31:
+                return v.gprs, number
+            if register in v.sys:
+                return v.sys, register
+        return None
 
     def read_register(self, thread: ThreadId, register: str | int) -> int:
         """See :class:`gdbhv.target.Target`."""
         v = self.vcpu(thread)
         if isinstance(register, str):
-            register = register if register.isupper() else register.lower()
-            if register.upper() in v.sys and v.cpu is None:
-                return v.sys[register.upper()]
-            if not self._in_guest(v):
-                register = self._place(v, register)
-                if v.cpu is None:
-                    if register in v.sys:
-                        return v.sys[register]
-                    if register[:1] == "x" and register[1:].isdigit():
-                        return v.gprs[int(register[1:])]
-                    if register[:1] == "v" and register[1:].isdigit():
-                        return v.vregs[int(register[1:])]
+            register = self._named(v, register)
+        saved = self._saved(v, register)
+        if saved is not None:
+            return int(saved[0][saved[1]])
         try:
             with self.loaded(v) as cpu:
                 return self.machine.read_register(cpu, register)
@@ -146,21 +154,27 @@ class HostTarget:
         """See :class:`gdbhv.target.Target`."""
         v = self.vcpu(thread)
         if isinstance(register, str):
-            register = register if register.isupper() else register.lower()
-            if not self._in_guest(v):
-                register = self._place(v, register)
-                if v.cpu is None:
-                    if register in v.sys:
-                        v.sys[register] = value
-                        return
-                    if register[:1] == "x" and register[1:].isdigit():
-                        v.gprs[int(register[1:])] = value
-                        return
+            register = self._named(v, register)
+        if register in ("cpsr", "SPSR_EL2", encoding("SPSR_EL2")) and value & 0x1F not in GUEST_MODES:
+            raise RegisterError(
+                register, f"mode {value & 0x1F:#x} is none that a guest has: EL0t, EL1t and EL1h are 0, 4 and 5"
+            )
+        saved = self._saved(v, register)
         try:
+            if saved is not None and saved[0] is not v.sys:
+                saved[0][saved[1]] = value
+                return
             with self.loaded(v) as cpu:
                 self.machine.write_register(cpu, register, value)
         except KeyError as e:
             raise RegisterError(register, str(e.args[0])) from None
+
+    def _named(self, v: Vcpu, register: str) -> str:
+        """The name that the CPU or the saved context has for a register of the guest."""
+        lower = register.lower()
+        if lower in ("sp", "pc", "cpsr") or (lower[:1] in "xv" and lower[1:].isdigit()):
+            return lower if self._in_guest(v) else self._place(v, lower)
+        return register.upper() if register.upper() in v.sys else register
 
     def read_core(self, thread: ThreadId) -> bytes:
         """See :class:`gdbhv.target.Target`."""
@@ -268,7 +282,7 @@ class HostTarget:
             return self._step(v, stepping, [other for other in moving if other is not v])
         if not moving or max_insns == 0:
             return self._nothing(first)
-        return self._go(FOREVER, first) or Stop(StopKind.BUDGET, first)
+        return self._go(FOREVER, first)
 
     def _nothing(self, thread: ThreadId) -> Stop:
         self._interrupter.clear()
@@ -287,71 +301,72 @@ class HostTarget:
                         self.host.scheduler.resume()
                         return
 
-    def _go(self, until: int, thread: ThreadId, wakes: Vcpu | None = None) -> Stop | None:
-        """Run until a stop; or None at virtual time ``until``, at the run's end, or as soon as ``wakes`` waits no longer."""
-        scheduler = self.host.scheduler
-        if self._pending is not None:
-            stop = self._handle(self._pending)
-            if stop is not None:
-                return stop
-        scheduler.resume()
-        while wakes is None or wakes.state is VcpuState.WAITING:
-            stop_ = self.machine.run(until, scheduler.mask(), self._end)
-            kind, cpu = stop_["kind"], stop_.get("cpu")
-            if kind == "exit":
-                assert cpu is not None
-                v = scheduler.loaded[cpu]
-                record = self.machine.exit_record(cpu)
-                assert v is not None
-                assert record is not None
-                scheduler.in_guest[cpu] = False
-                if self._caught(v, record, entry=False):
-                    self._pending = cpu
-                    return Stop(
-                        StopKind.EXIT, self.thread_of(v), exit=dict(record), text=self.describe(self.thread_of(v), record)
-                    )
-                stop = self._handle(cpu)
-                if stop is not None:
-                    return stop
-            elif kind == "wake":
-                assert cpu is not None
-                self.host.wake(cpu)
-            elif kind == "budget":
-                return None
-            elif kind == "interrupted":
-                self._type()
-                if self._interrupted:
-                    self._interrupted = False
-                    return Stop(StopKind.INTERRUPT, self._current(thread))
-            elif kind == "stuck":
-                if until != FOREVER or self._end is not None:
-                    return None
-                if not nothing_to_come(self.console, lambda: self._interrupted):
-                    self._type()
-                    continue
-                return Stop(
-                    StopKind.CRASH, self._current(thread), text="every vCPU waits or is off, and no interrupt is to come"
-                )
-            else:
-                assert cpu is not None
-                v = scheduler.loaded[cpu]
-                assert v is not None
-                return Stop(StopKind(kind), self.thread_of(v), address=stop_.get("address"))
-        return None
+    def _go(self, until: int, thread: ThreadId) -> Stop:
+        """Run until a stop; it is BUDGET at virtual time ``until`` and at the run's end."""
+        stop = self._settle()
+        while stop is None:
+            stop = self._turn(until, thread)
+        return stop
 
-    def _handle(self, cpu: int) -> Stop | None:
-        """Handle the exit of a CPU; a stop if its VM ended by it, or if the entry after it is wanted."""
-        v = self.host.scheduler.loaded[cpu]
-        record = self.machine.exit_record(cpu)
-        assert v is not None
-        assert record is not None
-        self._pending = None
-        self.host.handle_exit(cpu)
-        thread = self.thread_of(v)
-        if v.vm.stopped is not None:
+    def _settle(self) -> Stop | None:
+        """Handle the exit that was reported last, if it still has to be; then every CPU looks for something to run."""
+        stop = None
+        if self._pending is not None:
+            v, record = self._pending
+            self._pending = None
+            stop = self._handle(v, record)
+        self.host.scheduler.resume()
+        return stop
+
+    def _turn(self, until: int, thread: ThreadId) -> Stop | None:
+        """Let the guests execute until one of them needs the hypervisor, and do what it needs; or to a stop."""
+        scheduler = self.host.scheduler
+        reason = self.machine.run(until, scheduler.mask(), self._end)
+        kind, cpu = reason["kind"], reason["cpu"]
+        if kind == "exit":
+            assert cpu is not None
+            v, record = self.host.exited(cpu)
+            if not self.catchers or v.vm.stopped is not None or not self._caught(v, record, entry=False):
+                return self._handle(v, record)
+            self._pending = v, record
+            where = self.thread_of(v)
+            return Stop(StopKind.EXIT, where, exit=dict(record), text=self.describe(where, record))
+        if kind == "wake":
+            assert cpu is not None
+            self.host.wake(cpu)
+            return None
+        if kind == "budget":
+            return Stop(StopKind.BUDGET, thread)
+        if kind == "interrupted":
+            self._type()
+            if self._interrupted:
+                self._interrupted = False
+                return Stop(StopKind.INTERRUPT, self._current(thread))
+            return None
+        if kind == "stuck":
+            if until != FOREVER or self._end is not None:
+                return Stop(StopKind.BUDGET, thread)
+            if not nothing_to_come(self.console, lambda: self._interrupted):
+                self._type()
+                return None
+            return Stop(
+                StopKind.CRASH, self._current(thread), text="every vCPU waits or is off, and no interrupt is to come"
+            )
+        assert cpu is not None
+        stopped = scheduler.loaded[cpu]
+        assert stopped is not None
+        stopped.held = self.machine.held(cpu)
+        return Stop(StopKind(kind), self.thread_of(stopped), address=reason.get("address"))
+
+    def _handle(self, v: Vcpu, record: ExitRecord) -> Stop | None:
+        """Handle an exit; a stop if the VM ended by it, or if the entry after it is wanted."""
+        ended = v.vm.stopped is not None
+        self.host.handle_exit(v, record)
+        if v.vm.stopped is not None and not ended:
             kind = {"poweroff": StopKind.POWEROFF, "reset": StopKind.RESET}.get(v.vm.stopped, StopKind.CRASH)
-            return Stop(kind, thread, text=v.vm.stopped)
-        if self._caught(v, record, entry=True):
+            return Stop(kind, self.thread_of(v), text=v.vm.stopped)
+        if not ended and self.catchers and self._caught(v, record, entry=True):
+            thread = self.thread_of(v)
             return Stop(StopKind.ENTRY, thread, exit=dict(record), text=f"back in {v.vm.name} after {record['name']}")
         return None
 
@@ -363,21 +378,19 @@ class HostTarget:
         return default
 
     def _step(self, v: Vcpu, action: Action, others: list[Vcpu]) -> Stop:
-        """Execute instructions of one vCPU: one, or while its PC is in the range. Others that may move get as many later."""
+        """Execute one instruction of a vCPU, or while its PC is in the range. Others that may move get as many, later."""
         thread = self.thread_of(v)
-        scheduler = self.host.scheduler
         while True:
-            scheduler.allow([v] if v.state is VcpuState.READY else [v, *others])
-            stop = self._one(v)
+            stop = self._one(v, others)
             if stop is not None:
                 return stop
             done = action.range is None or not action.range[0] <= self.read_register(thread, "pc") < action.range[1]
             self._owed += 1
             if others and self._owed >= LUMP:
-                scheduler.allow(others)
+                self.host.scheduler.allow(others)
                 stop = self._go(self.machine.now + self._owed, thread)
                 self._owed = 0
-                if stop is not None:
+                if stop.kind is not StopKind.BUDGET:
                     return stop
             if done:
                 return Stop(StopKind.STEP, thread)
@@ -388,19 +401,24 @@ class HostTarget:
         """Whether the instructions asked for are executed."""
         return self._end is not None and sum(self.machine.insns) >= self._end
 
-    def _one(self, v: Vcpu) -> Stop | None:
+    def _one(self, v: Vcpu, others: list[Vcpu]) -> Stop | None:
         """Execute one instruction of ``v``; exits on its way are handled, and it begins again if they ask for it."""
         thread = self.thread_of(v)
         if v.state is VcpuState.OFF:
             return None
         before = self.read_register(thread, "pc")
         while True:
-            exits = v.exits
-            waits = v.state is VcpuState.WAITING
-            stop = self._go(FOREVER if waits else self.machine.now + 1, thread, wakes=v if waits else None)
-            if stop is not None:
+            waits, exits = v.state is VcpuState.WAITING, v.exits
+            self.host.scheduler.allow([v, *others] if waits else [v])
+            stop = self._settle()
+            limit = FOREVER if waits else self.machine.now + 1
+            while stop is None and self.read_register(thread, "pc") == before and waits == (v.state is VcpuState.WAITING):
+                stop = self._turn(limit, thread)
+            if stop is not None and stop.kind is not StopKind.BUDGET:
                 return stop
-            if self.read_register(thread, "pc") != before or self._spent():
+            if self.read_register(thread, "pc") != before:
                 return None
+            if self._spent() or (stop is not None and waits):
+                return Stop(StopKind.BUDGET, thread)
             if not waits and v.exits == exits:
                 return None  # a branch to itself

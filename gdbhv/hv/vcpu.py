@@ -1,8 +1,9 @@
 """A vCPU: the register context that a hypervisor switches, and what the vCPU is doing.
 
 While a vCPU is *loaded* on a CPU its registers are the CPU's; the copy here is stale. :meth:`Vcpu.save` and
-:meth:`Vcpu.load` move
-them. The guest's PC and PSTATE are ELR_EL2 and SPSR_EL2, because a loaded vCPU whose exit is being handled is a CPU at EL2.
+:meth:`Vcpu.load` move them. The guest's PC and PSTATE are ELR_EL2 and SPSR_EL2, because a loaded vCPU whose exit is being
+handled is a CPU at EL2. The SIMD registers are switched lazily: their first use exits (CPTR_EL2.TFP), and only then are
+they loaded.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from gdbhv.hv.ptimer import PhysicalTimer
-from gdbhv.tables import encode, encoding
+from gdbhv.tables import encoding
 
 if TYPE_CHECKING:
-    from gdbhv._core import Machine
+    from gdbhv._core import ExitRecord, Machine
     from gdbhv.hv.vm import Vm
 
 # What belongs to the guest and not to the CPU, in the order of restoring. The timer's controls come last: with them the
@@ -33,6 +34,10 @@ CONTEXT = """
 def context_encodings() -> list[int]:
     """The numbers of :data:`CONTEXT`."""
     return [encoding(name) for name in CONTEXT]
+
+
+# PSTATE in the layout of SPSR_EL2 (Arm ARM C5.2.20)
+NZCV, DIT, PAN, SSBS, DAIF, EL1H = 0xF << 28, 1 << 24, 1 << 22, 1 << 12, 0xF << 6, 0b0101
 
 
 class VcpuState(Enum):
@@ -53,6 +58,9 @@ class Vcpu:
         self.cpu: int | None = None  # where it is loaded
         self.home = 0  # the CPU that it is scheduled on
         self.exits = 0
+        self.last_exit: ExitRecord | None = None
+        self.held: tuple[int, bool] | None = None  # the debugger's stop that it has not moved from (Machine.held)
+        self.fp_live = False  # v0 to v31 are on the CPU: it has used them since it was loaded
         self.gprs = [0] * 31
         self.vregs = [0] * 32
         self.sys = dict.fromkeys(CONTEXT, 0)
@@ -83,7 +91,7 @@ class Vcpu:
         self.vregs = [0] * 32
         self.sys = dict.fromkeys(CONTEXT, 0)
         self.sys["ELR_EL2"] = entry
-        self.sys["SPSR_EL2"] = encode("SPSR_EL2", D=1, A=1, I=1, F=1, M=0b0101)  # EL1h, all masked
+        self.sys["SPSR_EL2"] = DAIF | EL1H
         self.sys["SCTLR_EL1"] = 0x00C50838  # MMU and caches off; the RES1 bits of v8.0 (D24.2.175)
         self.ptimer = PhysicalTimer(self)
 
@@ -93,19 +101,30 @@ class Vcpu:
         """Put the context on CPU ``cpu``, with this VM's stage 2 and identity."""
         m = self.machine
         m.set_gprs(cpu, self.gprs)
-        m.set_vregs(cpu, self.vregs)
+        for name, value in self.identity().items():
+            m.msr(cpu, name, value)
         m.msr_many(cpu, context_encodings(), list(self.sys.values()))
-        m.msr(cpu, "VTTBR_EL2", self.vm.vttbr)
-        m.msr(cpu, "VMPIDR_EL2", self.mpidr)
-        m.msr(cpu, "CNTVOFF_EL2", self.vm.cntvoff)
         self.cpu = cpu
+        self.vm.vgic.load(self)
+
+    def identity(self) -> dict[str, int]:
+        """What EL2's registers say of the VM and the vCPU while it is loaded."""
+        return {"VTTBR_EL2": self.vm.vttbr, "VMPIDR_EL2": self.mpidr, "CNTVOFF_EL2": self.vm.cntvoff}
+
+    def load_fp(self) -> None:
+        """Put the SIMD registers on the CPU too."""
+        assert self.cpu is not None
+        self.machine.set_vregs(self.cpu, self.vregs)
+        self.fp_live = True
 
     def save(self) -> None:
         """Take the context from the CPU, and stop its timers there."""
         assert self.cpu is not None
         m, cpu = self.machine, self.cpu
         self.gprs = m.gprs(cpu)
-        self.vregs = m.vregs(cpu)
+        if self.fp_live:
+            self.vregs = m.vregs(cpu)
+            self.fp_live = False
         self.sys = dict(zip(CONTEXT, m.mrs_many(cpu, context_encodings()), strict=True))
         m.msr(cpu, "CNTV_CTL_EL0", 0)
         self.cpu = None
@@ -125,19 +144,17 @@ class Vcpu:
 
     def x(self, n: int) -> int:
         """Return general-purpose register ``n``; 31 is zero."""
-        if n == 31:
-            return 0
-        return self.gprs[n] if self.cpu is None else self.machine.read_register(self.cpu, f"x{n}")
+        if self.cpu is not None:
+            return self.machine.x(self.cpu, n)
+        return 0 if n == 31 else self.gprs[n]
 
     def set_x(self, n: int, value: int) -> None:
         """Set general-purpose register ``n``; 31 is none."""
         value &= (1 << 64) - 1
-        if n == 31:
-            return
-        if self.cpu is None:
+        if self.cpu is not None:
+            self.machine.set_x(self.cpu, n, value)
+        elif n != 31:
             self.gprs[n] = value
-        else:
-            self.machine.write_register(self.cpu, f"x{n}", value)
 
     @property
     def pc(self) -> int:
@@ -166,19 +183,25 @@ class Vcpu:
         self.write("SPSR_EL1", spsr)
         if far is not None:
             self.write("FAR_EL1", far)
+        control = self.read("SCTLR_EL1")
         quarter = 0x400 if el == 0 else 0x200 if sp else 0
-        self.pc = self.read("VBAR_EL1") + quarter
-        pan = spsr & (1 << 22)
-        if self.vm.has_pan and not self.read("SCTLR_EL1") >> 23 & 1:  # SPAN
-            pan = 1 << 22
-        keep = spsr & (0xF << 28) | spsr & (1 << 24)  # NZCV, DIT
-        self.write("SPSR_EL2", keep | pan | 0xF << 6 | 0b0101)
+        self.pc = (self.read("VBAR_EL1") & ~0x7FF) + quarter
+        pstate = spsr & (NZCV | DIT | PAN) | DAIF | EL1H
+        if self.vm.has_pan and not control >> 23 & 1:  # SPAN
+            pstate |= PAN
+        if self.vm.has_ssbs and control >> 44 & 1:  # DSSBS
+            pstate |= SSBS
+        self.write("SPSR_EL2", pstate)
 
     def inject_undefined(self) -> None:
         """An undefined instruction (EC 0)."""
         self.inject(1 << 25)
 
-    def inject_abort(self, far: int, *, fetch: bool, write: bool = False) -> None:
-        """A synchronous external abort (FSC 0x10) on the access that exited: what a bus answers where nothing is."""
+    def inject_abort(self, far: int, *, fetch: bool, write: bool = False, walk: int | None = None) -> None:
+        """A synchronous external abort on the access that exited: what a bus answers where nothing is.
+
+        :param walk: level of the stage 1 descriptor whose fetch it was (FSC 0x14 to 0x17), or None for the access (0x10).
+        """
         ec = 0x20 if fetch else 0x24
-        self.inject(ec << 26 | 1 << 25 | (write << 6) | 0x10, far)
+        fsc = 0x10 if walk is None else 0x14 + walk
+        self.inject(ec << 26 | 1 << 25 | (write << 6) | fsc, far)

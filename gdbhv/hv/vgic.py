@@ -1,32 +1,33 @@
-"""The virtual GICv3 of a VM, as KVM makes it: the distributor and the redistributors are emulated by MMIO exits;
-the CPU interface is
-the hardware's own, fed through the list registers (ICH_LR<n>_EL2, Arm IHI 0069 chapters 6 and 12.4).
+"""The virtual GICv3 of a VM, as KVM makes it: the distributor and the redistributors are emulated by MMIO exits
+(:mod:`~gdbhv.hv.vgic_mmio`); the CPU interface is the hardware's own, fed through the list registers (ICH_LR<n>_EL2, Arm
+IHI 0069 chapters 6 and 12.4).
 
-Each interrupt is one :class:`Irq`. :meth:`Vgic.flush` puts what is pending into list registers before a vCPU enters;
-:meth:`Vgic.sync` takes back what the guest did with them after it has left.
+Each interrupt is one :class:`Irq`. A vCPU has a list of those that are pending or active for it. :meth:`Vgic.flush` puts the
+most urgent of them into list registers before the vCPU enters; :meth:`Vgic.sync` takes back what the guest did with them
+after it has left. While a vCPU is out of its guest the list registers are empty, so that the list is the whole truth.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gdbhv.hv.mmio import MmioDevice
+from gdbhv.errors import GdbhvError
+from gdbhv.hv.vgic_mmio import GICD_BASE, GICR_BASE, GICR_STRIDE, INTERRUPTS, Distributor, Redistributor
 from gdbhv.tables import encode, encoding
 
 if TYPE_CHECKING:
     from gdbhv.hv.vcpu import Vcpu
     from gdbhv.hv.vm import Vm
 
-GICD_BASE = 0x08000000
-GICR_BASE = 0x080A0000
-GICR_STRIDE = 0x20000
-INTERRUPTS = 288  # INTIDs 0 to 287, as GICD_TYPER.ITLinesNumber = 8 says
 LIST_REGISTERS = 4
+PPI_VTIMER = 27
+AFFINITY = 0xFF_00FF_FFFF
 
 # ICH_LR<n>_EL2 (Arm IHI 0069 12.4.6)
-LR_PENDING, LR_ACTIVE, LR_HW, LR_GROUP1 = 1 << 62, 1 << 63, 1 << 61, 1 << 60
+LR_PENDING, LR_ACTIVE, LR_HW, LR_GROUP1, LR_EOI = 1 << 62, 1 << 63, 1 << 61, 1 << 60, 1 << 41
 
 
 @dataclass(eq=False)
@@ -43,13 +44,29 @@ class Irq:
     group1: bool = True
     priority: int = 0
     route: int = 0  # GICD_IROUTER
-    physical: int | None = None  # the physical INTID that the guest's deactivation ends (ICH_LR.HW)
-    lr: tuple[Vcpu, int] | None = field(default=None, repr=False)  # where it is
+    physical: int | None = None  # the physical INTID that ends with the guest's deactivation (ICH_LR.HW)
+    holder: Vcpu | None = field(default=None, repr=False)  # on whose list it is
+    lr: int | None = field(default=None, repr=False)  # the list register that it is in while the holder executes
 
     @property
     def pending(self) -> bool:
         """Pending by latch or by the line."""
         return self.latch or (self.level and not self.edge)
+
+    def deactivate(self) -> None:
+        """Active no longer, nor is the physical interrupt that it stands for."""
+        self.active = False
+        if self.physical is not None and self.owner is not None:
+            self.level = False
+            if self.owner.cpu is not None:
+                set_physical_active(self.owner, self.physical, active=False)
+
+
+def set_physical_active(vcpu: Vcpu, intid: int, *, active: bool) -> None:
+    """Set the state of a private interrupt in the physical redistributor (GICR_ISACTIVER0, GICR_ICACTIVER0)."""
+    assert vcpu.cpu is not None
+    register = GICR_BASE + vcpu.cpu * GICR_STRIDE + (0x10300 if active else 0x10380)
+    vcpu.machine.bus_write(vcpu.cpu, register, 4, 1 << intid)
 
 
 class Vgic:
@@ -61,12 +78,15 @@ class Vgic:
         self.enabled = 0  # GICD_CTLR's enable bits
         self.shared = [Irq(n) for n in range(32, INTERRUPTS)]
         self.private = [[Irq(n, v, edge=n < 16) for n in range(32)] for v in vm.vcpus]
-        # Interrupts that are pending and enabled but in no list register, by vCPU.
-        self.waiting: list[set[Irq]] = [set() for _ in vm.vcpus]
-        self.used: list[list[Irq | None]] = [[None] * LIST_REGISTERS for _ in vm.vcpus]
-        self.lr_encodings = [encoding(f"ICH_LR{n}_EL2") for n in range(LIST_REGISTERS)]
-        self._underflow = encode("ICH_HCR_EL2", En=1, UIE=1)
+        for bank in self.private:
+            bank[PPI_VTIMER].physical = PPI_VTIMER
+        self.lists: list[set[Irq]] = [set() for _ in vm.vcpus]  # by vCPU: what is pending or active for it
+        self.used: list[list[Irq]] = [[] for _ in vm.vcpus]  # by vCPU, while it executes: what is in its list registers
+        self._lr = [encoding(f"ICH_LR{n}_EL2") for n in range(LIST_REGISTERS)]
+        self._hcr = encoding("ICH_HCR_EL2")
         self._on = encode("ICH_HCR_EL2", En=1)
+        self._more_pending = encode("ICH_HCR_EL2", NPIE=1)
+        self._more_active = encode("ICH_HCR_EL2", LRENPIE=1, TDIR=1)
         vm.add_device(GICD_BASE, Distributor(self))
         for v in vm.vcpus:
             vm.add_device(GICR_BASE + v.index * GICR_STRIDE, Redistributor(self, v))
@@ -78,19 +98,27 @@ class Vgic:
     # --- from devices, timers and other vCPUs
 
     def set_spi(self, intid: int, level: bool) -> None:
-        """Set the line of a shared interrupt."""
+        """Set the line of a shared interrupt. :raises gdbhv.errors.GdbhvError: there is no such interrupt."""
+        if not 32 <= intid < INTERRUPTS:
+            raise GdbhvError(f"INTID {intid} is no shared interrupt: they are 32 to {INTERRUPTS - 1}")
         irq = self.shared[intid - 32]
         if irq.edge and level and not irq.level:
             irq.latch = True
         irq.level = level
         self.changed(irq)
 
-    def pend(self, vcpu: Vcpu, intid: int, *, physical: int | None = None) -> None:
-        """Latch an interrupt for ``vcpu``."""
-        irq = self.irq(intid, vcpu)
-        irq.latch = True
-        irq.physical = physical
+    def timer_fired(self, vcpu: Vcpu) -> None:
+        """The virtual timer of ``vcpu`` has fired."""
+        irq = self.private[vcpu.index][PPI_VTIMER]
+        irq.level = True
         self.changed(irq)
+
+    def reset(self, vcpu: Vcpu) -> None:
+        """The timers of ``vcpu`` are off again, and their lines low (PSCI CPU_ON)."""
+        for intid in (PPI_VTIMER, vcpu.ptimer.PPI):
+            irq = self.private[vcpu.index][intid]
+            irq.level = False
+            self.changed(irq)
 
     def send_sgi(self, vcpu: Vcpu, value: int) -> None:
         """ICC_SGI1R_EL1 written by ``vcpu`` (Arm IHI 0069 12.2.20)."""
@@ -98,18 +126,16 @@ class Vgic:
         if value >> 40 & 1:  # IRM: all but self
             targets = [v for v in self.vm.vcpus if v is not vcpu]
         else:
-            aff = (value >> 48 & 0xFF) << 32 | (value >> 32 & 0xFF) << 16 | (value >> 16 & 0xFF) << 8
+            upper = (value >> 48 & 0xFF) << 32 | (value >> 32 & 0xFF) << 16 | (value >> 16 & 0xFF) << 8
             first = (value >> 44 & 15) * 16
-            mask = value & 0xFFFF
-            targets = [
-                v
-                for v in self.vm.vcpus
-                if v.mpidr & 0xFF_00FF_FF00 == aff
-                and first <= (v.mpidr & 0xFF) < first + 16
-                and mask >> ((v.mpidr & 0xFF) - first) & 1
-            ]
+            numbers = {upper | first + n for n in range(16) if value >> n & 1}
+            targets = [v for v in self.vm.vcpus if v.mpidr & AFFINITY in numbers]
         for v in targets:
-            self.pend(v, intid)
+            irq = self.private[v.index][intid]
+            irq.latch = True
+            self.changed(irq)
+
+    # --- who has to hear of it
 
     def target(self, irq: Irq) -> Vcpu | None:
         """Return the vCPU that ``irq`` goes to (1-of-N: the first that is there)."""
@@ -118,224 +144,149 @@ class Vgic:
         if irq.route >> 31 & 1:
             return self.vm.vcpus[0]
         for v in self.vm.vcpus:
-            if v.mpidr & 0xFF_00FF_FFFF == irq.route & 0xFF_00FF_FFFF:
+            if v.mpidr & AFFINITY == irq.route & AFFINITY:
                 return v
         return None
 
+    def _deliverable(self, irq: Irq) -> bool:
+        return irq.pending and irq.enabled and bool(self.enabled >> irq.group1 & 1)
+
     def changed(self, irq: Irq) -> None:
-        """Look at ``irq`` again after any change: does some vCPU have to hear of it?"""
-        vcpu = self.target(irq)
-        if vcpu is None or irq.lr is not None:
-            return
-        on = self.enabled >> irq.group1 & 1
-        if irq.pending and irq.enabled and on and not irq.active:
-            self.waiting[vcpu.index].add(irq)
-            self.vm.host.scheduler.kick(vcpu)
-        else:
-            self.waiting[vcpu.index].discard(irq)
+        """Look at ``irq`` again after any change: is it on the right list, and does its vCPU have to hear of it?"""
+        deliverable = self._deliverable(irq)
+        if irq.lr is None:
+            if irq.active and irq.holder is not None:
+                to: Vcpu | None = irq.holder  # who acknowledged it deactivates it
+            else:
+                to = self.target(irq) if deliverable or irq.active else None
+            if to is not irq.holder:
+                if irq.holder is not None:
+                    self.lists[irq.holder.index].discard(irq)
+                if to is not None:
+                    self.lists[to.index].add(irq)
+                irq.holder = to
+            if to is not None and deliverable and not irq.active:
+                self.vm.host.scheduler.kick(to)
+        elif irq.latch and irq.edge and deliverable and irq.holder is not None:
+            self.vm.host.scheduler.kick(irq.holder)  # pending again while it is in a list register
 
     def has_pending(self, vcpu: Vcpu) -> bool:
-        """Whether an interrupt is waiting for ``vcpu``, in a list register or not."""
-        if self.waiting[vcpu.index]:
-            return True
-        return any(i is not None and i.pending for i in self.used[vcpu.index])
+        """Whether an interrupt is pending that the CPU interface would signal, which ends a WFI. Only outside the guest."""
+        waiting = [i for i in self.lists[vcpu.index] if not i.active and self._deliverable(i)]
+        if not waiting:
+            return False
+        control = vcpu.read("ICH_VMCR_EL2")
+        return any(i.priority < control >> 24 & 0xFF and control >> i.group1 & 1 for i in waiting)
+
+    @contextlib.contextmanager
+    def held_still(self, irq: Irq) -> Iterator[None]:
+        """Have ``irq`` in no list register for the body: another vCPU that executes with it is taken out of its guest."""
+        scheduler = self.vm.host.scheduler
+        cpu = irq.holder.cpu if irq.lr is not None and irq.holder is not None else None
+        if cpu is not None:
+            scheduler.leave(cpu)
+        yield
+        if cpu is not None:
+            scheduler.schedule(cpu)
 
     # --- list registers
 
     def flush(self, vcpu: Vcpu) -> None:
-        """Put waiting interrupts into the free list registers of the CPU that ``vcpu`` is loaded on, most urgent first."""
-        waiting = self.waiting[vcpu.index]
-        if not waiting:
+        """Fill the list registers of the CPU that ``vcpu`` is about to execute on.
+
+        Active interrupts come first, since the guest's deactivation looks for them there, but one register is for the most
+        urgent pending one. If something is left out, ICH_HCR_EL2 asks for an exit as soon as there is room (NPIE), or
+        when the guest deactivates an interrupt that is in no list register (LRENPIE, TDIR).
+        """
+        irqs = self.lists[vcpu.index]
+        if not irqs:
             return
         assert vcpu.cpu is not None
-        used = self.used[vcpu.index]
-        for irq in sorted(waiting, key=lambda i: (i.priority, i.intid)):
-            if None not in used:
-                break
-            n = used.index(None)
-            value = LR_PENDING | irq.priority << 48 | irq.intid
-            value |= LR_GROUP1 if irq.group1 else 0
-            value |= (LR_HW | irq.physical << 32) if irq.physical is not None else 0
-            self.machine.msr(vcpu.cpu, self.lr_encodings[n], value)
-            used[n] = irq
-            irq.lr = (vcpu, n)
+        active = sorted((i for i in irqs if i.active), key=_urgency)
+        pending = sorted((i for i in irqs if not i.active and self._deliverable(i)), key=_urgency)
+        room = LIST_REGISTERS - bool(pending)
+        chosen = (active[:room] + pending)[:LIST_REGISTERS]
+        control = self._on
+        control |= self._more_active if len(active) > room else 0
+        control |= self._more_pending if len(active[:room]) + len(pending) > LIST_REGISTERS else 0
+        for n, irq in enumerate(chosen):
+            irq.lr = n
+        self.used[vcpu.index] = chosen
+        values = [self._value(irq) for irq in chosen]
+        self.machine.msr_many(vcpu.cpu, [*self._lr[: len(chosen)], self._hcr], [*values, control])
+
+    def _value(self, irq: Irq) -> int:
+        """What the list register of ``irq`` says; the latch of an edge goes into it."""
+        value = irq.intid | irq.priority << 48 | (LR_GROUP1 if irq.group1 else 0)
+        again = irq.active and irq.edge and irq.latch and self._deliverable(irq)
+        value |= LR_ACTIVE if irq.active else 0
+        value |= LR_PENDING if again or not irq.active else 0
+        if irq.edge and value & LR_PENDING:
             irq.latch = False
-            waiting.discard(irq)
-        # More than fit: come back when at most one is left (ICH_HCR_EL2.UIE).
-        self.machine.msr(vcpu.cpu, "ICH_HCR_EL2", self._underflow if waiting else self._on)
+        if irq.physical is not None:
+            value |= LR_HW | irq.physical << 32
+        elif not irq.edge:
+            value |= LR_EOI  # tell when it has ended: the line may still be high
+        return value
 
     def sync(self, vcpu: Vcpu) -> None:
-        """Take back what the guest did: acknowledged interrupts are active, finished ones free their list register."""
+        """Take back what the guest did: ``vcpu`` has left it."""
         used = self.used[vcpu.index]
-        if not any(used):
+        if not used:
             return
         assert vcpu.cpu is not None
-        for n, irq in enumerate(used):
-            if irq is None:
-                continue
-            value = self.machine.mrs(vcpu.cpu, self.lr_encodings[n])
-            irq.active = bool(value & LR_ACTIVE)
-            if value & (LR_ACTIVE | LR_PENDING):
-                continue
-            used[n] = None
+        registers = [*self._lr[: len(used)], self._hcr]
+        *values, control = self.machine.mrs_many(vcpu.cpu, registers)
+        self.machine.msr_many(vcpu.cpu, registers, [0] * len(used) + [self._on])
+        self.used[vcpu.index] = []
+        for irq, value in zip(used, values, strict=True):
             irq.lr = None
-            irq.physical = None
+            irq.active = bool(value & LR_ACTIVE)
+            if irq.edge:
+                irq.latch = irq.latch or bool(value & LR_PENDING)
+            elif not value & LR_PENDING:
+                irq.latch = False
+            if irq.physical is not None:
+                self._sync_physical(vcpu, irq, value)
+            self.changed(irq)
+        rest = sorted((i for i in self.lists[vcpu.index] if i.active and i not in used), key=_urgency)
+        for irq in rest[: control >> 27]:  # EOIcount: it deactivated those, the most urgent first
+            irq.deactivate()
             self.changed(irq)
 
+    def _sync_physical(self, vcpu: Vcpu, irq: Irq, value: int) -> None:
+        """The line of a physical interrupt that the guest has directly: its timer's."""
+        if not value & (LR_PENDING | LR_ACTIVE):
+            irq.level = False  # deactivated with the physical one, which tells if the line is still high
+        elif value & LR_PENDING:
+            self.sample(vcpu, irq)
+
+    def sample(self, vcpu: Vcpu, irq: Irq) -> None:
+        """A timer that the guest has stopped or set anew before its interrupt was acknowledged interrupts no longer."""
+        if irq.level and not irq.active and vcpu.cpu is not None and vcpu.read("CNTV_CTL_EL0") & 7 != 5:
+            irq.deactivate()
+
+    def deactivate(self, vcpu: Vcpu, intid: int) -> None:
+        """ICC_DIR_EL1, trapped while active interrupts are outside the list registers."""
+        if intid < INTERRUPTS:
+            irq = self.irq(intid, vcpu)
+            irq.deactivate()
+            self.changed(irq)
+
+    # --- the physical timer interrupt follows its vCPU
+
+    def load(self, vcpu: Vcpu) -> None:
+        """``vcpu`` is on a CPU now: an interrupt of its timer that it has not finished is active there."""
+        irq = self.private[vcpu.index][PPI_VTIMER]
+        if irq.level or irq.active:
+            set_physical_active(vcpu, PPI_VTIMER, active=True)
+
     def unload(self, vcpu: Vcpu) -> None:
-        """Empty the list registers: ``vcpu`` leaves its CPU."""
-        self.sync(vcpu)
-        assert vcpu.cpu is not None
-        used = self.used[vcpu.index]
-        for n, irq in enumerate(used):
-            if irq is not None:
-                value = self.machine.mrs(vcpu.cpu, self.lr_encodings[n])
-                irq.latch = irq.latch or bool(value & LR_PENDING)
-                self.machine.msr(vcpu.cpu, self.lr_encodings[n], 0)
-                used[n] = None
-                irq.lr = None
-                self.changed(irq)
-
-    # --- banked registers, common to distributor and redistributor
-
-    def access(self, irqs: Callable[[int], Irq | None], offset: int, size: int, value: int | None) -> int | None:
-        """Read (``value`` None) or write a register that has a field for each interrupt.
-
-        :param irqs: returns the interrupt with a number, or None where the frame has none.
-        :returns: what is read (0 after a write), or None if no such register is at ``offset``.
-        """
-        for base, width, read, write in BANKED:
-            count = 1024 * width // 8
-            if not base <= offset < base + count:
-                continue
-            first = (offset - base) * 8 // width
-            result = 0
-            for k in range(size * 8 // width):
-                irq = irqs(first + k)
-                if irq is None:
-                    continue
-                if value is None:
-                    result |= read(irq) << (k * width)
-                else:
-                    write(irq, value >> (k * width) & ((1 << width) - 1))
-                    self.changed(irq)
-            return result
-        return None
+        """``vcpu`` leaves its CPU, out of the guest: the physical timer interrupt is the next one's."""
+        irq = self.private[vcpu.index][PPI_VTIMER]
+        if irq.level or irq.active:
+            set_physical_active(vcpu, PPI_VTIMER, active=False)
 
 
-def _set(name: str, to: bool) -> Callable[[Irq, int], None]:
-    """A write-one-to-set or write-one-to-clear register of a flag."""
-
-    def write(irq: Irq, value: int) -> None:
-        if value:
-            setattr(irq, name, to)
-
-    return write
-
-
-def _store(name: str, convert: Callable[[int], int | bool]) -> Callable[[Irq, int], None]:
-    def write(irq: Irq, value: int) -> None:
-        setattr(irq, name, convert(value))
-
-    return write
-
-
-# (offset, bits for each interrupt, read, write): Arm IHI 0069 12.8, 12.9. The redistributor's SGI frame has the same layout.
-BANKED: list[tuple[int, int, Callable[[Irq], int], Callable[[Irq, int], None]]] = [
-    (0x0080, 1, lambda i: int(i.group1), _store("group1", bool)),
-    (0x0100, 1, lambda i: int(i.enabled), _set("enabled", True)),
-    (0x0180, 1, lambda i: int(i.enabled), _set("enabled", False)),
-    (0x0200, 1, lambda i: int(i.pending), _set("latch", True)),
-    (0x0280, 1, lambda i: int(i.pending), _set("latch", False)),
-    (0x0300, 1, lambda i: int(i.active), _set("active", True)),
-    (0x0380, 1, lambda i: int(i.active), _set("active", False)),
-    (0x0400, 8, lambda i: i.priority, _store("priority", lambda v: v & 0xF8)),
-    (0x0C00, 2, lambda i: 2 * i.edge, _store("edge", lambda v: bool(v & 2))),
-]
-
-
-class Distributor(MmioDevice):
-    """GICD: shared interrupts and what concerns all."""
-
-    name = "vgic-dist"
-    size = 0x10000
-
-    def __init__(self, vgic: Vgic) -> None:
-        super().__init__()
-        self._vgic = vgic
-
-    def _irq(self, n: int) -> Irq | None:
-        return self._vgic.shared[n - 32] if 32 <= n < INTERRUPTS else None
-
-    def read(self, offset: int, size: int) -> int:
-        if offset == 0x0000:  # CTLR: ARE and DS are fixed
-            return self._vgic.enabled | 0x50
-        if offset == 0x0004:  # TYPER: 10 bits of INTID, no LPIs
-            return (INTERRUPTS // 32 - 1) | 9 << 19
-        if offset == 0x0008:  # IIDR
-            return 0x43B
-        if offset == 0xFFE8:  # PIDR2: GICv3
-            return 0x3B
-        if 0x6000 <= offset < 0x8000:
-            irq = self._irq((offset - 0x6000) // 8)
-            value = irq.route if irq else 0
-            return value >> 32 if offset & 4 else value
-        return self._vgic.access(self._irq, offset, size, None) or 0
-
-    def write(self, offset: int, size: int, value: int) -> None:
-        if offset == 0x0000:
-            self._vgic.enabled = value & 3
-            for shared in self._vgic.shared:
-                self._vgic.changed(shared)
-            for bank in self._vgic.private:
-                for private in bank:
-                    self._vgic.changed(private)
-        elif 0x6000 <= offset < 0x8000:
-            irq = self._irq((offset - 0x6000) // 8)
-            if irq is not None:
-                if size == 8:
-                    irq.route = value
-                elif offset & 4:
-                    irq.route = irq.route & 0xFFFFFFFF | value << 32
-                else:
-                    irq.route = irq.route & ~0xFFFFFFFF | value
-                self._vgic.changed(irq)
-        else:
-            self._vgic.access(self._irq, offset, size, value)
-
-
-class Redistributor(MmioDevice):
-    """GICR of one vCPU: the RD frame and the SGI frame."""
-
-    name = "vgic-redist"
-    size = GICR_STRIDE
-
-    def __init__(self, vgic: Vgic, vcpu: Vcpu) -> None:
-        super().__init__()
-        self._vgic = vgic
-        self._vcpu = vcpu
-        self._asleep = 0b110  # WAKER: ProcessorSleep, ChildrenAsleep
-
-    def _irq(self, n: int) -> Irq | None:
-        return self._vgic.private[self._vcpu.index][n] if n < 32 else None
-
-    def read(self, offset: int, size: int) -> int:
-        if offset == 0x0004:  # IIDR
-            return 0x43B
-        if offset in (0x0008, 0x000C):  # TYPER
-            last = self._vcpu is self._vgic.vm.vcpus[-1]
-            value = (self._vcpu.mpidr & 0xFFFFFF) << 32 | self._vcpu.index << 8 | last << 4
-            return value >> 32 if offset == 0x000C else value & ((1 << 8 * size) - 1)
-        if offset == 0x0014:
-            return self._asleep
-        if offset == 0xFFE8:
-            return 0x3B
-        if offset >= 0x10000:
-            return self._vgic.access(self._irq, offset - 0x10000, size, None) or 0
-        return 0
-
-    def write(self, offset: int, size: int, value: int) -> None:
-        if offset == 0x0014:
-            self._asleep = 0b110 if value & 2 else 0
-        elif offset >= 0x10000:
-            self._vgic.access(self._irq, offset - 0x10000, size, value)
+def _urgency(irq: Irq) -> tuple[int, int]:
+    return irq.priority, irq.intid

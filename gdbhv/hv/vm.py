@@ -11,6 +11,7 @@ from gdbhv.hv.mmio import MmioDevice
 from gdbhv.hv.stage2 import BLOCK, IPA_BITS, PAGE, Stage2
 from gdbhv.hv.vcpu import Vcpu, VcpuState
 from gdbhv.hv.vgic import Vgic
+from gdbhv.hv.vgic_mmio import INTERRUPTS
 
 if TYPE_CHECKING:
     from gdbhv._core import Machine
@@ -41,8 +42,8 @@ class Vm:
         self.machine: Machine = host.machine
         self.vmid = vmid
         self.name = name
-        self.has_pan = host.has_pan
-        self.cntvoff = 0
+        self.has_pan, self.has_ssbs = host.has_pan, host.has_ssbs
+        self.cntvoff = host.machine.now // 16  # CNTVOFF_EL2: the guest's counter begins at 0
         self.slots: list[Slot] = []
         self.devices: list[tuple[int, MmioDevice]] = []
         self.hypercalls: dict[int, Hypercall] = {}
@@ -112,9 +113,10 @@ class Vm:
         return pieces
 
     def map_touched(self, ipa: int) -> bool:
-        """Map what a stage 2 fault at ``ipa`` needs: the 2 MiB block around it where slot and alignment allow,
-        else the page.
-        False if no slot has it."""
+        """Map what a stage 2 fault at ``ipa`` needs: the 2 MiB block around it if slot and alignment allow, else the page.
+
+        False if no slot has it.
+        """
         s = self.slot(ipa)
         if s is None:
             return False
@@ -130,8 +132,10 @@ class Vm:
     def add_device(self, ipa: int, device: MmioDevice, intid: int | None = None) -> MmioDevice:
         """Put an emulated device at ``ipa``; ``intid`` is its interrupt (an SPI, 32 and up).
 
-        :raises gdbhv.errors.GdbhvError: it overlaps memory or another device.
+        :raises gdbhv.errors.GdbhvError: it overlaps memory or another device, or there is no such interrupt.
         """
+        if intid is not None and not 32 <= intid < INTERRUPTS:
+            raise GdbhvError(f"device {device.name}: INTID {intid} is no shared interrupt: they are 32 to {INTERRUPTS - 1}")
         for base, d in self.devices:
             if ipa < base + d.size and base < ipa + device.size:
                 raise GdbhvError(f"device {device.name} at {ipa:#x} overlaps {d.name} at {base:#x}")
@@ -170,3 +174,4 @@ class Vm:
         self.stopped = why
         for v in self.vcpus:
             v.state = VcpuState.OFF
+        self.host.scheduler.retire(self)

@@ -168,8 +168,7 @@ def last(context: Context, args: argparse.Namespace) -> Iterator[str]:
 
 
 def last_record(context: Context) -> ExitRecord | None:
-    """Return the last exit of the selected thread's CPU."""
+    """Return the last exit of the selected thread."""
     if isinstance(context.target, HostTarget):
-        v = context.target.vcpu(context.thread)
-        return context.target.machine.exit_record(v.home if v.cpu is None else v.cpu)
+        return context.target.vcpu(context.thread).last_exit
     return context.target.core.exit_record(context.thread.tid - 1)

@@ -68,8 +68,8 @@ pub struct Debug {
     skip: [Option<u64>; MAX_CPUS],
     /// By CPU: where it was when it last stopped for the debugger, until it moves.
     stopped: [Option<u64>; MAX_CPUS],
-    /// CPU and address of `hit`, if a watchpoint: the access may be made when the run goes on.
-    watched: Option<(usize, u64)>,
+    /// By CPU: where it last stopped for a watchpoint: the access may be made when the run goes on.
+    watched: [Option<u64>; MAX_CPUS],
 }
 
 impl Debug {
@@ -112,9 +112,16 @@ impl Debug {
     pub fn moved(&mut self, cpu: usize) {
         self.skip[cpu] = None;
         self.stopped[cpu] = None;
-        if self.watched.is_some_and(|w| w.0 == cpu) {
-            self.watched = None;
-        }
+        self.watched[cpu] = None;
+    }
+    /// The stop that `cpu` has not moved from: its address, and whether a watchpoint caused it.
+    pub fn held(&self, cpu: usize) -> Option<(u64, bool)> {
+        self.stopped[cpu].map(|pc| (pc, self.watched[cpu] == Some(pc)))
+    }
+    /// Put back what [`Debug::held`] told, or None: the host side has switched what `cpu` executes.
+    pub fn hold(&mut self, cpu: usize, held: Option<(u64, bool)>) {
+        self.stopped[cpu] = held.map(|h| h.0);
+        self.watched[cpu] = held.filter(|h| h.1).map(|h| h.0);
     }
     /// Whether there is anything to stop at.
     pub fn armed(&self) -> bool {
@@ -159,10 +166,10 @@ impl Debug {
             overlaps && if write { w.write } else { w.read } && w.scope.covers(cpu)
         });
         let Some(w) = hit else { return false };
-        if self.watched == Some((cpu.id, cpu.here())) && self.skip[cpu.id].is_some() {
+        if self.watched[cpu.id] == Some(cpu.here()) && self.skip[cpu.id].is_some() {
             return false;
         }
-        self.watched = Some((cpu.id, cpu.here()));
+        self.watched[cpu.id] = Some(cpu.here());
         self.hit = Some(Hit::Watch(*w, va.max(w.va)));
         true
     }

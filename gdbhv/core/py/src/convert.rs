@@ -6,6 +6,7 @@ use gdbhv_model::mmu::fault::{Fault, Purpose};
 use gdbhv_model::mmu::walk::{Found, Step, Translation};
 use gdbhv_model::sysreg::Reg;
 use pyo3::exceptions::{PyKeyError, PyValueError};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
@@ -33,26 +34,26 @@ impl RegisterArg {
 pub fn record<'py>(py: Python<'py>, r: &Record) -> PyResult<Bound<'py, PyDict>> {
     let d = PyDict::new(py);
     let name = exit::name(r.class, r.key());
-    d.set_item("seq", r.seq)?;
-    d.set_item("cpu", r.cpu)?;
-    d.set_item("now", r.now)?;
-    d.set_item("el", r.el)?;
-    d.set_item("vmid", r.vmid)?;
-    d.set_item("number", r.class)?;
-    d.set_item("class", exit::class_of(r.class).name)?;
-    d.set_item("name", name)?;
-    d.set_item("pc", r.pc)?;
-    d.set_item("spsr", r.spsr)?;
-    d.set_item("esr", r.esr)?;
-    d.set_item("far", r.far)?;
-    d.set_item("ipa", r.ipa.map(|i| i.0))?;
-    d.set_item("hpfar_valid", r.ipa.is_some_and(|i| i.1))?;
-    d.set_item("insn", r.insn)?;
-    d.set_item("rt", r.transfer.map(|t| t.0))?;
-    d.set_item("rt_value", r.transfer.map(|t| t.1))?;
-    d.set_item("args", r.args.to_vec())?;
-    d.set_item("cause", r.cause.to_vec())?;
-    d.set_item("intid", r.intid)?;
+    d.set_item(intern!(py, "seq"), r.seq)?;
+    d.set_item(intern!(py, "cpu"), r.cpu)?;
+    d.set_item(intern!(py, "now"), r.now)?;
+    d.set_item(intern!(py, "el"), r.el)?;
+    d.set_item(intern!(py, "vmid"), r.vmid)?;
+    d.set_item(intern!(py, "number"), r.class)?;
+    d.set_item(intern!(py, "class"), exit::class_of(r.class).name)?;
+    d.set_item(intern!(py, "name"), name)?;
+    d.set_item(intern!(py, "pc"), r.pc)?;
+    d.set_item(intern!(py, "spsr"), r.spsr)?;
+    d.set_item(intern!(py, "esr"), r.esr)?;
+    d.set_item(intern!(py, "far"), r.far)?;
+    d.set_item(intern!(py, "ipa"), r.ipa.map(|i| i.0))?;
+    d.set_item(intern!(py, "hpfar_valid"), r.ipa.is_some_and(|i| i.1))?;
+    d.set_item(intern!(py, "insn"), r.insn)?;
+    d.set_item(intern!(py, "rt"), r.transfer.map(|t| t.0))?;
+    d.set_item(intern!(py, "rt_value"), r.transfer.map(|t| t.1))?;
+    d.set_item(intern!(py, "args"), r.args.to_vec())?;
+    d.set_item(intern!(py, "cause"), r.cause.to_vec())?;
+    d.set_item(intern!(py, "intid"), r.intid)?;
     Ok(d)
 }
 

@@ -7,6 +7,7 @@ use gdbhv_model::inspect::{self, Register};
 use gdbhv_model::machine::{Machine as Model, Stop};
 use gdbhv_model::sysreg;
 use pyo3::exceptions::{PyIndexError, PyKeyError, PyValueError};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -93,6 +94,17 @@ impl Machine {
     }
     fn read_core<'py>(&self, py: Python<'py>, cpu: usize) -> PyResult<Bound<'py, PyBytes>> {
         Ok(PyBytes::new(py, &inspect::core(self.cpu(cpu)?)))
+    }
+    fn x(&self, cpu: usize, n: usize) -> PyResult<u64> {
+        let x = &self.cpu(cpu)?.x;
+        Ok(if n < 31 { x[n] } else { 0 })
+    }
+    fn set_x(&mut self, cpu: usize, n: usize, value: u64) -> PyResult<()> {
+        let i = self.check(cpu)?;
+        if n < 31 {
+            self.model.cpus[i].x[n] = value;
+        }
+        Ok(())
     }
     /// As MRS executed at EL2 would.
     fn mrs(&mut self, cpu: usize, register: RegisterArg) -> PyResult<u64> {
@@ -340,6 +352,16 @@ impl Machine {
         });
     }
 
+    fn held(&self, cpu: usize) -> PyResult<Option<(u64, bool)>> {
+        Ok(self.model.sh.debug.held(self.check(cpu)?))
+    }
+    #[pyo3(signature = (cpu, held))]
+    fn hold(&mut self, cpu: usize, held: Option<(u64, bool)>) -> PyResult<()> {
+        let i = self.check(cpu)?;
+        self.model.sh.debug.hold(i, held);
+        Ok(())
+    }
+
     // --- exits
     fn exit_record<'py>(
         &self,
@@ -442,7 +464,7 @@ fn stop_dict<'py>(py: Python<'py>, stop: &Stop) -> PyResult<Bound<'py, PyDict>> 
         Stop::Reset { cpu } => ("reset", Some(cpu)),
         Stop::Stuck => ("stuck", None),
     };
-    d.set_item("kind", kind)?;
-    d.set_item("cpu", cpu)?;
+    d.set_item(intern!(py, "kind"), kind)?;
+    d.set_item(intern!(py, "cpu"), cpu)?;
     Ok(d)
 }

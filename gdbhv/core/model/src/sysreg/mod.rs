@@ -21,6 +21,8 @@ pub mod trap;
 use crate::cpu::Cpu;
 use crate::shared::Shared;
 use profile::Registers;
+use std::collections::HashMap;
+use std::sync::OnceLock;
 
 /// `op0:op1:CRn:CRm:op2` in 16 bits, as MRS and MSR have it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -360,7 +362,10 @@ pub fn find(reg: Reg) -> Option<&'static Row> {
 
 /// The row of that name (as the Arm ARM spells it; case does not matter).
 pub fn by_name(name: &str) -> Option<&'static Row> {
-    ROWS.iter().find(|r| r.name.eq_ignore_ascii_case(name))
+    static NAMES: OnceLock<HashMap<String, usize>> = OnceLock::new();
+    let upper = |(n, row): (usize, &Row)| (row.name.to_ascii_uppercase(), n);
+    let names = NAMES.get_or_init(|| ROWS.iter().enumerate().map(upper).collect());
+    names.get(&name.to_ascii_uppercase()).map(|&n| &ROWS[n])
 }
 
 /// The Arm ARM's name of a register, or its generic `S<op0>_<op1>_C<n>_C<m>_<op2>`.

@@ -1,0 +1,168 @@
+"""GICD and GICR of a VM, as MMIO devices: the registers through which a guest configures its interrupts.
+
+Arm IHI 0069, chapters 12.8 to 12.11. A register with a field for each interrupt is one row of :data:`BANKED`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from gdbhv.hv.mmio import MmioDevice
+
+if TYPE_CHECKING:
+    from gdbhv.hv.vcpu import Vcpu
+    from gdbhv.hv.vgic import Irq, Vgic
+
+GICD_BASE = 0x08000000
+GICR_BASE = 0x080A0000
+GICR_STRIDE = 0x20000
+INTERRUPTS = 288  # INTIDs 0 to 287, as GICD_TYPER.ITLinesNumber = 8 says
+
+
+def access(vgic: Vgic, irqs: Callable[[int], Irq | None], offset: int, size: int, value: int | None) -> int | None:
+    """Read (``value`` None) or write a register that has a field for each interrupt.
+
+    :param irqs: returns the interrupt with a number, or None where the frame has none.
+    :returns: what is read (0 after a write), or None if no such register is at ``offset``.
+    """
+    for base, width, read, write in BANKED:
+        if not base <= offset < base + 1024 * width // 8:
+            continue
+        first = (offset - base) * 8 // width
+        result = 0
+        for k in range(size * 8 // width):
+            irq = irqs(first + k)
+            if irq is None:
+                continue
+            if value is None:
+                result |= read(irq) << (k * width)
+            else:
+                bits = value >> (k * width) & ((1 << width) - 1)
+                if bits or width != 1 or base == 0x80:  # a 0 in a set or clear register is none
+                    with vgic.held_still(irq):
+                        write(irq, bits)
+                        if irq.physical is not None and irq.owner is not None:
+                            vgic.sample(irq.owner, irq)
+                        vgic.changed(irq)
+        return result
+    return None
+
+
+def _set(name: str, to: bool) -> Callable[[Irq, int], None]:
+    """A write-one-to-set or write-one-to-clear register of a flag."""
+
+    def write(irq: Irq, value: int) -> None:
+        if value:
+            setattr(irq, name, to)
+
+    return write
+
+
+def _store(name: str, convert: Callable[[int], int | bool]) -> Callable[[Irq, int], None]:
+    def write(irq: Irq, value: int) -> None:
+        setattr(irq, name, convert(value))
+
+    return write
+
+
+# (offset, bits for each interrupt, read, write): Arm IHI 0069 12.8, 12.9. The redistributor's SGI frame has the same layout.
+BANKED: list[tuple[int, int, Callable[[Irq], int], Callable[[Irq, int], None]]] = [
+    (0x0080, 1, lambda i: int(i.group1), _store("group1", bool)),
+    (0x0100, 1, lambda i: int(i.enabled), _set("enabled", True)),
+    (0x0180, 1, lambda i: int(i.enabled), _set("enabled", False)),
+    (0x0200, 1, lambda i: int(i.pending), _set("latch", True)),
+    (0x0280, 1, lambda i: int(i.pending), _set("latch", False)),
+    (0x0300, 1, lambda i: int(i.active), _set("active", True)),
+    (0x0380, 1, lambda i: int(i.active), lambda i, bit: i.deactivate() if bit else None),
+    (0x0400, 8, lambda i: i.priority, _store("priority", lambda v: v & 0xF8)),
+    (0x0C00, 2, lambda i: 2 * i.edge, _store("edge", lambda v: bool(v & 2))),
+]
+
+
+class Distributor(MmioDevice):
+    """GICD: shared interrupts and what concerns all."""
+
+    name = "vgic-dist"
+    size = 0x10000
+
+    def __init__(self, vgic: Vgic) -> None:
+        super().__init__()
+        self._vgic = vgic
+
+    def _irq(self, n: int) -> Irq | None:
+        return self._vgic.shared[n - 32] if 32 <= n < INTERRUPTS else None
+
+    def read(self, offset: int, size: int) -> int:
+        if offset == 0x0000:  # CTLR: ARE and DS are fixed
+            return self._vgic.enabled | 0x50
+        if offset == 0x0004:  # TYPER: 10 bits of INTID, no LPIs
+            return (INTERRUPTS // 32 - 1) | 9 << 19
+        if offset == 0x0008:  # IIDR
+            return 0x43B
+        if offset == 0xFFE8:  # PIDR2: GICv3
+            return 0x3B
+        if 0x6000 <= offset < 0x8000:
+            irq = self._irq((offset - 0x6000) // 8)
+            value = irq.route if irq else 0
+            return value >> 32 if offset & 4 else value
+        return access(self._vgic, self._irq, offset, size, None) or 0
+
+    def write(self, offset: int, size: int, value: int) -> None:
+        if offset == 0x0000:
+            self._vgic.enabled = value & 3
+            for shared in self._vgic.shared:
+                self._vgic.changed(shared)
+            for bank in self._vgic.private:
+                for private in bank:
+                    self._vgic.changed(private)
+        elif 0x6000 <= offset < 0x8000:
+            irq = self._irq((offset - 0x6000) // 8)
+            if irq is not None:
+                with self._vgic.held_still(irq):
+                    if size == 8:
+                        irq.route = value
+                    elif offset & 4:
+                        irq.route = irq.route & 0xFFFFFFFF | value << 32
+                    else:
+                        irq.route = irq.route & ~0xFFFFFFFF | value
+                    self._vgic.changed(irq)
+        else:
+            access(self._vgic, self._irq, offset, size, value)
+
+
+class Redistributor(MmioDevice):
+    """GICR of one vCPU: the RD frame and the SGI frame."""
+
+    name = "vgic-redist"
+    size = GICR_STRIDE
+
+    def __init__(self, vgic: Vgic, vcpu: Vcpu) -> None:
+        super().__init__()
+        self._vgic = vgic
+        self._vcpu = vcpu
+        self._asleep = 0b110  # WAKER: ProcessorSleep, ChildrenAsleep
+
+    def _irq(self, n: int) -> Irq | None:
+        return self._vgic.private[self._vcpu.index][n] if n < 32 else None
+
+    def read(self, offset: int, size: int) -> int:
+        if offset == 0x0004:  # IIDR
+            return 0x43B
+        if offset in (0x0008, 0x000C):  # TYPER
+            last = self._vcpu is self._vgic.vm.vcpus[-1]
+            value = (self._vcpu.mpidr & 0xFFFFFF) << 32 | self._vcpu.index << 8 | last << 4
+            return value >> 32 if offset == 0x000C else value & ((1 << 8 * size) - 1)
+        if offset == 0x0014:
+            return self._asleep
+        if offset == 0xFFE8:
+            return 0x3B
+        if offset >= 0x10000:
+            return access(self._vgic, self._irq, offset - 0x10000, size, None) or 0
+        return 0
+
+    def write(self, offset: int, size: int, value: int) -> None:
+        if offset == 0x0014:
+            self._asleep = 0b110 if value & 2 else 0
+        elif offset >= 0x10000:
+            access(self._vgic, self._irq, offset - 0x10000, size, value)
