@@ -166,9 +166,9 @@ pub fn shr(x: i128, by: u32, round: bool) -> i128 {
     }
 }
 
-/// Loop over elements, with the width a constant in each copy of the loop.
+/// A vector of `bits` with elements `f(k, e)` of `e` bits; the width is a constant in each copy of the loop.
 #[inline(always)]
-fn each(bits: u32, e: u32, mut f: impl FnMut(u32, u32) -> i128) -> u128 {
+pub fn build(bits: u32, e: u32, mut f: impl FnMut(u32, u32) -> i128) -> u128 {
     let mut r = [0; 16];
     match e {
         8 => (0..bits / 8).for_each(|k| store(&mut r, k, 8, f(k, 8))),
@@ -199,14 +199,14 @@ pub fn map(c: &mut Cpu, i: u32, f: impl Fn(i128, u32) -> i128) -> Done {
 #[inline(always)]
 pub fn map_e(c: &mut Cpu, i: u32, e: u32, f: impl Fn(i128, u32) -> i128) -> Done {
     let n = c.v[rn(i)];
-    c.v[rd(i)] = each(span(i, e), e, |k, e| f(int(n, k, e, u(i)), e));
+    c.v[rd(i)] = build(span(i, e), e, |k, e| f(int(n, k, e, u(i)), e));
     DONE
 }
 /// `Vd[k] = f(Vn[k], Vm[k])`.
 #[inline(always)]
 pub fn zip(c: &mut Cpu, i: u32, f: impl Fn(i128, i128, u32) -> i128) -> Done {
     let (n, m, e) = (c.v[rn(i)], c.v[rm(i)], esize(i));
-    c.v[rd(i)] = each(span(i, e), e, |k, e| {
+    c.v[rd(i)] = build(span(i, e), e, |k, e| {
         f(int(n, k, e, u(i)), int(m, k, e, u(i)), e)
     });
     DONE
@@ -215,7 +215,7 @@ pub fn zip(c: &mut Cpu, i: u32, f: impl Fn(i128, i128, u32) -> i128) -> Done {
 #[inline(always)]
 pub fn zip_acc(c: &mut Cpu, i: u32, f: impl Fn(i128, i128, i128) -> i128) -> Done {
     let (d, n, m, e) = (c.v[rd(i)], c.v[rn(i)], c.v[rm(i)], esize(i));
-    c.v[rd(i)] = each(span(i, e), e, |k, e| {
+    c.v[rd(i)] = build(span(i, e), e, |k, e| {
         f(int(d, k, e, u(i)), int(n, k, e, u(i)), int(m, k, e, u(i)))
     });
     DONE
@@ -225,7 +225,7 @@ pub fn zip_acc(c: &mut Cpu, i: u32, f: impl Fn(i128, i128, i128) -> i128) -> Don
 pub fn zip_sat(c: &mut Cpu, i: u32, unsigned: bool, f: impl Fn(i128, i128, u32) -> i128) -> Done {
     let (n, m, e) = (c.v[rn(i)], c.v[rm(i)], esize(i));
     let mut qc = 0;
-    c.v[rd(i)] = each(span(i, e), e, |k, e| {
+    c.v[rd(i)] = build(span(i, e), e, |k, e| {
         let x = f(int(n, k, e, unsigned), int(m, k, e, unsigned), e);
         sat(x, e, unsigned, &mut qc)
     });
@@ -237,7 +237,7 @@ pub fn zip_sat(c: &mut Cpu, i: u32, unsigned: bool, f: impl Fn(i128, i128, u32) 
 pub fn pairs(c: &mut Cpu, i: u32, f: impl Fn(i128, i128) -> i128) -> Done {
     let (n, m, e) = (c.v[rn(i)], c.v[rm(i)], esize(i));
     let half = span(i, e) / e / 2;
-    c.v[rd(i)] = each(span(i, e), e, |k, e| {
+    c.v[rd(i)] = build(span(i, e), e, |k, e| {
         let (v, k) = if k < half { (n, k) } else { (m, k - half) };
         f(int(v, 2 * k, e, u(i)), int(v, 2 * k + 1, e, u(i)))
     });
@@ -261,9 +261,4 @@ pub fn set_part(c: &mut Cpu, i: u32, v: u128) {
     } else {
         v
     };
-}
-/// A vector of `bits` of elements of `e` bits.
-#[inline(always)]
-pub fn build(bits: u32, e: u32, f: impl FnMut(u32, u32) -> i128) -> u128 {
-    each(bits, e, f)
 }
