@@ -315,12 +315,14 @@ def core(target: HostTarget | Machine) -> _core.Machine:
 
 
 def tell_undefined(target: HostTarget | Machine) -> None:
-    """Say which instructions the guest executed that are not implemented, each encoding once."""
+    """Say what the guest asked for that is not implemented, each thing once."""
     from gdbhv.views.disasm import disassemble
 
     for pc, word in core(target).undefined_seen():
         text = disassemble(word, pc)
         print(f"gdbhv: {pc:#x}: {word:#010x} {text} is not implemented: undefined to the guest", file=sys.stderr)
+    for pc, what in core(target).missing_seen():
+        print(f"gdbhv: {pc:#x}: not implemented: {what}", file=sys.stderr)
 
 
 def report(options: argparse.Namespace, target: HostTarget | Machine, stop: Stop | None, seconds: float) -> int:

@@ -495,6 +495,20 @@ fn os_lock_and_claim_tags() {
 }
 
 #[test]
+fn a_guest_that_arms_debug_hardware_is_told_of_once() {
+    let mut p = at(1);
+    p.write(MDSCR_EL1, 1 << 15).expect("write");
+    p.write(DBGBCR0_EL1, 0x1e0).expect("write");
+    assert!(p.sh.missing.is_empty());
+    p.write(DBGWCR1_EL1, 0x1fe1).expect("write");
+    p.write(DBGBCR0_EL1, 0x1e1).expect("write");
+    assert_eq!(p.sh.missing.len(), 1);
+    p.write(MDSCR_EL1, 1).expect("write");
+    assert_eq!(p.sh.missing.len(), 2);
+    assert_eq!(p.read(DBGBCR0_EL1), Ok(0x1e1));
+}
+
+#[test]
 fn a_debugger_is_not_asked_and_changes_nothing() {
     let mut p = at(0);
     let (cpu, sh) = (&mut p.cpu, &mut p.sh);
