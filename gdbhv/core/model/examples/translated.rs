@@ -165,6 +165,7 @@ fn main() {
                     first: DATA,
                     last: DATA,
                     asid: None,
+                    last_level: true,
                 },
             ),
             ("vmalle1", What::All),

@@ -146,11 +146,18 @@ impl Debug {
         self.hit = Some(Hit::Break(*b));
         true
     }
-    /// Whether some watchpoint is on the page of `va` (its TLB entries must be slow).
-    pub fn watched_page(&self, va: u64) -> bool {
-        self.watchpoints
-            .iter()
-            .any(|w| w.va & !0xfff <= va && va & !0xfff < w.va + w.len)
+    /// The lines of 64 bytes in the page of `va` that hold watched bytes; bit 0 is the first (accesses to them must be slow).
+    pub fn watched_lines(&self, va: u64) -> u64 {
+        let page = va & !0xfff;
+        let mut lines = 0;
+        for w in &self.watchpoints {
+            let (first, last) = (w.va, w.va.saturating_add(w.len.max(1) - 1));
+            if first <= page | 0xfff && last >= page {
+                let (from, to) = (first.max(page) >> 6 & 63, last.min(page | 0xfff) >> 6 & 63);
+                lines |= u64::MAX >> (63 - to) & u64::MAX << from;
+            }
+        }
+        lines
     }
     /// Whether an access hits a watchpoint; remembers which. Cheap when there are none.
     #[inline]

@@ -14,7 +14,7 @@ use crate::cpu::{Cpu, Trap};
 use crate::isa::ops::{reg, Args, Ops, W};
 use crate::isa::{Flow, Helper};
 use crate::mem::access::{Acc, Size};
-use crate::mmu::tlb::PAGE;
+use crate::mmu::tlb::{PAGE, WATCH};
 use crate::shared::Shared;
 
 /// One predecoded instruction.
@@ -259,8 +259,14 @@ impl Fast<'_> {
         let e = unsafe { (*self.cpu.ctx).entry(va) };
         let tag = if write { e.tag_w } else { e.tag_r };
         let align = size.bytes().max(1 << acc.align);
-        if acc.unpriv || va & (PAGE | (align - 1)) != tag {
-            return Err(Miss);
+        let miss = va & (PAGE | (align - 1)) ^ tag;
+        if acc.unpriv || miss != 0 {
+            // A watchpoint elsewhere in the page must not make the page slow. (An aligned access is inside one line.)
+            // SAFETY: as above.
+            let lines = unsafe { (*self.cpu.ctx).watched };
+            if acc.unpriv || miss != WATCH || lines >> (va >> 6 & 63) & 1 != 0 {
+                return Err(Miss);
+            }
         }
         Ok(e.host.wrapping_add(va as usize) as *mut u8)
     }

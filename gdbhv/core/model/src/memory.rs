@@ -8,7 +8,7 @@ use crate::exception;
 use crate::mem::access::{Acc, Size};
 use crate::mmu::fault::{Fault, FaultKind, Purpose};
 use crate::mmu::regime::{self, Kind, Mode};
-use crate::mmu::tlb::{self, Context, Entry, Op, DEVICE, EMPTY, IO, PAGE, SLOW, WATCHED};
+use crate::mmu::tlb::{self, Context, Entry, Op, DEVICE, EMPTY, IO, PAGE, SLOW, WATCH};
 use crate::mmu::walk::{self, Access};
 use crate::shared::Shared;
 
@@ -42,10 +42,10 @@ pub fn fetch(cpu: &mut Cpu, sh: &mut Shared, pc: u64) -> Result<u64, Trap> {
     }
     let kind = regime::kind(cpu, cpu.pstate.el);
     let user = cpu.pstate.el == 0;
-    let (r, stage2) = tlb::regime(cpu, kind);
+    let (r, walks) = tlb::regime(cpu, kind);
     let pc = r.untag(pc, true);
     let a = Access::new(Purpose::Fetch, false, user, false);
-    let result = walk::translate(r, &mut sh.tables(stage2), &mut (), pc, a);
+    let result = walk::translate(r, &mut sh.tables(walks), &mut (), pc, a);
     cpu.pc = pc;
     match result {
         Ok(t) if sh.ram.contains(t.pa & PAGE, PAGE_BYTES) => {
@@ -65,10 +65,8 @@ pub fn load(cpu: &mut Cpu, sh: &mut Shared, va: u64, size: Size, acc: Acc) -> Re
     // SAFETY: `ctx` points to a box of `cpu.tlb`, which nothing else borrows here.
     let e = unsafe { *(*cpu.ctx).entry(va) };
     // What brings an access here although the translation is known: a watchpoint in the page, or no alignment.
-    if e.tag_r & !SLOW == va & PAGE && is_plain(cpu, va, bytes, acc, e.pa) {
-        if e.pa & WATCHED != 0 && sh.debug.watch_hit(cpu, va, bytes, false) {
-            return Err(Trap);
-        }
+    if hits(e.tag_r, va) && is_plain(cpu, va, bytes, acc, e.pa) {
+        watch(cpu, sh, va, bytes, false)?;
         let pa = e.pa & PAGE | va & !PAGE;
         return Ok(sh.ram.read(pa, bytes).expect("a TLB entry without IO"));
     }
@@ -102,10 +100,8 @@ pub fn store(
     let bytes = size.bytes();
     // SAFETY: `ctx` points to a box of `cpu.tlb`, which nothing else borrows here.
     let e = unsafe { *(*cpu.ctx).entry(va) };
-    if e.tag_w & !SLOW == va & PAGE && is_plain(cpu, va, bytes, acc, e.pa) {
-        if e.pa & WATCHED != 0 && sh.debug.watch_hit(cpu, va, bytes, true) {
-            return Err(Trap);
-        }
+    if hits(e.tag_w, va) && is_plain(cpu, va, bytes, acc, e.pa) {
+        watch(cpu, sh, va, bytes, true)?;
         sh.write_ram(e.pa & PAGE | va & !PAGE, bytes, v);
         return Ok(());
     }
@@ -192,6 +188,12 @@ pub fn cache_maintenance(
 
 // ------------------------------------------------------------------------------------------------ translation
 
+/// Whether a tag is that of `va`'s page, slow or not.
+#[inline(always)]
+fn hits(tag: u64, va: u64) -> bool {
+    tag & !(SLOW | WATCH) == va & PAGE
+}
+
 /// Whether an access that hits a TLB entry with these flags is one access to RAM without a look at anything else.
 #[inline(always)]
 fn is_plain(cpu: &Cpu, va: u64, bytes: u64, acc: Acc, flags: u64) -> bool {
@@ -256,7 +258,7 @@ fn place(cpu: &mut Cpu, sh: &mut Shared, va: u64, want: Want) -> Result<Place, T
     let (ctx, kind, mode) = context_for(cpu, &want);
     // SAFETY: `ctx` points to a box of `cpu.tlb`, which nothing else borrows here.
     let e = unsafe { *(*ctx).entry(va) };
-    let hit = |tag: u64| tag & !SLOW == va & PAGE;
+    let hit = |tag: u64| hits(tag, va);
     let granted = match want.purpose {
         Purpose::Read => hit(e.tag_r),
         Purpose::Write => hit(e.tag_w),
@@ -292,8 +294,8 @@ fn walk_and_fill(
             mode == Mode::Pan && !maintenance,
         )
     };
-    let (r, stage2) = tlb::regime(cpu, kind);
-    let t = match walk::translate(r, &mut sh.tables(stage2), &mut (), va, a) {
+    let (r, walks) = tlb::regime(cpu, kind);
+    let t = match walk::translate(r, &mut sh.tables(walks), &mut (), va, a) {
         Ok(t) => t,
         Err(f) => return Err(exception::abort(cpu, sh, &f)),
     };
@@ -306,15 +308,10 @@ fn walk_and_fill(
     if !ram {
         flags |= IO;
     }
-    if sh.debug.watched_page(va) {
-        flags |= WATCHED;
-    }
-    let slow = if flags & (IO | WATCHED) != 0 { SLOW } else { 0 };
-    let slow_w = if slow != 0 || sh.blocks.is_code(page) {
-        SLOW
-    } else {
-        0
-    };
+    let lines = sh.debug.watched_lines(va);
+    let watch = if lines != 0 { WATCH } else { 0 };
+    let slow = watch | if ram { 0 } else { SLOW };
+    let slow_w = slow | if sh.blocks.is_code(page) { SLOW } else { 0 };
     // Cache maintenance is not subject to PAN, so its permissions are not this context's.
     if !maintenance {
         let tag = |ok: bool, slow: u64| if ok { va & PAGE | slow } else { EMPTY };
@@ -325,7 +322,10 @@ fn walk_and_fill(
             pa: page | flags,
         };
         // SAFETY: as in `place`.
-        unsafe { (*ctx).fill(va, e) };
+        unsafe {
+            (*ctx).watched |= lines;
+            (*ctx).fill(va, e);
+        };
     }
     Ok(Place { pa: t.pa, flags })
 }

@@ -3,15 +3,15 @@
 use crate::blocks::Blocks;
 use crate::dev::DevCtx;
 use crate::mem::ram::Ram;
-use crate::mmu::tlb::Stage2Cache;
-use crate::mmu::walk::{Leaf, Tables};
+use crate::mmu::tlb::WalkCache;
+use crate::mmu::walk::{LastTable, Leaf, TableKey, Tables};
 use crate::shared::Shared;
 
 /// The walker's view of RAM for one PE. A walk to anywhere else is an external abort.
 pub struct Descriptors<'a> {
     ram: &'a mut Ram,
     blocks: &'a mut Blocks,
-    stage2: &'a mut Stage2Cache,
+    walks: &'a mut WalkCache,
 }
 
 impl Tables for Descriptors<'_> {
@@ -27,11 +27,19 @@ impl Tables for Descriptors<'_> {
     }
     #[inline]
     fn known(&self, vmid: u16, ipa: u64, table: bool) -> Option<Leaf> {
-        self.stage2.get(vmid, ipa, table)
+        self.walks.get(vmid, ipa, table)
+    }
+    #[inline]
+    fn last_table(&self, key: &TableKey) -> Option<LastTable> {
+        self.walks.table(key)
+    }
+    #[inline]
+    fn learn_table(&mut self, key: &TableKey, table: &LastTable) {
+        self.walks.put_table(key, table);
     }
     #[inline]
     fn learn(&mut self, vmid: u16, ipa: u64, table: bool, leaf: &Leaf) {
-        self.stage2.put(vmid, ipa, table, leaf);
+        self.walks.put(vmid, ipa, table, leaf);
     }
 }
 
@@ -46,12 +54,12 @@ impl Tables for ReadOnly<'_> {
 }
 
 impl Shared {
-    /// Descriptors for a walk on behalf of the guest; `stage2` is its PE's.
-    pub fn tables<'a>(&'a mut self, stage2: &'a mut Stage2Cache) -> Descriptors<'a> {
+    /// Descriptors for a walk on behalf of the guest; `walks` is its PE's.
+    pub fn tables<'a>(&'a mut self, walks: &'a mut WalkCache) -> Descriptors<'a> {
         Descriptors {
             ram: &mut self.ram,
             blocks: &mut self.blocks,
-            stage2,
+            walks,
         }
     }
     /// Write 1 to 8 bytes of RAM inside a page; what was decoded from them is forgotten. The caller knows that it is RAM.

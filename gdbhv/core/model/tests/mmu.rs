@@ -708,3 +708,46 @@ fn alignment_of_parts() {
     let half = memory::load(&mut b.cpu, &mut b.sh, 0x1002, Size::H, Acc::PLAIN);
     assert!(half.is_ok());
 }
+
+/// A watchpoint stops before the access, also when the page is cached; other lines of the page, and other pages, go on.
+#[test]
+fn watchpoints() {
+    use gdbhv_model::debug::{Scope, Watchpoint};
+    use gdbhv_model::interp::{execute, Leave};
+    use gdbhv_model::mmu::tlb;
+    let mut b = Bench::new(1);
+    // LDR X1, [X20]; STR X1, [X20, #64]; B .-8
+    for (i, word) in [0xf940_0281u64, 0xf900_2281, 0x17ff_fffe]
+        .iter()
+        .enumerate()
+    {
+        b.sh.ram.write(RAM + 4 * i as u64, 4, *word).expect("RAM");
+    }
+    b.cpu.pc = RAM;
+    b.cpu.x[20] = PAGE + 0x100;
+    assert_eq!(execute(&mut b.cpu, &mut b.sh, 30), Leave::Time);
+    let watch = |b: &mut Bench, va, read, write| {
+        let w = Watchpoint {
+            va,
+            len: 8,
+            read,
+            write,
+            scope: Scope::All,
+        };
+        b.sh.debug.insert_watchpoint(w);
+        tlb::apply(&mut b.cpu, tlb::Op::Data);
+        w
+    };
+    let w = watch(&mut b, PAGE + 0x3c0, true, true);
+    assert_eq!(execute(&mut b.cpu, &mut b.sh, 60), Leave::Time, "elsewhere");
+    b.sh.debug.remove_watchpoint(w);
+    // the same line, other bytes; then reads of what is only written
+    let w = watch(&mut b, PAGE + 0x148, true, true);
+    watch(&mut b, PAGE + 0x140, true, false);
+    assert_eq!(execute(&mut b.cpu, &mut b.sh, 90), Leave::Time);
+    b.sh.debug.remove_watchpoint(w);
+    watch(&mut b, PAGE + 0x144, false, true);
+    assert_eq!(execute(&mut b.cpu, &mut b.sh, 120), Leave::Debug);
+    assert_eq!((b.cpu.pc, b.cpu.raised.is_none()), (RAM + 4, true));
+    assert_eq!(b.sh.now, 91, "the store has not been counted");
+}

@@ -355,3 +355,51 @@ fn uid_follows_the_fetch_side() {
         "another page of a block that was fetched from"
     );
 }
+
+/// A table descriptor is changed (another table, or none): VAE1, VAAE1, ASIDE1 and VMALLE1 make that seen, whatever is cached of walks;
+/// VALE1 need not.
+#[test]
+fn tables_above_the_last_level() {
+    for (op2, seen) in [
+        (0, true),
+        (1, true),
+        (2, true),
+        (3, true),
+        (5, false),
+        (7, false),
+    ] {
+        for two in [false, true] {
+            let mut b = Bench::new(1);
+            let s1 = b.stage1();
+            if two {
+                let s2 = b.stage2(1);
+                b.map_tables(&s2);
+                b.map(&s2, OLD, 2, RAM | d::BLOCK | d::S2_RW);
+                b.map(&s2, NEW, 2, RAM + 0x20_0000 | d::BLOCK | d::S2_RW);
+            }
+            b.write64(OLD, 1);
+            b.write64(NEW, 2);
+            for va in [0x1000, 0x2000] {
+                b.map(&s1, va, 3, OLD | d::PAGE | d::AF | d::NG);
+            }
+            assert_eq!(b.load(0x1000), Ok(1));
+            // another table for the same 2 MiB
+            let at = b.map(&s1, 0x1000, 2, 0);
+            let other = b.table(4096);
+            for i in 0..8 {
+                b.write64(other + 8 * i, NEW | d::PAGE | d::AF | d::NG);
+            }
+            b.write64(at, other | d::TABLE);
+            b.tlbi(0, 7, op2, operand(0x1000, 0));
+            let now = (b.load(0x1000), b.load(0x2000));
+            // what is not seen is what this model may keep and keeps
+            let expect = if seen { 2 } else { 1 };
+            assert_eq!(now, (Ok(expect), Ok(expect)), "{op2} {two}");
+            if seen {
+                b.write64(at, 0);
+                b.tlbi(0, 7, op2, operand(0x1000, 0));
+                assert_eq!(support::fsc(&b.load(0x1000).unwrap_err()), 0x06);
+            }
+        }
+    }
+}

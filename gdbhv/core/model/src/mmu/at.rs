@@ -66,7 +66,7 @@ pub fn at(
     let a = Access::new(Purpose::At, f.write, f.el == 0, f.pan && cpu.pstate.pan);
     // The stage 1 forms give the IPA, but the walk itself goes through stage 2.
     r.s1_only = !f.both;
-    let result = walk::translate(&r, &mut sh.tables(&mut cpu.tlb.stage2), &mut (), va, a);
+    let result = walk::translate(&r, &mut sh.tables(&mut cpu.tlb.walks), &mut (), va, a);
     if let Err(fault) = &result {
         let external = matches!(fault.kind, FaultKind::ExternalWalk(_));
         if external || fault.s1ptw && cpu.pstate.el == 1 {

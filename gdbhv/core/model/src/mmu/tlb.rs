@@ -2,7 +2,7 @@
 //! exception level changes a pointer and flushes nothing.
 //!
 //! An entry maps a 4 KiB page to host memory and holds the combined result of both stages. A tag that has [`SLOW`] set never
-//! matches in the fast path: the page is a device's, holds decoded code (for writes) or is watched; the slow path finds the
+//! matches in the fast path: the page is a device's, or holds decoded code (for writes); the slow path finds the
 //! translation here all the same and does not walk. RAM mapped as Device memory needs no SLOW: the fast path only serves aligned
 //! accesses.
 //!
@@ -11,7 +11,7 @@
 //! empty. Operations for other PEs wait in `Shared::tlb_queue` until [`drain`].
 
 use super::regime::{Kind, Regime};
-use super::walk::Leaf;
+use super::walk::{LastTable, Leaf, TableKey};
 use crate::bits::ones;
 use crate::cpu::Cpu;
 use crate::shared::Shared;
@@ -28,6 +28,8 @@ pub const PAGE: u64 = !0xfff;
 /// Tag flag: the access must take the slow path although the translation is known. Not among the low bits that an aligned access
 /// of up to 8 bytes compares.
 pub const SLOW: u64 = 0x800;
+/// Tag flag: the debugger watches lines of this page ([`Context::watched`]); the other lines may take the fast path.
+pub const WATCH: u64 = 0x400;
 /// A tag that matches nothing.
 pub const EMPTY: u64 = u64::MAX;
 
@@ -50,7 +52,7 @@ pub struct Entry {
     pub tag_w: u64,
     /// Host address of the byte at VA 0 of this mapping (wrapping), for RAM.
     pub host: usize,
-    /// Physical page, and in the low bits [`DEVICE`], [`IO`], [`WATCHED`], [`NOT_GLOBAL`] and the block size.
+    /// Physical page, and in the low bits [`DEVICE`], [`IO`], [`NOT_GLOBAL`] and the block size.
     pub pa: u64,
 }
 
@@ -58,8 +60,6 @@ pub struct Entry {
 pub const DEVICE: u64 = 1;
 /// `Entry::pa` flag: not RAM.
 pub const IO: u64 = 2;
-/// `Entry::pa` flag: the debugger watches bytes of this page.
-pub const WATCHED: u64 = 4;
 /// `Entry::pa` flag: belongs to its context's ASID.
 pub const NOT_GLOBAL: u64 = 8;
 /// `Entry::pa` has at this position, in 6 bits, log2 of the bytes of the stage 1 block that the page is a piece of.
@@ -192,6 +192,8 @@ pub struct Context {
     pub uid: u64,
     /// For replacement: when it was last selected.
     pub used: u64,
+    /// Lines of 64 bytes that the debugger watches in some page with a WATCH tag.
+    pub watched: u64,
     /// Operations of the log that it has seen.
     seen: u64,
     /// Some data entry has been filled since the last clearing.
@@ -212,6 +214,7 @@ impl Context {
             key,
             uid,
             used: 0,
+            watched: 0,
             seen: 0,
             filled: false,
             large: BlockSet::NONE,
@@ -252,6 +255,7 @@ impl Context {
         if self.filled {
             self.entries.fill(Entry::EMPTY);
             self.large.clear();
+            self.watched = 0;
             self.filled = false;
         }
     }
@@ -353,7 +357,9 @@ impl Context {
                     self.clear_local(uid);
                 }
             }
-            What::Va { first, last, asid } => {
+            What::Va {
+                first, last, asid, ..
+            } => {
                 let local = asid.is_none_or(own);
                 self.clear_range(first, last, local, uid);
             }
@@ -409,12 +415,14 @@ pub enum What {
         last: u64,
         /// Only of this ASID (and global).
         asid: Option<u16>,
+        /// Not what tables above the last level say.
+        last_level: bool,
     },
     /// All that went through stage 2 (more than a TLBI IPAS2E1 asks for: combined entries do not know their IPA).
     Stage2,
 }
 
-/// Entries of each half of [`Stage2Cache`].
+/// Entries of each half of [`WalkCache`].
 const STAGE2: usize = 512;
 
 /// The end of a stage 2 walk, for one 4 KiB page of IPAs.
@@ -426,24 +434,45 @@ struct Stage2Entry {
     leaf: Leaf,
 }
 
-/// Ends of stage 2 walks, so that the walk of stage 1 tables need not walk theirs each time. Half of it is for tables, so that data
-/// does not drive them out.
-pub struct Stage2Cache {
+/// Parts of walks: ends of stage 2 walks, so that the walk of stage 1 tables need not walk theirs each time (half of them for tables, so
+/// that data does not drive them out), and tables of the last level of stage 1.
+pub struct WalkCache {
     entries: Box<[Stage2Entry]>,
     filled: bool,
+    tables: Box<[(TableKey, LastTable)]>,
+    tables_filled: bool,
 }
 
-impl Stage2Cache {
+/// Tables of the last level that are cached.
+const TABLES: usize = 256;
+
+impl WalkCache {
     const NONE: Stage2Entry = Stage2Entry {
         tag: EMPTY,
         vmid: 0,
         leaf: Leaf::NONE,
     };
-    fn new() -> Stage2Cache {
-        Stage2Cache {
-            entries: vec![Stage2Cache::NONE; 2 * STAGE2].into_boxed_slice(),
+    fn new() -> WalkCache {
+        WalkCache {
+            entries: vec![WalkCache::NONE; 2 * STAGE2].into_boxed_slice(),
             filled: false,
+            tables: vec![Default::default(); TABLES].into_boxed_slice(),
+            tables_filled: false,
         }
+    }
+    fn table_slot(key: &TableKey) -> usize {
+        (key.block ^ key.block >> 9 ^ key.root >> PAGE_BITS) as usize % TABLES
+    }
+    /// The table of the last level for `key`, if known.
+    #[inline]
+    pub fn table(&self, key: &TableKey) -> Option<LastTable> {
+        let e = &self.tables[WalkCache::table_slot(key)];
+        (e.0 == *key).then_some(e.1)
+    }
+    /// Remember a table of the last level.
+    pub fn put_table(&mut self, key: &TableKey, table: &LastTable) {
+        self.tables_filled = true;
+        self.tables[WalkCache::table_slot(key)] = (*key, *table);
     }
     fn slot(ipa: u64, table: bool) -> usize {
         (ipa >> PAGE_BITS ^ ipa >> 21) as usize % STAGE2 + if table { STAGE2 } else { 0 }
@@ -451,7 +480,7 @@ impl Stage2Cache {
     /// The leaf that maps `ipa`, if known; its output address is `ipa`'s.
     #[inline]
     pub fn get(&self, vmid: u16, ipa: u64, table: bool) -> Option<Leaf> {
-        let e = &self.entries[Stage2Cache::slot(ipa, table)];
+        let e = &self.entries[WalkCache::slot(ipa, table)];
         (e.tag == ipa & PAGE && e.vmid == vmid).then_some(Leaf {
             oa: e.leaf.oa | ipa & !PAGE,
             ..e.leaf
@@ -460,7 +489,7 @@ impl Stage2Cache {
     /// Remember a leaf.
     pub fn put(&mut self, vmid: u16, ipa: u64, table: bool, leaf: &Leaf) {
         self.filled = true;
-        self.entries[Stage2Cache::slot(ipa, table)] = Stage2Entry {
+        self.entries[WalkCache::slot(ipa, table)] = Stage2Entry {
             tag: ipa & PAGE,
             vmid,
             leaf: Leaf {
@@ -476,8 +505,24 @@ impl Stage2Cache {
             Op::Protect(_) | Op::Data => false,
         };
         if stale && self.filled {
-            self.entries.fill(Stage2Cache::NONE);
+            self.entries.fill(WalkCache::NONE);
             self.filled = false;
+        }
+        // Tables go with everything but the invalidation of last-level entries by address.
+        let only_last = match op {
+            Op::Invalidate(t) => matches!(
+                t.what,
+                What::Va {
+                    last_level: true,
+                    ..
+                }
+            ),
+            Op::All => false,
+            Op::Protect(_) | Op::Data => true,
+        };
+        if !only_last && self.tables_filled {
+            self.tables.fill(Default::default());
+            self.tables_filled = false;
         }
     }
 }
@@ -486,8 +531,8 @@ impl Stage2Cache {
 pub struct Tlb {
     /// Unaligned accesses fault (SCTLR_ELx.A): kept by `context::refresh`.
     pub strict: bool,
-    /// Ends of stage 2 walks.
-    pub stage2: Stage2Cache,
+    /// Parts of walks.
+    pub walks: WalkCache,
     /// The regime in use, decoded; `context::refresh` forgets it.
     regime: Option<Regime>,
     contexts: Vec<Box<Context>>,
@@ -505,7 +550,7 @@ impl Tlb {
     pub fn new() -> Tlb {
         Tlb {
             strict: false,
-            stage2: Stage2Cache::new(),
+            walks: WalkCache::new(),
             regime: None,
             contexts: vec![Context::new(Key::default(), 1)],
             recent: [0; CONTEXTS],
@@ -582,7 +627,7 @@ impl Tlb {
             self.log_start += 1;
         }
         self.log.push_back(op);
-        self.stage2.apply(&op);
+        self.walks.apply(&op);
         c.apply(&op, &mut self.next_uid);
         c.seen = self.log_start + self.log.len() as u64;
     }
@@ -594,14 +639,13 @@ impl Default for Tlb {
     }
 }
 
-/// The regime of the PE's exception level, decoded at most once between two refreshes of the context; and the PE's ends of stage 2
-/// walks.
-pub fn regime(cpu: &mut Cpu, kind: Kind) -> (&Regime, &mut Stage2Cache) {
+/// The regime of the PE's exception level, decoded at most once between two refreshes of the context; and the PE's parts of walks.
+pub fn regime(cpu: &mut Cpu, kind: Kind) -> (&Regime, &mut WalkCache) {
     if cpu.tlb.regime.as_ref().is_none_or(|r| r.kind != kind) {
         cpu.tlb.regime = Some(Regime::of(cpu, kind));
     }
     let tlb = &mut cpu.tlb;
-    (tlb.regime.as_ref().expect("just set"), &mut tlb.stage2)
+    (tlb.regime.as_ref().expect("just set"), &mut tlb.walks)
 }
 
 /// Registers that translation depends on may have changed.

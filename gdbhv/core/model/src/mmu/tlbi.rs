@@ -57,12 +57,13 @@ fn by_address_or_all(cpu: &Cpu, op1: u32, crm: u32, op2: u32, xt: u64) -> Option
         first: page,
         last: page,
         asid,
+        last_level: op2 >= 5,
     };
     let asid = operand_asid(cpu, kind, xt);
     let own = (kind != Kind::El2).then_some(asid);
     let (kind, vmid, what) = match (op1, op2) {
         (_, 0) => (kind, vmid, What::All),
-        // VAE1, VALE1, VAE2, VALE2: walks are not cached, so that the last-level forms differ in nothing
+        // VAE1, VALE1, VAE2, VALE2
         (_, 1 | 5) => (kind, vmid, va(own)),
         (0, 2) => (kind, vmid, What::Asid(asid)),
         (0, 3 | 7) => (kind, vmid, va(None)),
@@ -113,7 +114,12 @@ fn by_range(cpu: &Cpu, op1: u32, crm: u32, op2: u32, xt: u64) -> Option<Tlbi> {
     Some(Tlbi {
         kind,
         vmid,
-        what: What::Va { first, last, asid },
+        what: What::Va {
+            first,
+            last,
+            asid,
+            last_level: op2 >= 5,
+        },
         broadcast: broadcast(cpu, crm == 6),
     })
 }

@@ -20,9 +20,39 @@ pub trait Tables {
     fn known(&self, _vmid: u16, _ipa: u64, _table: bool) -> Option<Leaf> {
         None
     }
+    /// A cached table of the last level of stage 1.
+    #[inline(always)]
+    fn last_table(&self, _key: &TableKey) -> Option<LastTable> {
+        None
+    }
+    /// A table of the last level of stage 1, to be cached.
+    #[inline(always)]
+    fn learn_table(&mut self, _key: &TableKey, _table: &LastTable) {}
     /// The end of the stage 2 walk for `ipa`, to be cached.
     #[inline(always)]
     fn learn(&mut self, _vmid: u16, _ipa: u64, _table: bool, _leaf: &Leaf) {}
+}
+
+/// What a table of the last level of stage 1 belongs to: the first table, the addresses, and how they are cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct TableKey {
+    /// Address of the first table.
+    pub root: u64,
+    /// The input address above what the last table resolves.
+    pub block: u64,
+    /// VMID, regime, granule, input and output size, HPD, stage 2 on.
+    pub shape: u64,
+}
+
+/// A table of the last level.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LastTable {
+    /// Its address in the output space of stage 1.
+    pub address: u64,
+    /// Its physical address.
+    pub pa: u64,
+    /// What the tables above it say.
+    pub tables: Hierarchy,
 }
 
 /// What a descriptor turned out to be.
@@ -510,12 +540,32 @@ impl<M: Tables, O: Observer> Walker<'_, M, O> {
         }
         let mut tables = Hierarchy::default();
         let mut level = shape.start;
+        let key = (stage == 1).then(|| self.table_key(shape));
+        let mut last = key.and_then(|k| self.m.last_table(&k));
+        if let Some(l) = last {
+            (table, tables, level) = (l.address, l.tables, 3);
+        }
         loop {
             let at = shape.entry(table, level);
             let pa = match (&self.r.s2, stage) {
+                _ if last.is_some() => last.map_or(0, |l| l.pa + (at - table)),
                 (Some(s2), 1) => self.descriptor_pa(s2, at, level, false)?,
                 _ => at,
             };
+            if level == 3 && last.is_none() && level != shape.start {
+                if let Some(k) = key {
+                    let l = LastTable {
+                        address: table,
+                        pa: pa - (at - table),
+                        tables,
+                    };
+                    // Stage 2 maps pages of 4 KiB: a larger table may be in pieces.
+                    if shape.granule == Granule::K4 || self.r.s2.is_none() {
+                        self.m.learn_table(&k, &l);
+                    }
+                }
+            }
+            last = None;
             let Some(desc) = self.m.read(pa) else {
                 return Err(stop(FaultKind::ExternalWalk(level)));
             };
@@ -563,6 +613,22 @@ impl<M: Tables, O: Observer> Walker<'_, M, O> {
                     })
                 }
             }
+        }
+    }
+
+    fn table_key(&self, shape: &Shape) -> TableKey {
+        let r = self.r;
+        TableKey {
+            root: shape.base,
+            block: shape.ia >> shape.shift(2),
+            shape: (r.vmid as u64)
+                | (r.kind as u64) << 16
+                | (shape.granule as u64) << 24
+                | (shape.ia_bits as u64) << 32
+                | (shape.oa_bits as u64) << 40
+                | (shape.hpd as u64) << 48
+                | (r.s2.is_some() as u64) << 49
+                | (shape.ds as u64) << 50,
         }
     }
 
