@@ -203,10 +203,6 @@ impl Gic {
         }
         self.derived[cpu].lines
     }
-    /// Whether any CPU's [`Gic::lines`] may have changed since they were last asked for.
-    pub fn changed(&self) -> bool {
-        self.derived.iter().any(|d| d.dirty)
-    }
     /// The physical interrupt that `cpu` is signalled and would acknowledge.
     pub fn acknowledge_peek(&mut self, cpu: usize) -> Option<u32> {
         self.signalled(cpu).map(|p| p.intid)
