@@ -358,7 +358,11 @@ fn identification() {
     let mut g = gic();
     assert_eq!(g.dist_read(0, 4), 0x53);
     g.dist_write(0, 4, u64::MAX);
-    assert_eq!(g.dist_read(0, 4), 0x53, "ARE and DS are fixed, the rest is RES0");
+    assert_eq!(
+        g.dist_read(0, 4),
+        0x53,
+        "ARE and DS are fixed, the rest is RES0"
+    );
     assert_eq!(g.dist_read(4, 4), 0x0378_0007);
     assert_eq!(g.dist_read(8, 8), 0x43b);
     assert_eq!(g.dist_read(0xffe8, 4), 0x3b);
