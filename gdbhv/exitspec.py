@@ -40,18 +40,21 @@ SUB_REASONS = {
     "fiq": INTERRUPT,
 }
 
+UNITS = {"K": 10, "M": 20, "G": 30}
 HVC, SMC, SYSREG = 0x1016, 0x1017, 0x1018
 
 
 def span(text: str) -> tuple[int, int]:
-    """Parse a range of numbers and return its ends, both in it: LO-HI, LO+SIZE or one number.
+    """Parse a range of numbers and return its ends, both in it: LO-HI, LO+SIZE (with K, M or G if need be) or one number.
 
     :raises gdbhv.errors.CommandError: it is none, or it is empty.
     """
     try:
         if "+" in text:
-            low, size = (int(t, 0) for t in text.split("+", 1))
-            high = low + size - 1
+            start, _, size = text.partition("+")
+            unit = UNITS.get(size[-1:].upper(), 0)
+            low = int(start, 0)
+            high = low + (int(size[:-1] if unit else size, 0) << unit) - 1
         elif "-" in text[1:]:
             low, high = (int(t, 0) for t in text.split("-", 1))
         else:

@@ -36,7 +36,7 @@ class Catcher:
 
 def wanted(catchers: dict[Any, Catcher], thread: ThreadId, record: ExitRecord, *, entry: bool) -> bool:
     """Whether some catchpoint stops at this exit or entry."""
-    return any(c.entries == entry and c.wants(thread, record) for c in catchers.values())
+    return sum(c.entries == entry and c.wants(thread, record) for c in catchers.values()) > 0  # all are asked: they count
 
 
 def catch_syscalls(catchers: dict[Any, Catcher], pid: int, events: CatchEvents) -> None:

@@ -5,6 +5,7 @@ The truth is in the native module; nothing here spells a register's number or a 
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from functools import cache
 
@@ -49,9 +50,9 @@ class Register:
     fields: tuple[Field, ...]
 
     def field(self, name: str) -> Field:
-        """Return a field by name. :raises gdbhv.errors.RegisterError: there is none."""
+        """Return a field by name, in any case. :raises gdbhv.errors.RegisterError: there is none."""
         for f in self.fields:
-            if f.name == name and f.condition != "E2H":
+            if f.name.upper() == name.upper() and f.condition != "E2H":
                 return f
         known = ", ".join(f.name for f in self.fields) or "none"
         raise RegisterError(f"{self.name}.{name}", f"no such field; its fields: {known}")
@@ -76,7 +77,9 @@ def register(name: str) -> Register:
     """Return a system register by its Arm ARM name, in any case. :raises gdbhv.errors.RegisterError: there is none."""
     found = registers().get(name.upper())
     if found is None:
-        raise RegisterError(name, "no such system register")
+        near = difflib.get_close_matches(name.upper(), registers(), 3)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise RegisterError(name, f"no such system register{hint}")
     return found
 
 

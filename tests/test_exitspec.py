@@ -184,7 +184,14 @@ def test_each_filter_has_a_case() -> None:
 
 @pytest.mark.parametrize(
     ("text", "ends"),
-    [("5", (5, 5)), ("0x10-0x20", (16, 32)), ("0x1000+0x1000", (0x1000, 0x1FFF)), ("0-0xffffffffffffffff", (0, 2**64 - 1))],
+    [
+        ("5", (5, 5)),
+        ("0x10-0x20", (16, 32)),
+        ("0x1000+0x1000", (0x1000, 0x1FFF)),
+        ("0x1000+4K", (0x1000, 0x1FFF)),
+        ("0+1g", (0, 2**30 - 1)),
+        ("0-0xffffffffffffffff", (0, 2**64 - 1)),
+    ],
 )
 def test_ranges(text: str, ends: tuple[int, int]) -> None:
     assert exitspec.span(text) == ends

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from gdbhv import exitspec, tables
@@ -15,7 +13,8 @@ from gdbhv.hv.target import HostTarget
 from gdbhv.machine import Catcher
 from gdbhv.monitor.registry import JSON, Arg, Context, command, to_json
 from gdbhv.target import ThreadId
-from gdbhv.views.exits import exit_line, stats_table
+from gdbhv.views.exits import exit_line, explain, stats_table
+from gdbhv.views.syndrome import iss_fields
 from gdbhv.views.table import table
 
 if TYPE_CHECKING:
@@ -23,36 +22,18 @@ if TYPE_CHECKING:
     from gdbhv.monitor.registry import DebugTarget
 
 
-@dataclass
-class Catchpoint:
-    """A row of ``vmexit list``."""
-
-    number: int
-    spec: exitspec.ExitSpec
-    hits: int = 0
-
-
-@dataclass
-class Catchpoints:
-    """The catchpoints of one target that monitor commands have set."""
-
-    rows: dict[int, Catchpoint] = field(default_factory=dict)
-    numbers: Iterator[int] = field(default_factory=lambda: count(1))
-
-
-_CATCHPOINTS: dict[int, Catchpoints] = {}
-
-
-def catchpoints(target: DebugTarget) -> Catchpoints:
-    """Return the catchpoints of a target."""
-    return _CATCHPOINTS.setdefault(id(target), Catchpoints())
-
-
 def vm_name(target: DebugTarget, pid: int) -> str:
-    """Return the name of a VM."""
+    """Return the name of the VM that is process ``pid``."""
     if isinstance(target, HostTarget):
-        return target.vm(pid).name if 1 <= pid <= len(target.host.vms) else str(pid)
-    return "machine" if pid == target.PID else f"VMID {pid}"
+        return target.vm(pid).name
+    return "machine"
+
+
+def vmid_name(target: DebugTarget, vmid: int) -> str:
+    """Return the name of the VM with a VMID: the bare machine's VMs have none."""
+    if isinstance(target, HostTarget) and 1 <= vmid <= len(target.host.vms):
+        return target.vm(vmid).name
+    return f"VMID {vmid}"
 
 
 def install(target: DebugTarget) -> None:
@@ -64,11 +45,11 @@ def install(target: DebugTarget) -> None:
     target.describe = describe
 
 
-def line(target: DebugTarget, thread: ThreadId | None, record: ExitRecord) -> str:
+def line(target: DebugTarget, thread: ThreadId, record: ExitRecord) -> str:
     """Return one exit in one line, with the names of what the target knows."""
 
     def place(ipa: int) -> str | None:
-        if not isinstance(target, HostTarget) or thread is None:
+        if not isinstance(target, HostTarget):
             return None
         vm = target.vm(thread.pid)
         found = vm.device(ipa)
@@ -76,7 +57,8 @@ def line(target: DebugTarget, thread: ThreadId | None, record: ExitRecord) -> st
             return f"{found[0].name}+{found[1]:#x}"
         return "memory" if vm.slot(ipa) else "nothing there"
 
-    call = hypercall.name_of(record["args"][0] & 0xFFFFFFFF) if record["number"] in (0x1016, 0x1017) else None
+    is_call = record["number"] in (exitspec.HVC, exitspec.SMC)
+    call = hypercall.name_of(record["args"][0] & 0xFFFFFFFF) if is_call else None
     return exit_line(record, place, call)
 
 
@@ -84,27 +66,41 @@ def line(target: DebugTarget, thread: ThreadId | None, record: ExitRecord) -> st
     "vmexit catch",
     Arg("spec", "exit class and filters: dabt.trans.w ipa=0x9000000-0x9000fff", nargs="+"),
     help="stop at VM exits",
+    more=lambda: [
+        *table(("class", "number", "KVM", "what"), [_row(c) for c in tables.exit_classes().values()]),
+        *table(("filter", "what it compares"), [(f"{k}=", v[0]) for k, v in exitspec.FILTERS.items()]),
+        f"{exitspec.VM}=      name or number of the VM",
+        "A class may have sub-reasons and an argument (dabt.perm.w, sysreg.write:SCTLR_EL1, hvc:0x0), and shell patterns.",
+        "gdb's own `catch syscall NUMBER` stops at a class too, as an event that its scripts understand.",
+    ],
 )
 def catch(context: Context, args: argparse.Namespace) -> Iterator[str]:
     """Stop before the handler of every exit that the specification matches."""
     spec = exitspec.parse(" ".join(args.spec))
-    target, points = context.target, catchpoints(context.target)
-    point = Catchpoint(next(points.numbers), spec)
+    target = context.target
+    if spec.vm is not None:
+        known = [w for p in target.processes() for w in (p.name, str(p.pid))]
+        if spec.vm not in known:
+            raise CommandError(f"no VM {spec.vm!r}; there are {', '.join(known)}")
+    point = context.catchpoints.add(spec)
 
     def wants(thread: ThreadId, record: ExitRecord) -> bool:
         hit = spec.matches(record, vm_name(target, thread.pid), thread.pid)
         point.hits += hit
         return hit
 
-    points.rows[point.number] = point
     target.catchers["vmexit", point.number] = Catcher(wants, spec.classes)
     yield f"catchpoint {point.number}: {spec.text}"
+
+
+def _row(c: Any) -> tuple[str, str, str, str]:
+    return c["name"], f"{c['number']:#x}", c["kvm"], c["what"]
 
 
 @command("vmexit list", JSON, help="the catchpoints, and how often each was hit")
 def list_(context: Context, args: argparse.Namespace) -> Iterator[str]:
     """The catchpoints set by `vmexit catch`."""
-    rows = catchpoints(context.target).rows.values()
+    rows = context.catchpoints.rows.values()
     if args.json:
         yield from to_json([{"number": p.number, "spec": p.spec.text, "hits": p.hits} for p in rows])
     elif not rows:
@@ -116,8 +112,8 @@ def list_(context: Context, args: argparse.Namespace) -> Iterator[str]:
 @command("vmexit delete", Arg("number", "number of a catchpoint, or all"), help="delete a catchpoint, or all")
 def delete(context: Context, args: argparse.Namespace) -> Iterator[str]:
     """Delete by number."""
-    points = catchpoints(context.target).rows
-    wanted = list(points) if args.number == "all" else [int(args.number)] if args.number.isdigit() else []
+    points = context.catchpoints.rows
+    wanted = list(points) if args.number == "all" else [int(args.number)] if args.number.isdecimal() else []
     if args.number != "all" and (not wanted or wanted[0] not in points):
         raise CommandError(f"no catchpoint {args.number!r}; there are {', '.join(map(str, points)) or 'none'}")
     for number in wanted:
@@ -134,15 +130,14 @@ def delete(context: Context, args: argparse.Namespace) -> Iterator[str]:
 )
 def stats(context: Context, args: argparse.Namespace) -> Iterator[str]:
     """How many exits of each kind there were."""
-    machine = context.target.machine if isinstance(context.target, HostTarget) else context.target.core
-    counts = machine.exit_counts()
+    counts = context.core.exit_counts()
     if args.json:
         keys = ("vmid", "number", "name", "count")
         yield from to_json({"exits": sum(c[3] for c in counts), "counts": [dict(zip(keys, c, strict=True)) for c in counts]})
     else:
-        yield from stats_table(counts, lambda vmid: vm_name(context.target, vmid))
+        yield from stats_table(counts, lambda vmid: vmid_name(context.target, vmid))
     if args.clear:
-        machine.clear_exit_counts()
+        context.core.clear_exit_counts()
 
 
 @command("vmexit last", JSON, help="explain the last exit of the thread")
@@ -150,25 +145,16 @@ def last(context: Context, args: argparse.Namespace) -> Iterator[str]:
     """The record of the last exit, with ESR_EL2 decoded."""
     record = last_record(context)
     if record is None:
-        raise CommandError("no exit yet")
-    document: dict[str, Any] = {**record, "syndrome": tables.decode("ESR_EL2", record["esr"])}
+        raise CommandError(f"thread {context.thread} has had no exit yet")
     if args.json:
-        yield from to_json(document)
+        yield from to_json({**record, "syndrome": tables.decode("ESR_EL2", record["esr"]), "iss": iss_fields(record)})
         return
     yield line(context.target, context.thread, record)
-    where = f"on CPU {record['cpu']}, VMID {record['vmid']}"
-    yield f"number {record['seq']}, class {record['number']:#x} ({record['class']}), at {record['now']} ns {where}"
-    fields = " ".join(f"{k}={v:#x}" for k, v in document["syndrome"].items())
-    yield f"ESR_EL2 {record['esr']:#018x}  {fields}"
-    if record["far"] is not None:
-        yield f"FAR_EL2 {record['far']:#x}"
-    if record["ipa"] is not None:
-        yield f"IPA {record['ipa']:#x}  HPFAR_EL2 {'has it' if record['hpfar_valid'] else 'is not valid for this fault'}"
-    yield f"SPSR_EL2 {record['spsr']:#x}"
+    yield from explain(record)
 
 
 def last_record(context: Context) -> ExitRecord | None:
-    """Return the last exit of the selected thread."""
+    """Return the last exit of the selected vCPU, or CPU."""
     if isinstance(context.target, HostTarget):
         return context.target.vcpu(context.thread).last_exit
     return context.target.core.exit_record(context.thread.tid - 1)

@@ -18,9 +18,14 @@ def help_(context: Context, args: argparse.Namespace) -> Iterator[str]:
         yield from table(("command", "what it does"), [(c.name, c.help) for c in registry.load().values()])
         yield "`monitor help COMMAND` explains one; names may be shortened."
         return
+    topic = [c for c in registry.load().values() if c.name.split()[0] == args.words[0] and c.name != args.words[0]]
+    if len(args.words) == 1 and topic:
+        yield from table(("command", "what it does"), [(c.usage, c.help) for c in topic])
+        return
     found, _ = registry.find(args.words)
     yield f"{found.usage}: {found.help}"
     yield from table(("argument", "meaning"), [(a.name, a.help) for a in found.args]) if found.args else ()
+    yield from found.more()
 
 
 @command("commands", JSON, help="the table of commands, for programs")
@@ -31,7 +36,7 @@ def commands(context: Context, args: argparse.Namespace) -> Iterator[str]:
             "name": c.name,
             "usage": c.usage,
             "help": c.help,
-            "args": [{"name": a.name, "help": a.help, "choices": a.choices} for a in c.args],
+            "args": [{"name": a.name, "help": a.help, "choices": a.choices, "flag": a.flag} for a in c.args],
         }
         for c in registry.load().values()
     ]

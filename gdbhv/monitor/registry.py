@@ -9,30 +9,42 @@ from __future__ import annotations
 import argparse
 import difflib
 import json
+import logging
 import shlex
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from gdbhv.errors import CommandError, GdbhvError
+from gdbhv.hv.target import HostTarget
+from gdbhv.monitor.catchpoints import Catchpoints
 from gdbhv.target import ThreadId
 
 if TYPE_CHECKING:
-    from gdbhv.hv.target import HostTarget
+    from gdbhv import _core
     from gdbhv.machine import Machine
 
     DebugTarget = HostTarget | Machine
 
+log = logging.getLogger("gdbhv.monitor")
+
 
 @dataclass
 class Context:
-    """What a command works on: the target, and the thread that the debugger has selected."""
+    """What a command works on: the target, the thread that the debugger has selected, the catchpoints set so far."""
 
     target: DebugTarget
     thread: ThreadId
+    catchpoints: Catchpoints = field(default_factory=Catchpoints)
+
+    @property
+    def core(self) -> _core.Machine:
+        """The machine model behind the target."""
+        return self.target.machine if isinstance(self.target, HostTarget) else self.target.core
 
 
 Handler = Callable[[Context, argparse.Namespace], Iterable[str]]
+Bound = Callable[[str, ThreadId], Iterator[str]]  # a command line for a thread -> its answer
 
 
 @dataclass(frozen=True)
@@ -43,7 +55,7 @@ class Arg:
     help: str
     nargs: str | None = None
     type: Callable[[str], Any] | None = None
-    choices: tuple[str, ...] | None = None
+    choices: tuple[Any, ...] | None = None
     flag: bool = False
 
 
@@ -58,6 +70,7 @@ class Command:
     args: tuple[Arg, ...]
     help: str
     handler: Handler
+    more: Callable[[], list[str]] = list  # further lines of `help COMMAND`
 
     def parser(self) -> argparse.ArgumentParser:
         """Return the parser of its words."""
@@ -88,13 +101,18 @@ class _Parser(argparse.ArgumentParser):
 COMMANDS: dict[str, Command] = {}
 
 
-def command(name: str, *args: Arg, help: str) -> Callable[[Handler], Handler]:  # noqa: A002
+def command(
+    name: str,
+    *args: Arg,
+    help: str,  # noqa: A002
+    more: Callable[[], list[str]] = list,
+) -> Callable[[Handler], Handler]:
     """File a function as the monitor command ``name`` (one or two words)."""
 
     def add(f: Handler) -> Handler:
         if name in COMMANDS:
             raise ValueError(f"two commands are called {name!r}")
-        COMMANDS[name] = Command(name, args, help, f)
+        COMMANDS[name] = Command(name, args, help, f, more)
         return f
 
     return add
@@ -122,6 +140,8 @@ def find(words: list[str]) -> tuple[Command, list[str]]:
             short = [c for c in table if _abbreviates(words[:n], c.split())]
             if len(short) == 1:
                 return table[short[0]], words[n:]
+            if short:
+                raise CommandError(f"{' '.join(words[:n])} is short for several: {', '.join(short)}")
     begun = [c for c in table if c.split()[0] == words[0]]
     if begun:
         raise CommandError(f"{words[0]} what? There are: {', '.join(begun)}")
@@ -135,21 +155,43 @@ def _abbreviates(words: list[str], name: list[str]) -> bool:
 
 
 def run(line: str, context: Context) -> Iterator[str]:
-    """Run one command line and yield its lines. Errors are a line too: the debugger's session goes on."""
+    """Run one command line and yield its lines.
+
+    :raises gdbhv.errors.GdbhvError: whatever is wrong, in one sentence. A bug of the command itself is one too, and its
+        traceback is logged: the debugger's session goes on.
+    """
     try:
         words = shlex.split(line) or ["help"]
-        found, rest = find(words)
+    except ValueError as e:
+        raise CommandError(f"{line!r}: {e}") from None
+    found, rest = find(words)
+    try:
         yield from found.handler(context, found.parser().parse_args(rest))
-    except (GdbhvError, ValueError) as e:
-        yield f"error: {e}"
+    except GdbhvError:
+        raise
+    except Exception as e:
+        log.exception("monitor %s failed", line)
+        raise CommandError(f"{found.name} failed ({type(e).__name__}: {e}): this is an error of gdbhv itself") from e
 
 
-def bind(target: DebugTarget) -> Callable[[str, ThreadId], Iterator[str]]:
+def bind(target: DebugTarget) -> Bound:
     """Return what the remote protocol calls for ``monitor``; stops at exits are described in a line from now on."""
     from gdbhv.monitor import exits
 
     exits.install(target)
-    return lambda line, thread: run(line, Context(target, thread))
+    points = Catchpoints()
+    return lambda line, thread: run(line, Context(target, thread, points))
+
+
+def address(text: str) -> int:
+    """Parse an address. :raises gdbhv.errors.CommandError: it is none."""
+    try:
+        value = int(text, 0)
+    except ValueError:
+        value = -1
+    if not 0 <= value < 1 << 64:
+        raise CommandError(f"{text!r} is no address: a number up to 0xffffffffffffffff is needed")
+    return value
 
 
 def to_json(document: Any) -> Iterator[str]:

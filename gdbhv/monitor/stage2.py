@@ -4,25 +4,15 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from itertools import islice
 
 from gdbhv.errors import CommandError
+from gdbhv.exitspec import span
 from gdbhv.hv.target import HostTarget
 from gdbhv.monitor.registry import JSON, Arg, Context, command, to_json
 from gdbhv.views import stage2
 
-
-def parse_range(text: str | None) -> tuple[int, int | None]:
-    """Parse LO-HI, LO+SIZE or one address."""
-    if text is None:
-        return 0, None
-    try:
-        if "+" in text:
-            low, _, length = text.partition("+")
-            return int(low, 0), int(low, 0) + int(length, 0) - 1
-        low, dash, high = text.partition("-")
-        return int(low, 0), int(high, 0) if dash else int(low, 0)
-    except ValueError:
-        raise CommandError(f"{text!r} is no range: LO-HI, LO+SIZE or one address") from None
+MOST = 200_000  # descriptors: 780 MiB in pages of 4 KiB
 
 
 @command(
@@ -45,12 +35,14 @@ def dump(context: Context, args: argparse.Namespace) -> Iterator[str]:
         vttbr, vtcr, hcr = (target.read_register(thread, r) for r in ("VTTBR_EL2", "VTCR_EL2", "HCR_EL2"))
     try:
         geometry = stage2.Geometry.of(vttbr, vtcr)
-        low, high = parse_range(args.range)
-        found = list(stage2.entries(geometry, machine.read_pa, low, high))
+        low, high = (0, None) if args.range is None else span(args.range)
+        found = list(islice(stage2.entries(geometry, machine.read_pa, low, high), MOST + 1))
     except (ValueError, IndexError) as e:
         if not hcr & 1:
             raise CommandError("stage 2 is off (HCR_EL2.VM = 0), and VTTBR_EL2 and VTCR_EL2 hold no tables") from None
         raise CommandError(str(e)) from None
+    if len(found) > MOST:
+        raise CommandError(f"more than {MOST:,} descriptors: give a RANGE (or do the tables contain themselves?)")
     leaves = [e for e in found if not e.table]
 
     def name(ipa: int) -> str:
@@ -77,8 +69,8 @@ def dump(context: Context, args: argparse.Namespace) -> Iterator[str]:
         f"{1 << geometry.granule >> 10} KiB granule, from level {geometry.start}{on}"
     )
     yield from stage2.tree(found, geometry.start) if args.tree else stage2.dump(ranges, name)
-    total = sum(e.size for e in leaves)
-    yield f"{len(leaves)} leaves map {total >> 10:,} KiB with {sum(e.table for e in found)} tables below the first"
+    total, tables = sum(e.size for e in leaves), sum(e.table for e in found)
+    yield f"leaves: {len(leaves)}, mapping {total >> 10:,} KiB; tables below the first: {tables}"
     if vm is not None and not args.tree:
         for base, device in vm.devices:
             yield f"not mapped, emulated: {base:#012x}-{base + device.size - 1:#012x} {device.name}"

@@ -9,24 +9,15 @@ from collections.abc import Iterator
 from gdbhv import tables
 from gdbhv.errors import CommandError, RegisterError
 from gdbhv.monitor.registry import JSON, Arg, Context, command, to_json
+from gdbhv.views.sysreg import field_text, fields_of, register_line
 
-
-def field_text(value: int, register: tables.Register, e2h: bool = False) -> str:
-    """Return the fields of a value that are not 0, by name; ``e2h`` is HCR_EL2.E2H, which changes some layouts."""
-    words = []
-    for f in register.fields:
-        if f.condition in ("E2H", "~E2H") and (f.condition == "E2H") != e2h:
-            continue
-        v = f.of(value)
-        if v or f.values.get(v):
-            words.append(f"{f.name}={f.values.get(v) or (v if v < 10 else hex(v))}" if f.msb > f.lsb or f.values else f.name)
-    return " ".join(words)
+GROUPS = tuple(sorted({r.group for r in tables.registers().values()}))
 
 
 @command(
     "sysreg",
-    Arg("name", "NAME, NAME=VALUE, NAME.FIELD=VALUE, or a glob (TCR_*)", nargs="?"),
-    Arg("--group", "all registers of a group: id, el0, el1, el2, timer, gic, debug, pmu"),
+    Arg("name", "NAME, NAME=VALUE, NAME.FIELD, NAME.FIELD=VALUE, or a shell pattern (TCR_*)", nargs="?"),
+    Arg("--group", "all registers of a group", choices=GROUPS),
     JSON,
     help="read or write a system register, with its fields",
 )
@@ -34,10 +25,16 @@ def sysreg(context: Context, args: argparse.Namespace) -> Iterator[str]:
     """Read, write a value, or write a field."""
     if args.name is None and args.group is None:
         raise CommandError("which? `sysreg NAME`, `sysreg TCR_*` or `sysreg --group el2`")
-    name, equals, text = (args.name or "*").partition("=")
+    place, equals, text = (args.name or "*").partition("=")
+    name, _, field = place.strip().partition(".")
     if equals:
-        yield from _write(context, name.strip(), text.strip())
-        name = name.partition(".")[0].strip()
+        refused = _write(context, name, field, text.strip())
+        if refused and not args.json:
+            yield refused
+    if field and not args.json:
+        r = tables.register(name)
+        yield f"{r.name}.{field_text(r.field(field), context.target.read_register(context.thread, r.name))}"
+        return
     wanted = [
         r
         for r in tables.registers().values()
@@ -45,41 +42,42 @@ def sysreg(context: Context, args: argparse.Namespace) -> Iterator[str]:
     ]
     if not wanted:
         tables.register(name)  # raises with the reason
+        raise CommandError(f"{name} is not in group {args.group}")
+    single = len(wanted) == 1 and not any(c in name for c in "*?[")
     e2h = bool(context.target.read_register(context.thread, "HCR_EL2") >> 34 & 1)
     documents: list[dict[str, object]] = []
     for r in wanted:
         try:
             value = context.target.read_register(context.thread, r.name)
         except RegisterError as e:
-            if len(wanted) == 1:
+            if single:
                 raise
             documents.append({"name": r.name, "error": str(e)})
             if not args.json:
                 yield f"{r.name:<18} {e}"
             continue
-        documents.append(
-            {"name": r.name, "value": value, "fields": tables.decode(r.name, value), "description": r.description}
-        )
+        fields = fields_of(r, value, e2h=e2h)
+        documents.append({"name": r.name, "value": value, "fields": fields, "description": r.description})
         if not args.json:
-            yield f"{r.name:<18} {value:#018x}  {field_text(value, r, e2h)}".rstrip()
+            yield register_line(r, value, e2h=e2h)
     if args.json:
-        yield from to_json(documents[0] if len(documents) == 1 and "*" not in name else documents)
+        yield from to_json(documents[0] if single else documents)
 
 
-def _write(context: Context, name: str, text: str) -> Iterator[str]:
+def _write(context: Context, name: str, field: str, text: str) -> str | None:
+    """Write a register or a field of it; return what to say about bits that did not take the value."""
     try:
         value = int(text, 0)
     except ValueError:
         raise CommandError(f"{text!r} is no number") from None
-    register_name, _, field_name = name.partition(".")
-    r = tables.register(register_name)
-    old = context.target.read_register(context.thread, r.name)
-    if field_name:
-        f = r.field(field_name)
+    r = tables.register(name)
+    if field:
+        f = r.field(field)
         if value << f.lsb & ~f.mask:
             raise CommandError(f"{value:#x} does not fit into {r.name}.{f.name}, bits {f.msb}:{f.lsb}")
-        value = old & ~f.mask | value << f.lsb
+        value = context.target.read_register(context.thread, r.name) & ~f.mask | value << f.lsb
+    if not 0 <= value < 1 << r.bits:
+        raise CommandError(f"{text} does not fit into {r.name}, which has {r.bits} bits")
     context.target.write_register(context.thread, r.name, value)
     now = context.target.read_register(context.thread, r.name)
-    if now != value:
-        yield f"{r.name} was {old:#x}; of {value:#x} it took {now:#x} (the other bits are fixed)"
+    return None if now == value else f"{r.name} took {now:#x} of {value:#x}: the other bits are fixed"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from gdbhv.errors import CommandError
 from gdbhv.hv.target import HostTarget
-from gdbhv.monitor.registry import JSON, Arg, Context, command, to_json
+from gdbhv.monitor.registry import JSON, Arg, Context, address, command, to_json
 from gdbhv.views.walk import walk_lines
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @command(
     "walk",
     Arg("address", "VA, or ipa:ADDRESS"),
-    Arg("--el", "exception level whose view it is (default: the thread's)", type=int),
+    Arg("--el", "exception level whose view it is (default: the thread's)", type=int, choices=(0, 1, 2)),
     Arg("--write", "as a store", flag=True),
     Arg("--fetch", "as an instruction fetch", flag=True),
     JSON,
@@ -27,10 +27,7 @@ if TYPE_CHECKING:
 def walk(context: Context, args: argparse.Namespace) -> Iterator[str]:
     """What execution would do with the address now, permissions included."""
     ipa = args.address.startswith("ipa:")
-    try:
-        address = int(args.address.removeprefix("ipa:"), 0)
-    except ValueError:
-        raise CommandError(f"{args.address!r} is no address: a number, or ipa: and a number") from None
+    where = address(args.address.removeprefix("ipa:"))
     if args.write and args.fetch:
         raise CommandError("--write or --fetch, not both")
     access: Literal["read", "write", "fetch"] = "write" if args.write else "fetch" if args.fetch else "read"
@@ -39,21 +36,21 @@ def walk(context: Context, args: argparse.Namespace) -> Iterator[str]:
         el = target.read_register(thread, "cpsr") >> 2 & 3 if args.el is None else args.el
         with target.loaded(target.vcpu(thread)) as cpu:
             found: Walk | None = (
-                target.machine.translate_ipa(cpu, address, access=access, checked=True)
+                target.machine.translate_ipa(cpu, where, access=access, checked=True)
                 if ipa
-                else target.machine.translate(cpu, address, el=el, access=access, checked=True)
+                else target.machine.translate(cpu, where, el=el, access=access, checked=True)
             )
     else:
         cpu = thread.tid - 1
         el = target.core.read_register(cpu, "cpsr") >> 2 & 3 if args.el is None else args.el
         found = (
-            target.core.translate_ipa(cpu, address, access=access, checked=True)
+            target.core.translate_ipa(cpu, where, access=access, checked=True)
             if ipa
-            else target.core.translate(cpu, address, el=el, access=access, checked=True)
+            else target.core.translate(cpu, where, el=el, access=access, checked=True)
         )
     if found is None:
         raise CommandError("stage 2 is off (HCR_EL2.VM = 0): an IPA is a PA")
     if args.json:
         yield from to_json(found)
     else:
-        yield from walk_lines(f"{'IPA' if ipa else 'VA'} {address:#x}, {access}" + ("" if ipa else f" at EL{el}"), found)
+        yield from walk_lines(f"{'IPA' if ipa else 'VA'} {where:#x}, {access}" + ("" if ipa else f" at EL{el}"), found)

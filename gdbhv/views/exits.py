@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from gdbhv import tables
 from gdbhv.views.disasm import disassemble
+from gdbhv.views.syndrome import iss_text
+from gdbhv.views.sysreg import fields_text
 from gdbhv.views.table import table
 
 if TYPE_CHECKING:
@@ -52,6 +55,27 @@ def exit_line(record: ExitRecord, place: Callable[[int], str | None] = lambda ip
     if record["cause"]:
         parts.append("by " + ", ".join(record["cause"]))
     return "; ".join(parts)
+
+
+def explain(record: ExitRecord) -> list[str]:
+    """Return what EL2's registers say about an exit, field by field."""
+    where = f"at {record['now']} ns on CPU {record['cpu']}, VMID {record['vmid']}"
+    lines = [f"exit {record['seq']} of the machine, {where}; class {record['class']}, {record['number']:#x}"]
+    if record["esr"]:
+        lines.append(_line("ESR_EL2", record["esr"]))
+        iss = iss_text(record)
+        lines += [f"           {iss}"] if iss else []
+    if record["far"] is not None:
+        lines.append(f"FAR_EL2    {record['far']:#018x}")
+    if record["ipa"] is not None:
+        hidden = "as in HPFAR_EL2" if record["hpfar_valid"] else "HPFAR_EL2 is not valid for this fault: AT S1E1R tells"
+        lines.append(f"IPA        {record['ipa']:#018x}  {hidden}")
+    lines.append(_line("SPSR_EL2", record["spsr"]))
+    return lines
+
+
+def _line(name: str, value: int) -> str:
+    return f"{name:<10} {value:#018x}  {fields_text(tables.register(name), value)}"
 
 
 def _register(n: int) -> str:

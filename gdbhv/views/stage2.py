@@ -33,7 +33,8 @@ class Geometry:
         sl0 = vtcr >> 6 & 3
         start = {12: (2, 1, 0, 3), 14: (3, 2, 1, 0), 16: (3, 2, 1, 0)}[granule][sl0]
         lowest = granule + (granule - 3) * (3 - start)
-        if ipa_bits <= lowest or ipa_bits > 52:
+        concatenated = ipa_bits - lowest - (granule - 3)  # log2 of tables side by side at the first level: 16 at most
+        if ipa_bits <= lowest or ipa_bits > 52 or concatenated > 4:
             raise ValueError(f"VTCR_EL2: SL0 = {sl0} and T0SZ = {vtcr & 0x3F} do not go together")
         return Geometry(granule, ipa_bits, start, 1 << (ipa_bits - lowest), vttbr & ((1 << 48) - 2))
 
@@ -53,6 +54,7 @@ class Entry:
     descriptor: int
     output: int
     table: bool
+    in_ram: bool = True  # of a table: whether it can be read
 
 
 def entries(geometry: Geometry, read: Callable[[int, int], bytes], low: int = 0, high: int | None = None) -> Iterator[Entry]:
@@ -78,9 +80,18 @@ def _table(
         if not is_table and level == 3 and not d & 2:
             continue  # reserved at the last level: invalid
         output = d & mask & (-(1 << g.granule) if is_table else -step)
-        yield Entry(level, ipa, step, address + 8 * i, d, output, is_table)
-        if is_table:
+        readable = not is_table or _readable(read, output, 1 << g.granule)
+        yield Entry(level, ipa, step, address + 8 * i, d, output, is_table, readable)
+        if is_table and readable:
             yield from _table(g, read, output, level + 1, ipa, 1 << (g.granule - 3), low, high)
+
+
+def _readable(read: Callable[[int, int], bytes], address: int, length: int) -> bool:
+    try:
+        read(address, length)
+    except IndexError:
+        return False
+    return True
 
 
 def merged(leaves: Sequence[Entry]) -> list[dict[str, Any]]:
@@ -127,7 +138,8 @@ def tree(found: Sequence[Entry], start: int) -> list[str]:
     for e in found:
         indent = "  " * (e.level - start)
         if e.table:
-            lines.append(f"{indent}L{e.level} {e.ipa:#012x} table at {e.output:#x}  [{e.address:#x}] = {e.descriptor:#018x}")
+            at = f"{e.output:#x}" if e.in_ram else f"{e.output:#x}, which is not RAM"
+            lines.append(f"{indent}L{e.level} {e.ipa:#012x} table at {at}  [{e.address:#x}] = {e.descriptor:#018x}")
         else:
             a = stage2_leaf(e.descriptor)
             where = f"[{e.address:#x}] = {e.descriptor:#018x}"

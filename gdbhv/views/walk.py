@@ -20,10 +20,10 @@ def walk_lines(title: str, walk: Walk) -> list[str]:
         both = (
             f"IPA {walk['ipa']:#x} -> " if walk["ipa"] != walk["pa"] or any(s["stage"] == 2 for s in walk["steps"]) else ""
         )
-        pages = f"stage 1 {size(1 << walk['block'])}"
-        if any(s["stage"] == 2 for s in walk["steps"]):
-            pages += f", stage 2 {size(1 << walk['s2_block'])}"
-        lines.append(f"=> {both}PA {walk['pa']:#x}  {perms}  {memory(walk['memory'])}  ({pages})")
+        blocks = ((1, walk["block"]), (2, walk["s2_block"]))
+        pages = [f"stage {n} {size(1 << b)}" for n, b in blocks if any(s["stage"] == n for s in walk["steps"])]
+        mapped = f"  ({', '.join(pages)})" if pages else "  (no stage is on)"
+        lines.append(f"=> {both}PA {walk['pa']:#x}  {perms}  {memory(walk['memory'])}{mapped}")
     else:
         where = f" at IPA {walk['fault_ipa']:#x}" if walk.get("fault_ipa") is not None else ""
         on_walk = " on the walk of stage 1 (S1PTW)" if walk["s1ptw"] else ""

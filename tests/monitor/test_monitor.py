@@ -1,0 +1,187 @@
+"""Monitor commands: what is typed and what comes back (transcripts in *.txt), and what holds for the whole table."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT
+from gdbhv import boot
+from gdbhv.errors import CommandError, GdbhvError
+from gdbhv.hv.target import HostTarget
+from gdbhv.machine import Machine
+from gdbhv.monitor import helps, registry
+from gdbhv.target import StopKind, Target
+from monitor.transcript import replay, steps
+
+HERE = Path(__file__).parent
+ZOO = ROOT / "guests" / "prebuilt" / "exit_zoo.elf"
+LDR = 0x58000040
+
+
+def hosted(vms: int = 1) -> HostTarget:
+    return boot.hosted(boot.BootConfig(image=ZOO, memory=64 << 20), vms=vms)
+
+
+def bare() -> Machine:
+    machine = boot.bare(boot.BootConfig())
+    machine.core.write_pa(0x40000000, LDR.to_bytes(4, "little"))
+    return machine
+
+
+def ask(target: HostTarget | Machine, command: str, pid: int = 1) -> list[str]:
+    thread = next(p for p in target.processes() if p.pid == pid).threads[0].id
+    return list(registry.run(command, registry.Context(target, thread)))
+
+
+@pytest.mark.parametrize("path", sorted(HERE.glob("*.txt")), ids=lambda p: p.stem)
+def test_transcript(path: Path) -> None:
+    replay(bare() if path.stem == "bare" else hosted(), path)
+
+
+def test_each_command_is_in_a_transcript() -> None:
+    typed = " ".join(f"{step.text} " for path in HERE.glob("*.txt") for step in steps(path))
+    assert [name for name in registry.load() if f"$ {name} " not in typed] == ["commands"]
+
+
+def test_commands_tells_programs_the_whole_table() -> None:
+    (line,) = ask(bare(), "commands --json")
+    rows = json.loads(line)
+    assert [r["name"] for r in rows] == list(registry.load())
+    assert all(r["help"] and r["usage"].startswith(r["name"]) for r in rows)
+    assert ask(bare(), "commands") == [r["usage"] for r in rows]
+
+
+def test_each_command_that_reports_has_json() -> None:
+    silent = {"help", "version", "vmexit catch", "vmexit delete"}
+    assert {name for name, c in registry.load().items() if "--json" not in [a.name for a in c.args]} == silent
+
+
+@pytest.mark.parametrize("name", [n for n, c in registry.load().items() if "--json" in [a.name for a in c.args]])
+@pytest.mark.parametrize("make", [hosted, bare])
+def test_json_is_one_document(name: str, make: type) -> None:
+    target = make()
+    arguments = {"sysreg": "TTBR*", "walk": "0x40200000", "x": "pa:0x44200000"}
+    if isinstance(target, Machine) and name in ("vmexit last", "s2 dump"):
+        with pytest.raises(CommandError):
+            ask(target, f"{name} --json")
+        return
+    if name == "vmexit last":
+        target.run_all(100)
+    (line,) = ask(target, f"{name} {arguments.get(name, '')} --json")
+    assert json.loads(line) is not None
+
+
+def test_the_reference_has_a_row_for_each_command() -> None:
+    lines = helps.reference()
+    assert len(lines) == 2 + len(registry.load())
+    assert all(line.count("|") - line.count("\\|") == 3 for line in lines)
+
+
+def test_two_vms_have_their_own_stage_2_and_their_own_last_exit() -> None:
+    target = hosted(vms=2)
+    registry.bind(target)
+    ask(target, "vmexit catch hvc vm=vm2")
+    stop = target.run_all()
+    assert (stop.kind, stop.thread.pid) == (StopKind.EXIT, 2)
+    assert ask(target, "vmexit last", 2)[0].startswith("hvc:0x0; ")
+    assert "VMID 1" in "".join(ask(target, "vmexit last", 1))
+    first, second = ask(target, "s2 dump", 1)[0], ask(target, "s2 dump", 2)[0]
+    assert first.startswith("VMID 1, tables at")
+    assert second.startswith("VMID 2, tables at")
+    stats = ask(target, "vmexit stats")
+    assert any(" vm1 " in line for line in stats)
+    assert any(" vm2 " in line for line in stats)
+
+
+def test_an_exit_of_each_name_is_caught_by_it() -> None:
+    """Whatever exit_zoo causes: its name, typed as a specification, is understood and catches just that exit."""
+    target = hosted()
+    target.run_all()
+    names = [name for _, _, name, _ in target.machine.exit_counts()]
+    assert len(names) >= 20
+    for name in names:
+        again = hosted()
+        registry.bind(again)
+        assert ask(again, f"vmexit catch {name}") == [f"catchpoint 1: {name}"]
+        stop = again.run_all()
+        assert stop.exit is not None
+        assert stop.exit["name"] == name
+        assert stop.text.startswith(f"{name}; ")
+
+
+def test_every_counts_its_hits() -> None:
+    target = hosted()
+    run = registry.bind(target)
+    thread = target.processes()[0].threads[0].id
+    for spec in ("hvc", "hvc:0x0", "nr=0x84000000"):
+        list(run(f"vmexit catch {spec}", thread))
+    target.run_all()
+    assert [row["hits"] for row in json.loads(next(run("vmexit list --json", thread)))] == [1, 1, 1]
+
+
+def test_a_bug_in_a_command_is_an_error_and_is_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(self: Target, *arguments: object) -> int:
+        raise ZeroDivisionError("a bug")
+
+    target = bare()
+    monkeypatch.setattr(Machine, "read_register", broken)
+    with pytest.raises(CommandError, match=r"sysreg failed \(ZeroDivisionError: a bug\): this is an error of gdbhv itself"):
+        list(registry.run("sysreg HCR_EL2", registry.Context(target, registry.ThreadId(1, 1))))
+    assert "monitor sysreg HCR_EL2 failed" in caplog.text
+
+
+def test_tables_that_contain_themselves_are_dumped_without_end_only_so_far() -> None:
+    machine = bare()
+    root = 0x40002000
+    machine.core.write_pa(root, (root | 3).to_bytes(8, "little") * 512)
+    for register, value in (("VTTBR_EL2", root), ("VTCR_EL2", 0x80023558), ("HCR_EL2", 1)):
+        machine.core.write_register(0, register, value)
+    with pytest.raises(CommandError, match="more than 200,000 descriptors: give a RANGE"):
+        ask(machine, "s2 dump")
+
+
+def test_a_table_outside_ram_is_named() -> None:
+    machine = bare()
+    root = 0x40002000
+    machine.core.write_pa(root, (0x1000 | 3).to_bytes(8, "little"))
+    for register, value in (("VTTBR_EL2", root), ("VTCR_EL2", 0x80023558), ("HCR_EL2", 1)):
+        machine.core.write_register(0, register, value)
+    assert "table at 0x1000, which is not RAM" in "\n".join(ask(machine, "s2 dump --tree"))
+
+
+def test_random_words_are_errors_or_answers(seed: int, caplog: pytest.LogCaptureFixture) -> None:
+    """No command line crashes: an answer, or one sentence."""
+    rng = random.Random(seed)
+    target = hosted()
+    target.run_all(3000)
+    words = [w for name in registry.load() for w in name.split()] + [
+        a.name for c in registry.load().values() for a in c.args
+    ]
+    words += [
+        "0",
+        "-1",
+        "0x40200000",
+        "ipa:0x40200000",
+        "pa:",
+        "*",
+        "=",
+        "HCR_EL2",
+        "HCR_EL2=",
+        "el=",
+        "--",
+        "",
+        "\u00e9",
+        "99999999999999999999",
+    ]
+    for _ in range(300):
+        line = " ".join(rng.choice(words) for _ in range(rng.randrange(5)))
+        with contextlib.suppress(GdbhvError):
+            assert all(isinstance(text, str) for text in ask(target, line))
+    assert "failed" not in caplog.text

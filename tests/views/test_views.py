@@ -1,0 +1,348 @@
+"""Views: data in, golden text out; no machine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gdbhv import tables
+from gdbhv.views import attributes, disasm, exits, stage2, syndrome, sysreg, table, walk
+
+BASE: dict[str, Any] = {
+    "seq": 7,
+    "cpu": 0,
+    "now": 1000,
+    "el": 1,
+    "vmid": 3,
+    "pc": 0x40200000,
+    "spsr": 0x3C5,
+    "esr": 0,
+    "far": None,
+    "ipa": None,
+    "hpfar_valid": False,
+    "insn": None,
+    "rt": None,
+    "rt_value": None,
+    "args": [0, 0, 0, 0],
+    "cause": [],
+    "intid": None,
+}
+
+
+def record(name: str, number: int, **changes: Any) -> Any:
+    return {**BASE, "name": name, "class": name.split(".")[0].split(":")[0], "number": number, **changes}
+
+
+STORE = record(
+    "dabt.trans.l3.w.isv",
+    0x1024,
+    esr=0x93830047,
+    insn=0xB9000023,
+    far=0x9000018,
+    ipa=0x9000018,
+    hpfar_valid=True,
+    rt=3,
+    rt_value=0x41,
+    cause=["HCR_EL2.VM"],
+)
+LOAD = {**STORE, "name": "dabt.trans.l3.r.isv", "esr": 0x93C38007, "insn": 0xF9400023}
+PERMISSION = record("iabt.perm.l3.x", 0x1020, esr=0x8200000F, far=0x8000, ipa=0x42000000)
+TABLE = record(
+    "dabt.trans.l2.s1ptw.r.noisv", 0x1024, esr=0x92000086, insn=0xF9400020, far=0xC0000000, ipa=0x42600000, hpfar_valid=True
+)
+MRS = record(
+    "sysreg.read:MIDR_EL1", 0x1018, esr=0x62300001 | 2 << 5, insn=0xD5380002, rt=2, rt_value=5, cause=["HFGRTR_EL2.MIDR_EL1"]
+)
+MSR = record(
+    "sysreg.write:TCR_EL1", 0x1018, esr=0x62340C80 | 31 << 5, insn=0xD518205F, rt=31, rt_value=0, cause=["HCR_EL2.TVM"]
+)
+HVC = record("hvc:0x0", 0x1016, esr=0x5A000000, insn=0xD4000002, args=[0x84000008, 1, 2, 3])
+WFI = record("wfx.wfi", 0x1001, esr=0x07E00000, insn=0xD503207F, cause=["HCR_EL2.TWI"])
+IRQ = record("irq.ppi27", 0x1100, intid=27, cause=["HCR_EL2.IMO"])
+
+LINES = [
+    (
+        STORE,
+        (
+            "dabt.trans.l3.w.isv; str w3, [x1] at 0x40200000 (EL1); "
+            "4 bytes of x3=0x41 to VA 0x9000018 = IPA 0x9000018 (uart+0x18); by HCR_EL2.VM"
+        ),
+    ),
+    (
+        LOAD,
+        (
+            "dabt.trans.l3.r.isv; ldr x3, [x1] at 0x40200000 (EL1); "
+            "8 bytes to x3 from VA 0x9000018 = IPA 0x9000018 (uart+0x18); by HCR_EL2.VM"
+        ),
+    ),
+    (PERMISSION, "iabt.perm.l3.x; at 0x40200000 (EL1); VA 0x8000 = IPA 0x42000000, not in HPFAR_EL2"),
+    (
+        TABLE,
+        (
+            "dabt.trans.l2.s1ptw.r.noisv; ldr x0, [x1] at 0x40200000 (EL1); "
+            "VA 0xc0000000; its stage 1 descriptor is at IPA 0x42600000"
+        ),
+    ),
+    (MRS, "sysreg.read:MIDR_EL1; mrs x2, midr_el1 at 0x40200000 (EL1); by HFGRTR_EL2.MIDR_EL1"),
+    (MSR, "sysreg.write:TCR_EL1; msr tcr_el1, xzr at 0x40200000 (EL1); xzr=0x0; by HCR_EL2.TVM"),
+    (HVC, "hvc:0x0; hvc #0 at 0x40200000 (EL1); SYSTEM_OFF(0x1, 0x2, 0x3)"),
+    (WFI, "wfx.wfi; wfi at 0x40200000 (EL1); by HCR_EL2.TWI"),
+    (IRQ, "irq.ppi27; at 0x40200000 (EL1); INTID 27; by HCR_EL2.IMO"),
+]
+
+
+@pytest.mark.parametrize(("exit_", "text"), LINES, ids=[r["name"] for r, _ in LINES])
+def test_an_exit_is_one_line(exit_: Any, text: str) -> None:
+    place = {0x9000018: "uart+0x18"}.get
+    assert exits.exit_line(exit_, place, "SYSTEM_OFF" if exit_ is HVC else None) == text
+
+
+ISS = [
+    (STORE, "ISV=1 SAS=word SSE=0 SRT=x3 SF=0 AR=0 FnV=0 EA=0 CM=0 S1PTW=0 WnR=write DFSC=0x07 (trans.l3)"),
+    (LOAD, "ISV=1 SAS=doubleword SSE=0 SRT=x3 SF=1 AR=0 FnV=0 EA=0 CM=0 S1PTW=0 WnR=read DFSC=0x07 (trans.l3)"),
+    (TABLE, "ISV=0 FnV=0 EA=0 CM=0 S1PTW=1 WnR=read DFSC=0x06 (trans.l2)"),
+    (PERMISSION, "SET=0 FnV=0 EA=0 S1PTW=0 IFSC=0x0f (perm.l3)"),
+    (MRS, "Op0=3 Op2=0 Op1=0 CRn=0 Rt=x2 CRm=0 Direction=read"),
+    (MSR, "Op0=3 Op2=2 Op1=0 CRn=3 Rt=xzr CRm=0 Direction=write"),
+    (HVC, "imm16=0"),
+    (WFI, "CV=1 COND=0xe TI=WFI"),
+    (IRQ, ""),
+]
+
+
+@pytest.mark.parametrize(("exit_", "text"), ISS, ids=[r["name"] for r, _ in ISS])
+def test_the_syndrome_field_by_field(exit_: Any, text: str) -> None:
+    assert syndrome.iss_text(exit_) == text
+
+
+def test_layouts_of_syndromes_do_not_overlap_and_fit() -> None:
+    for fields in (*syndrome.LAYOUTS.values(), syndrome.VALID):
+        masks = [f.mask for f in fields]
+        assert sum(masks) == sum({*masks}) < 1 << 25
+        assert all(a & b == 0 for i, a in enumerate(masks) for b in masks[i + 1 :])
+    assert {*syndrome.LAYOUTS} <= {c["number"] for c in tables.exit_classes().values()}
+
+
+def test_an_exit_explained() -> None:
+    assert exits.explain(PERMISSION) == [
+        "exit 7 of the machine, at 1000 ns on CPU 0, VMID 3; class iabt, 0x1020",
+        "ESR_EL2    0x000000008200000f  ISS=0xf IL=32bit EC=iabt_lower",
+        "           SET=0 FnV=0 EA=0 S1PTW=0 IFSC=0x0f (perm.l3)",
+        "FAR_EL2    0x0000000000008000",
+        "IPA        0x0000000042000000  HPFAR_EL2 is not valid for this fault: AT S1E1R tells",
+        "SPSR_EL2   0x00000000000003c5  M=EL1h nRW=aarch64 F I A D",
+    ]
+
+
+def test_counts_are_sorted_and_shared() -> None:
+    counts = [(1, 0x1016, "hvc:0x0", 1), (2, 0x1024, "dabt.trans.l3.w.isv", 2999)]
+    assert exits.stats_table(counts, {1: "left", 2: "right"}.__getitem__) == [
+        "count   share  vm     class   exit",
+        "2,999  100.0%  right  0x1024  dabt.trans.l3.w.isv",
+        "    1    0.0%  left   0x1016  hvc:0x0",
+        "3,000 exits of 2 kinds",
+    ]
+    assert exits.stats_table([]) == ["no exits yet"]
+
+
+REGISTERS = [
+    ("HCR_EL2", 0x80000001, False, "VM BSU=none RW"),
+    ("CPTR_EL2", 0x300400, False, "TFP TTA"),
+    ("CPTR_EL2", 0x300400, True, "FPEN=none"),
+    ("PAR_EL1", 0x80B, False, "F=fault FST=5 S=stage1 NSE"),
+    (
+        "TCR_EL1",
+        0x3518,
+        False,
+        "T0SZ=0x18 IRGN0=wbwa ORGN0=wbwa SH0=inner TG0=4K A1=ttbr0 IRGN1=nc ORGN1=nc SH1=non IPS=32 AS=8bit",
+    ),
+    ("SPSR_EL2", 0x600003C5, False, "M=EL1h nRW=aarch64 F I A D C Z"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "e2h", "text"), REGISTERS)
+def test_registers_with_their_fields(name: str, value: int, e2h: bool, text: str) -> None:
+    assert sysreg.fields_text(tables.register(name), value, e2h=e2h) == text
+
+
+def test_a_register_is_a_line() -> None:
+    assert sysreg.register_line(tables.register("HCR_EL2"), 1) == "HCR_EL2            0x0000000000000001  VM BSU=none"
+
+
+@pytest.mark.parametrize(
+    ("descriptor", "text"),
+    [
+        (0x442007FD, "rwx Normal-WB, inner"),
+        (0x4420077D, "r-x Normal-WB, inner"),
+        (1 << 54 | 0x442007FD, "rw- Normal-WB, inner"),
+        (3 << 53 | 0x442007FD, "rwx(EL1) Normal-WB, inner"),
+        (1 << 53 | 0x442007FD, "rwx(EL0) Normal-WB, inner"),
+        (0x090004C5 | 1 << 54, "rw- Device-nGnRE, non-shareable"),
+        (0x442007D5, "rwx Normal-NC, inner"),
+    ],
+)
+def test_stage_2_attributes(descriptor: int, text: str) -> None:
+    leaf = attributes.stage2_leaf(descriptor)
+    assert f"{attributes.rwx(leaf)} {leaf['memory']}, {leaf['shareability']}" == text
+
+
+@pytest.mark.parametrize(
+    ("attr", "text"),
+    [
+        (0x00, "Device-nGnRnE"),
+        (0x04, "Device-nGnRE"),
+        (0x44, "Normal-NC"),
+        (0xFF, "Normal-WB"),
+        (0xBB, "Normal-WT"),
+        (0x4F, "Normal-oNC-iWB"),
+    ],
+)
+def test_memory_types(attr: int, text: str) -> None:
+    assert attributes.memory(attr) == text
+
+
+@pytest.mark.parametrize(
+    ("n", "text"), [(4096, "4K"), (2 << 20, "2M"), (3 << 30, "3G"), (1 << 40, "1T"), (6144, "6K"), (100, "100")]
+)
+def test_sizes(n: int, text: str) -> None:
+    assert attributes.size(n) == text
+
+
+class Memory:
+    """Words of physical memory; the rest of the first MiB is 0, and there is no more."""
+
+    def __init__(self, words: dict[int, int]) -> None:
+        self.words = words
+
+    def read(self, address: int, length: int) -> bytes:
+        if address + length > 1 << 20:
+            raise IndexError(f"{address:#x}")
+        return b"".join(self.words.get(a, 0).to_bytes(8, "little") for a in range(address, address + length, 8))
+
+
+VTCR = 0x18 | 1 << 6  # T0SZ = 24, SL0 = 1: 40 bits from level 1, 4 KiB
+PAGES = Memory(
+    {
+        0x4008: 0x2003,  # L1[1]: 0x40000000
+        0x2000: 0x442007FD,  # a block of 2 MiB
+        0x2008: 0x444007FD,  # and the next
+        0x2010: 0x3003,
+        0x2018: 0x900003,  # a table that is not RAM
+        0x3000: 0x100007FF,
+        0x3008: 0x10001 | 0x7FC,  # 0b01 at level 3: reserved, so invalid
+        0x3018: 0x1000377F,
+    }
+)
+
+
+def test_stage_2_tables_as_ranges_and_as_a_tree() -> None:
+    geometry = stage2.Geometry.of(0x4000 | 5 << 48, VTCR)
+    assert geometry == stage2.Geometry(12, 40, 1, 1024, 0x4000)
+    found = list(stage2.entries(geometry, PAGES.read))
+    assert stage2.tree(found, 1) == [
+        "L1 0x0040000000 table at 0x2000  [0x4008] = 0x0000000000002003",
+        "  L2 0x0040000000 2M -> 0x44200000 rwx Normal-WB  [0x2000] = 0x00000000442007fd",
+        "  L2 0x0040200000 2M -> 0x44400000 rwx Normal-WB  [0x2008] = 0x00000000444007fd",
+        "  L2 0x0040400000 table at 0x3000  [0x2010] = 0x0000000000003003",
+        "    L3 0x0040400000 4K -> 0x10000000 rwx Normal-WB  [0x3000] = 0x00000000100007ff",
+        "    L3 0x0040403000 4K -> 0x10003000 r-x Normal-WB  [0x3018] = 0x000000001000377f",
+        "  L2 0x0040600000 table at 0x900000, which is not RAM  [0x2018] = 0x0000000000900003",
+    ]
+    ranges = stage2.merged([e for e in found if not e.table])
+    assert stage2.dump(ranges, lambda ipa: "memory" if ipa < 0x40400000 else "") == [
+        "IPA                        PA            size  leaves  perm  memory            what",
+        "0x0040000000-0x00403fffff  0x0044200000    4M  2 x 2M  rwx   Normal-WB, inner  memory",
+        "0x0040400000-0x0040400fff  0x0010000000    4K  1 x 4K  rwx   Normal-WB, inner",
+        "0x0040403000-0x0040403fff  0x0010003000    4K  1 x 4K  r-x   Normal-WB, inner",
+    ]
+    assert [e.ipa for e in stage2.entries(geometry, PAGES.read, 0x40401000, 0x40403000) if not e.table] == [0x40403000]
+    assert list(stage2.entries(geometry, PAGES.read, 0x80000000)) == []
+    assert stage2.dump([]) == ["nothing is mapped there"]
+
+
+@pytest.mark.parametrize("vtcr", [VTCR | 3 << 14, 0x18 | 3 << 6, 0x18, 0x3F | 1 << 6])
+def test_reserved_geometries(vtcr: int) -> None:
+    with pytest.raises(ValueError, match="VTCR_EL2"):
+        stage2.Geometry.of(0x1000, vtcr)
+
+
+def step(stage: int, level: int, found: str, value: int, output: int, **changes: Any) -> Any:
+    at = 0x1000 * level + 8
+    return {
+        "stage": stage,
+        "level": level,
+        "for_s1": None,
+        "address": at,
+        "pa": at,
+        "value": value,
+        "found": found,
+        "output": output,
+        **changes,
+    }
+
+
+def test_a_walk_of_both_stages() -> None:
+    data: Any = {
+        "steps": [
+            step(2, 2, "block", 0x442007FD, 0x44205000, for_s1=3),
+            step(1, 3, "page", 0x40000F83, 0x40000000, address=0x40205008, pa=0x44205008),
+            step(2, 2, "block", 0x442007FD, 0x44200000),
+        ],
+        "pa": 0x44200000,
+        "ipa": 0x40000000,
+        "read": True,
+        "write": False,
+        "execute": True,
+        "memory": 0xFF,
+        "block": 12,
+        "s2_block": 21,
+    }
+    assert walk.walk_lines("VA 0x1000, read at EL1", data) == [
+        "VA 0x1000, read at EL1",
+        "    S2 L2 [0x2008] = 0x00000000442007fd block -> 0x44205000, rwx Normal-WB (for the S1 L3 descriptor)",
+        "  S1 L3 [0x40205008 = PA 0x44205008] = 0x0000000040000f83 page -> 0x40000000, EL1 r, nG, AttrIndx=0, inner",
+        "  S2 L2 [0x2008] = 0x00000000442007fd block -> 0x44200000, rwx Normal-WB",
+        "=> IPA 0x40000000 -> PA 0x44200000  r-x  Normal-WB  (stage 1 4K, stage 2 2M)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fault", "text"),
+    [
+        (
+            {"stage": 1, "fault": "perm.l3", "fsc": 0xF, "s1ptw": False, "fault_ipa": None},
+            "=> stage 1 fault: perm.l3 (FSC 0x0f)",
+        ),
+        (
+            {"stage": 2, "fault": "trans.l1", "fsc": 5, "s1ptw": False, "fault_ipa": 0xB000000},
+            "=> stage 2 fault: trans.l1 (FSC 0x05) at IPA 0xb000000",
+        ),
+        (
+            {"stage": 2, "fault": "trans.l2", "fsc": 6, "s1ptw": True, "fault_ipa": 0x42600000},
+            "=> stage 2 fault: trans.l2 (FSC 0x06) at IPA 0x42600000 on the walk of stage 1 (S1PTW)",
+        ),
+    ],
+)
+def test_a_fault_of_a_walk(fault: Any, text: str) -> None:
+    assert walk.walk_lines("VA 0", {"steps": [step(1, 1, "invalid", 0, 0)], **fault})[1:] == [
+        "  S1 L1 [0x1008] = 0x0000000000000000 invalid",
+        text,
+    ]
+
+
+def test_columns() -> None:
+    assert table.table(("a", "number"), [("long", 5), ("x", 12345)], " r") == [
+        "a     number",
+        "long       5",
+        "x      12345",
+    ]
+    assert table.table(("a", "b"), []) == ["a  b"]
+
+
+@pytest.mark.parametrize(
+    ("word", "text"),
+    [(0xD503201F, "nop"), (0x94000001, "bl #0x1004"), (0x00000000, "udf #0"), (0xFFFFFFFF, ".inst 0xffffffff")],
+)
+def test_disassembly(word: int, text: str) -> None:
+    assert disasm.disassemble(word, 0x1000) == text
