@@ -1,0 +1,127 @@
+"""The house: who may import whom. Models never format, views never fetch, handlers never compute.
+
+The table is the truth, and it is exact: an import that it does not have fails, and so does an entry that no import needs.
+A unit is a file or a folder of gdbhv/. Imports for type checking count.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT
+from gdbhv import _core, exitspec, tables
+from gdbhv.monitor import helps
+
+PACKAGE = ROOT / "gdbhv"
+
+# unit: what it imports, the lowest layer first
+LAYERS = {
+    "errors": "",
+    "target": "",
+    "tables": "_core errors",
+    "image": "errors",
+    "console": "errors",
+    "exitspec": "_core errors tables",
+    "views": "_core tables",
+    "machine": "_core console errors target",
+    "hv": "_core console errors machine tables target",
+    "boot": "_core console errors hv image machine",
+    "monitor": "_core errors exitspec hv machine tables target views",
+    "rsp": "errors target",
+    "client": "",
+    "cli": "_core boot client console errors hv machine monitor rsp target views",
+    "__main__": "cli",
+    "__init__": "boot client console errors exitspec hv machine target",
+}
+
+# What a unit may import of others' libraries; whoever is not named: the standard library only.
+LIBRARIES = {
+    "image": {"construct", "elftools", "fdt"},
+    "views": {"capstone"},
+    "client": {"pygdbmi"},
+}
+
+
+def unit_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def modules() -> list[Path]:
+    return [p for p in sorted(PACKAGE.rglob("*.py")) if p.relative_to(PACKAGE).parts[0] != "core"]
+
+
+def imported(path: Path) -> set[str]:
+    """The dotted names that a file imports; ``from gdbhv import x`` is gdbhv.x."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: a relative import"
+            whole = node.module == "gdbhv"
+            found |= {f"gdbhv.{alias.name}" for alias in node.names} if whole else {str(node.module)}
+    return found
+
+
+def test_imports_are_those_of_the_table() -> None:
+    actual: dict[str, set[str]] = {unit_of(path): set() for path in modules()}
+    for path in modules():
+        unit = unit_of(path)
+        actual[unit] |= {name.split(".")[1] for name in imported(path) if name.startswith("gdbhv.")} - {unit}
+    wanted = {unit: set(row.split()) for unit, row in LAYERS.items()}
+    assert actual == wanted
+
+
+def test_the_table_has_no_cycle() -> None:
+    done = {"_core"}
+    for unit, row in LAYERS.items():
+        assert set(row.split()) <= done, f"{unit} imports what comes after it"
+        done.add(unit)
+
+
+def test_libraries_stay_in_their_rooms() -> None:
+    for path in modules():
+        others = {name.split(".")[0] for name in imported(path)} - {"gdbhv", "__future__"} - sys.stdlib_module_names
+        assert others <= LIBRARIES.get(unit_of(path), set()), path
+
+
+def test_views_are_pure() -> None:
+    """They get data: of the native module they know the shapes only, under TYPE_CHECKING."""
+    for path in (PACKAGE / "views").glob("*.py"):
+        for node in ast.parse(path.read_text()).body:
+            assert not (isinstance(node, ast.ImportFrom) and node.module == "gdbhv._core"), path
+
+
+def test_files_fit_in_a_head() -> None:
+    """Some 400 lines; the entry goes when the file is shorter again."""
+    longer = {"client.py": 620}
+    lines = {str(p.relative_to(PACKAGE)): len(p.read_text().splitlines()) for p in modules()}
+    too_long = {name: n for name, n in lines.items() if n > 430}
+    assert all(n <= longer.get(name, 0) for name, n in too_long.items()), too_long
+    assert set(longer) <= set(too_long), "an allowance that is not needed any more"
+
+
+@pytest.mark.parametrize("row", _core.exit_classes(), ids=lambda row: row["name"])
+def test_each_exit_class_can_be_named_and_is_explained(row: _core.ExitClass) -> None:
+    assert exitspec.parse(row["name"]).classes == {row["number"]}
+    assert row["what"]
+    assert row["kvm"]
+    assert 0x1000 <= row["number"] < 0x1200
+
+
+def test_sub_reasons_belong_to_classes() -> None:
+    assert set(exitspec.SUB_REASONS) <= set(tables.exit_classes())
+    assert set(exitspec.ALIASES.values()) <= set(tables.exit_classes())
+
+
+def test_the_readme_has_the_table_of_commands() -> None:
+    """Between ``<!-- commands -->`` and ``<!-- /commands -->`` stands what gdbhv.monitor.helps.reference() says."""
+    text = (ROOT / "README.md").read_text()
+    assert text.count("<!-- commands -->") == text.count("<!-- /commands -->") == 1, "README.md lacks its markers"
+    section = text.partition("<!-- commands -->")[2].partition("<!-- /commands -->")[0]
+    wanted = "\n".join(helps.reference())
+    assert section.strip() == wanted, f"README.md's command reference is old; it should be:\n{wanted}"

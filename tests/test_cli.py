@@ -1,0 +1,279 @@
+"""``gdbhv run`` as a person or a script starts it: a process, its exit status, and what it says."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import signal
+import socket
+import subprocess
+import sys
+import termios
+import time
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT
+from gdbhv import cli
+
+PREBUILT = ROOT / "guests" / "prebuilt"
+HELLO, ZOO = str(PREBUILT / "hello.elf"), str(PREBUILT / "exit_zoo.elf")
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+# b . ; and for ever
+SPIN = (0x14000000).to_bytes(4, "little")
+
+
+def command(*arguments: str | Path) -> list[str]:
+    return [sys.executable, "-m", "gdbhv", *map(str, arguments)]
+
+
+def gdbhv(*arguments: str | Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*arguments), input=stdin, capture_output=True, text=True, timeout=60, env=ENVIRONMENT, check=False
+    )
+
+
+@pytest.fixture
+def spin(tmp_path: Path) -> Path:
+    """A guest that never ends."""
+    (path := tmp_path / "spin.bin").write_bytes(SPIN)
+    return path
+
+
+def test_a_guest_runs_and_powers_off() -> None:
+    done = gdbhv("run", HELLO)
+    assert (done.returncode, done.stdout) == (0, "hello from EL1\n")
+    assert done.stderr.startswith("gdbhv: the guest powered off after ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_the_same_twice() -> None:
+    first, second = (json.loads(gdbhv("run", ZOO, "--console", os.devnull, "--stats", "json").stdout) for _ in range(2))
+    for run in (first, second):
+        run.pop("seconds")
+    assert first == second
+
+
+def test_stats_json() -> None:
+    done = gdbhv("run", ZOO, "--console", os.devnull, "--stats", "json", "--smp", "2")
+    stats = json.loads(done.stdout)
+    keys = "end status text instructions instructions_by_cpu virtual_ns seconds exits exits_by_name".split()
+    assert list(stats) == keys
+    assert (stats["end"], stats["status"], done.returncode) == ("poweroff", 0, 0)
+    assert stats["instructions"] == sum(stats["instructions_by_cpu"]) <= stats["virtual_ns"]
+    assert len(stats["instructions_by_cpu"]) == 2
+    assert stats["exits"] == sum(row["count"] for row in stats["exits_by_name"])
+    assert {"vmid": 1, "number": 0x1016, "name": "hvc:0x2a", "count": 1} in stats["exits_by_name"]
+
+
+def test_stats_text() -> None:
+    done = gdbhv("run", HELLO, "--stats", "text")
+    assert done.stdout == "hello from EL1\n"
+    assert "hvc:0x0" in done.stderr
+    assert "exits of" in done.stderr
+
+
+@pytest.mark.parametrize("n", [0, 1, 1000, 60001])
+def test_max_insns_is_exact_whatever_idles(n: int) -> None:
+    done = gdbhv("run", ZOO, "--max-insns", str(n), "--console", os.devnull, "--stats", "json")
+    stats = json.loads(done.stdout)
+    assert (done.returncode, stats["end"], stats["instructions"]) == (5, "max-insns", n)
+
+
+def test_numbers_with_exponents_and_sizes(spin: Path) -> None:
+    done = gdbhv("run", spin, "--max-insns", "1e6", "--memory", "64M")
+    assert done.returncode == 5
+    assert "after 1,000,000 instructions" in done.stderr
+
+
+def test_a_machine_where_nothing_will_happen(tmp_path: Path) -> None:
+    (path := tmp_path / "wait.bin").write_bytes((0xD503207F).to_bytes(4, "little") + SPIN)  # wfi
+    for el in ("1", "2"):
+        done = gdbhv("run", path, "--el", el)
+        assert done.returncode == 4
+        assert "no interrupt is to come" in done.stderr
+
+
+def test_several_vms() -> None:
+    done = gdbhv("run", HELLO, "--vms", "3", "--memory", "64M")
+    assert (done.returncode, done.stdout) == (0, "hello from EL1\n" * 3)
+
+
+def test_the_console_in_a_file(tmp_path: Path) -> None:
+    done = gdbhv("run", HELLO, "--console", tmp_path / "log")
+    assert done.stdout == ""
+    assert (tmp_path / "log").read_bytes() == b"hello from EL1\n"
+
+
+def test_more_files_and_another_entry(tmp_path: Path, spin: Path) -> None:
+    done = gdbhv("run", "--load", f"{spin}@0x40001000", "--entry", "0x40001000", "--x0", "7", "--max-insns", "10")
+    assert (done.returncode, "after 10 instructions" in done.stderr) == (5, True)
+    done = gdbhv("run", HELLO, "--load", f"{spin}@0x41000000", "--entry", "0x41000000", "--max-insns", "10")
+    assert done.returncode == 5
+
+
+def test_instructions_that_are_not_implemented_are_told_once_each(tmp_path: Path) -> None:
+    # An unallocated word twice, and another; the vectors at 0 are nothing, so the guest faults for ever.
+    word = (0x00FFFFFF).to_bytes(4, "little")
+    (path := tmp_path / "odd.bin").write_bytes(word + word)
+    done = gdbhv("run", path, "--max-insns", "100", "--console", os.devnull)
+    told = [line for line in done.stderr.splitlines() if "not implemented" in line]
+    assert told == ["gdbhv: 0x40080000: 0x00ffffff .inst 0x00ffffff is not implemented: undefined to the guest"]
+
+
+WRONG_USAGE = [
+    (["run"], "an IMAGE is needed"),
+    (["run", "--el", "2"], "an IMAGE is needed"),
+    (["run", HELLO, "--wait"], "--wait needs --gdb"),
+    (["run", "--el", "2", "--wait"], "--wait needs --gdb"),
+    (["run", HELLO, "--el", "3"], "invalid choice: 3"),
+    (["run", HELLO, "--smp", "9"], "'9': 1 to 8 is possible"),
+    (["run", HELLO, "--smp", "0"], "'0': 1 to 8 is possible"),
+    (["run", HELLO, "--vms", "x"], "'x': 1 to 8 is possible"),
+    (["run", HELLO, "--vms", "2", "--el", "2"], "--vms is for --el 1"),
+    (["run", HELLO, "--memory", "lots"], "'lots' is no size"),
+    (["run", HELLO, "--memory", "-5"], "'-5' is no size"),
+    (["run", HELLO, "--max-insns", "-5"], "-5 is out of range"),
+    (["run", HELLO, "--max-insns", "ten"], "'ten' is no number"),
+    (["run", HELLO, "--max-insns", "1e999"], "'1e999' is no number"),
+    (["run", HELLO, "--entry", "0x10000000000000000"], "out of range"),
+    (["run", HELLO, "--load", "x"], "FILE@ADDR is needed"),
+    (["run", HELLO, "--cpu", "foo"], "choose from"),
+    (["run", HELLO, "--stats", "xml"], "choose from"),
+    (["run", HELLO, "--gdb", "1234", "--max-insns", "5"], "--max-insns is for runs without --gdb"),
+    (["run", HELLO, "--gdb", "stdio", "--console", "stdio"], "cannot both have stdio"),
+    (["run", HELLO, "--frobnicate"], "unrecognized arguments: --frobnicate"),
+    (["frobnicate"], "invalid choice: 'frobnicate'"),
+    ([], "required: COMMAND"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), WRONG_USAGE, ids=[" ".join(a[-2:]) or "nothing" for a, _ in WRONG_USAGE])
+def test_wrong_usage_is_one_line_and_status_2(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        status = cli.main(arguments)
+    except SystemExit as e:
+        status = int(str(e.code))
+    said = capsys.readouterr().err
+    assert status == 2
+    assert message in said
+    assert said.count("\n") == 1
+
+
+ERRORS = [
+    (["nothing"], "nothing: No such file or directory"),
+    (["/"], "/: Is a directory"),
+    ([HELLO, "--dtb", HELLO], "not a device tree blob"),
+    ([HELLO, "--initrd", "nothing"], "nothing: No such file"),
+    ([HELLO, "--load", "nothing@0x48000000"], "nothing: No such file"),
+    ([HELLO, "--load", f"{HELLO}@0x40200000"], "overlap at 0x40200000"),
+    ([HELLO, "--memory", "1M"], "--memory gives more"),
+    ([HELLO, "--entry", "0x10"], "the first instruction cannot be at 0x10"),
+    ([HELLO, "--console", "/nonexistent/log"], "--console /nonexistent/log: No such file"),
+    ([HELLO, "--gdb", "port"], "write [HOST:]PORT, unix:PATH or stdio"),
+    ([HELLO, "--gdb", "99999"], "the port is no number up to 65535"),
+    ([HELLO, "--gdb", "unix:/nonexistent/socket"], "unix:/nonexistent/socket: No such file"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), ERRORS, ids=[" ".join(a[-2:]) for a, _ in ERRORS])
+def test_an_error_is_one_line_and_status_1(arguments: list[str], message: str) -> None:
+    done = gdbhv("run", *arguments)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert message in done.stderr
+    assert done.stderr.startswith("gdbhv: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_port_in_use() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = gdbhv("run", HELLO, "--gdb", str(taken.getsockname()[1]))
+    assert done.returncode == 1
+    assert "in use" in done.stderr
+
+
+@pytest.mark.parametrize("el", ["1", "2"])
+def test_ctrl_c_ends_with_130_and_says_how_far_it_came(spin: Path, el: str) -> None:
+    with subprocess.Popen(
+        command("run", spin, "--el", el, "--stats", "json"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+    ) as process:
+        wait_until_busy(process.pid)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    stats = json.loads(out)
+    assert (process.returncode, stats["end"], err) == (130, "interrupted", "")
+    assert stats["instructions"] > 0
+
+
+def wait_until_busy(pid: int) -> None:
+    """Wait until a process has computed for so long that its guest must be running."""
+    limit = time.monotonic() + 50
+    while time.monotonic() < limit:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        if (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") > 1.5:
+            return
+        select.select((), (), (), 0.02)
+    pytest.fail("the process does not compute")
+
+
+def test_a_terminal_passes_keys_to_the_guest_and_is_given_back(tmp_path: Path) -> None:
+    """A guest that echoes one character in upper case: read UARTDR when UARTFR says there is something."""
+    words = [
+        *(0xD2A12001, 0xB9401820, 0x3727FFE0, 0xB9400020, 0x51008000, 0xB9000020),  # x1 = UART; wait; read; -32; write
+        *(0xD2800100, 0xF2B08000, 0xD4000002),  # SYSTEM_OFF
+    ]
+    (path := tmp_path / "echo.bin").write_bytes(b"".join(w.to_bytes(4, "little") for w in words))
+    controller, terminal = pty.openpty()
+    try:
+        with subprocess.Popen(
+            ["setsid", "--ctty", *command("run", path)],  # the terminal is the one that controls it
+            stdin=terminal,
+            stdout=terminal,
+            stderr=subprocess.PIPE,
+            env=ENVIRONMENT,
+        ) as process:
+            wait_until_busy(process.pid)
+            os.write(controller, b"q")
+            _, err = process.communicate(timeout=50)
+        assert process.returncode == 0, err
+        assert os.read(controller, 100).endswith(b"Q")
+        assert termios.tcgetattr(terminal)[3] & (termios.ECHO | termios.ICANON) == termios.ECHO | termios.ICANON
+    finally:
+        os.close(controller)
+        os.close(terminal)
+
+
+def test_gdb_over_stdio() -> None:
+    """A debugger that kills the machine with its first packets."""
+    done = gdbhv("run", HELLO, "--gdb", "stdio", "--wait", stdin="+$?#3f$k#6b")
+    assert done.returncode == 6
+    assert "$T05" in done.stdout
+    assert done.stderr.startswith("gdbhv: a debugger ended it after 0 instructions")
+
+
+def test_help_has_examples_that_parse(capsys: pytest.CaptureFixture[str]) -> None:
+    for topic, examples in (("run", cli.RUN_EXAMPLES), ("gdb", cli.GDB_EXAMPLES)):
+        with pytest.raises(SystemExit):
+            cli.main([topic, "--help"])
+        assert "examples:" in capsys.readouterr().out
+        lines = [line.split("   ")[0] for line in examples.splitlines() if line.startswith("  gdbhv ")]
+        assert lines
+        for line in lines:
+            options = cli.parser().parse_args(line.split()[1:])
+            assert options.command == topic
+            assert topic == "gdb" or cli.usage_error(options) is None
+
+
+def test_each_exit_status_is_one_of_its_own_and_in_the_help() -> None:
+    rows = [*cli.STATUS.values(), cli.KILLED]
+    assert len({number for number, _, _ in rows}) == len(rows)
+    assert all(f"{number} {name}" in cli.RUN_EXAMPLES for number, name, _ in rows)
