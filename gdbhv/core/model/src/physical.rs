@@ -3,8 +3,8 @@
 use crate::blocks::Blocks;
 use crate::dev::DevCtx;
 use crate::mem::ram::Ram;
-use crate::mmu::tlb::WalkCache;
 use crate::mmu::walk::{LastTable, Leaf, TableKey, Tables};
+use crate::mmu::walk_cache::WalkCache;
 use crate::shared::Shared;
 
 /// The walker's view of RAM for one PE. A walk to anywhere else is an external abort.

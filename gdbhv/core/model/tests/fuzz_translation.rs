@@ -61,7 +61,7 @@ fn fill(b: &mut Bench, r: &mut Random) {
 }
 
 fn registers(b: &mut Bench, r: &mut Random) {
-    let ids = [0x10_1125, 0x1126, 0x10_1f_1126 | 2 << 20 | 1 << 28, 0x1120];
+    let ids = [0x10_1125, 0x1126, 0x101f_1126 | 2 << 20 | 1 << 28, 0x1120];
     b.cpu.set(ID_AA64MMFR0_EL1, ids[r.below(4) as usize]);
     let id1 = [0, 0x1021_2122, 0x1031_2122][r.below(3) as usize];
     b.cpu.set(ID_AA64MMFR1_EL1, id1);

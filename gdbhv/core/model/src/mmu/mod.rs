@@ -1,9 +1,19 @@
 //! Translation: regimes, the one walker for both stages, combination, cached results.
+//!
+//! Read [`regime`] (what the registers say), [`walk`] (what follows from it), [`tlb`] (what is remembered of it); the rest serves
+//! these.
 
 pub mod at;
 pub mod combine;
+pub mod context;
 pub mod fault;
+pub mod features;
+pub mod permission;
 pub mod regime;
+pub mod select;
+mod stage2;
+pub mod tables;
 pub mod tlb;
 pub mod tlbi;
 pub mod walk;
+pub mod walk_cache;

@@ -3,10 +3,13 @@
 //! [`Regime::of`] is the only place that reads those registers; the walker sees nothing else. Names and rules are those of
 //! `AArch64.GetS1TTWParams` and `AArch64.GetS2TTWParams` in the Arm ARM's pseudocode (J1.1.5).
 
-use super::tlb::Key;
+use super::select::{asid, stages};
 use crate::bits::{bit, bits, ones};
 use crate::cpu::Cpu;
 use crate::sysreg::names::*;
+
+pub use super::features::{size_bits, Features};
+pub use super::select::{host, key, kind, sctlr, vmid, Mode};
 
 /// HCR_EL2 fields that select or shape a translation.
 pub mod hcr {
@@ -40,87 +43,6 @@ pub enum Kind {
     El2 = 2,
     /// EL2&0 (HCR_EL2.E2H): two ranges, two privileges, ASIDs.
     El20 = 3,
-}
-
-/// What the ID registers say about translation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Features {
-    /// Bits of a physical address.
-    pub pa_bits: u8,
-    /// FEAT_HAFDBS: 0 none, 1 access flag, 2 dirty state too.
-    pub hafdbs: u8,
-    /// FEAT_HPDS.
-    pub hpds: bool,
-    /// FEAT_XNX.
-    pub xnx: bool,
-    /// FEAT_PAN3 (SCTLR_ELx.EPAN).
-    pub epan: bool,
-    /// FEAT_VMID16.
-    pub vmid16: bool,
-    /// 16-bit ASIDs.
-    pub asid16: bool,
-    /// FEAT_LVA: 52-bit VAs with the 64 KiB granule.
-    pub lva: bool,
-    /// FEAT_TTST: small tables.
-    pub ttst: bool,
-    /// FEAT_E0PD.
-    pub e0pd: bool,
-    /// FEAT_S2FWB.
-    pub fwb: bool,
-    /// FEAT_LPA2 for stage 1, by granule 4, 16 KiB.
-    pub lpa2: [bool; 2],
-    /// FEAT_LPA2 for stage 2, by granule 4, 16 KiB.
-    pub lpa2_s2: [bool; 2],
-}
-
-impl Features {
-    /// From the ID registers.
-    pub fn of(cpu: &Cpu) -> Features {
-        let (m0, m1, m2) = (
-            cpu.get(ID_AA64MMFR0_EL1),
-            cpu.get(ID_AA64MMFR1_EL1),
-            cpu.get(ID_AA64MMFR2_EL1),
-        );
-        let tgran4 = bits(m0, 31, 28) == 1;
-        let tgran16 = bits(m0, 23, 20) == 2;
-        Features {
-            pa_bits: size_bits(bits(m0, 3, 0)),
-            hafdbs: bits(m1, 3, 0).min(2) as u8,
-            hpds: bits(m1, 15, 12) != 0,
-            xnx: bits(m1, 31, 28) != 0,
-            epan: bits(m1, 23, 20) >= 3,
-            vmid16: bits(m1, 7, 4) == 2,
-            asid16: bits(m0, 7, 4) == 2,
-            lva: bits(m2, 19, 16) != 0,
-            ttst: bits(m2, 31, 28) != 0,
-            e0pd: bits(m2, 63, 60) != 0,
-            fwb: bits(m2, 43, 40) != 0,
-            lpa2: [tgran4, tgran16],
-            lpa2_s2: [
-                match bits(m0, 43, 40) {
-                    0 => tgran4,
-                    n => n == 3,
-                },
-                match bits(m0, 35, 32) {
-                    0 => tgran16,
-                    n => n == 3,
-                },
-            ],
-        }
-    }
-}
-
-/// Address bits of a PARange, IPS or PS value (`AArch64.PhysicalAddressSize`); reserved values are the largest.
-pub const fn size_bits(v: u64) -> u8 {
-    match v {
-        0 => 32,
-        1 => 36,
-        2 => 40,
-        3 => 42,
-        4 => 44,
-        5 => 48,
-        _ => 52,
-    }
 }
 
 /// Translation granule, as log2 of the bytes.
@@ -265,116 +187,6 @@ pub struct Regime {
     pub vmid: u16,
     /// ASID in use.
     pub asid: u16,
-}
-
-/// HCR_EL2.E2H and TGE are both 1: EL2 hosts the processes at EL0.
-#[inline]
-pub fn host(cpu: &Cpu) -> bool {
-    cpu.get(HCR_EL2) & HOST == HOST
-}
-
-const HOST: u64 = hcr::E2H | hcr::TGE;
-
-/// The regime that exception level `el` uses now.
-#[inline]
-pub fn kind(cpu: &Cpu, el: u8) -> Kind {
-    let hcr = cpu.get(HCR_EL2);
-    match el {
-        2 if hcr & hcr::E2H == 0 => Kind::El2,
-        2 => Kind::El20,
-        0 if hcr & HOST == HOST => Kind::El20,
-        _ => Kind::El10,
-    }
-}
-
-/// SCTLR of a regime.
-#[inline]
-pub fn sctlr(cpu: &Cpu, kind: Kind) -> u64 {
-    match kind {
-        Kind::El10 => cpu.get(SCTLR_EL1),
-        _ => cpu.get(SCTLR_EL2),
-    }
-}
-
-/// Whether stage 1 of `kind` is on, and whether stage 2 is.
-#[inline]
-fn stages(cpu: &Cpu, kind: Kind) -> (bool, bool) {
-    let on = bit(sctlr(cpu, kind), 0);
-    if kind != Kind::El10 {
-        return (on, false);
-    }
-    let hcr = cpu.get(HCR_EL2);
-    // TGE = 1 makes SCTLR_EL1.M 0 for all but reading it, and stage 2 is off; DC = 1 makes M 0 and VM 1 (D24.2.63 HCR_EL2).
-    if hcr & hcr::TGE != 0 {
-        return (false, false);
-    }
-    (on && hcr & hcr::DC == 0, hcr & (hcr::VM | hcr::DC) != 0)
-}
-
-/// VMID of EL1&0.
-#[inline]
-pub fn vmid(cpu: &Cpu) -> u16 {
-    let v = (cpu.get(VTTBR_EL2) >> 48) as u16;
-    if bit(cpu.get(VTCR_EL2), 19) {
-        v
-    } else {
-        v & 0xff
-    }
-}
-
-/// ASID that a regime uses now.
-#[inline]
-pub fn asid(cpu: &Cpu, kind: Kind) -> u16 {
-    let (tcr, ttbr) = match kind {
-        Kind::El10 => (cpu.get(TCR_EL1), [TTBR0_EL1, TTBR1_EL1]),
-        Kind::El20 => (cpu.get(TCR_EL2), [TTBR0_EL2, TTBR1_EL2]),
-        Kind::El2 => return 0,
-    };
-    let v = (cpu.get(ttbr[bits(tcr, 22, 22) as usize]) >> 48) as u16;
-    if bit(tcr, 36) {
-        v
-    } else {
-        v & 0xff
-    }
-}
-
-/// What selects a set of cached translations for accesses with these privileges.
-#[inline]
-pub fn key(cpu: &Cpu, kind: Kind, mode: Mode) -> Key {
-    let (s1, s2) = stages(cpu, kind);
-    let dc = kind == Kind::El10 && cpu.get(HCR_EL2) & hcr::DC != 0;
-    Key {
-        regime: kind as u8 | (s1 as u8) << 2 | (s2 as u8) << 3 | (dc as u8) << 4,
-        vmid: if kind == Kind::El10 { vmid(cpu) } else { 0 },
-        asid: asid(cpu, kind),
-        mode: mode as u8,
-    }
-}
-
-/// Privileges of data accesses: part of a context's key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Mode {
-    /// EL0.
-    User = 0,
-    /// EL1 or EL2.
-    Privileged = 1,
-    /// EL1, or EL2 with E2H, with PSTATE.PAN.
-    Pan = 2,
-}
-
-impl Mode {
-    /// Of the PE now, for an ordinary access.
-    #[inline]
-    pub fn of(cpu: &Cpu, kind: Kind) -> Mode {
-        if cpu.pstate.el == 0 {
-            Mode::User
-        } else if cpu.pstate.pan && kind != Kind::El2 {
-            Mode::Pan
-        } else {
-            Mode::Privileged
-        }
-    }
 }
 
 impl Regime {

@@ -4,69 +4,15 @@
 //! [`translate`] asks a [`Regime`] what to do, reads descriptors through [`Tables`] and tells an [`Observer`] each step.
 //! The observer `()` costs nothing. Nothing is cached here.
 
-use super::combine::{combine, share, MemAttr, DEVICE_NGNRNE, NORMAL_NC, NORMAL_WB, NORMAL_WT};
+use super::combine::{share, MemAttr, DEVICE_NGNRNE, NORMAL_NC, NORMAL_WB, NORMAL_WT};
 use super::fault::{Fault, FaultKind, Purpose};
-use super::regime::{Granule, Range, Regime, Stage1, Stage2};
+use super::permission::{is_data, makes_dirty, permitted, s1_perms};
+use super::regime::{Granule, Range, Regime};
+use super::tables::{Hierarchy, Shape};
 use crate::bits::{bit, bits, ones};
 
-/// Where descriptors are: physical memory.
-pub trait Tables {
-    /// Read a descriptor; None is a synchronous external abort.
-    fn read(&mut self, pa: u64) -> Option<u64>;
-    /// Hardware update of the access flag or dirty state. A debugger's view does nothing here.
-    fn update(&mut self, pa: u64, desc: u64);
-    /// A cached end of the stage 2 walk for `ipa`, which is that of a stage 1 table or not.
-    #[inline(always)]
-    fn known(&self, _vmid: u16, _ipa: u64, _table: bool) -> Option<Leaf> {
-        None
-    }
-    /// A cached table of the last level of stage 1.
-    #[inline(always)]
-    fn last_table(&self, _key: &TableKey) -> Option<LastTable> {
-        None
-    }
-    /// A table of the last level of stage 1, to be cached.
-    #[inline(always)]
-    fn learn_table(&mut self, _key: &TableKey, _table: &LastTable) {}
-    /// The end of the stage 2 walk for `ipa`, to be cached.
-    #[inline(always)]
-    fn learn(&mut self, _vmid: u16, _ipa: u64, _table: bool, _leaf: &Leaf) {}
-}
-
-/// What a table of the last level of stage 1 belongs to: the first table, the addresses, and how they are cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct TableKey {
-    /// Address of the first table.
-    pub root: u64,
-    /// The input address above what the last table resolves.
-    pub block: u64,
-    /// VMID, regime, granule, input and output size, HPD, stage 2 on.
-    pub shape: u64,
-}
-
-/// A table of the last level.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct LastTable {
-    /// Its address in the output space of stage 1.
-    pub address: u64,
-    /// Its physical address.
-    pub pa: u64,
-    /// What the tables above it say.
-    pub tables: Hierarchy,
-}
-
-/// What a descriptor turned out to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found {
-    /// Bit 0 is clear, or the type is reserved at this level.
-    Invalid,
-    /// The address of the next table.
-    Table,
-    /// The end of the walk above the last level.
-    Block,
-    /// The end of the walk at the last level.
-    Page,
-}
+pub use super::permission::Perms;
+pub use super::tables::{Found, LastTable, Leaf, TableKey, Tables};
 
 /// One descriptor fetch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,17 +83,6 @@ impl Access {
     }
 }
 
-/// What an access may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Perms {
-    /// Read.
-    pub r: bool,
-    /// Write, without first updating a descriptor's dirty state.
-    pub w: bool,
-    /// Execute.
-    pub x: bool,
-}
-
 /// Where an address goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Translation {
@@ -171,12 +106,12 @@ pub struct Translation {
 
 /// A fault, before it is known what instruction it belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stop {
-    kind: FaultKind,
-    stage2: bool,
-    s1ptw: bool,
-    ipa: u64,
-    write: bool,
+pub(super) struct Stop {
+    pub(super) kind: FaultKind,
+    pub(super) stage2: bool,
+    pub(super) s1ptw: bool,
+    pub(super) ipa: u64,
+    pub(super) write: bool,
 }
 
 impl Stop {
@@ -241,69 +176,6 @@ pub fn translate_ipa<M: Tables, O: Observer>(
     Some(done.map_err(|s| s.fault(0, &a)))
 }
 
-/// The tables of one stage, and the address to find in them.
-struct Shape {
-    base: u64,
-    ia: u64,
-    ia_bits: u32,
-    granule: Granule,
-    start: i8,
-    oa_bits: u8,
-    /// Descriptors hold bits 51:50 in 9:8 (FEAT_LPA2).
-    ds: bool,
-    /// 64 KiB descriptors hold bits 51:48 in 15:12 (FEAT_LPA).
-    lpa: bool,
-    /// Table descriptors do not limit what is below.
-    hpd: bool,
-}
-
-/// The end of a walk.
-#[derive(Clone, Copy, Debug)]
-pub struct Leaf {
-    /// The block or page descriptor.
-    pub desc: u64,
-    /// Its address.
-    pub at: u64,
-    /// Its level.
-    pub level: i8,
-    /// The output address.
-    pub oa: u64,
-    /// log2 of the bytes that it maps.
-    pub block: u8,
-    /// What the table descriptors above it say.
-    pub tables: Hierarchy,
-}
-
-impl Leaf {
-    /// No leaf.
-    pub const NONE: Leaf = Leaf {
-        desc: 0,
-        at: 0,
-        level: 0,
-        oa: 0,
-        block: 0,
-        tables: Hierarchy {
-            read_only: false,
-            no_user: false,
-            uxn: false,
-            pxn: false,
-        },
-    };
-}
-
-/// Limits that table descriptors put on what is below (APTable, UXNTable, PXNTable).
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Hierarchy {
-    /// APTable\[1\].
-    pub read_only: bool,
-    /// APTable\[0\].
-    pub no_user: bool,
-    /// UXNTable or XNTable.
-    pub uxn: bool,
-    /// PXNTable.
-    pub pxn: bool,
-}
-
 /// What stage 1 says.
 struct One {
     ipa: u64,
@@ -316,74 +188,11 @@ struct One {
     level: i8,
 }
 
-/// What stage 2 says.
-struct Two {
-    pa: u64,
-    mem: MemAttr,
-    perms: Perms,
-    block: u8,
-}
-
-impl Shape {
-    /// log2 of the bytes that one descriptor of `level` covers.
-    fn shift(&self, level: i8) -> u32 {
-        let g = self.granule.bits();
-        g + (3 - level) as u32 * (g - 3)
-    }
-    /// Address of the descriptor of `level` in the table at `table`.
-    fn entry(&self, table: u64, level: i8) -> u64 {
-        let top = if level == self.start {
-            self.ia_bits
-        } else {
-            self.shift(level - 1)
-        };
-        table | (self.ia & ones(top)) >> self.shift(level) << 3
-    }
-    /// `base` aligned to the size of the first table (or the concatenated ones).
-    fn first_table(&self) -> u64 {
-        let lsb = self.ia_bits - self.shift(self.start) + 3;
-        let base = bits(self.base, 47, 1) << 1;
-        // With 52-bit addresses, bits 51:48 are in 5:2 and the table is aligned to at least 64 bytes.
-        let (base, lsb) = if self.oa_bits == 52 {
-            (base & !0x3f | bits(self.base, 5, 2) << 48, lsb.max(6))
-        } else {
-            (base, lsb)
-        };
-        base & !ones(lsb)
-    }
-    fn output(&self, desc: u64, lsb: u32) -> u64 {
-        if self.ds {
-            bits(desc, 49, lsb) << lsb | bits(desc, 9, 8) << 50
-        } else if self.lpa {
-            bits(desc, 47, lsb) << lsb | bits(desc, 15, 12) << 48
-        } else {
-            bits(desc, 47, lsb) << lsb
-        }
-    }
-    fn too_large(&self, address: u64) -> bool {
-        address & !ones(self.oa_bits as u32) != 0
-    }
-    /// `DecodeDescriptorType`.
-    fn found(&self, desc: u64, level: i8) -> Found {
-        let block = match self.granule {
-            Granule::K4 => level == 2 || level == 1 || level == 0 && self.ds,
-            Granule::K16 => level == 2 || level == 1 && self.ds,
-            Granule::K64 => level == 2 || level == 1 && self.lpa,
-        };
-        match (desc & 3, level) {
-            (3, 3) => Found::Page,
-            (3, _) => Found::Table,
-            (1, _) if block => Found::Block,
-            _ => Found::Invalid,
-        }
-    }
-}
-
-struct Walker<'a, M, O> {
-    r: &'a Regime,
-    m: &'a mut M,
-    o: &'a mut O,
-    a: Access,
+pub(super) struct Walker<'a, M, O> {
+    pub(super) r: &'a Regime,
+    pub(super) m: &'a mut M,
+    pub(super) o: &'a mut O,
+    pub(super) a: Access,
 }
 
 impl<M: Tables, O: Observer> Walker<'_, M, O> {
@@ -520,7 +329,7 @@ impl<M: Tables, O: Observer> Walker<'_, M, O> {
     }
 
     /// Walk the tables of `stage` from the top (`AArch64.S1Walk`, `AArch64.S2Walk`). `ipa` is what stage 2 resolves, and for what.
-    fn descend(
+    pub(super) fn descend(
         &mut self,
         shape: &Shape,
         stage: u8,
@@ -632,159 +441,6 @@ impl<M: Tables, O: Observer> Walker<'_, M, O> {
         }
     }
 
-    /// Where the stage 1 descriptor of `level` at IPA `at` is.
-    fn descriptor_pa(&mut self, s2: &Stage2, at: u64, level: i8, write: bool) -> Result<u64, Stop> {
-        let normal = MemAttr::new(NORMAL_WB, share::INNER);
-        Ok(self.stage2(s2, at, Some(level), write, normal)?.pa)
-    }
-
-    /// `AArch64.S2Translate`: for a stage 1 descriptor (`for_s1`) or for the access itself.
-    fn stage2(
-        &mut self,
-        s2: &Stage2,
-        ipa: u64,
-        for_s1: Option<i8>,
-        write: bool,
-        s1_mem: MemAttr,
-    ) -> Result<Two, Stop> {
-        let a = self.a;
-        let stop = |kind, write| Stop {
-            kind,
-            stage2: true,
-            s1ptw: for_s1.is_some(),
-            ipa,
-            write,
-        };
-        let (vmid, table) = (self.r.vmid, for_s1.is_some());
-        let leaf = match self.m.known(vmid, ipa, table) {
-            Some(leaf) => leaf,
-            None => {
-                let Some(shape) = self.stage2_shape(s2, ipa) else {
-                    return Err(stop(FaultKind::Translation(0), write));
-                };
-                let leaf = self.descend(&shape, 2, Some((ipa, for_s1)), write)?;
-                // A descriptor without the access flag is never cached.
-                if bit(leaf.desc, 10) {
-                    self.m.learn(vmid, ipa, table, &leaf);
-                }
-                leaf
-            }
-        };
-        let desc = leaf.desc;
-        if !bit(desc, 10) && !s2.ha && a.checked {
-            return Err(stop(FaultKind::AccessFlag(leaf.level), write));
-        }
-        let fetch = a.purpose == Purpose::Fetch && for_s1.is_none();
-        let nc = if fetch { s2.id } else { s2.cd };
-        let memattr = bits(desc, 5, 2) as u8;
-        let mem = combine(s1_mem, memattr, bits(desc, 9, 8) as u8, s2.fwb, nc);
-        let dirty = s2.hd && bit(desc, 51) && !bit(desc, 7);
-        let xn = bits(desc, 54, 53);
-        let perms = Perms {
-            r: bit(desc, 6),
-            w: bit(desc, 7),
-            x: match (self.r.features.xnx, a.user) {
-                (false, _) => xn & 2 == 0,
-                (true, false) => xn == 0 || xn == 3,
-                (true, true) => xn < 2,
-            },
-        };
-        let writable = Perms {
-            w: perms.w || dirty,
-            ..perms
-        };
-        let mut makes = dirty && write;
-        if a.checked {
-            match for_s1 {
-                None => {
-                    if !a.aligned && mem.device() && is_data(a.purpose) {
-                        return Err(stop(FaultKind::Alignment, write));
-                    }
-                    if let Err(write) = permitted(&writable, &a) {
-                        return Err(stop(FaultKind::Permission(leaf.level), write));
-                    }
-                    makes &= makes_dirty(a.purpose);
-                }
-                Some(_) => {
-                    let own = combine(s1_mem, memattr, 0, s2.fwb, false);
-                    let ok = if write { writable.w } else { writable.r };
-                    if !ok || s2.ptw && own.device() {
-                        return Err(stop(FaultKind::Permission(leaf.level), write));
-                    }
-                }
-            }
-            let mut new = desc;
-            if s2.ha {
-                new |= 1 << 10;
-            }
-            if makes {
-                new |= 1 << 7;
-            }
-            if new != desc {
-                self.m.update(leaf.at, new);
-                self.m.learn(vmid, ipa, table, &Leaf { desc: new, ..leaf });
-            }
-        }
-        Ok(Two {
-            pa: leaf.oa,
-            mem,
-            perms: Perms {
-                w: perms.w || makes,
-                ..perms
-            },
-            block: leaf.block,
-        })
-    }
-
-    /// The stage 2 tables for `ipa`; None is a translation fault of level 0 (`AArch64.S2InvalidTxSZ`, `S2InvalidSL`, `S2InconsistentSL`,
-    /// `IPAIsOutOfRange`).
-    fn stage2_shape(&self, s2: &Stage2, ipa: u64) -> Option<Shape> {
-        let f = &self.r.features;
-        let granule = s2.granule;
-        let lpa = granule == Granule::K64 && f.pa_bits == 52;
-        let min = if s2.ds || lpa { 12 } else { 16 };
-        let max = match (f.ttst, granule) {
-            (false, _) => 39,
-            (true, Granule::K64) => 47,
-            (true, _) => 48,
-        };
-        if s2.t0sz < min || s2.t0sz > max {
-            return None;
-        }
-        let pa = f.pa_bits;
-        let start: i8 = match (granule, s2.sl) {
-            (Granule::K4, 0) => 2,
-            (Granule::K4, 1) => 1,
-            (Granule::K4, 2) if pa >= 44 => 0,
-            (Granule::K4, 3) if f.ttst => 3,
-            (Granule::K4, 4) if s2.ds => -1,
-            (Granule::K16 | Granule::K64, 0) => 3,
-            (Granule::K16 | Granule::K64, 1) => 2,
-            (Granule::K16, 2) if pa >= 42 => 1,
-            (Granule::K64, 2) if pa >= 44 => 1,
-            (Granule::K16, 3) if s2.ds => 0,
-            _ => return None,
-        };
-        let ia_bits = 64 - s2.t0sz as u32;
-        let g = granule.bits();
-        let least = (3 - start) as u32 * (g - 3) + g + 1;
-        let most = least + (g - 3 - 1) + 4; // up to 16 concatenated tables
-        if ia_bits < least || ia_bits > most || ipa & !ones(ia_bits) != 0 {
-            return None;
-        }
-        Some(Shape {
-            base: s2.vttbr,
-            ia: ipa,
-            ia_bits,
-            granule,
-            start,
-            oa_bits: s2.oa_bits,
-            ds: s2.ds,
-            lpa,
-            hpd: true,
-        })
-    }
-
     /// Stage 2 of the access itself, and the pending update of the stage 1 descriptor (`AArch64.FullTranslate`).
     fn finish(&mut self, one: One) -> Result<Translation, Stop> {
         if let Some((at, desc)) = one.update {
@@ -822,71 +478,4 @@ impl<M: Tables, O: Observer> Walker<'_, M, O> {
             global: one.global,
         })
     }
-}
-
-/// Whether Device memory demands alignment of it.
-fn is_data(p: Purpose) -> bool {
-    matches!(p, Purpose::Read | Purpose::Write | Purpose::ReadWrite)
-}
-
-/// Whether a write for this purpose marks memory dirty.
-fn makes_dirty(p: Purpose) -> bool {
-    matches!(p, Purpose::Write | Purpose::ReadWrite)
-}
-
-/// Whether `a` may go on (`AArch64.S1HasPermissionsFault`); if not, whether the fault is for writing (WnR).
-fn permitted(p: &Perms, a: &Access) -> Result<(), bool> {
-    let (ok, write) = match a.purpose {
-        Purpose::Fetch => (p.x, false),
-        Purpose::Read => (p.r, false),
-        Purpose::Write => (p.w, true),
-        Purpose::ReadWrite if !p.r => (false, false),
-        Purpose::ReadWrite => (p.w, true),
-        Purpose::At if a.write => (p.w, true),
-        Purpose::At => (p.r, true),
-        // DC IVAC needs to write; other maintenance only asks EL0 for the right to read.
-        Purpose::CacheMaintenance if a.write => (p.w, true),
-        Purpose::CacheMaintenance => (p.r || !a.user, true),
-    };
-    if ok {
-        Ok(())
-    } else {
-        Err(write)
-    }
-}
-
-/// Permissions by a stage 1 descriptor, and whether a write is allowed once the descriptor is marked dirty
-/// (`AArch64.S1DirectBasePermissions`).
-fn s1_perms(s1: &Stage1, leaf: &Leaf, a: &Access) -> (Perms, bool) {
-    let (desc, t) = (leaf.desc, leaf.tables);
-    let dirty = s1.hd && bit(desc, 51) && bit(desc, 7) && !t.read_only;
-    let w = !bit(desc, 7) && !t.read_only;
-    // What hardware dirty state would allow counts as writable for WXN and for PXN of what EL0 writes.
-    let writable = w || dirty;
-    if !s1.user {
-        let xn = bit(desc, 54) || t.uxn || s1.wxn && writable;
-        return (Perms { r: true, w, x: !xn }, dirty);
-    }
-    let user = bit(desc, 6) && !t.no_user;
-    let ux = !bit(desc, 54) && !t.uxn && !(s1.wxn && user && writable);
-    if a.user {
-        return (
-            Perms {
-                r: user,
-                w: user && w,
-                x: ux,
-            },
-            user && dirty,
-        );
-    }
-    let px = !bit(desc, 53) && !t.pxn && !(user && writable) && !(s1.wxn && writable);
-    let refused = a.pan && (user || s1.epan && ux);
-    (
-        Perms {
-            r: !refused,
-            w: w && !refused,
-            x: px,
-        },
-        dirty && !refused,
-    )
 }

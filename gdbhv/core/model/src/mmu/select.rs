@@ -1,0 +1,117 @@
+//! Which regime, VMID, ASID and privilege the PE is in now: what selects a context of cached translations.
+
+use super::context::Key;
+use super::regime::{hcr, Kind};
+use crate::bits::{bit, bits};
+use crate::cpu::Cpu;
+use crate::sysreg::names::*;
+
+/// HCR_EL2.E2H and TGE are both 1: EL2 hosts the processes at EL0.
+#[inline]
+pub fn host(cpu: &Cpu) -> bool {
+    cpu.get(HCR_EL2) & HOST == HOST
+}
+
+const HOST: u64 = hcr::E2H | hcr::TGE;
+
+/// The regime that exception level `el` uses now.
+#[inline]
+pub fn kind(cpu: &Cpu, el: u8) -> Kind {
+    let hcr = cpu.get(HCR_EL2);
+    match el {
+        2 if hcr & hcr::E2H == 0 => Kind::El2,
+        2 => Kind::El20,
+        0 if hcr & HOST == HOST => Kind::El20,
+        _ => Kind::El10,
+    }
+}
+
+/// SCTLR of a regime.
+#[inline]
+pub fn sctlr(cpu: &Cpu, kind: Kind) -> u64 {
+    match kind {
+        Kind::El10 => cpu.get(SCTLR_EL1),
+        _ => cpu.get(SCTLR_EL2),
+    }
+}
+
+/// Whether stage 1 of `kind` is on, and whether stage 2 is.
+#[inline]
+pub(super) fn stages(cpu: &Cpu, kind: Kind) -> (bool, bool) {
+    let on = bit(sctlr(cpu, kind), 0);
+    if kind != Kind::El10 {
+        return (on, false);
+    }
+    let hcr = cpu.get(HCR_EL2);
+    // TGE = 1 makes SCTLR_EL1.M 0 for all but reading it, and stage 2 is off; DC = 1 makes M 0 and VM 1 (D24.2.63 HCR_EL2).
+    if hcr & hcr::TGE != 0 {
+        return (false, false);
+    }
+    (on && hcr & hcr::DC == 0, hcr & (hcr::VM | hcr::DC) != 0)
+}
+
+/// VMID of EL1&0.
+#[inline]
+pub fn vmid(cpu: &Cpu) -> u16 {
+    let v = (cpu.get(VTTBR_EL2) >> 48) as u16;
+    if bit(cpu.get(VTCR_EL2), 19) {
+        v
+    } else {
+        v & 0xff
+    }
+}
+
+/// ASID that a regime uses now.
+#[inline]
+pub fn asid(cpu: &Cpu, kind: Kind) -> u16 {
+    let (tcr, ttbr) = match kind {
+        Kind::El10 => (cpu.get(TCR_EL1), [TTBR0_EL1, TTBR1_EL1]),
+        Kind::El20 => (cpu.get(TCR_EL2), [TTBR0_EL2, TTBR1_EL2]),
+        Kind::El2 => return 0,
+    };
+    let v = (cpu.get(ttbr[bits(tcr, 22, 22) as usize]) >> 48) as u16;
+    if bit(tcr, 36) {
+        v
+    } else {
+        v & 0xff
+    }
+}
+
+/// What selects a set of cached translations for accesses with these privileges.
+#[inline]
+pub fn key(cpu: &Cpu, kind: Kind, mode: Mode) -> Key {
+    let (s1, s2) = stages(cpu, kind);
+    let dc = kind == Kind::El10 && cpu.get(HCR_EL2) & hcr::DC != 0;
+    Key {
+        regime: kind as u8 | (s1 as u8) << 2 | (s2 as u8) << 3 | (dc as u8) << 4,
+        vmid: if kind == Kind::El10 { vmid(cpu) } else { 0 },
+        asid: asid(cpu, kind),
+        mode: mode as u8,
+    }
+}
+
+/// Privileges of data accesses: part of a context's key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Mode {
+    /// EL0.
+    User = 0,
+    /// EL1 or EL2.
+    Privileged = 1,
+    /// EL1, or EL2 with E2H, with PSTATE.PAN.
+    Pan = 2,
+}
+
+impl Mode {
+    /// Of the PE now, for an ordinary access.
+    #[inline]
+    pub fn of(cpu: &Cpu, kind: Kind) -> Mode {
+        if cpu.pstate.el == 0 {
+            Mode::User
+        } else if cpu.pstate.pan && kind != Kind::El2 {
+            Mode::Pan
+        } else {
+            Mode::Privileged
+        }
+    }
+}
