@@ -36,7 +36,8 @@ def access(vgic: Vgic, irqs: Callable[[int], Irq | None], offset: int, size: int
             if irq is None:
                 continue
             if value is None:
-                result |= read(irq) << (k * width)
+                with vgic.held_still(irq):
+                    result |= read(irq) << (k * width)
             else:
                 bits = value >> (k * width) & ((1 << width) - 1)
                 if bits or width != 1 or base == 0x80:  # a 0 in a set or clear register is none

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -90,8 +91,13 @@ class Functions:
         return next((name for start, end, name in self._ranges if start <= pc < end), self._addresses.get(pc, "?"))
 
 
-def run(case: Case, *, cpus: int, cpu: str = "max", block_mappings: bool = True) -> Run:
-    """Run the VMs of ``case`` on a machine with ``cpus`` CPUs until all have ended, or something else stops them."""
+def run(
+    case: Case, *, cpus: int, cpu: str = "max", block_mappings: bool = True, watch: Callable[[Host], object] | None = None
+) -> Run:
+    """Run the VMs of ``case`` on a machine with ``cpus`` CPUs until all have ended, or something else stops them.
+
+    :param watch: called with the host at the end.
+    """
     host = Host(cpus=cpus, memory=len(case.vms) * MEMORY, cpu=cpu, block_mappings=block_mappings)
     functions, result = Functions(case), Run()
     for name in case.vms:
@@ -116,6 +122,8 @@ def run(case: Case, *, cpus: int, cpu: str = "max", block_mappings: bool = True)
         if stop.kind is not StopKind.POWEROFF:
             break
     result.instructions = sum(host.machine.insns)
+    if watch is not None:
+        watch(host)
     return result
 
 

@@ -168,7 +168,7 @@ pub fn execute(cpu: &mut Cpu, sh: &mut Shared, until: u64) -> Leave {
         let mut block = if jump.pc == pc && jump.uid == uid && unsafe { (*jump.block).alive } {
             jump.block
         } else {
-            match find(cpu, sh, pc, uid) {
+            match find(cpu, sh, pc, uid, until) {
                 Ok(b) => b,
                 Err(leave) => return leave,
             }
@@ -211,9 +211,12 @@ pub fn execute(cpu: &mut Cpu, sh: &mut Shared, until: u64) -> Leave {
 /// Find or decode the block at `pc` and remember it.
 #[cold]
 #[inline(never)]
-fn find(cpu: &mut Cpu, sh: &mut Shared, pc: u64, uid: u64) -> Result<*const Block, Leave> {
+fn find(cpu: &mut Cpu, sh: &mut Shared, pc: u64, uid: u64, until: u64) -> Result<*const Block, Leave> {
     if sh.debug.stops_at(cpu, pc) {
         return Err(Leave::Debug);
+    }
+    if sh.now == until {
+        return Err(Leave::Time); // a fetch that faults is the next turn's
     }
     let pa = match crate::memory::fetch(cpu, sh, pc) {
         Ok(pa) => pa,
