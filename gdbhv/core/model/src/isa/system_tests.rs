@@ -102,9 +102,16 @@ const CASES: &[Case] = &[
 fn what_is_raised() {
     for (name, insn, el, has_el2, set, (target, class, iss, next, cause)) in CASES {
         let mut p = pe(*el, *has_el2, set);
-        let e = p.run(*insn).unwrap_or_else(|| panic!("{name}: nothing raised"));
+        let e = p
+            .run(*insn)
+            .unwrap_or_else(|| panic!("{name}: nothing raised"));
         let got = (e.target, e.ec, e.iss, e.next, e.cause);
-        assert_eq!(got, (*target, *class, *iss, *next, *cause), "{name}: ISS {:#x}", e.iss);
+        assert_eq!(
+            got,
+            (*target, *class, *iss, *next, *cause),
+            "{name}: ISS {:#x}",
+            e.iss
+        );
         assert_eq!(p.cpu.pc, RAM, "{name}");
     }
 }
@@ -188,5 +195,8 @@ fn unknown_system_instructions_are_undefined_and_told() {
     // The IMPLEMENTATION DEFINED space traps first at EL1: SYS #1, C15, C0, #0.
     let mut p = pe(1, true, &[(HCR_EL2, 1 << 20)]);
     let e = p.run(0xd509_f000).expect("trapped");
-    assert_eq!((e.target, e.ec, e.cause), (2, ec::SYSREG, &["HCR_EL2.TIDCP"][..]));
+    assert_eq!(
+        (e.target, e.ec, e.cause),
+        (2, ec::SYSREG, &["HCR_EL2.TIDCP"][..])
+    );
 }
