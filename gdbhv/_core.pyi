@@ -146,6 +146,12 @@ class Machine:
     def write_pa(self, address: int, data: bytes) -> None:
         """Write RAM, all of it or nothing. :raises IndexError: some of it is not RAM."""
 
+    def invalidate_vm(self, vmid: int) -> None:
+        """Forget cached translations of a VM on every CPU, as TLBI VMALLS12E1IS with its VMID does (Arm ARM C5.5).
+
+        Needed after a stage 2 descriptor was removed or changed, not after one was added.
+        """
+
     @property
     def ram(self) -> tuple[int, int]:
         """Base and size of RAM in bytes."""

@@ -97,7 +97,7 @@ class Stage2:
         self._write(slot, pa | attributes | VALID | (TABLE if leaf == 3 else 0))
 
     def unmap(self, ipa: int) -> Mapping | None:
-        """Remove the leaf that maps ``ipa`` and return it. The caller invalidates the TLB."""
+        """Remove the leaf that maps ``ipa`` and return it. CPUs may still remember it (:meth:`gdbhv.hv.vm.Vm.unmap`)."""
         found = self.lookup(ipa)
         if found is None:
             return None

@@ -127,6 +127,16 @@ class Vm:
         self.stage2.map(base, s.pa + base - s.ipa, size, write=s.writable)
         return True
 
+    def unmap(self, ipa: int) -> bool:
+        """Take the block or page around ``ipa`` out of stage 2; the next access exits, and maps it again if a slot has it.
+
+        False if it was not mapped.
+        """
+        if self.stage2.unmap(ipa) is None:
+            return False
+        self.machine.invalidate_vm(self.vmid)
+        return True
+
     # --- devices and hypercalls
 
     def add_device(self, ipa: int, device: MmioDevice, intid: int | None = None) -> MmioDevice:

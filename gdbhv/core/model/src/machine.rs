@@ -14,8 +14,8 @@ use crate::exit;
 use crate::interp::{self, Leave};
 use crate::isa::feature;
 use crate::mmu::fault::{Fault, Purpose};
-use crate::mmu::regime::{self, Regime};
-use crate::mmu::tlb;
+use crate::mmu::regime::{self, Kind, Regime};
+use crate::mmu::tlb::{self, Tlbi, What};
 use crate::mmu::walk::{self, Access, Step, Translation};
 use crate::physical::ReadOnly;
 use crate::pstate::Pstate;
@@ -471,6 +471,19 @@ impl Machine {
             at += len;
         }
         true
+    }
+
+    /// Forget on every CPU what both stages of a VM say, as TLBI VMALLS12E1IS does with its VMID.
+    pub fn invalidate_vm(&mut self, vmid: u16) {
+        let t = Tlbi {
+            kind: Kind::El10,
+            vmid: Some(vmid),
+            what: What::Both,
+            broadcast: false,
+        };
+        for c in &mut self.cpus {
+            tlb::apply(c, tlb::Op::Invalidate(t));
+        }
     }
 
     /// Insert a breakpoint: blocks are split there, and no jump cache may know the address.

@@ -73,6 +73,9 @@ impl Machine {
         }
         Ok(())
     }
+    fn invalidate_vm(&mut self, vmid: u16) {
+        self.model.invalidate_vm(vmid);
+    }
     #[getter]
     fn ram(&self) -> (u64, u64) {
         (self.model.sh.ram.base(), self.model.sh.ram.size())
