@@ -23,6 +23,7 @@ import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
 
@@ -31,6 +32,7 @@ from pygdbmi.IoManager import IoManager
 __all__ = ["Frame", "GdbError", "GdbLost", "GdbMissing", "GdbSession", "GdbStop", "GdbThread", "GdbTimeout", "exec_gdb"]
 
 GDB = "gdb-multiarch"
+GDB_SIDE = Path(__file__).with_name("gdbside") / "gdbhv.py"  # commands for people, sourced once gdb is attached
 
 # GDB tells the server which thread is selected only when it fetches something of it, and `monitor` fetches nothing: after
 # `info threads` the command would be about the last one of the list.  And it does not expect `monitor` to change anything.
@@ -152,6 +154,8 @@ def gdb_arguments(
     for script in scripts:
         arguments += ["-x", script]
     arguments += ["-ex", f"target extended-remote {gdb_target(address)}"]
+    if GDB_SIDE.is_file():
+        arguments += ["-ex", f"source {GDB_SIDE}"]
     for command in commands:
         arguments += ["-ex", command]
     return arguments if program is None else [*arguments, program]

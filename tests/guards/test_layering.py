@@ -33,6 +33,7 @@ LAYERS = {
     "monitor": "_core errors exitspec hv machine tables target views",
     "rsp": "errors target",
     "client": "",
+    "gdbside": "",
     "cli": "_core boot client console errors hv machine monitor rsp target views",
     "__main__": "cli",
     "__init__": "boot client console errors exitspec hv machine target",
@@ -43,6 +44,7 @@ LIBRARIES = {
     "image": {"construct", "elftools", "fdt"},
     "views": {"capstone"},
     "client": {"pygdbmi"},
+    "gdbside": {"gdb"},
 }
 
 

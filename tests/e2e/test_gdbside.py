@@ -1,0 +1,121 @@
+"""gdbhv's commands inside stock gdb-multiarch, as `gdbhv gdb` loads them; and gdb's own catch syscall."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT
+from gdbhv import GdbSession, tables
+from gdbhv.client import GdbError, gdb_arguments
+from gdbhv.monitor import registry
+
+ZOO = ROOT / "guests" / "prebuilt" / "exit_zoo.elf"
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> Iterator[str]:
+    """A machine with exit_zoo that waits for gdb at its first instruction."""
+    where = f"unix:{tmp_path / 'gdb'}"
+    command = [sys.executable, "-m", "gdbhv", "run", str(ZOO), "--memory", "64M", "--gdb", where, "--wait"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen([*command, "--console", os.devnull], stderr=subprocess.PIPE, text=True, env=environment) as server:
+        assert server.stderr is not None
+        assert "waiting for gdb" in server.stderr.readline()
+        yield where
+        server.kill()
+
+
+def gdb(address: str, *commands: str) -> str:
+    """What a gdb prints that is started by `gdbhv gdb`, types ``commands`` and ends."""
+    arguments = gdb_arguments(address, str(ZOO), commands=(*commands, "kill"))
+    done = subprocess.run([arguments[0], "-batch", *arguments[1:]], capture_output=True, text=True, timeout=50, check=False)
+    return done.stdout + done.stderr
+
+
+def test_commands_take_expressions_and_functions_give_numbers(address: str) -> None:
+    text = gdb(
+        address,
+        "gdbhv walk $pc",
+        "gdbhv x &zoo_wfi 4",
+        'printf "hcr=%#lx tg0=%lu\\n", $_gdbhv_sysreg("HCR_EL2"), $_gdbhv_sysreg("vtcr_el2.t0sz")',
+        "gdbhv vmexit catch hvc",
+        "continue",
+        'printf "esr=%#lx pa=%#lx\\n", $_gdbhv_exit("esr"), $_gdbhv_pa($pc)',
+    )
+    assert "VA 0x40200000, read at EL1" in text
+    assert "df 42 03 d5" in text
+    assert "hcr=0x807c663f tg0=24" in text
+    assert "hvc:0x0; hvc #0 at " in text
+    assert "esr=0x5a000000 pa=0x44201750" in text
+
+
+def test_refusals_are_the_servers_sentences(address: str) -> None:
+    text = gdb(
+        address,
+        "gdbhv sysreg SCTRL_EL1",
+        'print $_gdbhv_sysreg("FOO")',
+        'print $_gdbhv_sysreg("HCR_EL2.FOO")',
+        "print $_gdbhv_pa(0x4000000000)",
+        "gdbhv walk $nothing",
+        "gdbhv nothing",
+    )
+    assert "SCTRL_EL1: no such system register; did you mean SCTLR_EL1" in text
+    assert "FOO: no such system register" in text
+    assert "HCR_EL2 has no field FOO; it has VM, SWIO" in text
+    assert "0x4000000000: stage 2 fault, trans.l1" in text
+    assert "$nothing: " in text
+    assert 'Undefined gdbhv command: "nothing"' in text
+    assert "Traceback" not in text
+    assert "Python Exception" not in text
+
+
+def test_completion_and_help(address: str) -> None:
+    text = gdb(
+        address,
+        "complete gdbhv vmexit ",
+        "complete gdbhv vmexit stats --c",
+        "complete gdbhv sysreg --group ti",
+        "complete gdbhv sysreg SCTLR_EL1",
+        "help gdbhv walk",
+    )
+    for line in (
+        "gdbhv vmexit catch",
+        "gdbhv vmexit stats --clear",
+        "gdbhv sysreg --group timer",
+        "gdbhv sysreg SCTLR_EL12",
+    ):
+        assert line in text.splitlines()
+    assert f"Usage: gdbhv {registry.load()['walk'].usage}" in text
+
+
+def test_a_gdb_that_is_not_connected_is_told(tmp_path: Path) -> None:
+    text = gdb(f"unix:{tmp_path / 'nobody'}")
+    assert "connect to a gdbhv server first" in text
+    assert "Traceback" not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "function"), [("hvc", "zoo_hvc_psci"), ("wfx", "zoo_wfi"), ("sysreg", "zoo_id_read"), ("fp", "zoo_fp")]
+)
+def test_catch_syscall_by_the_number_of_the_class(address: str, name: str, function: str) -> None:
+    number = tables.exit_classes()[name]["number"]
+    with GdbSession(address, str(ZOO)) as session:
+        session.catch_exit(number)
+        stop = session.cont()
+        assert (stop.reason, stop.exit_number) == ("syscall-entry", number)
+        assert stop.frame is not None
+        assert stop.frame.function == function
+
+
+def test_a_wrong_specification_is_an_error_to_scripts(address: str) -> None:
+    with GdbSession(address, str(ZOO)) as session:
+        with pytest.raises(GdbError, match="no exit class 'dapt'; did you mean dabt"):
+            session.catch_exit("dapt")
+        with pytest.raises(GdbError, match="has had no exit yet"):
+            session.monitor_json("vmexit last")
