@@ -8,7 +8,7 @@ The names here are the library. A machine whose EL2 is gdbhv's own hypervisor (h
     stop = target.run_all()
 
 A VM made by hand, with a device of your own: :class:`Host`, :class:`Vm`, :class:`MmioDevice`. A script that drives stock
-gdb: :class:`GdbSession`. What a debugger sees of any machine: :class:`Target`.
+gdb: :func:`launch`, :class:`GdbSession`. What a debugger sees of any machine: :class:`Target`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gdbhv.boot import BootConfig, add_vm, bare, hosted
-    from gdbhv.client import GdbSession, GdbStop
+    from gdbhv.client import GdbError, GdbSession, GdbStop
     from gdbhv.console import Console
     from gdbhv.errors import CommandError, GdbhvError, ImageError, MemoryError_, RegisterError
     from gdbhv.exitspec import ExitSpec
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gdbhv.hv.vcpu import Vcpu
     from gdbhv.hv.vm import Vm
     from gdbhv.machine import Machine
+    from gdbhv.sessions import launch
     from gdbhv.target import Action, Space, Stop, StopKind, Target, ThreadId
 
 # name: module. Imported when first used: `gdbhv gdb` and GdbSession need no native module.
@@ -37,6 +38,7 @@ _HOME = {
     "CommandError": "errors",
     "Console": "console",
     "ExitSpec": "exitspec",
+    "GdbError": "client",
     "GdbSession": "client",
     "GdbStop": "client",
     "GdbhvError": "errors",
@@ -57,6 +59,7 @@ _HOME = {
     "add_vm": "boot",
     "bare": "boot",
     "hosted": "boot",
+    "launch": "sessions",
 }
 
 __all__ = [
@@ -65,6 +68,7 @@ __all__ = [
     "CommandError",
     "Console",
     "ExitSpec",
+    "GdbError",
     "GdbSession",
     "GdbStop",
     "GdbhvError",
@@ -85,6 +89,7 @@ __all__ = [
     "add_vm",
     "bare",
     "hosted",
+    "launch",
 ]
 
 

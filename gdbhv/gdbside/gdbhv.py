@@ -1,4 +1,4 @@
-"""gdbhv's commands on GDB's side: ``gdbhv vmexit catch hvc`` is ``monitor vmexit catch hvc``, completed and with GDB's values.
+"""gdbhv's commands on GDB's side: ``gdbhv vmexit catch hvc`` is ``monitor vmexit catch hvc`` with GDB's values.
 
 Runs inside GDB's own Python (GDB manual 23.3), with nothing of gdbhv but a connection to its server::
 

@@ -10,11 +10,9 @@ Attaches stock gdb, runs to a function, clears the counts, runs to a second one,
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
-import tempfile
 
-from gdbhv import GdbSession
+from gdbhv import GdbError, GdbhvError, GdbSession, launch
 
 
 def main() -> int:
@@ -25,20 +23,12 @@ def main() -> int:
     parser.add_argument("--end", required=True, help="function where it ends")
     parser.add_argument("--smp", default="1")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="gdbhv-") as folder:
-        address = f"unix:{folder}/gdb"
-        run = ["run", options.elf, "--smp", options.smp, "--gdb", address, "--wait", "--console", f"{folder}/console"]
-        server = subprocess.Popen([sys.executable, "-m", "gdbhv", *run], stderr=subprocess.PIPE, text=True)
-        assert server.stderr is not None
-        try:
-            if "waiting for gdb" not in (line := server.stderr.readline()):
-                print(line, server.stderr.read(), file=sys.stderr)
-                return 1
-            with GdbSession(address, options.elf) as gdb:
-                profile(gdb, options.start, options.end)
-        finally:
-            server.kill()
-            server.wait()
+    try:
+        with launch(options.elf, "--smp", options.smp) as gdb:
+            profile(gdb, options.start, options.end)
+    except (GdbError, GdbhvError) as error:
+        print(f"exit_profile.py: {error}", file=sys.stderr)
+        return 1
     return 0
 
 
@@ -46,11 +36,11 @@ def profile(gdb: GdbSession, start: str, end: str) -> None:
     """Print the exits between two functions."""
     gdb.break_at(start)
     gdb.break_at(end)
-    if gdb.cont().ended:
-        raise SystemExit(f"the guest ended before it came to {start}")
-    gdb.monitor("vmexit stats --clear")
-    if gdb.cont().ended:
-        raise SystemExit(f"the guest ended before it came to {end}")
+    for place in (start, end):
+        if gdb.cont().ended:
+            raise GdbhvError(f"the guest ended before it came to {place}")
+        if place == start:
+            gdb.monitor("vmexit stats --clear")
     found = gdb.monitor_json("vmexit stats --json")
     print(f"from {start} to {end}: {found['exits']} exits")
     for row in sorted(found["counts"], key=lambda r: -r["count"]):

@@ -11,11 +11,9 @@ function that touched it, the IPA, and how stage 2 mapped it afterwards. Needs n
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
-import tempfile
 
-from gdbhv import GdbSession
+from gdbhv import GdbError, GdbhvError, GdbSession, launch
 
 RAM = "0x40000000-0xffffffff"
 
@@ -24,33 +22,15 @@ def main() -> int:
     """Run the session."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("image")
-    parser.add_argument("--append", default="")
+    parser.add_argument("--append", default="", help="kernel command line")
     parser.add_argument("--most", type=int, default=50, help="stop after so many faults (default: 50)")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="gdbhv-") as folder:
-        address = f"unix:{folder}/gdb"
-        run = [
-            "run",
-            options.image,
-            "--append",
-            options.append,
-            "--gdb",
-            address,
-            "--wait",
-            "--console",
-            f"{folder}/console",
-        ]
-        server = subprocess.Popen([sys.executable, "-m", "gdbhv", *run], stderr=subprocess.PIPE, text=True)
-        assert server.stderr is not None
-        try:
-            if "waiting for gdb" not in (line := server.stderr.readline()):
-                print(line, server.stderr.read(), file=sys.stderr)
-                return 1
-            with GdbSession(address, options.image if options.image.endswith(".elf") else None) as gdb:
-                watch(gdb, options.most)
-        finally:
-            server.kill()
-            server.wait()
+    try:
+        with launch(options.image, "--append", options.append) as gdb:
+            watch(gdb, options.most)
+    except (GdbError, GdbhvError) as error:
+        print(f"first_touches.py: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -34,9 +34,10 @@ LAYERS = {
     "rsp": "errors target",
     "client": "",
     "gdbside": "",
+    "sessions": "client errors",
     "cli": "_core boot client console errors hv machine monitor rsp target views",
     "__main__": "cli",
-    "__init__": "boot client console errors exitspec hv machine target",
+    "__init__": "boot client console errors exitspec hv machine sessions target",
 }
 
 # What a unit may import of others' libraries; whoever is not named: the standard library only.

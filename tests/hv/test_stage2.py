@@ -15,8 +15,8 @@ from gdbhv.errors import GdbhvError, MemoryError_
 from gdbhv.hv.host import Host
 from gdbhv.hv.stage2 import BLOCK, PAGE
 from gdbhv.hv.vm import Vm
-from hv.guest_runs import run
 from guest_manifest import cases
+from hv.guest_runs import run
 
 # Bits from 63 down (D8.3.1.1 table, D8.3.1.2 block and page; the stage 2 attributes of D8.3.2).
 DESCRIPTOR = c.ByteSwapped(
