@@ -145,7 +145,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--console", metavar="WHERE", help="the guest's terminal: stdio or FILE (default: stdio)")
     run.add_argument("--max-insns", type=number, metavar="N", help="stop after N instructions (1e9)")
     run.add_argument(
-        "--stats", choices=("text", "json"), help="what to say at the end: a table of exits too, or one JSON object"
+        "--stats", choices=("text", "json"), help="at the end: a table of exits too, or all as JSON, the last line of stdout"
     )
 
     gdb = commands.add_parser(

@@ -160,6 +160,11 @@ def _elf_image(path: str, data: bytes) -> Image:
     sections_end = elf["e_shoff"] + elf["e_shnum"] * elf["e_shentsize"]
     if sections_end > len(data) or any(s["p_offset"] + s["p_filesz"] > len(data) for s in loaded):
         raise ImageError(path, "an ELF that is cut off: its headers tell of more than is there")
+    if any(s["p_paddr"] >= 1 << 52 for s in loaded):
+        where = max(s["p_paddr"] for s in loaded)
+        raise ImageError(
+            path, f"linked for no physical address ({where:#x}); a vmlinux? Run its Image, and give this to gdb"
+        )
     segments = [(s["p_paddr"], s.data() + bytes(s["p_memsz"] - s["p_filesz"])) for s in loaded]
     entry = elf["e_entry"]
     entry += next((s["p_paddr"] - s["p_vaddr"] for s in loaded if 0 <= entry - s["p_vaddr"] < s["p_memsz"]), 0)

@@ -123,6 +123,16 @@ def test_segments_of_impossible_sizes(tmp_path: Path) -> None:
         image.load(path)
 
 
+def test_a_vmlinux_says_what_to_run_instead(tmp_path: Path) -> None:
+    data = bytearray(HELLO.read_bytes())
+    (offset,) = struct.unpack_from("<Q", data, 32)  # e_phoff
+    for at in range(offset, offset + 56 * struct.unpack_from("<H", data, 56)[0], 56):
+        struct.pack_into("<Q", data, at + 24, 0xFFFF800008000000)  # p_paddr
+    (path := tmp_path / "vmlinux").write_bytes(data)
+    with pytest.raises(ImageError, match=r"a vmlinux\? Run its Image"):
+        image.load(path)
+
+
 def only_image_errors(path: Path, data: bytes, load: Callable[[Path], object]) -> None:
     path.write_bytes(data)
     with contextlib.suppress(ImageError):

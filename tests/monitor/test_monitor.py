@@ -147,6 +147,23 @@ def test_tables_that_contain_themselves_are_dumped_without_end_only_so_far() -> 
         ask(machine, "s2 dump")
 
 
+def test_exits_of_a_bare_machine_are_caught_and_counted_by_vmid() -> None:
+    """A hypervisor of one ERET, a guest of one HVC, and a vector that waits for ever."""
+    machine = bare()
+    registry.bind(machine)
+    for at, word in ((0x40000000, 0xD69F03E0), (0x40000100, 0xD40000A2), (0x40000C00, 0x14000000)):
+        machine.core.write_pa(at, word.to_bytes(4, "little"))
+    state = {"ELR_EL2": 0x40000100, "SPSR_EL2": 0x3C5, "HCR_EL2": 1 << 31, "VTTBR_EL2": 7 << 48, "VBAR_EL2": 0x40000800}
+    for register, value in state.items():
+        machine.core.write_register(0, register, value)
+    ask(machine, "vmexit catch hvc:5 vmid=7")
+    stop = machine.run_all()
+    assert stop.text == "hvc:0x5; hvc #5 at 0x40000100 (EL1); 0x0(0x0, 0x0, 0x0)"
+    assert machine.read_register(stop.thread, "pc") == 0x40000C00
+    assert ask(machine, "vmexit stats")[1].split() == ["1", "100.0%", "VMID", "7", "0x1016", "hvc:0x5"]
+    assert ask(machine, "vmexit last")[1].endswith("VMID 7; class hvc, 0x1016")
+
+
 def test_a_table_outside_ram_is_named() -> None:
     machine = bare()
     root = 0x40002000
