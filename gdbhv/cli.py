@@ -347,9 +347,10 @@ def report(options: argparse.Namespace, target: HostTarget | Machine, stop: Stop
         print(json.dumps(document))
         return status
     if options.stats == "text":
+        from gdbhv.monitor.exits import vmid_name
         from gdbhv.views.exits import stats_table
 
-        for line in stats_table(counts):
+        for line in stats_table(counts, lambda vmid: vmid_name(target, vmid)):
             print(line, file=sys.stderr)
     mips = insns / seconds / 1e6 if seconds else 0
     print(

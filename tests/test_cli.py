@@ -72,7 +72,7 @@ def test_stats_json() -> None:
 def test_stats_text() -> None:
     done = gdbhv("run", HELLO, "--stats", "text")
     assert done.stdout == "hello from EL1\n"
-    assert "hvc:0x0" in done.stderr
+    assert "vm1  0x1016  hvc:0x0" in done.stderr
     assert "exits of" in done.stderr
 
 

@@ -1,0 +1,65 @@
+"""The model's tables as Python sees them."""
+
+from __future__ import annotations
+
+import pytest
+
+from gdbhv import _core, tables
+from gdbhv.errors import RegisterError
+
+
+def test_registers_are_those_of_the_model() -> None:
+    assert len(tables.registers()) == len(_core.registers())
+    for name, r in tables.registers().items():
+        assert r.name == name
+        assert 0x8000 <= r.encoding <= 0xFFFF
+        assert all(0 <= f.lsb <= f.msb < r.bits for f in r.fields), name
+
+
+def test_fields_that_hold_at_the_same_time_do_not_overlap() -> None:
+    """Fields with a condition may share bits with others; the rest may not."""
+    for r in tables.registers().values():
+        plain = [f for f in r.fields if not f.condition]
+        for i, f in enumerate(plain):
+            for g in plain[i + 1 :]:
+                assert f.mask & g.mask == 0, f"{r.name}: {f.name} and {g.name}"
+
+
+def test_conditions_name_fields_that_exist() -> None:
+    for r in tables.registers().values():
+        for f in r.fields:
+            name = f.condition.removeprefix("~")
+            assert name in ("", "E2H") or r.field(name), f"{r.name}.{f.name}"
+
+
+@pytest.mark.parametrize("name", ["HCR_EL2", "hcr_el2"])
+def test_a_register_by_name(name: str) -> None:
+    assert tables.register(name).name == "HCR_EL2"
+    assert tables.encoding(name) == 3 << 14 | 4 << 11 | 1 << 7 | 1 << 3  # S3_4_C1_C1_0
+
+
+def test_values_from_fields_and_back() -> None:
+    value = tables.encode("VTCR_EL2", T0SZ=24, SL0=1, PS=5)
+    assert value == 24 | 1 << 6 | 5 << 16
+    assert {k: v for k, v in tables.decode("VTCR_EL2", value).items() if v} == {"T0SZ": 24, "SL0": 1, "PS": 5}
+    assert tables.register("TCR_EL1").field("t1sz").of(25 << 16) == 25
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "message"),
+    [
+        ("SCTRL_EL1", "", "SCTRL_EL1: no such system register; did you mean SCTLR_EL1"),
+        ("Q", "", "Q: no such system register"),
+        ("SCTLR_EL1", "Q", "SCTLR_EL1.Q: no such field; its fields: M, A"),
+    ],
+)
+def test_names_that_do_not_exist(name: str, field: str, message: str) -> None:
+    with pytest.raises(RegisterError, match=message):
+        tables.register(name).field(field) if field else tables.register(name)
+
+
+def test_exit_classes_are_numbered_as_the_catchpoints_of_gdb() -> None:
+    classes = tables.exit_classes()
+    assert len({c["number"] for c in classes.values()}) == len(classes) == len(_core.exit_classes())
+    assert classes["hvc"]["number"] == 0x1016
+    assert classes["irq"]["number"] == 0x1100
