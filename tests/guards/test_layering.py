@@ -121,6 +121,17 @@ def test_sub_reasons_belong_to_classes() -> None:
     assert set(exitspec.ALIASES.values()) <= set(tables.exit_classes())
 
 
+def test_the_readmes_exit_specifications_and_filters_are_right() -> None:
+    text = (ROOT / "README.md").read_text().partition("<!-- /commands -->")[2].partition("\n## ")[0]
+    quoted = " ".join(text.split()).split("`")[1::2]
+    filters = {word for span in quoted if span.endswith("=") for word in span.split()}
+    specs = [span for span in quoted if not span.endswith("=")]
+    assert filters == {f"{name}=" for name in (*exitspec.FILTERS, exitspec.VM)}
+    assert len(specs) >= 5
+    for spec in specs:
+        exitspec.parse(spec)
+
+
 def test_the_readme_has_the_table_of_commands() -> None:
     """Between ``<!-- commands -->`` and ``<!-- /commands -->`` stands what gdbhv.monitor.helps.reference() says."""
     text = (ROOT / "README.md").read_text()
