@@ -40,8 +40,9 @@ class Scheduler:
         self.queues[vcpu.home].append(vcpu)
 
     def start(self, vcpu: Vcpu, entry: int, x0: int) -> None:
-        """Start a vCPU that is off, wherever its old context is."""
+        """Start a vCPU from reset, wherever its old context is."""
         if vcpu.cpu is not None:
+            self.leave(vcpu.cpu)
             self._unload(vcpu.cpu)
         vcpu.reset(entry, x0)
         vcpu.vm.vgic.reset(vcpu)

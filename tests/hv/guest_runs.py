@@ -10,40 +10,15 @@ from elftools.elf.elffile import ELFFile
 
 from gdbhv import boot
 from gdbhv.hv.host import Host
-from gdbhv.hv.mmio import MmioDevice
 from gdbhv.hv.target import HostTarget
 from gdbhv.hv.vcpu import Vcpu
 from gdbhv.target import Action, Stop, StopKind
 from guest_manifest import Case, ExpectedExit
+from scripts.sessions.adder_device import AdderDevice
 
 MEMORY = 128 << 20  # of each VM
 BUDGET = 200_000_000  # instructions: no guest needs a tenth of it
 RAM_ON_DEMAND = range(0x40000000, 0x42000000)
-
-
-class AdderDevice(MmioDevice):
-    """The device that the guest mmio_device drives; its opening comment has the registers."""
-
-    name = "adder"
-    ID, A, B, SUM, DOORBELL, STATUS, ACK, RINGS = range(0x00, 0x20, 4)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.operands = {self.A: 0, self.B: 0}
-        self.raised = self.rings = 0
-
-    def read(self, offset: int, size: int) -> int:
-        values = {self.ID: 0x41444431, self.SUM: sum(self.operands.values()) & 0xFFFFFFFF}
-        values |= {self.STATUS: self.raised, self.RINGS: self.rings, **self.operands}
-        return values.get(offset, 0)
-
-    def write(self, offset: int, size: int, value: int) -> None:
-        if offset in self.operands:
-            self.operands[offset] = value
-        elif offset in (self.DOORBELL, self.ACK):
-            self.raised = int(offset == self.DOORBELL)
-            self.rings += self.raised
-            self.set_irq(bool(self.raised))
 
 
 DEVICES = {"AdderDevice": (0x0A004000, AdderDevice, 80)}
@@ -92,11 +67,19 @@ class Functions:
 
 
 def run(
-    case: Case, *, cpus: int, cpu: str = "max", block_mappings: bool = True, watch: Callable[[Host], object] | None = None
+    case: Case,
+    *,
+    cpus: int,
+    cpu: str = "max",
+    block_mappings: bool = True,
+    watch: Callable[[Host], object] | None = None,
+    every: int = BUDGET,
+    look: Callable[[HostTarget], object] | None = None,
 ) -> Run:
     """Run the VMs of ``case`` on a machine with ``cpus`` CPUs until all have ended, or something else stops them.
 
     :param watch: called with the host at the end.
+    :param every: instructions after which it is stopped, ``look`` called, and gone on.
     """
     host = Host(cpus=cpus, memory=len(case.vms) * MEMORY, cpu=cpu, block_mappings=block_mappings)
     functions, result = Functions(case), Run()
@@ -117,7 +100,10 @@ def run(
     host.on_exit.append(note)
     target = HostTarget(host)
     while processes := target.processes():
-        stop = target.run([Action(thread.id) for process in processes for thread in process.threads], BUDGET)
+        stop = target.run([Action(thread.id) for process in processes for thread in process.threads], every)
+        if look is not None and stop.kind is StopKind.BUDGET:
+            look(target)
+            continue
         result.stops.append(stop)
         if stop.kind is not StopKind.POWEROFF:
             break

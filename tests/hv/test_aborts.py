@@ -1,10 +1,11 @@
-"""What the hypervisor injects is what hardware without a hypervisor does: the same program on a machine without EL2, compared.
+"""What the hypervisor injects is what hardware without one does: the same program on a machine without EL2, compared.
 
 Oracle: the model's own AArch64.TakeException at EL1, and Arm ARM D24.2.40 (ESR_ELx) for the numbers that are spelled here.
 """
 
 from __future__ import annotations
 
+import itertools
 import struct
 
 import pytest
@@ -98,7 +99,7 @@ def test_a_table_where_nothing_is(empty: int, level: int) -> None:
         # VA = PA for the code by TTBR0, and the tables in question by TTBR1.
         m.write_memory(t, DATA + 0x8000, struct.pack("<Q", DATA + 0x9000 | 3), Space.IPA)
         m.write_memory(t, DATA + 0x9008, struct.pack("<Q", 0x40000000 | 1 << 10 | 3 << 8 | 1), Space.IPA)
-        for a, b in zip(chain, chain[1:], strict=False):
+        for a, b in itertools.pairwise(chain):
             m.write_memory(t, a, struct.pack("<Q", b | 3), Space.IPA)
         set_up(m, mode=EL1H, far=0xFFFF_0000_0000_0000)
         m.write_register(t, "TCR_EL1", 16 | 16 << 16 | 0b10 << 30 | 5 << 32)
