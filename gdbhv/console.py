@@ -46,7 +46,10 @@ class Console:
         self._undo.close()
 
     def write(self, data: bytes) -> None:
-        """Take what the guest sends; the last :data:`KEEP` bytes stay in :attr:`text`."""
+        """Take what the guest sends; the last :data:`KEEP` bytes stay in :attr:`text`.
+
+        :raises gdbhv.errors.GdbhvError: the disk is full, or the like; a reader that has gone away is no error.
+        """
         if not data:
             return
         self.text += data
@@ -56,10 +59,12 @@ class Console:
             try:
                 self._output.write(data)
                 self._output.flush()
-            except BrokenPipeError:  # nobody reads any more; the guest goes on, and Python's own last flush finds no fault
-                with open(os.devnull, "wb") as nowhere:
+            except OSError as e:
+                with open(os.devnull, "wb") as nowhere:  # so that the last flush finds no fault
                     os.dup2(nowhere.fileno(), self._output.fileno())
                 self._output = None
+                if not isinstance(e, BrokenPipeError):  # there nobody reads any more, and the guest goes on
+                    raise GdbhvError(f"what the guest prints cannot be written: {e.strerror or e}") from None
 
     def type(self, data: bytes) -> None:
         """Type on the guest's terminal."""
@@ -122,7 +127,7 @@ def open_console(where: str, *, typed: bool = True) -> Console:
     :raises gdbhv.errors.GdbhvError: the file cannot be written.
     """
     if where == "stdio":
-        console = Console(sys.stdout.buffer)
+        console = Console(None if sys.stdout is None else sys.stdout.buffer)
         if typed and sys.stdin is not None and not sys.stdin.closed:
             if sys.stdin.isatty():
                 console.take_terminal(sys.stdin.fileno())

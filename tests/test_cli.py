@@ -97,6 +97,33 @@ def test_a_machine_where_nothing_will_happen(tmp_path: Path) -> None:
         assert "no interrupt is to come" in done.stderr
 
 
+def test_without_standard_streams() -> None:
+    """As a service has it: no input, no output."""
+    shell = " ".join(["exec", *command("run", HELLO), "<&-", ">&-"])
+    done = subprocess.run(["sh", "-c", shell], stderr=subprocess.PIPE, text=True, timeout=60, env=ENVIRONMENT, check=False)
+    assert (done.returncode, "powered off" in done.stderr) == (0, True)
+
+
+def test_a_full_disk_and_a_reader_that_goes_away() -> None:
+    command_line = " ".join(command("run", ZOO))
+    for redirection, status, message in (
+        (">/dev/full", 1, "cannot be written: No space left"),
+        ("| true", 0, "powered off"),
+    ):
+        shell = ["bash", "-o", "pipefail", "-c", f"{command_line} {redirection}"]
+        done = subprocess.run(shell, capture_output=True, text=True, timeout=60, env=ENVIRONMENT, check=False)
+        assert (done.returncode, done.stderr.count("\n")) == (status, 1), done.stderr
+        assert message in done.stderr
+
+
+def test_more_memory_than_there_is() -> None:
+    """The address space is bounded here, so that it holds for every computer."""
+    shell = f"ulimit -v 4000000; exec {' '.join(command('run', HELLO, '--memory', '60G'))}"
+    done = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, timeout=60, env=ENVIRONMENT, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "MiB of RAM are more than this computer can give" in done.stderr
+
+
 def test_several_vms() -> None:
     done = gdbhv("run", HELLO, "--vms", "3", "--memory", "64M")
     assert (done.returncode, done.stdout) == (0, "hello from EL1\n" * 3)
@@ -173,6 +200,8 @@ ERRORS = [
     ([HELLO, "--load", "nothing@0x48000000"], "nothing: No such file"),
     ([HELLO, "--load", f"{HELLO}@0x40200000"], "overlap at 0x40200000"),
     ([HELLO, "--memory", "1M"], "--memory gives more"),
+    ([HELLO, "--memory", "5000"], "whole 4 KiB pages"),
+    ([HELLO, "--memory", "300G"], "at most 255 GiB"),
     ([HELLO, "--entry", "0x10"], "the first instruction cannot be at 0x10"),
     ([HELLO, "--console", "/nonexistent/log"], "--console /nonexistent/log: No such file"),
     ([HELLO, "--gdb", "port"], "write [HOST:]PORT, unix:PATH or stdio"),

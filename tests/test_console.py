@@ -52,6 +52,11 @@ def test_a_reader_that_goes_away_does_not_stop_the_guest() -> None:
     assert console.text == b"onetwo"
 
 
+def test_a_disk_that_is_full_is_said() -> None:
+    with open_console("/dev/full") as console, pytest.raises(GdbhvError, match="No space left"):
+        console.write(b"hello")
+
+
 def test_a_file(tmp_path: Path) -> None:
     with open_console(str(tmp_path / "log")) as console:
         console.write(b"hello\n")

@@ -140,6 +140,14 @@ impl Machine {
                 MAX_MEMORY >> 30
             ));
         }
+        // RAM and the block cache's index of its pages are touched lazily, but the host may refuse their size: ask before it aborts.
+        let size = usize::try_from(memory + memory / 64).unwrap_or(usize::MAX);
+        if Vec::<u8>::new().try_reserve_exact(size).is_err() {
+            return Err(format!(
+                "{} MiB of RAM are more than this computer can give",
+                memory >> 20
+            ));
+        }
         if hosted && !has_el2 {
             return Err("a hosted machine needs EL2".into());
         }
