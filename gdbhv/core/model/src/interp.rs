@@ -211,7 +211,13 @@ pub fn execute(cpu: &mut Cpu, sh: &mut Shared, until: u64) -> Leave {
 /// Find or decode the block at `pc` and remember it.
 #[cold]
 #[inline(never)]
-fn find(cpu: &mut Cpu, sh: &mut Shared, pc: u64, uid: u64, until: u64) -> Result<*const Block, Leave> {
+fn find(
+    cpu: &mut Cpu,
+    sh: &mut Shared,
+    pc: u64,
+    uid: u64,
+    until: u64,
+) -> Result<*const Block, Leave> {
     if sh.debug.stops_at(cpu, pc) {
         return Err(Leave::Debug);
     }
