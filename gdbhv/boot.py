@@ -86,10 +86,9 @@ def layout(config: BootConfig, *, psci: str, minimal: bool = False) -> Layout:
             psci=psci,  # type: ignore[arg-type]
             minimal=minimal,
         )
-    x0 = config.x0
-    if x0 is None:
-        x0 = _place_tree(len(tree), [(a, len(d)) for _, a, d in pieces], RAM + config.memory)
-        pieces.append(("the device tree", x0, tree))
+    at = _place_tree(len(tree), [(a, len(d)) for _, a, d in pieces], RAM + config.memory)
+    pieces.append(("the device tree", at, tree))
+    x0 = at if config.x0 is None else config.x0
     _check(pieces, config.memory)
     entry = config.entry if config.entry is not None else loaded.entry if loaded else RAM
     if not RAM <= entry < RAM + config.memory or entry % 4:

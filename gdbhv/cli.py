@@ -142,7 +142,9 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--x0", type=number, metavar="VALUE", help="x0 at entry, instead of the device tree's address")
     run.add_argument("--gdb", metavar="ADDR", help="serve gdb at [HOST:]PORT, unix:PATH or stdio")
     run.add_argument("--wait", action="store_true", help="with --gdb: stand at the first instruction until gdb attaches")
-    run.add_argument("--console", metavar="WHERE", help="the guest's terminal: stdio or FILE (default: stdio)")
+    run.add_argument(
+        "--console", metavar="WHERE", help="the guest's terminal: stdio or FILE (default: stdio; Ctrl-C ends the run)"
+    )
     run.add_argument("--max-insns", type=number, metavar="N", help="stop after N instructions (1e9)")
     run.add_argument(
         "--stats", choices=("text", "json"), help="at the end: a table of exits too, or all as JSON, the last line of stdout"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from dataclasses import asdict
 from itertools import islice
 
 from gdbhv.errors import CommandError
@@ -61,6 +62,9 @@ def dump(context: Context, args: argparse.Namespace) -> Iterator[str]:
             "ipa_bits": g.ipa_bits,
             "start_level": g.start,
         }
+        if args.tree:
+            yield from to_json({**head, "enabled": bool(hcr & 1), "entries": [asdict(e) for e in found]})
+            return
         yield from to_json({**head, "enabled": bool(hcr & 1), "ranges": [{**r, "what": name(r["ipa"])} for r in ranges]})
         return
     on = "" if hcr & 1 else " (HCR_EL2.VM = 0: not in use)"

@@ -1,0 +1,90 @@
+"""From files to a machine: what goes where in a guest's memory."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import fdt
+import pytest
+
+from conftest import ROOT
+from gdbhv import _core, boot
+from gdbhv.boot import MIB, RAM, BootConfig, layout
+from gdbhv.errors import GdbhvError
+from gdbhv.target import Space
+
+HELLO = ROOT / "guests" / "prebuilt" / "hello.elf"
+KERNEL = struct.pack("<IIQQQ24sII", 0x14000010, 0, 0, 0x1000, 10, b"", 0x644D5241, 0).ljust(0x1000, b"\0")
+
+
+def config(tmp_path: Path, image: bytes, **changes: object) -> BootConfig:
+    (path := tmp_path / "image").write_bytes(image)
+    return BootConfig(image=path, **changes)  # type: ignore[arg-type]
+
+
+def tree_of(plan: boot.Layout, address: int) -> fdt.FDT:
+    return fdt.parse_dtb(dict(plan.pieces)[address])
+
+
+def test_a_kernel_is_behind_its_device_tree(tmp_path: Path) -> None:
+    plan = layout(config(tmp_path, KERNEL, append="quiet", memory=64 * MIB, smp=2), psci="hvc")
+    assert (plan.entry, plan.x0) == (RAM + 2 * MIB, RAM)
+    tree = tree_of(plan, RAM)
+    assert tree.get_property("bootargs", "/chosen").value == "quiet"
+    assert tree.get_property("method", "/psci").value == "hvc"
+    assert len([n for n in tree.get_node("/cpus").nodes if n.name.startswith("cpu@")]) == 2
+
+
+def test_the_tree_goes_behind_what_is_at_the_beginning_of_ram(tmp_path: Path) -> None:
+    (path := tmp_path / "first").write_bytes(bytes(3 * MIB))
+    plan = layout(BootConfig(load=[(str(path), RAM)]), psci="smc")
+    assert (plan.entry, plan.x0) == (RAM, RAM + 4 * MIB)
+    assert tree_of(plan, plan.x0).get_property("method", "/psci").value == "smc"
+
+
+@pytest.mark.parametrize(("memory", "start"), [(1024 * MIB, RAM + 128 * MIB), (128 * MIB, RAM + 4 * MIB)])
+def test_the_ram_disk_is_above_the_kernel_and_in_the_tree(tmp_path: Path, memory: int, start: int) -> None:
+    (disk := tmp_path / "initrd").write_bytes(b"x" * 5000)
+    plan = layout(config(tmp_path, KERNEL, initrd=disk, memory=memory), psci="hvc")
+    assert dict(plan.pieces)[start] == b"x" * 5000
+    tree = tree_of(plan, RAM)
+    ends = [tree.get_property(f"linux,initrd-{end}", "/chosen").data for end in ("start", "end")]
+    assert [high << 32 | low for high, low in ends] == [start, start + 5000]
+
+
+def test_a_tree_of_ones_own_gets_command_line_and_ram_disk(tmp_path: Path) -> None:
+    (own := tmp_path / "x.dtb").write_bytes(_core.device_tree(cpus=1, memory=64 * MIB, bootargs="old"))
+    plan = layout(config(tmp_path, KERNEL, dtb=own, append="new", memory=64 * MIB), psci="hvc")
+    assert tree_of(plan, RAM).get_property("bootargs", "/chosen").value == "new"
+    untouched = layout(config(tmp_path, KERNEL, dtb=own, memory=64 * MIB), psci="hvc")
+    assert dict(untouched.pieces)[RAM] == own.read_bytes()
+
+
+def test_x0_and_entry_may_be_others(tmp_path: Path) -> None:
+    plan = layout(config(tmp_path, KERNEL, x0=5, entry=RAM + 2 * MIB + 64), psci="hvc")
+    assert (plan.entry, plan.x0) == (RAM + 2 * MIB + 64, 5)
+    assert RAM in dict(plan.pieces), "the tree is there all the same"
+
+
+def test_no_room_for_the_tree(tmp_path: Path) -> None:
+    (path := tmp_path / "all").write_bytes(bytes(4 * MIB))
+    with pytest.raises(GdbhvError, match="no room for the device tree: give the machine more memory"):
+        layout(BootConfig(load=[(str(path), RAM)], memory=4 * MIB), psci="hvc")
+
+
+def test_a_bare_machine_without_an_image_stands_at_reset() -> None:
+    machine = boot.bare(BootConfig(memory=64 * MIB, cpu="cortex-a57"))
+    thread = machine.processes()[0].threads[0].id
+    assert machine.read_register(thread, "pc") == RAM
+    assert machine.read_register(thread, "cpsr") & 15 == 9  # EL2h
+    assert machine.read_register(thread, "SCTLR_EL2") & 1 == 0
+    assert machine.read_register(thread, "x0") == 0
+
+
+def test_vms_of_one_configuration_have_names_and_memory_of_their_own() -> None:
+    target = boot.hosted(BootConfig(image=HELLO, memory=64 * MIB), vms=2)
+    assert [p.name for p in target.processes()] == ["vm1", "vm2"]
+    first, second = (p.threads[0].id for p in target.processes())
+    target.write_memory(first, RAM + 32 * MIB, b"mine", Space.IPA)
+    assert target.read_memory(second, RAM + 32 * MIB, 4, Space.IPA) == bytes(4)
