@@ -135,6 +135,10 @@ features! {
     IDST
     /// More traps of cache and TLB maintenance.
     EVT
+    /// Branch prediction of one context is not steered by another: nothing here predicts in a way that a guest can see.
+    CSV2
+    /// Data loaded under speculation with a fault is not used to form an address: nothing here speculates.
+    CSV3
 }
 
 /// A set of features.
@@ -189,7 +193,7 @@ pub const PROFILES: &[Profile] = &[
             FP, AdvSIMD, CRC32, AES, PMULL, SHA1, SHA256, SHA512, SHA3, RDM, DotProd, I8MM, FHM,
             FCMA, FRINTTS, LSE, LOR, FP16, JSCVT, LRCPC, LRCPC2, FlagM, FlagM2, DPB, DPB2, SB,
             SPECRES, TLBIOS, TLBIRANGE, PAN, PAN2, PAN3, UAO, SSBS, SSBS2, DIT, VHE, VMID16,
-            HAFDBS, HPDS, XNX, TTST, TTCNP, E0PD, S2FWB, TTL, IDST, EVT,
+            HAFDBS, HPDS, XNX, TTST, TTCNP, E0PD, S2FWB, TTL, IDST, EVT, CSV2, CSV3,
         ]),
     },
 ];
@@ -208,6 +212,7 @@ mod tests {
     #[rustfmt::skip]
     const WITHOUT_ROWS: &[Feature] = &[
         VHE, PAN3, SSBS, VMID16, HAFDBS, HPDS, XNX, TTST, TTCNP, E0PD, S2FWB, TTL, IDST, EVT,
+        CSV2, CSV3,
     ];
 
     #[test]

@@ -127,6 +127,8 @@ const FIELDS: &[(Feature, Reg, u32, u64)] = {
     use Feature::*;
     &[
         (DIT,       ID_AA64PFR0_EL1,  48, 1),
+        (CSV2,      ID_AA64PFR0_EL1,  56, 1),
+        (CSV3,      ID_AA64PFR0_EL1,  60, 1),
         (BTI,       ID_AA64PFR1_EL1,  0,  1),
         (SSBS,      ID_AA64PFR1_EL1,  4,  1),
         (SSBS2,     ID_AA64PFR1_EL1,  4,  2),
