@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +29,13 @@ class Debugged:
     @property
     def console(self) -> str:
         return self._console.text.decode()
+
+    def wait_for(self, text: str, seconds: float = 300) -> None:
+        """Return when the guests, which run, have printed ``text``."""
+        deadline = time.monotonic() + seconds
+        while text not in self.console:
+            assert time.monotonic() < deadline, f"{text!r} has not come; the console ends with {self.console[-300:]!r}"
+            time.sleep(0.02)
 
 
 @contextlib.contextmanager

@@ -63,7 +63,7 @@ def test_setup_names_the_remedy_for_an_old_rust(tmp_path: Path) -> None:
 
 
 def test_setup_names_the_remedy_for_a_missing_rust(tmp_path: Path) -> None:
-    for tool in ("dirname", "sed", "head", "sort", "bash", "env"):
+    for tool in ("dirname", "sed", "head", "sort", "bash", "env", "cmp", "find"):
         (tmp_path / tool).symlink_to(next(path for path in (f"/usr/bin/{tool}", f"/bin/{tool}") if os.path.exists(path)))
     done = run("/bin/bash", "scripts/setup", PATH=str(tmp_path), HOME=str(tmp_path), PYTHON=sys.executable)
     assert done.returncode == 1
