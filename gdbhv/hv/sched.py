@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gdbhv.hv.host import Host
     from gdbhv.hv.vm import Vm
 
-SLICE = 4_000_000
+SLICE = 1_000_000  # short: a guest that spins for another of its vCPUs on the same CPU wastes the rest of its own
 TICK = 16  # nanoseconds of one count at CNTFRQ_EL0 = 62.5 MHz
 EL2H_MASKED = 0x3C9  # PSTATE of the hypervisor
 KICK_SGI = 1  # the physical SGI that makes a CPU leave its guest
@@ -86,7 +86,8 @@ class Scheduler:
         if current is not None and current.state is VcpuState.OFF:
             self._unload(cpu)
             current = None
-        ready = [v for v in self.queues[cpu] if v.state is VcpuState.READY and self._may(v)]
+        allowed = self._allowed
+        ready = [v for v in self.queues[cpu] if v.state is VcpuState.READY and (allowed is None or v in allowed)]
         if not ready:
             self._set_timer(cpu, contended=False)
             self.machine.set_power(cpu, "idle")
@@ -150,6 +151,8 @@ class Scheduler:
 
     def mask(self) -> int:
         """The CPUs that may execute: those whose guest is allowed, and those that are out of a guest."""
+        if self._allowed is None:
+            return (1 << len(self.loaded)) - 1
         mask = 0
         for cpu, vcpu in enumerate(self.loaded):
             if not self.in_guest[cpu] or vcpu is None or self._may(vcpu):

@@ -14,7 +14,7 @@ from gdbhv.console import Console
 from gdbhv.errors import GdbhvError, MemoryError_, RegisterError
 from gdbhv.hv.host import Host
 from gdbhv.hv.mmio import Pl011
-from gdbhv.hv.vcpu import Vcpu, VcpuState, context_encodings
+from gdbhv.hv.vcpu import Vcpu, VcpuState, context_numbers
 from gdbhv.hv.vm import Vm
 from gdbhv.machine import FOREVER, Catcher, catch_syscalls, nothing_to_come, wanted
 from gdbhv.tables import encoding
@@ -111,7 +111,7 @@ class HostTarget:
             yield v.cpu
             return
         cpu, m = v.home, self.machine
-        own = context_encodings()
+        own = list(context_numbers().values())
         other = {**v.identity(), **dict.fromkeys(LIST_REGISTERS, 0)}
         others = [encoding(name) for name in other]
         before = m.mrs_many(cpu, others + own)

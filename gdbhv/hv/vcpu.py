@@ -31,9 +31,9 @@ CONTEXT = """
 
 
 @cache
-def context_encodings() -> list[int]:
+def context_numbers() -> dict[str, int]:
     """The numbers of :data:`CONTEXT`."""
-    return [encoding(name) for name in CONTEXT]
+    return {name: encoding(name) for name in CONTEXT}
 
 
 # PSTATE in the layout of SPSR_EL2 (Arm ARM C5.2.20)
@@ -53,6 +53,7 @@ class Vcpu:
 
     def __init__(self, vm: Vm, index: int) -> None:
         self.vm = vm
+        self.machine: Machine = vm.machine
         self.index = index
         self.state = VcpuState.OFF
         self.cpu: int | None = None  # where it is loaded
@@ -63,6 +64,7 @@ class Vcpu:
         self.fp_live = False  # v0 to v31 are on the CPU: it has used them since it was loaded
         self.gprs = [0] * 31
         self.vregs = [0] * 32
+        self._numbers = context_numbers()
         self.sys = dict.fromkeys(CONTEXT, 0)
         self.ptimer: PhysicalTimer = PhysicalTimer(self)
         self.reset(0, 0)
@@ -79,11 +81,6 @@ class Vcpu:
     def mpidr(self) -> int:
         """VMPIDR_EL2: bit 31 is RES1, affinity 0 is the number."""
         return 1 << 31 | self.index
-
-    @property
-    def machine(self) -> Machine:
-        """The machine that runs it."""
-        return self.vm.machine
 
     def reset(self, entry: int, x0: int) -> None:
         """The architecture's reset at EL1, then ``entry`` and ``x0`` (PSCI CPU_ON). Only for a vCPU that is not loaded."""
@@ -103,7 +100,7 @@ class Vcpu:
         m.set_gprs(cpu, self.gprs)
         for name, value in self.identity().items():
             m.msr(cpu, name, value)
-        m.msr_many(cpu, context_encodings(), list(self.sys.values()))
+        m.msr_many(cpu, list(self._numbers.values()), list(self.sys.values()))
         self.cpu = cpu
         self.vm.vgic.load(self)
 
@@ -125,7 +122,7 @@ class Vcpu:
         if self.fp_live:
             self.vregs = m.vregs(cpu)
             self.fp_live = False
-        self.sys = dict(zip(CONTEXT, m.mrs_many(cpu, context_encodings()), strict=True))
+        self.sys = dict(zip(CONTEXT, m.mrs_many(cpu, list(self._numbers.values())), strict=True))
         m.msr(cpu, "CNTV_CTL_EL0", 0)
         self.cpu = None
 
@@ -133,14 +130,14 @@ class Vcpu:
 
     def read(self, name: str) -> int:
         """Return a register of :data:`CONTEXT`."""
-        return self.sys[name] if self.cpu is None else self.machine.mrs(self.cpu, name)
+        return self.sys[name] if self.cpu is None else self.machine.mrs(self.cpu, self._numbers[name])
 
     def write(self, name: str, value: int) -> None:
         """Set a register of :data:`CONTEXT`."""
         if self.cpu is None:
             self.sys[name] = value
         else:
-            self.machine.msr(self.cpu, name, value)
+            self.machine.msr(self.cpu, self._numbers[name], value)
 
     def x(self, n: int) -> int:
         """Return general-purpose register ``n``; 31 is zero."""
@@ -167,7 +164,7 @@ class Vcpu:
 
     def skip(self) -> None:
         """Go on behind the instruction that caused the exit."""
-        self.pc += 4
+        self.write("ELR_EL2", self.read("ELR_EL2") + 4 & (1 << 64) - 1)
 
     # --- what a hypervisor does to a guest's EL1, as the hardware would (Arm ARM D1.3, AArch64.TakeException)
 

@@ -96,3 +96,10 @@ def test_two_at_once_on_one_cpu(kit) -> None:
     for vmid in (1, 2):
         assert result.count("irq.ppi26", vmid) > 10, "slices end"
         assert result.count("fp", vmid) > 2, "the SIMD registers change hands"
+
+
+def test_four_vcpus_on_one_cpu(kit) -> None:
+    """Those that spin for each other waste no more than what is left of a slice."""
+    result = linux(kit, vcpus=4, cpus=1)
+    check(result)
+    assert result.instructions < 2_000_000_000
