@@ -112,7 +112,7 @@ pub fn end_of_block(cpu: &mut Cpu, op: &Op, _: &mut Shared) -> Exit {
 // ------------------------------------------------------------------------------------------------ dispatch
 
 /// Entries of the jump cache.
-pub const JUMPS: usize = 4096;
+pub const JUMPS: usize = 16384;
 
 /// One entry of the jump cache: a block by VA and context.
 #[derive(Clone, Copy)]
