@@ -1,0 +1,217 @@
+"""What a debugger reads and writes of a host's VMs: threads, registers, memory, of every vCPU, on a CPU or not.
+
+A vCPU that has exited and waits for its handler is shown as it was in the guest: PC and PSTATE are ELR_EL2 and SPSR_EL2.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gdbhv.errors import GdbhvError, MemoryError_, RegisterError
+from gdbhv.hv.host import Host
+from gdbhv.hv.vcpu import Vcpu, VcpuState, context_numbers
+from gdbhv.hv.vm import Vm
+from gdbhv.tables import encoding
+from gdbhv.target import Process, Space, Thread, ThreadId
+
+LIST_REGISTERS = [f"ICH_LR{n}_EL2" for n in range(4)]
+GUEST_MODES = (0b0000, 0b0100, 0b0101)  # PSTATE.M: EL0t, EL1t, EL1h
+
+
+@dataclass
+class HostState:
+    """The part of :class:`gdbhv.hv.target.HostTarget` that runs nothing."""
+
+    host: Host
+
+    def __post_init__(self) -> None:
+        self.machine = self.host.machine
+
+    # --- who is there
+
+    def vm(self, pid: int) -> Vm:
+        """Return the VM that is process ``pid``."""
+        if not 1 <= pid <= len(self.host.vms):
+            raise GdbhvError(f"no process {pid}: VMs are 1 to {len(self.host.vms)}")
+        return self.host.vms[pid - 1]
+
+    def vcpu(self, thread: ThreadId) -> Vcpu:
+        """Return the vCPU that is ``thread``."""
+        vcpus = self.vm(thread.pid).vcpus
+        if not 1 <= thread.tid <= len(vcpus):
+            raise GdbhvError(f"no thread {thread}: vCPUs of this VM are 1 to {len(vcpus)}")
+        return vcpus[thread.tid - 1]
+
+    def thread_of(self, vcpu: Vcpu) -> ThreadId:
+        """Return the thread that a vCPU is."""
+        return ThreadId(vcpu.vm.vmid, vcpu.index + 1)
+
+    def processes(self) -> Sequence[Process]:
+        """See :class:`gdbhv.target.Target`."""
+        return [
+            Process(vm.vmid, vm.name, tuple(self._thread(v) for v in vm.vcpus)) for vm in self.host.vms if vm.stopped is None
+        ]
+
+    def _thread(self, v: Vcpu) -> Thread:
+        spsr = self._pstate(v)
+        mode = f"EL{spsr >> 2 & 3}{'h' if spsr & 1 else 't'}"
+        where = f"on CPU {v.cpu}" if v.cpu is not None else "descheduled"
+        if v.state is VcpuState.OFF:
+            extra = "off"
+        elif v.state is VcpuState.WAITING:
+            extra = f"waiting in WFI, {where}, VMID={v.vm.vmid}"
+        else:
+            extra = f"{mode}, {where}, VMID={v.vm.vmid}"
+        return Thread(self.thread_of(v), f"vcpu{v.index}", extra, v.cpu, v.state is not VcpuState.OFF)
+
+    # --- registers
+
+    def _in_guest(self, v: Vcpu) -> bool:
+        """Whether the CPU's own PC and PSTATE are the guest's."""
+        return v.cpu is not None and self.host.scheduler.in_guest[v.cpu]
+
+    def _pstate(self, v: Vcpu) -> int:
+        return self.machine.read_register(v.cpu, "cpsr") if self._in_guest(v) and v.cpu is not None else v.read("SPSR_EL2")
+
+    def _place(self, v: Vcpu, register: str) -> str:
+        """The name under which the CPU has a guest's ``register`` while it is out of the guest."""
+        if register == "sp":
+            spsr = v.read("SPSR_EL2")
+            return "SP_EL1" if spsr >> 2 & 3 == 1 and spsr & 1 else "SP_EL0"
+        return {"pc": "ELR_EL2", "cpsr": "SPSR_EL2"}.get(register, register)
+
+    @contextlib.contextmanager
+    def loaded(self, v: Vcpu) -> Iterator[int]:
+        """Have the EL1 registers, stage 2 and identity of ``v`` on a CPU for the body; yields the CPU.
+
+        For a vCPU that is off its CPU they take the place of those of whichever is there, and make room again afterwards;
+        that one's guest, which does not execute meanwhile, cannot tell. What the body writes is kept for ``v``.
+        """
+        if v.cpu is not None:
+            yield v.cpu
+            return
+        cpu, m = v.home, self.machine
+        own = list(context_numbers().values())
+        other = {**v.identity(), **dict.fromkeys(LIST_REGISTERS, 0)}
+        others = [encoding(name) for name in other]
+        before = m.mrs_many(cpu, others + own)
+        m.msr_many(cpu, others + own, [*other.values(), *v.sys.values()])
+        try:
+            yield cpu
+        finally:
+            v.sys = dict(zip(v.sys, m.mrs_many(cpu, own), strict=True))
+            m.msr_many(cpu, others + own, before)
+
+    def _saved(self, v: Vcpu, register: str | int) -> tuple[Any, Any] | None:
+        """Where a register is while it is not on a CPU: a container and its key."""
+        if not isinstance(register, str):
+            return None
+        number = int(register[1:]) if register[1:].isdigit() else None
+        if register[:1] == "v" and number is not None and number < 32 and not v.fp_live:
+            return v.vregs, number
+        if v.cpu is None:
+            if register[:1] == "x" and number is not None and number < 31:
+                return v.gprs, number
+            if register in v.sys:
+                return v.sys, register
+        return None
+
+    def read_register(self, thread: ThreadId, register: str | int) -> int:
+        """See :class:`gdbhv.target.Target`."""
+        v = self.vcpu(thread)
+        if isinstance(register, str):
+            register = self._named(v, register)
+        saved = self._saved(v, register)
+        if saved is not None:
+            return int(saved[0][saved[1]])
+        try:
+            with self.loaded(v) as cpu:
+                return self.machine.read_register(cpu, register)
+        except KeyError as e:
+            raise RegisterError(register, str(e.args[0])) from None
+
+    def write_register(self, thread: ThreadId, register: str | int, value: int) -> None:
+        """See :class:`gdbhv.target.Target`."""
+        v = self.vcpu(thread)
+        if isinstance(register, str):
+            register = self._named(v, register)
+        if register in ("cpsr", "SPSR_EL2", encoding("SPSR_EL2")) and value & 0x1F not in GUEST_MODES:
+            raise RegisterError(
+                register, f"mode {value & 0x1F:#x} is none that a guest has: EL0t, EL1t and EL1h are 0, 4 and 5"
+            )
+        saved = self._saved(v, register)
+        try:
+            if saved is not None and saved[0] is not v.sys:
+                saved[0][saved[1]] = value
+                return
+            with self.loaded(v) as cpu:
+                self.machine.write_register(cpu, register, value)
+        except KeyError as e:
+            raise RegisterError(register, str(e.args[0])) from None
+
+    def _named(self, v: Vcpu, register: str) -> str:
+        """The name that the CPU or the saved context has for a register of the guest."""
+        lower = register.lower()
+        if lower in ("sp", "pc", "cpsr") or (lower[:1] in "xv" and lower[1:].isdigit()):
+            return lower if self._in_guest(v) else self._place(v, lower)
+        return register.upper() if register.upper() in v.sys else register
+
+    def read_core(self, thread: ThreadId) -> bytes:
+        """See :class:`gdbhv.target.Target`."""
+        v = self.vcpu(thread)
+        if self._in_guest(v) and v.cpu is not None:
+            return self.machine.read_core(v.cpu)
+        gprs = v.gprs if v.cpu is None else self.machine.gprs(v.cpu)
+        words = [*gprs, *(self.read_register(thread, r) for r in ("sp", "pc"))]
+        return b"".join(w.to_bytes(8, "little") for w in words) + self._pstate(v).to_bytes(8, "little")[:4]
+
+    # --- memory
+
+    def read_memory(self, thread: ThreadId, address: int, length: int, space: Space = Space.VA) -> bytes:
+        """See :class:`gdbhv.target.Target`."""
+        out = b""
+        while len(out) < length:
+            n = min(length - len(out), 0x1000 - (address & 0xFFF))
+            try:
+                pa = self._physical(thread, address, space)
+                out += self.machine.read_pa(pa, n)
+            except (MemoryError_, IndexError) as e:
+                if out:
+                    return out
+                raise e if isinstance(e, MemoryError_) else MemoryError_(address, str(e)) from None
+            address += n
+        return out
+
+    def write_memory(self, thread: ThreadId, address: int, data: bytes, space: Space = Space.VA) -> None:
+        """See :class:`gdbhv.target.Target`."""
+        pieces = []
+        at = 0
+        while at < len(data):
+            n = min(len(data) - at, 0x1000 - (address + at & 0xFFF))
+            pieces.append((self._physical(thread, address + at, space), data[at : at + n]))
+            self.machine.read_pa(pieces[-1][0], n)
+            at += n
+        for pa, piece in pieces:
+            self.machine.write_pa(pa, piece)
+
+    def _physical(self, thread: ThreadId, address: int, space: Space) -> int:
+        """Where an address is in the machine; memory slots count as mapped, whether touched yet or not."""
+        if space is Space.PA:
+            return address
+        v = self.vcpu(thread)
+        if space is Space.VA:
+            with self.loaded(v) as cpu:
+                found = self.machine.translate(cpu, address, el=1)
+            if "ipa" not in found:
+                raise MemoryError_(address, found["fault"])
+            ipa = found["ipa"]
+        else:
+            ipa = address
+        pa = v.vm.pa(ipa)
+        if pa is None:
+            what = f"IPA {ipa:#x} is " + ("a device" if v.vm.device(ipa) else "neither memory nor a device")
+            raise MemoryError_(address, f"{what} of {v.vm.name}; devices are not read for a debugger")
+        return pa
