@@ -290,6 +290,7 @@ def serve(options: argparse.Namespace, target: HostTarget | Machine) -> Stop | N
         monitor=registry.bind(target),
         exec_file=lambda pid: exec_file(options.image),
         held=options.wait,
+        on_stop=lambda: tell_undefined(target),
     )
     if options.gdb != "stdio":
         hint = f"gdbhv gdb {server.address}"

@@ -20,7 +20,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from queue import SimpleQueue
 
 import gdbhv.rsp.packets  # noqa: F401  (fills the registry)
@@ -92,7 +92,8 @@ class Server:
     >>> stop = server.serve()                     # doctest: +SKIP
 
     ``registers`` are the rows of ``_core.registers()``; ``monitor`` runs a monitor command; ``exec_file`` tells the ELF of a
-    process.  ``held``: the machine waits for the first debugger (otherwise it runs at once).
+    process.  ``held``: the machine waits for the first debugger (otherwise it runs at once).  ``on_stop`` is called when a
+    `continue` has ended, while nothing runs.
 
     :raises AddressError: ``address`` is no address.
     :raises OSError: it cannot be listened on.
@@ -107,11 +108,13 @@ class Server:
         monitor: Monitor | None = None,
         exec_file: ExecFile | None = None,
         held: bool = True,
+        on_stop: Callable[[], None] | None = None,
     ) -> None:
         self.address = Address.parse(address) if isinstance(address, str) else address
         self._shared = Shared(target, Description(registers), monitor, exec_file)
         self._target = target
         self._held = held
+        self._on_stop = on_stop
         self._closing = False
         self._killed = False
         self._turned_away: list[Stream] = []
@@ -289,9 +292,12 @@ class Server:
     def _finish(self) -> Stop:
         """Wait for the end of the run in the worker."""
         try:
-            return self._worker.result()
+            stop = self._worker.result()
         except Exception as error:
-            return self._failure(error)
+            stop = self._failure(error)
+        if self._on_stop is not None:
+            self._on_stop()
+        return stop
 
     def _failure(self, error: Exception) -> Stop:
         """Turn an exception of the host side into a stop: a handler written in Python may fail while it is debugged."""
