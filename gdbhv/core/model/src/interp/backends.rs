@@ -1,0 +1,412 @@
+//! The two interpreting back ends: the same operations on registers and flags, and two ways to reach memory.
+
+use crate::bits::{ones, sext};
+use crate::cpu::{Cpu, Trap};
+use crate::isa::ops::{reg, Ops, W};
+use crate::mem::access::{Acc, Size};
+use crate::mmu::tlb::{PAGE, WATCH};
+use crate::shared::Shared;
+
+/// The access needs more than the TLB.
+#[derive(Clone, Copy)]
+pub struct Miss;
+
+/// The back end of the common case. Its functions make no calls.
+pub struct Fast<'a> {
+    /// The PE.
+    pub cpu: &'a mut Cpu,
+}
+
+/// The back end that knows everything.
+pub struct Slow<'a> {
+    /// The PE.
+    pub cpu: &'a mut Cpu,
+    /// What PEs share.
+    pub sh: &'a mut Shared,
+}
+
+impl Fast<'_> {
+    /// The host address of an aligned access that hits the TLB.
+    #[inline(always)]
+    fn host(&mut self, va: u64, size: Size, acc: Acc, write: bool) -> Result<*mut u8, Miss> {
+        // SAFETY: `ctx` points to a box of `cpu.tlb`, which nothing else borrows here.
+        let e = unsafe { (*self.cpu.ctx).entry(va) };
+        let tag = if write { e.tag_w } else { e.tag_r };
+        let align = size.bytes().max(1 << acc.align);
+        let miss = va & (PAGE | (align - 1)) ^ tag;
+        if acc.unpriv || miss != 0 {
+            // A watchpoint elsewhere in the page must not make the page slow. (An aligned access is inside one line.)
+            // SAFETY: as above.
+            let lines = unsafe { (*self.cpu.ctx).watched };
+            if acc.unpriv || miss != WATCH || lines >> (va >> 6 & 63) & 1 != 0 {
+                return Err(Miss);
+            }
+        }
+        Ok(e.host.wrapping_add(va as usize) as *mut u8)
+    }
+}
+
+macro_rules! common_ops {
+    () => {
+        type V = u64;
+        type C = bool;
+
+        #[inline(always)]
+        fn x(&mut self, r: u8) -> u64 {
+            // SAFETY: decode makes register indexes of 0 to 33 only (`ops::reg`).
+            unsafe { *self.cpu.x.get_unchecked(r as usize) }
+        }
+        #[inline(always)]
+        fn set_x(&mut self, r: u8, v: u64) {
+            // SAFETY: as in `x`.
+            unsafe { *self.cpu.x.get_unchecked_mut(r as usize) = v }
+        }
+        #[inline(always)]
+        fn v(&mut self, r: u8, high: bool) -> u64 {
+            let v = self.cpu.v[r as usize & 31];
+            if high {
+                (v >> 64) as u64
+            } else {
+                v as u64
+            }
+        }
+        #[inline(always)]
+        fn set_v(&mut self, r: u8, lo: u64, hi: u64) {
+            self.cpu.v[r as usize & 31] = (hi as u128) << 64 | lo as u128;
+        }
+        #[inline(always)]
+        fn imm(&mut self, v: u64) -> u64 {
+            v
+        }
+        #[inline(always)]
+        fn pc(&mut self, disp: u64) -> u64 {
+            self.cpu.pc.wrapping_add(disp)
+        }
+        #[inline(always)]
+        fn add(&mut self, w: W, x: u64, y: u64) -> u64 {
+            narrow(w, x.wrapping_add(y))
+        }
+        #[inline(always)]
+        fn sub(&mut self, w: W, x: u64, y: u64) -> u64 {
+            narrow(w, x.wrapping_sub(y))
+        }
+        #[inline(always)]
+        fn mul(&mut self, w: W, x: u64, y: u64) -> u64 {
+            narrow(w, x.wrapping_mul(y))
+        }
+        #[inline(always)]
+        fn umulh(&mut self, x: u64, y: u64) -> u64 {
+            ((x as u128 * y as u128) >> 64) as u64
+        }
+        #[inline(always)]
+        fn smulh(&mut self, x: u64, y: u64) -> u64 {
+            ((x as i64 as i128 * y as i64 as i128) >> 64) as u64
+        }
+        #[inline(always)]
+        fn udiv(&mut self, w: W, x: u64, y: u64) -> u64 {
+            narrow(w, x).checked_div(narrow(w, y)).unwrap_or(0)
+        }
+        #[inline(always)]
+        fn sdiv(&mut self, w: W, x: u64, y: u64) -> u64 {
+            let (x, y) = (sext(x, w.bits()) as i64, sext(y, w.bits()) as i64);
+            narrow(w, if y == 0 { 0 } else { x.wrapping_div(y) } as u64)
+        }
+        #[inline(always)]
+        fn and(&mut self, x: u64, y: u64) -> u64 {
+            x & y
+        }
+        #[inline(always)]
+        fn or(&mut self, x: u64, y: u64) -> u64 {
+            x | y
+        }
+        #[inline(always)]
+        fn xor(&mut self, x: u64, y: u64) -> u64 {
+            x ^ y
+        }
+        #[inline(always)]
+        fn not(&mut self, w: W, x: u64) -> u64 {
+            narrow(w, !x)
+        }
+        #[inline(always)]
+        fn shl(&mut self, w: W, x: u64, by: u64) -> u64 {
+            match w {
+                W::W => ((x as u32) << (by & 31)) as u64,
+                W::X => x << (by & 63),
+            }
+        }
+        #[inline(always)]
+        fn shr(&mut self, w: W, x: u64, by: u64) -> u64 {
+            match w {
+                W::W => (x as u32 >> (by & 31)) as u64,
+                W::X => x >> (by & 63),
+            }
+        }
+        #[inline(always)]
+        fn sar(&mut self, w: W, x: u64, by: u64) -> u64 {
+            match w {
+                W::W => (x as i32 >> (by & 31)) as u32 as u64,
+                W::X => (x as i64 >> (by & 63)) as u64,
+            }
+        }
+        #[inline(always)]
+        fn ror(&mut self, w: W, x: u64, by: u64) -> u64 {
+            match w {
+                W::W => (x as u32).rotate_right(by as u32 & 31) as u64,
+                W::X => x.rotate_right(by as u32 & 63),
+            }
+        }
+        #[inline(always)]
+        fn zext(&mut self, x: u64, n: u32) -> u64 {
+            x & ones(n)
+        }
+        #[inline(always)]
+        fn sext(&mut self, w: W, x: u64, n: u32) -> u64 {
+            narrow(w, sext(x, n))
+        }
+        #[inline(always)]
+        fn clz(&mut self, w: W, x: u64) -> u64 {
+            match w {
+                W::W => (x as u32).leading_zeros() as u64,
+                W::X => x.leading_zeros() as u64,
+            }
+        }
+        #[inline(always)]
+        fn cls(&mut self, w: W, x: u64) -> u64 {
+            let x = sext(x, w.bits());
+            (x ^ (x as i64 >> 63) as u64).leading_zeros() as u64 - 1 - (64 - w.bits()) as u64
+        }
+        #[inline(always)]
+        fn rbit(&mut self, w: W, x: u64) -> u64 {
+            match w {
+                W::W => (x as u32).reverse_bits() as u64,
+                W::X => x.reverse_bits(),
+            }
+        }
+        #[inline(always)]
+        fn rev(&mut self, w: W, x: u64, bytes: u32) -> u64 {
+            let r = x.swap_bytes();
+            narrow(
+                w,
+                match bytes {
+                    2 => (x & 0x00ff_00ff_00ff_00ff) << 8 | (x >> 8 & 0x00ff_00ff_00ff_00ff),
+                    4 => r.rotate_right(32),
+                    _ => r,
+                },
+            )
+        }
+        #[inline(always)]
+        fn crc32(&mut self, acc: u64, x: u64, bits: u32, castagnoli: bool) -> u64 {
+            crate::crc::crc32(acc as u32, x, bits, castagnoli) as u64
+        }
+        #[inline(always)]
+        fn adds(&mut self, w: W, x: u64, y: u64) -> u64 {
+            let f = &mut self.cpu.flags;
+            match w {
+                W::X => {
+                    let (r, c) = x.overflowing_add(y);
+                    let v = (x as i64).overflowing_add(y as i64).1;
+                    (f.n, f.z, f.c, f.v) =
+                        (((r as i64) < 0) as u8, (r == 0) as u8, c as u8, v as u8);
+                    r
+                }
+                W::W => {
+                    let (x, y) = (x as u32, y as u32);
+                    let (r, c) = x.overflowing_add(y);
+                    let v = (x as i32).overflowing_add(y as i32).1;
+                    (f.n, f.z, f.c, f.v) =
+                        (((r as i32) < 0) as u8, (r == 0) as u8, c as u8, v as u8);
+                    r as u64
+                }
+            }
+        }
+        #[inline(always)]
+        fn subs(&mut self, w: W, x: u64, y: u64) -> u64 {
+            let f = &mut self.cpu.flags;
+            match w {
+                W::X => {
+                    let r = x.wrapping_sub(y);
+                    let v = (x as i64).overflowing_sub(y as i64).1;
+                    (f.n, f.z, f.c, f.v) = (
+                        ((r as i64) < 0) as u8,
+                        (x == y) as u8,
+                        (x >= y) as u8,
+                        v as u8,
+                    );
+                    r
+                }
+                W::W => {
+                    let (x, y) = (x as u32, y as u32);
+                    let r = x.wrapping_sub(y);
+                    let v = (x as i32).overflowing_sub(y as i32).1;
+                    (f.n, f.z, f.c, f.v) = (
+                        ((r as i32) < 0) as u8,
+                        (x == y) as u8,
+                        (x >= y) as u8,
+                        v as u8,
+                    );
+                    r as u64
+                }
+            }
+        }
+        #[inline(always)]
+        fn adc(&mut self, w: W, x: u64, y: u64) -> u64 {
+            narrow(w, x.wrapping_add(y).wrapping_add(self.cpu.flags.c as u64))
+        }
+        #[inline(always)]
+        fn adcs(&mut self, w: W, x: u64, y: u64) -> u64 {
+            let n = w.bits();
+            let (x, y) = (narrow(w, x), narrow(w, y));
+            let wide = x as u128 + y as u128 + self.cpu.flags.c as u128;
+            let r = narrow(w, wide as u64);
+            self.cpu.flags = crate::pstate::Flags {
+                n: (r >> (n - 1) & 1) as u8,
+                z: (r == 0) as u8,
+                c: (wide >> n) as u8,
+                v: (((x ^ r) & (y ^ r)) >> (n - 1) & 1) as u8,
+            };
+            r
+        }
+        #[inline(always)]
+        fn set_nz(&mut self, w: W, v: u64) {
+            let v = narrow(w, v);
+            self.cpu.flags = crate::pstate::Flags {
+                n: (v >> (w.bits() - 1) & 1) as u8,
+                z: (v == 0) as u8,
+                c: 0,
+                v: 0,
+            };
+        }
+        #[inline(always)]
+        fn set_nzcv(&mut self, nzcv: u32) {
+            self.cpu.flags = crate::pstate::Flags::unpack((nzcv as u64) << 28);
+        }
+        #[inline(always)]
+        fn nzcv(&mut self) -> u64 {
+            self.cpu.flags.pack()
+        }
+        #[inline(always)]
+        fn set_nzcv_from(&mut self, v: u64) {
+            self.cpu.flags = crate::pstate::Flags::unpack(v);
+        }
+        #[inline(always)]
+        fn ccmp(&mut self, w: W, c: bool, x: u64, y: u64, sub: bool, nzcv: u32) {
+            if !c {
+                self.set_nzcv(nzcv);
+            } else if sub {
+                self.subs(w, x, y);
+            } else {
+                self.adds(w, x, y);
+            }
+        }
+        #[inline(always)]
+        fn cond(&mut self, cond: u32) -> bool {
+            let f = self.cpu.flags;
+            let holds = match cond >> 1 & 7 {
+                0 => f.z != 0,
+                1 => f.c != 0,
+                2 => f.n != 0,
+                3 => f.v != 0,
+                4 => f.c != 0 && f.z == 0,
+                5 => f.n == f.v,
+                6 => f.n == f.v && f.z == 0,
+                _ => return true,
+            };
+            holds != (cond & 1 != 0)
+        }
+        #[inline(always)]
+        fn c_is(&mut self, c: bool, want: bool) -> bool {
+            c == want
+        }
+        #[inline(always)]
+        fn is_zero(&mut self, w: W, x: u64) -> bool {
+            narrow(w, x) == 0
+        }
+        #[inline(always)]
+        fn bit_clear(&mut self, x: u64, n: u32) -> bool {
+            x >> n & 1 == 0
+        }
+        #[inline(always)]
+        fn select(&mut self, c: bool, x: u64, y: u64) -> u64 {
+            if c {
+                x
+            } else {
+                y
+            }
+        }
+        #[inline(always)]
+        fn jump(&mut self, to: u64) {
+            self.cpu.pc = to;
+        }
+        #[inline(always)]
+        fn jump_if(&mut self, c: bool, taken: u64, next: u64) {
+            self.cpu.pc = self.cpu.pc.wrapping_add(if c { taken } else { next });
+        }
+    };
+}
+
+/// Cut to the operand width.
+#[inline(always)]
+fn narrow(w: W, v: u64) -> u64 {
+    match w {
+        W::W => v as u32 as u64,
+        W::X => v,
+    }
+}
+
+impl Ops for Fast<'_> {
+    type E = Miss;
+    common_ops!();
+
+    #[inline(always)]
+    fn check_sp(&mut self, rn: u8) -> Result<(), Miss> {
+        if rn == reg::SP && self.cpu.x[reg::SP as usize] & 15 != 0 {
+            return Err(Miss);
+        }
+        Ok(())
+    }
+    #[inline(always)]
+    fn load(&mut self, addr: u64, size: Size, acc: Acc) -> Result<u64, Miss> {
+        let p = self.host(addr, size, acc, false)?;
+        // SAFETY: a TLB entry without SLOW maps RAM, which lives as long as the machine; the access is aligned and in the page.
+        Ok(unsafe {
+            match size {
+                Size::B => *p as u64,
+                Size::H => u16::from_le(*p.cast::<u16>()) as u64,
+                Size::W => u32::from_le(*p.cast::<u32>()) as u64,
+                Size::X => u64::from_le(*p.cast::<u64>()),
+            }
+        })
+    }
+    #[inline(always)]
+    fn store(&mut self, addr: u64, size: Size, v: u64, acc: Acc) -> Result<(), Miss> {
+        let p = self.host(addr, size, acc, true)?;
+        // SAFETY: as in `load`; the tag for writes is there, so the page is writable and holds no code.
+        unsafe {
+            match size {
+                Size::B => *p = v as u8,
+                Size::H => *p.cast::<u16>() = (v as u16).to_le(),
+                Size::W => *p.cast::<u32>() = (v as u32).to_le(),
+                Size::X => *p.cast::<u64>() = v.to_le(),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Ops for Slow<'_> {
+    type E = Trap;
+    common_ops!();
+
+    fn check_sp(&mut self, rn: u8) -> Result<(), Trap> {
+        if rn == reg::SP {
+            crate::exception::check_sp(self.cpu)?;
+        }
+        Ok(())
+    }
+    fn load(&mut self, addr: u64, size: Size, acc: Acc) -> Result<u64, Trap> {
+        crate::memory::load(self.cpu, self.sh, addr, size, acc)
+    }
+    fn store(&mut self, addr: u64, size: Size, v: u64, acc: Acc) -> Result<(), Trap> {
+        crate::memory::store(self.cpu, self.sh, addr, size, v, acc)
+    }
+}

@@ -1,0 +1,164 @@
+//! What reaches into a machine from outside while it stands: the host side of a hosted machine, the debugger, the console.
+
+use super::Machine;
+use crate::cpu::Power;
+use crate::debug::{Breakpoint, Watchpoint};
+use crate::dev::DevCtx;
+use crate::exception;
+use crate::interp;
+use crate::mmu::fault::{Fault, Purpose};
+use crate::mmu::regime::{self, Kind, Regime};
+use crate::mmu::tlb::{self, Tlbi, What};
+use crate::mmu::walk::{self, Access, Step, Translation};
+use crate::physical::ReadOnly;
+
+impl Machine {
+    /// Recompute the next event after the timers or devices were changed from outside.
+    pub fn reschedule(&mut self) {
+        self.events();
+    }
+
+    /// Hosted: enter the guest, as ERET at EL2 does.
+    pub fn eret(&mut self, i: usize) {
+        let (cpu, sh) = (&mut *self.cpus[i], &mut self.sh);
+        cpu.power = Power::On;
+        exception::eret(cpu, sh);
+    }
+
+    /// Write RAM from outside, keeping decoded code coherent. False, and nothing written, if some of it is no RAM.
+    pub fn write_pa(&mut self, pa: u64, data: &[u8]) -> bool {
+        let Some(bytes) = self.sh.ram.get_mut(pa, data.len() as u64) else {
+            return false;
+        };
+        bytes.copy_from_slice(data);
+        let (mut at, end) = (pa, pa + data.len() as u64);
+        while at < end {
+            let len = (end - at).min(0x1000 - (at & 0xfff));
+            self.sh.blocks.written(at, len);
+            at += len;
+        }
+        true
+    }
+
+    /// Forget on every CPU what both stages of a VM say, as TLBI VMALLS12E1IS does with its VMID.
+    pub fn invalidate_vm(&mut self, vmid: u16) {
+        let t = Tlbi {
+            kind: Kind::El10,
+            vmid: Some(vmid),
+            what: What::Both,
+            broadcast: false,
+        };
+        for c in &mut self.cpus {
+            tlb::apply(c, tlb::Op::Invalidate(t));
+        }
+    }
+
+    /// Insert a breakpoint: blocks are split there, and no jump cache may know the address.
+    pub fn insert_breakpoint(&mut self, b: Breakpoint) {
+        self.sh.blocks.split(b.va);
+        for c in &mut self.cpus {
+            interp::forget(c, b.va);
+        }
+        self.sh.debug.insert_breakpoint(b);
+    }
+
+    /// Insert a watchpoint: its pages' TLB entries become slow.
+    pub fn insert_watchpoint(&mut self, w: Watchpoint) {
+        self.sh.debug.insert_watchpoint(w);
+        self.refill();
+    }
+
+    /// Remove a watchpoint.
+    pub fn remove_watchpoint(&mut self, w: Watchpoint) {
+        self.sh.debug.remove_watchpoint(w);
+        self.refill();
+    }
+
+    fn refill(&mut self) {
+        for c in &mut self.cpus {
+            tlb::apply(c, tlb::Op::Data);
+        }
+    }
+
+    /// Translate `va` of CPU `i` as EL `el` sees it, telling each step; no side effects, and permissions matter only if `checked`.
+    pub fn walk(
+        &self,
+        i: usize,
+        va: u64,
+        el: u8,
+        purpose: Purpose,
+        write: bool,
+        checked: bool,
+    ) -> (Vec<Step>, Result<Translation, Fault>) {
+        let cpu = &*self.cpus[i];
+        let regime = Regime::of(cpu, regime::kind(cpu, el));
+        let access = Access {
+            checked,
+            ..Access::new(purpose, write, el == 0, cpu.pstate.pan && el != 0)
+        };
+        let mut steps = Vec::new();
+        let done = walk::translate(&regime, &mut ReadOnly(&self.sh.ram), &mut steps, va, access);
+        (steps, done)
+    }
+
+    /// The same for an IPA, by stage 2 alone; None if stage 2 is off.
+    pub fn walk_ipa(
+        &self,
+        i: usize,
+        ipa: u64,
+        write: bool,
+        checked: bool,
+    ) -> Option<(Vec<Step>, Result<Translation, Fault>)> {
+        let cpu = &*self.cpus[i];
+        let regime = Regime::of(cpu, regime::kind(cpu, 1));
+        let access = Access {
+            checked,
+            ..Access::new(
+                if write { Purpose::Write } else { Purpose::Read },
+                write,
+                false,
+                false,
+            )
+        };
+        let mut steps = Vec::new();
+        let done = walk::translate_ipa(
+            &regime,
+            &mut ReadOnly(&self.sh.ram),
+            &mut steps,
+            ipa,
+            access,
+        )?;
+        Some((steps, done))
+    }
+
+    /// What the board's UART has sent since the last call.
+    pub fn take_output(&mut self) -> Vec<u8> {
+        self.sh.bus.take_output()
+    }
+
+    /// Type on the board's UART, now.
+    pub fn push_input(&mut self, data: &[u8]) {
+        self.sh.bus.push_input(data, self.sh.now, &mut self.sh.gic);
+        self.sh.next_event = 0;
+    }
+
+    /// Read a device as CPU `i` would. None: nothing answers.
+    pub fn bus_read(&mut self, i: usize, pa: u64, size: u8) -> Option<u64> {
+        let ctx = DevCtx {
+            now: self.sh.now,
+            cpu: i,
+        };
+        self.sh.next_event = 0;
+        self.sh.bus.read(pa, size, ctx, &mut self.sh.gic)
+    }
+
+    /// Write a device as CPU `i` would. None: nothing answers.
+    pub fn bus_write(&mut self, i: usize, pa: u64, size: u8, value: u64) -> Option<()> {
+        let ctx = DevCtx {
+            now: self.sh.now,
+            cpu: i,
+        };
+        self.sh.next_event = 0;
+        self.sh.bus.write(pa, size, value, ctx, &mut self.sh.gic)
+    }
+}
