@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gdbhv import _core
+from gdbhv import _core, pages
 from gdbhv.console import Console
 from gdbhv.errors import GdbhvError, MemoryError_, RegisterError
 from gdbhv.target import Action, CatchEvents, Process, Space, Stop, StopKind, Thread, ThreadId
@@ -142,32 +142,11 @@ class Machine:
 
     def read_memory(self, thread: ThreadId, address: int, length: int, space: Space = Space.VA) -> bytes:
         """See :class:`gdbhv.target.Target`."""
-        out = b""
-        while len(out) < length:
-            n = min(length - len(out), 0x1000 - (address & 0xFFF))
-            try:
-                out += self.core.read_pa(self._physical(thread, address, space), n)
-            except (MemoryError_, IndexError) as e:
-                if out:
-                    return out
-                raise e if isinstance(e, MemoryError_) else MemoryError_(address, str(e)) from None
-            address += n
-        return out
+        return pages.read(self.core, lambda a: self._physical(thread, a, space), address, length)
 
     def write_memory(self, thread: ThreadId, address: int, data: bytes, space: Space = Space.VA) -> None:
         """See :class:`gdbhv.target.Target`."""
-        pieces = []
-        at = 0
-        while at < len(data):
-            n = min(len(data) - at, 0x1000 - (address + at & 0xFFF))
-            pa = self._physical(thread, address + at, space)
-            base, size = self.core.ram
-            if not base <= pa <= pa + n <= base + size:
-                raise MemoryError_(address + at, f"physical {pa:#x} is not RAM, which is {base:#x} to {base + size - 1:#x}")
-            pieces.append((pa, data[at : at + n]))
-            at += n
-        for pa, piece in pieces:
-            self.core.write_pa(pa, piece)
+        pages.write(self.core, lambda a: self._physical(thread, a, space), address, data)
 
     def _physical(self, thread: ThreadId, address: int, space: Space) -> int:
         if space is Space.PA:

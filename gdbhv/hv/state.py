@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gdbhv import pages
 from gdbhv.errors import GdbhvError, MemoryError_, RegisterError
 from gdbhv.hv.host import Host
 from gdbhv.hv.vcpu import Vcpu, VcpuState, context_numbers
@@ -172,30 +173,11 @@ class HostState:
 
     def read_memory(self, thread: ThreadId, address: int, length: int, space: Space = Space.VA) -> bytes:
         """See :class:`gdbhv.target.Target`."""
-        out = b""
-        while len(out) < length:
-            n = min(length - len(out), 0x1000 - (address & 0xFFF))
-            try:
-                pa = self._physical(thread, address, space)
-                out += self.machine.read_pa(pa, n)
-            except (MemoryError_, IndexError) as e:
-                if out:
-                    return out
-                raise e if isinstance(e, MemoryError_) else MemoryError_(address, str(e)) from None
-            address += n
-        return out
+        return pages.read(self.machine, lambda a: self._physical(thread, a, space), address, length)
 
     def write_memory(self, thread: ThreadId, address: int, data: bytes, space: Space = Space.VA) -> None:
         """See :class:`gdbhv.target.Target`."""
-        pieces = []
-        at = 0
-        while at < len(data):
-            n = min(len(data) - at, 0x1000 - (address + at & 0xFFF))
-            pieces.append((self._physical(thread, address + at, space), data[at : at + n]))
-            self.machine.read_pa(pieces[-1][0], n)
-            at += n
-        for pa, piece in pieces:
-            self.machine.write_pa(pa, piece)
+        pages.write(self.machine, lambda a: self._physical(thread, a, space), address, data)
 
     def _physical(self, thread: ThreadId, address: int, space: Space) -> int:
         """Where an address is in the machine; memory slots count as mapped, whether touched yet or not."""
