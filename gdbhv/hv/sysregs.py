@@ -1,6 +1,6 @@
 """Trapped system registers: what KVM's ``sys_regs.c`` does, as one table of names.
 
-An access that no row serves is undefined to the guest, and noted in ``Vm.trace``.
+An access that no row serves is undefined to the guest, and noted in ``Vm.unserved``.
 """
 
 from __future__ import annotations
@@ -144,5 +144,5 @@ def emulate(vcpu: Vcpu, record: ExitRecord) -> None:
             write(vcpu, name, vcpu.x(rt))
             vcpu.skip()
             return
-    vcpu.vm.trace.append(f"{record['pc']:#x}: {record['name']} is not emulated: undefined instruction injected")
+    vcpu.vm.unserved.setdefault(record["name"], record["pc"])
     vcpu.inject_undefined()

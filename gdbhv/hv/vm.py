@@ -51,7 +51,8 @@ class Vm:
         self.vcpus = [Vcpu(self, i) for i in range(vcpus)]
         self.vgic = Vgic(self)
         self.stopped: str | None = None  # why the VM ended, if it has
-        self.trace: list[str] = []
+        self.unserved: dict[str, int] = {}  # trapped accesses that no row emulates: name, and where it was first
+        self._told = 0  # how many of them take_unserved has returned
 
     def __repr__(self) -> str:
         return f"<VM {self.vmid} {self.name!r}: {len(self.vcpus)} vCPUs>"
@@ -171,6 +172,12 @@ class Vm:
             return f
 
         return add
+
+    def take_unserved(self) -> list[tuple[int, str]]:
+        """Return the trapped accesses that nothing emulates, each name once: where it was first, and its name."""
+        new = list(self.unserved.items())[self._told :]
+        self._told = len(self.unserved)
+        return [(pc, name) for name, pc in new]
 
     # --- life
 
