@@ -139,13 +139,65 @@ features! {
     CSV2
     /// Data loaded under speculation with a fault is not used to form an address: nothing here speculates.
     CSV3
+    /// Single-copy atomicity of unaligned accesses within 16 bytes.
+    LSE2
+    /// Reliability, availability, serviceability: ESB, DISR, virtual SError syndromes.
+    RAS
+    /// An implicit error synchronization barrier at exception entry and return.
+    IESB
+    /// 52 bits of VA with 64 KiB granules.
+    LVA
+    /// 52 bits of PA with 64 KiB granules.
+    LPA
+    /// 52 bits of VA and PA with granules of 4 and 16 KiB.
+    LPA2
+    /// Bits of the last-level descriptor that software may have.
+    HPDS2
+    /// Changes of block size without break-before-make.
+    BBM
+    /// A TLB that keeps no intermediate walks beyond TLBI.
+    nTLBPA
+    /// A delay before WFE traps.
+    TWED
+    /// HCRX_EL2.
+    HCX
+    /// EL0's IMPLEMENTATION DEFINED encodings trapped to EL1.
+    TIDCP1
+    /// Cache maintenance instructions need permission to write.
+    CMOW
+    /// Fine-grained traps.
+    FGT
+    /// Enhanced counter virtualization.
+    ECV
+    /// CNTPOFF_EL2.
+    ECV_POFF
+    /// Nested virtualization.
+    NV
+    /// Nested virtualization with registers in memory.
+    NV2
+    /// Performance monitors.
+    PMUv3
+    /// The same of Armv8.1.
+    PMUv3p1
+    /// The same of Armv8.4.
+    PMUv3p4
+    /// The same of Armv8.5: 64-bit event counters.
+    PMUv3p5
+    /// The same of Armv8.7: freeze on overflow.
+    PMUv3p7
+    /// Self-hosted debug of Armv8.2.
+    Debugv8p2
+    /// Self-hosted debug of Armv8.4.
+    Debugv8p4
+    /// No OS double lock.
+    DoPD
 }
 
 /// A set of features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Features(u64);
+pub struct Features(u128);
 
-const _: () = assert!(Feature::ALL.len() <= 64);
+const _: () = assert!(Feature::ALL.len() <= 128);
 
 impl Features {
     /// Every feature that has a name here.
@@ -153,9 +205,9 @@ impl Features {
 
     /// The set of `list`.
     pub const fn of(list: &[Feature]) -> Features {
-        let (mut set, mut i) = (1 << Feature::base as u8, 0);
+        let (mut set, mut i) = (1u128 << Feature::base as u8, 0);
         while i < list.len() {
-            set |= 1 << list[i] as u8;
+            set |= 1u128 << list[i] as u8;
             i += 1;
         }
         Features(set)
@@ -189,11 +241,22 @@ pub const PROFILES: &[Profile] = &[
     },
     Profile {
         name: "max",
+        #[rustfmt::skip]
         features: Features::of(&[
-            FP, AdvSIMD, CRC32, AES, PMULL, SHA1, SHA256, SHA512, SHA3, RDM, DotProd, I8MM, FHM,
-            FCMA, FRINTTS, LSE, LOR, FP16, JSCVT, LRCPC, LRCPC2, FlagM, FlagM2, DPB, DPB2, SB,
-            SPECRES, TLBIOS, TLBIRANGE, PAN, PAN2, PAN3, UAO, SSBS, SSBS2, DIT, VHE, VMID16,
-            HAFDBS, HPDS, XNX, TTST, TTCNP, E0PD, S2FWB, TTL, IDST, EVT, CSV2, CSV3,
+            // Floating point and SIMD
+            FP, AdvSIMD, FP16, JSCVT, FRINTTS, RDM, DotProd, FHM, FCMA, I8MM,
+            // Cryptography and checksums
+            CRC32, AES, PMULL, SHA1, SHA256, SHA512, SHA3,
+            // Atomics and order
+            LSE, LOR, LRCPC, LRCPC2,
+            // Flags, barriers, speculation
+            FlagM, FlagM2, SB, SPECRES, SSBS, SSBS2, DIT, CSV2, CSV3,
+            // Cache and TLB maintenance
+            DPB, DPB2, TLBIOS, TLBIRANGE, TTL,
+            // Translation
+            PAN, PAN2, PAN3, UAO, HAFDBS, HPDS, XNX, TTST, TTCNP, E0PD, S2FWB, VMID16,
+            // EL2
+            VHE, EVT, IDST,
         ]),
     },
 ];

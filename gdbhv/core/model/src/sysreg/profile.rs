@@ -181,6 +181,35 @@ const FIELDS: &[(Feature, Reg, u32, u64)] = {
         (TTL,       ID_AA64MMFR2_EL1, 48, 1),
         (EVT,       ID_AA64MMFR2_EL1, 56, 2),
         (E0PD,      ID_AA64MMFR2_EL1, 60, 1),
+        (RAS,       ID_AA64PFR0_EL1,  28, 1),
+        (LPA2,      ID_AA64MMFR0_EL1, 28, 1), // TGran4
+        (LPA2,      ID_AA64MMFR0_EL1, 20, 2), // TGran16
+        (LPA2,      ID_AA64MMFR0_EL1, 40, 3), // TGran4_2
+        (LPA2,      ID_AA64MMFR0_EL1, 32, 3), // TGran16_2
+        (LPA,       ID_AA64MMFR0_EL1, 0,  6), // PARange
+        (FGT,       ID_AA64MMFR0_EL1, 56, 1),
+        (ECV,       ID_AA64MMFR0_EL1, 60, 1),
+        (ECV_POFF,  ID_AA64MMFR0_EL1, 60, 2),
+        (HPDS2,     ID_AA64MMFR1_EL1, 12, 2),
+        (TWED,      ID_AA64MMFR1_EL1, 32, 1),
+        (HCX,       ID_AA64MMFR1_EL1, 40, 1),
+        (nTLBPA,    ID_AA64MMFR1_EL1, 48, 1),
+        (TIDCP1,    ID_AA64MMFR1_EL1, 52, 1),
+        (CMOW,      ID_AA64MMFR1_EL1, 56, 1),
+        (IESB,      ID_AA64MMFR2_EL1, 12, 1),
+        (LVA,       ID_AA64MMFR2_EL1, 16, 1),
+        (NV,        ID_AA64MMFR2_EL1, 24, 1),
+        (NV2,       ID_AA64MMFR2_EL1, 24, 2),
+        (LSE2,      ID_AA64MMFR2_EL1, 32, 1),
+        (BBM,       ID_AA64MMFR2_EL1, 52, 2),
+        (VHE,       ID_AA64DFR0_EL1,  0,  7),
+        (Debugv8p2, ID_AA64DFR0_EL1,  0,  8),
+        (Debugv8p4, ID_AA64DFR0_EL1,  0,  9),
+        (PMUv3,     ID_AA64DFR0_EL1,  8,  1),
+        (PMUv3p1,   ID_AA64DFR0_EL1,  8,  4),
+        (PMUv3p4,   ID_AA64DFR0_EL1,  8,  5),
+        (PMUv3p5,   ID_AA64DFR0_EL1,  8,  6),
+        (PMUv3p7,   ID_AA64DFR0_EL1,  8,  7),
     ]
 };
 
@@ -191,6 +220,7 @@ pub const WITHOUT_FIELD: &[Feature] = &[
     Feature::FP,      // 15 in ID_AA64PFR0_EL1.FP means absent
     Feature::AdvSIMD, // as does 15 in AdvSIMD
     Feature::FP16,    // 1 in both
+    Feature::DoPD,    // OSLSR_EL1 and ID_AA64DFR0_EL1.DoubleLock, 15 where there is none
 ];
 
 /// The registers whose reset value depends on the profile, if it is not zero.
@@ -206,7 +236,7 @@ fn identification(config: &Config) -> Vec<(Reg, u64)> {
         | fp(Feature::FP) << 16
         | fp(Feature::AdvSIMD) << 20
         | 1 << 24; // GIC: the system registers of GICv3
-    let dfr0 = if f.has(Feature::VHE) { 7 } else { 6 } | 5 << 12 | 3 << 20 | 1 << 28;
+    let dfr0 = 6 | 5 << 12 | 3 << 20 | 1 << 28;
     let mmfr0 = core.pa_range
         | 2 << 4 // 16 bits of ASID
         | core.granule_16k << 20; // 0 in TGran64 and TGran4 means that there are these granules
