@@ -325,10 +325,10 @@ def effects_of(insn: int) -> dict[str, Any] | None:
 def instructions() -> list[dict[str, Any]]:
     """The instruction table: name, pattern (32 characters), feature, kind, group."""
 
-def registers(cpu: str = "max") -> list[dict[str, Any]]:
-    """The system registers of a profile: name, encoding, group, el (the least that has any access), read and write
-    (the least EL
-    that may, or None), writable, bits, reset, write_mask, description, fields (name, msb, lsb, condition, values)."""
+def registers(cpu: str = "max", *, el2: bool = True) -> list[dict[str, Any]]:
+    """The system registers of a profile, those of EL2 only if there is one: name, encoding, group, el (the least that has
+    any access), read and write (the least EL that may, or None), writable, bits, reset, write_mask, description, fields
+    (name, msb, lsb, condition, values)."""
 
 def profiles() -> list[tuple[str, list[str]]]:
     """The CPU profiles: name, and the FEAT_ names (without FEAT_) that they have."""

@@ -144,13 +144,16 @@ def hosted(config: BootConfig, console: Console | None = None, *, vms: int = 1) 
     return HostTarget(host, console)
 
 
-def bare(config: BootConfig, console: Console | None = None) -> Machine:
-    """Make a machine whose EL2 is the image's. Without an image it stands at reset: EL2, MMU off, PC at the start of RAM."""
-    machine = Machine(cpus=config.smp, memory=config.memory, cpu=config.cpu, console=console or Console())
+def bare(config: BootConfig, console: Console | None = None, *, el2: bool = True) -> Machine:
+    """Make a machine that is the image's alone. Without an image it stands at reset: MMU off, PC at the start of RAM.
+
+    :param el2: False leaves EL2 out: the image begins at EL1, and PSCI answers HVC as on QEMU's ``virt``.
+    """
+    machine = Machine(cpus=config.smp, memory=config.memory, cpu=config.cpu, el2=el2, console=console or Console())
     if config.image is None and not config.load:
         entry = RAM if config.entry is None else config.entry
         machine.start([], entry, config.x0 or 0)
     else:
-        plan = layout(config, psci="smc")
+        plan = layout(config, psci="smc" if el2 else "hvc")
         machine.start(plan.pieces, plan.entry, plan.x0)
     return machine

@@ -47,6 +47,7 @@ examples:
                                        stopped at its first instruction, for: gdbhv gdb 1234
   gdbhv run xen --el 2 --dtb xen.dtb --load Image@0x48000000 --memory 1G
                                        a hypervisor of its own
+  gdbhv run Image --bare --smp 4       a kernel alone, on a machine without EL2
   gdbhv run --el 2 --wait --gdb 1234   an empty machine at reset in EL2: `load` your program with gdb
 
 exit status: """
@@ -126,6 +127,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--el", type=int, choices=(1, 2), default=1, help="1: a guest of gdbhv's hypervisor; 2: owns EL2 (default: 1)"
     )
+    run.add_argument("--bare", action="store_true", help="with --el 1: no hypervisor below, on a machine without EL2")
     run.add_argument("--smp", type=few, default=1, metavar="N", help="CPUs, and vCPUs of each VM, 1 to 8 (default: 1)")
     run.add_argument("--vms", type=few, default=1, metavar="N", help="with --el 1: run the image as 1 to 8 VMs (default: 1)")
     run.add_argument("--memory", type=size, default=1 << 30, metavar="SIZE", help="memory of each VM (default: 1G)")
@@ -193,7 +195,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def usage_error(options: argparse.Namespace) -> str | None:
     """Return what is wrong with options that are each right."""
-    if options.image is None and not options.load and not (options.el == 2 and options.wait):
+    bare = options.bare or options.el == 2
+    if options.image is None and not options.load and not (bare and options.wait):
         return "an IMAGE is needed (it may be left out with --el 2 --wait, to be loaded through gdb)"
     if options.wait and not options.gdb:
         return "--wait needs --gdb, or nobody will ever start the machine"
@@ -203,8 +206,8 @@ def usage_error(options: argparse.Namespace) -> str | None:
         return "gdb and the console cannot both have stdio: --console FILE"
     if options.gdb == "stdio" and options.stats == "json":
         return "--stats json prints on stdout, which --gdb stdio needs"
-    if options.el == 2 and options.vms != 1:
-        return "--vms is for --el 1: with --el 2 the image itself makes the VMs"
+    if bare and options.vms != 1:
+        return "--vms needs gdbhv's hypervisor: with --el 2 the image itself makes the VMs, with --bare there are none"
     return None
 
 
@@ -223,10 +226,10 @@ def run(options: argparse.Namespace) -> int:
     where = options.console or ("stdio" if options.gdb != "stdio" else os.devnull)
     with open_console(where, typed=options.console == "stdio" or (sys.stdin is not None and sys.stdin.isatty())) as console:
         target: HostTarget | Machine
-        if options.el == 1:
-            target = boot.hosted(config, console, vms=options.vms)
+        if options.bare or options.el == 2:
+            target = boot.bare(config, console, el2=options.el == 2)
         else:
-            target = boot.bare(config, console)
+            target = boot.hosted(config, console, vms=options.vms)
         started = time.perf_counter()
         stop = serve(options, target) if options.gdb else run_to_end(target, options.max_insns)
         seconds = time.perf_counter() - started
@@ -286,7 +289,7 @@ def serve(options: argparse.Namespace, target: HostTarget | Machine) -> Stop | N
     server: Server = Server(
         target,
         options.gdb,
-        registers=_core.registers(options.cpu),
+        registers=_core.registers(options.cpu, el2=options.el == 2 or not options.bare),
         monitor=registry.bind(target),
         exec_file=lambda pid: exec_file(options.image),
         held=options.wait,

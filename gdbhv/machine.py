@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gdbhv import _core, pages
+from gdbhv import _core, pages, tables
 from gdbhv.console import Console
 from gdbhv.errors import GdbhvError, MemoryError_, RegisterError
 from gdbhv.target import Action, CatchEvents, Process, Space, Stop, StopKind, Thread, ThreadId
@@ -81,6 +81,8 @@ class Machine:
             self.core = _core.Machine(cpus=cpus, memory=memory, cpu=cpu, hosted=False, el2=el2)
         except ValueError as e:
             raise GdbhvError(str(e)) from None
+        self.el2 = el2
+        self.registers = tables.registers(cpu, el2=el2)
         self.console = console
         self.catchers: dict[Any, Catcher] = {}
         self.describe: Callable[[ThreadId, ExitRecord], str] = lambda thread, record: record["name"]
@@ -117,8 +119,8 @@ class Machine:
         power = self.core.power(cpu)
         cpsr = self.core.read_register(cpu, "cpsr")
         mode = f"EL{cpsr >> 2 & 3}{'h' if cpsr & 1 else 't'}"
-        vttbr, hcr = self.core.read_register(cpu, "VTTBR_EL2"), self.core.read_register(cpu, "HCR_EL2")
-        where = f", VMID={vttbr >> 48}" if hcr & 1 and (cpsr >> 2 & 3) < 2 else ""
+        guest = self.el2 and (cpsr >> 2 & 3) < 2 and self.core.read_register(cpu, "HCR_EL2") & 1
+        where = f", VMID={self.core.read_register(cpu, 'VTTBR_EL2') >> 48}" if guest else ""
         extra = POWER[power] if power == "off" else f"{mode}{where}, {POWER.get(power, 'running')}"
         return Thread(self._thread_id(cpu), f"cpu{cpu}", extra, cpu, power != "off")
 

@@ -62,14 +62,14 @@ COLUMNS = "name encoding el group bits read write reset write_mask description".
 
 
 @cache
-def registers() -> dict[str, Register]:
-    """All system registers by name."""
+def registers(cpu: str = "max", *, el2: bool = True) -> dict[str, Register]:
+    """All system registers of a profile by name, those of EL2 only if there is one."""
     return {
         r["name"]: Register(
             **{k: r[k] for k in COLUMNS},
             fields=tuple(Field(f["name"], f["msb"], f["lsb"], dict(f["values"]), f["condition"]) for f in r["fields"]),
         )
-        for r in _core.registers()
+        for r in _core.registers(cpu, el2=el2)
     }
 
 

@@ -48,6 +48,13 @@ def test_a_guest_runs_and_powers_off() -> None:
     assert done.stderr.count("\n") == 1
 
 
+def test_a_guest_without_a_hypervisor() -> None:
+    done = gdbhv("run", "--bare", ZOO, "--stats", "text")
+    assert done.returncode == 0
+    assert done.stdout.endswith("zoo ok\n")
+    assert "no exits yet" in done.stderr
+
+
 def test_the_same_twice() -> None:
     first, second = (json.loads(gdbhv("run", ZOO, "--console", os.devnull, "--stats", "json").stdout) for _ in range(2))
     for run in (first, second):
@@ -160,7 +167,8 @@ WRONG_USAGE = [
     (["run", HELLO, "--smp", "9"], "'9': 1 to 8 is possible"),
     (["run", HELLO, "--smp", "0"], "'0': 1 to 8 is possible"),
     (["run", HELLO, "--vms", "x"], "'x': 1 to 8 is possible"),
-    (["run", HELLO, "--vms", "2", "--el", "2"], "--vms is for --el 1"),
+    (["run", HELLO, "--vms", "2", "--el", "2"], "--vms needs gdbhv"),
+    (["run", HELLO, "--vms", "2", "--bare"], "--vms needs gdbhv"),
     (["run", HELLO, "--memory", "lots"], "'lots' is no size"),
     (["run", HELLO, "--memory", "-5"], "'-5' is no size"),
     (["run", HELLO, "--max-insns", "-5"], "-5 is out of range"),

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from gdbhv import _core
+from gdbhv import _core, tables
 from gdbhv.errors import GdbhvError
 from gdbhv.hv import exits
 from gdbhv.hv.sched import KICK_SGI, Scheduler
@@ -57,6 +57,7 @@ class Host:
 
     def __init__(self, *, cpus: int = 1, memory: int = 1 << 30, cpu: str = "max", block_mappings: bool = True) -> None:
         self.machine = _core.Machine(cpus=cpus, memory=memory + self.OWN_MEMORY, cpu=cpu, hosted=True)
+        self.registers = tables.registers(cpu)
         self.block_mappings = block_mappings
         base, size = self.machine.ram
         self._free, self._own_end, self._end = base, base + self.OWN_MEMORY, base + size

@@ -32,6 +32,7 @@ class HostTarget(HostState):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self.registers = self.host.registers
         self._interrupter = self.machine.interrupter()
         self._interrupted = False
         self._owed = 0  # instructions of other vCPUs for those that were stepped

@@ -33,6 +33,8 @@ def dump(context: Context, args: argparse.Namespace) -> Iterator[str]:
         hcr = machine.read_register(vm.vcpus[0].home, "HCR_EL2")
     else:
         machine, vm = target.core, None
+        if not target.el2:
+            raise CommandError("this machine has no EL2, and so no stage 2")
         vttbr, vtcr, hcr = (target.read_register(thread, r) for r in ("VTTBR_EL2", "VTCR_EL2", "HCR_EL2"))
     try:
         geometry = stage2.Geometry.of(vttbr, vtcr)

@@ -37,14 +37,17 @@ def sysreg(context: Context, args: argparse.Namespace) -> Iterator[str]:
         return
     wanted = [
         r
-        for r in tables.registers().values()
+        for r in context.target.registers.values()
         if fnmatch.fnmatchcase(r.name, name.upper()) and (args.group is None or r.group == args.group)
     ]
     if not wanted:
-        tables.register(name)  # raises with the reason
+        known = tables.register(name)  # raises if there is no such name anywhere
+        if known.name not in context.target.registers:
+            raise CommandError(f"{known.name}: the CPU does not have this register")
         raise CommandError(f"{name} is not in group {args.group}")
     single = len(wanted) == 1 and not any(c in name for c in "*?[")
-    e2h = bool(context.target.read_register(context.thread, "HCR_EL2") >> 34 & 1)
+    has_el2 = "HCR_EL2" in context.target.registers
+    e2h = has_el2 and bool(context.target.read_register(context.thread, "HCR_EL2") >> 34 & 1)
     documents: list[dict[str, object]] = []
     for r in wanted:
         try:

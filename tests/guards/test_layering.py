@@ -28,7 +28,7 @@ LAYERS = {
     "exitspec": "_core errors tables",
     "views": "_core tables",
     "pages": "_core errors",
-    "machine": "_core console errors pages target",
+    "machine": "_core console errors pages tables target",
     "hv": "_core console errors machine pages tables target",
     "boot": "_core console errors hv image machine",
     "monitor": "_core errors exitspec hv machine tables target views",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,10 +28,13 @@ def hosted(vms: int = 1) -> HostTarget:
     return boot.hosted(boot.BootConfig(image=ZOO, memory=64 << 20), vms=vms)
 
 
-def bare() -> Machine:
-    machine = boot.bare(boot.BootConfig())
+def bare(*, el2: bool = True) -> Machine:
+    machine = boot.bare(boot.BootConfig(), el2=el2)
     machine.core.write_pa(0x40000000, LDR.to_bytes(4, "little"))
     return machine
+
+
+MACHINES: dict[str, Callable[[], Target]] = {"bare": bare, "alone": lambda: bare(el2=False)}
 
 
 def ask(target: HostTarget | Machine, command: str, pid: int = 1) -> list[str]:
@@ -40,7 +44,7 @@ def ask(target: HostTarget | Machine, command: str, pid: int = 1) -> list[str]:
 
 @pytest.mark.parametrize("path", sorted(HERE.glob("*.txt")), ids=lambda p: p.stem)
 def test_transcript(path: Path) -> None:
-    replay(bare() if path.stem == "bare" else hosted(), path)
+    replay(MACHINES.get(path.stem, hosted)(), path)
 
 
 def test_each_command_is_in_a_transcript() -> None:

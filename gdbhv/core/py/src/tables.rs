@@ -87,10 +87,10 @@ fn level(el: u8) -> Option<u8> {
 }
 
 #[pyfunction]
-#[pyo3(signature = (cpu="max"))]
-fn registers<'py>(py: Python<'py>, cpu: &str) -> PyResult<Bound<'py, PyList>> {
+#[pyo3(signature = (cpu="max", *, el2=true))]
+fn registers<'py>(py: Python<'py>, cpu: &str, el2: bool) -> PyResult<Bound<'py, PyList>> {
     let config = Config {
-        has_el2: true,
+        has_el2: el2,
         hosted: false,
         features: profile(cpu)?.features,
     };
