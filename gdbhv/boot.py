@@ -15,7 +15,7 @@ from gdbhv import _core, image
 from gdbhv.console import Console
 from gdbhv.errors import GdbhvError
 from gdbhv.hv.host import Host
-from gdbhv.hv.mmio import Pl011, Pl031
+from gdbhv.hv.mmio import Pl011, Pl031, VirtioMmio
 from gdbhv.hv.target import HostTarget
 from gdbhv.hv.vm import Vm
 from gdbhv.machine import Machine
@@ -23,6 +23,7 @@ from gdbhv.machine import Machine
 RAM = 0x40000000
 UART = (0x09000000, 33)
 RTC = (0x09010000, 34)
+VIRTIO = 0x0A000000
 MIB = 1 << 20
 
 
@@ -126,6 +127,7 @@ def add_vm(host: Host, config: BootConfig, output: Callable[[bytes], None]) -> V
     vm.add_memory(RAM, config.memory)
     vm.add_device(UART[0], Pl011(output), UART[1])
     vm.add_device(RTC[0], Pl031(lambda: host.machine.now), RTC[1])
+    vm.add_device(VIRTIO, VirtioMmio())
     for address, data in plan.pieces:
         vm.write(address, data)
     vm.start(plan.entry, plan.x0)

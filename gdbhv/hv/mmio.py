@@ -7,10 +7,12 @@ A device of your own is a subclass of :class:`MmioDevice` and one line, ``vm.add
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from gdbhv.hv.vm import Vm
+
+SECOND = 10**9  # in virtual nanoseconds
 
 
 class MmioDevice:
@@ -30,6 +32,13 @@ class MmioDevice:
     def write(self, offset: int, size: int, value: int) -> None:
         """Take what a store brings."""
         raise NotImplementedError
+
+    def deadline(self) -> int | None:
+        """Return when :meth:`event` is to be called, in virtual nanoseconds; None: not of itself."""
+        return None
+
+    def event(self) -> None:
+        """The time of :meth:`deadline` has come (or has passed)."""
 
     def set_irq(self, level: bool) -> None:
         """Set the level of the device's interrupt line (the INTID given to ``Vm.add_device``)."""
@@ -100,31 +109,69 @@ class Pl011(MmioDevice):
 
 
 class Pl031(MmioDevice):
-    """Arm PrimeCell real-time clock (PL031, Arm DDI 0224), counting virtual seconds from ``epoch``.
+    """Arm PrimeCell real-time clock (PL031, Arm DDI 0224), counting virtual seconds from ``epoch``, with its alarm.
 
     :param now: returns virtual nanoseconds.
     """
 
     name = "pl031"
-    ID = (0x31, 0x10, 0x04, 0x00, 0x0D, 0xF0, 0x05, 0xB1)
+    ID = (0x31, 0x10, 0x14, 0x00, 0x0D, 0xF0, 0x05, 0xB1)
 
     def __init__(self, now: Callable[[], int], epoch: int = 1767225600) -> None:  # 2026-01-01
         super().__init__()
         self._now = now
         self._offset = epoch
-        self._plain = {0x04: 0, 0x08: 0, 0x10: 0}
+        self._match = self._load = 0
+        self._mask = self._raw = False
+        self._alarm: int | None = None  # when DR reaches MR, in virtual seconds
+
+    def _count(self) -> int:
+        return (self._offset + self._now() // SECOND) & 0xFFFFFFFF
+
+    def _set_alarm(self) -> None:
+        """MR or the count was set: the alarm comes when they are equal next, which may be now."""
+        self._alarm = self._now() // SECOND + ((self._match - self._count()) & 0xFFFFFFFF)
+        self.event()
+
+    def deadline(self) -> int | None:
+        return None if self._alarm is None else self._alarm * SECOND
+
+    def event(self) -> None:
+        if self._alarm is not None and self._now() >= self._alarm * SECOND:
+            self._alarm, self._raw = None, True
+        if self.intid is not None:
+            self.set_irq(self._raw and self._mask)
 
     def read(self, offset: int, size: int) -> int:
-        if offset == 0x00:  # DR
-            return (self._offset + self._now() // 10**9) & 0xFFFFFFFF
-        if offset == 0x0C:  # CR: always running
-            return 1
         if offset >= 0xFE0:
             return self.ID[(offset - 0xFE0) >> 2 & 7]
-        return self._plain.get(offset, 0)
+        registers = (self._count(), self._match, self._load, 1, self._mask, self._raw, self._raw and self._mask)
+        return int(registers[offset >> 2]) if offset >> 2 < len(registers) else 0
 
     def write(self, offset: int, size: int, value: int) -> None:
-        if offset == 0x08:  # LR
-            self._offset = value - self._now() // 10**9
-        if offset in self._plain:
-            self._plain[offset] = value
+        if offset == 0x04:  # MR
+            self._match = value & 0xFFFFFFFF
+            self._set_alarm()
+        elif offset == 0x08:  # LR
+            self._load = value & 0xFFFFFFFF
+            self._offset += self._load - self._count()
+            self._set_alarm()
+        elif offset == 0x10:  # IMSC
+            self._mask = bool(value & 1)
+        elif offset == 0x1C:  # ICR: any value clears, as on QEMU's board
+            self._raw = False
+        self.event()
+
+
+class VirtioMmio(MmioDevice):
+    """The 32 virtio-mmio transports of QEMU's ``virt`` without devices (Virtual I/O Device 1.2, 4.2.2: DeviceID 0)."""
+
+    name = "virtio-mmio"
+    size = 0x4000
+    REGISTERS: ClassVar = {0x000: 0x74726976, 0x004: 2}  # MagicValue "virt", Version
+
+    def read(self, offset: int, size: int) -> int:
+        return self.REGISTERS.get(offset & 0x1FF, 0)
+
+    def write(self, offset: int, size: int, value: int) -> None:
+        pass

@@ -1,7 +1,7 @@
 """Which vCPU runs on which CPU: each has a home CPU, and the ready ones of a CPU take turns of :data:`SLICE` nanoseconds.
 
 A CPU with nothing to run is idle until a physical interrupt is pending. The hypervisor's own timer (CNTHP_EL2, PPI 26) ends
-slices, wakes vCPUs whose virtual timer fires while they are off their CPU, and drives the emulated physical timers.
+slices, wakes vCPUs whose virtual timer fires while they are off their CPU, and drives emulated physical timers and devices.
 """
 
 from __future__ import annotations
@@ -181,6 +181,8 @@ class Scheduler:
             if deadline is not None and deadline <= now:
                 v.vm.vgic.timer_fired(v)
             v.ptimer.check(v)
+        for vm in {v.vm.vmid: v.vm for v in self.queues[cpu]}.values():
+            vm.device_events(now)
 
     def _unload(self, cpu: int) -> None:
         vcpu = self.loaded[cpu]
@@ -199,12 +201,15 @@ class Scheduler:
         return None if count >> 64 else count * TICK
 
     def _set_timer(self, cpu: int, *, contended: bool) -> None:
-        """Program CNTHP: the end of the slice, emulated timers, timers of waiting vCPUs that are off the CPU."""
+        """Program CNTHP: the end of the slice, emulated timers, timers of waiting vCPUs that are off the CPU, devices."""
         due = [self._slice_end[cpu]] if contended else []
         for v in self.queues[cpu]:
             if v.ptimer.enabled and (t := v.ptimer.deadline()) is not None:
                 due.append(t)
             if v.cpu is None and (t := self._deadline(v)) is not None:
+                due.append(t)
+        for vm in {v.vm.vmid: v.vm for v in self.queues[cpu]}.values():
+            if not vm.stopped and (t := vm.device_deadline()) is not None:
                 due.append(t)
         alarm = min(due) if due else None
         if alarm == self._alarm[cpu]:

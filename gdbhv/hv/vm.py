@@ -164,6 +164,17 @@ class Vm:
                 return d, ipa - base
         return None
 
+    def device_deadline(self) -> int | None:
+        """Return when the next device has something to do of itself, in virtual nanoseconds; None: never."""
+        due = [t for _, d in self.devices if (t := d.deadline()) is not None]
+        return min(due) if due else None
+
+    def device_events(self, now: int) -> None:
+        """Let the devices act whose time has come."""
+        for _, d in self.devices:
+            if (t := d.deadline()) is not None and t <= now:
+                d.event()
+
     def hypercall(self, function: int) -> Callable[[Hypercall], Hypercall]:
         """Decorate a function that serves SMCCC call ``function`` (w0 of HVC or SMC #0). What it returns goes to x0."""
 

@@ -1,14 +1,15 @@
 //! The board: QEMU's `virt` map, as one table. The address map and the device tree are built from it.
 //!
-//! Not there (yet): flash at 0, the ITS, fw_cfg, the 32 virtio-mmio slots, the platform bus, PCIe. The tree does not promise
-//! them, and an access to their addresses is an external abort, but for the PCIe bus, which is found empty: kernels probe it, and
-//! the PL061, when their tree was made for QEMU's board.
+//! Not there (yet): flash at 0, the ITS, fw_cfg, the platform bus, PCIe. The tree does not promise them, and an access to
+//! their addresses is an external abort, but for the PCIe bus and the virtio-mmio slots, which are found empty: kernels probe
+//! them, and the PL061, when their tree was made for QEMU's board.
 
 use crate::dev::ecam::Ecam;
 use crate::dev::gic::Gic;
 use crate::dev::pl011::Pl011;
 use crate::dev::pl031::Pl031;
 use crate::dev::pl061::Pl061;
+use crate::dev::virtio_mmio::VirtioMmio;
 use crate::mem::bus::{BadRange, Bus, Target};
 
 /// Where RAM begins.
@@ -85,6 +86,8 @@ pub const ROWS: &[Row] = &[
         make: |c| Target::Device(Box::new(Pl031::new(c.epoch)), Some(SPI + 2)) } },
     Row { name: "pl061", base: 0x0903_0000, size: 0x1000,    spi: Some(7), kind: Kind::Unlisted {
         make: |_| Target::Device(Box::new(Pl061::default()), Some(SPI + 7)) } },
+    Row { name: "virtio-mmio", base: 0x0a00_0000, size: 0x4000, spi: None, kind: Kind::Unlisted {
+        make: |_| Target::Device(Box::new(VirtioMmio), None) } },
     Row { name: "pcie-ecam", base: 0x40_1000_0000, size: 0x1000_0000, spi: None, kind: Kind::Unlisted {
         make: |_| Target::Device(Box::new(Ecam), None) } },
 ];

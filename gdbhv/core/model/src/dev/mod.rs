@@ -9,6 +9,7 @@ pub mod pl031;
 pub mod pl061;
 pub mod regs;
 pub mod timer;
+pub mod virtio_mmio;
 
 /// What a device may know while it is accessed.
 #[derive(Clone, Copy, Debug)]

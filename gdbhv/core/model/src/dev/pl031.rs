@@ -82,7 +82,7 @@ impl Device for Pl031 {
                 s.set_alarm(ctx.now);
             }
             0x10 => s.imsc = v & 1 != 0,
-            0x1c => s.ris &= v & 1 == 0,
+            0x1c => s.ris = false, // any value, as on QEMU's board (DDI 0224 wants bit 0 set)
             _ => {}
         });
         Some(())

@@ -1,0 +1,29 @@
+//! The 32 virtio-mmio transports of the board, without devices: DeviceID 0 tells a driver to ignore the slot (Virtual I/O Device
+//! (VIRTIO) 1.2, 4.2.2 "MMIO Device Register Layout").
+
+use super::{DevCtx, Device};
+use crate::dev::regs;
+
+/// One slot.
+const SLOT: u64 = 0x200;
+/// MagicValue, "virt".
+const MAGIC: u32 = 0x7472_6976;
+
+/// All slots.
+pub struct VirtioMmio;
+
+impl Device for VirtioMmio {
+    fn name(&self) -> &'static str {
+        "virtio-mmio"
+    }
+    fn read(&mut self, offset: u64, size: u8, _: DevCtx) -> Option<u64> {
+        Some(regs::read(offset, size, |r| match r % SLOT {
+            0x000 => MAGIC,
+            0x004 => 2, // Version
+            _ => 0,
+        }))
+    }
+    fn write(&mut self, _: u64, _: u8, _: u64, _: DevCtx) -> Option<()> {
+        Some(())
+    }
+}
