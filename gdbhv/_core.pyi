@@ -42,6 +42,7 @@ class ExitRecord(_ClassKey):
     cpu: int
     now: int  # virtual time
     el: int  # exception level it came from
+    nv: int  # 0 without HCR_EL2.NV, 1 with it, 2 with HCR_EL2.NV2 too
     vmid: int
     number: int  # of the class; the key "class" has its name
     name: str  # class and sub-reasons: dabt.trans.l3.w.isv

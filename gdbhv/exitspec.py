@@ -36,6 +36,7 @@ SUB_REASONS = {
     "eret": "eret eretaa eretab",
     "iabt": f"{ABORT} x",
     "dabt": f"{ABORT} r w isv noisv cm",
+    "vncr": f"{ABORT} r w",
     "irq": INTERRUPT,
     "fiq": INTERRUPT,
 }
@@ -122,6 +123,7 @@ FILTERS: dict[str, tuple[str, Callable[[str], Test]]] = {
     "va": ("faulting VA (FAR_EL2): LO-HI, LO+SIZE or one address", _within("far")),
     "pc": ("address of the instruction: LO-HI, LO+SIZE or one address", _within("pc")),
     "el": ("exception level it came from, 0 or 1", _within("el", 1)),
+    "nv": ("nested virtualization: 0 without HCR_EL2.NV, 1 with it, 2 with NV2 too", _within("nv", 2)),
     "vmid": ("VMID", _within("vmid", 0xFFFF)),
     "cpu": ("physical CPU", _within("cpu", 7)),
     "reg": ("system register or instruction, shell pattern", _register),

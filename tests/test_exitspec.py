@@ -15,7 +15,7 @@ NUMBERS = {c["name"]: c["number"] for c in _core.exit_classes()} | {"sysinsn": 0
 def record(name: str, **changes: Any) -> Any:
     """An exit called ``name``; what it does not set is as if it were nothing."""
     number = NUMBERS[name.partition(":")[0].split(".")[0]]
-    empty = {"el": 1, "vmid": 1, "cpu": 0, "pc": 0x40200000, "far": None, "ipa": None, "args": [0, 0, 0, 0]}
+    empty = {"el": 1, "nv": 0, "vmid": 1, "cpu": 0, "pc": 0x40200000, "far": None, "ipa": None, "args": [0, 0, 0, 0]}
     rest = {"esr": 1 if ".read:" in name else 0, "cause": [], "intid": None}
     return {**empty, **rest, "name": name, "number": number, **changes}
 
@@ -26,6 +26,8 @@ TABLE = record("dabt.trans.l2.s1ptw.r.noisv", ipa=0x42600000)
 MRS = record("sysreg.read:ID_AA64PFR0_EL1", cause=["HCR_EL2.TID3"])
 MSR = record("sysreg.write:SCTLR_EL1", cause=["HCR_EL2.TVM", "HFGWTR_EL2.SCTLR_EL1"])
 TLBI = record("sysinsn:TLBI_VMALLE1IS", cause=["HCR_EL2.TTLB"])
+VNCR = record("vncr.trans.l3.w", far=0x5000078, nv=2, cause=["HCR_EL2.NV2"])
+ERET = record("eret.eret", nv=1, cause=["HCR_EL2.NV"])
 HVC = record("hvc:0x0", args=[0x84000008, 1, 2, 3])
 TIMER = record("irq.ppi27", intid=27, cause=["HCR_EL2.IMO"])
 
@@ -84,6 +86,10 @@ MATCHES = [
     ("cause=HFGWTR_EL2.*", MSR),
     ("cause=HCR.*", TIMER),
     ("dabt vm=left", W),
+    ("vncr", VNCR),
+    ("vncr.trans.w level=3 va=0x5000000-0x5000fff", VNCR),
+    ("nv=1-2", VNCR),
+    ("eret nv=1 cause=HCR.NV", ERET),
     ("dabt vm=1", W),
 ]
 
@@ -118,6 +124,10 @@ DIFFERENT = [
     ("level=3", HVC),
     ("cause=HCR.TID3", MSR),
     ("dabt vm=right", W),
+    ("vncr.r", VNCR),
+    ("dabt", VNCR),
+    ("nv=0", VNCR),
+    ("eret nv=2", ERET),
     ("dabt vm=2", W),
     ("dabt ipa=0x9000000 el=0", W),
 ]

@@ -43,14 +43,14 @@ def to_hardware(vcpu: Vcpu, name: str, value: int) -> None:
 
 
 def without_features(vcpu: Vcpu, name: str) -> int:
-    """An ID register without what the guest does not get: EL2 and the PMU."""
+    """An ID register without what the guest does not get: EL2, a nested one, and the PMU."""
     value = hardware(vcpu, name)
     for field_name in HIDDEN.get(name, ()):
         value &= ~registers()[name].field(field_name).mask
     return value
 
 
-HIDDEN = {"ID_AA64PFR0_EL1": ("EL2",), "ID_AA64DFR0_EL1": ("PMUVer", "PMSVer", "TraceVer")}
+HIDDEN = {"ID_AA64PFR0_EL1": ("EL2",), "ID_AA64MMFR2_EL1": ("NV",), "ID_AA64DFR0_EL1": ("PMUVer", "PMSVer", "TraceVer")}
 
 
 def send_sgi(vcpu: Vcpu, name: str, value: int) -> None:

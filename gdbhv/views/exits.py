@@ -43,7 +43,7 @@ def exit_line(record: ExitRecord, place: Callable[[int], str | None] = lambda ip
     insn = f"{disassemble(record['insn'], record['pc'])} " if record["insn"] is not None else ""
     parts.append(f"{insn}at {record['pc']:#x} (EL{record['el']})")
     esr = record["esr"]
-    if record["number"] in (0x1020, 0x1024):
+    if record["number"] in (0x1020, 0x1024, 0x1025):
         parts.append(_address(record, esr, place))
     elif record["number"] == 0x1018 and record["rt"] is not None and esr & 1 == 0:
         parts.append(f"{_register(record['rt'])}={record['rt_value']:#x}")
@@ -59,7 +59,8 @@ def exit_line(record: ExitRecord, place: Callable[[int], str | None] = lambda ip
 
 def explain(record: ExitRecord) -> list[str]:
     """Return what EL2's registers say about an exit, field by field."""
-    where = f"at {record['now']} ns on CPU {record['cpu']}, VMID {record['vmid']}"
+    nested = ("", ", with HCR_EL2.NV", ", with HCR_EL2.NV and NV2")[record["nv"]]
+    where = f"at {record['now']} ns on CPU {record['cpu']}, VMID {record['vmid']}{nested}"
     lines = [f"exit {record['seq']} of the machine, {where}; class {record['class']}, {record['number']:#x}"]
     if record["esr"]:
         lines.append(_line("ESR_EL2", record["esr"]))

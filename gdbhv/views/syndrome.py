@@ -9,7 +9,7 @@ from gdbhv.tables import Field
 if TYPE_CHECKING:
     from gdbhv._core import ExitRecord
 
-IABT, DABT = 0x1020, 0x1024
+IABT, DABT, VNCR = 0x1020, 0x1024, 0x1025
 ISV = 1 << 24
 SIZES = {0: "byte", 1: "halfword", 2: "word", 3: "doubleword"}
 
@@ -36,6 +36,7 @@ LAYOUTS = {
     0x101A: _fields("ERET:1 ERETA:0", ERET={0: "ERET", 1: "ERETAA or ERETAB"}, ERETA={0: "key A", 1: "key B"}),
     IABT: _fields("SET:12-11 FnV:10 EA:9 S1PTW:7 IFSC:5-0"),
     DABT: _fields("ISV:24 FnV:10 EA:9 CM:8 S1PTW:7 WnR:6 DFSC:5-0", **_ABORT),
+    VNCR: _fields("VNCR:13 FnV:10 EA:9 CM:8 S1PTW:7 WnR:6 DFSC:5-0", **_ABORT),
     0x103C: _fields("Comment:15-0"),
 }
 # With ISV a data abort describes its instruction too.

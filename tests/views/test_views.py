@@ -14,6 +14,7 @@ BASE: dict[str, Any] = {
     "cpu": 0,
     "now": 1000,
     "el": 1,
+    "nv": 0,
     "vmid": 3,
     "pc": 0x40200000,
     "spsr": 0x3C5,
@@ -57,6 +58,7 @@ MRS = record(
 MSR = record(
     "sysreg.write:TCR_EL1", 0x1018, esr=0x62340C80 | 31 << 5, insn=0xD518205F, rt=31, rt_value=0, cause=["HCR_EL2.TVM"]
 )
+VNCR = record("vncr.trans.l3.w", 0x1025, esr=0x96002047, insn=0xD51C1105, far=0x5078, nv=2, cause=["HCR_EL2.NV2"])
 HVC = record("hvc:0x0", 0x1016, esr=0x5A000000, insn=0xD4000002, args=[0x84000008, 1, 2, 3])
 WFI = record("wfx.wfi", 0x1001, esr=0x07E00000, insn=0xD503207F, cause=["HCR_EL2.TWI"])
 IRQ = record("irq.ppi27", 0x1100, intid=27, cause=["HCR_EL2.IMO"])
@@ -87,6 +89,7 @@ LINES = [
     (MRS, "sysreg.read:MIDR_EL1; mrs x2, midr_el1 at 0x40200000 (EL1); by HFGRTR_EL2.MIDR_EL1"),
     (MSR, "sysreg.write:TCR_EL1; msr tcr_el1, xzr at 0x40200000 (EL1); xzr=0x0; by HCR_EL2.TVM"),
     (HVC, "hvc:0x0; hvc #0 at 0x40200000 (EL1); SYSTEM_OFF(0x1, 0x2, 0x3)"),
+    (VNCR, "vncr.trans.l3.w; msr hcr_el2, x5 at 0x40200000 (EL1); VA 0x5078; by HCR_EL2.NV2"),
     (WFI, "wfx.wfi; wfi at 0x40200000 (EL1); by HCR_EL2.TWI"),
     (IRQ, "irq.ppi27; at 0x40200000 (EL1); INTID 27; by HCR_EL2.IMO"),
 ]
@@ -106,6 +109,7 @@ ISS = [
     (MRS, "Op0=3 Op2=0 Op1=0 CRn=0 Rt=x2 CRm=0 Direction=read"),
     (MSR, "Op0=3 Op2=2 Op1=0 CRn=3 Rt=xzr CRm=0 Direction=write"),
     (HVC, "imm16=0"),
+    (VNCR, "VNCR=1 FnV=0 EA=0 CM=0 S1PTW=0 WnR=write DFSC=0x07 (trans.l3)"),
     (WFI, "CV=1 COND=0xe TI=WFI"),
     (IRQ, ""),
 ]
@@ -133,6 +137,12 @@ def test_an_exit_explained() -> None:
         "IPA        0x0000000042000000  HPFAR_EL2 is not valid for this fault: AT S1E1R tells",
         "SPSR_EL2   0x00000000000003c5  M=EL1h nRW=aarch64 F I A D",
     ]
+
+
+def test_an_exit_of_a_nested_hypervisor_explained() -> None:
+    assert exits.explain(VNCR)[0] == (
+        "exit 7 of the machine, at 1000 ns on CPU 0, VMID 3, with HCR_EL2.NV and NV2; class vncr, 0x1025"
+    )
 
 
 def test_counts_are_sorted_and_shared() -> None:

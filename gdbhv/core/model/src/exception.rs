@@ -4,7 +4,7 @@
 //! calls [`take`]. Routing that depends on the kind of exception (a trap bit, a stage of translation) is decided by whoever raises it
 //! and stands in `target`; routing that is common to all (HCR_EL2.TGE, never to a lower EL) is done here.
 
-use crate::bits::bit;
+use crate::bits::{bit, insert};
 use crate::cpu::{Cpu, Trap};
 use crate::isa::feature::Feature;
 use crate::mmu::fault::{Fault, FaultKind, Purpose};
@@ -302,7 +302,11 @@ pub fn take(cpu: &mut Cpu, sh: &mut Shared, e: &Exception) -> u8 {
     } else {
         cpu.pc
     };
-    cpu.set(spsr, cpu.spsr());
+    let mut saved = cpu.spsr();
+    if (from, target) == (1, 1) && crate::sysreg::nv::spsr_of_el2(cpu.get(HCR_EL2)) {
+        saved = insert(saved, 3, 2, 2);
+    }
+    cpu.set(spsr, saved);
     cpu.set(elr, ret);
     if e.kind == Kind::Sync || e.kind == Kind::SError {
         let class = if from == target {

@@ -7,7 +7,7 @@ use crate::mmu::fault::FaultKind;
 use crate::shared::Shared;
 use crate::syndrome::ec;
 use crate::sysreg::names::*;
-use crate::sysreg::Reg;
+use crate::sysreg::{nv, Reg};
 use std::collections::HashMap;
 
 /// One class of exits.
@@ -37,6 +37,13 @@ const fn class(name: &'static str, number: u16, kvm: &'static str, what: &'stati
     }
 }
 
+const UNKNOWN: Class = class(
+    "unknown",
+    0x1000,
+    "UNKNOWN",
+    "undefined instruction taken to EL2: none can be with TGE = 0",
+);
+
 /// Every way into EL2 from a guest (`EC_SYNC` rows by EC, then the asynchronous ones).
 pub const CLASSES: &[Class] = &[
     class("wfx", 0x1001, "WFx", "WFI or WFE (HCR_EL2.TWI, TWE)"),
@@ -60,6 +67,12 @@ pub const CLASSES: &[Class] = &[
     class("eret", 0x101a, "ERET", "ERET at EL1 (HCR_EL2.NV)"),
     class("iabt", 0x1020, "IABT_LOW", "instruction abort of stage 2"),
     class("dabt", 0x1024, "DABT_LOW", "data abort of stage 2"),
+    class(
+        "vncr",
+        0x1025,
+        "DABT_CUR",
+        "abort of a register's access in memory (HCR_EL2.NV2)",
+    ),
     class("serror", 0x102f, "SERROR", "SError interrupt (HCR_EL2.AMO)"),
     class(
         "bp",
@@ -75,12 +88,7 @@ pub const CLASSES: &[Class] = &[
     ),
     class("wp", 0x1034, "WATCHPT_LOW", "watchpoint (MDCR_EL2.TDE)"),
     class("brk", 0x103c, "BRK64", "BRK (MDCR_EL2.TDE)"),
-    class(
-        "unknown",
-        0x1000,
-        "UNKNOWN",
-        "undefined instruction taken to EL2: none can be with TGE = 0",
-    ),
+    UNKNOWN,
     class("irq", ASYNC, "IRQ", "physical IRQ (HCR_EL2.IMO)"),
     class("fiq", ASYNC + 1, "FIQ", "physical FIQ (HCR_EL2.FMO)"),
 ];
@@ -90,7 +98,7 @@ pub fn class_of(number: u16) -> &'static Class {
     CLASSES
         .iter()
         .find(|c| c.number == number)
-        .unwrap_or(&CLASSES[16])
+        .unwrap_or(&UNKNOWN)
 }
 
 /// One exit. `name` and `sub` are made from it on demand.
@@ -104,6 +112,8 @@ pub struct Record {
     pub now: u64,
     /// Exception level it came from.
     pub el: u8,
+    /// Nested virtualization: 0 without HCR_EL2.NV, 1 with it, 2 with NV2 too.
+    pub nv: u8,
     /// VMID and ASID in use.
     pub vmid: u16,
     /// Class number.
@@ -190,6 +200,10 @@ pub fn record(cpu: &Cpu, sh: &Shared, e: &Exception, from: u8) -> Record {
         cpu: cpu.id,
         now: sh.now,
         el: from,
+        nv: match nv::nvx(cpu.get(HCR_EL2)) {
+            0 => 0,
+            nvx => 1 + (nvx >> 2),
+        },
         vmid: (cpu.get(VTTBR_EL2) >> 48) as u16,
         class,
         pc: if e.next {
@@ -226,6 +240,7 @@ impl Record {
             0x1018 => iss & 0x3f_fc1f,  // everything but Rt
             0x1020 => iss & 0xbf,       // S1PTW, IFSC
             0x1024 => iss & 0x100_01ff, // ISV, CM, S1PTW, WnR, DFSC
+            0x1025 => iss & 0x1ff,      // CM, S1PTW, WnR, DFSC; there is no ISV
             0x101a => iss & 3,
             ASYNC | 0x1101 => self.intid.unwrap_or(u32::MAX),
             _ => 0,
@@ -255,6 +270,11 @@ pub fn name(class: u16, key: u32) -> String {
                 s1ptw(key)
             )
         }
+        0x1025 => format!(
+            "vncr.{}.{}",
+            fsc_name(key & 0x3f),
+            if key >> 6 & 1 != 0 { "w" } else { "r" }
+        ),
         ASYNC | 0x1101 if key != u32::MAX => format!("{base}.{}", intid_name(key)),
         _ => base.to_string(),
     }

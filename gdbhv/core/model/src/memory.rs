@@ -11,6 +11,9 @@ use crate::mmu::regime::{self, Kind, Mode};
 use crate::mmu::tlb::{self, Context, Entry, Op, DEVICE, EMPTY, IO, PAGE, SLOW, WATCH};
 use crate::mmu::walk::{self, Access};
 use crate::shared::Shared;
+use crate::syndrome::ec;
+use crate::sysreg::names::HCR_EL2;
+use crate::sysreg::nv;
 
 const PAGE_BYTES: u64 = 4096;
 
@@ -170,6 +173,40 @@ pub fn dc_zva(cpu: &mut Cpu, sh: &mut Shared, va: u64) -> Result<(), Trap> {
     Ok(())
 }
 
+/// The load of 8 bytes, or the store of `v`, that an access to a system register at EL1 becomes with HCR_EL2.NV2
+/// (`CreateAccDescNV2`): in EL2's regime with its privileges, and without PSTATE.PAN. Its faults are EL2's: a data abort from the
+/// current EL by its number, with ISS.VNCR set (`AArch64.DataAbort`, D24.2.40).
+pub fn nv2(cpu: &mut Cpu, sh: &mut Shared, va: u64, v: Option<u64>) -> Result<u64, Trap> {
+    const VNCR: u32 = 1 << 13;
+    let done = nv2_access(cpu, sh, va, v);
+    if let (Err(_), Some(e)) = (&done, cpu.raised.as_mut()) {
+        e.target = 2;
+        e.ec = ec::NV2_DATA_ABORT;
+        e.iss |= VNCR;
+        e.cause = &["HCR_EL2.NV2"];
+    }
+    done
+}
+
+fn nv2_access(cpu: &mut Cpu, sh: &mut Shared, va: u64, v: Option<u64>) -> Result<u64, Trap> {
+    const BYTES: u64 = 8;
+    let purpose = v.map_or(Purpose::Read, |_| Purpose::Write);
+    let want = Want {
+        purpose,
+        write: v.is_some(),
+        unpriv: false,
+        aligned: true,
+    };
+    let kind = regime::kind(cpu, 2);
+    let mode = Mode::Privileged;
+    let ctx = cpu.tlb.select(regime::key(cpu, kind, mode), cpu.ctx);
+    let p = place_in(cpu, sh, va, want, ctx, kind, mode)?;
+    match v {
+        None => read(cpu, sh, va, p, BYTES, Purpose::Read),
+        Some(v) => write(cpu, sh, va, p, BYTES, v).map(|()| 0),
+    }
+}
+
 /// DC or IC by VA: nothing to do but to check that the address translates. `invalidates`: DC IVAC, which needs to write.
 pub fn cache_maintenance(
     cpu: &mut Cpu,
@@ -245,7 +282,8 @@ fn context_for(cpu: &mut Cpu, want: &Want) -> (*mut Context, Kind, Mode) {
     let mode = Mode::of(cpu, kind);
     let user = want.unpriv
         && !cpu.pstate.uao
-        && (cpu.pstate.el == 1 || kind == Kind::El20 && regime::host(cpu));
+        && (cpu.pstate.el == 1 && !nv::tables_of_nv1(cpu.get(HCR_EL2))
+            || kind == Kind::El20 && regime::host(cpu));
     if !user || mode == Mode::User {
         return (cpu.ctx, kind, mode);
     }
@@ -256,6 +294,19 @@ fn context_for(cpu: &mut Cpu, want: &Want) -> (*mut Context, Kind, Mode) {
 /// Translate the page of `va`; from the TLB if it grants the access.
 fn place(cpu: &mut Cpu, sh: &mut Shared, va: u64, want: Want) -> Result<Place, Trap> {
     let (ctx, kind, mode) = context_for(cpu, &want);
+    place_in(cpu, sh, va, want, ctx, kind, mode)
+}
+
+/// The same with the privileges of `mode` in regime `kind`, whose context is `ctx`.
+fn place_in(
+    cpu: &mut Cpu,
+    sh: &mut Shared,
+    va: u64,
+    want: Want,
+    ctx: *mut Context,
+    kind: Kind,
+    mode: Mode,
+) -> Result<Place, Trap> {
     // SAFETY: `ctx` points to a box of `cpu.tlb`, which nothing else borrows here.
     let e = unsafe { *(*ctx).entry(va) };
     let hit = |tag: u64| hits(tag, va);

@@ -17,6 +17,8 @@ pub mod ec {
     pub const INSTRUCTION_ABORT: u8 = 0x20;
     pub const PC_ALIGNMENT: u8 = 0x22;
     pub const DATA_ABORT: u8 = 0x24;
+    /// A data abort of EL2's own by its number; from EL1 it is that of an access in memory of FEAT_NV2.
+    pub const NV2_DATA_ABORT: u8 = 0x25;
     pub const SP_ALIGNMENT: u8 = 0x26;
     pub const SERROR: u8 = 0x2f;
     pub const BREAKPOINT: u8 = 0x30;

@@ -8,6 +8,7 @@ use crate::helper_rows;
 use crate::shared::Shared;
 use crate::syndrome::ec;
 use crate::sysreg::names::{HCR_EL2, MDCR_EL2};
+use crate::sysreg::nv::nvx;
 
 helper_rows! {
     HelperEnd SVC   "11010100000iiiiiiiiiiiiiiii00001" base svc;
@@ -85,9 +86,16 @@ fn brk(cpu: &mut Cpu, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
     }))
 }
 
+/// A hypervisor at EL1 (HCR_EL2.NV) returns to where EL2 says (`AArch64.CheckForERetTrap`; ISS 0: no pointer authentication).
 fn eret(cpu: &mut Cpu, sh: &mut Shared, _: u32) -> Result<Flow, Trap> {
     if cpu.pstate.el == 0 {
         return Err(exception::undefined(cpu));
+    }
+    if cpu.pstate.el == 1 && nvx(cpu.get(HCR_EL2)) != 0 {
+        return Err(cpu.raise(Exception {
+            cause: &["HCR_EL2.NV"],
+            ..Exception::sync(2, ec::ERET, 0)
+        }));
     }
     exception::eret(cpu, sh);
     Ok(Flow::Jump)

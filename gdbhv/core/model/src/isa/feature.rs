@@ -256,7 +256,7 @@ pub const PROFILES: &[Profile] = &[
             // Translation
             PAN, PAN2, PAN3, UAO, HAFDBS, HPDS, XNX, TTST, TTCNP, E0PD, S2FWB, VMID16,
             // EL2
-            VHE, EVT, IDST,
+            VHE, EVT, IDST, NV, NV2,
         ]),
     },
 ];
@@ -275,7 +275,7 @@ mod tests {
     #[rustfmt::skip]
     const WITHOUT_ROWS: &[Feature] = &[
         VHE, PAN3, SSBS, VMID16, HAFDBS, HPDS, XNX, TTST, TTCNP, E0PD, S2FWB, TTL, IDST, EVT,
-        CSV2, CSV3,
+        CSV2, CSV3, NV, NV2,
     ];
 
     #[test]

@@ -9,7 +9,10 @@ use super::Flow;
 use crate::cpu::{Cpu, Trap};
 use crate::exception;
 use crate::shared::Shared;
+use crate::syndrome::ec;
 use crate::sysreg::access::{implementation_defined, refuse};
+use crate::sysreg::names::HCR_EL2;
+use crate::sysreg::nv::nvx;
 use crate::sysreg::trap::{self, judge, Rule, Verdict, Who};
 use crate::sysreg::Reg;
 
@@ -174,6 +177,11 @@ pub fn sys(cpu: &mut Cpu, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
         None => return unallocated(cpu, sh, insn, true),
     };
     if cpu.pstate.el < row.el {
+        // EL2's own, by a hypervisor at EL1 (HCR_EL2.NV): no instruction leads to memory.
+        if (cpu.pstate.el, row.el) == (1, 2) && nvx(cpu.get(HCR_EL2)) != 0 {
+            let verdict = Verdict::Trap(2, ec::SYSREG, &["HCR_EL2.NV"]);
+            return Err(refuse(cpu, sh, insn, true, verdict));
+        }
         return Err(exception::undefined(cpu));
     }
     if !row.traps.is_empty() {

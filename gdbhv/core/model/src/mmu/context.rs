@@ -94,7 +94,7 @@ impl Fetch {
 /// What tells one context from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Key {
-    /// Bits 1:0 the regime (`regime::Kind`), then: stage 1 on, stage 2 on, default cacheability.
+    /// Bits 1:0 the regime (`regime::Kind`), then: stage 1 on, stage 2 on, default cacheability, tables of NV1.
     pub regime: u8,
     /// VMID, 0 where stage 2 does not apply.
     pub vmid: u16,

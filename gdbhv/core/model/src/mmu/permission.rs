@@ -60,6 +60,9 @@ pub(super) fn s1_perms(s1: &Stage1, leaf: &Leaf, a: &Access) -> (Perms, bool) {
         let xn = bit(desc, 54) || t.uxn || s1.wxn && writable;
         return (Perms { r: true, w, x: !xn }, dirty);
     }
+    if s1.nv1 {
+        return nv1_perms(s1, leaf, a);
+    }
     let user = bit(desc, 6) && !t.no_user;
     let ux = !bit(desc, 54) && !t.uxn && !(s1.wxn && user && writable);
     if a.user {
@@ -82,4 +85,20 @@ pub(super) fn s1_perms(s1: &Stage1, leaf: &Leaf, a: &Access) -> (Perms, bool) {
         },
         dirty && !refused,
     )
+}
+
+/// The same in the format of HCR_EL2.{NV, NV1} = {1, 1}, that of a regime with one privilege: AP\[1\] and APTable\[0\] count as 0,
+/// bit 54 is PXN and bit 60 PXNTable, 53 and 59 are RES0, and there is no PAN (D24.2.63 HCR_EL2, NV1; `AArch64.S1ApplyOutputPerms`,
+/// `AArch64.S1ApplyTablePerms`).
+fn nv1_perms(s1: &Stage1, leaf: &Leaf, a: &Access) -> (Perms, bool) {
+    let (desc, t) = (leaf.desc, leaf.tables);
+    if a.user {
+        // Nothing to read or write, and UXN is 0.
+        let (r, w, x) = (false, false, true);
+        return (Perms { r, w, x }, false);
+    }
+    let dirty = s1.hd && bit(desc, 51) && bit(desc, 7) && !t.read_only;
+    let w = !bit(desc, 7) && !t.read_only;
+    let xn = bit(desc, 54) || t.uxn || s1.wxn && (w || dirty);
+    (Perms { r: true, w, x: !xn }, dirty)
 }

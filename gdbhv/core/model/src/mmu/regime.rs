@@ -7,6 +7,7 @@ use super::select::{asid, stages};
 use crate::bits::{bit, bits, ones};
 use crate::cpu::Cpu;
 use crate::sysreg::names::*;
+use crate::sysreg::nv::tables_of_nv1;
 
 pub use super::features::{size_bits, Features};
 pub use super::select::{host, key, kind, sctlr, vmid, Mode};
@@ -117,6 +118,8 @@ pub struct Stage1 {
     pub on: bool,
     /// HCR_EL2.DC: with the MMU off, memory is Normal.
     pub dc: bool,
+    /// HCR_EL2.{NV, NV1}: the table format for a hypervisor at EL1.
+    pub nv1: bool,
     /// SCTLR.I: with the MMU off, fetches are cacheable.
     pub icache: bool,
     /// Two ranges of VAs; else only the lower.
@@ -219,6 +222,7 @@ impl Regime {
             s1: Stage1 {
                 on: s1_on,
                 dc: kind == Kind::El10 && hcr & hcr::DC != 0,
+                nv1: kind == Kind::El10 && tables_of_nv1(hcr),
                 icache: bit(sctlr, 12),
                 mair,
                 wxn: bit(sctlr, 19),
@@ -324,6 +328,7 @@ impl Stage1 {
         Stage1 {
             on: false,
             dc: false,
+            nv1: false,
             icache: false,
             two: false,
             user: false,

@@ -5,6 +5,7 @@ use super::regime::{hcr, Kind};
 use crate::bits::{bit, bits};
 use crate::cpu::Cpu;
 use crate::sysreg::names::*;
+use crate::sysreg::nv::tables_of_nv1;
 
 /// HCR_EL2.E2H and TGE are both 1: EL2 hosts the processes at EL0.
 #[inline]
@@ -82,8 +83,9 @@ pub fn asid(cpu: &Cpu, kind: Kind) -> u16 {
 pub fn key(cpu: &Cpu, kind: Kind, mode: Mode) -> Key {
     let (s1, s2) = stages(cpu, kind);
     let dc = kind == Kind::El10 && cpu.get(HCR_EL2) & hcr::DC != 0;
+    let nv1 = kind == Kind::El10 && tables_of_nv1(cpu.get(HCR_EL2));
     Key {
-        regime: kind as u8 | (s1 as u8) << 2 | (s2 as u8) << 3 | (dc as u8) << 4,
+        regime: kind as u8 | (s1 as u8) << 2 | (s2 as u8) << 3 | (dc as u8) << 4 | (nv1 as u8) << 5,
         vmid: if kind == Kind::El10 { vmid(cpu) } else { 0 },
         asid: asid(cpu, kind),
         mode: mode as u8,

@@ -3,6 +3,7 @@
 //! does so with all side effects ([`el2_read`], [`el2_write`]).
 
 use super::names::*;
+use super::nv::{self, Reach};
 use super::trap::{judge, Verdict, Who};
 use super::{find, number, After, Reg, Store, ROWS};
 use crate::bits::bit;
@@ -18,7 +19,10 @@ use crate::syndrome::ec;
 
 /// MRS.
 pub fn mrs(cpu: &mut Cpu, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
-    let n = may_i(cpu, sh, insn, false)?;
+    let n = match may_i(cpu, sh, insn, false)? {
+        Reach::Row(n) => n,
+        Reach::Memory(offset) => return nv::mrs(cpu, sh, insn, offset),
+    };
     let now = sh.now + cpu.off as u64;
     let v = read(cpu, sh, n, cpu.pstate.el, now);
     cpu.x[reg::dst(insn) as usize] = v;
@@ -31,7 +35,10 @@ pub fn mrs(cpu: &mut Cpu, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
 
 /// MSR (register).
 pub fn msr(cpu: &mut Cpu, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
-    let n = may_i(cpu, sh, insn, true)?;
+    let n = match may_i(cpu, sh, insn, true)? {
+        Reach::Row(n) => n,
+        Reach::Memory(offset) => return nv::msr(cpu, sh, insn, offset),
+    };
     let v = legalize(cpu, sh, n, cpu.x[reg::src(insn) as usize]);
     let now = sh.now + cpu.off as u64;
     write(cpu, sh, n, v, cpu.pstate.el, now);
@@ -41,8 +48,8 @@ pub fn msr(cpu: &mut Cpu, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
     })
 }
 
-/// Whether the access is allowed; the number of the row that it reaches.
-fn may_i(cpu: &mut Cpu, sh: &mut Shared, insn: u32, write: bool) -> Result<usize, Trap> {
+/// Whether the access is allowed; what it reaches.
+fn may_i(cpu: &mut Cpu, sh: &mut Shared, insn: u32, write: bool) -> Result<Reach, Trap> {
     let named = Reg::of_insn(insn);
     let el = cpu.pstate.el;
     let n = match number(named).filter(|n| sh.registers.rows[*n].present) {
@@ -55,10 +62,13 @@ fn may_i(cpu: &mut Cpu, sh: &mut Shared, insn: u32, write: bool) -> Result<usize
     } else {
         row.access.read
     };
+    let who = Who::new(cpu, &sh.config, write);
     if el < least {
+        if (el, least) == (1, 2) && nv::nvx(who.hcr) != 0 {
+            return nv::of_el2(who.hcr, row.reg).map_err(|v| refuse(cpu, sh, insn, write, v));
+        }
         return Err(below(cpu, sh, insn, write));
     }
-    let who = Who::new(cpu, &sh.config, write);
     if matches!(row.store, Store::Alias(_)) && !who.e2h() {
         return Err(exception::undefined(cpu));
     }
@@ -68,7 +78,8 @@ fn may_i(cpu: &mut Cpu, sh: &mut Shared, insn: u32, write: bool) -> Result<usize
         _ => false,
     });
     match judge(&who, row.traps) {
-        Verdict::Allowed => Ok(to.and_then(number).unwrap_or(n)),
+        Verdict::Allowed if el == 1 && nv::nvx(who.hcr) != 0 => Ok(nv::of_el1(who.hcr, row.reg, n)),
+        Verdict::Allowed => Ok(Reach::Row(to.and_then(number).unwrap_or(n))),
         v => Err(refuse(cpu, sh, insn, write, v)),
     }
 }

@@ -1,5 +1,7 @@
 //! Registers that EL0 can reach, and the fields of PSTATE that have a register view (Arm ARM C5.2).
 
+use super::names::HCR_EL2;
+use super::nv::nvx;
 use super::Reg;
 use crate::bits::{bit, bits};
 use crate::cpu::Cpu;
@@ -71,7 +73,11 @@ fn fpsr(cpu: &Cpu, _: &mut Shared, _: Reg, _: u8) -> u64 {
 fn set_fpsr(cpu: &mut Cpu, _: &mut Shared, _: Reg, v: u64) {
     cpu.fpsr = v as u32;
 }
-fn current_el(cpu: &Cpu, _: &mut Shared, _: Reg, _: u8) -> u64 {
+/// A hypervisor at EL1 (HCR_EL2.NV) believes itself at EL2.
+fn current_el(cpu: &Cpu, _: &mut Shared, _: Reg, el: u8) -> u64 {
+    if el == 1 && nvx(cpu.get(HCR_EL2)) != 0 {
+        return 2 << 2;
+    }
     (cpu.pstate.el as u64) << 2
 }
 fn spsel(cpu: &Cpu, _: &mut Shared, _: Reg, _: u8) -> u64 {

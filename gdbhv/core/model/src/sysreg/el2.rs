@@ -56,7 +56,7 @@ sysreg_rows! { El2;
     TCR_EL2           3 4 2 0 2    R2W2   0           []           ctl   base "Translation control of EL2" TCR;
     VTTBR_EL2         3 4 2 1 0    R2W2   0           []           ctl   base "Stage 2 table and VMID" "CnP:0@TTCNP BADDR:47-1 VMID:55-48 VMID_hi:63-56@VMID16";
     VTCR_EL2          3 4 2 1 2    R2W2   0           []           ctl   base "Stage 2 translation control" VTCR;
-    VNCR_EL2          3 4 2 2 0    R2W2   0           []           plain NV2 "Page of a nested hypervisor's registers" "";
+    VNCR_EL2          3 4 2 2 0    R2W2   0           []           plain NV2 "Page of a nested hypervisor's registers" "BADDR:56-12 RESS:63-57";
     HDFGRTR_EL2       3 4 3 1 4    R2W2   0           []           plain FGT "Fine-grained debug read traps" "";
     HDFGWTR_EL2       3 4 3 1 5    R2W2   0           []           plain FGT "Fine-grained debug write traps" "";
     HAFGRTR_EL2       3 4 3 1 6    R2W2   0           []           plain FGT "Fine-grained activity monitor traps" "";

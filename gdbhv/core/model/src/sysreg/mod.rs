@@ -13,6 +13,7 @@ pub mod el2;
 pub mod field;
 pub mod gic;
 pub mod id;
+pub mod nv;
 pub mod pmu;
 pub mod profile;
 pub mod timer;
