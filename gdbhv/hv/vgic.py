@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from gdbhv.errors import GdbhvError
 from gdbhv.hv.vgic_mmio import GICD_BASE, GICR_BASE, GICR_STRIDE, INTERRUPTS, Distributor, Redistributor
+from gdbhv.hv.vits import FIRST_LPI, GITS_BASE, Its, Lpis
 from gdbhv.tables import encode, encoding
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ LR_PENDING, LR_ACTIVE, LR_HW, LR_GROUP1, LR_EOI = 1 << 62, 1 << 63, 1 << 61, 1 <
 
 @dataclass(eq=False)
 class Irq:
-    """The state of one interrupt. Private ones (INTID below 32) belong to one vCPU, shared ones to the VM."""
+    """The state of one interrupt. Private ones (INTID below 32) belong to one vCPU, shared ones and LPIs to the VM."""
 
     intid: int
     owner: Vcpu | None = None  # private: whose
@@ -44,6 +45,7 @@ class Irq:
     group1: bool = True
     priority: int = 0
     route: int = 0  # GICD_IROUTER
+    home: Vcpu | None = None  # an LPI: whose Redistributor it is pending at
     physical: int | None = None  # the physical INTID that ends with the guest's deactivation (ICH_LR.HW)
     holder: Vcpu | None = field(default=None, repr=False)  # on whose list it is
     lr: int | None = field(default=None, repr=False)  # the list register that it is in while the holder executes
@@ -82,18 +84,25 @@ class Vgic:
             bank[PPI_VTIMER].physical = PPI_VTIMER
         self.lists: list[set[Irq]] = [set() for _ in vm.vcpus]  # by vCPU: what is pending or active for it
         self.used: list[list[Irq]] = [[] for _ in vm.vcpus]  # by vCPU, while it executes: what is in its list registers
+        self.lpis: Lpis = Lpis(self)
         self._lr = [encoding(f"ICH_LR{n}_EL2") for n in range(LIST_REGISTERS)]
         self._hcr = encoding("ICH_HCR_EL2")
         self._on = encode("ICH_HCR_EL2", En=1)
         self._more_pending = encode("ICH_HCR_EL2", NPIE=1)
         self._more_active = encode("ICH_HCR_EL2", LRENPIE=1, TDIR=1)
         vm.add_device(GICD_BASE, Distributor(self))
+        self.its = Its(self)
+        vm.add_device(GITS_BASE, self.its)
         for v in vm.vcpus:
             vm.add_device(GICR_BASE + v.index * GICR_STRIDE, Redistributor(self, v))
 
     def irq(self, intid: int, vcpu: Vcpu) -> Irq:
         """Return interrupt ``intid`` as ``vcpu`` sees it."""
         return self.private[vcpu.index][intid] if intid < 32 else self.shared[intid - 32]
+
+    def lpi(self, intid: int) -> Irq:
+        """Return a new LPI: edge-triggered, group 1, without an active state."""
+        return Irq(intid, edge=True)
 
     # --- from devices, timers and other vCPUs
 
@@ -141,6 +150,8 @@ class Vgic:
         """Return the vCPU that ``irq`` goes to (1-of-N: the first that is there)."""
         if irq.owner is not None:
             return irq.owner
+        if irq.intid >= FIRST_LPI:
+            return irq.home if irq.home is not None and self.lpis.enabled[irq.home.index] else None
         if irq.route >> 31 & 1:
             return self.vm.vcpus[0]
         for v in self.vm.vcpus:

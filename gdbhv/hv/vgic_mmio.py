@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 GICD_BASE = 0x08000000
 GICR_BASE = 0x080A0000
 GICR_STRIDE = 0x20000
+REGISTERS_64 = (0x0000, 0x0008, 0x0070, 0x0078)  # of GICR: CTLR with IIDR, TYPER, PROPBASER, PENDBASER
 INTERRUPTS = 288  # INTIDs 0 to 287, as GICD_TYPER.ITLinesNumber = 8 says
 
 
@@ -97,8 +98,8 @@ class Distributor(MmioDevice):
     def read(self, offset: int, size: int) -> int:
         if offset == 0x0000:  # CTLR: ARE and DS are fixed
             return self._vgic.enabled | 0x50
-        if offset == 0x0004:  # TYPER: 10 bits of INTID, no LPIs
-            return (INTERRUPTS // 32 - 1) | 9 << 19
+        if offset == 0x0004:  # TYPER: LPIs, INTIDs of 16 bits
+            return (INTERRUPTS // 32 - 1) | 1 << 17 | 15 << 19
         if offset == 0x0008:  # IIDR
             return 0x43B
         if offset == 0xFFE8:  # PIDR2: GICv3
@@ -148,12 +149,8 @@ class Redistributor(MmioDevice):
         return self._vgic.private[self._vcpu.index][n] if n < 32 else None
 
     def read(self, offset: int, size: int) -> int:
-        if offset == 0x0004:  # IIDR
-            return 0x43B
-        if offset in (0x0008, 0x000C):  # TYPER
-            last = self._vcpu is self._vgic.vm.vcpus[-1]
-            value = (self._vcpu.mpidr & 0xFFFFFF) << 32 | self._vcpu.index << 8 | last << 4
-            return value >> 32 if offset == 0x000C else value & ((1 << 8 * size) - 1)
+        if offset & ~7 in REGISTERS_64:
+            return self._register(offset & ~7) >> 8 * (offset & 7) & ((1 << 8 * size) - 1)
         if offset == 0x0014:
             return self._asleep
         if offset == 0xFFE8:
@@ -162,8 +159,28 @@ class Redistributor(MmioDevice):
             return access(self._vgic, self._irq, offset - 0x10000, size, None) or 0
         return 0
 
+    def _register(self, offset: int) -> int:
+        """Return a register of 64 bits, or CTLR and IIDR together."""
+        lpis, vcpu = self._vgic.lpis, self._vcpu
+        if offset == 0x0000:
+            return lpis.enabled[vcpu.index] | 0x43B << 32
+        if offset == 0x0008:  # TYPER: PLPIS, Last, Processor_Number, affinity
+            last = vcpu is self._vgic.vm.vcpus[-1]
+            return 1 | last << 4 | vcpu.index << 8 | (vcpu.mpidr & 0xFFFFFF) << 32
+        return lpis.propbaser if offset == 0x0070 else lpis.pendbaser[vcpu.index]
+
     def write(self, offset: int, size: int, value: int) -> None:
-        if offset == 0x0014:
+        lpis, index = self._vgic.lpis, self._vcpu.index
+        if offset & ~7 in (0x0070, 0x0078) and not lpis.enabled[index]:
+            shift, mask = 8 * (offset & 7), (1 << 8 * size) - 1
+            value = self._register(offset & ~7) & ~(mask << shift) | (value & mask) << shift
+            if offset & ~7 == 0x0070:
+                lpis.propbaser = value
+            else:
+                lpis.pendbaser[index] = value
+        elif offset == 0x0000:
+            lpis.enable(self._vcpu, bool(value & 1))
+        elif offset == 0x0014:
             self._asleep = 0b110 if value & 2 else 0
         elif offset >= 0x10000:
             access(self._vgic, self._irq, offset - 0x10000, size, value)

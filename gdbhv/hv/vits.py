@@ -1,0 +1,310 @@
+"""The virtual ITS of a VM, and its LPIs: message-signalled interrupts (Arm IHI 0069, chapters 5 and 12.18).
+
+The guest gives commands in a queue in its memory; what it maps is kept here. The tables that it provides memory for
+(GITS_BASERn, the ITTs) are not used, as the architecture leaves their format to the ITS. The configuration of an LPI is read
+from the guest's table when the LPI is mapped and at INV and INVALL, and only then.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gdbhv.errors import MemoryError_
+from gdbhv.hv.mmio import MmioDevice
+
+if TYPE_CHECKING:
+    from gdbhv.hv.vcpu import Vcpu
+    from gdbhv.hv.vgic import Irq, Vgic
+
+GITS_BASE = 0x08080000
+FIRST_LPI = 8192
+ID_BITS = 16  # of INTIDs, DeviceIDs, EventIDs and collections
+MOST_EVENTS = 1 << 16  # a guest cannot map more than it has LPIs for
+
+CTLR, IIDR, TYPER, CBASER, CWRITER, CREADR, BASER, PIDR2, TRANSLATER = (
+    *(0x00000, 0x00004, 0x00008, 0x00080, 0x00088, 0x00090, 0x00100, 0x0FFE8),
+    0x10040,
+)
+VALID = 1 << 63
+STALLED = 1
+ADDRESS_4K = 0xF_FFFF_FFFF_F000
+ENTRY_SIZE = 8
+PAGE_64K = 2 << 8
+# GITS_TYPER: physical LPIs; sizes less one of an ITT entry, EventIDs, DeviceIDs. Collections are mapped by processor number.
+TYPER_VALUE = 1 | (ENTRY_SIZE - 1) << 4 | (ID_BITS - 1) << 8 | (ID_BITS - 1) << 13
+# GITS_BASERn.Type: devices, collections. Entry size and type are read-only; tables are flat.
+BASER_FIXED = [(1 << 56) | (ENTRY_SIZE - 1) << 48, (4 << 56) | (ENTRY_SIZE - 1) << 48]
+BASER_WRITABLE = VALID | 7 << 59 | 7 << 53 | 0xFFFF_FFFF_FCFF  # not Indirect, not Page_Size
+
+
+class Command:
+    """One command, with the fields that several have at the same place."""
+
+    def __init__(self, *words: int) -> None:
+        self.words = words
+        self.device = words[0] >> 32
+        self.event = words[1] & 0xFFFFFFFF
+        self.collection = words[2] & 0xFFFF
+        self.target = words[2] >> 16 & 0x7_FFFF_FFFF
+        self.valid = bool(words[2] & VALID)
+
+
+@dataclass
+class Event:
+    """What MAPTI has said of one event of a device."""
+
+    lpi: Irq
+    collection: int
+
+
+@dataclass
+class Device:
+    """What MAPD has said of a device: bits of its EventIDs; its events by EventID."""
+
+    bits: int
+    events: dict[int, Event]
+
+
+class Lpis:
+    """The LPIs of a VM: their state, the configuration table, and whether each Redistributor has them enabled."""
+
+    def __init__(self, vgic: Vgic) -> None:
+        self._vgic = vgic
+        self.irqs: dict[int, Irq] = {}
+        self.propbaser = 0  # one table for all Redistributors
+        self.pendbaser = [0] * len(vgic.vm.vcpus)
+        self.enabled = [False] * len(vgic.vm.vcpus)
+
+    def configure(self, irq: Irq) -> None:
+        """Read priority and enable of ``irq`` from the table (IHI 0069 5.1.1)."""
+        vm = self._vgic.vm
+        try:
+            byte = vm.read((self.propbaser & ADDRESS_4K) + irq.intid - FIRST_LPI, 1)[0]
+        except MemoryError_:
+            byte = 0
+        irq.priority, irq.enabled = byte & 0xF8, bool(byte & 1)
+
+    def exists(self, intid: int) -> bool:
+        """Whether the configuration table has ``intid``."""
+        return FIRST_LPI <= intid < 1 << min((self.propbaser & 0x1F) + 1, ID_BITS)
+
+    def enable(self, vcpu: Vcpu, enabled: bool) -> None:
+        """GICR_CTLR.EnableLPIs; the pending table says what is pending from the start."""
+        if enabled == self.enabled[vcpu.index]:
+            return
+        self.enabled[vcpu.index] = enabled
+        mine = [i for i in self.irqs.values() if i.home is vcpu]
+        if enabled and not self.pendbaser[vcpu.index] >> 62 & 1:  # PTZ: the table is zero
+            table = self.pendbaser[vcpu.index] & 0xF_FFFF_FFFF_0000
+            for irq in mine:
+                try:
+                    irq.latch |= bool(self._vgic.vm.read(table + irq.intid // 8, 1)[0] >> irq.intid % 8 & 1)
+                except MemoryError_:
+                    break
+        for irq in mine:
+            with self._vgic.held_still(irq):
+                self._vgic.changed(irq)
+
+
+class Its(MmioDevice):
+    """GITS: the control frame and the frame of GITS_TRANSLATER."""
+
+    name = "vgic-its"
+    size = 0x20000
+
+    def __init__(self, vgic: Vgic) -> None:
+        super().__init__()
+        self._vgic = vgic
+        self._lpis = vgic.lpis
+        self._enabled = False
+        self._cbaser = self._cwriter = self._creadr = 0
+        self._baser = [PAGE_64K, PAGE_64K]
+        self.devices: dict[int, Device] = {}
+        self.collections: dict[int, Vcpu] = {}
+
+    # --- registers
+
+    def _register(self, offset: int) -> int:
+        if BASER <= offset < BASER + 8 * 8:
+            n = (offset - BASER) // 8
+            return self._baser[n] | BASER_FIXED[n] if n < len(self._baser) else 0
+        return {
+            CTLR: int(self._enabled) | 1 << 31 | 0x43B << 32,  # Quiescent; IIDR
+            TYPER: TYPER_VALUE,
+            CBASER: self._cbaser,
+            CWRITER: self._cwriter,
+            CREADR: self._creadr,
+            PIDR2: 0x3B,
+        }.get(offset, 0)
+
+    def read(self, offset: int, size: int) -> int:
+        return self._register(offset & ~7) >> 8 * (offset & 7)
+
+    def write(self, offset: int, size: int, value: int) -> None:
+        if offset == TRANSLATER:
+            self.translate(0, value & 0xFFFFFFFF)  # a CPU has no DeviceID of its own
+            return
+        at = offset & ~7
+        if size < 8:
+            shift, mask = 8 * (offset & 7), (1 << 8 * size) - 1
+            value = self._register(at) & ~(mask << shift) | (value & mask) << shift
+        if at == CTLR:
+            self._enabled = bool(value & 1)
+        elif at == CBASER and not self._enabled:
+            self._cbaser, self._creadr = value & (VALID | ADDRESS_4K | 0x7F << 53 | 0xCFF), 0
+        elif at == CWRITER:
+            self._cwriter = value & 0xFFFE0
+        elif BASER <= at < BASER + 8 * len(self._baser) and not self._enabled:
+            n = (at - BASER) // 8
+            self._baser[n] = value & BASER_WRITABLE | PAGE_64K
+        if self._enabled and self._cbaser & VALID:
+            self._run()
+
+    # --- commands
+
+    def _run(self) -> None:
+        """Carry out the queue up to GITS_CWRITER (IHI 0069 5.3.2). A wrong command is skipped, and told to the user."""
+        base, size = self._cbaser & ADDRESS_4K, ((self._cbaser & 0xFF) + 1) * 4096
+        if self._cwriter >= size or self._creadr & STALLED:
+            return
+        while self._creadr != self._cwriter:
+            at = base + self._creadr
+            try:
+                words = struct.unpack("<4Q", self._vgic.vm.read(at, 32))
+            except MemoryError_:
+                self._creadr |= STALLED
+                return
+            self._creadr = (self._creadr + 32) % size
+            name, carry_out = COMMANDS.get(words[0] & 0xFF, (f"{words[0] & 0xFF:#x}", None))
+            if carry_out is None or not carry_out(self, Command(*words)):
+                self._vgic.vm.unserved.setdefault(f"ITS command {name} at IPA {at:#x}: refused", 0)
+
+    def _change(self, irq: Irq, **values: Vcpu | int | None) -> None:
+        with self._vgic.held_still(irq):
+            for name, value in values.items():
+                setattr(irq, name, value)
+            self._vgic.changed(irq)
+
+    def _configure(self, irq: Irq) -> None:
+        with self._vgic.held_still(irq):
+            self._lpis.configure(irq)
+            self._vgic.changed(irq)
+
+    def _event(self, c: Command) -> Event | None:
+        device = self.devices.get(c.device)
+        return None if device is None else device.events.get(c.event)
+
+    def translate(self, device: int, event: int) -> bool:
+        """A message of a device: its LPI is pending. False: it is not mapped, and lost."""
+        found = self.devices[device].events.get(event) if device in self.devices else None
+        home = None if found is None else self.collections.get(found.collection)
+        if not self._enabled or found is None or home is None:
+            return False
+        self._change(found.lpi, home=home, latch=True)
+        return True
+
+    def _mapd(self, c: Command) -> bool:
+        bits = (c.words[1] & 0x1F) + 1
+        if c.device >> ID_BITS or bits > ID_BITS:
+            return False
+        old = self.devices.pop(c.device, None)
+        for event in old.events.values() if old is not None else ():
+            self._change(event.lpi, latch=False)
+        if c.valid:
+            self.devices[c.device] = Device(bits, {})
+        return True
+
+    def _mapc(self, c: Command) -> bool:
+        if c.target >= len(self._vgic.vm.vcpus):
+            return False
+        self.collections.pop(c.collection, None)
+        if c.valid:
+            self.collections[c.collection] = self._vgic.vm.vcpus[c.target]
+        return True
+
+    def _map(self, c: Command, intid: int) -> bool:
+        device = self.devices.get(c.device)
+        if device is None or c.event >> device.bits or not self._lpis.exists(intid):
+            return False
+        if c.event not in device.events and sum(len(d.events) for d in self.devices.values()) >= MOST_EVENTS:
+            return False
+        irq = self._lpis.irqs.setdefault(intid, self._vgic.lpi(intid))
+        device.events[c.event] = Event(irq, c.collection)
+        if irq.home is None:
+            irq.home = self.collections.get(c.collection)
+        self._configure(irq)
+        return True
+
+    def _mapti(self, c: Command) -> bool:
+        return self._map(c, c.words[1] >> 32)
+
+    def _mapi(self, c: Command) -> bool:
+        return self._map(c, c.event)
+
+    def _movi(self, c: Command) -> bool:
+        event, to = self._event(c), self.collections.get(c.collection)
+        if event is None or to is None:
+            return False
+        event.collection = c.collection
+        self._change(event.lpi, home=to)
+        return True
+
+    def _movall(self, c: Command) -> bool:
+        vcpus, to = self._vgic.vm.vcpus, c.words[3] >> 16 & 0x7_FFFF_FFFF
+        if max(c.target, to) >= len(vcpus):
+            return False
+        for irq in self._lpis.irqs.values():
+            if irq.home is vcpus[c.target]:
+                self._change(irq, home=vcpus[to])
+        return True
+
+    def _int(self, c: Command) -> bool:
+        return self.translate(c.device, c.event)
+
+    def _clear(self, c: Command) -> bool:
+        event = self._event(c)
+        if event is not None:
+            self._change(event.lpi, latch=False)
+        return event is not None
+
+    def _discard(self, c: Command) -> bool:
+        known = self._clear(c)
+        if known:
+            del self.devices[c.device].events[c.event]
+        return known
+
+    def _inv(self, c: Command) -> bool:
+        event = self._event(c)
+        if event is not None:
+            self._configure(event.lpi)
+        return event is not None
+
+    def _invall(self, c: Command) -> bool:
+        of = self.collections.get(c.collection)
+        for irq in self._lpis.irqs.values():
+            if of is not None and irq.home is of:
+                self._configure(irq)
+        return of is not None
+
+    def _sync(self, _: Command) -> bool:
+        return True  # everything is done when the queue has been read
+
+
+# IHI 0069 5.3: number, name, what it does (False: an error of the guest)
+COMMANDS: dict[int, tuple[str, Callable[[Its, Command], bool]]] = {
+    0x01: ("MOVI", Its._movi),
+    0x03: ("INT", Its._int),
+    0x04: ("CLEAR", Its._clear),
+    0x05: ("SYNC", Its._sync),
+    0x08: ("MAPD", Its._mapd),
+    0x09: ("MAPC", Its._mapc),
+    0x0A: ("MAPTI", Its._mapti),
+    0x0B: ("MAPI", Its._mapi),
+    0x0C: ("INV", Its._inv),
+    0x0D: ("INVALL", Its._invall),
+    0x0E: ("MOVALL", Its._movall),
+    0x0F: ("DISCARD", Its._discard),
+}
