@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Build the guests of guests/manifest.toml into guests/prebuilt/, the same bytes in any folder.
+"""Build the guests of guests/manifest.toml and the system programs (guests/system/) into guests/prebuilt/, the same bytes
+in any folder.
 
-    scripts/build_guests.py              rebuild all ELFs and SHA256SUMS
-    scripts/build_guests.py hello loops  rebuild these
-    scripts/build_guests.py --check      change nothing; fail if prebuilt/ is not what the sources give
+    scripts/build_guests.py                     rebuild all ELFs and SHA256SUMS
+    scripts/build_guests.py hello system_base   rebuild these
+    scripts/build_guests.py --check             change nothing; fail if prebuilt/ is not what the sources give
 
 It needs Debian 12's aarch64-linux-gnu-gcc (the version that the manifest names): another one gives other bytes.
 """
@@ -22,6 +23,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 GUESTS = ROOT / "guests"
+SYSTEM = GUESTS / "system"
 PREBUILT = GUESTS / "prebuilt"
 SUMS = PREBUILT / "SHA256SUMS"
 
@@ -35,7 +37,8 @@ CFLAGS = (
     *("-march=armv8-a", "-mgeneral-regs-only", "-mstrict-align", "-mno-outline-atomics"),
     "-Icommon",
 )
-LDFLAGS = ("-nostdlib", "-static", "-Wl,--build-id=none", "-Wl,-T,common/link.ld", "-Wl,-z,max-page-size=4096")
+LDFLAGS = ("-nostdlib", "-static", "-Wl,--build-id=none", "-Wl,-z,max-page-size=4096")
+SYSTEM_COMMON = ("start.S", "system.c", "record.c", "clean.c", "features.c", "tables.c")
 
 
 class BuildError(Exception):
@@ -43,8 +46,24 @@ class BuildError(Exception):
 
 
 def manifest() -> dict[str, Any]:
-    """Return guests/manifest.toml as a dictionary: `compiler` and the list `guest`."""
-    return tomllib.loads((GUESTS / "manifest.toml").read_text())
+    """Return `compiler` and the list `guest` of all that is built: name, sources, link script, flags, without_debug."""
+    table = tomllib.loads((GUESTS / "manifest.toml").read_text())
+    for guest in table["guest"]:
+        guest |= {"sources": [*COMMON_SOURCES, *guest["sources"]], "script": "common/link.ld"}
+    table["guest"] += [system_program(topic) for topic in sorted(SYSTEM.glob("*.toml"))]
+    return table
+
+
+def system_program(topic: Path) -> dict[str, Any]:
+    """Return what to build of a topic of system programs, in the shape of the manifest's guests."""
+    common = [f"system/common/{name}" for name in SYSTEM_COMMON]
+    return {
+        "name": f"system_{topic.stem}",
+        "sources": [*common, "common/uart.c", f"system/{topic.stem}.c"],
+        "script": "system/common/link.ld",
+        # Cases run in the order of the file.
+        "flags": ["-fno-toplevel-reorder", *tomllib.loads(topic.read_text()).get("flags", ())],
+    }
 
 
 def compiler_version() -> str | None:
@@ -58,14 +77,13 @@ def build(guest: dict[str, Any], folder: Path) -> bytes:
     """Build one guest with its objects in `folder`; return the ELF. Raises BuildError with the compiler's words."""
     flags = [*CFLAGS, *guest.get("flags", ()), f"-fdebug-prefix-map={GUESTS}=guests"]
     objects = []
-    for source in (*COMMON_SOURCES, *guest["sources"]):
+    for source in guest["sources"]:
         # ld names an object without a .file directive by its path: give it a relative one.
         objects.append(source.replace("/", "_") + ".o")
         without_lines = ["-g0"] if source in guest.get("without_debug", ()) else []
         run([CC, *flags, *without_lines, "-c", source, "-o", str(folder / objects[-1])], GUESTS)
     elf = folder / f"{guest['name']}.elf"
-    script = f"-Wl,-T,{GUESTS / 'common/link.ld'}"
-    run([CC, *[script if "link.ld" in flag else flag for flag in LDFLAGS], *objects, "-o", elf.name], folder)
+    run([CC, *LDFLAGS, f"-Wl,-T,{GUESTS / guest['script']}", *objects, "-o", elf.name], folder)
     return elf.read_bytes()
 
 
@@ -80,7 +98,7 @@ def build_all(names: list[str]) -> dict[str, bytes]:
     table = manifest()
     unknown = set(names) - {guest["name"] for guest in table["guest"]}
     if unknown:
-        raise BuildError(f"no guest named {', '.join(sorted(unknown))} in guests/manifest.toml")
+        raise BuildError(f"no guest named {', '.join(sorted(unknown))} in guests/manifest.toml or guests/system")
     version = compiler_version()
     if version is None:
         raise BuildError(f"{CC} is missing: apt-get install gcc-aarch64-linux-gnu")

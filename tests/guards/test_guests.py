@@ -13,6 +13,7 @@ from elftools.elf.elffile import ELFFile
 
 from guest_manifest import GUESTS, PREBUILT, ROOT, Case, cases, manifest
 
+SYSTEM_NAMES = [f"system_{topic.stem}" for topic in sorted((GUESTS / "system").glob("*.toml"))]
 GUEST_NAMES = [guest["name"] for guest in manifest()["guest"]]
 GUEST_KEYS = {"name", "sources", "flags", "without_debug", "purpose", "case"}
 CASE_KEYS = {"name", "vcpus", "vms", "bootargs", "devices", "console", "alone", "places", "exits"}
@@ -40,12 +41,14 @@ def test_manifest_names_each_guest_once() -> None:
 
 
 def test_manifest_equals_folders() -> None:
-    folders = {path.name for path in GUESTS.iterdir() if path.is_dir()} - {"common", "prebuilt"}
+    folders = {path.name for path in GUESTS.iterdir() if path.is_dir()} - {"common", "prebuilt", "system"}
     assert folders == set(GUEST_NAMES) | {entry["name"] for entry in manifest()["fetched"]}
 
 
 def test_manifest_equals_prebuilt() -> None:
-    assert {path.name for path in PREBUILT.iterdir()} == {f"{name}.elf" for name in GUEST_NAMES} | {"SHA256SUMS"}
+    assert {path.name for path in PREBUILT.iterdir()} == {f"{name}.elf" for name in GUEST_NAMES + SYSTEM_NAMES} | {
+        "SHA256SUMS"
+    }
 
 
 def test_sources_equal_files() -> None:
@@ -82,7 +85,7 @@ def test_opening_comment_says_what_it_proves(name: str) -> None:
     assert (GUESTS / name / f"{name}.c").read_text().startswith(f"/*\n * {name}: ")
 
 
-@pytest.mark.parametrize("name", GUEST_NAMES)
+@pytest.mark.parametrize("name", GUEST_NAMES + SYSTEM_NAMES)
 def test_elf_tells_no_build_path(name: str) -> None:
     assert str(ROOT).encode() not in (PREBUILT / f"{name}.elf").read_bytes()
 
