@@ -237,6 +237,15 @@ class Machine:
     def irq_lines(self, cpu: int) -> tuple[bool, bool, bool, bool]:
         """Whether physical IRQ, physical FIQ, virtual IRQ and virtual FIQ are signalled to a CPU."""
 
+    def gic(self) -> dict[str, Any]:
+        """The interrupt controller's state: ctlr (GICD_CTLR's writable bits), interrupts, cpus, its.
+
+        An interrupt: intid, cpu (None for a shared one), enabled, pending, active, line, edge, group, priority, route
+        (GICD_IROUTER; None for a private one). A CPU: mask (PMR), running (RPR), groups (IGRPEN0 and 1), eoi_mode, lists
+        (ICH_LR<n>_EL2), lpis_enabled, propbaser, pendbaser, lpis (pending: INTID, configuration byte or None). The ITS:
+        enabled, cbaser, cwriter, creadr, stalled, commands (done), errors, last_error (name, code, address, what is wrong),
+        devices (id, itt, bits, events: EventID, INTID, ICID) and collections (ICID, CPU), as its tables in memory say."""
+
     def bus_read(self, cpu: int, address: int, size: int) -> int:
         """Read a device register (1, 2, 4 or 8 bytes) as CPU ``cpu`` does. :raises IndexError: no device is there."""
 
@@ -344,6 +353,9 @@ def device_tree(
     bootargs: str = "",
     initrd: tuple[int, int] | None = None,
     psci: Literal["hvc", "smc"] = "hvc",
+    gic: Literal["v3", "v3-its"] = "v3-its",
     minimal: bool = False,
 ) -> bytes:
-    """The board's device tree as a DTB. ``minimal`` leaves out all but CPUs, memory, PSCI, GIC, timer and UART."""
+    """The board's device tree as a DTB. ``minimal`` leaves out all but CPUs, memory, PSCI, GIC, timer and UART.
+
+    ``gic`` "v3" leaves out the ITS, which a hosted VM does not have."""

@@ -54,12 +54,13 @@ class Layout:
     image: image.Image | None
 
 
-def layout(config: BootConfig, *, psci: str, minimal: bool = False) -> Layout:
+def layout(config: BootConfig, *, psci: str, gic: str = "v3-its", minimal: bool = False) -> Layout:
     """Place the image, the initial RAM disk, the device tree and further files.
 
     The device tree is at the start of RAM (behind the image if that is there); the RAM disk is above the image.
 
     :param psci: conduit, "hvc" or "smc".
+    :param gic: the interrupt controller, "v3" or "v3-its".
     :raises gdbhv.errors.GdbhvError: something does not fit or overlaps; gdbhv.errors.ImageError: a file is unusable.
     """
     pieces: list[tuple[str, int, bytes]] = []
@@ -85,6 +86,7 @@ def layout(config: BootConfig, *, psci: str, minimal: bool = False) -> Layout:
             bootargs=config.append,
             initrd=initrd,
             psci=psci,  # type: ignore[arg-type]
+            gic=gic,  # type: ignore[arg-type]
             minimal=minimal,
         )
     at = _place_tree(len(tree), [(a, len(d)) for _, a, d in pieces], RAM + config.memory)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gdbhv.errors import GdbhvError
 from gdbhv.hv.vgic_mmio import GICD_BASE, GICR_BASE, GICR_STRIDE, INTERRUPTS, Distributor, Redistributor
@@ -103,6 +103,31 @@ class Vgic:
     def lpi(self, intid: int) -> Irq:
         """Return a new LPI: edge-triggered, group 1, without an active state."""
         return Irq(intid, edge=True)
+
+    def document(self) -> dict[str, Any]:
+        """Return the state as ``_core.Machine.gic`` returns the machine's, LPIs among the interrupts, no CPU interfaces."""
+        lpis = [self.lpis.irqs[n] for n in sorted(self.lpis.irqs)]
+        irqs = [i for bank in self.private for i in bank] + self.shared + lpis
+        return {
+            "ctlr": self.enabled,
+            "interrupts": [
+                {
+                    "intid": i.intid,
+                    "cpu": None if (one := i.owner or i.home) is None else one.index,
+                    "enabled": i.enabled,
+                    "pending": i.pending,
+                    "active": i.active,
+                    "line": i.level,
+                    "edge": i.edge,
+                    "group": int(i.group1),
+                    "priority": i.priority,
+                    "route": i.route if i.owner is None and i.intid < FIRST_LPI else None,
+                }
+                for i in irqs
+            ],
+            "cpus": [],
+            "its": self.its.document(),
+        }
 
     # --- from devices, timers and other vCPUs
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gdbhv.errors import MemoryError_
 from gdbhv.hv.mmio import MmioDevice
@@ -124,6 +124,26 @@ class Its(MmioDevice):
         self._baser = [PAGE_64K, PAGE_64K]
         self.devices: dict[int, Device] = {}
         self.collections: dict[int, Vcpu] = {}
+
+    def document(self) -> dict[str, Any]:
+        """Return the state as ``_core.Machine.gic`` returns that of the machine's ITS, without counts."""
+        return {
+            "enabled": self._enabled,
+            "cbaser": self._cbaser,
+            "cwriter": self._cwriter,
+            "creadr": self._creadr & ~STALLED,
+            "stalled": bool(self._creadr & STALLED),
+            "devices": [
+                {
+                    "id": n,
+                    "itt": None,
+                    "bits": d.bits,
+                    "events": [(e, v.lpi.intid, v.collection) for e, v in sorted(d.events.items())],
+                }
+                for n, d in sorted(self.devices.items())
+            ],
+            "collections": [(n, v.index) for n, v in sorted(self.collections.items())],
+        }
 
     # --- registers
 

@@ -34,7 +34,28 @@ def bare(*, el2: bool = True) -> Machine:
     return machine
 
 
-MACHINES: dict[str, Callable[[], Target]] = {"bare": bare, "alone": lambda: bare(el2=False)}
+def interrupted() -> Machine:
+    """An SPI pending, an LPI pending, one mapped to a collection that is not, a list register, a wrong command."""
+    core = (machine := bare()).core
+    gicd, gits, gicr = 0x08000000, 0x08080000, 0x080A0000
+    queue, devices, collections, config, pending, itt = (0x40010000 + 0x10000 * n for n in range(6))
+    core.write_pa(config + 1, b"\xa1")
+    commands = ((8 | 7 << 32, 3, itt | 1 << 63), (9, 0, 1 << 63), (10 | 7 << 32, 5 | 8193 << 32, 0))
+    commands += ((3 | 7 << 32, 5, 0), (10 | 7 << 32, 6 | 8194 << 32, 2), (3 | 9 << 32, 0, 0))
+    for n, words in enumerate(commands):
+        core.write_pa(queue + 32 * n, b"".join(w.to_bytes(8, "little") for w in words))
+    for address, size, value in (
+        (gicr + 0x70, 8, config | 15), (gicr + 0x78, 8, pending), (gicr, 4, 1), (gits + 0x100, 8, devices | 1 << 63),
+        (gits + 0x108, 8, collections | 1 << 63), (gits + 0x80, 8, queue | 1 << 63), (gits, 4, 1),
+        (gits + 0x88, 8, 32 * len(commands)), (gicd, 4, 2), (gicd + 0x84, 4, 2), (gicd + 0x104, 4, 6), (gicd + 0x204, 4, 2),
+        (gicd + 0x304, 4, 8), (gicd + 0x421, 1, 0x80),
+    ):  # fmt: skip
+        core.bus_write(0, address, size, value)
+    core.write_register(0, "ICH_LR1_EL2", 7 << 60 | 0xA0 << 48 | 27 << 32 | 27)
+    return machine
+
+
+MACHINES: dict[str, Callable[[], Target]] = {"bare": bare, "alone": lambda: bare(el2=False), "gic": interrupted}
 
 
 def ask(target: HostTarget | Machine, command: str, pid: int = 1) -> list[str]:

@@ -1,6 +1,6 @@
 //! The board: QEMU's `virt` map, as one table. The address map and the device tree are built from it.
 //!
-//! Not there (yet): flash at 0, the ITS, fw_cfg, the platform bus, PCIe. The tree does not promise them, and an access to
+//! Not there (yet): flash at 0, fw_cfg, the platform bus, PCIe. The tree does not promise them, and an access to
 //! their addresses is an external abort, but for the PCIe bus and the virtio-mmio slots, which are found empty: kernels probe
 //! them, and the PL061, when their tree was made for QEMU's board.
 
@@ -57,6 +57,8 @@ pub enum Kind {
     Gicd,
     /// GIC Redistributors, 128 KiB for each CPU.
     Gicr,
+    /// The GIC's ITS: control and translation frame, 64 KiB each; a node below the GIC's.
+    Its,
     /// A device on the peripheral bus (Arm PrimeCell).
     PrimeCell {
         /// `compatible`, before `arm,primecell`.
@@ -77,6 +79,7 @@ pub enum Kind {
 #[rustfmt::skip]
 pub const ROWS: &[Row] = &[
     Row { name: "gicd",  base: 0x0800_0000, size: 0x1_0000,  spi: None,    kind: Kind::Gicd },
+    Row { name: "its",   base: 0x0808_0000, size: 0x2_0000,  spi: None,    kind: Kind::Its },
     Row { name: "gicr",  base: 0x080a_0000, size: 0xf6_0000, spi: None,    kind: Kind::Gicr },
     Row { name: "pl011", base: 0x0900_0000, size: 0x1000,    spi: Some(1), kind: Kind::PrimeCell {
         compatible: "arm,pl011", clocks: &["uartclk", "apb_pclk"],
@@ -104,6 +107,7 @@ pub fn devices(config: &BoardConfig) -> Result<(Bus, Gic), BadRange> {
         let target = match r.kind {
             Kind::Gicd => Target::Gicd,
             Kind::Gicr => Target::Gicr,
+            Kind::Its => Target::Its,
             Kind::PrimeCell { make, .. } | Kind::Unlisted { make } => make(config),
         };
         bus.add(r.base, r.size, target)?;

@@ -12,6 +12,15 @@ pub enum Conduit {
     Smc,
 }
 
+/// The interrupt controller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Controller {
+    /// GICv3 alone: what a hosted VM has.
+    V3,
+    /// GICv3 with an ITS.
+    V3Its,
+}
+
 /// What the tree says.
 #[derive(Clone, Debug)]
 pub struct FdtConfig<'a> {
@@ -25,6 +34,8 @@ pub struct FdtConfig<'a> {
     pub initrd: Option<(u64, u64)>,
     /// How to call PSCI.
     pub psci: Conduit,
+    /// Which interrupt controller.
+    pub gic: Controller,
     /// Names of the board's rows that are there besides the GIC (a hosted VM may have but some).
     pub devices: &'a [&'a str],
 }
@@ -39,7 +50,8 @@ impl FdtConfig<'_> {
 // Phandles; CPU n has CPU0 + n.
 const CLOCK: u32 = 0x8000;
 const GIC: u32 = 0x8001;
-const CPU0: u32 = 0x8002;
+const ITS: u32 = 0x8002;
+const CPU0: u32 = 0x8003;
 
 // Interrupt specifiers: type, number, trigger.
 const GIC_SPI: u32 = 0;
@@ -148,6 +160,16 @@ fn gic(f: &mut FdtWriter, c: &FdtConfig) -> Result<(), Error> {
     f.property_u32("#address-cells", 2)?;
     f.property_null("interrupt-controller")?;
     f.property_u32("#interrupt-cells", 3)?;
+    let its = ROWS.iter().filter(|r| matches!(r.kind, Kind::Its));
+    for r in its.filter(|_| c.gic == Controller::V3Its) {
+        let n = f.begin_node(&node_name(r))?;
+        f.property_phandle(ITS)?;
+        f.property_array_u64("reg", &[r.base, r.size])?;
+        f.property_u32("#msi-cells", 1)?;
+        f.property_null("msi-controller")?;
+        f.property_string("compatible", "arm,gic-v3-its")?;
+        f.end_node(n)?;
+    }
     f.end_node(n)
 }
 
@@ -244,6 +266,7 @@ mod tests {
             bootargs: "a\0b",
             initrd: None,
             psci: Conduit::Smc,
+            gic: Controller::V3,
             devices: FdtConfig::ALL,
         };
         assert!(build(&config).is_err());

@@ -1,6 +1,7 @@
 //! Physical memory as PEs see it: RAM kept coherent with decoded code, devices behind the bus, descriptors for the walker.
 
 use crate::blocks::Blocks;
+use crate::dev::gic::lpi::Memory;
 use crate::dev::DevCtx;
 use crate::mem::ram::Ram;
 use crate::mmu::walk::{LastTable, Leaf, TableKey, Tables};
@@ -94,6 +95,42 @@ impl Shared {
             now: self.now + off as u64,
             cpu,
         };
-        self.bus.write(pa, bytes, v, ctx, &mut self.gic)
+        let done = self.bus.write(pa, bytes, v, ctx, &mut self.gic);
+        self.serve_gic();
+        done
+    }
+    /// Do what a write to the interrupt controller has left to do in memory (its LPIs' tables and commands).
+    #[inline]
+    pub fn serve_gic(&mut self) {
+        if self.gic.has_work() {
+            let (ram, blocks) = (&mut self.ram, &mut self.blocks);
+            self.gic.service(&mut Tended { ram, blocks });
+        }
+    }
+}
+
+/// RAM as the interrupt controller reads and writes it, kept coherent with decoded code.
+struct Tended<'a> {
+    ram: &'a mut Ram,
+    blocks: &'a mut Blocks,
+}
+
+impl Memory for Tended<'_> {
+    fn read(&self, pa: u64, bytes: u64) -> Option<u64> {
+        self.ram.read(pa, bytes)
+    }
+    fn write(&mut self, pa: u64, bytes: u64, v: u64) -> Option<()> {
+        self.ram.write(pa, bytes, v)?;
+        self.blocks.written(pa, bytes);
+        Some(())
+    }
+}
+
+impl Memory for Ram {
+    fn read(&self, pa: u64, bytes: u64) -> Option<u64> {
+        Ram::read(self, pa, bytes)
+    }
+    fn write(&mut self, pa: u64, bytes: u64, v: u64) -> Option<()> {
+        Ram::write(self, pa, bytes, v)
     }
 }

@@ -2,6 +2,7 @@
 #![allow(missing_docs)]
 
 mod convert;
+mod gic;
 mod machine;
 mod tables;
 

@@ -242,6 +242,9 @@ impl Machine {
         let l = self.model.sh.gic.lines(i);
         Ok((l.irq, l.fiq, l.virq, l.vfiq))
     }
+    fn gic<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        crate::gic::state(py, &self.model.sh.gic, &self.model.sh.ram)
+    }
     fn bus_read(&mut self, cpu: usize, address: u64, size: u8) -> PyResult<u64> {
         let i = self.check(cpu)?;
         self.model

@@ -1,6 +1,6 @@
 //! The model's tables as data.
 
-use gdbhv_model::fdt::{self, Conduit, FdtConfig};
+use gdbhv_model::fdt::{self, Conduit, Controller, FdtConfig};
 use gdbhv_model::isa::feature;
 use gdbhv_model::shared::Config;
 use gdbhv_model::sysreg::profile::Registers;
@@ -144,7 +144,7 @@ fn board(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
 }
 
 #[pyfunction]
-#[pyo3(signature = (*, cpus, memory, bootargs="", initrd=None, psci="hvc", minimal=false))]
+#[pyo3(signature = (*, cpus, memory, bootargs="", initrd=None, psci="hvc", gic="v3-its", minimal=false))]
 fn device_tree<'py>(
     py: Python<'py>,
     cpus: usize,
@@ -152,6 +152,7 @@ fn device_tree<'py>(
     bootargs: &str,
     initrd: Option<(u64, u64)>,
     psci: &str,
+    gic: &str,
     minimal: bool,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let psci = match psci {
@@ -160,6 +161,15 @@ fn device_tree<'py>(
         p => {
             return Err(PyValueError::new_err(format!(
                 "PSCI conduit {p:?}: hvc or smc"
+            )))
+        }
+    };
+    let gic = match gic {
+        "v3" => Controller::V3,
+        "v3-its" => Controller::V3Its,
+        g => {
+            return Err(PyValueError::new_err(format!(
+                "interrupt controller {g:?}: v3 or v3-its"
             )))
         }
     };
@@ -174,6 +184,7 @@ fn device_tree<'py>(
         bootargs,
         initrd,
         psci,
+        gic,
         devices,
     };
     fdt::build(&config)

@@ -5,12 +5,14 @@ use super::DevCtx;
 use crate::board::{self, BoardConfig, Kind, ROWS};
 use crate::dev::gic::Gic;
 use crate::mem::bus::Bus;
+use crate::mem::ram::Ram;
 use crate::sysreg::{self, Reg};
 
 /// A board's devices without its CPUs.
 struct Board {
     bus: Bus,
     gic: Gic,
+    ram: Ram,
     now: u64,
 }
 
@@ -21,7 +23,12 @@ impl Board {
             ..BoardConfig::default()
         })
         .expect("ranges are disjoint");
-        Board { bus, gic, now: 0 }
+        Board {
+            bus,
+            gic,
+            ram: Ram::new(board::RAM_BASE, 1 << 20),
+            now: 0,
+        }
     }
     fn read(&mut self, pa: u64, size: u8) -> Option<u64> {
         let ctx = DevCtx {
@@ -35,7 +42,9 @@ impl Board {
             now: self.now,
             cpu: 0,
         };
-        self.bus.write(pa, size, v, ctx, &mut self.gic)
+        let done = self.bus.write(pa, size, v, ctx, &mut self.gic);
+        self.gic.service(&mut self.ram);
+        done
     }
     fn events(&mut self) {
         for _ in 0..100 {

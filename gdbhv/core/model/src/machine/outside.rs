@@ -159,6 +159,8 @@ impl Machine {
             cpu: i,
         };
         self.sh.next_event = 0;
-        self.sh.bus.write(pa, size, value, ctx, &mut self.sh.gic)
+        let done = self.sh.bus.write(pa, size, value, ctx, &mut self.sh.gic);
+        self.sh.serve_gic();
+        done
     }
 }

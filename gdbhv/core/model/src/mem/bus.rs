@@ -9,6 +9,8 @@ pub enum Target {
     Gicd,
     /// The Redistributors' frames.
     Gicr,
+    /// The ITS's frames. What it leaves to do in memory is the caller's to do (`Gic::service`).
+    Its,
     /// A device, with the INTID of its interrupt line if it has one.
     Device(Box<dyn Device>, Option<u32>),
 }
@@ -71,6 +73,7 @@ impl Bus {
         match target {
             Target::Gicd => Some(gic.dist_read(offset, size)),
             Target::Gicr => gic.redist_read(offset, size),
+            Target::Its => Some(gic.its_read(offset, size)),
             Target::Device(d, intid) => {
                 let v = d.read(offset, size, ctx);
                 raise(&**d, *intid, gic);
@@ -94,6 +97,10 @@ impl Bus {
                 Some(())
             }
             Target::Gicr => gic.redist_write(offset, size, value),
+            Target::Its => {
+                gic.its_write(offset, size, value);
+                Some(())
+            }
             Target::Device(d, intid) => {
                 let done = d.write(offset, size, value, ctx);
                 raise(&**d, *intid, gic);

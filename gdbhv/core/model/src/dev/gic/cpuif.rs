@@ -4,7 +4,7 @@
 //! ICH_AP*R0_EL2) have in common; they differ in where interrupts come from: the Redistributor, or list registers (`hyp.rs`).
 
 use super::irq::PRIORITY;
-use super::{Gic, Pending, PES, PRIVATE};
+use super::{lpi, Gic, Pending, PES, PRIVATE};
 use crate::sysreg::names::*;
 use crate::sysreg::Reg;
 
@@ -182,7 +182,9 @@ impl Gic {
             return SPURIOUS;
         };
         self.state.pe[cpu].icc.activate(&p);
-        if let Some(i) = self.irq_mut(cpu, p.intid) {
+        if p.intid >= lpi::FIRST {
+            self.acknowledge_lpi(cpu, p.intid);
+        } else if let Some(i) = self.irq_mut(cpu, p.intid) {
             i.acknowledge();
         }
         p.intid

@@ -7,8 +7,8 @@ use crate::dev::regs;
 const CTLR_FIXED: u32 = 1 << 4 | 1 << 6;
 /// GICD_CTLR: EnableGrp0, EnableGrp1. (E1NWF is about 1 of N routing, which TYPER.No1N denies.)
 const CTLR_MASK: u32 = 1 | 1 << 1;
-/// GICD_TYPER: 256 INTIDs (ITLinesNumber = 7), 16 ID bits, A3V, No1N. No LPIs, no message-based SPIs, no extended range.
-const TYPER: u32 = 0x0378_0007;
+/// GICD_TYPER: 256 INTIDs (ITLinesNumber = 7), LPIs, 16 ID bits, A3V, No1N. No message-based SPIs, no extended range.
+const TYPER: u32 = 0x037a_0007;
 
 impl Gic {
     /// Read the Distributor's frame. What is reserved reads as zero.

@@ -2,6 +2,7 @@
 
 use super::cpuif::{intid, Interface, MIN_BPR, SPURIOUS};
 use super::irq::PRIORITY;
+use super::lpi::FIRST as LPI;
 use super::{Gic, Pending};
 use crate::bits::{bit, bits};
 use crate::sysreg::names::*;
@@ -19,8 +20,6 @@ const HCR_EOICOUNT: u32 = 27;
 const LR_MASK: u64 = 0xf0f8_1fff_00ff_ffff;
 const LR_PENDING: u64 = 1 << 62;
 const LR_ACTIVE: u64 = 1 << 63;
-/// INTIDs from here are LPIs, which have no active state.
-const LPI: u32 = 8192;
 
 /// State of one virtual CPU interface.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -6,6 +6,8 @@ pub const IIDR: u32 = 0x43b;
 pub const DIST_PART: u8 = 0x92;
 /// Low byte of a Redistributor's part number.
 pub const REDIST_PART: u8 = 0x93;
+/// Low byte of the ITS's part number.
+pub const ITS_PART: u8 = 0x94;
 
 /// PIDR4 to PIDR7, PIDR0 to PIDR3 (PIDR2.ArchRev = 3: GICv3), CIDR0 to CIDR3 at the end of a 64 KiB frame; zero elsewhere.
 pub fn read(offset: u64, part: u8) -> u32 {

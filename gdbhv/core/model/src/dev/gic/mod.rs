@@ -1,8 +1,9 @@
-//! GICv3, one Security state, affinity routing, no LPIs: the interrupt controller of the board.
+//! GICv3, one Security state, affinity routing, LPIs with an ITS: the interrupt controller of the board.
 //!
 //! Interrupts wait in [`irq::Irq`]s: 32 private ones (SGIs and PPIs) for each CPU, and the shared ones (SPIs). `dist.rs` and `redist.rs` show
 //! them in memory; `cpuif.rs` picks, acknowledges and ends them for the CPU that they are for; `hyp.rs` does the same for a
-//! guest, with list registers in the place of the Redistributor. What changes marks the CPU dirty, and [`Gic::lines`] then
+//! guest, with list registers in the place of the Redistributor. LPIs (`lpi.rs`) come from the Interrupt Translation Service (`its`),
+//! and live in memory: what an access leaves to do there, [`Gic::service`] does right after it. What changes marks the CPU dirty, and [`Gic::lines`] then
 //! works out anew which of the four signals the PE sees.
 //!
 //! Source: Arm Generic Interrupt Controller Architecture Specification, GICv3 and GICv4 (IHI 0069).
@@ -14,6 +15,8 @@ pub mod hyp;
 mod hyp_tests;
 mod ids;
 pub mod irq;
+pub mod its;
+pub mod lpi;
 mod redist;
 #[cfg(test)]
 mod tests;
@@ -23,6 +26,7 @@ use crate::sysreg::Reg;
 use cpuif::Interface;
 use hyp::Hyp;
 use irq::Irq;
+use lpi::{Configs, Lpis, Work};
 
 pub use crate::exception::Lines;
 pub use redist::STRIDE as REDIST_STRIDE;
@@ -88,6 +92,8 @@ pub struct Pe {
     pub icc: Interface,
     /// The virtual CPU interface.
     pub hyp: Hyp,
+    /// LPIs.
+    pub lpi: Lpis,
 }
 
 /// Everything that a snapshot keeps.
@@ -99,6 +105,10 @@ pub struct State {
     pub spi: Vec<Irq>,
     /// For each CPU.
     pub pe: Vec<Pe>,
+    /// What the configuration table says of LPIs, as far as it has been read.
+    pub configs: Configs,
+    /// The ITS.
+    pub its: its::State,
 }
 
 /// What is derived from the state, for one CPU.
@@ -113,6 +123,7 @@ struct Derived {
 pub struct Gic {
     state: State,
     derived: Vec<Derived>,
+    work: Vec<Work>,
 }
 
 impl Gic {
@@ -126,11 +137,14 @@ impl Gic {
             waker: 2,
             icc: Interface::default(),
             hyp: Hyp::default(),
+            lpi: Lpis::default(),
         };
         let state = State {
             ctlr: 0,
             spi: vec![Irq::default(); INTIDS - PRIVATE],
             pe: vec![pe; cpus],
+            configs: Configs::default(),
+            its: its::State::default(),
         };
         let derived = Derived {
             dirty: true,
@@ -140,6 +154,7 @@ impl Gic {
         Gic {
             state,
             derived: vec![derived; cpus],
+            work: Vec::new(),
         }
     }
 
@@ -290,7 +305,8 @@ impl Gic {
         }
         let spis = self.state.spi.iter().enumerate();
         let spis = spis.filter(|(_, i)| i.route == cpu as u64);
-        pe.private
+        let irq = pe
+            .private
             .iter()
             .enumerate()
             .chain(spis.map(|(n, i)| (n + PRIVATE, i)))
@@ -300,7 +316,9 @@ impl Gic {
                 intid: n as u32,
                 priority: i.priority,
                 group1: i.group1,
-            })
+            });
+        let lpi = if groups[1] { self.best_lpi(cpu) } else { None };
+        irq.into_iter().chain(lpi).min_by_key(|p| p.priority)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The Redistributors' frames (GICR): for each CPU RD_base and SGI_base, 64 KiB each.
 
+use super::lpi::Work;
 use super::{ids, irq, Gic, PRIVATE};
 use crate::dev::regs;
 
@@ -11,12 +12,14 @@ const BANKS_END: u64 = 0xd00;
 /// GICR_ICFGR0: SGIs are edge-triggered, read-only.
 const ICFGR0: std::ops::Range<u64> = 0xc00..0xc04;
 const PROCESSOR_SLEEP: u32 = 1 << 1;
+/// GICR_CTLR: IR (INVLPIR, INVALLR, SYNCR exist) and CES (EnableLPIs can be cleared), fixed.
+const CTLR_FIXED: u32 = 1 << 2 | 1 << 1;
 
 impl Gic {
-    /// GICR_TYPER of a CPU: affinity, processor number, Last. No LPIs.
+    /// GICR_TYPER of a CPU: affinity, processor number, Last, PLPIS. DirectLPI = 0: LPIs come from the ITS.
     fn redist_typer(&self, cpu: usize) -> u64 {
         let last = cpu + 1 == self.state.pe.len();
-        (cpu as u64) << 32 | (cpu as u64) << 8 | (last as u64) << 4
+        (cpu as u64) << 32 | (cpu as u64) << 8 | (last as u64) << 4 | 1
     }
     /// Read the Redistributors' frames. None: no CPU has one there.
     pub fn redist_read(&mut self, offset: u64, size: u8) -> Option<u64> {
@@ -37,11 +40,18 @@ impl Gic {
         // A redistributor asleep shows its CPU interface as quiescent at once (ChildrenAsleep). It still signals: the wake request
         // that an interrupt then makes is granted at once, as this board has no power controller to ask.
         let waker = pe.waker | pe.waker << 1;
+        let lpi = &pe.lpi;
+        let (prop, pend) = (lpi.propbaser, lpi.read_pendbaser());
         Some(regs::read(at, size, |r| match r {
+            0x00 => CTLR_FIXED | lpi.enabled as u32,
             0x04 => ids::IIDR,
             0x08 => typer as u32,
             0x0c => (typer >> 32) as u32,
             0x14 => waker,
+            0x70 => prop as u32,
+            0x74 => (prop >> 32) as u32,
+            0x78 => pend as u32,
+            0x7c => (pend >> 32) as u32,
             _ => ids::read(r, ids::REDIST_PART),
         }))
     }
@@ -62,9 +72,27 @@ impl Gic {
                 }
             }
         } else {
+            let (work, lpi, waker) = (&mut self.work, &mut pe.lpi, &mut pe.waker);
             regs::write(at, size, value, |r, v| {
-                if r == 0x14 {
-                    pe.waker = v & PROCESSOR_SLEEP;
+                let low = |old: u64| old & !0xffff_ffff | v as u64;
+                let high = |old: u64| old & 0xffff_ffff | (v as u64) << 32;
+                match r {
+                    0x00 if v & 1 != lpi.enabled as u32 => {
+                        lpi.enabled = v & 1 != 0;
+                        work.push(match lpi.enabled {
+                            true => Work::Enable(cpu),
+                            false => Work::Disable(cpu),
+                        });
+                    }
+                    0x14 => *waker = v & PROCESSOR_SLEEP,
+                    0x70 => lpi.set_propbaser(low(lpi.propbaser)),
+                    0x74 => lpi.set_propbaser(high(lpi.propbaser)),
+                    0x78 => lpi.set_pendbaser(low(lpi.pendbaser)),
+                    0x7c => lpi.set_pendbaser(high(lpi.pendbaser)),
+                    // Without LPIs enabled they do nothing; nor does SYNCR (0xc0), as all is done at once.
+                    0xa0 if lpi.enabled => work.push(Work::Invalidate(cpu, v)),
+                    0xb0 if lpi.enabled => work.push(Work::InvalidateAll),
+                    _ => {}
                 }
             });
         }

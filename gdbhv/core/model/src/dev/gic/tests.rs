@@ -363,11 +363,14 @@ fn identification() {
         0x53,
         "ARE and DS are fixed, the rest is RES0"
     );
-    assert_eq!(g.dist_read(4, 4), 0x0378_0007);
+    assert_eq!(g.dist_read(4, 4), 0x037a_0007);
     assert_eq!(g.dist_read(8, 8), 0x43b);
     assert_eq!(g.dist_read(0xffe8, 4), 0x3b);
-    assert_eq!(g.redist_read(8, 8), Some(0));
-    assert_eq!(g.redist_read(0x20008, 8), Some(1 << 32 | 1 << 8 | 1 << 4));
+    assert_eq!(g.redist_read(8, 8), Some(1));
+    assert_eq!(
+        g.redist_read(0x20008, 8),
+        Some(1 << 32 | 1 << 8 | 1 << 4 | 1)
+    );
     assert_eq!(g.redist_read(0x14, 4), Some(6));
     g.redist_write(0x14, 4, 0);
     assert_eq!(g.redist_read(0x14, 4), Some(0));

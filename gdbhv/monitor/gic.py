@@ -1,0 +1,37 @@
+"""``gic``: interrupts, CPU interfaces and the ITS."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from typing import Any
+
+from gdbhv.hv.target import HostTarget
+from gdbhv.monitor.registry import JSON, Arg, Context, command, to_json
+from gdbhv.views import gic as views
+
+ALL = Arg("--all", "every interrupt, not only those that are enabled, pending or active", flag=True)
+MACHINE = Arg("--machine", "hosted: the machine's own interrupt controller instead of the VM's", flag=True)
+
+
+@command("gic", ALL, MACHINE, JSON, help="show the interrupt controller: interrupts, CPU interfaces, LPIs and the ITS")
+def gic(context: Context, args: argparse.Namespace) -> Iterator[str]:
+    """The VM's interrupt controller where there is a host side, else the machine's."""
+    document: dict[str, Any]
+    if isinstance(context.target, HostTarget) and not args.machine:
+        document = context.target.vcpu(context.thread).vm.vgic.document()
+    else:
+        document = context.core.gic()
+    shown = document["interrupts"]
+    if not args.all:
+        shown = [i for i in shown if i["enabled"] or i["pending"] or i["active"]]
+    if args.json:
+        yield from to_json({**document, "interrupts": shown})
+        return
+    enabled = " ".join(str(g) for g in (0, 1) if document["ctlr"] >> g & 1) or "none"
+    yield f"Distributor: groups {enabled}"
+    yield from views.interfaces(document["cpus"])
+    if shown:
+        yield from views.interrupts(shown)
+    if document["its"] is not None:
+        yield from views.its(document["its"])

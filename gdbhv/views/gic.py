@@ -1,0 +1,89 @@
+"""The interrupt controller as lines of text: of the machine (``_core.Machine.gic``), and of a hosted VM (the same keys)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from gdbhv.views.table import table
+
+STATES = ("inactive", "pending", "active", "active+pending")
+
+
+def interrupt_name(intid: int) -> str:
+    """What an INTID is called: sgi3, ppi27, spi33, lpi8192."""
+    for end, kind in ((16, "sgi"), (32, "ppi"), (1020, "spi")):
+        if intid < end:
+            return f"{kind}{intid}"
+    return f"lpi{intid}" if intid >= 8192 else f"intid{intid}"
+
+
+def state(irq: dict[str, Any]) -> str:
+    """Inactive, pending, active, active+pending."""
+    return STATES[irq["pending"] + 2 * irq["active"]]
+
+
+def target(irq: dict[str, Any]) -> str:
+    """The CPU that an interrupt is for."""
+    if irq["route"] is None:
+        return "nobody" if irq["cpu"] is None else f"cpu{irq['cpu']}"
+    if irq["route"] >> 31 & 1:
+        return "1 of N"
+    return f"cpu{irq['route']}" if irq["route"] < 0x100 else f"{irq['route']:#x}"
+
+
+def interrupts(irqs: Iterable[dict[str, Any]]) -> list[str]:
+    """A table of interrupts."""
+    rows = [
+        (
+            interrupt_name(i["intid"]),
+            target(i),
+            state(i),
+            "on" if i["enabled"] else "off",
+            f"{i['priority']:#04x}",
+            i["group"],
+            "edge" if i["edge"] else "level, high" if i["line"] else "level, low",
+        )
+        for i in irqs
+    ]
+    return table(("interrupt", "for", "state", "is", "priority", "group", "trigger"), rows)
+
+
+def interfaces(cpus: list[dict[str, Any]]) -> Iterator[str]:
+    """The CPU interfaces: what each lets through, what it works on, what waits in list registers and as LPIs."""
+    for n, c in enumerate(cpus):
+        groups = " ".join(str(g) for g, on in enumerate(c["groups"]) if on) or "none"
+        running = "idle" if c["running"] == 0xFF else f"{c['running']:#04x}"
+        yield f"cpu{n}: groups {groups}, mask {c['mask']:#04x}, running {running}, EOImode {c['eoi_mode']}"
+        for k, lr in enumerate(c["lists"]):
+            if lr >> 62:
+                hw = f", physical {interrupt_name(lr >> 32 & 0x1FFF)}" if lr >> 61 & 1 else ""
+                priority = f"priority {lr >> 48 & 0xFF:#04x}, group {lr >> 60 & 1}"
+                yield f"  LR{k}: {interrupt_name(lr & 0xFFFFFFFF)} {STATES[lr >> 62]}, {priority}{hw}"
+        if c.get("lpis_enabled"):
+            tables = f"{c['propbaser'] & 0xFFFFFFFFFF000:#x}, pending table {c['pendbaser'] & 0xFFFFFFFFF0000:#x}"
+            yield f"  LPIs: on, configuration {tables}"
+            for intid, config in c["lpis"]:
+                said = "not known" if config is None else f"{'on' if config & 1 else 'off'}, priority {config & 0xFC:#04x}"
+                yield f"  lpi{intid} pending, {said}"
+
+
+def its(document: dict[str, Any]) -> Iterator[str]:
+    """The ITS: its queue, its errors, and what its tables map."""
+    d = document
+    on = "on" if d["enabled"] else "off"
+    where = f"queue {d['cbaser'] & 0xFFFFFFFFFF000:#x}, read {d['creadr']:#x}, written {d['cwriter']:#x}"
+    done = f"; {d['commands']} commands done, {d['errors']} in error" if "commands" in d else ""
+    yield f"ITS: {on}, {where}{', stalled' if d['stalled'] else ''}{done}"
+    if d.get("last_error"):
+        name, code, address, what = d["last_error"]
+        yield f"  last error: {name} ({code:#04x}) at {address:#x}: {what}"
+    to = dict(d["collections"])
+    if to:
+        yield "  collections: " + ", ".join(f"{icid} -> cpu{cpu}" for icid, cpu in to.items())
+    for device in d["devices"]:
+        table_ = "" if device["itt"] is None else f", translation table {device['itt']:#x}"
+        yield f"  device {device['id']:#x}: {device['bits']} bits of EventID{table_}"
+        for event, intid, icid in device["events"]:
+            goes = f"cpu{to[icid]}" if icid in to else "nobody"
+            yield f"    event {event} -> lpi{intid}, collection {icid} -> {goes}"
