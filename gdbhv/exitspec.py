@@ -37,6 +37,7 @@ SUB_REASONS = {
     "iabt": f"{ABORT} x",
     "dabt": f"{ABORT} r w isv noisv cm",
     "vncr": f"{ABORT} r w",
+    "wp": "r w cm vncr",
     "irq": INTERRUPT,
     "fiq": INTERRUPT,
 }

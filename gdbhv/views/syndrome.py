@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 IABT, DABT, VNCR = 0x1020, 0x1024, 0x1025
 ISV = 1 << 24
+DEBUG_EVENT = 0x22
 SIZES = {0: "byte", 1: "halfword", 2: "word", 3: "doubleword"}
 
 
@@ -37,6 +38,9 @@ LAYOUTS = {
     IABT: _fields("SET:12-11 FnV:10 EA:9 S1PTW:7 IFSC:5-0"),
     DABT: _fields("ISV:24 FnV:10 EA:9 CM:8 S1PTW:7 WnR:6 DFSC:5-0", **_ABORT),
     VNCR: _fields("VNCR:13 FnV:10 EA:9 CM:8 S1PTW:7 WnR:6 DFSC:5-0", **_ABORT),
+    0x1030: _fields("IFSC:5-0"),
+    0x1032: _fields("ISV:24 EX:6 IFSC:5-0", EX={0: "other", 1: "load-exclusive"}),
+    0x1034: _fields("VNCR:13 FnV:10 CM:8 WnR:6 DFSC:5-0", **_ABORT),
     0x103C: _fields("Comment:15-0"),
 }
 # With ISV a data abort describes its instruction too.
@@ -58,7 +62,9 @@ def iss_text(record: ExitRecord) -> str:
     words = []
     for f in layout(record["number"], record["esr"]):
         v = f.of(record["esr"])
-        if f.name in ("DFSC", "IFSC"):
+        if f.name in ("DFSC", "IFSC") and v == DEBUG_EVENT:
+            words.append(f"{f.name}={v:#04x} (debug exception)")
+        elif f.name in ("DFSC", "IFSC"):
             words.append(f"{f.name}={v:#04x} ({fault_words(record['name'])})")
         elif f.name in ("SRT", "Rt"):
             words.append(f"{f.name}={'xzr' if v == 31 else f'x{v}'}")

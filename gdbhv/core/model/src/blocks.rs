@@ -100,6 +100,9 @@ fn decode_op(word: u32, off: u16, features: Features) -> (Op, bool) {
 
 const PAGE_BYTES: u64 = 4096;
 
+/// A page offset at which a debugger has asked for a split. (All guests' breakpoints together are far fewer.)
+const FOR_GOOD: u16 = u16::MAX;
+
 /// The blocks of one page.
 struct CodePage {
     at: Box<[Option<Box<Block>>; 1024]>,
@@ -116,6 +119,8 @@ pub struct Blocks {
     scratch: Box<Block>,
     /// Page offsets (in words) that must begin a block, because a breakpoint is or was there in some page.
     splits: [u64; 16],
+    /// By page offset in words: how many guests' breakpoints are there, or [`FOR_GOOD`].
+    held: Box<[u16; 1024]>,
 }
 
 impl Blocks {
@@ -129,6 +134,7 @@ impl Blocks {
             dead: Vec::new(),
             scratch: Block::new(0, 0, vec![end(0)]),
             splits: [0; 16],
+            held: Box::new([0; 1024]),
         }
     }
     fn index(&self, pa: u64) -> Option<usize> {
@@ -197,6 +203,10 @@ impl Blocks {
     }
     /// Blocks begin at this page offset from now on.
     pub fn split(&mut self, va: u64) {
+        self.held[(va & 0xfff) as usize / 4] = FOR_GOOD;
+        self.cut(va);
+    }
+    fn cut(&mut self, va: u64) {
         let o = (va & 0xfff) as usize / 4;
         if self.splits[o / 64] >> (o % 64) & 1 != 0 {
             return;
@@ -207,6 +217,36 @@ impl Blocks {
                 if slot
                     .as_ref()
                     .is_some_and(|b| (b.pa & 0xfff) / 4 + b.len as u64 > o as u64)
+                {
+                    let mut b = slot.take().expect("some");
+                    b.alive = false;
+                    self.dead.push(b);
+                }
+            }
+        }
+    }
+    /// The same until [`Blocks::release_split`]: a guest's breakpoints come and go.
+    pub fn hold_split(&mut self, va: u64) {
+        let count = &mut self.held[(va & 0xfff) as usize / 4];
+        *count = count.saturating_add(1);
+        self.cut(va);
+    }
+    /// A breakpoint is gone: blocks that were cut for it are made anew.
+    pub fn release_split(&mut self, va: u64) {
+        let o = (va & 0xfff) as usize / 4;
+        if self.held[o] == FOR_GOOD {
+            return;
+        }
+        self.held[o] -= 1;
+        if self.held[o] != 0 {
+            return;
+        }
+        self.splits[o / 64] &= !(1 << (o % 64));
+        for page in self.pages.iter_mut().flatten() {
+            for slot in &mut page.at[o.saturating_sub(MAX_LEN)..o] {
+                if slot
+                    .as_ref()
+                    .is_some_and(|b| (b.pa & 0xfff) / 4 + b.len as u64 == o as u64)
                 {
                     let mut b = slot.take().expect("some");
                     b.alive = false;

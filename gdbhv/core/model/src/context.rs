@@ -5,9 +5,9 @@ use crate::cpu::Cpu;
 use crate::mmu::regime::{self, Mode};
 use crate::shared::Shared;
 
-/// Recompute `Cpu::ctx`, `Cpu::fp_traps` and `Tlb::strict` after a change of PSTATE or of a register that translation or traps depend on. Whoever writes
+/// Recompute `Cpu::ctx`, `Cpu::fp_traps`, `Cpu::armed` and `Tlb::strict` after a change of PSTATE or of a register that translation, traps or debug depend on. Whoever writes
 /// such a register calls this before the PE executes.
-pub fn refresh(cpu: &mut Cpu, _sh: &mut Shared) {
+pub fn refresh(cpu: &mut Cpu, sh: &mut Shared) {
     crate::mmu::tlb::forget_regime(cpu);
     cpu.fp_traps = crate::exception::fp_trap(cpu).is_some();
     let kind = regime::kind(cpu, cpu.pstate.el);
@@ -18,4 +18,5 @@ pub fn refresh(cpu: &mut Cpu, _sh: &mut Shared) {
         let in_use = cpu.ctx;
         cpu.ctx = cpu.tlb.select(key, in_use);
     }
+    crate::armed::refresh(cpu, sh);
 }

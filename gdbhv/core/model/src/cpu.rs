@@ -74,6 +74,10 @@ pub struct Cpu {
     pub power: Power,
     /// The exception that ended an instruction; taken by the dispatcher.
     pub raised: Option<Exception>,
+    /// What the guest's own breakpoints, watchpoints and software step ask for: kept by `armed::refresh`.
+    pub armed: crate::armed::Armed,
+    /// A software step is pending because the instruction before was stepped: whether that was a Load-Exclusive.
+    pub stepped: Option<bool>,
     /// Cached translations.
     pub tlb: Tlb,
     /// VA to block.
@@ -111,6 +115,8 @@ impl Cpu {
             streamed: 0,
             power: Power::On,
             raised: None,
+            armed: crate::armed::Armed::NOTHING,
+            stepped: None,
             tlb,
             jump: crate::interp::empty_jumps(),
         }

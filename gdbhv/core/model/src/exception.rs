@@ -302,6 +302,10 @@ pub fn take(cpu: &mut Cpu, sh: &mut Shared, e: &Exception) -> u8 {
     } else {
         cpu.pc
     };
+    if e.next && bit(cpu.get(MDSCR_EL1), 0) {
+        cpu.pstate.ss = false; // `SSAdvance`: SVC and HVC have been stepped
+    }
+    cpu.stepped = None;
     let mut saved = cpu.spsr();
     if (from, target) == (1, 1) && crate::sysreg::nv::spsr_of_el2(cpu.get(HCR_EL2)) {
         saved = insert(saved, 3, 2, 2);
@@ -366,11 +370,12 @@ pub fn eret(cpu: &mut Cpu, sh: &mut Shared) {
 pub fn return_to(cpu: &mut Cpu, sh: &mut Shared, pc: u64, spsr: u64) {
     let now = cpu.pstate;
     let (mut p, flags): (Pstate, Flags) = Pstate::from_spsr(spsr);
-    if illegal_return(cpu, sh, spsr) {
+    let illegal = illegal_return(cpu, sh, spsr);
+    p.ss = crate::selfhosted::return_ss(cpu, spsr, illegal);
+    if illegal {
         p = Pstate {
             el: now.el,
             sp: now.sp,
-            ss: false,
             il: true,
             pan: now.pan,
             uao: now.uao,
@@ -391,7 +396,6 @@ pub fn return_to(cpu: &mut Cpu, sh: &mut Shared, pc: u64, spsr: u64) {
     }
     p.tco = false;
     p.btype = 0;
-    p.ss = p.ss && bit(cpu.get(MDSCR_EL1), 0);
     cpu.flags = flags;
     cpu.set_pstate(p);
     cpu.pc = pc;

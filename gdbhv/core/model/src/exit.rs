@@ -177,12 +177,13 @@ impl Exits {
 pub fn record(cpu: &Cpu, sh: &Shared, e: &Exception, from: u8) -> Record {
     let sync = e.kind == Kind::Sync;
     let class = match e.kind {
+        Kind::Sync if e.ec == ec::NV2_WATCHPOINT => 0x1034,
         Kind::Sync => 0x1000 + e.ec as u16,
         Kind::Irq => ASYNC,
         Kind::Fiq => ASYNC + 1,
         Kind::SError => 0x102f,
     };
-    let insn = (sync && e.ec != ec::INSTRUCTION_ABORT)
+    let insn = (sync && !matches!(e.ec, ec::INSTRUCTION_ABORT | ec::STEP))
         .then(|| word(cpu, sh))
         .flatten();
     let esr = if sync || e.kind == Kind::SError {
@@ -241,6 +242,7 @@ impl Record {
             0x1020 => iss & 0xbf,       // S1PTW, IFSC
             0x1024 => iss & 0x100_01ff, // ISV, CM, S1PTW, WnR, DFSC
             0x1025 => iss & 0x1ff,      // CM, S1PTW, WnR, DFSC; there is no ISV
+            0x1034 => iss & 0x2140,     // VNCR, CM, WnR
             0x101a => iss & 3,
             ASYNC | 0x1101 => self.intid.unwrap_or(u32::MAX),
             _ => 0,
@@ -274,6 +276,12 @@ pub fn name(class: u16, key: u32) -> String {
             "vncr.{}.{}",
             fsc_name(key & 0x3f),
             if key >> 6 & 1 != 0 { "w" } else { "r" }
+        ),
+        0x1034 => format!(
+            "wp{}.{}{}",
+            if key >> 13 & 1 != 0 { ".vncr" } else { "" },
+            if key >> 6 & 1 != 0 { "w" } else { "r" },
+            if key >> 8 & 1 != 0 { ".cm" } else { "" }
         ),
         ASYNC | 0x1101 if key != u32::MAX => format!("{base}.{}", intid_name(key)),
         _ => base.to_string(),

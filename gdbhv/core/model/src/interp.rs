@@ -233,8 +233,12 @@ fn find(
         }
     };
     let pc = cpu.pc; // without its tag now
+    if crate::armed::break_at(cpu, pc, pa).is_err() {
+        sh.now += 1;
+        return Err(Leave::Raised);
+    }
     let block = sh.block_at(cpu, pa);
-    if sh.debug.watches_pc(pc) {
+    if sh.debug.watches_pc(pc) || cpu.armed.breaks(pc) {
         return Ok(block);
     }
     cpu.jump[(pc >> 2) as usize & (JUMPS - 1)] = Jump { pc, uid, block };

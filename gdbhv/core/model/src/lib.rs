@@ -1,5 +1,6 @@
 //! The machine model: no Python, no JIT.
 #![allow(clippy::missing_safety_doc)]
+pub mod armed;
 pub mod bits;
 pub mod blocks;
 pub mod board;
@@ -23,6 +24,7 @@ pub mod mmu;
 pub mod physical;
 pub mod psci;
 pub mod pstate;
+pub mod selfhosted;
 pub mod shared;
 pub mod syndrome;
 pub mod sysreg;

@@ -7,6 +7,7 @@
 
 mod outside;
 
+use crate::armed;
 use crate::board::{self, BoardConfig};
 use crate::cpu::{Cpu, Power, MAX_CPUS};
 use crate::debug::Hit;
@@ -275,13 +276,18 @@ impl Machine {
         }
         let begin = sh.now;
         let stop = loop {
-            if let Some(stop) = Self::before_instruction(cpu, sh) {
+            if let Some(stop) = Self::interrupt(cpu, sh) {
                 break Some(stop);
             }
             if sh.now >= end {
                 break None;
             }
-            match interp::execute(cpu, sh, end) {
+            let leave = if cpu.armed.single || cpu.pstate.il {
+                armed::execute_one(cpu, sh)
+            } else {
+                interp::execute(cpu, sh, end)
+            };
+            match leave {
                 Leave::Time => break None,
                 Leave::Early => {
                     if let Some(stop) = Self::requests(cpu, sh) {
@@ -320,9 +326,9 @@ impl Machine {
         stop.or_else(|| self.serve(i))
     }
 
-    /// Interrupts and the illegal state, before CPU executes its next instruction.
+    /// Interrupts, before the CPU executes its next instruction.
     #[inline]
-    fn before_instruction(cpu: &mut Cpu, sh: &mut Shared) -> Option<Stop> {
+    fn interrupt(cpu: &mut Cpu, sh: &mut Shared) -> Option<Stop> {
         let lines = sh.gic.lines(cpu.id);
         if lines != Lines::default() || cpu.get(HCR_EL2) & (7 << 6) != 0 {
             if let Some(mut e) = exception::pending(cpu, lines, sh.config.has_el2) {
@@ -334,12 +340,6 @@ impl Machine {
                 cpu.off = 0;
                 return Self::take(cpu, sh, &e);
             }
-        }
-        if cpu.pstate.il {
-            exception::illegal_state(cpu);
-            let e = cpu.raised.take().expect("just raised");
-            sh.now += 1;
-            return Self::take(cpu, sh, &e);
         }
         None
     }

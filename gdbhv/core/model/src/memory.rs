@@ -3,6 +3,7 @@
 //! A cached translation is used as long as it grants the access; anything else walks again, and the walk finds the exact
 //! fault. Faults go through [`exception::abort`].
 
+use crate::armed::{self, Touch};
 use crate::cpu::{Cpu, Trap};
 use crate::exception;
 use crate::mem::access::{Acc, Size};
@@ -16,6 +17,20 @@ use crate::sysreg::names::HCR_EL2;
 use crate::sysreg::nv;
 
 const PAGE_BYTES: u64 = 4096;
+
+/// A plain aligned load.
+const READ: Want = Want {
+    purpose: Purpose::Read,
+    write: false,
+    unpriv: false,
+    aligned: true,
+};
+/// A plain aligned store.
+const WRITE: Want = Want {
+    purpose: Purpose::Write,
+    write: true,
+    ..READ
+};
 
 /// Where an access goes: a physical address, and the flags of its TLB entry.
 #[derive(Clone, Copy)]
@@ -57,7 +72,10 @@ pub fn fetch(cpu: &mut Cpu, sh: &mut Shared, pc: u64) -> Result<u64, Trap> {
             unsafe { (*cpu.ctx).fill_fetch(pc, t.pa, flags) };
             Ok(t.pa)
         }
-        Ok(_) => Err(external(cpu, sh, pc, Purpose::Fetch, false)),
+        Ok(t) => {
+            armed::break_at(cpu, pc, t.pa)?; // before an external abort
+            Err(external(cpu, sh, pc, Purpose::Fetch, false))
+        }
         Err(f) => Err(exception::abort(cpu, sh, &f)),
     }
 }
@@ -70,6 +88,7 @@ pub fn load(cpu: &mut Cpu, sh: &mut Shared, va: u64, size: Size, acc: Acc) -> Re
     // What brings an access here although the translation is known: a watchpoint in the page, or no alignment.
     if hits(e.tag_r, va) && is_plain(cpu, va, bytes, acc, e.pa) {
         watch(cpu, sh, va, bytes, false)?;
+        touch(cpu, va, bytes, &READ)?;
         let pa = e.pa & PAGE | va & !PAGE;
         return Ok(sh.ram.read(pa, bytes).expect("a TLB entry without IO"));
     }
@@ -81,11 +100,13 @@ fn load_far(cpu: &mut Cpu, sh: &mut Shared, va: u64, bytes: u64, acc: Acc) -> Re
     watch(cpu, sh, va, bytes, false)?;
     let first = place(cpu, sh, va, want)?;
     let here = PAGE_BYTES - (va & !PAGE);
+    touch(cpu, va, bytes.min(here), &want)?;
     if bytes <= here {
         return read(cpu, sh, va, first, bytes, Purpose::Read);
     }
     let rest = va.wrapping_add(here);
     let second = place(cpu, sh, rest, want)?;
+    touch(cpu, rest, bytes - here, &want)?;
     let low = read(cpu, sh, va, first, here, Purpose::Read)?;
     let high = read(cpu, sh, rest, second, bytes - here, Purpose::Read)?;
     Ok(low | high << (8 * here))
@@ -105,6 +126,7 @@ pub fn store(
     let e = unsafe { *(*cpu.ctx).entry(va) };
     if hits(e.tag_w, va) && is_plain(cpu, va, bytes, acc, e.pa) {
         watch(cpu, sh, va, bytes, true)?;
+        touch(cpu, va, bytes, &WRITE)?;
         sh.write_ram(e.pa & PAGE | va & !PAGE, bytes, v);
         return Ok(());
     }
@@ -123,11 +145,13 @@ fn store_far(
     watch(cpu, sh, va, bytes, true)?;
     let first = place(cpu, sh, va, want)?;
     let here = PAGE_BYTES - (va & !PAGE);
+    touch(cpu, va, bytes.min(here), &want)?;
     if bytes <= here {
         return write(cpu, sh, va, first, bytes, v);
     }
     let rest = va.wrapping_add(here);
     let second = place(cpu, sh, rest, want)?;
+    touch(cpu, rest, bytes - here, &want)?;
     write(cpu, sh, va, first, here, v)?;
     write(cpu, sh, rest, second, bytes - here, v >> (8 * here))
 }
@@ -149,6 +173,7 @@ pub fn translate_data(
     if p.flags & IO != 0 {
         return Err(fault(cpu, sh, FaultKind::Exclusive, va, purpose, write));
     }
+    touch(cpu, va, bytes, &want)?;
     Ok(p.pa)
 }
 
@@ -157,18 +182,14 @@ pub fn dc_zva(cpu: &mut Cpu, sh: &mut Shared, va: u64) -> Result<(), Trap> {
     const BLOCK: u64 = 64;
     let block = va & !(BLOCK - 1);
     watch(cpu, sh, block, BLOCK, true)?;
-    let want = Want {
-        purpose: Purpose::Write,
-        write: true,
-        unpriv: false,
-        aligned: true,
-    };
+    let want = WRITE;
     let p = place(cpu, sh, va, want)?;
     // Device memory: an alignment fault (C5.3.8 DC ZVA).
     if p.flags & (DEVICE | IO) != 0 {
         let kind = FaultKind::Alignment;
         return Err(fault(cpu, sh, kind, va, Purpose::Write, true));
     }
+    touch(cpu, block, BLOCK, &want)?;
     sh.zero_ram(p.pa & !(BLOCK - 1), BLOCK);
     Ok(())
 }
@@ -180,10 +201,14 @@ pub fn nv2(cpu: &mut Cpu, sh: &mut Shared, va: u64, v: Option<u64>) -> Result<u6
     const VNCR: u32 = 1 << 13;
     let done = nv2_access(cpu, sh, va, v);
     if let (Err(_), Some(e)) = (&done, cpu.raised.as_mut()) {
-        e.target = 2;
-        e.ec = ec::NV2_DATA_ABORT;
         e.iss |= VNCR;
-        e.cause = &["HCR_EL2.NV2"];
+        if e.ec == ec::WATCHPOINT {
+            e.ec = ec::NV2_WATCHPOINT; // to EL2 only by MDCR_EL2.TDE (`AArch64.WatchpointException`)
+        } else {
+            e.target = 2;
+            e.ec = ec::NV2_DATA_ABORT;
+            e.cause = &["HCR_EL2.NV2"];
+        }
     }
     done
 }
@@ -201,6 +226,18 @@ fn nv2_access(cpu: &mut Cpu, sh: &mut Shared, va: u64, v: Option<u64>) -> Result
     let mode = Mode::Privileged;
     let ctx = cpu.tlb.select(regime::key(cpu, kind, mode), cpu.ctx);
     let p = place_in(cpu, sh, va, want, ctx, kind, mode)?;
+    if cpu.armed.watching {
+        armed::watch(
+            cpu,
+            Touch {
+                va,
+                bytes: BYTES,
+                write: want.write,
+                el: 2,
+                maintenance: None,
+            },
+        )?;
+    }
     match v {
         None => read(cpu, sh, va, p, BYTES, Purpose::Read),
         Some(v) => write(cpu, sh, va, p, BYTES, v).map(|()| 0),
@@ -220,8 +257,25 @@ pub fn cache_maintenance(
         unpriv: false,
         aligned: true,
     };
-    place(cpu, sh, va, want).map(|_| ())
+    place(cpu, sh, va, want)?;
+    // DC IVAC may generate watchpoint exceptions, as a store to the line (IMPLEMENTATION DEFINED, D2.9.5), and Arm's cores have it so.
+    if invalidates && cpu.armed.watching {
+        return armed::watch(
+            cpu,
+            Touch {
+                va: va & !(LINE - 1),
+                bytes: LINE,
+                write: true,
+                el: cpu.pstate.el,
+                maintenance: Some(va),
+            },
+        );
+    }
+    Ok(())
 }
+
+/// Bytes of a line, as CTR_EL0.DminLine tells.
+const LINE: u64 = 64;
 
 // ------------------------------------------------------------------------------------------------ translation
 
@@ -276,14 +330,43 @@ fn watch(cpu: &mut Cpu, sh: &mut Shared, va: u64, bytes: u64, write: bool) -> Re
     Ok(())
 }
 
+/// Take a guest's watchpoint exception instead of an access that nothing else stops: it comes after the faults of translation (`AArch64.CheckDebug`).
+#[inline]
+fn touch(cpu: &mut Cpu, va: u64, bytes: u64, want: &Want) -> Result<(), Trap> {
+    if !cpu.armed.watching {
+        return Ok(());
+    }
+    let el = cpu.pstate.el;
+    let el = if unprivileged(cpu, want, regime::kind(cpu, el)) {
+        0
+    } else {
+        el
+    };
+    armed::watch(
+        cpu,
+        Touch {
+            va,
+            bytes,
+            write: want.write,
+            el,
+            maintenance: None,
+        },
+    )
+}
+
+/// Whether LDTR or STTR acts as EL0 would.
+fn unprivileged(cpu: &Cpu, want: &Want, kind: Kind) -> bool {
+    want.unpriv
+        && !cpu.pstate.uao
+        && (cpu.pstate.el == 1 && !nv::tables_of_nv1(cpu.get(HCR_EL2))
+            || kind == Kind::El20 && regime::host(cpu))
+}
+
 /// The context for an access: the one in use, or EL0's for LDTR and STTR.
 fn context_for(cpu: &mut Cpu, want: &Want) -> (*mut Context, Kind, Mode) {
     let kind = regime::kind(cpu, cpu.pstate.el);
     let mode = Mode::of(cpu, kind);
-    let user = want.unpriv
-        && !cpu.pstate.uao
-        && (cpu.pstate.el == 1 && !nv::tables_of_nv1(cpu.get(HCR_EL2))
-            || kind == Kind::El20 && regime::host(cpu));
+    let user = unprivileged(cpu, want, kind);
     if !user || mode == Mode::User {
         return (cpu.ctx, kind, mode);
     }
@@ -359,7 +442,7 @@ fn walk_and_fill(
     if !ram {
         flags |= IO;
     }
-    let lines = sh.debug.watched_lines(va);
+    let lines = sh.debug.watched_lines(va) | cpu.armed.watched_lines(va);
     let watch = if lines != 0 { WATCH } else { 0 };
     let slow = watch | if ram { 0 } else { SLOW };
     let slow_w = slow | if sh.blocks.is_code(page) { SLOW } else { 0 };

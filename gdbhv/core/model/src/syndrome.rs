@@ -24,6 +24,8 @@ pub mod ec {
     pub const BREAKPOINT: u8 = 0x30;
     pub const STEP: u8 = 0x32;
     pub const WATCHPOINT: u8 = 0x34;
+    /// The same of a watchpoint.
+    pub const NV2_WATCHPOINT: u8 = 0x35;
     pub const BRK: u8 = 0x3c;
 }
 

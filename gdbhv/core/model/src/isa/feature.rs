@@ -257,6 +257,8 @@ pub const PROFILES: &[Profile] = &[
             PAN, PAN2, PAN3, UAO, HAFDBS, HPDS, XNX, TTST, TTCNP, E0PD, S2FWB, VMID16,
             // EL2
             VHE, EVT, IDST, NV, NV2,
+            // Debug
+            Debugv8p2, Debugv8p4, DoPD,
         ]),
     },
 ];
@@ -275,7 +277,7 @@ mod tests {
     #[rustfmt::skip]
     const WITHOUT_ROWS: &[Feature] = &[
         VHE, PAN3, SSBS, VMID16, HAFDBS, HPDS, XNX, TTST, TTCNP, E0PD, S2FWB, TTL, IDST, EVT,
-        CSV2, CSV3, NV, NV2,
+        CSV2, CSV3, NV, NV2, Debugv8p2, Debugv8p4, DoPD,
     ];
 
     #[test]

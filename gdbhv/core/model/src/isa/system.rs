@@ -64,12 +64,14 @@ fn uma(cpu: &mut Cpu, sh: &mut Shared, i: u32) -> Result<(), Trap> {
 fn daifset(cpu: &mut Cpu, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
     uma(cpu, sh, i)?;
     cpu.pstate.daif |= imm(i) as u8;
+    crate::armed::refresh(cpu, sh);
     Ok(Flow::Next)
 }
 
 fn daifclr(cpu: &mut Cpu, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
     uma(cpu, sh, i)?;
     cpu.pstate.daif &= !imm(i) as u8;
+    crate::armed::refresh(cpu, sh);
     Ok(Flow::Sync)
 }
 

@@ -1,7 +1,5 @@
-//! Self-hosted debug (Arm ARM D19, registers D24.3). Six breakpoints and four watchpoints, as ID_AA64DFR0_EL1 tells; they are kept
-//! for the guest, and saved and restored by hypervisors, but do not fire; a guest
-//! that arms one is reported. There is no external debugger: the DCC is idle,
-//! the OS lock is one bit.
+//! Self-hosted debug (Arm ARM D2, registers D24.3). Six breakpoints, of which the last two compare context, and four watchpoints, as ID_AA64DFR0_EL1
+//! tells. What they do is in [`crate::selfhosted`]. There is no external debugger: the DCC is idle, nothing ever halts.
 
 use super::el1::{ignore, zero};
 use super::Reg;
@@ -12,42 +10,42 @@ use crate::sysreg_rows;
 const BCR: &str = "E:0 PMC:2-1 BAS:8-5 HMC:13 SSC:15-14 LBN:19-16 BT:23-20";
 const WCR: &str =
     "E:0 PAC:2-1 LSC:4-3=,load,store,both BAS:12-5 HMC:13 SSC:15-14 LBN:19-16 WT:20 MASK:28-24";
-const BVR: &str = "VA:63-2";
+const BVR: &str = ""; // an address, or by BT ContextID in 31:0, VMID in 47:32, CONTEXTIDR_EL2 in 63:32
 const WVR: &str = "VA:63-2";
 
 sysreg_rows! { Debug;
     // name           op0 1 n m 2    access reset  rules          store
     OSDTRRX_EL1       2 0 0 0 2      R1W1   0      [TDA]          plain base "OS lock data transfer, receive" "DTR:31-0";
     MDCCINT_EL1       2 0 0 2 0      R1W1   0      [TDA]          plain base "DCC interrupt enable" "TX:29 RX:30";
-    MDSCR_EL1         2 0 0 2 2      R1W1   0      [TDA]          func(own, set_mdscr) base "Monitor debug system control"
+    MDSCR_EL1         2 0 0 2 2      R1W1   0      [TDA]          funcctl(own, set_mdscr) base "Monitor debug system control"
         "SS:0 ERR:6 TDCC:12 KDE:13 HDE:14 MDE:15 RAZ:18-16! SC2:19! RAZ:20! TDA:21 INTdis:23-22 TXU:26 RXO:27 TXfull:29 RXfull:30";
     OSDTRTX_EL1       2 0 0 3 2      R1W1   0      [TDA]          plain base "OS lock data transfer, transmit" "DTR:31-0";
     OSECCR_EL1        2 0 0 6 2      R1W1   0      [TDA]          plain base "OS lock exception catch" "EDECCR:31-0";
-    DBGBVR0_EL1       2 0 0 0 4      R1W1   0      [TDA]          plain base "Breakpoint 0: value" BVR;
-    DBGBCR0_EL1       2 0 0 0 5      R1W1   0      [TDA]          func(own, set_control) base "Breakpoint 0: control" BCR;
-    DBGBVR1_EL1       2 0 0 1 4      R1W1   0      [TDA]          plain base "Breakpoint 1: value" BVR;
-    DBGBCR1_EL1       2 0 0 1 5      R1W1   0      [TDA]          func(own, set_control) base "Breakpoint 1: control" BCR;
-    DBGBVR2_EL1       2 0 0 2 4      R1W1   0      [TDA]          plain base "Breakpoint 2: value" BVR;
-    DBGBCR2_EL1       2 0 0 2 5      R1W1   0      [TDA]          func(own, set_control) base "Breakpoint 2: control" BCR;
-    DBGBVR3_EL1       2 0 0 3 4      R1W1   0      [TDA]          plain base "Breakpoint 3: value" BVR;
-    DBGBCR3_EL1       2 0 0 3 5      R1W1   0      [TDA]          func(own, set_control) base "Breakpoint 3: control" BCR;
-    DBGBVR4_EL1       2 0 0 4 4      R1W1   0      [TDA]          plain base "Breakpoint 4: value" BVR;
-    DBGBCR4_EL1       2 0 0 4 5      R1W1   0      [TDA]          func(own, set_control) base "Breakpoint 4: control" BCR;
-    DBGBVR5_EL1       2 0 0 5 4      R1W1   0      [TDA]          plain base "Breakpoint 5: value" BVR;
-    DBGBCR5_EL1       2 0 0 5 5      R1W1   0      [TDA]          func(own, set_control) base "Breakpoint 5: control" BCR;
-    DBGWVR0_EL1       2 0 0 0 6      R1W1   0      [TDA]          plain base "Watchpoint 0: value" WVR;
-    DBGWCR0_EL1       2 0 0 0 7      R1W1   0      [TDA]          func(own, set_control) base "Watchpoint 0: control" WCR;
-    DBGWVR1_EL1       2 0 0 1 6      R1W1   0      [TDA]          plain base "Watchpoint 1: value" WVR;
-    DBGWCR1_EL1       2 0 0 1 7      R1W1   0      [TDA]          func(own, set_control) base "Watchpoint 1: control" WCR;
-    DBGWVR2_EL1       2 0 0 2 6      R1W1   0      [TDA]          plain base "Watchpoint 2: value" WVR;
-    DBGWCR2_EL1       2 0 0 2 7      R1W1   0      [TDA]          func(own, set_control) base "Watchpoint 2: control" WCR;
-    DBGWVR3_EL1       2 0 0 3 6      R1W1   0      [TDA]          plain base "Watchpoint 3: value" WVR;
-    DBGWCR3_EL1       2 0 0 3 7      R1W1   0      [TDA]          func(own, set_control) base "Watchpoint 3: control" WCR;
+    DBGBVR0_EL1       2 0 0 0 4      R1W1   0      [TDA]          ctl   base "Breakpoint 0: value" BVR;
+    DBGBCR0_EL1       2 0 0 0 5      R1W1   0      [TDA]          ctl   base "Breakpoint 0: control" BCR;
+    DBGBVR1_EL1       2 0 0 1 4      R1W1   0      [TDA]          ctl   base "Breakpoint 1: value" BVR;
+    DBGBCR1_EL1       2 0 0 1 5      R1W1   0      [TDA]          ctl   base "Breakpoint 1: control" BCR;
+    DBGBVR2_EL1       2 0 0 2 4      R1W1   0      [TDA]          ctl   base "Breakpoint 2: value" BVR;
+    DBGBCR2_EL1       2 0 0 2 5      R1W1   0      [TDA]          ctl   base "Breakpoint 2: control" BCR;
+    DBGBVR3_EL1       2 0 0 3 4      R1W1   0      [TDA]          ctl   base "Breakpoint 3: value" BVR;
+    DBGBCR3_EL1       2 0 0 3 5      R1W1   0      [TDA]          ctl   base "Breakpoint 3: control" BCR;
+    DBGBVR4_EL1       2 0 0 4 4      R1W1   0      [TDA]          ctl   base "Breakpoint 4: value" BVR;
+    DBGBCR4_EL1       2 0 0 4 5      R1W1   0      [TDA]          ctl   base "Breakpoint 4: control" BCR;
+    DBGBVR5_EL1       2 0 0 5 4      R1W1   0      [TDA]          ctl   base "Breakpoint 5: value" BVR;
+    DBGBCR5_EL1       2 0 0 5 5      R1W1   0      [TDA]          ctl   base "Breakpoint 5: control" BCR;
+    DBGWVR0_EL1       2 0 0 0 6      R1W1   0      [TDA]          ctl   base "Watchpoint 0: value" WVR;
+    DBGWCR0_EL1       2 0 0 0 7      R1W1   0      [TDA]          ctl   base "Watchpoint 0: control" WCR;
+    DBGWVR1_EL1       2 0 0 1 6      R1W1   0      [TDA]          ctl   base "Watchpoint 1: value" WVR;
+    DBGWCR1_EL1       2 0 0 1 7      R1W1   0      [TDA]          ctl   base "Watchpoint 1: control" WCR;
+    DBGWVR2_EL1       2 0 0 2 6      R1W1   0      [TDA]          ctl   base "Watchpoint 2: value" WVR;
+    DBGWCR2_EL1       2 0 0 2 7      R1W1   0      [TDA]          ctl   base "Watchpoint 2: control" WCR;
+    DBGWVR3_EL1       2 0 0 3 6      R1W1   0      [TDA]          ctl   base "Watchpoint 3: value" WVR;
+    DBGWCR3_EL1       2 0 0 3 7      R1W1   0      [TDA]          ctl   base "Watchpoint 3: control" WCR;
     MDRAR_EL1         2 0 1 0 0      R1     0      [TDRA]         plain base "Debug ROM address: none" "";
-    OSLAR_EL1         2 0 1 0 4      W1     0      [TDOSA]        func(zero, set_oslar) base "OS lock access" "OSLK:0";
+    OSLAR_EL1         2 0 1 0 4      W1     0      [TDOSA]        funcctl(zero, set_oslar) base "OS lock access" "OSLK:0";
     OSLSR_EL1         2 0 1 1 4      R1     0xa    [TDOSA]        plain base "OS lock status" "OSLM0:0 OSLK:1=unlocked,locked nTT:2 OSLM1:3";
-    OSDLR_EL1         2 0 1 3 4      R1W1   0      [TDOSA]        plain base "OS double lock" "DLK:0";
-    DBGPRCR_EL1       2 0 1 4 4      R1W1   0      [TDOSA]        plain base "Debug power control" "CORENPDRQ:0";
+    OSDLR_EL1         2 0 1 3 4      R1W1   0      [TDOSA]        ctl   base "OS double lock" "DLK:0@DoubleLock";
+    DBGPRCR_EL1       2 0 1 4 4      R1W1   0      [TDOSA]        ctl   base "Debug power control" "CORENPDRQ:0";
     DBGCLAIMSET_EL1   2 0 7 8 6      R1W1   0      [TDA]          func(claim_all, claim_set) base "Claim tags, set" "CLAIM:7-0";
     DBGCLAIMCLR_EL1   2 0 7 9 6      R1W1   0      [TDA]          func(claim, claim_clear) base "Claim tags, clear" "CLAIM:7-0";
     DBGAUTHSTATUS_EL1 2 0 7 14 6     R1     0      [TDA]          plain base "Authentication status" "NSID:1-0 NSNID:3-2 SID:5-4 SNID:7-6";
@@ -61,38 +59,17 @@ fn own(cpu: &Cpu, _: &mut Shared, r: Reg, _: u8) -> u64 {
     cpu.get(r)
 }
 
-const SS: u64 = 1;
-const MDE: u64 = 1 << 15;
+/// The fields of MDSCR_EL1 by which the external debugger's EDSCR is saved and restored: ERR, HDE, SC2, TDA, INTdis, TXU, RXO, TXfull, RXfull.
+const SAVED: u64 = 1 << 6 | 1 << 14 | 1 << 19 | 1 << 21 | 3 << 22 | 1 << 26 | 1 << 27 | 3 << 29;
 
-fn set_mdscr(cpu: &mut Cpu, sh: &mut Shared, r: Reg, v: u64) {
-    // ERR, TXU, RXO, TXfull and RXfull are for a debugger that saves them under the OS lock; they hold what is written.
-    cpu.set(r, v);
-    if v & SS != 0 {
-        sh.note_missing(
-            cpu,
-            "software step of a guest (MDSCR_EL1.SS): nothing is stepped",
-        );
-    }
-    tell_armed(cpu, sh);
-}
-
-fn set_control(cpu: &mut Cpu, sh: &mut Shared, r: Reg, v: u64) {
-    cpu.set(r, v);
-    tell_armed(cpu, sh);
-}
-
-/// A guest that arms a breakpoint or watchpoint of its own will not see it fire: say so.
-fn tell_armed(cpu: &Cpu, sh: &mut Shared) {
-    let controls = ROWS
-        .iter()
-        .filter(|r| r.name.starts_with("DBGBCR") || r.name.starts_with("DBGWCR"));
-    if cpu.get(names::MDSCR_EL1) & MDE != 0 && controls.into_iter().any(|r| cpu.get(r.reg) & 1 != 0)
-    {
-        sh.note_missing(
-            cpu,
-            "a guest's own hardware breakpoints and watchpoints (DBGBCR, DBGWCR): they do not fire",
-        );
-    }
+/// Those fields can be written only under the OS lock (D24.3.20).
+fn set_mdscr(cpu: &mut Cpu, _: &mut Shared, r: Reg, v: u64) {
+    let fixed = if cpu.get(names::OSLSR_EL1) & 2 == 0 {
+        SAVED
+    } else {
+        0
+    };
+    cpu.set(r, cpu.get(r) & fixed | v & !fixed);
 }
 
 /// The OS lock: OSLSR_EL1.OSLK follows the last write (D19.7).

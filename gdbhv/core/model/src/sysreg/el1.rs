@@ -88,7 +88,7 @@ sysreg_rows! { El1;
     RVBAR_EL1         3 0 12 0 1   R1     0           [HIGHEST_EL1] plain base "Reset address" "";
     ISR_EL1           3 0 12 1 0   R1     0           []           func(isr, ignore)    base "Interrupts pending for EL1" "F:6 I:7 A:8";
     DISR_EL1          3 0 12 1 1   R1W1   0           []           plain RAS "Deferred error" "";
-    CONTEXTIDR_EL1    3 0 13 0 1   R1W1   0           [TVM TRVM]   plain => CONTEXTIDR_EL2 base "Context of EL1&0, for debug" "PROCID:31-0";
+    CONTEXTIDR_EL1    3 0 13 0 1   R1W1   0           [TVM TRVM]   ctl => CONTEXTIDR_EL2 base "Context of EL1&0, for debug" "PROCID:31-0";
     TPIDR_EL1         3 0 13 0 4   R1W1   0           []           plain base "Thread ID of EL1" "";
     SCXTNUM_EL1       3 0 13 0 7   R1W1   0           [ENSCXT]     plain CSV2_2 "Software context number of EL1" "";
 }

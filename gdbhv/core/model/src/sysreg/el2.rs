@@ -39,7 +39,7 @@ sysreg_rows! { El2;
     SCTLR_EL2         3 4 1 0 0    R2W2   0x30c5_0830 []           ctl   base "System control of EL2" SCTLR;
     ACTLR_EL2         3 4 1 0 1    R2W2   0           []           func(zero, ignore) base "Auxiliary control of EL2" "";
     HCR_EL2           3 4 1 1 0    R2W2   0x8000_0000 []           ctl   base "Hypervisor configuration" HCR;
-    MDCR_EL2          3 4 1 1 1    R2W2   0           []           plain base "Debug and PMU traps" MDCR;
+    MDCR_EL2          3 4 1 1 1    R2W2   0           []           ctl   base "Debug and PMU traps" MDCR;
     CPTR_EL2          3 4 1 1 2    R2W2   0x0000_33ff []           ctl   base "FP and trace traps" CPTR;
     HSTR_EL2          3 4 1 1 3    R2W2   0           []           plain base "AArch32 register traps" HSTR;
     HFGRTR_EL2        3 4 1 1 4    R2W2   0           []           plain FGT "Fine-grained read traps" "";
@@ -82,7 +82,7 @@ sysreg_rows! { El2;
     VBAR_EL2          3 4 12 0 0   R2W2   0           []           plain base "Vectors of EL2" VBAR;
     RVBAR_EL2         3 4 12 0 1   R2     0           []           plain base "Reset address" "";
     VDISR_EL2         3 4 12 1 1   R2W2   0           []           plain RAS "Virtual deferred error" "";
-    CONTEXTIDR_EL2    3 4 13 0 1   R2W2   0           []           plain VHE "Context of EL2, for debug" "PROCID:31-0";
+    CONTEXTIDR_EL2    3 4 13 0 1   R2W2   0           []           ctl   VHE "Context of EL2, for debug" "PROCID:31-0";
     TPIDR_EL2         3 4 13 0 2   R2W2   0           []           plain base "Thread ID of EL2" "";
     SCXTNUM_EL2       3 4 13 0 7   R2W2   0           []           plain CSV2_2 "Software context number of EL2" "";
 

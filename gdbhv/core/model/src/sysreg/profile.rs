@@ -8,6 +8,7 @@ use crate::bits::{bits, insert};
 use crate::cpu::Cpu;
 use crate::dev::timer::FREQUENCY;
 use crate::isa::feature::{Feature, Features, Profile, PROFILES};
+use crate::selfhosted::{BREAKPOINTS, CONTEXT_AWARE, WATCHPOINTS};
 use crate::shared::Config;
 
 /// What one row is on this machine.
@@ -72,7 +73,13 @@ impl Registers {
     }
 }
 
+/// The one feature that another one takes away (FEAT_DoPD, A2.2.1).
+pub const DOUBLE_LOCK: &str = "DoubleLock";
+
 fn has(config: &Config, name: &str) -> bool {
+    if name == DOUBLE_LOCK {
+        return !config.features.has(Feature::DoPD);
+    }
     Feature::ALL
         .iter()
         .any(|f| f.name() == name && config.features.has(*f))
@@ -205,6 +212,7 @@ const FIELDS: &[(Feature, Reg, u32, u64)] = {
         (VHE,       ID_AA64DFR0_EL1,  0,  7),
         (Debugv8p2, ID_AA64DFR0_EL1,  0,  8),
         (Debugv8p4, ID_AA64DFR0_EL1,  0,  9),
+        (DoPD,      ID_AA64DFR0_EL1,  36, 15), // DoubleLock: none
         (PMUv3,     ID_AA64DFR0_EL1,  8,  1),
         (PMUv3p1,   ID_AA64DFR0_EL1,  8,  4),
         (PMUv3p4,   ID_AA64DFR0_EL1,  8,  5),
@@ -220,7 +228,6 @@ pub const WITHOUT_FIELD: &[Feature] = &[
     Feature::FP,      // 15 in ID_AA64PFR0_EL1.FP means absent
     Feature::AdvSIMD, // as does 15 in AdvSIMD
     Feature::FP16,    // 1 in both
-    Feature::DoPD,    // OSLSR_EL1 and ID_AA64DFR0_EL1.DoubleLock, 15 where there is none
 ];
 
 /// The registers whose reset value depends on the profile, if it is not zero.
@@ -236,7 +243,10 @@ fn identification(config: &Config) -> Vec<(Reg, u64)> {
         | fp(Feature::FP) << 16
         | fp(Feature::AdvSIMD) << 20
         | 1 << 24; // GIC: the system registers of GICv3
-    let dfr0 = 6 | 5 << 12 | 3 << 20 | 1 << 28;
+    let dfr0 = 6
+        | (BREAKPOINTS as u64 - 1) << 12
+        | (WATCHPOINTS as u64 - 1) << 20
+        | (CONTEXT_AWARE as u64 - 1) << 28;
     let mmfr0 = core.pa_range
         | 2 << 4 // 16 bits of ASID
         | core.granule_16k << 20; // 0 in TGran64 and TGran4 means that there are these granules

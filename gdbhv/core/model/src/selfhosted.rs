@@ -1,0 +1,260 @@
+//! Self-hosted debug, the rules: whether debug exceptions are enabled and who takes them, where software step stands, which of a
+//! guest's breakpoints and watchpoints match (Arm ARM D2; the pseudocode functions named below are its). Nothing here has a side effect;
+//! what follows from the rules while a guest executes is in [`crate::armed`], a debugger's own stops in [`crate::debug`].
+//!
+//! There is one Security state and no EL3, and EL0 and EL1 are AArch64 only. Halting debug is never allowed: there is no external debugger.
+
+use crate::bits::{bit, bits, ones};
+use crate::cpu::Cpu;
+use crate::sysreg::names::*;
+use crate::sysreg::Reg;
+
+/// Breakpoints, as ID_AA64DFR0_EL1.BRPs tells (minus 1).
+pub const BREAKPOINTS: usize = 6;
+/// The highest-numbered of them that compare context, as CTX_CMPs tells (minus 1).
+pub const CONTEXT_AWARE: usize = 2;
+/// Watchpoints, as WRPs tells (minus 1).
+pub const WATCHPOINTS: usize = 4;
+
+const BVR: [Reg; BREAKPOINTS] = [
+    DBGBVR0_EL1,
+    DBGBVR1_EL1,
+    DBGBVR2_EL1,
+    DBGBVR3_EL1,
+    DBGBVR4_EL1,
+    DBGBVR5_EL1,
+];
+const BCR: [Reg; BREAKPOINTS] = [
+    DBGBCR0_EL1,
+    DBGBCR1_EL1,
+    DBGBCR2_EL1,
+    DBGBCR3_EL1,
+    DBGBCR4_EL1,
+    DBGBCR5_EL1,
+];
+const WVR: [Reg; WATCHPOINTS] = [DBGWVR0_EL1, DBGWVR1_EL1, DBGWVR2_EL1, DBGWVR3_EL1];
+const WCR: [Reg; WATCHPOINTS] = [DBGWCR0_EL1, DBGWCR1_EL1, DBGWCR2_EL1, DBGWCR3_EL1];
+
+/// MDSCR_EL1.SS.
+pub const SS: u64 = 1;
+const KDE: u32 = 13;
+/// MDSCR_EL1.MDE.
+pub const MDE: u64 = 1 << 15;
+/// PSTATE.D in [`crate::pstate::Pstate::daif`].
+const D: u8 = 8;
+const TDE: u32 = 8;
+const TGE: u32 = 27;
+const E2H: u32 = 34;
+
+// ------------------------------------------------------------------------------------------------ enabled, and where to
+
+/// Which level debug exceptions go to (`DebugTarget`), whether or not they are enabled.
+pub fn target(cpu: &Cpu) -> u8 {
+    1 + (bit(cpu.get(MDCR_EL2), TDE) || bit(cpu.get(HCR_EL2), TGE)) as u8
+}
+
+/// Whether a debug exception other than BRK's could be taken from `el` with PSTATE.D = `masked` (`AArch64.GenerateDebugExceptionsFrom`): not under
+/// the OS lock or the OS double lock; from the level that would take it only with MDSCR_EL1.KDE.
+fn enabled_from(cpu: &Cpu, el: u8, masked: bool) -> bool {
+    let double = bit(cpu.get(OSDLR_EL1), 0) && !bit(cpu.get(DBGPRCR_EL1), 0);
+    if bit(cpu.get(OSLSR_EL1), 1) || double {
+        return false;
+    }
+    let target = target(cpu);
+    if el == target {
+        bit(cpu.get(MDSCR_EL1), KDE) && !masked
+    } else {
+        target > el
+    }
+}
+
+/// The same here and now (`AArch64.GenerateDebugExceptions`).
+pub fn enabled(cpu: &Cpu) -> bool {
+    enabled_from(cpu, cpu.pstate.el, cpu.pstate.daif & D != 0)
+}
+
+// ------------------------------------------------------------------------------------------------ software step
+
+/// Where software step stands (D2.12.3, the state machine).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing is stepped.
+    Inactive,
+    /// The next instruction executes, and then a step is pending.
+    NotPending,
+    /// The software step exception comes before the next instruction.
+    Pending,
+}
+
+/// Where it stands now (`CheckSoftwareStep`).
+pub fn step(cpu: &Cpu) -> Step {
+    match (cpu.get(MDSCR_EL1) & SS != 0 && enabled(cpu), cpu.pstate.ss) {
+        (false, _) => Step::Inactive,
+        (true, true) => Step::NotPending,
+        (true, false) => Step::Pending,
+    }
+}
+
+/// PSTATE.SS after an exception return with `spsr` that is legal or not (`DebugExceptionReturnSS`): SPSR_ELx.SS, if that is how stepping is entered.
+pub fn return_ss(cpu: &Cpu, spsr: u64, illegal: bool) -> bool {
+    if cpu.get(MDSCR_EL1) & SS == 0 || enabled(cpu) {
+        return false;
+    }
+    let el = if illegal {
+        cpu.pstate.el
+    } else {
+        bits(spsr, 3, 2) as u8
+    };
+    bit(spsr, 21) && enabled_from(cpu, el, bit(spsr, 9))
+}
+
+/// Whether a word is a Load-Exclusive, as the syndrome of a step tells (`SoftwareStep_SteppedEX`): LDXR, LDAXR, LDXP, LDAXP.
+pub const fn load_exclusive(word: u32) -> bool {
+    word & 0x3fc0_0000 == 0x0840_0000
+}
+
+// ------------------------------------------------------------------------------------------------ state and context
+
+/// The exception levels, a bit each, that HMC, SSC and PMC or PAC select (`AArch64.StateMatch`, and Table "Summary of breakpoint HMC, SSC, and PMC
+/// encodings" of D2.8). Reserved combinations are one that is not, or disabled (`CheckValidStateMatch`): with one Security state, SSC = 0b01 is
+/// 0b00; HMC = 1 with PMC = 0 is EL2, which is 0b11 in SSC.
+pub const fn levels(control: u64) -> u8 {
+    let (hmc, ssc, pxc) = (
+        bit(control, 13),
+        bits(control, 15, 14),
+        bits(control, 2, 1) as u8,
+    );
+    let low = (pxc & 1) << 1 | pxc >> 1;
+    match (hmc, ssc, pxc) {
+        (_, 2, _) | (false, 3, _) | (true, _, 2) => 0,
+        (false, _, _) => low,
+        (true, _, _) => 4 | low,
+    }
+}
+
+/// Whether the control of a breakpoint or watchpoint matches an access made as from `el`; `linked`: also what LBN names.
+fn state_matches(cpu: &Cpu, control: u64, el: u8, linked: bool) -> bool {
+    levels(control) >> el & 1 != 0 && (!linked || link_matches(cpu, bits(control, 19, 16) as usize))
+}
+
+/// Whether breakpoint `n` is linked and matches. A link to one that does not compare context never does (allowed: Unpredictable_BPNOTCTXCMP).
+fn link_matches(cpu: &Cpu, n: usize) -> bool {
+    (BREAKPOINTS - CONTEXT_AWARE..BREAKPOINTS).contains(&n) && {
+        let control = cpu.get(BCR[n]);
+        bit(control, 0) && bit(control, 20) && context_matches(cpu, n)
+    }
+}
+
+/// Whether a breakpoint's BT is for addresses.
+const fn by_address(control: u64) -> bool {
+    bits(control, 23, 20) < 2
+}
+
+/// Whether the context is what context-aware breakpoint `n` compares with (`AArch64.BreakpointValueMatch`). Reserved values of BT match nothing.
+fn context_matches(cpu: &Cpu, n: usize) -> bool {
+    let (bt, value) = (bits(cpu.get(BCR[n]), 23, 20) & 0xe, cpu.get(BVR[n]));
+    let (el, hcr) = (cpu.pstate.el, cpu.get(HCR_EL2));
+    let in_host = bit(hcr, E2H) && (el == 2 || el == 0 && bit(hcr, TGE));
+    let guest = el < 2 && !in_host;
+    let el2 = bits(cpu.get(ID_AA64PFR0_EL1), 11, 8) != 0;
+    let debug_v8p1 = bits(cpu.get(ID_AA64DFR0_EL1), 3, 0) >= 7;
+    let (low, high) = (value & ones(32), value >> 32);
+    let id1 = || cpu.get(CONTEXTIDR_EL1) & ones(32) == low;
+    let id2 = |with: u64| el2 && cpu.get(CONTEXTIDR_EL2) & ones(32) == with;
+    let vmid = || {
+        let width = if bit(cpu.get(VTCR_EL2), 19) { 16 } else { 8 };
+        el2 && (cpu.get(VTTBR_EL2) >> 48 ^ high) & ones(width) == 0
+    };
+    match bt {
+        0x2 if in_host => id2(low),
+        0x2 => el < 2 && id1(),
+        0x6 => debug_v8p1 && guest && id1(),
+        0x8 => guest && vmid(),
+        0xa => guest && vmid() && id1(),
+        0xc => debug_v8p1 && id2(high),
+        0xe => debug_v8p1 && guest && id1() && id2(high),
+        _ => false,
+    }
+}
+
+// ------------------------------------------------------------------------------------------------ breakpoints
+
+/// Bits 55:0: tags, and whether the RESS bits are a sign extension, are not compared.
+pub const fn key(va: u64) -> u64 {
+    va & ones(56)
+}
+
+/// The addresses of the address breakpoints that are enabled one by one, whatever else they ask for.
+pub fn break_addresses(cpu: &Cpu) -> impl Iterator<Item = u64> + '_ {
+    (0..BREAKPOINTS).filter_map(|n| {
+        let control = cpu.get(BCR[n]);
+        (bit(control, 0) && by_address(control)).then(|| key(cpu.get(BVR[n])) & !3)
+    })
+}
+
+/// Whether a breakpoint exception comes before the instruction at `pc` by an address (`AArch64.BreakpointMatch`). BAS is RES1 without AArch32
+/// (D24.3.2), and is not looked at.
+pub fn breaks_at(cpu: &Cpu, pc: u64) -> bool {
+    let matches = |n: usize| {
+        let control = cpu.get(BCR[n]);
+        bit(control, 0)
+            && by_address(control)
+            && key(cpu.get(BVR[n])) & !3 == key(pc)
+            && state_matches(cpu, control, cpu.pstate.el, bit(control, 20))
+    };
+    cpu.get(MDSCR_EL1) & MDE != 0 && (0..BREAKPOINTS).any(matches) && enabled(cpu)
+}
+
+/// Whether a breakpoint exception comes before every instruction, by the context.
+pub fn breaks_by_context(cpu: &Cpu) -> bool {
+    let matches = |n: usize| {
+        let control = cpu.get(BCR[n]);
+        bit(control, 0)
+            && !bit(control, 20)
+            && !by_address(control)
+            && state_matches(cpu, control, cpu.pstate.el, false)
+            && context_matches(cpu, n)
+    };
+    let aware = BREAKPOINTS - CONTEXT_AWARE..BREAKPOINTS;
+    cpu.get(MDSCR_EL1) & MDE != 0 && aware.into_iter().any(matches) && enabled(cpu)
+}
+
+// ------------------------------------------------------------------------------------------------ watchpoints
+
+/// The first and the last byte (bits 55:0) that watchpoint `n` watches, if it is enabled (`AArch64.WatchpointByteMatch`). Where the programming is CONSTRAINED
+/// UNPREDICTABLE: reserved masks disable; with a mask, BAS is not looked at, nor are the masked bits of the address; of bytes that are not
+/// contiguous the lowest run is watched.
+pub fn watched(cpu: &Cpu, n: usize) -> Option<(u64, u64)> {
+    let (control, va) = (cpu.get(WCR[n]), key(cpu.get(WVR[n])));
+    let mask = bits(control, 28, 24) as u32;
+    if !bit(control, 0) || bits(control, 4, 3) == 0 || matches!(mask, 1 | 2) {
+        return None;
+    }
+    if mask != 0 {
+        let low = ones(mask);
+        return Some((va & !low, va | low));
+    }
+    // A word-aligned address selects from four bytes (deprecated), a doubleword-aligned one from eight.
+    let (base, bas) = if bit(va, 2) {
+        (va & !3, bits(control, 8, 5))
+    } else {
+        (va & !7, bits(control, 12, 5))
+    };
+    (bas != 0).then(|| {
+        let first = bas.trailing_zeros();
+        let run = (bas >> first).trailing_ones();
+        (base + first as u64, base + (first + run - 1) as u64)
+    })
+}
+
+/// Whether watchpoint `n`, whose bytes are touched, matches an access (`AArch64.WatchpointMatch`). `el`: 0 for LDTR and STTR that are unprivileged.
+pub fn watch_matches(cpu: &Cpu, n: usize, el: u8, write: bool) -> bool {
+    let control = cpu.get(WCR[n]);
+    bit(control, 3 + write as u32)
+        && state_matches(cpu, control, el, bit(control, 20))
+        && enabled(cpu)
+}
+
+#[cfg(test)]
+#[path = "selfhosted_tests.rs"]
+mod tests;

@@ -1,0 +1,48 @@
+"""What the harnesses of lists share: a guest assembled from one file, and a run on QEMU whose memory is read afterwards."""
+
+from __future__ import annotations
+
+import mmap
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+RAM, RAM_SIZE = 0x4000_0000, 160 << 20
+
+
+def assemble(source: Path, entry: int, symbol: str) -> tuple[bytes, int]:
+    """Return the guest assembled for address ``entry``, and where ``symbol`` is. Needs Debian's gcc-aarch64-linux-gnu."""
+    compiler, objcopy, nm = (f"aarch64-linux-gnu-{tool}" for tool in ("gcc", "objcopy", "nm"))
+    if shutil.which(compiler) is None:
+        raise FileNotFoundError(f"{compiler} is not installed; scripts/setup installs it")
+    with tempfile.TemporaryDirectory() as folder:
+        elf, raw = f"{folder}/guest.elf", f"{folder}/guest.bin"
+        options = ["-nostdlib", "-static", f"-Wl,-Ttext={entry:#x}", "-Wl,--build-id=none"]
+        subprocess.run([compiler, *options, str(source), "-o", elf], check=True)
+        subprocess.run([objcopy, "-O", "binary", elf, raw], check=True)
+        lines = subprocess.run([nm, elf], check=True, capture_output=True, text=True).stdout.splitlines()
+        return Path(raw).read_bytes(), next(int(line.split()[0], 16) for line in lines if line.split()[2] == symbol)
+
+
+def on_qemu(
+    folder: Path, image: Sequence[tuple[int, bytes]], entry: int, results: int, size: int, cpu: str, timeout: float = 100
+) -> bytes:
+    """Run a guest at EL2 until it switches the machine off; return ``size`` bytes of its memory at ``results``."""
+    path = folder / "ram"
+    with path.open("w+b") as file:
+        file.truncate(RAM_SIZE)
+        for address, data in image:
+            file.seek(address - RAM)
+            file.write(data)
+        file.flush()
+        command = ["qemu-system-aarch64", "-M", "virt,gic-version=3,virtualization=on,memory-backend=ram", "-cpu", cpu]
+        command += ["-object", f"memory-backend-file,id=ram,size={RAM_SIZE},mem-path={path},share=on"]
+        command += ["-m", f"{RAM_SIZE >> 20}", "-nodefaults", "-display", "none", "-icount", "shift=0,sleep=off"]
+        command += ["-device", f"loader,addr={entry:#x},cpu-num=0"]
+        done = subprocess.run(command, timeout=timeout, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"qemu-system-aarch64 failed: {done.stderr.strip()}")
+        with mmap.mmap(file.fileno(), 0) as ram:
+            return ram[results - RAM : results - RAM + size]
