@@ -8,35 +8,60 @@ use crate::isa::{decode, pattern, Kind};
 /// Most instructions in a block.
 pub const MAX_LEN: usize = 64;
 
-/// A run of predecoded instructions inside one page.
-pub struct Block {
-    /// False once its bytes have changed: no new entry.
-    pub alive: bool,
-    /// Instructions in it.
-    pub len: u16,
-    /// Physical address of the first.
-    pub pa: u64,
-    /// The first op.
-    pub ops: *const Op,
-    storage: Box<[Op]>,
-}
+/// A run of predecoded instructions inside one page: a head with the size of an op, and the ops right behind it, so that whoever comes to
+/// a block finds both in one line of the host's cache. Owned as a slice of ops, [`Code`], of which the first is the head.
+#[repr(transparent)]
+pub struct Block(Op);
+
+/// The storage of a block.
+type Code = Box<[Op]>;
 
 impl Block {
-    /// Wrap ops of which the last ends the block.
-    fn new(pa: u64, len: u16, ops: Vec<Op>) -> Box<Block> {
-        let storage = ops.into_boxed_slice();
-        Box::new(Block {
-            alive: true,
-            len,
-            pa,
-            ops: storage.as_ptr(),
-            storage,
-        })
+    /// A head for a block of `len` instructions at `pa`.
+    fn head(pa: u64, len: u16) -> Op {
+        Op {
+            run: end_of_block,
+            args: Args {
+                imm: pa,
+                off: len,
+                rd: true as u8,
+                ..Args::default()
+            },
+        }
     }
-    /// Its ops.
-    pub fn ops(&self) -> &[Op] {
-        &self.storage
+    /// False once its bytes have changed: no new entry.
+    #[inline(always)]
+    pub fn alive(&self) -> bool {
+        self.0.args.rd != 0
     }
+    /// Instructions in it.
+    #[inline(always)]
+    #[allow(clippy::len_without_is_empty)]
+    pub fn len(&self) -> u16 {
+        self.0.args.off
+    }
+    /// Physical address of the first.
+    #[inline(always)]
+    pub fn pa(&self) -> u64 {
+        self.0.args.imm
+    }
+    /// The first op.
+    #[inline(always)]
+    pub fn first(&self) -> &Op {
+        // SAFETY: a head is the first of a slice of at least two ops ([`decode_block`], [`Blocks::partial`]).
+        unsafe { &*std::ptr::from_ref(&self.0).add(1) }
+    }
+    /// The ops of its instructions.
+    fn ops(&self) -> &[Op] {
+        // SAFETY: as above; `len` of them follow.
+        unsafe { std::slice::from_raw_parts(self.first(), self.len() as usize) }
+    }
+}
+
+/// The block in `code`.
+fn block(code: &Code) -> &Block {
+    // SAFETY: transparent, and never empty.
+    unsafe { &*code.as_ptr().cast() }
 }
 
 /// Predecode from `words`; the block ends at a branch, at the end of `words`, before `cut` instructions, or at [`MAX_LEN`].
@@ -45,18 +70,19 @@ pub fn decode_block(
     words: impl Iterator<Item = u32>,
     cut: usize,
     features: Features,
-) -> Box<Block> {
+) -> Code {
     let mut ops: Vec<Op> = Vec::with_capacity(16);
+    ops.push(Block::head(pa, 0));
     for (off, word) in words.take(cut.min(MAX_LEN)).enumerate() {
         let (op, last) = decode_op(word, off as u16, features);
         ops.push(op);
+        ops[0].args.off = off as u16 + 1;
         if last {
-            return Block::new(pa, ops.len() as u16, ops);
+            return ops.into();
         }
     }
-    let len = ops.len() as u16;
-    ops.push(end(len));
-    Block::new(pa, len, ops)
+    ops.push(end(ops[0].args.off));
+    ops.into()
 }
 
 /// The op that ends a block of `len` instructions without a branch.
@@ -105,7 +131,7 @@ const FOR_GOOD: u16 = u16::MAX;
 
 /// The blocks of one page.
 struct CodePage {
-    at: Box<[Option<Box<Block>>; 1024]>,
+    at: Box<[Option<Code>; 1024]>,
     /// Which 64-byte lines hold decoded code.
     lines: u64,
 }
@@ -115,8 +141,8 @@ pub struct Blocks {
     base: u64,
     features: Features,
     pages: Vec<Option<CodePage>>,
-    dead: Vec<Box<Block>>,
-    scratch: Box<Block>,
+    dead: Vec<Code>,
+    scratch: Code,
     /// Page offsets (in words) that must begin a block, because a breakpoint is or was there in some page.
     splits: [u64; 16],
     /// By page offset in words: how many guests' breakpoints are there, or [`FOR_GOOD`].
@@ -132,7 +158,7 @@ impl Blocks {
             features,
             pages,
             dead: Vec::new(),
-            scratch: Block::new(0, 0, vec![end(0)]),
+            scratch: Box::new([Block::head(0, 0), end(0)]),
             splits: [0; 16],
             held: Box::new([0; 1024]),
         }
@@ -144,9 +170,8 @@ impl Blocks {
     /// The block at `pa`, if it is there.
     pub fn get(&self, pa: u64) -> Option<*const Block> {
         let page = self.pages[self.index(pa)?].as_ref()?;
-        page.at[(pa >> 2) as usize & 1023]
-            .as_deref()
-            .map(std::ptr::from_ref)
+        let code = page.at[(pa >> 2) as usize & 1023].as_ref()?;
+        Some(std::ptr::from_ref(block(code)))
     }
     /// Whether the page of `pa` holds code (a write to it must come to [`Blocks::written`]).
     pub fn is_code(&self, pa: u64) -> bool {
@@ -162,19 +187,19 @@ impl Blocks {
             .find(|&o| self.splits[o / 64] >> (o % 64) & 1 != 0)
             .unwrap_or(1024)
             - first;
-        let block = decode_block(pa, words, cut, self.features);
+        let code = decode_block(pa, words, cut, self.features);
         let i = self.index(pa).expect("code is in RAM");
         let new = self.pages[i].is_none();
         let page = self.pages[i].get_or_insert_with(|| CodePage {
             at: Box::new([const { None }; 1024]),
             lines: 0,
         });
-        for line in first / 16..=(first + block.len as usize - 1) / 16 {
+        for line in first / 16..=(first + block(&code).len() as usize - 1) / 16 {
             page.lines |= 1 << line;
         }
         let slot = &mut page.at[first];
-        *slot = Some(block);
-        (std::ptr::from_ref(slot.as_deref().expect("just set")), new)
+        let at = std::ptr::from_ref(block(slot.insert(code)));
+        (at, new)
     }
     /// Forget what was decoded from `pa .. pa + len`, within one page. True if anything was.
     pub fn written(&mut self, pa: u64, len: u64) -> bool {
@@ -191,10 +216,11 @@ impl Blocks {
         for slot in &mut page.at[lowest..=((to - 1) / 4) as usize] {
             if slot
                 .as_ref()
-                .is_some_and(|b| (b.pa & 0xfff) + b.len as u64 * 4 > from)
+                .map(block)
+                .is_some_and(|b| (b.pa() & 0xfff) + b.len() as u64 * 4 > from)
             {
                 let mut b = slot.take().expect("some");
-                b.alive = false;
+                b[0].args.rd = false as u8;
                 self.dead.push(b);
                 any = true;
             }
@@ -216,10 +242,11 @@ impl Blocks {
             for slot in &mut page.at[o.saturating_sub(MAX_LEN - 1)..o] {
                 if slot
                     .as_ref()
-                    .is_some_and(|b| (b.pa & 0xfff) / 4 + b.len as u64 > o as u64)
+                    .map(block)
+                    .is_some_and(|b| (b.pa() & 0xfff) / 4 + b.len() as u64 > o as u64)
                 {
                     let mut b = slot.take().expect("some");
-                    b.alive = false;
+                    b[0].args.rd = false as u8;
                     self.dead.push(b);
                 }
             }
@@ -246,10 +273,11 @@ impl Blocks {
             for slot in &mut page.at[o.saturating_sub(MAX_LEN)..o] {
                 if slot
                     .as_ref()
-                    .is_some_and(|b| (b.pa & 0xfff) / 4 + b.len as u64 == o as u64)
+                    .map(block)
+                    .is_some_and(|b| (b.pa() & 0xfff) / 4 + b.len() as u64 == o as u64)
                 {
                     let mut b = slot.take().expect("some");
-                    b.alive = false;
+                    b[0].args.rd = false as u8;
                     self.dead.push(b);
                 }
             }
@@ -265,9 +293,10 @@ impl Blocks {
     }
     /// The first `len` instructions of `block`, until the next call.
     pub fn partial(&mut self, block: &Block, len: u16) -> *const Block {
-        let mut ops = block.ops()[..len as usize].to_vec();
-        ops.push(end(len));
-        self.scratch = Block::new(block.pa, len, ops);
-        &*self.scratch
+        let mut code = vec![Block::head(block.pa(), len)];
+        code.extend_from_slice(&block.ops()[..len as usize]);
+        code.push(end(len));
+        self.scratch = code.into();
+        self::block(&self.scratch)
     }
 }

@@ -166,7 +166,7 @@ pub fn execute(cpu: &mut Cpu, sh: &mut Shared, until: u64) -> Leave {
         let uid = unsafe { (*cpu.ctx).uid };
         let jump = &cpu.jump[(pc >> 2) as usize & (JUMPS - 1)];
         // SAFETY: blocks are freed only by `Shared::collect`, which empties the jump caches.
-        let mut block = if jump.pc == pc && jump.uid == uid && unsafe { (*jump.block).alive } {
+        let mut block = if jump.pc == pc && jump.uid == uid && unsafe { (*jump.block).alive() } {
             jump.block
         } else {
             match find(cpu, sh, pc, uid, until) {
@@ -175,7 +175,7 @@ pub fn execute(cpu: &mut Cpu, sh: &mut Shared, until: u64) -> Leave {
             }
         };
         // SAFETY: as above; nothing collects while a block executes.
-        let mut len = unsafe { (*block).len } as u64;
+        let mut len = unsafe { (*block).len() } as u64;
         let left = until - sh.now;
         if len > left {
             if left == 0 {
@@ -186,9 +186,9 @@ pub fn execute(cpu: &mut Cpu, sh: &mut Shared, until: u64) -> Leave {
             len = left;
         }
         // SAFETY: as above; a block has at least one op.
-        let first = unsafe { &*(*block).ops };
+        let first = unsafe { (*block).first() };
         // SAFETY: as above.
-        cpu.block_pa = unsafe { (*block).pa };
+        cpu.block_pa = unsafe { (*block).pa() };
         match (first.run)(cpu, first, sh) {
             Exit::Block => sh.now += len,
             Exit::Early => {
