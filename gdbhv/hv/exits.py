@@ -131,9 +131,12 @@ def irq(vcpu: Vcpu, record: ExitRecord) -> None:
 
 
 @handler("brk")
-def brk(vcpu: Vcpu, record: ExitRecord) -> None:
-    """A guest's BRK while MDCR_EL2.TDE routes debug exceptions here: give it back."""
-    vcpu.inject(record["esr"])
+@handler("bp")
+@handler("step")
+@handler("wp")
+def debug_exception(vcpu: Vcpu, record: ExitRecord) -> None:
+    """A guest's own debug exception while MDCR_EL2.TDE routes them here: give it back."""
+    vcpu.inject(record["esr"], record["far"])
 
 
 def undefined(vcpu: Vcpu, record: ExitRecord) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from gdbhv import pages
 from gdbhv.errors import GdbhvError, MemoryError_, RegisterError
+from gdbhv.hv import debugregs
 from gdbhv.hv.host import Host
 from gdbhv.hv.vcpu import Vcpu, VcpuState, context_numbers
 from gdbhv.hv.vm import Vm
@@ -99,12 +100,15 @@ class HostState:
         other = {**v.identity(), **dict.fromkeys(LIST_REGISTERS, 0)}
         others = [encoding(name) for name in other]
         before = m.mrs_many(cpu, others + own)
-        m.msr_many(cpu, others + own, [*other.values(), *v.sys.values()])
+        locked = debugregs.os_lock(m, cpu)
+        with debugregs.under_os_lock(m, cpu, v.debug.locked):
+            m.msr_many(cpu, others + own, [*other.values(), *v.sys.values()])
         try:
             yield cpu
         finally:
             v.sys = dict(zip(v.sys, m.mrs_many(cpu, own), strict=True))
-            m.msr_many(cpu, others + own, before)
+            with debugregs.under_os_lock(m, cpu, locked):
+                m.msr_many(cpu, others + own, before)
 
     def _saved(self, v: Vcpu, register: str | int) -> tuple[Any, Any] | None:
         """Where a register is while it is not on a CPU: a container and its key."""
@@ -128,6 +132,9 @@ class HostState:
         saved = self._saved(v, register)
         if saved is not None:
             return int(saved[0][saved[1]])
+        debug = debugregs.name_of(register)
+        if debug is not None and not v.debug.live:
+            return v.debug.read(debug)
         try:
             with self.loaded(v) as cpu:
                 return self.machine.read_register(cpu, register)
@@ -147,6 +154,10 @@ class HostState:
         try:
             if saved is not None and saved[0] is not v.sys:
                 saved[0][saved[1]] = value
+                return
+            debug = debugregs.name_of(register)
+            if debug is not None and not v.debug.live:
+                v.debug.write(debug, value)
                 return
             with self.loaded(v) as cpu:
                 self.machine.write_register(cpu, register, value)

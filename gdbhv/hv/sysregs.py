@@ -73,6 +73,20 @@ def write_timer(vcpu: Vcpu, name: str, value: int) -> None:
     vcpu.ptimer.write(name, value)
 
 
+def lent(vcpu: Vcpu, name: str) -> int:
+    """A debug register that the guest has not written yet."""
+    assert vcpu.cpu is not None
+    vcpu.debug.put(vcpu.cpu)
+    return hardware(vcpu, name)
+
+
+def own_debug(vcpu: Vcpu, name: str, value: int) -> None:
+    """The first write of a debug register: it goes to the hardware, and those that follow are not trapped."""
+    assert vcpu.cpu is not None
+    vcpu.debug.own(vcpu.cpu)
+    to_hardware(vcpu, name, value)
+
+
 # (name or glob, read, write); the first that matches serves.
 TABLE: list[tuple[str, Read | None, Write | None]] = [
     ("ID_*", without_features, None),
@@ -101,17 +115,20 @@ TABLE: list[tuple[str, Read | None, Write | None]] = [
     ("CPACR_EL1", hardware, to_hardware),
     ("CNTP_*", read_timer, write_timer),
     ("PM*", zero, ignore),  # no PMU: ID_AA64DFR0_EL1 says so
-    # Debug and OS lock: no hardware breakpoints for guests yet, so the registers read as zero and ignore writes.
-    ("MDSCR_EL1", zero, ignore),
-    ("MDCCINT_EL1", zero, ignore),
+    # Debug: trapped until the guest writes one of these (hv/debugregs.py), the OS lock always
+    ("MDSCR_EL1", hardware, own_debug),
+    ("DBGAUTHSTATUS_EL1", hardware, None),
+    ("DBGDTR*", zero, ignore),
+    ("DBGPRCR_EL1", hardware, to_hardware),
+    ("DBG*", lent, own_debug),
+    ("MDCCINT_EL1", lent, own_debug),
     ("MDCCSR_EL0", zero, None),
     ("MDRAR_EL1", zero, None),
-    ("OSLAR_EL1", None, ignore),
-    ("OSLSR_EL1", lambda v, n: 1 << 3, None),
-    ("OSDLR_EL1", zero, ignore),
-    ("OSECCR_EL1", zero, ignore),
-    ("OSDTR*", zero, ignore),
-    ("DBG*", zero, ignore),
+    ("OSLAR_EL1", None, to_hardware),
+    ("OSLSR_EL1", hardware, None),
+    ("OSDLR_EL1", hardware, to_hardware),
+    ("OSECCR_EL1", lent, own_debug),
+    ("OSDTR*", lent, own_debug),
     ("LOR*", zero, ignore),
     ("ERRIDR_EL1", zero, None),
 ]

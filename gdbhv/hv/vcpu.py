@@ -12,6 +12,7 @@ from enum import Enum
 from functools import cache
 from typing import TYPE_CHECKING
 
+from gdbhv.hv.debugregs import DebugRegisters, under_os_lock
 from gdbhv.hv.ptimer import PhysicalTimer
 from gdbhv.tables import encoding
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 CONTEXT = """
     ELR_EL2 SPSR_EL2 SP_EL0 SP_EL1 ELR_EL1 SPSR_EL1 ESR_EL1 FAR_EL1 AFSR0_EL1 AFSR1_EL1 VBAR_EL1
     SCTLR_EL1 CPACR_EL1 TTBR0_EL1 TTBR1_EL1 TCR_EL1 MAIR_EL1 AMAIR_EL1 CONTEXTIDR_EL1 PAR_EL1 CSSELR_EL1
-    TPIDR_EL0 TPIDRRO_EL0 TPIDR_EL1 MDSCR_EL1 CNTKCTL_EL1 FPCR FPSR
+    TPIDR_EL0 TPIDRRO_EL0 TPIDR_EL1 MDSCR_EL1 OSDLR_EL1 DBGPRCR_EL1 CNTKCTL_EL1 FPCR FPSR
     ICH_VMCR_EL2 ICH_AP0R0_EL2 ICH_AP1R0_EL2
     CNTV_CVAL_EL0 CNTV_CTL_EL0
 """.split()
@@ -38,6 +39,7 @@ def context_numbers() -> dict[str, int]:
 
 # PSTATE in the layout of SPSR_EL2 (Arm ARM C5.2.20)
 NZCV, DIT, PAN, SSBS, DAIF, EL1H = 0xF << 28, 1 << 24, 1 << 22, 1 << 12, 0xF << 6, 0b0101
+STEPPING = 1 << 21  # SS
 
 
 class VcpuState(Enum):
@@ -66,6 +68,7 @@ class Vcpu:
         self.vregs = [0] * 32
         self._numbers = context_numbers()
         self.sys = dict.fromkeys(CONTEXT, 0)
+        self.debug = DebugRegisters(self.machine)
         self.ptimer: PhysicalTimer = PhysicalTimer(self)
         self.reset(0, 0)
 
@@ -90,6 +93,7 @@ class Vcpu:
         self.sys["ELR_EL2"] = entry
         self.sys["SPSR_EL2"] = DAIF | EL1H
         self.sys["SCTLR_EL1"] = 0x00C50838  # MMU and caches off; the RES1 bits of v8.0 (D24.2.175)
+        self.debug = DebugRegisters(self.machine)
         self.ptimer = PhysicalTimer(self)
 
     # --- the switch
@@ -100,7 +104,9 @@ class Vcpu:
         m.set_gprs(cpu, self.gprs)
         for name, value in self.identity().items():
             m.msr(cpu, name, value)
-        m.msr_many(cpu, list(self._numbers.values()), list(self.sys.values()))
+        self.debug.load(cpu, self.sys["MDSCR_EL1"])
+        with under_os_lock(m, cpu, self.debug.locked):
+            m.msr_many(cpu, list(self._numbers.values()), list(self.sys.values()))
         self.cpu = cpu
         self.vm.vgic.load(self)
 
@@ -123,6 +129,7 @@ class Vcpu:
             self.vregs = m.vregs(cpu)
             self.fp_live = False
         self.sys = dict(zip(CONTEXT, m.mrs_many(cpu, list(self._numbers.values())), strict=True))
+        self.debug.save(cpu)
         m.msr(cpu, "CNTV_CTL_EL0", 0)
         self.cpu = None
 
@@ -163,8 +170,11 @@ class Vcpu:
         self.write("ELR_EL2", value)
 
     def skip(self) -> None:
-        """Go on behind the instruction that caused the exit."""
+        """Go on behind the instruction that caused the exit; a guest that steps it has stepped it (``SSAdvance``)."""
         self.write("ELR_EL2", self.read("ELR_EL2") + 4 & (1 << 64) - 1)
+        spsr = self.read("SPSR_EL2")
+        if spsr & STEPPING:
+            self.write("SPSR_EL2", spsr & ~STEPPING)
 
     # --- what a hypervisor does to a guest's EL1, as the hardware would (Arm ARM D1.3, AArch64.TakeException)
 
@@ -173,8 +183,8 @@ class Vcpu:
         adjusted)."""
         spsr, pc = self.read("SPSR_EL2"), self.pc
         el, sp = spsr >> 2 & 3, spsr & 1
-        if el == 1 and esr >> 26 in (0x20, 0x24):
-            esr += 1 << 26  # the same abort, from the current EL
+        if el == 1 and esr >> 26 in (0x20, 0x24, 0x30, 0x32, 0x34):
+            esr += 1 << 26  # the same abort or debug exception, from the current EL
         self.write("ESR_EL1", esr)
         self.write("ELR_EL1", pc)
         self.write("SPSR_EL1", spsr)
