@@ -4,8 +4,10 @@
 //! fault. Faults go through [`exception::abort`].
 
 use crate::armed::{self, Touch};
+use crate::bits::bit;
 use crate::cpu::{Cpu, Trap};
 use crate::exception;
+use crate::isa::feature::Feature;
 use crate::mem::access::{Acc, Size};
 use crate::mmu::fault::{Fault, FaultKind, Purpose};
 use crate::mmu::regime::{self, Kind, Mode};
@@ -297,8 +299,9 @@ fn is_plain(cpu: &Cpu, va: u64, bytes: u64, acc: Acc, flags: u64) -> bool {
     flags & IO == 0 && !acc.unpriv && (aligned || may_be_unaligned)
 }
 
-/// Alignment that does not depend on the memory: of exclusives, atomics and ordered accesses always (no FEAT_LSE2), of others by
-/// SCTLR_ELx.A.
+/// Alignment that does not depend on the memory (`AArch64.UnalignedAccessFaults`): all accesses by SCTLR_ELx.A, exclusive, atomic and
+/// ordered ones anyway. With FEAT_LSE2 those may be unaligned inside 16 aligned bytes, and ordered ones everywhere by SCTLR_ELx.nAA.
+/// (Where memory is Normal but not write-back, an alignment fault would be allowed; there is none.)
 fn check_alignment(
     cpu: &mut Cpu,
     sh: &mut Shared,
@@ -310,7 +313,12 @@ fn check_alignment(
 ) -> Result<Want, Trap> {
     let unit = bytes.max(1 << acc.align);
     let aligned = va & (unit - 1) == 0;
-    if !aligned && (acc.atomic || acc.ordered || cpu.tlb.strict) {
+    let inside = va & 15 <= 16 - unit.min(16);
+    let refused = || {
+        let anywhere = acc.ordered && !acc.atomic && bit(exception::sctlr(cpu), 6); // nAA
+        !sh.config.features.has(Feature::LSE2) || !inside && !anywhere
+    };
+    if !aligned && (cpu.tlb.strict || (acc.atomic || acc.ordered) && refused()) {
         return Err(fault(cpu, sh, FaultKind::Alignment, va, purpose, write));
     }
     Ok(Want {

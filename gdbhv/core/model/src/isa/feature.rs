@@ -248,7 +248,7 @@ pub const PROFILES: &[Profile] = &[
             // Cryptography and checksums
             CRC32, AES, PMULL, SHA1, SHA256, SHA512, SHA3,
             // Atomics and order
-            LSE, LOR, LRCPC, LRCPC2,
+            LSE, LSE2, LOR, LRCPC, LRCPC2,
             // Flags, barriers, speculation
             FlagM, FlagM2, SB, SPECRES, SSBS, SSBS2, DIT, CSV2, CSV3,
             // Cache and TLB maintenance
@@ -277,7 +277,7 @@ mod tests {
     #[rustfmt::skip]
     const WITHOUT_ROWS: &[Feature] = &[
         VHE, PAN3, SSBS, VMID16, HAFDBS, HPDS, XNX, TTST, TTCNP, E0PD, S2FWB, TTL, IDST, EVT,
-        CSV2, CSV3, NV, NV2, Debugv8p2, Debugv8p4, DoPD,
+        CSV2, CSV3, LSE2, NV, NV2, Debugv8p2, Debugv8p4, DoPD,
     ];
 
     #[test]

@@ -42,9 +42,9 @@ impl Size {
 pub struct Acc {
     /// LDTR and STTR: with EL0's permissions when executed at EL1 (or EL2 with E2H and TGE).
     pub unpriv: bool,
-    /// Acquire or release: must be aligned whatever SCTLR_ELx.A says (without FEAT_LSE2).
+    /// Acquire or release: must be aligned whatever SCTLR_ELx.A says (with FEAT_LSE2, inside 16 bytes, or SCTLR_ELx.nAA is set).
     pub ordered: bool,
-    /// Exclusive or atomic: must be aligned, and faults on Device memory that does not support it.
+    /// Exclusive or atomic: must be aligned (with FEAT_LSE2, inside 16 bytes), and faults on Device memory that does not support it.
     pub atomic: bool,
     /// log2 of the alignment that SCTLR_ELx.A demands where it is not the size of the part (a 16-byte SIMD access is made of two of 8).
     pub align: u8,
