@@ -15,7 +15,7 @@ from __future__ import annotations
 import pytest
 
 from gdbhv import _core
-from oracle import interrupts
+from oracle import interrupts, messages
 
 COUNT = 20_000
 
@@ -31,8 +31,9 @@ def on_gdbhv(accesses: list[interrupts.Access], cpu: str = "max") -> list[int]:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_same_as_qemu(seed: int) -> None:
-    accesses = interrupts.Generator(seed).accesses(COUNT)
+@pytest.mark.parametrize("make", [interrupts.Generator, messages.Generator], ids=["interrupts", "messages"])
+def test_same_as_qemu(make: type[interrupts.Generator | messages.Generator], seed: int) -> None:
+    accesses = make(seed).accesses(COUNT)
     ours, theirs = on_gdbhv(accesses), interrupts.on_qemu(accesses)
     for number, (access, a, b) in enumerate(zip(accesses, ours, theirs, strict=True)):
         assert a == b, f"seed {seed}, access {number}, {access}: ours {a:#x}, QEMU's {b:#x}"
@@ -48,3 +49,11 @@ def test_results_say_something() -> None:
     dull = {interrupts.NUMBER["ICC_IGRPEN0"], interrupts.NUMBER["ICC_IGRPEN1"]}
     assert all(len(values) > 1 for (kind, index), values in seen.items() if kind == interrupts.EL1_READ or index not in dull)
     assert all(len(seen[kind, interrupts.NUMBER["ICC_IAR1"]]) > 5 for kind in (interrupts.EL2_READ, interrupts.EL1_READ))
+
+
+def test_messages_arrive() -> None:
+    """LPIs are acknowledged, each of those that are mapped, and commands in error leave the queue moving."""
+    accesses = messages.Generator(0).accesses(COUNT)
+    taken = [v for a, v in zip(accesses, on_gdbhv(accesses), strict=True) if a == messages.Generator(0).of("ICC_IAR1")]
+    assert {v for v in taken if v != 1023} == {messages.LPI + n for n in (0, 1, 2, 3, 15)}
+    assert sum(v != 1023 for v in taken) > 40

@@ -416,6 +416,7 @@ impl Machine {
         cpu.event = false;
         cpu.raised = None;
         self.sh.registers.reset(cpu);
+        self.sh.gic.reset_interface(i);
         cpu.set_pstate(Pstate::reset(el));
         cpu.pc = entry;
         cpu.power = Power::On;

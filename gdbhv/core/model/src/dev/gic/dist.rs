@@ -5,10 +5,12 @@ use crate::dev::regs;
 
 /// GICD_CTLR: ARE and DS, fixed.
 const CTLR_FIXED: u32 = 1 << 4 | 1 << 6;
-/// GICD_CTLR: EnableGrp0, EnableGrp1. (E1NWF is about 1 of N routing, which TYPER.No1N denies.)
-const CTLR_MASK: u32 = 1 | 1 << 1;
-/// GICD_TYPER: 256 INTIDs (ITLinesNumber = 7), LPIs, 16 ID bits, A3V, No1N. No message-based SPIs, no extended range.
-const TYPER: u32 = 0x037a_0007;
+/// GICD_CTLR: EnableGrp0, EnableGrp1, E1NWF.
+const CTLR_MASK: u32 = 1 | 1 << 1 | E1NWF;
+/// An interrupt for any PE may wake one that sleeps.
+pub const E1NWF: u32 = 1 << 7;
+/// GICD_TYPER: 288 INTIDs (ITLinesNumber = 8), LPIs, 16 ID bits, A3V. No message-based SPIs, no extended range.
+const TYPER: u32 = 0x017a_0008;
 
 impl Gic {
     /// Read the Distributor's frame. What is reserved reads as zero.
@@ -32,6 +34,7 @@ impl Gic {
                 }
             });
         }
+        self.one_of_n = self.state.spi.iter().any(|i| i.route & irq::ANY != 0);
         self.touch_all();
     }
 }

@@ -12,8 +12,9 @@ use crate::sysreg::Reg;
 pub const LRS: usize = 4;
 /// ICH_VTR_EL2: PRIbits and PREbits 5, IDbits 24, A3V, nV4, TDS, 4 list registers.
 const VTR: u64 = 0x90b8_0003;
-/// ICH_HCR_EL2 bits that are writable: En, the seven interrupt enables, TC, TALL0, TALL1, TSEI, TDIR, EOIcount.
-const HCR_MASK: u64 = 0xf800_7cff;
+/// ICH_HCR_EL2 bits that are writable: En, the seven interrupt enables, TC, TALL0, TALL1, TDIR, EOIcount. (TSEI is RES0 as
+/// ICH_VTR_EL2.SEIS is 0.)
+const HCR_MASK: u64 = 0xf800_5cff;
 const HCR_EN: u32 = 0;
 const HCR_EOICOUNT: u32 = 27;
 /// ICH_LR<n>_EL2: vINTID (24 bits), pINTID, priority (5 bits), group, HW, state.

@@ -288,6 +288,6 @@ fn ich_registers_keep_what_is_implemented() {
     wr(&mut g, ICH_LR3_EL2, u64::MAX);
     assert_eq!(rd(&mut g, ICH_LR3_EL2), 0xf0f8_1fff_00ff_ffff);
     wr(&mut g, ICH_HCR_EL2, u64::MAX);
-    assert_eq!(rd(&mut g, ICH_HCR_EL2), 0xf800_7cff);
+    assert_eq!(rd(&mut g, ICH_HCR_EL2), 0xf800_5cff);
     assert_eq!(vrd(&mut g, ICC_CTLR_EL1), 0x8c03);
 }

@@ -77,8 +77,10 @@ const fn bank(
     }
 }
 
-/// IROUTER: Aff3 and Aff2.Aff1.Aff0. IRM is RES0 as GICD_TYPER.No1N says.
-const ROUTE: u64 = 0xff_00ff_ffff;
+/// IROUTER: Aff3, IRM, and Aff2.Aff1.Aff0.
+const ROUTE: u64 = 0xff_80ff_ffff;
+/// IROUTER.IRM: any one PE takes the interrupt (1 of N).
+pub const ANY: u64 = 1 << 31;
 
 /// All of them.
 #[rustfmt::skip]

@@ -36,7 +36,7 @@ pub const PES: usize = 8;
 /// INTIDs of SGIs and PPIs: 0 to 31.
 pub const PRIVATE: usize = 32;
 /// INTIDs in all.
-pub const INTIDS: usize = 256;
+pub const INTIDS: usize = 288;
 /// The PPI of the maintenance interrupt.
 pub const MAINTENANCE: u32 = 25;
 
@@ -88,6 +88,8 @@ pub struct Pe {
     pub private: [Irq; PRIVATE],
     /// GICR_WAKER.ProcessorSleep.
     pub waker: u32,
+    /// GICR_CTLR.DPG0 and DPG1NS: takes no interrupts of group 0 or 1 that are for any PE.
+    pub spared: [bool; 2],
     /// The physical CPU interface.
     pub icc: Interface,
     /// The virtual CPU interface.
@@ -124,6 +126,8 @@ pub struct Gic {
     state: State,
     derived: Vec<Derived>,
     work: Vec<Work>,
+    /// Whether some SPI is for any PE, so that what one PE does changes what others get.
+    one_of_n: bool,
 }
 
 impl Gic {
@@ -135,6 +139,7 @@ impl Gic {
         let pe = Pe {
             private,
             waker: 2,
+            spared: [false; 2],
             icc: Interface::default(),
             hyp: Hyp::default(),
             lpi: Lpis::default(),
@@ -155,6 +160,7 @@ impl Gic {
             state,
             derived: vec![derived; cpus],
             work: Vec::new(),
+            one_of_n: false,
         }
     }
 
@@ -171,6 +177,7 @@ impl Gic {
         assert_eq!(state.pe.len(), self.state.pe.len());
         assert_eq!(state.spi.len(), self.state.spi.len());
         self.state = state;
+        self.one_of_n = self.state.spi.iter().any(|i| i.route & irq::ANY != 0);
         self.touch_all();
     }
     /// Reset, but for the levels of the input lines.
@@ -208,6 +215,13 @@ impl Gic {
             }
             _ => {}
         }
+    }
+
+    /// A PE is reset: its CPU interfaces are as after a reset, its Redistributor is what it was.
+    pub fn reset_interface(&mut self, cpu: usize) {
+        self.state.pe[cpu].icc = Interface::default();
+        self.state.pe[cpu].hyp = Hyp::default();
+        self.touch_hyp(cpu);
     }
 
     /// What a PE sees now.
@@ -256,6 +270,9 @@ impl Gic {
         self.state.spi.get_mut(n - PRIVATE)
     }
     fn touch(&mut self, cpu: usize) {
+        if self.one_of_n {
+            return self.touch_all();
+        }
         self.derived[cpu].dirty = true;
     }
     /// The virtual interface of `cpu` has changed: its maintenance interrupt follows at once, as it may be edge-triggered.
@@ -295,6 +312,24 @@ impl Gic {
             },
         };
     }
+    /// Who takes an interrupt that is for any PE (3.3.2, the 1 of N model): one that is awake, has its group enabled and does not
+    /// want to be spared; the choice among them is the GIC's: the first that would be signalled it now, else the first.
+    fn taker(&self, i: &Irq) -> Option<usize> {
+        let group = i.group1 as usize;
+        let p = Pending {
+            intid: 0,
+            priority: i.priority,
+            group1: i.group1,
+        };
+        let pes = || self.state.pe.iter().enumerate();
+        let willing = |pe: &Pe| pe.icc.enabled[group] && !pe.spared[group];
+        let awake = |pe: &Pe| pe.waker == 0 && willing(pe);
+        let wakes = self.state.ctlr & dist::E1NWF != 0;
+        let first = pes().find(|(_, pe)| awake(pe) && pe.icc.signals(&p));
+        let first = first.or_else(|| pes().find(|(_, pe)| awake(pe)));
+        let first = first.or_else(|| pes().find(|(_, pe)| wakes && willing(pe)));
+        first.map(|(cpu, _)| cpu)
+    }
     /// Enabled, pending, not active, routed here, in a group that the Distributor and this CPU interface enable; of those
     /// the highest priority, of equals the lowest INTID.
     fn select(&self, cpu: usize) -> Option<Pending> {
@@ -304,7 +339,9 @@ impl Gic {
             return None;
         }
         let spis = self.state.spi.iter().enumerate();
-        let spis = spis.filter(|(_, i)| i.route == cpu as u64);
+        let spis = spis.filter(|(_, i)| {
+            i.route == cpu as u64 || i.route & irq::ANY != 0 && self.taker(i) == Some(cpu)
+        });
         let irq = pe
             .private
             .iter()

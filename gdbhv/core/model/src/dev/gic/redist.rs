@@ -12,14 +12,16 @@ const BANKS_END: u64 = 0xd00;
 /// GICR_ICFGR0: SGIs are edge-triggered, read-only.
 const ICFGR0: std::ops::Range<u64> = 0xc00..0xc04;
 const PROCESSOR_SLEEP: u32 = 1 << 1;
+/// GICR_CTLR.DPG0; DPG1NS is the next bit.
+const DPG0: u32 = 24;
 /// GICR_CTLR: IR (INVLPIR, INVALLR, SYNCR exist) and CES (EnableLPIs can be cleared), fixed.
 const CTLR_FIXED: u32 = 1 << 2 | 1 << 1;
 
 impl Gic {
-    /// GICR_TYPER of a CPU: affinity, processor number, Last, PLPIS. DirectLPI = 0: LPIs come from the ITS.
+    /// GICR_TYPER of a CPU: affinity, processor number, Last, DPGS, PLPIS. DirectLPI = 0: LPIs come from the ITS.
     fn redist_typer(&self, cpu: usize) -> u64 {
         let last = cpu + 1 == self.state.pe.len();
-        (cpu as u64) << 32 | (cpu as u64) << 8 | (last as u64) << 4 | 1
+        (cpu as u64) << 32 | (cpu as u64) << 8 | (last as u64) << 4 | 1 << 5 | 1
     }
     /// Read the Redistributors' frames. None: no CPU has one there.
     pub fn redist_read(&mut self, offset: u64, size: u8) -> Option<u64> {
@@ -41,9 +43,10 @@ impl Gic {
         // that an interrupt then makes is granted at once, as this board has no power controller to ask.
         let waker = pe.waker | pe.waker << 1;
         let lpi = &pe.lpi;
+        let spared = (pe.spared[0] as u32) << DPG0 | (pe.spared[1] as u32) << (DPG0 + 1);
         let (prop, pend) = (lpi.propbaser, lpi.read_pendbaser());
         Some(regs::read(at, size, |r| match r {
-            0x00 => CTLR_FIXED | lpi.enabled as u32,
+            0x00 => CTLR_FIXED | spared | lpi.enabled as u32,
             0x04 => ids::IIDR,
             0x08 => typer as u32,
             0x0c => (typer >> 32) as u32,
@@ -73,16 +76,21 @@ impl Gic {
             }
         } else {
             let (work, lpi, waker) = (&mut self.work, &mut pe.lpi, &mut pe.waker);
+            let spared = &mut pe.spared;
             regs::write(at, size, value, |r, v| {
                 let low = |old: u64| old & !0xffff_ffff | v as u64;
                 let high = |old: u64| old & 0xffff_ffff | (v as u64) << 32;
                 match r {
-                    0x00 if v & 1 != lpi.enabled as u32 => {
-                        lpi.enabled = v & 1 != 0;
-                        work.push(match lpi.enabled {
-                            true => Work::Enable(cpu),
-                            false => Work::Disable(cpu),
-                        });
+                    0x00 => {
+                        *spared = [v >> DPG0 & 1 != 0, v >> (DPG0 + 1) & 1 != 0];
+                        let enabled = v & 1 != 0;
+                        if enabled != lpi.enabled {
+                            lpi.enabled = enabled;
+                            work.push(match enabled {
+                                true => Work::Enable(cpu),
+                                false => Work::Disable(cpu),
+                            });
+                        }
                     }
                     0x14 => *waker = v & PROCESSOR_SLEEP,
                     0x70 => lpi.set_propbaser(low(lpi.propbaser)),

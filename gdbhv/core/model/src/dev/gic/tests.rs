@@ -330,7 +330,7 @@ fn widths() {
     g.dist_write(0x423, 1, 0x10);
     assert_eq!(g.dist_read(0x420, 4), 0x10a8_c8e8);
     g.dist_write(0x6000 + 8 * 40, 8, 0xffff_ffff_ffff_ffff);
-    assert_eq!(g.dist_read(0x6140, 8), 0xff_00ff_ffff, "IRM is RES0: No1N");
+    assert_eq!(g.dist_read(0x6140, 8), 0xff_80ff_ffff);
     g.dist_write(0x6140, 4, 1);
     assert_eq!(g.dist_read(0x6140, 8), 0xff_0000_0001);
     assert_eq!(g.dist_read(0x6144, 4), 0xff);
@@ -360,16 +360,16 @@ fn identification() {
     g.dist_write(0, 4, u64::MAX);
     assert_eq!(
         g.dist_read(0, 4),
-        0x53,
-        "ARE and DS are fixed, the rest is RES0"
+        0xd3,
+        "ARE and DS are fixed, E1NWF is there, the rest is RES0"
     );
-    assert_eq!(g.dist_read(4, 4), 0x037a_0007);
+    assert_eq!(g.dist_read(4, 4), 0x017a_0008);
     assert_eq!(g.dist_read(8, 8), 0x43b);
     assert_eq!(g.dist_read(0xffe8, 4), 0x3b);
-    assert_eq!(g.redist_read(8, 8), Some(1));
+    assert_eq!(g.redist_read(8, 8), Some(0x21));
     assert_eq!(
         g.redist_read(0x20008, 8),
-        Some(1 << 32 | 1 << 8 | 1 << 4 | 1)
+        Some(1 << 32 | 1 << 8 | 1 << 4 | 0x21)
     );
     assert_eq!(g.redist_read(0x14, 4), Some(6));
     g.redist_write(0x14, 4, 0);
@@ -411,4 +411,55 @@ fn reset_keeps_input_lines() {
     g.set_level(33, None, false);
     g.set_state(saved);
     assert_eq!(g.dist_read(0x204, 4), 2);
+}
+
+/// 3.3.2: an interrupt for any PE goes to one of those that are awake and have its group enabled.
+#[test]
+fn one_of_n() {
+    let mut g = gic();
+    pulse(&mut g, 40, 0x80);
+    g.dist_write(0x6000 + 8 * 40, 8, 1 << 31 | 1);
+    assert_eq!(g.dist_read(0x6000 + 8 * 40, 8), 1 << 31 | 1);
+    let who = |g: &mut Gic| [0, 1].map(|cpu| g.lines(cpu).irq);
+    assert_eq!(who(&mut g), [false, false], "both sleep");
+    for cpu in 0..2 {
+        g.redist_write(cpu * REDIST_STRIDE + 0x14, 4, 0);
+    }
+    assert_eq!(who(&mut g), [true, false]);
+    g.sysreg_write(0, ICC_PMR_EL1, 0x80, PHYS);
+    assert_eq!(who(&mut g), [false, true], "CPU 0 would not be signalled");
+    g.sysreg_write(1, ICC_IGRPEN1_EL1, 0, PHYS);
+    assert_eq!(who(&mut g), [false, false], "waits at CPU 0");
+    assert_eq!(rd(&mut g, ICC_HPPIR1_EL1), 40);
+    g.sysreg_write(1, ICC_IGRPEN1_EL1, 1, PHYS);
+    g.sysreg_write(0, ICC_PMR_EL1, 0xff, PHYS);
+    g.redist_write(0, 4, 1 << 25);
+    assert_eq!(g.redist_read(0, 4).expect("GICR_CTLR") >> 24, 2, "DPG1NS");
+    assert_eq!(who(&mut g), [false, true], "CPU 0 is spared");
+    g.redist_write(REDIST_STRIDE, 4, 1 << 25);
+    assert_eq!(who(&mut g), [false, false]);
+    g.redist_write(0, 4, 1 << 24);
+    assert_eq!(who(&mut g), [true, false], "DPG0 is about group 0");
+    g.redist_write(0x14, 4, 2);
+    assert_eq!(who(&mut g), [false, false], "CPU 0 sleeps");
+    g.dist_write(0, 4, 3 | 1 << 7);
+    assert_eq!(who(&mut g), [true, false], "E1NWF");
+    assert_eq!(rd(&mut g, ICC_IAR1_EL1), 40);
+    assert_eq!(who(&mut g), [false, false]);
+    wr(&mut g, ICC_EOIR1_EL1, 40);
+    assert_eq!(g.dist_read(0x304, 4), 0);
+}
+
+#[test]
+fn a_reset_of_a_pe_resets_its_interfaces_alone() {
+    let mut g = gic();
+    pulse(&mut g, 40, 0x80);
+    wr(&mut g, ICH_HCR_EL2, 1 | 1 << 3);
+    assert!(g.lines(0).irq);
+    assert!(g.state().pe[0].private[MAINTENANCE as usize].line);
+    g.reset_interface(0);
+    assert!(!g.lines(0).irq);
+    assert_eq!(rd(&mut g, ICC_PMR_EL1), 0);
+    assert!(!g.state().pe[0].private[MAINTENANCE as usize].line);
+    assert_eq!(g.dist_read(0x204, 4), 1 << 8, "still pending");
 }

@@ -81,7 +81,8 @@ impl State {
     /// The 64-bit register at `at`, if there is one.
     fn read(&self, at: u64) -> u64 {
         match at {
-            CTLR => (self.enabled as u64) | (!self.enabled as u64) << 31 | (ids::IIDR as u64) << 32,
+            // Quiescent: nothing is in progress; all is done at once.
+            CTLR => (self.enabled as u64) | 1 << 31 | (ids::IIDR as u64) << 32,
             TYPER_AT => TYPER,
             CBASER => self.cbaser,
             CWRITER => self.cwriter,
