@@ -42,6 +42,8 @@ pub struct Cpu {
     pub flags: Flags,
     /// Whether an FP or SIMD instruction would trap now (CPACR_EL1, CPTR_EL2): kept by `context::refresh`.
     pub fp_traps: bool,
+    /// Whether a fine-grained trap may hit now (`sysreg::fgt`): kept by `context::refresh`.
+    pub fgt: bool,
     /// Address of the block that executes; between blocks, of the next instruction.
     pub pc: u64,
     /// The translation context in use: owned by `tlb`, replaced when it changes.
@@ -66,6 +68,10 @@ pub struct Cpu {
     pub sys: Box<[u64; REG_SPACE]>,
     /// The local exclusive monitor.
     pub monitor: Option<Monitor>,
+    /// The syndrome (ESR_ELx.ISS) of the physical SError that is pending.
+    pub serror: Option<u32>,
+    /// A WFE waits before it traps (FEAT_TWED): the virtual time at which it does.
+    pub twed: Option<u64>,
     /// The event register (SEV, WFE).
     pub event: bool,
     /// Virtual time up to which the event streams are in `event` (`dev::timer::stream_events`).
@@ -96,6 +102,7 @@ impl Cpu {
             x: [0; 34],
             flags: Flags::default(),
             fp_traps: true,
+            fgt: false,
             pc: 0,
             ctx,
             off: 0,
@@ -111,6 +118,8 @@ impl Cpu {
                 .try_into()
                 .expect("length"),
             monitor: None,
+            serror: None,
+            twed: None,
             event: false,
             streamed: 0,
             power: Power::On,

@@ -9,6 +9,7 @@ use crate::cpu::{Cpu, Trap};
 use crate::isa::feature::Feature;
 use crate::mmu::fault::{Fault, FaultKind, Purpose};
 use crate::pstate::{Flags, Pstate};
+use crate::serror;
 use crate::shared::Shared;
 use crate::syndrome::{self, ec};
 use crate::sysreg::names::*;
@@ -221,12 +222,29 @@ const fn asynchronous(kind: Kind, target: u8, cause: &'static [&'static str]) ->
     }
 }
 
+/// Whether a physical interrupt to EL2 (else to EL1) with bit `mask` in PSTATE's DAIF is not taken now: EL2 and the host's EL0 mask what
+/// EL2 takes, EL1 and the guest's EL0 do not; what EL1 takes waits while EL2 executes (Arm ARM D1.3.6, table of interrupt masking).
+pub const fn masked(cpu: &Cpu, hcr: u64, to_el2: bool, mask: u8) -> bool {
+    let host = bit(hcr, 34) && bit(hcr, 27);
+    let set = cpu.pstate.daif & mask != 0;
+    match (to_el2, cpu.pstate.el) {
+        (true, 2) => set,
+        (true, 0) => host && set,
+        (true, _) => false,
+        (false, 2) => true,
+        (false, _) => set,
+    }
+}
+
 /// The interrupt that the PE takes before its next instruction, if any (Arm ARM D1.3.6: asynchronous exception routing
-/// and masking). Virtual ones come last here; their order among themselves is IMPLEMENTATION DEFINED.
+/// and masking). SError comes first and virtual ones last here; their order is IMPLEMENTATION DEFINED.
 pub fn pending(cpu: &Cpu, lines: Lines, has_el2: bool) -> Option<Exception> {
     let hcr = if has_el2 { cpu.get(HCR_EL2) } else { 0 };
     let (el, daif) = (cpu.pstate.el, cpu.pstate.daif);
     let tge = bit(hcr, 27);
+    if let Some(e) = serror::physical(cpu, has_el2) {
+        return Some(e);
+    }
     // (line, kind, PSTATE mask bit, HCR_EL2 routing bit, name)
     let physical: [(bool, Kind, u8, u32, &'static [&'static str]); 2] = [
         (lines.fiq, Kind::Fiq, 1, 3, &["HCR_EL2.FMO"]),
@@ -237,13 +255,7 @@ pub fn pending(cpu: &Cpu, lines: Lines, has_el2: bool) -> Option<Exception> {
             continue;
         }
         let to_el2 = bit(hcr, route) || tge;
-        let taken = match (to_el2, el) {
-            (true, 2) => daif & mask == 0,
-            (true, _) => true,
-            (false, 2) => false, // would go to a lower EL: not taken while at EL2
-            (false, _) => daif & mask == 0,
-        };
-        if taken {
+        if !masked(cpu, hcr, to_el2, mask) {
             return Some(asynchronous(
                 kind,
                 if to_el2 { 2 } else { 1 },
@@ -252,8 +264,10 @@ pub fn pending(cpu: &Cpu, lines: Lines, has_el2: bool) -> Option<Exception> {
         }
     }
     if el < 2 && !tge {
+        if let Some(e) = serror::virtual_(cpu, hcr) {
+            return Some(e);
+        }
         let virt = [
-            (bit(hcr, 8) && bit(hcr, 5), Kind::SError, 4),
             ((lines.vfiq || bit(hcr, 6)) && bit(hcr, 3), Kind::Fiq, 1),
             ((lines.virq || bit(hcr, 7)) && bit(hcr, 4), Kind::Irq, 2),
         ];
@@ -272,10 +286,11 @@ pub fn wakes(cpu: &Cpu, lines: Lines, has_el2: bool) -> bool {
     let virt = cpu.pstate.el < 2 && !bit(hcr, 27);
     lines.irq
         || lines.fiq
+        || cpu.serror.is_some()
         || virt
             && (bit(hcr, 4) && (lines.virq || bit(hcr, 7))
                 || bit(hcr, 3) && (lines.vfiq || bit(hcr, 6))
-                || bit(hcr, 5) && bit(hcr, 8))
+                || serror::is_virtual_pending(hcr))
 }
 
 // ------------------------------------------------------------------------------------------------ entry and return
@@ -284,6 +299,10 @@ pub fn wakes(cpu: &Cpu, lines: Lines, has_el2: bool) -> bool {
 /// it (`AArch64.TakeException`).
 pub fn take(cpu: &mut Cpu, sh: &mut Shared, e: &Exception) -> u8 {
     let from = cpu.pstate.el;
+    cpu.twed = None;
+    if e.kind == Kind::SError {
+        serror::taken(cpu, sh.config.has_el2, e);
+    }
     let tge = sh.config.has_el2 && from == 0 && bit(cpu.get(HCR_EL2), 27);
     let target = if tge { 2 } else { e.target.max(from).max(1) };
     let regs = if target == 2 {

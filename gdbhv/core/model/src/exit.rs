@@ -244,6 +244,7 @@ impl Record {
             0x1025 => iss & 0x1ff,      // CM, S1PTW, WnR, DFSC; there is no ISV
             0x1034 => iss & 0x2140,     // VNCR, CM, WnR
             0x101a => iss & 3,
+            0x102f => serror_key(iss),
             ASYNC | 0x1101 => self.intid.unwrap_or(u32::MAX),
             _ => 0,
         }
@@ -283,8 +284,31 @@ pub fn name(class: u16, key: u32) -> String {
             if key >> 6 & 1 != 0 { "w" } else { "r" },
             if key >> 8 & 1 != 0 { ".cm" } else { "" }
         ),
+        0x102f => format!("serror.{}", serror_name(key)),
         ASYNC | 0x1101 if key != u32::MAX => format!("{base}.{}", intid_name(key)),
         _ => base.to_string(),
+    }
+}
+
+const IDS: u32 = 1 << 24;
+
+/// The part of an SError's ISS that says what kind of error it is: IDS, else AET (if DFSC says that it is valid) and DFSC.
+fn serror_key(iss: u32) -> u32 {
+    match iss {
+        _ if iss & IDS != 0 => IDS,
+        _ if iss & 0x3f == 0x11 => iss & (7 << 10 | 0x3f),
+        _ => iss & 0x3f,
+    }
+}
+
+/// The sub-reason of an SError (Arm ARM D24.2.40, ISS encoding for an SError exception).
+fn serror_name(key: u32) -> String {
+    let aet = ["uc", "ueu", "ueo", "uer", "aet4", "aet5", "ce", "aet7"];
+    match (key & IDS != 0, key & 0x3f) {
+        (true, _) => "impdef".into(),
+        (_, 0x11) => aet[(key >> 10 & 7) as usize].into(),
+        (_, 0) => "uncategorized".into(),
+        (_, other) => format!("fsc{other:#04x}"),
     }
 }
 

@@ -25,6 +25,7 @@ pub mod physical;
 pub mod psci;
 pub mod pstate;
 pub mod selfhosted;
+pub mod serror;
 pub mod shared;
 pub mod syndrome;
 pub mod sysreg;

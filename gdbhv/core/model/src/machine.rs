@@ -11,7 +11,7 @@ use crate::armed;
 use crate::board::{self, BoardConfig};
 use crate::cpu::{Cpu, Power, MAX_CPUS};
 use crate::debug::Hit;
-use crate::exception::{self, Lines};
+use crate::exception::{self, Kind, Lines};
 use crate::exit;
 use crate::interp::{self, Leave};
 use crate::isa::feature;
@@ -240,8 +240,12 @@ impl Machine {
             Power::Idle => return lines.irq || lines.fiq,
             Power::Wfi => exception::wakes(cpu, lines, self.sh.config.has_el2),
             Power::Wfe => {
-                std::mem::take(&mut cpu.event)
-                    || exception::wakes(cpu, lines, self.sh.config.has_el2)
+                let event = match cpu.twed {
+                    // A WFE that will trap takes the event itself, when it executes again.
+                    Some(t) => cpu.event || self.sh.now >= t,
+                    None => std::mem::take(&mut cpu.event),
+                };
+                event || exception::wakes(cpu, lines, self.sh.config.has_el2)
             }
         };
         if woken {
@@ -330,9 +334,9 @@ impl Machine {
     #[inline]
     fn interrupt(cpu: &mut Cpu, sh: &mut Shared) -> Option<Stop> {
         let lines = sh.gic.lines(cpu.id);
-        if lines != Lines::default() || cpu.get(HCR_EL2) & (7 << 6) != 0 {
+        if lines != Lines::default() || cpu.get(HCR_EL2) & (7 << 6) != 0 || cpu.serror.is_some() {
             if let Some(mut e) = exception::pending(cpu, lines, sh.config.has_el2) {
-                e.intid = if e.target == 2 {
+                e.intid = if e.target == 2 && e.kind != Kind::SError {
                     sh.gic.acknowledge_peek(cpu.id)
                 } else {
                     None
@@ -413,6 +417,8 @@ impl Machine {
         cpu.x[0] = context;
         cpu.sp = [0; 3];
         cpu.monitor = None;
+        cpu.serror = None;
+        cpu.twed = None;
         cpu.event = false;
         cpu.raised = None;
         self.sh.registers.reset(cpu);
@@ -448,7 +454,9 @@ impl Machine {
         let streams = waiting
             .filter_map(|c| crate::dev::timer::event_deadline(c, self.sh.now))
             .min();
-        let timers = timers.into_iter().chain(streams).min();
+        let delays = self.cpus.iter().filter(|c| c.power == Power::Wfe);
+        let delays = delays.filter_map(|c| c.twed).filter(|t| *t > self.sh.now);
+        let timers = timers.into_iter().chain(streams).chain(delays).min();
         timers.unwrap_or(u64::MAX).min(devices.unwrap_or(u64::MAX))
     }
 }

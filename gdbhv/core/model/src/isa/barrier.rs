@@ -2,7 +2,7 @@
 //!
 //! PEs take turns and see memory in program order, and what an instruction changes is in force for the next one, so that a
 //! barrier has nothing to wait for. (CLREX is with the exclusives, hints that do something are in [`super::system`].) Hint space
-//! is NOP where a feature is absent: pointer authentication, branch targets, RAS, the profilers.
+//! is NOP where a feature is absent: pointer authentication, branch targets, the profilers.
 
 use super::ops::{Args, Ops};
 use crate::pure_rows;
@@ -16,7 +16,11 @@ pure_rows! {
     Pure DGH       "11010101000000110010000011011111" "" base none, nop;
     Pure XPACLRI   "11010101000000110010000011111111" "" base none, nop;
     Pure HINT_1x   "11010101000000110010---1---11111" "" base none, nop;
-    Pure HINT_2x   "11010101000000110010--10---11111" "" base none, nop;
+    Pure HINT_2x   "11010101000000110010--10--111111" "" base none, nop;
+    Pure HINT_2xb  "11010101000000110010--10-1011111" "" base none, nop;
+    Pure HINT_2xc  "11010101000000110010--1010011111" "" base none, nop;
+    Pure HINT_3x   "11010101000000110010-11000011111" "" base none, nop;
+    Pure HINT_5x   "11010101000000110010101000011111" "" base none, nop;
     Pure HINT_4x   "11010101000000110010-100---11111" "" base none, nop;
     Pure HINT_8x   "110101010000001100101000---11111" "" base none, nop;
 }

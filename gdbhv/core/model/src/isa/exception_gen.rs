@@ -7,6 +7,7 @@ use crate::exception::{self, Exception};
 use crate::helper_rows;
 use crate::shared::Shared;
 use crate::syndrome::ec;
+use crate::sysreg::fgt;
 use crate::sysreg::names::{HCR_EL2, MDCR_EL2};
 use crate::sysreg::nv::nvx;
 
@@ -28,8 +29,14 @@ fn imm16(i: u32) -> u32 {
     field(i, 20, 5)
 }
 
-/// To EL1, or to the EL that it is executed at (C6.2.411).
+/// To EL1, or to the EL that it is executed at (C6.2.411). Trapped to EL2, it returns to the SVC itself.
 fn svc(cpu: &mut Cpu, _: &mut Shared, i: u32) -> Result<Flow, Trap> {
+    if let Some(cause) = fgt::svc(cpu) {
+        return Err(cpu.raise(Exception {
+            cause,
+            ..Exception::sync(2, ec::SVC, imm16(i))
+        }));
+    }
     Err(cpu.raise(Exception {
         next: true,
         ..Exception::sync(1, ec::SVC, imm16(i))
@@ -91,9 +98,15 @@ fn eret(cpu: &mut Cpu, sh: &mut Shared, _: u32) -> Result<Flow, Trap> {
     if cpu.pstate.el == 0 {
         return Err(exception::undefined(cpu));
     }
-    if cpu.pstate.el == 1 && nvx(cpu.get(HCR_EL2)) != 0 {
+    let nv = cpu.pstate.el == 1 && nvx(cpu.get(HCR_EL2)) != 0;
+    let cause: Option<&[&str]> = match (nv, fgt::eret(cpu)) {
+        (true, None) => Some(&["HCR_EL2.NV"]),
+        (true, Some(_)) => Some(&["HCR_EL2.NV", "HFGITR_EL2.ERET"]),
+        (false, fine) => fine,
+    };
+    if let Some(cause) = cause {
         return Err(cpu.raise(Exception {
-            cause: &["HCR_EL2.NV"],
+            cause,
             ..Exception::sync(2, ec::ERET, 0)
         }));
     }

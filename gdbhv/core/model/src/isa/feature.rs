@@ -257,8 +257,11 @@ pub const PROFILES: &[Profile] = &[
             PAN, PAN2, PAN3, UAO, HAFDBS, HPDS, XNX, TTST, TTCNP, E0PD, S2FWB, VMID16,
             // EL2
             VHE, EVT, IDST, NV, NV2,
+            FGT, HCX, TIDCP1, TWED,
             // Debug
             Debugv8p2, Debugv8p4, DoPD,
+            // Errors
+            RAS, IESB,
         ]),
     },
 ];
@@ -278,6 +281,7 @@ mod tests {
     const WITHOUT_ROWS: &[Feature] = &[
         VHE, PAN3, SSBS, VMID16, HAFDBS, HPDS, XNX, TTST, TTCNP, E0PD, S2FWB, TTL, IDST, EVT,
         CSV2, CSV3, LSE2, NV, NV2, Debugv8p2, Debugv8p4, DoPD,
+        FGT, HCX, TIDCP1, TWED, RAS, IESB,
     ];
 
     #[test]

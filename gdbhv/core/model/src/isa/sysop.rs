@@ -14,7 +14,7 @@ use crate::sysreg::access::{implementation_defined, refuse};
 use crate::sysreg::names::HCR_EL2;
 use crate::sysreg::nv::nvx;
 use crate::sysreg::trap::{self, judge, Rule, Verdict, Who};
-use crate::sysreg::Reg;
+use crate::sysreg::{fgt, Reg};
 
 /// What a row does with the value of Xt.
 type Body = fn(&mut Cpu, &mut Shared, &'static Row, u64) -> Result<Flow, Trap>;
@@ -152,9 +152,9 @@ rows! {
     TLBI_RVAE2OS       4 8 5  1  EL 2  []               TLBIRANGE tlbi;
     TLBI_RVALE2OS      4 8 5  5  EL 2  []               TLBIRANGE tlbi;
 
-    CFP_RCTX           3 7 3  4  EL 0  []               SPECRES nothing;
-    DVP_RCTX           3 7 3  5  EL 0  []               SPECRES nothing;
-    CPP_RCTX           3 7 3  7  EL 0  []               SPECRES nothing;
+    CFP_RCTX           3 7 3  4  EL 0  [ENRCTX]         SPECRES nothing;
+    DVP_RCTX           3 7 3  5  EL 0  [ENRCTX]         SPECRES nothing;
+    CPP_RCTX           3 7 3  7  EL 0  [ENRCTX]         SPECRES nothing;
 }
 
 /// The row of an encoding (`op0:op1:CRn:CRm:op2`, op0 = 1).
@@ -184,8 +184,9 @@ pub fn sys(cpu: &mut Cpu, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
         }
         return Err(exception::undefined(cpu));
     }
-    if !row.traps.is_empty() {
+    if !row.traps.is_empty() || cpu.fgt {
         let verdict = judge(&Who::new(cpu, &sh.config, true), row.traps);
+        let verdict = fgt::judge(cpu, row.code, true, verdict);
         if verdict != Verdict::Allowed {
             return Err(refuse(cpu, sh, insn, true, verdict));
         }
@@ -199,11 +200,14 @@ pub fn sysl(cpu: &mut Cpu, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
     unallocated(cpu, sh, insn, false)
 }
 
-/// HCR_EL2.TIDCP traps the IMPLEMENTATION DEFINED space; everything else is UNDEFINED.
+/// SCTLR_ELx.TIDCP (EL0) and HCR_EL2.TIDCP (EL1) trap the IMPLEMENTATION DEFINED space; everything else is UNDEFINED.
 #[cold]
 fn unallocated(cpu: &mut Cpu, sh: &mut Shared, insn: u32, write: bool) -> Result<Flow, Trap> {
     if implementation_defined(Reg::of_insn(insn).fields().2) {
-        let verdict = judge(&Who::new(cpu, &sh.config, write), &[&trap::TIDCP]);
+        let verdict = judge(
+            &Who::new(cpu, &sh.config, write),
+            &[&trap::EL0_TIDCP, &trap::TIDCP],
+        );
         if verdict != Verdict::Allowed {
             return Err(refuse(cpu, sh, insn, write, verdict));
         }

@@ -1,13 +1,14 @@
 //! System instructions: MRS and MSR, SYS and SYSL, PSTATE immediates, and the hints that do something (Arm ARM C4.1.94).
 
 use super::{sysop, Flow};
-use crate::bits::{bit, field};
+use crate::bits::{bit, bits, field};
 use crate::cpu::{Cpu, Power, Trap};
 use crate::exception::{self, Exception};
 use crate::helper_rows;
 use crate::shared::Shared;
 use crate::syndrome::ec;
 use crate::sysreg::access;
+use crate::sysreg::names::HCR_EL2;
 use crate::sysreg::trap::{judge, Verdict, Who, UMA};
 
 helper_rows! {
@@ -24,6 +25,7 @@ helper_rows! {
     Helper MSR_DIT     "11010101000000110100iiii01011111" DIT  dit;
     Helper YIELD       "11010101000000110010000000111111" base yield_;
     Helper WFE         "11010101000000110010000001011111" base wfe;
+    Helper ESB         "11010101000000110010001000011111" base crate::serror::esb;
     Helper WFI         "11010101000000110010000001111111" base wfi;
     Helper SEV         "11010101000000110010000010011111" base sev;
     Helper SEVL        "11010101000000110010000010111111" base sevl;
@@ -108,42 +110,71 @@ fn yield_(_: &mut Cpu, sh: &mut Shared, _: u32) -> Result<Flow, Trap> {
 
 /// The trap of a WFI or WFE that would wait: SCTLR_EL1.nTWI and nTWE for EL0 (SCTLR_EL2's for the host's), then HCR_EL2.TWI
 /// and TWE (`AArch64.CheckForWFxTrap`; EC 0x01).
-fn wait_trap(cpu: &mut Cpu, sh: &Shared, wfe: bool) -> Result<(), Trap> {
+fn wait_trap(cpu: &Cpu, sh: &Shared, wfe: bool) -> Option<Exception> {
     let el = cpu.pstate.el;
     let (allow, trap) = if wfe { (18, 14) } else { (16, 13) };
     let iss = 1 << 24 | 0xe << 20 | wfe as u32;
     if el == 0 && !bit(exception::sctlr(cpu), allow) {
-        return Err(cpu.raise(Exception::sync(1, ec::WFX, iss)));
+        return Some(Exception::sync(1, ec::WFX, iss));
     }
     let who = Who::new(cpu, &sh.config, true);
-    if el < 2 && !(el == 0 && who.host()) && bit(who.hcr, trap) {
-        return Err(cpu.raise(Exception {
-            cause: if wfe {
-                &["HCR_EL2.TWE"]
-            } else {
-                &["HCR_EL2.TWI"]
-            },
-            ..Exception::sync(2, ec::WFX, iss)
-        }));
-    }
-    Ok(())
+    let trapped = el < 2 && !(el == 0 && who.host()) && bit(who.hcr, trap);
+    trapped.then_some(Exception {
+        cause: match wfe {
+            true => &["HCR_EL2.TWE"],
+            false => &["HCR_EL2.TWI"],
+        },
+        ..Exception::sync(2, ec::WFX, iss)
+    })
 }
 
-/// C6.2.468. With the event register set it is over at once, and no trap asks. A PE whose monitor is marked waits for
-/// somebody to write there (B2.17.3, spin locks do this): it gives way instead and looks again, since a turn's end clears the
-/// monitor anyway, which is an event.
-fn wfe(cpu: &mut Cpu, sh: &mut Shared, _: u32) -> Result<Flow, Trap> {
-    crate::dev::timer::stream_events(cpu, sh.now + cpu.off as u64);
-    if std::mem::take(&mut cpu.event) {
-        return Ok(Flow::Next);
+/// How long the trap of a WFE to EL `target` is delayed (FEAT_TWED): 2^(TWEDEL + 8) cycles, of which an instruction takes one, by the
+/// TWEDEn and TWEDEL of the register that traps it: SCTLR_ELx or HCR_EL2. Without the feature the fields are RES0.
+fn trap_delay(cpu: &Cpu, target: u8) -> Option<u64> {
+    let (control, enable) = match target {
+        1 => (exception::sctlr(cpu), 45),
+        _ => (cpu.get(HCR_EL2), 59),
+    };
+    bit(control, enable).then(|| 1 << (bits(control, enable + 4, enable + 1) + 8))
+}
+
+/// Wait before the trap `e`: the WFE executes again when something may have changed. Err when the time is over.
+fn wait_for_trap(cpu: &mut Cpu, sh: &mut Shared, e: Exception) -> Result<Flow, Trap> {
+    let now = sh.now + cpu.off as u64;
+    let Some(delay) = trap_delay(cpu, e.target) else {
+        return Err(cpu.raise(e));
+    };
+    let until = *cpu.twed.get_or_insert(now + delay);
+    if now >= until {
+        return Err(cpu.raise(e));
     }
-    wait_trap(cpu, sh, true)?;
+    cpu.pc = cpu.here();
+    wait_for_event(cpu, sh);
+    Ok(Flow::Jump)
+}
+
+/// A PE whose monitor is marked waits for somebody to write there (B2.17.3, spin locks do this): it gives way instead and looks again,
+/// since a turn's end clears the monitor anyway, which is an event.
+fn wait_for_event(cpu: &mut Cpu, sh: &mut Shared) {
     if cpu.monitor.is_some() {
         sh.yielded = true;
     } else {
         cpu.power = Power::Wfe;
         sh.next_event = 0; // the event stream counts now
     }
+}
+
+/// C6.2.468. With the event register set it is over at once, and no trap asks.
+fn wfe(cpu: &mut Cpu, sh: &mut Shared, _: u32) -> Result<Flow, Trap> {
+    crate::dev::timer::stream_events(cpu, sh.now + cpu.off as u64);
+    if std::mem::take(&mut cpu.event) {
+        cpu.twed = None;
+        return Ok(Flow::Next);
+    }
+    if let Some(e) = wait_trap(cpu, sh, true) {
+        return wait_for_trap(cpu, sh, e);
+    }
+    wait_for_event(cpu, sh);
     Ok(Flow::Sync)
 }
 
@@ -152,7 +183,9 @@ fn wfi(cpu: &mut Cpu, sh: &mut Shared, _: u32) -> Result<Flow, Trap> {
     if access::wakes(cpu, sh) {
         return Ok(Flow::Next);
     }
-    wait_trap(cpu, sh, false)?;
+    if let Some(e) = wait_trap(cpu, sh, false) {
+        return Err(cpu.raise(e));
+    }
     cpu.power = Power::Wfi;
     Ok(Flow::Sync)
 }

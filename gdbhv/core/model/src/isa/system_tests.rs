@@ -200,3 +200,60 @@ fn unknown_system_instructions_are_undefined_and_told() {
         (2, ec::SYSREG, &["HCR_EL2.TIDCP"][..])
     );
 }
+
+const TWED: (Reg, u64) = (HCR_EL2, 1 << 14 | 1 << 59 | 1 << 60); // TWE, delayed by 2^9 cycles
+
+#[test]
+fn the_trap_of_wfe_is_delayed() {
+    let mut p = pe(1, true, &[TWED]);
+    assert_eq!(p.run(WFE), None);
+    assert_eq!(
+        (p.cpu.power, p.cpu.pc, p.cpu.twed),
+        (Power::Wfe, RAM, Some(512))
+    );
+    // It executes again: an event in time and no trap, or none and the trap.
+    p.cpu.power = Power::On;
+    p.cpu.event = true;
+    assert_eq!(p.run(WFE), None);
+    assert_eq!((p.cpu.pc, p.cpu.twed), (RAM + 4, None));
+    let mut p = pe(1, true, &[TWED]);
+    assert_eq!(p.run(WFE), None);
+    p.sh.now = 512;
+    let e = p.run(WFE).expect("trapped");
+    assert_eq!(
+        (e.target, e.ec, e.cause),
+        (2, ec::WFX, &["HCR_EL2.TWE"][..])
+    );
+    // EL0 by SCTLR_EL1; the delay is that of the register that traps.
+    let mut p = pe(0, true, &[(SCTLR_EL1, 1 << 45 | 15 << 46), TWED]);
+    assert_eq!(p.run(WFE), None);
+    assert_eq!(p.cpu.twed, Some(1 << 23));
+    // WFI does not wait.
+    let mut p = pe(1, true, &[(HCR_EL2, TWED.1 | 1 << 13)]);
+    assert!(p.run(WFI).is_some());
+}
+
+#[test]
+fn fine_grained_traps_of_svc_and_eret() {
+    let bit = |n: u32| [(HFGITR_EL2, 1 << n)];
+    let mut p = pe(0, true, &bit(52));
+    let e = p.run(SVC).expect("SVC");
+    let got = (e.target, e.ec, e.iss, e.next, e.cause);
+    assert_eq!(got, (2, ec::SVC, 0x2a, false, &["HFGITR_EL2.SVC_EL0"][..]));
+    assert_eq!(pe(1, true, &bit(52)).run(SVC).expect("SVC").target, 1);
+    let e = pe(1, true, &bit(53)).run(SVC).expect("SVC");
+    assert_eq!((e.target, e.cause), (2, &["HFGITR_EL2.SVC_EL1"][..]));
+    assert_eq!(pe(0, true, &bit(53)).run(SVC).expect("SVC").target, 1);
+    let e = pe(1, true, &bit(51)).run(ERET).expect("ERET");
+    let got = (e.target, e.ec, e.iss, e.next, e.cause);
+    assert_eq!(got, (2, ec::ERET, 0, false, &["HFGITR_EL2.ERET"][..]));
+    assert_eq!(pe(0, true, &bit(51)).run(ERET), undefined());
+    // The host's EL0 is not trapped; EL0 under TGE alone is.
+    let host = |hcr: u64| pe(0, true, &[(HFGITR_EL2, 1 << 52), (HCR_EL2, hcr)]);
+    assert!(host(1 << 34 | 1 << 27)
+        .run(SVC)
+        .expect("SVC")
+        .cause
+        .is_empty());
+    assert!(!host(1 << 27).run(SVC).expect("SVC").cause.is_empty());
+}

@@ -6,11 +6,13 @@ use crate::debug::{Breakpoint, Watchpoint};
 use crate::dev::DevCtx;
 use crate::exception;
 use crate::interp;
+use crate::isa::feature::Feature;
 use crate::mmu::fault::{Fault, Purpose};
 use crate::mmu::regime::{self, Kind, Regime};
 use crate::mmu::tlb::{self, Tlbi, What};
 use crate::mmu::walk::{self, Access, Step, Translation};
 use crate::physical::ReadOnly;
+use crate::serror;
 
 impl Machine {
     /// Recompute the next event after the timers or devices were changed from outside.
@@ -23,6 +25,14 @@ impl Machine {
         let (cpu, sh) = (&mut *self.cpus[i], &mut self.sh);
         cpu.power = Power::On;
         exception::eret(cpu, sh);
+    }
+
+    /// Make a physical SError pending on CPU `i`, with this syndrome (ESR_ELx.ISS; None: an uncontainable error, or with a CPU
+    /// that has no FEAT_RAS no syndrome at all). It replaces one that is pending.
+    pub fn inject_serror(&mut self, i: usize, syndrome: Option<u32>) {
+        let ras = self.sh.config.features.has(Feature::RAS);
+        let usual = if ras { serror::UNCONTAINABLE } else { 0 };
+        self.cpus[i].serror = Some(syndrome.unwrap_or(usual) & serror::ISS);
     }
 
     /// Write RAM from outside, keeping decoded code coherent. False, and nothing written, if some of it is no RAM.

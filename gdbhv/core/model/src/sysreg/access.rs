@@ -4,8 +4,8 @@
 
 use super::names::*;
 use super::nv::{self, Reach};
-use super::trap::{judge, Verdict, Who};
-use super::{find, number, After, Reg, Store, ROWS};
+use super::trap::{judge, Verdict, Who, EL0_TIDCP, TIDCP};
+use super::{fgt, find, number, After, Reg, Store, ROWS};
 use crate::bits::bit;
 use crate::cpu::{Cpu, Trap};
 use crate::dev::gic::View;
@@ -14,6 +14,7 @@ use crate::exception::{self, Exception};
 use crate::isa::feature::Feature;
 use crate::isa::ops::reg;
 use crate::isa::Flow;
+use crate::serror;
 use crate::shared::Shared;
 use crate::syndrome::ec;
 
@@ -77,8 +78,11 @@ fn may_i(cpu: &mut Cpu, sh: &mut Shared, insn: u32, write: bool) -> Result<Reach
         0 => who.host(),
         _ => false,
     });
-    match judge(&who, row.traps) {
-        Verdict::Allowed if el == 1 && nv::nvx(who.hcr) != 0 => Ok(nv::of_el1(who.hcr, row.reg, n)),
+    let to = to.or_else(|| serror::disr(named, el, who.hcr));
+    match fgt::judge(cpu, named.0, write, judge(&who, row.traps)) {
+        Verdict::Allowed if el == 1 && to.is_none() && nv::nvx(who.hcr) != 0 => {
+            Ok(nv::of_el1(who.hcr, row.reg, n))
+        }
         Verdict::Allowed => Ok(Reach::Row(to.and_then(number).unwrap_or(n))),
         v => Err(refuse(cpu, sh, insn, write, v)),
     }
@@ -117,23 +121,24 @@ pub fn refuse(cpu: &mut Cpu, sh: &mut Shared, insn: u32, write: bool, v: Verdict
 }
 
 /// An encoding without a register here. The ID registers' space reads as zero where it is reserved (D24.1.3); the
-/// IMPLEMENTATION DEFINED space is empty, but HCR_EL2.TIDCP traps it first.
+/// IMPLEMENTATION DEFINED space is empty, but SCTLR_ELx.TIDCP (EL0) and HCR_EL2.TIDCP (EL1) trap it first.
 #[cold]
 fn unallocated(cpu: &mut Cpu, sh: &mut Shared, insn: u32, write: bool) -> Result<usize, Trap> {
     let (op0, op1, crn, crm, _) = Reg::of_insn(insn).fields();
     if (op0, op1, crn) == (3, 0, 0) && (1..8).contains(&crm) && !write {
         return Ok(number(ID_AFR0_EL1).expect("has a row"));
     }
-    let who = Who::new(cpu, &sh.config, write);
-    if op0 == 3 && implementation_defined(crn) && super::trap::TIDCP.hits(&who) {
-        let verdict = judge(&who, &[&super::trap::TIDCP]);
-        return Err(refuse(cpu, sh, insn, write, verdict));
+    if op0 == 3 && implementation_defined(crn) {
+        let verdict = judge(&Who::new(cpu, &sh.config, write), &[&EL0_TIDCP, &TIDCP]);
+        if verdict != Verdict::Allowed {
+            return Err(refuse(cpu, sh, insn, write, verdict));
+        }
     }
     sh.note_undefined(cpu, insn);
     Err(exception::undefined(cpu))
 }
 
-/// CRn of the space that HCR_EL2.TIDCP covers.
+/// CRn of the space that TIDCP covers.
 pub const fn implementation_defined(crn: u16) -> bool {
     crn == 11 || crn == 15
 }

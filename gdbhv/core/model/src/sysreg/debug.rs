@@ -15,11 +15,11 @@ const WVR: &str = "VA:63-2";
 
 sysreg_rows! { Debug;
     // name           op0 1 n m 2    access reset  rules          store
-    OSDTRRX_EL1       2 0 0 0 2      R1W1   0      [TDA]          plain base "OS lock data transfer, receive" "DTR:31-0";
-    MDCCINT_EL1       2 0 0 2 0      R1W1   0      [TDA]          plain base "DCC interrupt enable" "TX:29 RX:30";
+    OSDTRRX_EL1       2 0 0 0 2      R1W1   0      [EL2_TDCC TDA] plain base "OS lock data transfer, receive" "DTR:31-0";
+    MDCCINT_EL1       2 0 0 2 0      R1W1   0      [EL2_TDCC TDA] plain base "DCC interrupt enable" "TX:29 RX:30";
     MDSCR_EL1         2 0 0 2 2      R1W1   0      [TDA]          funcctl(own, set_mdscr) base "Monitor debug system control"
         "SS:0 ERR:6 TDCC:12 KDE:13 HDE:14 MDE:15 RAZ:18-16! SC2:19! RAZ:20! TDA:21 INTdis:23-22 TXU:26 RXO:27 TXfull:29 RXfull:30";
-    OSDTRTX_EL1       2 0 0 3 2      R1W1   0      [TDA]          plain base "OS lock data transfer, transmit" "DTR:31-0";
+    OSDTRTX_EL1       2 0 0 3 2      R1W1   0      [EL2_TDCC TDA] plain base "OS lock data transfer, transmit" "DTR:31-0";
     OSECCR_EL1        2 0 0 6 2      R1W1   0      [TDA]          plain base "OS lock exception catch" "EDECCR:31-0";
     DBGBVR0_EL1       2 0 0 0 4      R1W1   0      [TDA]          ctl   base "Breakpoint 0: value" BVR;
     DBGBCR0_EL1       2 0 0 0 5      R1W1   0      [TDA]          ctl   base "Breakpoint 0: control" BCR;
@@ -49,9 +49,9 @@ sysreg_rows! { Debug;
     DBGCLAIMSET_EL1   2 0 7 8 6      R1W1   0      [TDA]          func(claim_all, claim_set) base "Claim tags, set" "CLAIM:7-0";
     DBGCLAIMCLR_EL1   2 0 7 9 6      R1W1   0      [TDA]          func(claim, claim_clear) base "Claim tags, clear" "CLAIM:7-0";
     DBGAUTHSTATUS_EL1 2 0 7 14 6     R1     0      [TDA]          plain base "Authentication status" "NSID:1-0 NSNID:3-2 SID:5-4 SNID:7-6";
-    MDCCSR_EL0        2 3 0 1 0      R0     0      [TDCC TDA]     plain base "DCC status" "TXfull:29 RXfull:30";
-    DBGDTR_EL0        2 3 0 4 0      R0W0   0      [TDCC TDA]     func(zero, ignore) base "Data transfer, both halves" "";
-    DBGDTRRX_EL0      2 3 0 5 0      R0W0   0      [TDCC TDA]     func(zero, ignore) base "Data transfer, receive and transmit" "DTR:31-0";
+    MDCCSR_EL0        2 3 0 1 0      R0     0      [TDCC EL2_TDCC TDA] plain base "DCC status" "TXfull:29 RXfull:30";
+    DBGDTR_EL0        2 3 0 4 0      R0W0   0      [TDCC EL2_TDCC TDA] func(zero, ignore) base "Data transfer, both halves" "";
+    DBGDTRRX_EL0      2 3 0 5 0      R0W0   0      [TDCC EL2_TDCC TDA] func(zero, ignore) base "Data transfer, receive and transmit" "DTR:31-0";
     DBGVCR32_EL2      2 4 0 7 0      R2W2   0      []             plain AA32EL1 "AArch32 vector catch" "";
 }
 

@@ -4,6 +4,7 @@
 //! for EL2 with E2H; elsewhere they are UNDEFINED.
 
 use super::el1::{ignore, zero, ESR, MAIR, SPSR, TTBR, VBAR};
+use super::fgt;
 use super::Reg;
 use crate::cpu::Cpu;
 use crate::shared::Shared;
@@ -11,12 +12,15 @@ use crate::sysreg_rows;
 
 const SCTLR: &str = "M:0 A:1 C:2 SA:3 SA0:4@VHE CP15BEN:5 nAA:6@LSE2 ITD:7 SED:8 EnRCTX:10@SPECRES EOS:11 I:12 EnDB:13@PAuth DZE:14@VHE UCT:15@VHE \
     nTWI:16 nTWE:18 WXN:19 TSCXT:20 IESB:21@IESB EIS:22 SPAN:23 E0E:24@MixedEnd EE:25@MixedEnd UCI:26@VHE EnDA:27@PAuth nTLSMD:28 LSMAOE:29 \
-    EnIB:30@PAuth EnIA:31@PAuth BT0:35@BTI BT:36@BTI DSSBS:44@SSBS EPAN:57@PAN3";
+    EnIB:30@PAuth EnIA:31@PAuth BT0:35@BTI BT:36@BTI DSSBS:44@SSBS TWEDEn:45@TWED TWEDEL:49-46@TWED EPAN:57@PAN3 TIDCP:63@TIDCP1";
 const HCR: &str = "VM:0 SWIO:1 PTW:2 FMO:3 IMO:4 AMO:5 VF:6 VI:7 VSE:8 FB:9 BSU:11-10=none,inner,outer,full DC:12 TWI:13 TWE:14 TID0:15 TID1:16 TID2:17 \
     TID3:18 TSC:19 TIDCP:20 TACR:21 TSW:22 TPC:23 TPU:24 TTLB:25 TVM:26 TGE:27 TDZ:28 HCD:29 TRVM:30 RW:31! CD:32 ID:33 E2H:34@VHE TLOR:35@LOR \
     TERR:36@RAS TEA:37@RAS MIOCNCE:38 APK:40@PAuth API:41@PAuth NV:42@NV NV1:43@NV AT:44@NV NV2:45@NV2 FWB:46@S2FWB FIEN:47@RASv1p1 TID4:49@EVT \
     TICAB:50@EVT AMVOFFEN:51@AMUv1p1 TOCU:52@EVT EnSCXT:53@CSV2_2 TTLBIS:54@EVT TTLBOS:55@EVT ATA:56@MTE2 DCT:57@MTE2 TID5:58@MTE2 TWEDEn:59@TWED \
     TWEDEL:63-60@TWED";
+const HCRX: &str = "EnAS0:0@LS64_ACCDATA EnALS:1@LS64 EnASR:2@LS64_V FnXS:3@XS FGTnXS:4@XS SMPME:5@SME TALLINT:6@NMI VINMI:7@NMI VFNMI:8@NMI \
+    CMOW:9@CMOW MCE2:10@MOPS MSCEn:11@MOPS TCR2En:14@TCR2 SCTLR2En:15@SCTLR2 PTTWI:16@THE D128En:17@D128 EnSNERR:18@ANERR TMEA:19@DoubleFault2 \
+    EnSDERR:20@ADERR EnIDCP128:21@SYSREG128 GCSEn:22@GCS";
 const MDCR: &str = "HPMN:4-0@PMUv3 TPMCR:5@PMUv3 TPM:6@PMUv3 HPME:7@PMUv3 TDE:8 TDA:9 TDOSA:10 TDRA:11 E2PB:13-12@SPE TPMS:14@SPE HPMD:17@PMUv3p1 \
     TTRF:19@TRF HCCD:23@PMUv3p5 E2TB:25-24@TRBE TDCC:27@FGT";
 const CPTR: &str = "TZ:8@SVE?~E2H TFP:10?~E2H TSM:12@SME?~E2H ZEN:17-16@SVE?E2H=trap,trap_el0,trap,none TTA:20?~E2H \
@@ -42,13 +46,13 @@ sysreg_rows! { El2;
     MDCR_EL2          3 4 1 1 1    R2W2   0           []           ctl   base "Debug and PMU traps" MDCR;
     CPTR_EL2          3 4 1 1 2    R2W2   0x0000_33ff []           ctl   base "FP and trace traps" CPTR;
     HSTR_EL2          3 4 1 1 3    R2W2   0           []           plain base "AArch32 register traps" HSTR;
-    HFGRTR_EL2        3 4 1 1 4    R2W2   0           []           plain FGT "Fine-grained read traps" "";
-    HFGWTR_EL2        3 4 1 1 5    R2W2   0           []           plain FGT "Fine-grained write traps" "";
-    HFGITR_EL2        3 4 1 1 6    R2W2   0           []           plain FGT "Fine-grained instruction traps" "";
+    HFGRTR_EL2        3 4 1 1 4    R2W2   0           []           ctl   FGT "Fine-grained read traps" fgt::HFGRTR;
+    HFGWTR_EL2        3 4 1 1 5    R2W2   0           []           ctl   FGT "Fine-grained write traps" fgt::HFGWTR;
+    HFGITR_EL2        3 4 1 1 6    R2W2   0           []           ctl   FGT "Fine-grained instruction traps" fgt::HFGITR;
     HACR_EL2          3 4 1 1 7    R2W2   0           []           func(zero, ignore) base "Hypervisor auxiliary control" "";
     ZCR_EL2           3 4 1 2 0    R2W2   0           []           plain SVE "SVE control of EL2" "";
     TRFCR_EL2         3 4 1 2 1    R2W2   0           []           plain TRF "Trace filter of EL2" "";
-    HCRX_EL2          3 4 1 2 2    R2W2   0           []           plain HCX "Hypervisor configuration, continued" "";
+    HCRX_EL2          3 4 1 2 2    R2W2   0           []           plain HCX "Hypervisor configuration, continued" HCRX;
     SMPRIMAP_EL2      3 4 1 2 5    R2W2   0           []           plain SME "Streaming mode priorities" "";
     SMCR_EL2          3 4 1 2 6    R2W2   0           []           plain SME "SME control of EL2" "";
     TTBR0_EL2         3 4 2 0 0    R2W2   0           []           ctl   base "Stage 1 table of EL2, or its lower VA range" TTBR;
@@ -57,9 +61,9 @@ sysreg_rows! { El2;
     VTTBR_EL2         3 4 2 1 0    R2W2   0           []           ctl   base "Stage 2 table and VMID" "CnP:0@TTCNP BADDR:47-1 VMID:55-48 VMID_hi:63-56@VMID16";
     VTCR_EL2          3 4 2 1 2    R2W2   0           []           ctl   base "Stage 2 translation control" VTCR;
     VNCR_EL2          3 4 2 2 0    R2W2   0           []           plain NV2 "Page of a nested hypervisor's registers" "BADDR:56-12 RESS:63-57";
-    HDFGRTR_EL2       3 4 3 1 4    R2W2   0           []           plain FGT "Fine-grained debug read traps" "";
-    HDFGWTR_EL2       3 4 3 1 5    R2W2   0           []           plain FGT "Fine-grained debug write traps" "";
-    HAFGRTR_EL2       3 4 3 1 6    R2W2   0           []           plain FGT "Fine-grained activity monitor traps" "";
+    HDFGRTR_EL2       3 4 3 1 4    R2W2   0           []           ctl   FGT "Fine-grained debug read traps" fgt::HDFGRTR;
+    HDFGWTR_EL2       3 4 3 1 5    R2W2   0           []           ctl   FGT "Fine-grained debug write traps" fgt::HDFGWTR;
+    HAFGRTR_EL2       3 4 3 1 6    R2W2   0           []           plain AMUv1 "Fine-grained activity monitor traps" "";
     DACR32_EL2        3 4 3 0 0    R2W2   0           []           plain AA32EL1 "AArch32 DACR" "";
     SPSR_EL2          3 4 4 0 0    R2W2   0           []           plain base "PSTATE saved by an exception to EL2" SPSR;
     ELR_EL2           3 4 4 0 1    R2W2   0           []           plain base "Return address of an exception to EL2" "";
@@ -81,7 +85,7 @@ sysreg_rows! { El2;
     AMAIR_EL2         3 4 10 3 0   R2W2   0           []           func(zero, ignore) base "Auxiliary memory attributes of EL2" "";
     VBAR_EL2          3 4 12 0 0   R2W2   0           []           plain base "Vectors of EL2" VBAR;
     RVBAR_EL2         3 4 12 0 1   R2     0           []           plain base "Reset address" "";
-    VDISR_EL2         3 4 12 1 1   R2W2   0           []           plain RAS "Virtual deferred error" "";
+    VDISR_EL2         3 4 12 1 1   R2W2   0           []           plain RAS "Virtual deferred error" "ISS:23-0 IDS:24 A:31";
     CONTEXTIDR_EL2    3 4 13 0 1   R2W2   0           []           ctl   VHE "Context of EL2, for debug" "PROCID:31-0";
     TPIDR_EL2         3 4 13 0 2   R2W2   0           []           plain base "Thread ID of EL2" "";
     SCXTNUM_EL2       3 4 13 0 7   R2W2   0           []           plain CSV2_2 "Software context number of EL2" "";

@@ -10,6 +10,7 @@ pub mod debug;
 pub mod el0;
 pub mod el1;
 pub mod el2;
+pub mod fgt;
 pub mod field;
 pub mod gic;
 pub mod id;

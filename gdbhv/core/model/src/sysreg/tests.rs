@@ -14,12 +14,12 @@ const MRS: u32 = 0xd520_0000;
 const MSR: u32 = 0xd500_0000;
 
 /// One PE at `el` of a machine with these features.
-struct Pe {
-    cpu: Cpu,
-    sh: Shared,
+pub(super) struct Pe {
+    pub(super) cpu: Cpu,
+    pub(super) sh: Shared,
 }
 
-fn pe(el: u8, has_el2: bool, features: Features) -> Pe {
+pub(super) fn pe(el: u8, has_el2: bool, features: Features) -> Pe {
     let config = Config {
         has_el2,
         hosted: false,
@@ -32,17 +32,17 @@ fn pe(el: u8, has_el2: bool, features: Features) -> Pe {
     Pe { cpu, sh }
 }
 
-fn at(el: u8) -> Pe {
+pub(super) fn at(el: u8) -> Pe {
     pe(el, true, Features::ALL)
 }
 
 /// The word of an access to `r` (or a SYS) by X5.
-fn word(r: Reg, write: bool) -> u32 {
+pub(super) fn word(r: Reg, write: bool) -> u32 {
     (if write { MSR } else { MRS }) | (r.0 as u32) << 5 | 5
 }
 
 impl Pe {
-    fn run(&mut self, insn: u32) -> Result<(), Exception> {
+    pub(super) fn run(&mut self, insn: u32) -> Result<(), Exception> {
         let row = decode::row(insn, self.sh.config.features).expect("a row");
         let body: crate::isa::Helper = match row.name {
             "MRS" => access::mrs,
@@ -55,14 +55,14 @@ impl Pe {
             Err(Trap) => Err(self.cpu.raised.take().expect("raised")),
         }
     }
-    fn read(&mut self, r: Reg) -> Result<u64, Exception> {
+    pub(super) fn read(&mut self, r: Reg) -> Result<u64, Exception> {
         self.run(word(r, false)).map(|()| self.cpu.x[5])
     }
-    fn write(&mut self, r: Reg, v: u64) -> Result<(), Exception> {
+    pub(super) fn write(&mut self, r: Reg, v: u64) -> Result<(), Exception> {
         self.cpu.x[5] = v;
         self.run(word(r, true))
     }
-    fn set(&mut self, r: Reg, v: u64) {
+    pub(super) fn set(&mut self, r: Reg, v: u64) {
         self.cpu.set(r, v);
         crate::context::refresh(&mut self.cpu, &mut self.sh);
     }
@@ -73,7 +73,7 @@ fn plain(el: u8) -> Pe {
     pe(el, true, Features::of(&[Feature::PAuth]))
 }
 
-fn undefined() -> Exception {
+pub(super) fn undefined() -> Exception {
     Exception::sync(1, ec::UNKNOWN, 0)
 }
 
@@ -105,8 +105,8 @@ fn aliases_and_partners_lead_to_rows_that_hold_something() {
 
 /// Names of features that rows and fields know and no profile can have yet.
 const ABSENT: &str =
-    "AA32EL1 AFP AMUv1 AMUv1p1 CCIDX CSV2_2 MOPS MTE MTE2 MixedEnd RASv1p1 S1POE SCTLR2 SME SPE \
-    SVE TCR2 TRBE TRF";
+    "AA32EL1 ADERR AFP AIE AMUv1 AMUv1p1 ANERR ATS1A BRBE CCIDX CSV2_2 D128 DoubleFault2 ETMv4 GCS LS64 LS64_ACCDATA LS64_V \
+    MOPS MTE MTE2 MixedEnd NMI RASv1p1 S1PIE S1POE S2POE SCTLR2 SME SPE SPECRES2 SPEv1p2 SPEv1p5 SVE SYSREG128 TCR2 THE TRBE TRF XS";
 
 #[test]
 fn features_are_known_or_listed_as_absent() {
@@ -253,7 +253,7 @@ fn masks_worth_a_look() {
 /// An access that a rule traps: rule, what to set, word, from which EL, and what comes of it.
 type Case = (&'static str, &'static [(Reg, u64)], u32, u8, u8);
 
-fn sys(op1: u32, n: u32, m: u32, op2: u32) -> u32 {
+pub(super) fn sys(op1: u32, n: u32, m: u32, op2: u32) -> u32 {
     0xd508_0005 | op1 << 16 | n << 12 | m << 8 | op2 << 5
 }
 
@@ -263,6 +263,14 @@ fn cases() -> Vec<Case> {
         ("UCT", &[(SCTLR_EL1, 0)], r(CTR_EL0), 0, 1),
         ("UMA", &[(SCTLR_EL1, 0)], r(DAIF), 0, 1),
         ("UCI", &[(SCTLR_EL1, 0)], sys(3, 7, 14, 1), 0, 1),
+        ("ENRCTX", &[(SCTLR_EL1, 0)], sys(3, 7, 3, 4), 0, 1),
+        (
+            "EL0_TIDCP",
+            &[(SCTLR_EL1, 1 << 63)],
+            r(Reg::new(3, 7, 11, 3, 5)),
+            0,
+            1,
+        ),
         ("DZE", &[(SCTLR_EL1, 0)], sys(3, 7, 4, 1), 0, 1),
         ("TDCC", &[(MDSCR_EL1, 1 << 12)], r(MDCCSR_EL0), 0, 1),
         ("EL0FRQ", &[(CNTKCTL_EL1, 0)], r(CNTFRQ_EL0), 0, 1),
@@ -305,6 +313,8 @@ fn cases() -> Vec<Case> {
         ("SGI_FMO", &[(HCR_EL2, 1 << 3)], w(ICC_SGI0R_EL1), 1, 2),
         ("SGI_IMO", &[(HCR_EL2, 1 << 4)], w(ICC_SGI1R_EL1), 1, 2),
         ("TCPAC", &[(CPTR_EL2, 1 << 31)], w(CPACR_EL1), 1, 2),
+        ("TERR", &[(HCR_EL2, 1 << 36)], r(ERRIDR_EL1), 1, 2),
+        ("EL2_TDCC", &[(MDCR_EL2, 1 << 27)], w(MDCCINT_EL1), 1, 2),
         ("TDA", &[(MDCR_EL2, 1 << 9)], w(MDSCR_EL1), 1, 2),
         ("TDOSA", &[(MDCR_EL2, 1 << 10)], w(OSLAR_EL1), 1, 2),
         ("TDRA", &[(MDCR_EL2, 1 << 11)], r(MDRAR_EL1), 1, 2),
@@ -338,7 +348,7 @@ fn cases() -> Vec<Case> {
 }
 
 /// Rules that no access of this machine can hit: their feature is absent, or they have a test of their own.
-const UNHIT: &str = "SP_EL0_IN_USE HIGHEST_EL1 CNTFRQ_W FP TSCXT PMUSER TID5 TERR APK ENSCXT TPMCR TPM TTRF EL1TVT EL1TVCT";
+const UNHIT: &str = "SP_EL0_IN_USE HIGHEST_EL1 CNTFRQ_W FP TSCXT PMUSER TID5 APK ENSCXT TPMCR TPM TTRF EL1TVT EL1TVCT";
 
 #[test]
 fn each_rule_traps_with_its_class_and_syndrome() {

@@ -163,6 +163,10 @@ rules! {
     UCI El1 "SCTLR_EL1.UCI" |w| !w.sctlr(26);
     /// DC ZVA.
     DZE El1 "SCTLR_EL1.DZE" |w| !w.sctlr(14);
+    /// Prediction restriction (FEAT_SPECRES).
+    ENRCTX El1 "SCTLR_EL1.EnRCTX" |w| !w.sctlr(10);
+    /// IMPLEMENTATION DEFINED encodings (FEAT_TIDCP1).
+    EL0_TIDCP El1 "SCTLR_EL1.TIDCP" |w| w.sctlr(63);
     /// SCXTNUM_EL0.
     TSCXT El1 "SCTLR_EL1.TSCXT" |w| w.sctlr(20);
     /// The debug communication channel.
@@ -241,6 +245,8 @@ rules! {
     TPMCR El2Host "MDCR_EL2.TPMCR" |w| w.bit(MDCR_EL2, 5);
     /// Performance monitors.
     TPM El2Host "MDCR_EL2.TPM" |w| w.bit(MDCR_EL2, 6);
+    /// The debug communication channel (FEAT_FGT).
+    EL2_TDCC El2Host "MDCR_EL2.TDCC" |w| w.bit(MDCR_EL2, 27);
     /// Debug registers.
     TDA El2Host "MDCR_EL2.TDA" |w| w.debug_trap(9);
     /// OS lock and power.
@@ -311,7 +317,7 @@ fn causes(w: &Who, rules: &[&'static Rule]) -> &'static [&'static str] {
 }
 
 /// One copy of each combination of causes: there are few.
-fn intern(names: Vec<&'static str>) -> &'static [&'static str] {
+pub(super) fn intern(names: Vec<&'static str>) -> &'static [&'static str] {
     use std::sync::{Mutex, PoisonError};
     static KNOWN: Mutex<Vec<&'static [&'static str]>> = Mutex::new(Vec::new());
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,0 +1,116 @@
+//! SError: errors that are reported asynchronously, and how FEAT_RAS defers them (Arm ARM D1.3.6, D17.2; `AArch64.ESBOperation`,
+//! `AArch64.vESBOperation`, `AArch64.TakeVirtualSErrorException`).
+//!
+//! The machine's memory reports its errors synchronously, so that a physical SError comes from outside only: a user makes one pending
+//! (`Machine::inject_serror`). A virtual one is made by a hypervisor (HCR_EL2.VSE). One of each can be pending on a PE.
+//!
+//! Every pending SError is synchronised at each instruction, so that the implicit barrier of SCTLR_ELx.IESB has nothing left to find, at
+//! exception entry and at ERET alike: what could be taken has been taken before (entry never unmasks it), and ESR_ELx.IESB stays 0.
+//! FEAT_DoubleFault is about EL3 (SCR_EL3.NMEA), which is not there. There are no error records (ERRIDR_EL1.NUM is 0).
+
+use crate::bits::bit;
+use crate::cpu::{Cpu, Trap};
+use crate::exception::{masked, Exception, Kind};
+use crate::isa::feature::Feature;
+use crate::isa::Flow;
+use crate::shared::Shared;
+use crate::syndrome::ec;
+use crate::sysreg::names::*;
+use crate::sysreg::Reg;
+
+const AMO: u32 = 5;
+const VSE: u32 = 8;
+const TGE: u32 = 27;
+
+/// ISS of an SError that says nothing more: uncontainable (AET 0), DFSC "asynchronous SError" (Arm ARM D24.2.40).
+pub const UNCONTAINABLE: u32 = 0x11;
+
+/// The bits of ISS that a syndrome has: IDS and 24 more.
+pub const ISS: u32 = 0x1ff_ffff;
+
+/// HCR_EL2 as it counts: 0 without EL2.
+fn hcr(cpu: &Cpu, has_el2: bool) -> u64 {
+    match has_el2 {
+        true => cpu.get(HCR_EL2),
+        false => 0,
+    }
+}
+
+/// The physical SError, if it is pending and not masked.
+pub fn physical(cpu: &Cpu, has_el2: bool) -> Option<Exception> {
+    let hcr = hcr(cpu, has_el2);
+    let iss = cpu.serror?;
+    let to_el2 = bit(hcr, TGE) || bit(hcr, AMO);
+    (!masked(cpu, hcr, to_el2, 4)).then(|| Exception {
+        kind: Kind::SError,
+        cause: if to_el2 { &["HCR_EL2.AMO"] } else { &[] },
+        ..Exception::sync(1 + to_el2 as u8, ec::SERROR, iss)
+    })
+}
+
+/// Whether a virtual SError is pending for EL1 and EL0.
+pub const fn is_virtual_pending(hcr: u64) -> bool {
+    bit(hcr, VSE) && bit(hcr, AMO) && !bit(hcr, TGE)
+}
+
+/// The virtual SError, if it is pending and not masked. Its syndrome is VSESR_EL2's (0 without FEAT_RAS).
+pub fn virtual_(cpu: &Cpu, hcr: u64) -> Option<Exception> {
+    let taken = is_virtual_pending(hcr) && cpu.pstate.el < 2 && cpu.pstate.daif & 4 == 0;
+    taken.then(|| Exception {
+        kind: Kind::SError,
+        ..Exception::sync(1, ec::SERROR, cpu.get(VSESR_EL2) as u32 & ISS)
+    })
+}
+
+/// The SError `e` is being taken: it is not pending any more.
+pub fn taken(cpu: &mut Cpu, has_el2: bool, e: &Exception) {
+    let hcr = hcr(cpu, has_el2);
+    // With AMO set a physical one goes to EL2.
+    if e.target == 1 && bit(hcr, AMO) {
+        cpu.set(HCR_EL2, hcr & !(1 << VSE));
+    } else {
+        cpu.serror = None;
+    }
+}
+
+/// ESB (C6.2.113): a pending SError that is masked is deferred to DISR_EL1, a virtual one to VDISR_EL2. A NOP without FEAT_RAS.
+pub fn esb(cpu: &mut Cpu, sh: &mut Shared, _: u32) -> Result<Flow, Trap> {
+    if !sh.config.features.has(Feature::RAS) {
+        return Ok(Flow::Next);
+    }
+    let hcr = hcr(cpu, sh.config.has_el2);
+    let to_el2 = bit(hcr, TGE) || bit(hcr, AMO);
+    if masked(cpu, hcr, to_el2, 4) {
+        if let Some(iss) = cpu.serror.take() {
+            cpu.set(DISR_EL1, deferred(iss as u64));
+        }
+    }
+    if cpu.pstate.el < 2 && is_virtual_pending(hcr) && cpu.pstate.daif & 4 != 0 {
+        cpu.set(VDISR_EL2, deferred(cpu.get(VSESR_EL2)));
+        cpu.set(HCR_EL2, hcr & !(1 << VSE));
+    }
+    Ok(Flow::Next)
+}
+
+/// A syndrome in the layout of DISR_EL1 (`AArch64.ReportDeferredSError`).
+const fn deferred(iss: u64) -> u64 {
+    1 << 31 | iss & ISS as u64
+}
+
+/// DISR_EL1 is VDISR_EL2 at EL1 where SErrors are virtual (the accessibility pseudocode of DISR_EL1).
+pub fn disr(r: Reg, el: u8, hcr: u64) -> Option<Reg> {
+    (r == DISR_EL1 && el == 1 && bit(hcr, AMO)).then_some(VDISR_EL2)
+}
+
+/// ISR_EL1.A as `el` sees it.
+pub fn is_pending(cpu: &Cpu, has_el2: bool, el: u8) -> bool {
+    let hcr = hcr(cpu, has_el2);
+    match el < 2 && bit(hcr, AMO) {
+        true => is_virtual_pending(hcr),
+        false => cpu.serror.is_some(),
+    }
+}
+
+#[cfg(test)]
+#[path = "serror_tests.rs"]
+mod tests;
