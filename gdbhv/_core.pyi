@@ -231,6 +231,19 @@ class Machine:
     def eret(self, cpu: int) -> None:
         """Hosted: enter the guest: exception return from EL2 with ELR_EL2 and SPSR_EL2."""
 
+    def inject_serror(self, cpu: int, syndrome: int | None = None) -> None:
+        """Make a physical SError pending on a CPU, as an error of its memory would. HCR_EL2.AMO and TGE route it, PSTATE.A masks
+        it, ESB defers it (Arm ARM D1.3.6, D17.2); it replaces one that is pending, and the CPU takes it before its next instruction.
+
+        :param syndrome: ESR_ELx.ISS, 25 bits: IDS (24), AET (12:10), EA (9), DFSC (5:0). None: an uncontainable error, 0x11, or 0
+            on a CPU without FEAT_RAS.
+        :raises ValueError: more than 25 bits.
+        :raises IndexError: no such CPU.
+        """
+
+    def serror(self, cpu: int) -> int | None:
+        """Return the syndrome of the physical SError that is pending on a CPU, or None."""
+
     def end_turn(self) -> None:
         """End the current quantum, so that another CPU comes next."""
 

@@ -34,6 +34,7 @@ SUB_REASONS = {
     "wfx": "wfi wfe wfit wfet",
     "sysreg": "read write",
     "eret": "eret eretaa eretab",
+    "serror": "uc ueu ueo uer ce impdef uncategorized fsc0x[0-9a-f][0-9a-f] aet[457]",
     "iabt": f"{ABORT} x",
     "dabt": f"{ABORT} r w isv noisv cm",
     "vncr": f"{ABORT} r w",

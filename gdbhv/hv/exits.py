@@ -139,6 +139,18 @@ def debug_exception(vcpu: Vcpu, record: ExitRecord) -> None:
     vcpu.inject(record["esr"], record["far"])
 
 
+@handler("serror")
+def serror(vcpu: Vcpu, record: ExitRecord) -> None:
+    """An error of the machine's memory while the guest executed: the guest's own to survive, as KVM says of all but its own."""
+    if not corrected(record["esr"]):
+        vcpu.inject_serror()
+
+
+def corrected(esr: int) -> bool:
+    """Whether an SError asks nothing of software: AET says corrected or restartable (Arm ARM D24.2.40, ISS of an SError)."""
+    return not esr & 1 << 24 and esr & 0x3F == 0x11 and esr >> 10 & 7 in (2, 6)
+
+
 def undefined(vcpu: Vcpu, record: ExitRecord) -> None:
     """Any class without a handler: as KVM does, the guest's instruction is undefined."""
     vcpu.inject_undefined()

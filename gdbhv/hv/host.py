@@ -64,6 +64,7 @@ class Host:
         self._guests = self._own_end
         self.has_ssbs = bool(self.machine.read_register(0, "ID_AA64PFR1_EL1") >> 4 & 15)
         self.has_pan = bool(self.machine.read_register(0, "ID_AA64MMFR1_EL1") >> 20 & 15)
+        self.has_ras = bool(self.machine.read_register(0, "ID_AA64PFR0_EL1") >> 28 & 15)
         self.handlers: dict[str, exits.Handler] = dict(exits.HANDLERS)
         self.vms: list[Vm] = []
         self.scheduler = Scheduler(self)

@@ -50,7 +50,13 @@ def without_features(vcpu: Vcpu, name: str) -> int:
     return value
 
 
-HIDDEN = {"ID_AA64PFR0_EL1": ("EL2",), "ID_AA64MMFR2_EL1": ("NV",), "ID_AA64DFR0_EL1": ("PMUVer", "PMSVer", "TraceVer")}
+HIDDEN = {
+    "ID_AA64PFR0_EL1": ("EL2",),
+    "ID_AA64MMFR0_EL1": ("FGT",),
+    "ID_AA64MMFR1_EL1": ("HCX",),
+    "ID_AA64MMFR2_EL1": ("NV",),
+    "ID_AA64DFR0_EL1": ("PMUVer", "PMSVer", "TraceVer"),
+}
 
 
 def send_sgi(vcpu: Vcpu, name: str, value: int) -> None:

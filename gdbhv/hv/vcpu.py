@@ -38,6 +38,7 @@ def context_numbers() -> dict[str, int]:
 
 
 # PSTATE in the layout of SPSR_EL2 (Arm ARM C5.2.20)
+VSE = 1 << 8  # HCR_EL2
 NZCV, DIT, PAN, SSBS, DAIF, EL1H = 0xF << 28, 1 << 24, 1 << 22, 1 << 12, 0xF << 6, 0b0101
 STEPPING = 1 << 21  # SS
 
@@ -63,11 +64,14 @@ class Vcpu:
         self.exits = 0
         self.last_exit: ExitRecord | None = None
         self.held: tuple[int, bool] | None = None  # the debugger's stop that it has not moved from (Machine.held)
+        self.vserror: int | None = None  # syndrome of the virtual SError that is pending
         self.fp_live = False  # v0 to v31 are on the CPU: it has used them since it was loaded
         self.gprs = [0] * 31
         self.vregs = [0] * 32
         self._numbers = context_numbers()
-        self.sys = dict.fromkeys(CONTEXT, 0)
+        if vm.has_ras:  # what ESB defers for the guest
+            self._numbers = self._numbers | {"VDISR_EL2": encoding("VDISR_EL2")}
+        self.sys = dict.fromkeys(self._numbers, 0)
         self.debug = DebugRegisters(self.machine)
         self.ptimer: PhysicalTimer = PhysicalTimer(self)
         self.reset(0, 0)
@@ -89,7 +93,8 @@ class Vcpu:
         """The architecture's reset at EL1, then ``entry`` and ``x0`` (PSCI CPU_ON). Only for a vCPU that is not loaded."""
         self.gprs = [x0] + [0] * 30
         self.vregs = [0] * 32
-        self.sys = dict.fromkeys(CONTEXT, 0)
+        self.sys = dict.fromkeys(self._numbers, 0)
+        self.vserror = None
         self.sys["ELR_EL2"] = entry
         self.sys["SPSR_EL2"] = DAIF | EL1H
         self.sys["SCTLR_EL1"] = 0x00C50838  # MMU and caches off; the RES1 bits of v8.0 (D24.2.175)
@@ -108,6 +113,7 @@ class Vcpu:
         with under_os_lock(m, cpu, self.debug.locked):
             m.msr_many(cpu, list(self._numbers.values()), list(self.sys.values()))
         self.cpu = cpu
+        self.set_serror()
         self.vm.vgic.load(self)
 
     def identity(self) -> dict[str, int]:
@@ -128,8 +134,12 @@ class Vcpu:
         if self.fp_live:
             self.vregs = m.vregs(cpu)
             self.fp_live = False
-        self.sys = dict(zip(CONTEXT, m.mrs_many(cpu, list(self._numbers.values())), strict=True))
+        self.sys = dict(zip(self._numbers, m.mrs_many(cpu, list(self._numbers.values())), strict=True))
         self.debug.save(cpu)
+        if self.vserror is not None:
+            hcr = m.mrs(cpu, "HCR_EL2")
+            self.vserror = self.vserror if hcr & VSE else None  # taken, or deferred by ESB, it is over
+            m.msr(cpu, "HCR_EL2", hcr & ~VSE)
         m.msr(cpu, "CNTV_CTL_EL0", 0)
         self.cpu = None
 
@@ -199,6 +209,26 @@ class Vcpu:
         if self.vm.has_ssbs and control >> 44 & 1:  # DSSBS
             pstate |= SSBS
         self.write("SPSR_EL2", pstate)
+
+    def inject_serror(self, syndrome: int = 1 << 24) -> None:
+        """Make a virtual SError pending (HCR_EL2.VSE): the guest takes it at EL1 once PSTATE.A allows, or defers it by ESB.
+
+        :param syndrome: ESR_EL1.ISS of it (VSESR_EL2; a CPU without FEAT_RAS has none): by default IDS, as KVM has it.
+        """
+        self.vserror = syndrome
+        if self.cpu is not None:
+            self.set_serror()
+        elif self.state is VcpuState.WAITING:  # an SError ends a WFI
+            self.state = VcpuState.READY
+
+    def set_serror(self) -> None:
+        """Tell the CPU that this vCPU is on of its virtual SError, if one is pending."""
+        if self.vserror is None or self.cpu is None:
+            return
+        m, cpu = self.machine, self.cpu
+        if self.vm.has_ras:
+            m.msr(cpu, "VSESR_EL2", self.vserror)
+        m.msr(cpu, "HCR_EL2", m.mrs(cpu, "HCR_EL2") | VSE)
 
     def inject_undefined(self) -> None:
         """An undefined instruction (EC 0)."""

@@ -42,7 +42,7 @@ class Vm:
         self.machine: Machine = host.machine
         self.vmid = vmid
         self.name = name
-        self.has_pan, self.has_ssbs = host.has_pan, host.has_ssbs
+        self.has_pan, self.has_ssbs, self.has_ras = host.has_pan, host.has_ssbs, host.has_ras
         self.cntvoff = host.machine.now // 16  # CNTVOFF_EL2: the guest's counter begins at 0
         self.slots: list[Slot] = []
         self.devices: list[tuple[int, MmioDevice]] = []

@@ -9,8 +9,8 @@ from gdbhv.tables import Field
 if TYPE_CHECKING:
     from gdbhv._core import ExitRecord
 
-IABT, DABT, VNCR = 0x1020, 0x1024, 0x1025
-ISV = 1 << 24
+IABT, DABT, VNCR, SERROR = 0x1020, 0x1024, 0x1025, 0x102F
+ISV = IDS = 1 << 24
 DEBUG_EVENT = 0x22
 SIZES = {0: "byte", 1: "halfword", 2: "word", 3: "doubleword"}
 
@@ -38,6 +38,7 @@ LAYOUTS = {
     IABT: _fields("SET:12-11 FnV:10 EA:9 S1PTW:7 IFSC:5-0"),
     DABT: _fields("ISV:24 FnV:10 EA:9 CM:8 S1PTW:7 WnR:6 DFSC:5-0", **_ABORT),
     VNCR: _fields("VNCR:13 FnV:10 EA:9 CM:8 S1PTW:7 WnR:6 DFSC:5-0", **_ABORT),
+    SERROR: _fields("IDS:24 IESB:13 AET:12-10 EA:9 DFSC:5-0", AET={0: "UC", 1: "UEU", 2: "UEO", 3: "UER", 6: "CE"}),
     0x1030: _fields("IFSC:5-0"),
     0x1032: _fields("ISV:24 EX:6 IFSC:5-0", EX={0: "other", 1: "load-exclusive"}),
     0x1034: _fields("VNCR:13 FnV:10 CM:8 WnR:6 DFSC:5-0", **_ABORT),
@@ -46,9 +47,14 @@ LAYOUTS = {
 # With ISV a data abort describes its instruction too.
 VALID = _fields("ISV:24 SAS:23-22 SSE:21 SRT:20-16 SF:15 AR:14", **_ABORT) + LAYOUTS[DABT][1:]
 
+# With IDS the rest of an SError's is IMPLEMENTATION DEFINED.
+BY_IMPLEMENTATION = _fields("IDS:24 ISS:23-0")
+
 
 def layout(number: int, iss: int) -> tuple[Field, ...]:
     """Return the fields of the ISS of exit class ``number``; none for a class whose ISS is 0."""
+    if number == SERROR and iss & IDS:
+        return BY_IMPLEMENTATION
     return VALID if number == DABT and iss & ISV else LAYOUTS.get(number, ())
 
 

@@ -5,6 +5,7 @@ use gdbhv_model::cpu::{Cpu, Power};
 use gdbhv_model::debug::{Breakpoint, Hit, Scope, Watchpoint};
 use gdbhv_model::inspect::{self, Register};
 use gdbhv_model::machine::{Machine as Model, Stop};
+use gdbhv_model::serror;
 use gdbhv_model::sysreg;
 use pyo3::exceptions::{PyIndexError, PyKeyError, PyValueError};
 use pyo3::intern;
@@ -233,6 +234,24 @@ impl Machine {
         let i = self.check(cpu)?;
         self.model.eret(i);
         Ok(())
+    }
+    #[pyo3(signature = (cpu, syndrome=None))]
+    fn inject_serror(&mut self, cpu: usize, syndrome: Option<u64>) -> PyResult<()> {
+        let i = self.check(cpu)?;
+        let iss = match syndrome.map(|s| (s, u32::try_from(s))) {
+            None => None,
+            Some((_, Ok(iss))) if iss & !serror::ISS == 0 => Some(iss),
+            Some((s, _)) => {
+                return Err(PyValueError::new_err(format!(
+                    "syndrome {s:#x}: an ISS has 25 bits"
+                )))
+            }
+        };
+        self.model.inject_serror(i, iss);
+        Ok(())
+    }
+    fn serror(&self, cpu: usize) -> PyResult<Option<u32>> {
+        Ok(self.cpu(cpu)?.serror)
     }
     fn end_turn(&mut self) {
         self.model.sh.yielded = true;
