@@ -232,11 +232,13 @@ class Machine:
         """Hosted: enter the guest: exception return from EL2 with ELR_EL2 and SPSR_EL2."""
 
     def inject_serror(self, cpu: int, syndrome: int | None = None) -> None:
-        """Make a physical SError pending on a CPU, as an error of its memory would. HCR_EL2.AMO and TGE route it, PSTATE.A masks
-        it, ESB defers it (Arm ARM D1.3.6, D17.2); it replaces one that is pending, and the CPU takes it before its next instruction.
+        """Make a physical SError pending on a CPU, as an error of its memory would; it replaces one that is pending.
 
-        :param syndrome: ESR_ELx.ISS, 25 bits: IDS (24), AET (12:10), EA (9), DFSC (5:0). None: an uncontainable error, 0x11, or 0
-            on a CPU without FEAT_RAS.
+        HCR_EL2.AMO and TGE route it, PSTATE.A masks it, ESB defers it (Arm ARM D1.3.6, D17.2). Unmasked, it is taken before
+        the CPU's next instruction.
+
+        :param syndrome: ESR_ELx.ISS, 25 bits: IDS (24), AET (12:10), EA (9), DFSC (5:0). None: an uncontainable error,
+            0x11, or 0 on a CPU without FEAT_RAS.
         :raises ValueError: more than 25 bits.
         :raises IndexError: no such CPU.
         """

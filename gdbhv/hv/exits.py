@@ -141,7 +141,7 @@ def debug_exception(vcpu: Vcpu, record: ExitRecord) -> None:
 
 @handler("serror")
 def serror(vcpu: Vcpu, record: ExitRecord) -> None:
-    """An error of the machine's memory while the guest executed: the guest's own to survive, as KVM says of all but its own."""
+    """An error of the machine's memory while the guest executed: the guest's own to survive, as KVM has it."""
     if not corrected(record["esr"]):
         vcpu.inject_serror()
 

@@ -14,7 +14,7 @@ from gdbhv import pages
 from gdbhv.errors import GdbhvError, MemoryError_, RegisterError
 from gdbhv.hv import debugregs
 from gdbhv.hv.host import Host
-from gdbhv.hv.vcpu import Vcpu, VcpuState, context_numbers
+from gdbhv.hv.vcpu import Vcpu, VcpuState
 from gdbhv.hv.vm import Vm
 from gdbhv.tables import encoding
 from gdbhv.target import Process, Space, Thread, ThreadId
@@ -96,7 +96,7 @@ class HostState:
             yield v.cpu
             return
         cpu, m = v.home, self.machine
-        own = list(context_numbers().values())
+        own = list(v.numbers.values())
         other = {**v.identity(), **dict.fromkeys(LIST_REGISTERS, 0)}
         others = [encoding(name) for name in other]
         before = m.mrs_many(cpu, others + own)

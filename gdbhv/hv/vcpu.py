@@ -32,9 +32,9 @@ CONTEXT = """
 
 
 @cache
-def context_numbers() -> dict[str, int]:
-    """The numbers of :data:`CONTEXT`."""
-    return {name: encoding(name) for name in CONTEXT}
+def context_numbers(ras: bool) -> dict[str, int]:
+    """The numbers of :data:`CONTEXT`; with FEAT_RAS there is also what ESB defers for the guest."""
+    return {name: encoding(name) for name in [*(["VDISR_EL2"] if ras else []), *CONTEXT]}
 
 
 # PSTATE in the layout of SPSR_EL2 (Arm ARM C5.2.20)
@@ -68,10 +68,8 @@ class Vcpu:
         self.fp_live = False  # v0 to v31 are on the CPU: it has used them since it was loaded
         self.gprs = [0] * 31
         self.vregs = [0] * 32
-        self._numbers = context_numbers()
-        if vm.has_ras:  # what ESB defers for the guest
-            self._numbers = self._numbers | {"VDISR_EL2": encoding("VDISR_EL2")}
-        self.sys = dict.fromkeys(self._numbers, 0)
+        self.numbers = context_numbers(vm.has_ras)
+        self.sys = dict.fromkeys(self.numbers, 0)
         self.debug = DebugRegisters(self.machine)
         self.ptimer: PhysicalTimer = PhysicalTimer(self)
         self.reset(0, 0)
@@ -93,7 +91,7 @@ class Vcpu:
         """The architecture's reset at EL1, then ``entry`` and ``x0`` (PSCI CPU_ON). Only for a vCPU that is not loaded."""
         self.gprs = [x0] + [0] * 30
         self.vregs = [0] * 32
-        self.sys = dict.fromkeys(self._numbers, 0)
+        self.sys = dict.fromkeys(self.numbers, 0)
         self.vserror = None
         self.sys["ELR_EL2"] = entry
         self.sys["SPSR_EL2"] = DAIF | EL1H
@@ -111,7 +109,7 @@ class Vcpu:
             m.msr(cpu, name, value)
         self.debug.load(cpu, self.sys["MDSCR_EL1"])
         with under_os_lock(m, cpu, self.debug.locked):
-            m.msr_many(cpu, list(self._numbers.values()), list(self.sys.values()))
+            m.msr_many(cpu, list(self.numbers.values()), list(self.sys.values()))
         self.cpu = cpu
         self.set_serror()
         self.vm.vgic.load(self)
@@ -134,7 +132,7 @@ class Vcpu:
         if self.fp_live:
             self.vregs = m.vregs(cpu)
             self.fp_live = False
-        self.sys = dict(zip(self._numbers, m.mrs_many(cpu, list(self._numbers.values())), strict=True))
+        self.sys = dict(zip(self.numbers, m.mrs_many(cpu, list(self.numbers.values())), strict=True))
         self.debug.save(cpu)
         if self.vserror is not None:
             hcr = m.mrs(cpu, "HCR_EL2")
@@ -147,14 +145,14 @@ class Vcpu:
 
     def read(self, name: str) -> int:
         """Return a register of :data:`CONTEXT`."""
-        return self.sys[name] if self.cpu is None else self.machine.mrs(self.cpu, self._numbers[name])
+        return self.sys[name] if self.cpu is None else self.machine.mrs(self.cpu, self.numbers[name])
 
     def write(self, name: str, value: int) -> None:
         """Set a register of :data:`CONTEXT`."""
         if self.cpu is None:
             self.sys[name] = value
         else:
-            self.machine.msr(self.cpu, self._numbers[name], value)
+            self.machine.msr(self.cpu, self.numbers[name], value)
 
     def x(self, n: int) -> int:
         """Return general-purpose register ``n``; 31 is zero."""

@@ -13,7 +13,9 @@ from gdbhv.monitor.registry import Arg, Context, command
 
 @command(
     "inject serror",
-    Arg("syndrome", "ESR_ELx.ISS, e.g. 0xc11: AET uer, DFSC 0x11 (default: an uncontainable error)", nargs="?", type=integer),
+    Arg(
+        "syndrome", "ESR_ELx.ISS, e.g. 0xc11: AET uer, DFSC 0x11 (default: an uncontainable error)", nargs="?", type=integer
+    ),
     Arg("--cpu", "on this CPU, from 0 (default: the thread's)", type=integer),
     help="make a physical SError pending on a CPU",
 )

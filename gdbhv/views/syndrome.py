@@ -26,6 +26,10 @@ def _fields(text: str, **values: dict[int, str]) -> tuple[Field, ...]:
 
 
 _ABORT = {"WnR": {0: "read", 1: "write"}, "SAS": SIZES}
+_ERROR = {
+    "AET": {0: "UC", 1: "UEU", 2: "UEO", 3: "UER", 6: "CE"},
+    "DFSC": {0: "uncategorized", 0x11: "asynchronous"},
+}
 _CONDITION = "CV:24 COND:23-20"
 LAYOUTS = {
     0x1001: _fields(f"{_CONDITION} TI:1-0", TI={0: "WFI", 1: "WFE", 2: "WFIT", 3: "WFET"}),
@@ -38,7 +42,7 @@ LAYOUTS = {
     IABT: _fields("SET:12-11 FnV:10 EA:9 S1PTW:7 IFSC:5-0"),
     DABT: _fields("ISV:24 FnV:10 EA:9 CM:8 S1PTW:7 WnR:6 DFSC:5-0", **_ABORT),
     VNCR: _fields("VNCR:13 FnV:10 EA:9 CM:8 S1PTW:7 WnR:6 DFSC:5-0", **_ABORT),
-    SERROR: _fields("IDS:24 IESB:13 AET:12-10 EA:9 DFSC:5-0", AET={0: "UC", 1: "UEU", 2: "UEO", 3: "UER", 6: "CE"}),
+    SERROR: _fields("IDS:24 IESB:13 AET:12-10 EA:9 DFSC:5-0", **_ERROR),
     0x1030: _fields("IFSC:5-0"),
     0x1032: _fields("ISV:24 EX:6 IFSC:5-0", EX={0: "other", 1: "load-exclusive"}),
     0x1034: _fields("VNCR:13 FnV:10 CM:8 WnR:6 DFSC:5-0", **_ABORT),
@@ -70,7 +74,7 @@ def iss_text(record: ExitRecord) -> str:
         v = f.of(record["esr"])
         if f.name in ("DFSC", "IFSC") and v == DEBUG_EVENT:
             words.append(f"{f.name}={v:#04x} (debug exception)")
-        elif f.name in ("DFSC", "IFSC"):
+        elif f.name in ("DFSC", "IFSC") and not f.values:
             words.append(f"{f.name}={v:#04x} ({fault_words(record['name'])})")
         elif f.name in ("SRT", "Rt"):
             words.append(f"{f.name}={'xzr' if v == 31 else f'x{v}'}")
