@@ -1,4 +1,4 @@
-"""SErrors that a user makes pending: routed, masked and deferred as the Arm ARM says (D1.3.6, D17.2), and handed on to guests."""
+"""SErrors that a user makes pending: routed, masked, deferred as the Arm ARM says (D1.3.6, D17.2), and handed to guests."""
 
 from __future__ import annotations
 
