@@ -297,3 +297,48 @@ CASE(vncr_of_a_host_with_e2h, "the access is privileged, PSTATE.PAN = 0, in EL2&
     sysreg_set(VNCR_EL2, 0xffffff8000006000ul);
     page_fault(read(EL1H, HCR_EL2_REG), FSC_TRANSLATION(3), 0xffffff8000006000ul + HCR_OFFSET);
 }
+
+#define ISS_DEBUG 0x22ul
+#define MDSCR_KDE (1ul << 13)
+#define MDSCR_MDE (1ul << 15)
+#define MDCR_TDE (1ul << 8)
+
+CASE(vncr_watchpoint, "R_YGWHK, R_DGCTK: an access of EL2, debug exceptions enabled at EL2: to EL2 with EC 0x35 and ISS.VNCR")
+{
+    NEED(NV2);
+    const u32 dbgwvr0 = SYSREG(2, 0, 0, 0, 6), dbgwcr0 = SYSREG(2, 0, 0, 0, 7);
+    const u64 mdcr = sysreg_read(mdcr_el2);
+    static const struct { const char *text; u64 mdscr, mdcr, pstate; int taken; } states[] = {
+        {"all", MDSCR_MDE | MDSCR_KDE, MDCR_TDE, 0, 1},
+        {"PSTATE.D", MDSCR_MDE | MDSCR_KDE, MDCR_TDE, PSTATE_D, 0},
+        {"no KDE", MDSCR_MDE, MDCR_TDE, 0, 0},
+        {"no TDE", MDSCR_MDE | MDSCR_KDE, 0, 0, 0},
+        {"no MDE", MDSCR_KDE, MDCR_TDE, 0, 0},
+    };
+    sysreg_set(VNCR_EL2, ARENA);
+    sysreg_set(dbgwvr0, ARENA + HCR_OFFSET);
+    sysreg_set(dbgwcr0, 1 | 3 << 3 | 0xff << 5 | 1 << 13 | 3 << 14); /* E, loads and stores, 8 bytes, HMC and SSC: EL2 alone */
+    next.hcr |= HCR_NV | HCR_NV2;
+    for (u64 i = 0; i < COUNT(states); i++) {
+        at_row(states[i].text);
+        sysreg_write(mdscr_el1, states[i].mdscr);
+        sysreg_write(mdcr_el2, mdcr | states[i].mdcr);
+        isb();
+        for (int is_write = 0; is_write < 2; is_write++) {
+            const u64 mode = EL1H | states[i].pstate;
+            const struct exception *e = is_write ? write(mode, HCR_EL2_REG, 5) : read(mode, HCR_EL2_REG);
+            if (states[i].taken) {
+                CHECK_TAKEN(e, 2, LOWER_SYNC, ESR(EC_WATCHPOINT, ISS_VNCR | (is_write ? ISS_WNR : 0) | ISS_DEBUG));
+                CHECK(e->far, ARENA + HCR_OFFSET);
+                CHECK(e->elr, code_buffer);
+            } else {
+                CHECK_RETURNED(e);
+            }
+        }
+        CHECK_RETURNED(read(EL1H | states[i].pstate, SYSREG(3, 4, 2, 1, 0))); /* another register */
+        CHECK_RETURNED(RUN(EL1H | states[i].pstate, load, 0, ARENA + HCR_OFFSET)); /* an access of EL1 */
+    }
+    sysreg_write(mdscr_el1, 0);
+    sysreg_write(mdcr_el2, mdcr);
+    sysreg_set(dbgwcr0, 0);
+}

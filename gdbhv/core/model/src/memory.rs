@@ -205,7 +205,7 @@ pub fn nv2(cpu: &mut Cpu, sh: &mut Shared, va: u64, v: Option<u64>) -> Result<u6
     if let (Err(_), Some(e)) = (&done, cpu.raised.as_mut()) {
         e.iss |= VNCR;
         if e.ec == ec::WATCHPOINT {
-            e.ec = ec::NV2_WATCHPOINT; // to EL2 only by MDCR_EL2.TDE (`AArch64.WatchpointException`)
+            e.ec = ec::NV2_WATCHPOINT; // goes to EL2 already: nothing else enables it (R_DGCTK)
         } else {
             e.target = 2;
             e.ec = ec::NV2_DATA_ABORT;

@@ -247,12 +247,13 @@ pub fn watched(cpu: &Cpu, n: usize) -> Option<(u64, u64)> {
     })
 }
 
-/// Whether watchpoint `n`, whose bytes are touched, matches an access (`AArch64.WatchpointMatch`). `el`: 0 for LDTR and STTR that are unprivileged.
+/// Whether watchpoint `n`, whose bytes are touched, matches an access (`AArch64.WatchpointMatch`). `el`: 0 for LDTR and STTR that are unprivileged; 2 at
+/// EL1 for what HCR_EL2.NV2 makes of a register, for which debug exceptions must be enabled at EL2 (R_YGWHK), and so go there (R_DGCTK).
 pub fn watch_matches(cpu: &Cpu, n: usize, el: u8, write: bool) -> bool {
     let control = cpu.get(WCR[n]);
     bit(control, 3 + write as u32)
         && state_matches(cpu, control, el, bit(control, 20))
-        && enabled(cpu)
+        && enabled_from(cpu, el.max(cpu.pstate.el), cpu.pstate.daif & D != 0)
 }
 
 #[cfg(test)]
