@@ -22,10 +22,10 @@ CASE(names_of_el2_are_undefined_without_nv, "accessibility of each register at E
     sysreg_set(VNCR_EL2, ARENA);
     for (u64 h = 0; h < COUNT(hcr); h++) {
         next.hcr = HCR_RW | hcr[h];
-        for (u64 i = 0; i < COUNT(el2_names); i++) {
-            at_row(el2_names[i].name);
-            undefined(read(EL1H, el2_names[i].reg), CURRENT_SYNC);
-            undefined(write(EL1H, el2_names[i].reg, 0), CURRENT_SYNC);
+        FOR_NAMES_OF_EL2(r) {
+            at_row(r->name);
+            undefined(read(EL1H, r->reg), CURRENT_SYNC);
+            undefined(write(EL1H, r->reg, 0), CURRENT_SYNC);
         }
     }
 }
@@ -37,10 +37,10 @@ CASE(names_of_el2_are_undefined_at_el0, "accessibility of each register at EL0")
     sysreg_set(VNCR_EL2, ARENA);
     for (u64 h = 0; h < COUNT(hcr); h++) {
         next.hcr = HCR_RW | hcr[h];
-        for (u64 i = 0; i < COUNT(el2_names); i++) {
-            at_row(el2_names[i].name);
-            undefined(read(EL0T, el2_names[i].reg), LOWER_SYNC);
-            undefined(write(EL0T, el2_names[i].reg, 0), LOWER_SYNC);
+        FOR_NAMES_OF_EL2(r) {
+            at_row(r->name);
+            undefined(read(EL0T, r->reg), LOWER_SYNC);
+            undefined(write(EL0T, r->reg, 0), LOWER_SYNC);
         }
     }
 }
@@ -56,31 +56,31 @@ CASE(sp_el2_is_not_among_them, "HCR_EL2.NV: registers of EL2 'except SP_EL2'; SP
 /* ---- instructions */
 
 static const struct row instructions[] = {
-    {"AT S1E2R", SYSREG(1, 4, 7, 8, 0), TRAPS, 0},
-    {"AT S1E2W", SYSREG(1, 4, 7, 8, 1), TRAPS, 0},
-    {"AT S12E1R", SYSREG(1, 4, 7, 8, 4), TRAPS, 0},
-    {"AT S12E1W", SYSREG(1, 4, 7, 8, 5), TRAPS, 0},
-    {"AT S12E0R", SYSREG(1, 4, 7, 8, 6), TRAPS, 0},
-    {"AT S12E0W", SYSREG(1, 4, 7, 8, 7), TRAPS, 0},
-    {"TLBI IPAS2E1IS", SYSREG(1, 4, 8, 0, 1), TRAPS, 0},
-    {"TLBI RIPAS2E1IS", SYSREG(1, 4, 8, 0, 2), TRAPS, 0},
-    {"TLBI IPAS2LE1IS", SYSREG(1, 4, 8, 0, 5), TRAPS, 0},
-    {"TLBI ALLE2OS", SYSREG(1, 4, 8, 1, 0), TRAPS, 0},
-    {"TLBI VMALLS12E1OS", SYSREG(1, 4, 8, 1, 6), TRAPS, 0},
-    {"TLBI RVAE2IS", SYSREG(1, 4, 8, 2, 1), TRAPS, 0},
-    {"TLBI ALLE2IS", SYSREG(1, 4, 8, 3, 0), TRAPS, 0},
-    {"TLBI VAE2IS", SYSREG(1, 4, 8, 3, 1), TRAPS, 0},
-    {"TLBI ALLE1IS", SYSREG(1, 4, 8, 3, 4), TRAPS, 0},
-    {"TLBI VALE2IS", SYSREG(1, 4, 8, 3, 5), TRAPS, 0},
-    {"TLBI VMALLS12E1IS", SYSREG(1, 4, 8, 3, 6), TRAPS, 0},
-    {"TLBI IPAS2E1", SYSREG(1, 4, 8, 4, 1), TRAPS, 0},
-    {"TLBI IPAS2LE1", SYSREG(1, 4, 8, 4, 5), TRAPS, 0},
-    {"TLBI RVALE2", SYSREG(1, 4, 8, 6, 5), TRAPS, 0},
-    {"TLBI ALLE2", SYSREG(1, 4, 8, 7, 0), TRAPS, 0},
-    {"TLBI VAE2", SYSREG(1, 4, 8, 7, 1), TRAPS, 0},
-    {"TLBI ALLE1", SYSREG(1, 4, 8, 7, 4), TRAPS, 0},
-    {"TLBI VALE2", SYSREG(1, 4, 8, 7, 5), TRAPS, 0},
-    {"TLBI VMALLS12E1", SYSREG(1, 4, 8, 7, 6), TRAPS, 0},
+    {"AT S1E2R", SYSREG(1, 4, 7, 8, 0), TRAPS, 0, 0},
+    {"AT S1E2W", SYSREG(1, 4, 7, 8, 1), TRAPS, 0, 0},
+    {"AT S12E1R", SYSREG(1, 4, 7, 8, 4), TRAPS, 0, 0},
+    {"AT S12E1W", SYSREG(1, 4, 7, 8, 5), TRAPS, 0, 0},
+    {"AT S12E0R", SYSREG(1, 4, 7, 8, 6), TRAPS, 0, 0},
+    {"AT S12E0W", SYSREG(1, 4, 7, 8, 7), TRAPS, 0, 0},
+    {"TLBI IPAS2E1IS", SYSREG(1, 4, 8, 0, 1), TRAPS, 0, 0},
+    {"TLBI RIPAS2E1IS", SYSREG(1, 4, 8, 0, 2), TRAPS, 0, 0},
+    {"TLBI IPAS2LE1IS", SYSREG(1, 4, 8, 0, 5), TRAPS, 0, 0},
+    {"TLBI ALLE2OS", SYSREG(1, 4, 8, 1, 0), TRAPS, 0, 0},
+    {"TLBI VMALLS12E1OS", SYSREG(1, 4, 8, 1, 6), TRAPS, 0, 0},
+    {"TLBI RVAE2IS", SYSREG(1, 4, 8, 2, 1), TRAPS, 0, 0},
+    {"TLBI ALLE2IS", SYSREG(1, 4, 8, 3, 0), TRAPS, 0, 0},
+    {"TLBI VAE2IS", SYSREG(1, 4, 8, 3, 1), TRAPS, 0, 0},
+    {"TLBI ALLE1IS", SYSREG(1, 4, 8, 3, 4), TRAPS, 0, 0},
+    {"TLBI VALE2IS", SYSREG(1, 4, 8, 3, 5), TRAPS, 0, 0},
+    {"TLBI VMALLS12E1IS", SYSREG(1, 4, 8, 3, 6), TRAPS, 0, 0},
+    {"TLBI IPAS2E1", SYSREG(1, 4, 8, 4, 1), TRAPS, 0, 0},
+    {"TLBI IPAS2LE1", SYSREG(1, 4, 8, 4, 5), TRAPS, 0, 0},
+    {"TLBI RVALE2", SYSREG(1, 4, 8, 6, 5), TRAPS, 0, 0},
+    {"TLBI ALLE2", SYSREG(1, 4, 8, 7, 0), TRAPS, 0, 0},
+    {"TLBI VAE2", SYSREG(1, 4, 8, 7, 1), TRAPS, 0, 0},
+    {"TLBI ALLE1", SYSREG(1, 4, 8, 7, 4), TRAPS, 0, 0},
+    {"TLBI VALE2", SYSREG(1, 4, 8, 7, 5), TRAPS, 0, 0},
+    {"TLBI VMALLS12E1", SYSREG(1, 4, 8, 7, 6), TRAPS, 0, 0},
 };
 
 CASE(instructions_of_el2_trap, "HCR_EL2.NV; accessibility of AT S1E2R and the others: `xx1` of EffectiveHCR_EL2_NVx()")
@@ -122,9 +122,9 @@ CASE(at_of_el1_traps_by_at, "HCR_EL2.AT; AT S1E1R, S1E1W, S1E0R, S1E0W, S1E1RP, 
 {
     NEED(NV);
     static const struct row at[] = {
-        {"AT S1E1R", SYSREG(1, 0, 7, 8, 0), TRAPS, 0},  {"AT S1E1W", SYSREG(1, 0, 7, 8, 1), TRAPS, 0},
-        {"AT S1E0R", SYSREG(1, 0, 7, 8, 2), TRAPS, 0},  {"AT S1E0W", SYSREG(1, 0, 7, 8, 3), TRAPS, 0},
-        {"AT S1E1RP", SYSREG(1, 0, 7, 9, 0), TRAPS, 0}, {"AT S1E1WP", SYSREG(1, 0, 7, 9, 1), TRAPS, 0},
+        {"AT S1E1R", SYSREG(1, 0, 7, 8, 0), TRAPS, 0, 0},  {"AT S1E1W", SYSREG(1, 0, 7, 8, 1), TRAPS, 0, 0},
+        {"AT S1E0R", SYSREG(1, 0, 7, 8, 2), TRAPS, 0, 0},  {"AT S1E0W", SYSREG(1, 0, 7, 8, 3), TRAPS, 0, 0},
+        {"AT S1E1RP", SYSREG(1, 0, 7, 9, 0), TRAPS, 0, 0}, {"AT S1E1WP", SYSREG(1, 0, 7, 9, 1), TRAPS, 0, 0},
     };
     for (u64 i = 0; i < COUNT(at); i++) {
         at_row(at[i].name);
@@ -165,6 +165,20 @@ CASE(eret_without_nv_returns, "HCR_EL2.NV1 and NV2 do nothing with NV = 0; ERET 
     next.hcr |= HCR_NV;
     e = RUN(EL0T, at_el2);
     CHECK_TAKEN(e, 1, LOWER_SYNC, ESR(EC_UNKNOWN, 0));
+}
+
+CASE(eret_traps_by_both, "AArch64.CheckForERetTrap(): HCR_EL2.NV or HFGITR_EL2.ERET")
+{
+    NEED(NV);
+    NEED(FGT);
+    sysreg_set(SYSREG(3, 4, 1, 1, 6), 1ul << 51); /* HFGITR_EL2.ERET */
+    static const u64 hcr[] = {0, HCR_NV};
+    for (u64 h = 0; h < COUNT(hcr); h++) {
+        next.hcr = HCR_RW | hcr[h];
+        const struct exception *e = RUN(EL1H, at_el2);
+        CHECK_TAKEN(e, 2, LOWER_SYNC, ESR(EC_ERET, 0));
+        CHECK(e->elr, at_el2);
+    }
 }
 
 CODE(smc_3, "smc #3");

@@ -38,9 +38,9 @@ CASE(nv2_has_registers_of_el2_in_memory, "HCR_EL2.NV2; VNCR_EL2 offsets (D8.11);
     sysreg_set(VNCR_EL2, ARENA);
     for (u64 h = 0; h < COUNT(hcr); h++) {
         next.hcr = HCR_RW | hcr[h];
-        for (u64 i = 0; i < COUNT(el2_names); i++)
-            if (el2_names[i].where == MEMORY)
-                is_in_memory(&el2_names[i]);
+        FOR_NAMES_OF_EL2(r)
+            if (r->where == MEMORY)
+                is_in_memory(r);
         for (u64 i = 0; i < COUNT(always_names); i++)
             is_in_memory(&always_names[i]);
     }
@@ -49,7 +49,7 @@ CASE(nv2_has_registers_of_el2_in_memory, "HCR_EL2.NV2; VNCR_EL2 offsets (D8.11);
 CASE(nv2_has_vncr_el2_itself_in_memory, "accessibility of VNCR_EL2: NVMem[0x0B0]")
 {
     NEED(NV2);
-    static const struct row vncr = {"VNCR_EL2", VNCR_EL2, MEMORY, 0x0b0};
+    static const struct row vncr = {"VNCR_EL2", VNCR_EL2, MEMORY, 0x0b0, 0};
     sysreg_set(VNCR_EL2, ARENA);
     next.hcr |= HCR_NV | HCR_NV2;
     is_in_memory(&vncr);
@@ -63,9 +63,9 @@ CASE(nv2_has_el12_names_in_memory, "HCR_EL2.NV1 = 0: EL12 and EL02 names with Ef
     NEED(NV2);
     sysreg_set(VNCR_EL2, ARENA);
     next.hcr |= HCR_NV | HCR_NV2;
-    for (u64 i = 0; i < COUNT(el2_names); i++)
-        if (el2_names[i].where == PAIR)
-            is_in_memory(&el2_names[i]);
+    FOR_NAMES_OF_EL2(r)
+        if (r->where == PAIR)
+            is_in_memory(r);
 }
 
 CASE(nv2_with_nv1_has_el1_names_in_memory, "HCR_EL2.NV1 = 1: names of EL1 with EffectiveHCR_EL2_NVx() '111'")
@@ -102,8 +102,7 @@ CASE(nv2_leads_exception_registers_to_el1, "accessibility of SPSR_EL2, ELR_EL2, 
     sysreg_set(VNCR_EL2, ARENA);
     for (u64 h = 0; h < COUNT(hcr); h++) {
         next.hcr = HCR_RW | hcr[h];
-        for (u64 i = 0; i < COUNT(el2_names); i++) {
-            const struct row *r = &el2_names[i];
+        FOR_NAMES_OF_EL2(r) {
             if (r->where != EL1S)
                 continue;
             at_row(r->name);
@@ -140,6 +139,13 @@ CASE(nv2_comes_after_the_traps, "accessibility of SCTLR_EL1, ACTLR_EL1, CPACR_EL
     next.hcr = hcr | HCR_TACR;
     traps(read(EL1H, actlr), actlr, 3, 1);
     next.hcr = hcr;
+    if (have(FEAT_FGT)) {
+        const u32 vbar = SYSREG(3, 0, 12, 0, 0), hfgrtr = SYSREG(3, 4, 1, 1, 4);
+        sysreg_set(hfgrtr, 1ul << 38); /* VBAR_EL1 */
+        traps(read(EL1H, vbar), vbar, 3, 1);
+        CHECK_RETURNED(write(EL1H, vbar, 0));
+        sysreg_set(hfgrtr, 0);
+    }
     sysreg_write(cptr_el2, 0x33ff | 1ul << 31); /* TCPAC */
     isb();
     traps(read(EL1H, cpacr), cpacr, 3, 1);
