@@ -126,9 +126,9 @@ HCR_BITS = [b for b in range(1, 34) if b not in (12, 27, 29, 31)]
 """Without DC and TGE (nothing would be at EL1), HCD (the guest reports by HVC), RW."""
 
 
-def under(hcr: int, sctlr: int = EL0_MAY) -> list[Item]:
+def under(hcr: int, sctlr: int = EL0_MAY, rows: Iterable[int] = ROWS) -> list[Item]:
     codes = [encoding(1, a, n, m, b) for a in (0, 3, 4) for n in (7, 8) for m in range(16) for b in range(8)]
-    items = [f(r, el, hcr=hcr, sctlr=sctlr) for r in ROWS for el in (0, 1) for f in (read, write_back)]
+    items = [f(r, el, hcr=hcr, sctlr=sctlr) for r in rows for el in (0, 1) for f in (read, write_back)]
     return items + [write(c, el, 0x4020_8000, hcr=hcr, sctlr=sctlr) for c in codes for el in (0, 1)]
 
 
@@ -136,6 +136,29 @@ def test_traps_of_hcr() -> None:
     items = [i for sctlr in (SCTLR_EL1, EL0_MAY) for i in under(HCR_RW, sctlr)]
     items += [i for bit in HCR_BITS for i in under(HCR_RW | 1 << bit)]
     compare(items, numbers(DEBUG) | {DC_ZVA}, on_gdbhv(items), registers.on_qemu(items), values=False)
+
+
+MAX = {r["name"]: r["encoding"] for r in _core.registers("max")}
+RECORDS = "ERRSELR_EL1 ERXFR_EL1 ERXCTLR_EL1 ERXSTATUS_EL1 ERXADDR_EL1 ERXMISC0_EL1 ERXMISC1_EL1"
+"""Without error records, QEMU has none of these; they may also be RES0 (ERRSELR_EL1, "Accessing")."""
+MAX_BITS = [16, 17, 18, 20, 21, 22, 23, 24, 25, 26, 28, 30, 35, 36]
+"""Those of HCR_EL2 that trap accesses and that QEMU 7.2's max has: no FEAT_EVT, no FEAT_NV."""
+
+
+def test_traps_of_hcr_on_max() -> None:
+    newer = ("HFG", "HDFG", "VNCR", "CNTPCTSS", "CNTVCTSS", "CNTPOFF", "PM")
+    rows = [e for name, e in MAX.items() if not name.startswith(newer)]
+    items = [i for bit in MAX_BITS for i in under(HCR_RW | 1 << bit, rows=rows)]
+    different = {MAX[n] for n in (DEBUG + RECORDS).split()} | {DC_ZVA}
+    compare(items, different, on_gdbhv(items, "max"), registers.on_qemu(items, "max"), values=False)
+
+
+def test_reads_of_the_feature_id_space_on_max() -> None:
+    """FEAT_IDST: whatever is refused there has EC 0x18."""
+    space = [encoding(3, a, 0, m, b) for a in (0, 1, 2, 3) for m in range(8) for b in range(8)]
+    items = [read(r, el) for r in space for el in (0, 1, 2)]
+    absent = {encoding(3, 1, 0, 0, 6)}  # SMIDR_EL1: QEMU's max has FEAT_SME
+    compare(items, absent, on_gdbhv(items, "max"), registers.on_qemu(items, "max"), values=False)
 
 
 CONTROLS = {

@@ -68,7 +68,7 @@ fn may_i(cpu: &mut Cpu, sh: &mut Shared, insn: u32, write: bool) -> Result<Reach
         if (el, least) == (1, 2) && nv::nvx(who.hcr) != 0 {
             return nv::of_el2(who.hcr, row.reg).map_err(|v| refuse(cpu, sh, insn, write, v));
         }
-        return Err(below(cpu, sh, insn, write));
+        return Err(undefined(cpu, sh, insn, write));
     }
     if matches!(row.store, Store::Alias(_)) && !who.e2h() {
         return Err(exception::undefined(cpu));
@@ -88,12 +88,13 @@ fn may_i(cpu: &mut Cpu, sh: &mut Shared, insn: u32, write: bool) -> Result<Reach
     }
 }
 
-/// An access from too low a level: UNDEFINED. But with FEAT_IDST, EL0 that reads the feature ID space has a class of its own.
+/// UNDEFINED. But with FEAT_IDST every exception of a read in the feature ID space is of the class of trapped accesses, at whatever level
+/// (D24.2 ID_AA64MMFR2_EL1, IDS).
 #[cold]
-fn below(cpu: &mut Cpu, sh: &Shared, insn: u32, write: bool) -> Trap {
+fn undefined(cpu: &mut Cpu, sh: &Shared, insn: u32, write: bool) -> Trap {
     let (op0, op1, crn, crm, _) = Reg::of_insn(insn).fields();
     let ids = (op0, crn) == (3, 0) && matches!(op1, 0 | 1 | 3) && crm < 8;
-    if ids && !write && cpu.pstate.el == 0 && sh.config.features.has(Feature::IDST) {
+    if ids && !write && sh.config.features.has(Feature::IDST) {
         let iss = Reg::of_insn(insn).iss(insn, true);
         return cpu.raise(Exception::sync(1, ec::SYSREG, iss));
     }
@@ -135,7 +136,7 @@ fn unallocated(cpu: &mut Cpu, sh: &mut Shared, insn: u32, write: bool) -> Result
         }
     }
     sh.note_undefined(cpu, insn);
-    Err(exception::undefined(cpu))
+    Err(undefined(cpu, sh, insn, write))
 }
 
 /// CRn of the space that TIDCP covers.

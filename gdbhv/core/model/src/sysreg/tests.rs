@@ -203,7 +203,7 @@ fn reserved_identification_space_reads_as_zero() {
 }
 
 #[test]
-fn el0_reads_of_the_id_space_have_a_class_with_idst() {
+fn refused_reads_of_the_id_space_have_a_class_with_idst() {
     let mut p = at(0);
     let e = p.read(ID_AA64PFR0_EL1).expect_err("trapped");
     assert_eq!(
@@ -213,6 +213,16 @@ fn el0_reads_of_the_id_space_have_a_class_with_idst() {
     let e = p.read(MIDR_EL1).expect_err("trapped");
     assert_eq!((e.target, e.ec), (1, ec::SYSREG));
     assert_eq!(p.read(SCTLR_EL1), Err(undefined()));
+    // Reserved encodings too, and EL1's and EL2's own; not writes, nor what is outside (op1 = 2).
+    for el in [0, 1, 2] {
+        let mut p = at(el);
+        for r in [Reg::new(3, 0, 0, 0, 1), Reg::new(3, 3, 0, 7, 7)] {
+            let e = p.read(r).expect_err("refused");
+            assert_eq!((e.target, e.ec, e.iss), (1, ec::SYSREG, r.iss(5, true)));
+            assert_eq!(p.write(r, 0), Err(undefined()));
+        }
+        assert_eq!(p.read(Reg::new(3, 2, 0, 0, 1)), Err(undefined()));
+    }
 }
 
 #[test]
