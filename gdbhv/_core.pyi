@@ -369,8 +369,9 @@ def device_tree(
     initrd: tuple[int, int] | None = None,
     psci: Literal["hvc", "smc"] = "hvc",
     gic: Literal["v3", "v3-its"] = "v3-its",
+    pmu: bool = True,
     minimal: bool = False,
 ) -> bytes:
-    """The board's device tree as a DTB. ``minimal`` leaves out all but CPUs, memory, PSCI, GIC, timer and UART.
+    """The board's device tree as a DTB. ``minimal`` leaves out all but CPUs, memory, PSCI, GIC, timer, PMU and UART.
 
-    ``gic`` "v3" leaves out the ITS, which a hosted VM does not have."""
+    ``gic`` "v3" leaves out the ITS, ``pmu`` False the PMU, for a guest that does not get them."""

@@ -20,4 +20,7 @@ pub fn refresh(cpu: &mut Cpu, sh: &mut Shared) {
         cpu.ctx = cpu.tlb.select(key, in_use);
     }
     crate::armed::refresh(cpu, sh);
+    if cpu.pmu.on {
+        crate::pmu::refresh(cpu, sh);
+    }
 }

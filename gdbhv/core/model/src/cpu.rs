@@ -3,6 +3,7 @@
 use crate::exception::Exception;
 use crate::isa::ops::reg;
 use crate::mmu::tlb::{Context, Tlb};
+use crate::pmu::Pmu;
 use crate::pstate::{Flags, Pstate};
 use crate::sysreg::{Reg, REG_SPACE};
 
@@ -25,7 +26,7 @@ pub enum Power {
     On,
     /// In WFI: waits for an interrupt, masked or not.
     Wfi,
-    /// In WFE: waits for an event or an interrupt. `until` is a WFET timeout of CNTVCT.
+    /// In WFE: waits for an event or an interrupt.
     Wfe,
     /// Off, until PSCI CPU_ON.
     Off,
@@ -78,12 +79,16 @@ pub struct Cpu {
     pub streamed: u64,
     /// Executing, waiting or off.
     pub power: Power,
+    /// Virtual time at which waiting ends by itself (WFIT, WFET); `u64::MAX` is never.
+    pub timeout: u64,
     /// The exception that ended an instruction; taken by the dispatcher.
     pub raised: Option<Exception>,
     /// What the guest's own breakpoints, watchpoints and software step ask for: kept by `armed::refresh`.
     pub armed: crate::armed::Armed,
     /// A software step is pending because the instruction before was stepped: whether that was a Load-Exclusive.
     pub stepped: Option<bool>,
+    /// The performance monitors.
+    pub pmu: Pmu,
     /// Cached translations.
     pub tlb: Tlb,
     /// VA to block.
@@ -123,9 +128,11 @@ impl Cpu {
             event: false,
             streamed: 0,
             power: Power::On,
+            timeout: u64::MAX,
             raised: None,
             armed: crate::armed::Armed::NOTHING,
             stepped: None,
+            pmu: Pmu::default(),
             tlb,
             jump: crate::interp::empty_jumps(),
         }

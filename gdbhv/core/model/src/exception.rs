@@ -298,6 +298,9 @@ pub fn wakes(cpu: &Cpu, lines: Lines, has_el2: bool) -> bool {
 /// Take `e`: the dispatcher has set `Cpu::pc` to the instruction's address (for an interrupt, the next one's). Returns the EL that took
 /// it (`AArch64.TakeException`).
 pub fn take(cpu: &mut Cpu, sh: &mut Shared, e: &Exception) -> u8 {
+    if cpu.pmu.on {
+        crate::pmu::exception(cpu, sh);
+    }
     let from = cpu.pstate.el;
     cpu.twed = None;
     if e.kind == Kind::SError {

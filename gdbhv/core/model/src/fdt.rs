@@ -36,6 +36,8 @@ pub struct FdtConfig<'a> {
     pub psci: Conduit,
     /// Which interrupt controller.
     pub gic: Controller,
+    /// The CPUs have performance monitors.
+    pub pmu: bool,
     /// Names of the board's rows that are there besides the GIC (a hosted VM may have but some).
     pub devices: &'a [&'a str],
 }
@@ -57,6 +59,8 @@ const CPU0: u32 = 0x8003;
 const GIC_SPI: u32 = 0;
 const GIC_PPI: u32 = 1;
 const LEVEL_HIGH: u32 = 4;
+/// The overflow interrupt of the performance monitors: INTID 23.
+const PMU: u32 = 7;
 /// The maintenance interrupt: INTID 25.
 const MAINTENANCE: u32 = 9;
 /// Secure physical, non-secure physical, virtual, hypervisor's physical timer: INTIDs 29, 30, 27, 26.
@@ -88,6 +92,9 @@ pub fn build(c: &FdtConfig) -> Result<Vec<u8>, Error> {
     gic(&mut f, c)?;
     cpus(&mut f, c)?;
     timer(&mut f)?;
+    if c.pmu {
+        pmu(&mut f)?;
+    }
     clock(&mut f)?;
     chosen(&mut f, c)?;
     f.end_node(root)?;
@@ -215,6 +222,13 @@ fn timer(f: &mut FdtWriter) -> Result<(), Error> {
     f.end_node(n)
 }
 
+fn pmu(f: &mut FdtWriter) -> Result<(), Error> {
+    let n = f.begin_node("pmu")?;
+    f.property_array_u32("interrupts", &[GIC_PPI, PMU, LEVEL_HIGH])?;
+    f.property_string("compatible", "arm,armv8-pmuv3")?;
+    f.end_node(n)
+}
+
 fn clock(f: &mut FdtWriter) -> Result<(), Error> {
     let n = f.begin_node("apb-pclk")?;
     f.property_phandle(CLOCK)?;
@@ -267,6 +281,7 @@ mod tests {
             initrd: None,
             psci: Conduit::Smc,
             gic: Controller::V3,
+            pmu: true,
             devices: FdtConfig::ALL,
         };
         assert!(build(&config).is_err());

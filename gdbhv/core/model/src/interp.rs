@@ -16,6 +16,7 @@ use crate::blocks::Block;
 use crate::cpu::{Cpu, Trap};
 use crate::isa::ops::Args;
 use crate::isa::{Flow, Helper};
+use crate::pmu::classes::Span;
 use crate::shared::Shared;
 
 /// One predecoded instruction.
@@ -160,6 +161,20 @@ pub enum Leave {
 
 /// Execute instructions of `cpu` until `Shared::now == until` or something needs the machine.
 pub fn execute(cpu: &mut Cpu, sh: &mut Shared, until: u64) -> Leave {
+    if cpu.pmu.classes {
+        return counted(cpu, sh, until);
+    }
+    run::<false>(cpu, sh, until)
+}
+
+/// The same while the performance monitors count classes of instructions.
+#[cold]
+fn counted(cpu: &mut Cpu, sh: &mut Shared, until: u64) -> Leave {
+    run::<true>(cpu, sh, until)
+}
+
+#[inline(always)]
+fn run<const COUNTED: bool>(cpu: &mut Cpu, sh: &mut Shared, until: u64) -> Leave {
     loop {
         let pc = cpu.pc;
         // SAFETY: `ctx` points to a box of `cpu.tlb`.
@@ -176,7 +191,14 @@ pub fn execute(cpu: &mut Cpu, sh: &mut Shared, until: u64) -> Leave {
         };
         // SAFETY: as above; nothing collects while a block executes.
         let mut len = unsafe { (*block).len() } as u64;
-        let left = until - sh.now;
+        let mut left = until - sh.now;
+        let mut span = None;
+        if COUNTED {
+            // SAFETY: as above.
+            let s = Span::of(&sh.ram, unsafe { (*block).pa() }, len);
+            left = left.min(s.len);
+            span = Some(s);
+        }
         if len > left {
             if left == 0 {
                 return Leave::Time;
@@ -189,7 +211,16 @@ pub fn execute(cpu: &mut Cpu, sh: &mut Shared, until: u64) -> Leave {
         let first = unsafe { (*block).first() };
         // SAFETY: as above.
         cpu.block_pa = unsafe { (*block).pa() };
-        match (first.run)(cpu, first, sh) {
+        let exit = (first.run)(cpu, first, sh);
+        if let Some(s) = span {
+            let done = match exit {
+                Exit::Block => len,
+                Exit::Early => cpu.off as u64 + 1,
+                Exit::Trap => cpu.off as u64,
+            };
+            s.add(&mut cpu.pmu, done);
+        }
+        match exit {
             Exit::Block => sh.now += len,
             Exit::Early => {
                 sh.now += cpu.off as u64 + 1;

@@ -22,6 +22,7 @@ pub mod mem;
 pub mod memory;
 pub mod mmu;
 pub mod physical;
+pub mod pmu;
 pub mod psci;
 pub mod pstate;
 pub mod selfhosted;

@@ -247,9 +247,10 @@ impl Machine {
                 };
                 event || exception::wakes(cpu, lines, self.sh.config.has_el2)
             }
-        };
+        } || self.sh.now >= cpu.timeout;
         if woken {
             cpu.power = Power::On;
+            cpu.timeout = u64::MAX;
         }
         woken
     }
@@ -279,19 +280,26 @@ impl Machine {
             end = end.min(sh.now + 1);
         }
         let begin = sh.now;
+        cpu.pmu.enter(begin);
         let stop = loop {
+            if sh.now >= cpu.pmu.due() {
+                let now = sh.now;
+                crate::pmu::settle(cpu, sh, now);
+            }
             if let Some(stop) = Self::interrupt(cpu, sh) {
                 break Some(stop);
             }
             if sh.now >= end {
                 break None;
             }
+            let until = end.min(cpu.pmu.due());
             let leave = if cpu.armed.single || cpu.pstate.il {
                 armed::execute_one(cpu, sh)
             } else {
-                interp::execute(cpu, sh, end)
+                interp::execute(cpu, sh, until)
             };
             match leave {
+                Leave::Time if sh.now < end => {} // a counter may have overflowed
                 Leave::Time => break None,
                 Leave::Early => {
                     if let Some(stop) = Self::requests(cpu, sh) {
@@ -300,6 +308,9 @@ impl Machine {
                 }
                 Leave::Raised => {
                     let e = cpu.raised.take().expect("an exception was raised");
+                    if !e.next {
+                        cpu.pmu.not_retired();
+                    }
                     if let Some(stop) = Self::take(cpu, sh, &e) {
                         break Some(stop);
                     }
@@ -315,6 +326,11 @@ impl Machine {
             }
             end = end.min(sh.next_event);
         };
+        if sh.now >= cpu.pmu.due() {
+            let now = sh.now;
+            crate::pmu::settle(cpu, sh, now); // a counter may overflow at the WFI that ends the turn
+        }
+        cpu.pmu.leave(sh.now);
         self.insns[i] += self.sh.now - begin;
         if self.sh.now > begin && self.sh.debug.resuming(i) {
             self.sh.debug.moved(i);
@@ -420,9 +436,11 @@ impl Machine {
         cpu.serror = None;
         cpu.twed = None;
         cpu.event = false;
+        cpu.timeout = u64::MAX;
         cpu.raised = None;
         self.sh.registers.reset(cpu);
         self.sh.gic.reset_interface(i);
+        crate::pmu::reset(cpu, &mut self.sh);
         cpu.set_pstate(Pstate::reset(el));
         cpu.pc = entry;
         cpu.power = Power::On;
@@ -456,7 +474,17 @@ impl Machine {
             .min();
         let delays = self.cpus.iter().filter(|c| c.power == Power::Wfe);
         let delays = delays.filter_map(|c| c.twed).filter(|t| *t > self.sh.now);
-        let timers = timers.into_iter().chain(streams).chain(delays).min();
+        let waiting = self
+            .cpus
+            .iter()
+            .filter(|c| matches!(c.power, Power::Wfi | Power::Wfe));
+        let timeouts = waiting.map(|c| c.timeout).filter(|&t| t > self.sh.now);
+        let timers = timers
+            .into_iter()
+            .chain(streams)
+            .chain(delays)
+            .chain(timeouts)
+            .min();
         timers.unwrap_or(u64::MAX).min(devices.unwrap_or(u64::MAX))
     }
 }

@@ -144,7 +144,7 @@ fn board(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
 }
 
 #[pyfunction]
-#[pyo3(signature = (*, cpus, memory, bootargs="", initrd=None, psci="hvc", gic="v3-its", minimal=false))]
+#[pyo3(signature = (*, cpus, memory, bootargs="", initrd=None, psci="hvc", gic="v3-its", pmu=true, minimal=false))]
 fn device_tree<'py>(
     py: Python<'py>,
     cpus: usize,
@@ -153,6 +153,7 @@ fn device_tree<'py>(
     initrd: Option<(u64, u64)>,
     psci: &str,
     gic: &str,
+    pmu: bool,
     minimal: bool,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let psci = match psci {
@@ -185,6 +186,7 @@ fn device_tree<'py>(
         initrd,
         psci,
         gic,
+        pmu,
         devices,
     };
     fdt::build(&config)

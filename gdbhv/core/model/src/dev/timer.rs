@@ -1,4 +1,4 @@
-//! The generic timers of each PE, over virtual time: the counter, four timers, the event stream (Arm ARM, D11).
+//! The generic timers of each PE, over virtual time: the counter, four timers, the event stream (Arm ARM, D12).
 //!
 //! State lives in the PE's system registers (CTL's ENABLE and IMASK, CVAL, the offsets and controls); everything else here is a
 //! function of it and of the time, so that nothing ticks. Redirection by E2H (CNTP_* at EL2 is CNTHP_*, and so on) and
@@ -15,21 +15,31 @@ pub const FREQUENCY: u64 = 62_500_000;
 /// Nanoseconds of virtual time for each count.
 pub const NS_PER_COUNT: u64 = 1_000_000_000 / FREQUENCY;
 
-/// One timer: its registers, its interrupt, whether it counts with CNTVOFF_EL2.
+/// What a timer's count is less than the physical one.
+#[derive(Clone, Copy)]
+enum Offset {
+    None,
+    /// CNTPOFF_EL2, if CNTHCTL_EL2.ECV says so.
+    Physical,
+    /// CNTVOFF_EL2.
+    Virtual,
+}
+
+/// One timer: its registers, its interrupt, its offset.
 struct Timer {
     tval: Reg,
     ctl: Reg,
     cval: Reg,
     ppi: u32,
-    offset: bool,
+    offset: Offset,
 }
 
 #[rustfmt::skip]
 const TIMERS: [Timer; 4] = [
-    Timer { tval: CNTP_TVAL_EL0,  ctl: CNTP_CTL_EL0,  cval: CNTP_CVAL_EL0,  ppi: 30, offset: false },
-    Timer { tval: CNTV_TVAL_EL0,  ctl: CNTV_CTL_EL0,  cval: CNTV_CVAL_EL0,  ppi: 27, offset: true },
-    Timer { tval: CNTHP_TVAL_EL2, ctl: CNTHP_CTL_EL2, cval: CNTHP_CVAL_EL2, ppi: 26, offset: false },
-    Timer { tval: CNTHV_TVAL_EL2, ctl: CNTHV_CTL_EL2, cval: CNTHV_CVAL_EL2, ppi: 28, offset: false },
+    Timer { tval: CNTP_TVAL_EL0,  ctl: CNTP_CTL_EL0,  cval: CNTP_CVAL_EL0,  ppi: 30, offset: Offset::Physical },
+    Timer { tval: CNTV_TVAL_EL0,  ctl: CNTV_CTL_EL0,  cval: CNTV_CVAL_EL0,  ppi: 27, offset: Offset::Virtual },
+    Timer { tval: CNTHP_TVAL_EL2, ctl: CNTHP_CTL_EL2, cval: CNTHP_CVAL_EL2, ppi: 26, offset: Offset::None },
+    Timer { tval: CNTHV_TVAL_EL2, ctl: CNTHV_CTL_EL2, cval: CNTHV_CVAL_EL2, ppi: 28, offset: Offset::None },
 ];
 
 const ENABLE: u64 = 1;
@@ -39,8 +49,19 @@ const ISTATUS: u64 = 4;
 impl Timer {
     /// The count that the timer compares.
     fn count(&self, cpu: &Cpu, now: u64) -> u64 {
-        let offset = if self.offset { cpu.get(CNTVOFF_EL2) } else { 0 };
-        physical(now).wrapping_sub(offset)
+        physical(now).wrapping_sub(match self.offset {
+            Offset::None => 0,
+            Offset::Physical => physical_offset(cpu),
+            Offset::Virtual => cpu.get(CNTVOFF_EL2),
+        })
+    }
+    /// The count that TVAL is relative to, for an access from exception level `el`: EL2 sees EL1's physical timer without
+    /// CNTPOFF_EL2 (D24.10, CNTP_TVAL_EL0), but its virtual timer with CNTVOFF_EL2.
+    fn view(&self, cpu: &Cpu, now: u64, el: u8) -> u64 {
+        match self.offset {
+            Offset::Physical if el == 2 => physical(now),
+            _ => self.count(cpu, now),
+        }
     }
     /// ISTATUS, but for ENABLE.
     fn met(&self, cpu: &Cpu, now: u64) -> bool {
@@ -75,11 +96,19 @@ pub fn physical(now: u64) -> u64 {
 fn at(count: u64) -> Option<u64> {
     count.checked_mul(NS_PER_COUNT)
 }
+/// The offset of EL1's physical counter and timer (FEAT_ECV_POFF; CNTHCTL_EL2.ECV is RES0 without it, and as if 0 with TGE).
+fn physical_offset(cpu: &Cpu) -> u64 {
+    if bit(cpu.get(CNTHCTL_EL2), 12) && !bit(cpu.get(HCR_EL2), 27) {
+        cpu.get(CNTPOFF_EL2)
+    } else {
+        0
+    }
+}
 /// CNTVCT_EL0 as read now: without the offset for a host (E2H at EL2, E2H and TGE at EL0).
-fn virtual_count(cpu: &Cpu, now: u64) -> u64 {
+fn virtual_count(cpu: &Cpu, now: u64, el: u8) -> u64 {
     let hcr = cpu.get(HCR_EL2);
     let host = bit(hcr, 34)
-        && match cpu.pstate.el {
+        && match el {
             2 => true,
             0 => bit(hcr, 27),
             _ => false,
@@ -88,11 +117,23 @@ fn virtual_count(cpu: &Cpu, now: u64) -> u64 {
     physical(now).wrapping_sub(offset)
 }
 
-/// Read a timer register, as an MRS that is allowed to. No side effects. Other registers read as stored.
-pub fn read(cpu: &Cpu, now: u64, r: Reg) -> u64 {
+/// The first nanosecond at which CNTVCT_EL0, as the PE reads it now, is `count` or more (the timeout of WFET and WFIT:
+/// `LocalTimeoutEvent`): `now` if it is already, None if never.
+pub fn timeout(cpu: &Cpu, now: u64, count: u64) -> Option<u64> {
+    let is = virtual_count(cpu, now, cpu.pstate.el);
+    if is >= count {
+        return Some(now);
+    }
+    at(physical(now).checked_add(count - is)?)
+}
+
+/// Read a timer register as from exception level `el`, as an MRS that is allowed to. No side effects. Other registers read as
+/// stored.
+pub fn read(cpu: &Cpu, now: u64, r: Reg, el: u8) -> u64 {
     match r {
-        CNTPCT_EL0 => return physical(now),
-        CNTVCT_EL0 => return virtual_count(cpu, now),
+        CNTPCT_EL0 | CNTPCTSS_EL0 if el == 2 => return physical(now),
+        CNTPCT_EL0 | CNTPCTSS_EL0 => return physical(now).wrapping_sub(physical_offset(cpu)),
+        CNTVCT_EL0 | CNTVCTSS_EL0 => return virtual_count(cpu, now, el),
         _ => {}
     }
     for t in &TIMERS {
@@ -102,15 +143,15 @@ pub fn read(cpu: &Cpu, now: u64, r: Reg) -> u64 {
             return ctl | ISTATUS * (ctl & ENABLE != 0 && t.met(cpu, now)) as u64;
         }
         if r == t.tval {
-            let left = cpu.get(t.cval).wrapping_sub(t.count(cpu, now));
+            let left = cpu.get(t.cval).wrapping_sub(t.view(cpu, now, el));
             return left as u32 as u64;
         }
     }
     cpu.get(r)
 }
 
-/// Write a timer register, as an MSR that is allowed to. The caller then calls [`update`].
-pub fn write(cpu: &mut Cpu, now: u64, r: Reg, v: u64) {
+/// Write a timer register as from exception level `el`, as an MSR that is allowed to. The caller then calls [`update`].
+pub fn write(cpu: &mut Cpu, now: u64, r: Reg, v: u64, el: u8) {
     match r {
         CNTPCT_EL0 | CNTVCT_EL0 => return,
         CNTKCTL_EL1 | CNTHCTL_EL2 | CNTVOFF_EL2 => stream_events(cpu, now),
@@ -121,7 +162,7 @@ pub fn write(cpu: &mut Cpu, now: u64, r: Reg, v: u64) {
             return cpu.set(r, v & (ENABLE | IMASK));
         }
         if r == t.tval {
-            let cval = t.count(cpu, now).wrapping_add(sext(v, 32));
+            let cval = t.view(cpu, now, el).wrapping_add(sext(v, 32));
             return cpu.set(t.cval, cval);
         }
     }
@@ -153,7 +194,8 @@ fn streams(cpu: &Cpu) -> [Option<Stream>; 2] {
     let stream = |control: u64, offset: u64| {
         bit(control, 2).then(|| Stream {
             offset,
-            bit: bits(control, 7, 4) as u32,
+            // EVNTIS (FEAT_ECV; RES0 without): the field picks one of bits 23:8 and not of 15:0.
+            bit: bits(control, 7, 4) as u32 + 8 * bit(control, 17) as u32,
             falls: bit(control, 3),
         })
     };
@@ -204,11 +246,11 @@ mod tests {
     #[test]
     fn tval_is_a_signed_view_of_cval() {
         let mut c = cpu();
-        write(&mut c, 1600, CNTV_TVAL_EL0, 50);
+        write(&mut c, 1600, CNTV_TVAL_EL0, 50, 1);
         assert_eq!(c.get(CNTV_CVAL_EL0), 150);
-        assert_eq!(read(&c, 1600, CNTV_TVAL_EL0), 50);
-        assert_eq!(read(&c, 16 * 160, CNTV_TVAL_EL0), 0xffff_fff6);
-        write(&mut c, 1600, CNTV_TVAL_EL0, 0xffff_ffff);
+        assert_eq!(read(&c, 1600, CNTV_TVAL_EL0, 1), 50);
+        assert_eq!(read(&c, 16 * 160, CNTV_TVAL_EL0, 1), 0xffff_fff6);
+        write(&mut c, 1600, CNTV_TVAL_EL0, 0xffff_ffff, 1);
         assert_eq!(c.get(CNTV_CVAL_EL0), 99);
     }
 
@@ -216,42 +258,42 @@ mod tests {
     fn deadline_is_the_first_nanosecond() {
         let mut c = cpu();
         for now in [0, 1, 15, 16, 17, 1599] {
-            write(&mut c, now, CNTP_CVAL_EL0, 100);
-            write(&mut c, now, CNTP_CTL_EL0, 1);
+            write(&mut c, now, CNTP_CVAL_EL0, 100, 1);
+            write(&mut c, now, CNTP_CTL_EL0, 1, 1);
             let t = deadline(&c, now).expect("enabled");
             assert_eq!(t, 1600);
-            assert_eq!(read(&c, t - 1, CNTP_CTL_EL0), 1);
-            assert_eq!(read(&c, t, CNTP_CTL_EL0), 5);
+            assert_eq!(read(&c, t - 1, CNTP_CTL_EL0, 1), 1);
+            assert_eq!(read(&c, t, CNTP_CTL_EL0, 1), 5);
         }
-        write(&mut c, 0, CNTP_CTL_EL0, 3);
+        write(&mut c, 0, CNTP_CTL_EL0, 3, 1);
         assert_eq!(deadline(&c, 0), None, "masked");
-        assert_eq!(read(&c, 1600, CNTP_CTL_EL0), 7, "ISTATUS is not masked");
-        write(&mut c, 0, CNTP_CTL_EL0, 0);
-        assert_eq!(read(&c, 1600, CNTP_CTL_EL0), 0);
+        assert_eq!(read(&c, 1600, CNTP_CTL_EL0, 1), 7, "ISTATUS is not masked");
+        write(&mut c, 0, CNTP_CTL_EL0, 0, 1);
+        assert_eq!(read(&c, 1600, CNTP_CTL_EL0, 1), 0);
     }
 
     #[test]
     fn offset_delays_the_virtual_timer_only() {
         let mut c = cpu();
-        write(&mut c, 0, CNTVOFF_EL2, 1000);
-        assert_eq!(read(&c, 16000, CNTVCT_EL0), 0);
-        assert_eq!(read(&c, 16000, CNTPCT_EL0), 1000);
-        write(&mut c, 16000, CNTV_CVAL_EL0, 10);
-        write(&mut c, 16000, CNTV_CTL_EL0, 1);
+        write(&mut c, 0, CNTVOFF_EL2, 1000, 1);
+        assert_eq!(read(&c, 16000, CNTVCT_EL0, 1), 0);
+        assert_eq!(read(&c, 16000, CNTPCT_EL0, 1), 1000);
+        write(&mut c, 16000, CNTV_CVAL_EL0, 10, 1);
+        write(&mut c, 16000, CNTV_CTL_EL0, 1, 1);
         assert_eq!(deadline(&c, 16000), Some(16160));
         // Before the offset the count is huge and the condition met, until it wraps to 0.
-        assert_eq!(read(&c, 0, CNTV_CTL_EL0), 5);
+        assert_eq!(read(&c, 0, CNTV_CTL_EL0, 1), 5);
         assert_eq!(deadline(&c, 0), Some(16000));
-        assert_eq!(read(&c, 16000, CNTV_CTL_EL0), 1);
+        assert_eq!(read(&c, 16000, CNTV_CTL_EL0, 1), 1);
     }
 
     #[test]
     fn far_deadlines_are_none() {
         let mut c = cpu();
-        write(&mut c, 0, CNTV_CTL_EL0, 1);
-        write(&mut c, 0, CNTV_CVAL_EL0, u64::MAX);
+        write(&mut c, 0, CNTV_CTL_EL0, 1, 1);
+        write(&mut c, 0, CNTV_CVAL_EL0, u64::MAX, 1);
         assert_eq!(deadline(&c, 12345), None);
-        write(&mut c, 0, CNTV_CVAL_EL0, 0);
+        write(&mut c, 0, CNTV_CVAL_EL0, 0, 1);
         assert_eq!(deadline(&c, 12345), None, "met for ever");
     }
 
@@ -260,8 +302,8 @@ mod tests {
         let mut c = cpu();
         let mut gic = Gic::new(1);
         for (n, t) in TIMERS.iter().enumerate() {
-            write(&mut c, 0, t.cval, 10 * (n as u64 + 1));
-            write(&mut c, 0, t.ctl, 1);
+            write(&mut c, 0, t.cval, 10 * (n as u64 + 1), 1);
+            write(&mut c, 0, t.ctl, 1, 1);
         }
         let mut now = 0;
         for ppi in [30, 27, 26, 28] {
@@ -278,11 +320,11 @@ mod tests {
     fn event_stream() {
         let mut c = cpu();
         assert_eq!(event_deadline(&c, 0), None);
-        write(&mut c, 0, CNTKCTL_EL1, 1 << 2 | 3 << 4);
+        write(&mut c, 0, CNTKCTL_EL1, 1 << 2 | 3 << 4, 1);
         // Bit 3 of the count rises at 8, 24, 40 ...
         assert_eq!(event_deadline(&c, 0), Some(8 * 16));
         assert_eq!(event_deadline(&c, 8 * 16), Some(24 * 16));
-        write(&mut c, 0, CNTKCTL_EL1, 1 << 2 | 1 << 3 | 3 << 4);
+        write(&mut c, 0, CNTKCTL_EL1, 1 << 2 | 1 << 3 | 3 << 4, 1);
         assert_eq!(event_deadline(&c, 8 * 16), Some(16 * 16));
         assert_eq!(event_deadline(&c, 16 * 16), Some(32 * 16));
         for (from, to, event) in [(200, 255, false), (200, 256, true), (256, 511, false)] {
@@ -290,7 +332,46 @@ mod tests {
             stream_events(&mut c, to);
             assert_eq!((c.event, c.streamed), (event, to));
         }
-        write(&mut c, 0, CNTVOFF_EL2, 1);
+        write(&mut c, 0, CNTVOFF_EL2, 1, 1);
         assert_eq!(event_deadline(&c, 0), Some(16), "-1 to 0 is a fall");
+    }
+
+    #[test]
+    fn physical_offset_is_for_el1_and_below() {
+        let mut c = cpu();
+        write(&mut c, 0, CNTPOFF_EL2, 1000, 2);
+        write(&mut c, 0, CNTP_CVAL_EL0, 10, 1);
+        write(&mut c, 0, CNTP_CTL_EL0, 1, 1);
+        assert_eq!(read(&c, 16000, CNTPCT_EL0, 1), 1000, "CNTHCTL_EL2.ECV");
+        assert_eq!(deadline(&c, 0), Some(160));
+        write(&mut c, 0, CNTHCTL_EL2, 1 << 12, 2);
+        let el = |el| [CNTPCT_EL0, CNTPCTSS_EL0, CNTP_TVAL_EL0].map(|r| read(&c, 16000, r, el));
+        assert_eq!(el(0), [0, 0, 10]);
+        assert_eq!(el(1), [0, 0, 10]);
+        assert_eq!(el(2), [1000, 1000, (10u32.wrapping_sub(1000)) as u64]);
+        assert_eq!(deadline(&c, 16000), Some(16160));
+        write(&mut c, 16000, CNTP_TVAL_EL0, 20, 1);
+        assert_eq!(c.get(CNTP_CVAL_EL0), 20);
+        write(&mut c, 16000, CNTP_TVAL_EL0, 20, 2);
+        assert_eq!(c.get(CNTP_CVAL_EL0), 1020);
+        c.set(HCR_EL2, 1 << 27);
+        assert_eq!(read(&c, 16000, CNTPCT_EL0, 0), 1000, "TGE");
+    }
+
+    #[test]
+    fn timeouts_follow_the_count_as_read() {
+        let mut c = cpu();
+        write(&mut c, 0, CNTVOFF_EL2, 100, 2);
+        assert_eq!(timeout(&c, 1600, 0), Some(1600));
+        assert_eq!(timeout(&c, 1605, 7), Some(1712));
+        assert_eq!(timeout(&c, 1605, u64::MAX), None);
+        assert_eq!(
+            timeout(&c, 0, 7),
+            Some(0),
+            "the count is below the offset: huge"
+        );
+        c.pstate.el = 2;
+        c.set(HCR_EL2, 1 << 34);
+        assert_eq!(timeout(&c, 0, 7), Some(112), "the host has no offset");
     }
 }

@@ -110,6 +110,9 @@ fn eret(cpu: &mut Cpu, sh: &mut Shared, _: u32) -> Result<Flow, Trap> {
             ..Exception::sync(2, ec::ERET, 0)
         }));
     }
+    if cpu.pmu.on {
+        crate::pmu::exception_return(cpu, sh);
+    }
     exception::eret(cpu, sh);
     Ok(Flow::Jump)
 }

@@ -237,7 +237,7 @@ use Feature::*;
 pub const PROFILES: &[Profile] = &[
     Profile {
         name: "cortex-a57",
-        features: Features::of(&[FP, AdvSIMD, CRC32, AES, PMULL, SHA1, SHA256]),
+        features: Features::of(&[FP, AdvSIMD, CRC32, AES, PMULL, SHA1, SHA256, PMUv3]),
     },
     Profile {
         name: "max",
@@ -262,6 +262,10 @@ pub const PROFILES: &[Profile] = &[
             Debugv8p2, Debugv8p4, DoPD,
             // Errors
             RAS, IESB,
+            // Time
+            ECV, ECV_POFF, WFxT,
+            // Performance monitors
+            PMUv3, PMUv3p1, PMUv3p4, PMUv3p5, PMUv3p7,
         ]),
     },
 ];
@@ -282,6 +286,7 @@ mod tests {
         VHE, PAN3, SSBS, VMID16, HAFDBS, HPDS, XNX, TTST, TTCNP, E0PD, S2FWB, TTL, IDST, EVT,
         CSV2, CSV3, LSE2, NV, NV2, Debugv8p2, Debugv8p4, DoPD,
         FGT, HCX, TIDCP1, TWED, RAS, IESB,
+        ECV, ECV_POFF, PMUv3, PMUv3p1, PMUv3p4, PMUv3p5, PMUv3p7,
     ];
 
     #[test]

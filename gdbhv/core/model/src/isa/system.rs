@@ -1,5 +1,6 @@
 //! System instructions: MRS and MSR, SYS and SYSL, PSTATE immediates, and the hints that do something (Arm ARM C4.1.94).
 
+use super::ops::reg;
 use super::{sysop, Flow};
 use crate::bits::{bit, bits, field};
 use crate::cpu::{Cpu, Power, Trap};
@@ -27,6 +28,8 @@ helper_rows! {
     Helper WFE         "11010101000000110010000001011111" base wfe;
     Helper ESB         "11010101000000110010001000011111" base crate::serror::esb;
     Helper WFI         "11010101000000110010000001111111" base wfi;
+    Helper WFET        "110101010000001100010000000ttttt" WFxT wfet;
+    Helper WFIT        "110101010000001100010000001ttttt" WFxT wfit;
     Helper SEV         "11010101000000110010000010011111" base sev;
     Helper SEVL        "11010101000000110010000010111111" base sevl;
 }
@@ -108,12 +111,26 @@ fn yield_(_: &mut Cpu, sh: &mut Shared, _: u32) -> Result<Flow, Trap> {
     Ok(Flow::Sync)
 }
 
-/// The trap of a WFI or WFE that would wait: SCTLR_EL1.nTWI and nTWE for EL0 (SCTLR_EL2's for the host's), then HCR_EL2.TWI
-/// and TWE (`AArch64.CheckForWFxTrap`; EC 0x01).
-fn wait_trap(cpu: &Cpu, sh: &Shared, wfe: bool) -> Option<Exception> {
+/// What waits, as ISS.TI has it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    Wfi = 0,
+    Wfe = 1,
+    Wfit = 2,
+    Wfet = 3,
+}
+
+/// The trap of an instruction that would wait: SCTLR_EL1.nTWI and nTWE for EL0 (SCTLR_EL2's for the host's), then HCR_EL2.TWI
+/// and TWE (`AArch64.CheckForWFxTrap`; EC 0x01). The forms with a timeout tell its register (RN, RV).
+fn wait_trap(cpu: &Cpu, sh: &Shared, w: Wait, insn: u32) -> Option<Exception> {
     let el = cpu.pstate.el;
+    let wfe = matches!(w, Wait::Wfe | Wait::Wfet);
     let (allow, trap) = if wfe { (18, 14) } else { (16, 13) };
-    let iss = 1 << 24 | 0xe << 20 | wfe as u32;
+    let register = match w {
+        Wait::Wfi | Wait::Wfe => 0,
+        Wait::Wfit | Wait::Wfet => (insn & 31) << 5 | 1 << 2,
+    };
+    let iss = 1 << 24 | 0xe << 20 | register | w as u32;
     if el == 0 && !bit(exception::sctlr(cpu), allow) {
         return Some(Exception::sync(1, ec::WFX, iss));
     }
@@ -139,54 +156,102 @@ fn trap_delay(cpu: &Cpu, target: u8) -> Option<u64> {
 }
 
 /// Wait before the trap `e`: the WFE executes again when something may have changed. Err when the time is over.
-fn wait_for_trap(cpu: &mut Cpu, sh: &mut Shared, e: Exception) -> Result<Flow, Trap> {
+fn wait_for_trap(cpu: &mut Cpu, sh: &mut Shared, e: Exception, until: u64) -> Result<Flow, Trap> {
     let now = sh.now + cpu.off as u64;
     let Some(delay) = trap_delay(cpu, e.target) else {
         return Err(cpu.raise(e));
     };
-    let until = *cpu.twed.get_or_insert(now + delay);
-    if now >= until {
+    let delayed = *cpu.twed.get_or_insert(now + delay);
+    if now >= delayed {
         return Err(cpu.raise(e));
     }
     cpu.pc = cpu.here();
-    wait_for_event(cpu, sh);
+    wait_for_event(cpu, sh, until);
     Ok(Flow::Jump)
+}
+
+/// When the timeout of a WFET or WFIT in Xt ends: `u64::MAX` never, None if it has (`LocalTimeoutEvent`).
+fn timeout(cpu: &Cpu, sh: &Shared, insn: u32) -> Option<u64> {
+    let now = sh.now + cpu.off as u64;
+    let count = cpu.x[reg::src(insn) as usize];
+    match crate::dev::timer::timeout(cpu, now, count) {
+        Some(t) if t <= now => None,
+        t => Some(t.unwrap_or(u64::MAX)),
+    }
 }
 
 /// A PE whose monitor is marked waits for somebody to write there (B2.17.3, spin locks do this): it gives way instead and looks again,
 /// since a turn's end clears the monitor anyway, which is an event.
-fn wait_for_event(cpu: &mut Cpu, sh: &mut Shared) {
+fn wait_for_event(cpu: &mut Cpu, sh: &mut Shared, until: u64) {
     if cpu.monitor.is_some() {
         sh.yielded = true;
     } else {
         cpu.power = Power::Wfe;
-        sh.next_event = 0; // the event stream counts now
+        cpu.timeout = until;
+        sh.next_event = 0; // the event stream counts now, and the timeout
     }
 }
 
 /// C6.2.468. With the event register set it is over at once, and no trap asks.
-fn wfe(cpu: &mut Cpu, sh: &mut Shared, _: u32) -> Result<Flow, Trap> {
+fn wfe(cpu: &mut Cpu, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
+    event_or(cpu, sh, Wait::Wfe, insn, Some(u64::MAX))
+}
+
+/// The same with a timeout; one that has ended does as the event does, but leaves the event register alone.
+fn wfet(cpu: &mut Cpu, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
+    let until = timeout(cpu, sh, insn);
+    event_or(cpu, sh, Wait::Wfet, insn, until)
+}
+
+fn event_or(
+    cpu: &mut Cpu,
+    sh: &mut Shared,
+    w: Wait,
+    insn: u32,
+    until: Option<u64>,
+) -> Result<Flow, Trap> {
     crate::dev::timer::stream_events(cpu, sh.now + cpu.off as u64);
-    if std::mem::take(&mut cpu.event) {
+    let event = std::mem::take(&mut cpu.event);
+    let Some(until) = until.filter(|_| !event) else {
         cpu.twed = None;
         return Ok(Flow::Next);
+    };
+    if let Some(e) = wait_trap(cpu, sh, w, insn) {
+        return wait_for_trap(cpu, sh, e, until);
     }
-    if let Some(e) = wait_trap(cpu, sh, true) {
-        return wait_for_trap(cpu, sh, e);
-    }
-    wait_for_event(cpu, sh);
+    wait_for_event(cpu, sh, until);
     Ok(Flow::Sync)
 }
 
 /// C6.2.470. With an interrupt pending it is over at once, and no trap asks.
-fn wfi(cpu: &mut Cpu, sh: &mut Shared, _: u32) -> Result<Flow, Trap> {
+fn wfi(cpu: &mut Cpu, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
+    wait_for_interrupt(cpu, sh, Wait::Wfi, insn, u64::MAX)
+}
+
+/// The same with a timeout that has not ended.
+fn wfit(cpu: &mut Cpu, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
+    match timeout(cpu, sh, insn) {
+        Some(until) => wait_for_interrupt(cpu, sh, Wait::Wfit, insn, until),
+        None => Ok(Flow::Next),
+    }
+}
+
+fn wait_for_interrupt(
+    cpu: &mut Cpu,
+    sh: &mut Shared,
+    w: Wait,
+    insn: u32,
+    until: u64,
+) -> Result<Flow, Trap> {
     if access::wakes(cpu, sh) {
         return Ok(Flow::Next);
     }
-    if let Some(e) = wait_trap(cpu, sh, false) {
+    if let Some(e) = wait_trap(cpu, sh, w, insn) {
         return Err(cpu.raise(e));
     }
     cpu.power = Power::Wfi;
+    cpu.timeout = until;
+    sh.next_event = 0;
     Ok(Flow::Sync)
 }
 

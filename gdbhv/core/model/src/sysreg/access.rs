@@ -14,6 +14,7 @@ use crate::exception::{self, Exception};
 use crate::isa::feature::Feature;
 use crate::isa::ops::reg;
 use crate::isa::Flow;
+use crate::pmu;
 use crate::serror;
 use crate::shared::Shared;
 use crate::syndrome::ec;
@@ -179,7 +180,8 @@ fn read(cpu: &Cpu, sh: &mut Shared, n: usize, el: u8, now: u64) -> u64 {
             let view = view(cpu, sh, el);
             sh.gic.sysreg_read(cpu.id, row.reg, view)
         }
-        Store::Timer => timer::read(cpu, now, row.reg),
+        Store::Timer => timer::read(cpu, now, row.reg, el),
+        Store::Pmu => pmu::registers::read(cpu, sh, now, row.reg, el),
         Store::Alias(_) => unreachable!("resolved"),
     }
 }
@@ -208,10 +210,11 @@ fn write(cpu: &mut Cpu, sh: &mut Shared, n: usize, v: u64, el: u8, now: u64) {
             }
         }
         Store::Timer => {
-            timer::write(cpu, now, row.reg, v);
+            timer::write(cpu, now, row.reg, v, el);
             timer::update(cpu, now, &mut sh.gic);
             sh.next_event = 0;
         }
+        Store::Pmu => pmu::registers::write(cpu, sh, now, row.reg, v, el),
         Store::Alias(_) => unreachable!("resolved"),
     }
     match row.after {

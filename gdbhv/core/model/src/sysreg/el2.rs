@@ -22,7 +22,7 @@ const HCRX: &str = "EnAS0:0@LS64_ACCDATA EnALS:1@LS64 EnASR:2@LS64_V FnXS:3@XS F
     CMOW:9@CMOW MCE2:10@MOPS MSCEn:11@MOPS TCR2En:14@TCR2 SCTLR2En:15@SCTLR2 PTTWI:16@THE D128En:17@D128 EnSNERR:18@ANERR TMEA:19@DoubleFault2 \
     EnSDERR:20@ADERR EnIDCP128:21@SYSREG128 GCSEn:22@GCS";
 const MDCR: &str = "HPMN:4-0@PMUv3 TPMCR:5@PMUv3 TPM:6@PMUv3 HPME:7@PMUv3 TDE:8 TDA:9 TDOSA:10 TDRA:11 E2PB:13-12@SPE TPMS:14@SPE HPMD:17@PMUv3p1 \
-    TTRF:19@TRF HCCD:23@PMUv3p5 E2TB:25-24@TRBE TDCC:27@FGT";
+    TTRF:19@TRF HCCD:23@PMUv3p5 E2TB:25-24@TRBE HLP:26@PMUv3p5 TDCC:27@FGT HPMFZO:29@PMUv3p7";
 const CPTR: &str = "TZ:8@SVE?~E2H TFP:10?~E2H TSM:12@SME?~E2H ZEN:17-16@SVE?E2H=trap,trap_el0,trap,none TTA:20?~E2H \
     FPEN:21-20?E2H=trap,trap_el0,trap,none SMEN:25-24@SME?E2H TTA:28?E2H E0POE:29@S1POE?E2H TAM:30@AMUv1 TCPAC:31 RES1:7-0?~E2H RES1:9?~E2H \
     RES1:13?~E2H RES1:8?~E2H RES1:12?~E2H";
@@ -43,7 +43,7 @@ sysreg_rows! { El2;
     SCTLR_EL2         3 4 1 0 0    R2W2   0x30c5_0830 []           ctl   base "System control of EL2" SCTLR;
     ACTLR_EL2         3 4 1 0 1    R2W2   0           []           func(zero, ignore) base "Auxiliary control of EL2" "";
     HCR_EL2           3 4 1 1 0    R2W2   0x8000_0000 []           ctl   base "Hypervisor configuration" HCR;
-    MDCR_EL2          3 4 1 1 1    R2W2   0           []           ctl   base "Debug and PMU traps" MDCR;
+    MDCR_EL2          3 4 1 1 1    R2W2   0           []           pmuctl base "Debug and PMU traps" MDCR;
     CPTR_EL2          3 4 1 1 2    R2W2   0x0000_33ff []           ctl   base "FP and trace traps" CPTR;
     HSTR_EL2          3 4 1 1 3    R2W2   0           []           plain base "AArch32 register traps" HSTR;
     HFGRTR_EL2        3 4 1 1 4    R2W2   0           []           ctl   FGT "Fine-grained read traps" fgt::HFGRTR;

@@ -175,6 +175,8 @@ pub enum Store {
     Gic,
     /// In the generic timer.
     Timer,
+    /// In the performance monitors, or one of their controls.
+    Pmu,
 }
 
 /// What must be looked at after a write.
@@ -224,7 +226,8 @@ pub struct Row {
 /// * access: `R0W1`, see [`Access::parse`]
 /// * rules: names from [`trap`], most effective first
 /// * store: `plain`; `ctl` (plain; a write changes translation or traps); `look` (plain; interrupts are looked at);
-///   `func(read, write)`, `funcctl(read, write)`, `funclook(read, write)`; `alias(OTHER)`; `gic`; `timer`; then perhaps
+///   `func(read, write)`, `funcctl(read, write)`, `funclook(read, write)`; `alias(OTHER)`; `gic`; `timer`; `pmu`; `pmuctl` (a
+///   control of the performance monitors that changes traps too); then perhaps
 ///   `=> OTHER`, the row that this name reaches with E2H
 /// * feature: the FEAT_ name that it needs, or `base`
 #[macro_export]
@@ -262,6 +265,8 @@ macro_rules! sysreg_rows {
     (@store look) => { Store::Plain };
     (@store gic) => { Store::Gic };
     (@store timer) => { Store::Timer };
+    (@store pmu) => { Store::Pmu };
+    (@store pmuctl) => { Store::Pmu };
     (@store alias $r:ident) => { Store::Alias(all::$r) };
     (@store func $r:ident $w:ident) => { Store::Func($r, $w) };
     (@store funcctl $r:ident $w:ident) => { Store::Func($r, $w) };
@@ -272,6 +277,8 @@ macro_rules! sysreg_rows {
     (@after funclook) => { After::Look };
     (@after gic) => { After::Look };
     (@after timer) => { After::Look };
+    (@after pmu) => { After::Look };
+    (@after pmuctl) => { After::Context };
     (@after $other:ident) => { After::Nothing };
     (@e2h) => { None };
     (@e2h $r:ident) => { Some(all::$r) };

@@ -8,6 +8,7 @@ use crate::bits::{bits, insert};
 use crate::cpu::Cpu;
 use crate::dev::timer::FREQUENCY;
 use crate::isa::feature::{Feature, Features, Profile, PROFILES};
+use crate::pmu::COUNTERS;
 use crate::selfhosted::{BREAKPOINTS, CONTEXT_AWARE, WATCHPOINTS};
 use crate::shared::Config;
 
@@ -94,6 +95,8 @@ struct Core {
     pa_range: u64,
     /// ID_AA64MMFR0_EL1.TGran16.
     granule_16k: u64,
+    /// PMCR_EL0.IMP and IDCODE.
+    pmcr: u64,
 }
 
 /// A Cortex-A57 r1p0: 44 bits of physical address, granules of 4 and 64 KiB; instruction and data caches must be kept coherent by software.
@@ -103,6 +106,7 @@ const A57: Core = Core {
     ctr: 0x8444_c004,
     pa_range: 4,
     granule_16k: 0,
+    pmcr: 0x4101_0000,
 };
 
 /// No known core (implementer 0), so that no guest looks for errata: 48 bits of physical address, all granules; CTR_EL0.IDC and DIC tell that
@@ -113,6 +117,7 @@ const MAX: Core = Core {
     ctr: 0xb444_c004,
     pa_range: 5,
     granule_16k: 1,
+    pmcr: 0, // whose PMU it is MIDR_EL1 tells
 };
 
 fn core(features: Features) -> &'static Core {
@@ -258,8 +263,18 @@ fn identification(config: &Config) -> Vec<(Reg, u64)> {
         (DCZID_EL0, 4), // 64 bytes
         (CLIDR_EL1, 0xa20_0023),
         (CNTFRQ_EL0, FREQUENCY),
+        // N, and LC, which is RES1 without AArch32
+        (PMCR_EL0, core.pmcr | (COUNTERS as u64) << 11 | 1 << 6),
         (ID_AA64PFR0_EL1, pfr0),
         (ID_AA64DFR0_EL1, dfr0),
+        (
+            MDCR_EL2,
+            if f.has(Feature::PMUv3) {
+                COUNTERS as u64
+            } else {
+                0
+            },
+        ), // HPMN
         (ID_AA64MMFR0_EL1, mmfr0),
     ];
     for (feature, reg, lo, value) in FIELDS {
@@ -305,7 +320,7 @@ mod tests {
         assert_eq!(id("cortex-a57", ID_AA64ISAR0_EL1, true), 0x1_1120);
         assert_eq!(id("cortex-a57", ID_AA64ISAR1_EL1, true), 0);
         assert_eq!(id("cortex-a57", ID_AA64MMFR1_EL1, true), 0);
-        assert_eq!(id("cortex-a57", ID_AA64DFR0_EL1, true), 0x1030_5006);
+        assert_eq!(id("cortex-a57", ID_AA64DFR0_EL1, true), 0x1030_5106);
     }
 
     #[test]

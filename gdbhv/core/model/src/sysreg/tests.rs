@@ -328,6 +328,32 @@ fn cases() -> Vec<Case> {
         ("TDA", &[(MDCR_EL2, 1 << 9)], w(MDSCR_EL1), 1, 2),
         ("TDOSA", &[(MDCR_EL2, 1 << 10)], w(OSLAR_EL1), 1, 2),
         ("TDRA", &[(MDCR_EL2, 1 << 11)], r(MDRAR_EL1), 1, 2),
+        ("PMU_EN", &[(PMUSERENR_EL0, 0xe)], r(PMCR_EL0), 0, 1),
+        ("PMU_EN", &[(PMUSERENR_EL0, 0xe)], w(PMEVTYPER0_EL0), 0, 1),
+        ("PMU_SW", &[(PMUSERENR_EL0, 0xc)], w(PMSWINC_EL0), 0, 1),
+        ("PMU_CR", &[(PMUSERENR_EL0, 0xa)], r(PMCCNTR_EL0), 0, 1),
+        ("PMU_CR", &[(PMUSERENR_EL0, 0xe)], w(PMCCNTR_EL0), 0, 1),
+        ("PMU_ER", &[(PMUSERENR_EL0, 0x6)], r(PMXEVCNTR_EL0), 0, 1),
+        ("PMU_ER", &[(PMUSERENR_EL0, 0xe)], w(PMEVCNTR5_EL0), 0, 1),
+        ("PMU_SEL", &[(PMUSERENR_EL0, 0x6)], w(PMSELR_EL0), 0, 1),
+        ("TPM", &[(MDCR_EL2, 1 << 6 | 6)], r(PMUSERENR_EL0), 0, 2),
+        ("TPM", &[(MDCR_EL2, 1 << 6 | 6)], w(PMCNTENSET_EL0), 1, 2),
+        ("TPMCR", &[(MDCR_EL2, 1 << 5 | 6)], w(PMCR_EL0), 1, 2),
+        ("HPMN_0", &[(MDCR_EL2, 0)], r(PMEVCNTR0_EL0), 1, 2),
+        ("HPMN_1", &[(MDCR_EL2, 1)], w(PMEVTYPER1_EL0), 1, 2),
+        ("HPMN_2", &[(MDCR_EL2, 1)], w(PMEVCNTR2_EL0), 1, 2),
+        ("HPMN_3", &[(MDCR_EL2, 3)], r(PMEVTYPER3_EL0), 1, 2),
+        ("HPMN_4", &[(MDCR_EL2, 2)], w(PMEVCNTR4_EL0), 1, 2),
+        ("HPMN_5", &[(MDCR_EL2, 5)], r(PMEVCNTR5_EL0), 1, 2),
+        (
+            "HPMN_SEL",
+            &[(MDCR_EL2, 4), (PMSELR_EL0, 4)],
+            r(PMXEVTYPER_EL0),
+            1,
+            2,
+        ),
+        ("EL1TVT", &[(CNTHCTL_EL2, 1 << 13)], w(CNTV_CVAL_EL0), 1, 2),
+        ("EL1TVCT", &[(CNTHCTL_EL2, 1 << 14)], r(CNTVCTSS_EL0), 1, 2),
         ("EL1PCTEN", &[(CNTHCTL_EL2, 2)], r(CNTPCT_EL0), 1, 2),
         ("EL1PTEN", &[(CNTHCTL_EL2, 1)], r(CNTP_CTL_EL0), 1, 2),
         (
@@ -358,7 +384,7 @@ fn cases() -> Vec<Case> {
 }
 
 /// Rules that no access of this machine can hit: their feature is absent, or they have a test of their own.
-const UNHIT: &str = "SP_EL0_IN_USE HIGHEST_EL1 CNTFRQ_W FP TSCXT PMUSER TID5 APK ENSCXT TPMCR TPM TTRF EL1TVT EL1TVCT";
+const UNHIT: &str = "SP_EL0_IN_USE HIGHEST_EL1 CNTFRQ_W FP TSCXT TID5 APK ENSCXT TTRF";
 
 #[test]
 fn each_rule_traps_with_its_class_and_syndrome() {

@@ -77,6 +77,14 @@ impl<'a> Who<'a> {
     fn debug_trap(&self, n: u32) -> bool {
         self.bit(MDCR_EL2, n) || self.bit(MDCR_EL2, 8) || self.hcr(TGE)
     }
+    /// A bit of PMUSERENR_EL0.
+    fn pmuserenr(&self, n: u32) -> bool {
+        self.bit(PMUSERENR_EL0, n)
+    }
+    /// Event counter `n` is EL2's own.
+    fn hpmn(&self, n: usize) -> bool {
+        n >= crate::pmu::hpmn(self.cpu, true)
+    }
     /// A bit of CNTHCTL_EL2: `n` with E2H clear, `n_e2h` with it set.
     fn cnthctl(&self, n: u32, n_e2h: u32) -> bool {
         self.bit(CNTHCTL_EL2, if self.e2h() { n_e2h } else { n })
@@ -172,7 +180,15 @@ rules! {
     /// The debug communication channel.
     TDCC El1 "MDSCR_EL1.TDCC" |w| w.bit(MDSCR_EL1, 12);
     /// Performance monitors.
-    PMUSER El1 "PMUSERENR_EL0.EN" |w| !w.bit(PMUSERENR_EL0, 0);
+    PMU_EN El1 "PMUSERENR_EL0.EN" |w| !w.pmuserenr(0);
+    /// Software increments.
+    PMU_SW El1 "PMUSERENR_EL0.SW" |w| !w.pmuserenr(0) && !w.pmuserenr(1);
+    /// The cycle counter: CR lets it be read.
+    PMU_CR El1 "PMUSERENR_EL0.CR" |w| !w.pmuserenr(0) && (w.write || !w.pmuserenr(2));
+    /// Event counters: ER lets them be read,
+    PMU_ER El1 "PMUSERENR_EL0.ER" |w| !w.pmuserenr(0) && (w.write || !w.pmuserenr(3));
+    /// and selected.
+    PMU_SEL El1 "PMUSERENR_EL0.ER" |w| !w.pmuserenr(0) && !w.pmuserenr(3);
     /// The frequency, if neither counter may be read.
     EL0FRQ El1 "CNTKCTL_EL1.EL0PCTEN" |w| !w.cntkctl(0) && !w.cntkctl(1);
     /// The physical count.
@@ -247,6 +263,24 @@ rules! {
     TPM El2Host "MDCR_EL2.TPM" |w| w.bit(MDCR_EL2, 6);
     /// The debug communication channel (FEAT_FGT).
     EL2_TDCC El2Host "MDCR_EL2.TDCC" |w| w.bit(MDCR_EL2, 27);
+    // Event counters that are EL2's own: trapped with FEAT_FGT, without it CONSTRAINED UNPREDICTABLE, and trapped here too.
+    /// Event counter 0.
+    HPMN_0 El2Host "MDCR_EL2.HPMN" |w| w.hpmn(0);
+    /// Event counter 1.
+    HPMN_1 El2Host "MDCR_EL2.HPMN" |w| w.hpmn(1);
+    /// Event counter 2.
+    HPMN_2 El2Host "MDCR_EL2.HPMN" |w| w.hpmn(2);
+    /// Event counter 3.
+    HPMN_3 El2Host "MDCR_EL2.HPMN" |w| w.hpmn(3);
+    /// Event counter 4.
+    HPMN_4 El2Host "MDCR_EL2.HPMN" |w| w.hpmn(4);
+    /// Event counter 5.
+    HPMN_5 El2Host "MDCR_EL2.HPMN" |w| w.hpmn(5);
+    /// The selected event counter, if it exists.
+    HPMN_SEL El2Host "MDCR_EL2.HPMN" |w| {
+        let sel = w.cpu.get(PMSELR_EL0) as usize;
+        sel < crate::pmu::COUNTERS && w.hpmn(sel)
+    };
     /// Debug registers.
     TDA El2Host "MDCR_EL2.TDA" |w| w.debug_trap(9);
     /// OS lock and power.

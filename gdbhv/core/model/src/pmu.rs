@@ -1,0 +1,390 @@
+//! The performance monitors of each PE, over virtual time (Arm ARM D13, PMUv3).
+//!
+//! Nothing ticks. A counter counts what a running total says: instructions executed (one cycle each, so cycles stop while the PE
+//! waits in WFI or WFE and while others have their turn, as D13.2 allows of a stopped clock), instructions retired, and classes of
+//! instructions ([`classes`]). [`settle`] adds what the totals have gained to the counters that count; it is called before
+//! anything changes which do (an exception level, a control), where a counter may overflow ([`Pmu::due`]), and that is all. So
+//! counting costs nothing per instruction, and block boundaries, the debugger's stops and the order of turns cannot be seen.
+//!
+//! [`events`] is the table of what can be counted, [`registers`] how MRS and MSR see it. An instruction that writes a control
+//! counts with the controls as they were; one that ends in an exception takes a cycle but does not retire, unless the exception is
+//! what it is for (SVC, HVC, SMC). Events of exceptions count at the exception level that they come from (D13.5.3).
+
+pub mod classes;
+pub mod events;
+pub mod registers;
+#[cfg(test)]
+mod tests;
+
+use crate::bits::{bit, bits};
+use crate::cpu::Cpu;
+use crate::isa::feature::Feature;
+use crate::shared::Shared;
+use crate::sysreg::names::*;
+use crate::sysreg::Reg;
+use events::{What, CHAIN};
+
+/// Event counters of every profile: those of a Cortex-A57 (PMCR_EL0.N).
+pub const COUNTERS: usize = 6;
+/// The cycle counter's bit in PMCNTENSET_EL0 and its kind.
+pub const CYCLE: u32 = 31;
+/// INTID of the overflow interrupt: PPI 7.
+pub const INTID: u32 = 23;
+
+/// The totals that counters follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Total {
+    /// One for each instruction, whatever became of it.
+    Cycles,
+    /// Instructions that did not end in an exception of their own.
+    Retired,
+    /// Loads.
+    Loads,
+    /// Stores.
+    Stores,
+    /// Loads and stores.
+    Accesses,
+    /// Branches, taken or not.
+    Branches,
+    /// Immediate branches, taken or not.
+    Immediate,
+    /// Returns.
+    Returns,
+}
+
+/// How many totals.
+pub const TOTALS: usize = Total::Returns as usize + 1;
+
+/// One PE's monitors: what its registers do not hold.
+#[derive(Clone, Debug)]
+pub struct Pmu {
+    /// Some counter counts at some exception level: nobody else looks further.
+    pub on: bool,
+    /// A counter that counts now follows a class of instructions.
+    pub classes: bool,
+    /// The counters that count now, by their bits in PMCNTENSET_EL0.
+    running: u32,
+    /// What each event counter counts.
+    what: [What; COUNTERS],
+    /// Each total but Cycles and Retired; in the place of Retired the instructions that were not.
+    totals: [u64; TOTALS],
+    /// The totals when [`settle`] last ran.
+    settled: [u64; TOTALS],
+    /// Cycles at which a counter may overflow.
+    due: u64,
+    /// Cycles when the turn began, and the virtual time when it did; None between turns.
+    cycles: u64,
+    turn: Option<u64>,
+}
+
+impl Default for Pmu {
+    fn default() -> Pmu {
+        Pmu {
+            on: false,
+            classes: false,
+            running: 0,
+            what: [What::Nothing; COUNTERS],
+            totals: [0; TOTALS],
+            settled: [0; TOTALS],
+            due: u64::MAX,
+            cycles: 0,
+            turn: None,
+        }
+    }
+}
+
+impl Pmu {
+    /// The PE's turn begins at virtual time `now`.
+    #[inline]
+    pub fn enter(&mut self, now: u64) {
+        self.turn = Some(now);
+    }
+    /// The PE's turn ends.
+    #[inline]
+    pub fn leave(&mut self, now: u64) {
+        self.cycles = self.cycles(now);
+        self.turn = None;
+    }
+    /// Cycles so far.
+    fn cycles(&self, now: u64) -> u64 {
+        self.cycles + self.turn.map_or(0, |t| now - t)
+    }
+    /// The virtual time in this turn at which [`settle`] must be called, if there is one.
+    #[inline]
+    pub fn due(&self) -> u64 {
+        match (self.on, self.turn) {
+            (true, Some(t)) => self.due.saturating_sub(self.cycles).saturating_add(t),
+            _ => u64::MAX,
+        }
+    }
+    /// The last instruction ended in an exception that is not its purpose.
+    #[inline]
+    pub fn not_retired(&mut self) {
+        self.totals[Total::Retired as usize] += 1;
+    }
+    fn all(&self, now: u64) -> [u64; TOTALS] {
+        let mut t = self.totals;
+        t[Total::Cycles as usize] = self.cycles(now);
+        t[Total::Retired as usize] =
+            t[Total::Cycles as usize] - self.totals[Total::Retired as usize];
+        t
+    }
+}
+
+/// PMEVCNTR<n>_EL0.
+fn counter(n: usize) -> Reg {
+    Reg(PMEVCNTR0_EL0.0 + n as u16)
+}
+/// PMEVTYPER<n>_EL0.
+fn event_type(n: usize) -> Reg {
+    Reg(PMEVTYPER0_EL0.0 + n as u16)
+}
+
+/// MDCR_EL2.HPMN: counters from here on are EL2's own. More than there are is as many as there are, and 0 is none for EL1 (both
+/// CONSTRAINED UNPREDICTABLE).
+pub fn hpmn(cpu: &Cpu, has_el2: bool) -> usize {
+    if has_el2 {
+        (bits(cpu.get(MDCR_EL2), 4, 0) as usize).min(COUNTERS)
+    } else {
+        COUNTERS
+    }
+}
+
+/// The controls, as `CountPMUEvents` and its neighbours read them.
+struct Controls {
+    pmcr: u64,
+    mdcr: u64,
+    hpmn: usize,
+    el: u8,
+}
+
+const E: u32 = 0;
+const DP: u32 = 5;
+const LP: u32 = 7;
+const FZO: u32 = 9;
+const HPME: u32 = 7;
+const HPMD: u32 = 17;
+const HCCD: u32 = 23;
+const HLP: u32 = 26;
+const HPMFZO: u32 = 29;
+
+impl Controls {
+    fn new(cpu: &Cpu, sh: &Shared) -> Controls {
+        Controls {
+            pmcr: cpu.get(PMCR_EL0),
+            mdcr: if sh.config.has_el2 {
+                cpu.get(MDCR_EL2)
+            } else {
+                0
+            },
+            hpmn: hpmn(cpu, sh.config.has_el2),
+            el: cpu.pstate.el,
+        }
+    }
+    /// Event counter `n` is EL2's (`PMUCounterIsHyp`).
+    fn hyp(&self, n: usize) -> bool {
+        n >= self.hpmn
+    }
+    fn enabled(&self, n: usize) -> bool {
+        if self.hyp(n) {
+            bit(self.mdcr, HPME)
+        } else {
+            bit(self.pmcr, E)
+        }
+    }
+    /// It overflows from bit 63, and not from bit 31. The bits are RES0 before FEAT_PMUv3p5.
+    fn long(&self, n: usize) -> bool {
+        if self.hyp(n) {
+            bit(self.mdcr, HLP)
+        } else {
+            bit(self.pmcr, LP)
+        }
+    }
+    /// Freeze on overflow (FEAT_PMUv3p7; RES0 before): an event counter of the same range has overflowed.
+    fn frozen(&self, hyp: bool, overflowed: u64) -> bool {
+        let low = (1u64 << self.hpmn) - 1;
+        let range = if hyp { 0x3f & !low } else { low };
+        let on = if hyp {
+            bit(self.mdcr, HPMFZO)
+        } else {
+            bit(self.pmcr, FZO)
+        };
+        on && overflowed & range != 0
+    }
+    /// The filter of a type register lets this exception level through. There is no EL3, so NSK, NSU, M and SH are RES0.
+    fn passes(&self, filter: u64) -> bool {
+        match self.el {
+            0 => !bit(filter, 30), // U
+            1 => !bit(filter, 31), // P
+            _ => bit(filter, 27),  // NSH
+        }
+    }
+}
+
+/// The counters that count now (`CountPMUEvents`).
+fn running(cpu: &Cpu, c: &Controls) -> u32 {
+    let (enabled, overflowed) = (cpu.get(PMCNTENSET_EL0), cpu.get(PMOVSSET_EL0));
+    let prohibited = c.el == 2 && bit(c.mdcr, HPMD);
+    let counts = |n: usize| {
+        let hyp = c.hyp(n);
+        bit(enabled, n as u32)
+            && c.enabled(n)
+            && !(prohibited && !hyp)
+            && !c.frozen(hyp, overflowed)
+            && c.passes(cpu.get(event_type(n)))
+    };
+    let events = (0..COUNTERS)
+        .filter(|&n| counts(n))
+        .fold(0, |m, n| m | 1 << n);
+    // Prohibition and freezing stop the cycle counter only by PMCR_EL0.DP; MDCR_EL2.HCCD does by itself.
+    let held = bit(c.pmcr, DP) && (prohibited || c.frozen(false, overflowed));
+    let cycles = bit(enabled, CYCLE)
+        && bit(c.pmcr, E)
+        && !held
+        && !(c.el == 2 && bit(c.mdcr, HCCD))
+        && c.passes(cpu.get(PMCCFILTR_EL0));
+    events | (cycles as u32) << CYCLE
+}
+
+/// Work out anew what the event counters would count: a type register has changed.
+fn retype(cpu: &mut Cpu, sh: &Shared) {
+    cpu.pmu.what =
+        std::array::from_fn(|n| events::what(cpu.get(event_type(n)), sh.config.features));
+}
+
+/// Work out anew which counters count, when the next may overflow, and the interrupt. [`settle`] has just run, or nothing counted.
+fn derive(cpu: &mut Cpu, sh: &mut Shared) {
+    let c = Controls::new(cpu, sh);
+    let enabled = cpu.get(PMCNTENSET_EL0);
+    let on = (0..COUNTERS).any(|n| bit(enabled, n as u32) && c.enabled(n))
+        || bit(enabled, CYCLE) && bit(c.pmcr, E);
+    let running = running(cpu, &c);
+    let what = cpu.pmu.what;
+    let due = (0..COUNTERS)
+        .filter(|&n| running >> n & 1 != 0 && matches!(what[n], What::Total(_)))
+        .map(|n| {
+            let v = cpu.get(counter(n));
+            if c.long(n) {
+                v.wrapping_neg().wrapping_sub(1)
+            } else {
+                (v as u32).wrapping_neg().wrapping_sub(1) as u64
+            }
+        })
+        .chain(
+            (running >> CYCLE & 1 != 0)
+                .then(|| cpu.get(PMCCNTR_EL0).wrapping_neg().wrapping_sub(1)),
+        )
+        .min();
+    let p = &mut cpu.pmu;
+    p.on = on;
+    p.running = running;
+    p.classes = (0..COUNTERS).any(|n| {
+        running >> n & 1 != 0
+            && matches!(what[n], What::Total(t) if t as usize > Total::Retired as usize)
+    });
+    let now = p.settled[Total::Cycles as usize];
+    p.due = due.map_or(u64::MAX, |d| now.saturating_add(d).saturating_add(1));
+    let level = overflow(cpu, &c);
+    sh.gic.set_level(INTID, Some(cpu.id), level);
+}
+
+/// The overflow interrupt's level (`CheckForPMUOverflow`).
+fn overflow(cpu: &Cpu, c: &Controls) -> bool {
+    let signals = cpu.get(PMOVSSET_EL0) & cpu.get(PMINTENSET_EL1);
+    (0..COUNTERS).any(|n| bit(signals, n as u32) && c.enabled(n))
+        || bit(signals, CYCLE) && bit(c.pmcr, E)
+}
+
+/// Bring the counters up to date at virtual time `now` (which matters only in the PE's turn), and the interrupt with them.
+pub fn settle(cpu: &mut Cpu, sh: &mut Shared, now: u64) {
+    let all = cpu.pmu.all(now);
+    let old = std::mem::replace(&mut cpu.pmu.settled, all);
+    let (running, what) = (cpu.pmu.running, cpu.pmu.what);
+    let c = Controls::new(cpu, sh);
+    let before = cpu.get(PMOVSSET_EL0);
+    for (n, w) in what.iter().enumerate() {
+        if let (true, What::Total(t)) = (running >> n & 1 != 0, w) {
+            add(cpu, sh, &c, n, all[*t as usize] - old[*t as usize]);
+        }
+    }
+    if running >> CYCLE & 1 != 0 {
+        let by = all[Total::Cycles as usize] - old[Total::Cycles as usize];
+        let (v, wraps) = cpu.get(PMCCNTR_EL0).overflowing_add(by);
+        cpu.set(PMCCNTR_EL0, v);
+        if wraps {
+            cpu.set(PMOVSSET_EL0, cpu.get(PMOVSSET_EL0) | 1 << CYCLE);
+        }
+    }
+    if all[Total::Cycles as usize] >= cpu.pmu.due || cpu.get(PMOVSSET_EL0) != before {
+        derive(cpu, sh);
+    }
+}
+
+/// Event counter `n` counts `by` (`AArch64.IncrementEventCounter`). Its overflow is an event for the odd counter behind it.
+fn add(cpu: &mut Cpu, sh: &Shared, c: &Controls, n: usize, by: u64) {
+    let old = cpu.get(counter(n));
+    let (v, carries) = if c.long(n) {
+        let (v, wraps) = old.overflowing_add(by);
+        (v, wraps as u64)
+    } else {
+        (
+            old.wrapping_add(by),
+            (old & 0xffff_ffff).saturating_add(by) >> 32,
+        )
+    };
+    let long_registers = sh.config.features.has(Feature::PMUv3p5);
+    cpu.set(counter(n), if long_registers { v } else { v as u32 as u64 });
+    if carries == 0 {
+        return;
+    }
+    cpu.set(PMOVSSET_EL0, cpu.get(PMOVSSET_EL0) | 1 << n);
+    let chained = n % 2 == 0 && !c.long(n) && c.hyp(n) == c.hyp(n + 1);
+    if chained && cpu.pmu.running >> (n + 1) & 1 != 0 && cpu.pmu.what[n + 1] == What::Pulse(CHAIN) {
+        add(cpu, sh, c, n + 1, carries);
+    }
+}
+
+/// An event has happened once, for the counters of `mask` that count it now. The counters are settled.
+fn pulse(cpu: &mut Cpu, sh: &mut Shared, event: u16, mask: u32) {
+    let c = Controls::new(cpu, sh);
+    let hit = cpu.pmu.running & mask;
+    let what = cpu.pmu.what;
+    for n in (0..COUNTERS).filter(|&n| hit >> n & 1 != 0 && what[n] == What::Pulse(event)) {
+        add(cpu, sh, &c, n, 1);
+    }
+    derive(cpu, sh);
+}
+
+/// An exception is about to be taken, at [`Shared::now`]. Only if [`Pmu::on`].
+#[cold]
+pub fn exception(cpu: &mut Cpu, sh: &mut Shared) {
+    let now = sh.now;
+    settle(cpu, sh, now);
+    pulse(cpu, sh, events::EXC_TAKEN, u32::MAX);
+}
+
+/// An ERET is about to return. Only if [`Pmu::on`].
+#[cold]
+pub fn exception_return(cpu: &mut Cpu, sh: &mut Shared) {
+    let now = sh.now + cpu.off as u64 + 1;
+    settle(cpu, sh, now);
+    pulse(cpu, sh, events::EXC_RETURN, u32::MAX);
+}
+
+/// The exception level has changed. Whoever changes it in the PE's turn has settled before. Only if [`Pmu::on`].
+#[cold]
+pub fn refresh(cpu: &mut Cpu, sh: &mut Shared) {
+    if cpu.pmu.turn.is_none() {
+        settle(cpu, sh, 0);
+    }
+    derive(cpu, sh);
+}
+
+/// After the registers were reset: nothing counts, and the interrupt falls.
+pub fn reset(cpu: &mut Cpu, sh: &mut Shared) {
+    let all = cpu.pmu.all(sh.now);
+    cpu.pmu.settled = all;
+    cpu.pmu.running = 0;
+    retype(cpu, sh);
+    derive(cpu, sh);
+}
