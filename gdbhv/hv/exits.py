@@ -33,12 +33,14 @@ def handler(name: str) -> Callable[[Handler], Handler]:
 
 @handler("wfx")
 def wfx(vcpu: Vcpu, record: ExitRecord) -> None:
-    """WFI waits for an interrupt; WFE gives the CPU to another vCPU."""
+    """WFI waits for an interrupt, WFIT until its timeout at most; WFE and WFET give the CPU to another vCPU."""
+    esr = record["esr"]
     vcpu.skip()
-    if record["esr"] & 1:
+    if esr & 1:
         vcpu.vm.host.scheduler.give_way(vcpu)
     else:
-        vcpu.vm.host.scheduler.wait(vcpu)
+        timed = esr & 0b110 == 0b110  # TI says WFIT, and RN is valid
+        vcpu.vm.host.scheduler.wait(vcpu, vcpu.at_count(vcpu.x(esr >> 5 & 31)) if timed else None)
 
 
 @handler("fp")

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 
 from gdbhv import _core, tables
 from gdbhv.errors import GdbhvError
-from gdbhv.hv import exits
+from gdbhv.hv import exits, pmu
 from gdbhv.hv.sched import KICK_SGI, Scheduler
 from gdbhv.hv.stage2 import PAGE
 from gdbhv.hv.vcpu import Vcpu
+from gdbhv.hv.vgic import PASSED
 from gdbhv.hv.vgic_mmio import GICD_BASE, GICR_BASE, GICR_STRIDE
 from gdbhv.hv.vm import Vm
 from gdbhv.tables import encode, register
@@ -27,12 +28,12 @@ if TYPE_CHECKING:
     from gdbhv._core import ExitRecord
 
 MAX_VCPUS = 16  # affinity 0 of one cluster
-PPI_VTIMER, PPI_HTIMER, PPI_MAINTENANCE = 27, 26, 25
+PPI_HTIMER, PPI_MAINTENANCE = 26, 25
 
 # What KVM sets for a guest (nVHE; Arm ARM D24.2.49 HCR_EL2).
 TRAPS = {
     "HCR_EL2": "VM SWIO PTW FMO IMO AMO FB TWI TWE TID3 TSC TIDCP TACR TSW RW".split(),
-    "MDCR_EL2": "TPM TPMCR TDA TDOSA TDRA".split(),
+    "MDCR_EL2": "TPM TPMCR HPMD TDA TDOSA TDRA".split(),
     "CPTR_EL2": ["TTA"],
 }
 BSU_INNER = 1
@@ -83,7 +84,7 @@ class Host:
         m.msr(cpu, "HCR_EL2", encode("HCR_EL2", BSU=BSU_INNER) | trap_bits("HCR_EL2"))
         # 40 bits of IPA from level 1 (SL0 = 1), 4 KiB, write-back tables, 48 bits of PA
         m.msr(cpu, "VTCR_EL2", encode("VTCR_EL2", T0SZ=24, SL0=1, IRGN0=1, ORGN0=1, SH0=3, PS=5) | 1 << 31)
-        m.msr(cpu, "MDCR_EL2", trap_bits("MDCR_EL2"))
+        m.msr(cpu, "MDCR_EL2", trap_bits("MDCR_EL2") | encode("MDCR_EL2", HPMN=pmu.COUNTERS))  # all counters are the guest's
         m.msr(cpu, "CPTR_EL2", self._cptr | self._fp_trap)
         m.msr(cpu, "HSTR_EL2", 1 << 15)
         m.msr(cpu, "CNTHCTL_EL2", encode("CNTHCTL_EL2", EL1PCTEN=1))
@@ -93,7 +94,7 @@ class Host:
         m.bus_write(cpu, GICD_BASE, 4, 0x12)  # CTLR: ARE, group 1
         redist = GICR_BASE + cpu * GICR_STRIDE
         m.bus_write(cpu, redist + 0x14, 4, 0)  # WAKER: awake
-        mine = sum(1 << n for n in (PPI_VTIMER, PPI_HTIMER, PPI_MAINTENANCE, KICK_SGI))
+        mine = sum(1 << n for n in (*PASSED, PPI_HTIMER, PPI_MAINTENANCE, KICK_SGI))
         m.bus_write(cpu, redist + 0x10080, 4, mine)  # IGROUPR0: group 1
         m.bus_write(cpu, redist + 0x10100, 4, mine)  # ISENABLER0
         m.msr(cpu, "ICC_PMR_EL1", 0xFF)
@@ -160,9 +161,9 @@ class Host:
             return
         m.msr(cpu, "ICC_EOIR1_EL1", intid)
         vcpu = self.scheduler.loaded[cpu]
-        if intid == PPI_VTIMER and vcpu is not None:
-            # The guest's own timer: it stays active in the physical controller until the guest deactivates it (ICH_LR.HW).
-            vcpu.vm.vgic.timer_fired(vcpu)
+        if intid in PASSED and vcpu is not None:
+            # The guest's own: it stays active in the physical controller until the guest deactivates it (ICH_LR.HW).
+            vcpu.vm.vgic.fired(vcpu, intid)
             return
         if intid == PPI_HTIMER:
             self.scheduler.timer_fired(cpu)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gdbhv.hv.vcpu import Vcpu, VcpuState
+from gdbhv.hv.vgic import PPI_VTIMER
 
 if TYPE_CHECKING:
     from gdbhv.hv.host import Host
@@ -49,10 +50,11 @@ class Scheduler:
         vcpu.state = VcpuState.READY
         self._notice(vcpu.home)
 
-    def wait(self, vcpu: Vcpu) -> None:
-        """WFI: wait, unless an interrupt is there already."""
+    def wait(self, vcpu: Vcpu, until: int | None = None) -> None:
+        """WFI: wait, unless an interrupt is there already; WFIT: until virtual time ``until`` (nanoseconds) at most."""
         if not vcpu.vm.vgic.has_pending(vcpu):
             vcpu.state = VcpuState.WAITING
+            vcpu.timeout = until
 
     def give_way(self, vcpu: Vcpu) -> None:
         """WFE: others first."""
@@ -179,8 +181,10 @@ class Scheduler:
         for v in self.queues[cpu]:
             deadline = self._deadline(v)
             if deadline is not None and deadline <= now:
-                v.vm.vgic.timer_fired(v)
+                v.vm.vgic.fired(v, PPI_VTIMER)
             v.ptimer.check(v)
+            if v.state is VcpuState.WAITING and v.timeout is not None and v.timeout <= now:
+                v.state = VcpuState.READY
         for vm in {v.vm.vmid: v.vm for v in self.queues[cpu]}.values():
             vm.device_events(now)
 
@@ -204,6 +208,8 @@ class Scheduler:
         """Program CNTHP: the end of the slice, emulated timers, timers of waiting vCPUs that are off the CPU, devices."""
         due = [self._slice_end[cpu]] if contended else []
         for v in self.queues[cpu]:
+            if v.state is VcpuState.WAITING and v.timeout is not None:
+                due.append(v.timeout)
             if v.ptimer.enabled and (t := v.ptimer.deadline()) is not None:
                 due.append(t)
             if v.cpu is None and (t := self._deadline(v)) is not None:

@@ -99,6 +99,10 @@ class HostState:
         own = list(v.numbers.values())
         other = {**v.identity(), **dict.fromkeys(LIST_REGISTERS, 0)}
         others = [encoding(name) for name in other]
+        there = self.host.scheduler.loaded[cpu]
+        if there is not None:
+            there.pmu.save(cpu)
+        v.pmu.load(cpu)
         before = m.mrs_many(cpu, others + own)
         locked = debugregs.os_lock(m, cpu)
         with debugregs.under_os_lock(m, cpu, v.debug.locked):
@@ -109,6 +113,9 @@ class HostState:
             v.sys = dict(zip(v.sys, m.mrs_many(cpu, own), strict=True))
             with debugregs.under_os_lock(m, cpu, locked):
                 m.msr_many(cpu, others + own, before)
+            v.pmu.save(cpu)
+            if there is not None:
+                there.pmu.load(cpu)
 
     def _saved(self, v: Vcpu, register: str | int) -> tuple[Any, Any] | None:
         """Where a register is while it is not on a CPU: a container and its key."""

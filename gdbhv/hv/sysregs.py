@@ -55,7 +55,7 @@ HIDDEN = {
     "ID_AA64MMFR0_EL1": ("FGT",),
     "ID_AA64MMFR1_EL1": ("HCX",),
     "ID_AA64MMFR2_EL1": ("NV",),
-    "ID_AA64DFR0_EL1": ("PMUVer", "PMSVer", "TraceVer"),
+    "ID_AA64DFR0_EL1": ("PMSVer", "TraceVer"),
 }
 
 
@@ -93,6 +93,16 @@ def own_debug(vcpu: Vcpu, name: str, value: int) -> None:
     to_hardware(vcpu, name, value)
 
 
+def read_pmu(vcpu: Vcpu, name: str) -> int:
+    """The guest's performance monitors."""
+    return vcpu.pmu.read(name)
+
+
+def write_pmu(vcpu: Vcpu, name: str, value: int) -> None:
+    """The guest's performance monitors."""
+    vcpu.pmu.write(name, value)
+
+
 # (name or glob, read, write); the first that matches serves.
 TABLE: list[tuple[str, Read | None, Write | None]] = [
     ("ID_*", without_features, None),
@@ -120,7 +130,10 @@ TABLE: list[tuple[str, Read | None, Write | None]] = [
     ("CONTEXTIDR_EL1", hardware, to_hardware),
     ("CPACR_EL1", hardware, to_hardware),
     ("CNTP_*", read_timer, write_timer),
-    ("PM*", zero, ignore),  # no PMU: ID_AA64DFR0_EL1 says so
+    ("PMMIR_EL1", read_pmu, None),
+    ("PMCEID?_EL0", read_pmu, None),
+    ("PMSWINC_EL0", None, write_pmu),
+    ("PM*", read_pmu, write_pmu),
     # Debug: trapped until the guest writes one of these (hv/debugregs.py), the OS lock always
     ("MDSCR_EL1", hardware, own_debug),
     ("DBGAUTHSTATUS_EL1", hardware, None),

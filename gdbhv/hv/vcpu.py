@@ -13,7 +13,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from gdbhv.hv.debugregs import DebugRegisters, under_os_lock
-from gdbhv.hv.ptimer import PhysicalTimer
+from gdbhv.hv.pmu import GuestPmu
+from gdbhv.hv.ptimer import TICK, PhysicalTimer
 from gdbhv.tables import encoding
 
 if TYPE_CHECKING:
@@ -71,7 +72,9 @@ class Vcpu:
         self.numbers = context_numbers(vm.has_ras)
         self.sys = dict.fromkeys(self.numbers, 0)
         self.debug = DebugRegisters(self.machine)
+        self.timeout: int | None = None  # of WFIT, in virtual nanoseconds
         self.ptimer: PhysicalTimer = PhysicalTimer(self)
+        self.pmu = GuestPmu(self)
         self.reset(0, 0)
 
     def __repr__(self) -> str:
@@ -98,6 +101,7 @@ class Vcpu:
         self.sys["SCTLR_EL1"] = 0x00C50838  # MMU and caches off; the RES1 bits of v8.0 (D24.2.175)
         self.debug = DebugRegisters(self.machine)
         self.ptimer = PhysicalTimer(self)
+        self.pmu = GuestPmu(self)
 
     # --- the switch
 
@@ -110,6 +114,7 @@ class Vcpu:
         self.debug.load(cpu, self.sys["MDSCR_EL1"])
         with under_os_lock(m, cpu, self.debug.locked):
             m.msr_many(cpu, list(self.numbers.values()), list(self.sys.values()))
+        self.pmu.load(cpu)
         self.cpu = cpu
         self.set_serror()
         self.vm.vgic.load(self)
@@ -139,7 +144,13 @@ class Vcpu:
             self.vserror = self.vserror if hcr & VSE else None  # taken, or deferred by ESB, it is over
             m.msr(cpu, "HCR_EL2", hcr & ~VSE)
         m.msr(cpu, "CNTV_CTL_EL0", 0)
+        self.pmu.save(cpu)
         self.cpu = None
+
+    def at_count(self, count: int) -> int | None:
+        """When the guest's virtual counter reaches ``count``, in virtual nanoseconds; None: never."""
+        physical = count + self.vm.cntvoff
+        return None if physical >> 64 else physical * TICK
 
     # --- registers, wherever they are
 

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 LIST_REGISTERS = 4
 PPI_VTIMER = 27
+PPI_PMU = 23
+PASSED = (PPI_VTIMER, PPI_PMU)
+"""Private interrupts of the hardware that the guest has directly: it ends them itself (ICH_LR.HW)."""
 AFFINITY = 0xFF_00FF_FFFF
 
 # ICH_LR<n>_EL2 (Arm IHI 0069 12.4.6)
@@ -81,7 +84,8 @@ class Vgic:
         self.shared = [Irq(n) for n in range(32, INTERRUPTS)]
         self.private = [[Irq(n, v, edge=n < 16) for n in range(32)] for v in vm.vcpus]
         for bank in self.private:
-            bank[PPI_VTIMER].physical = PPI_VTIMER
+            for intid in PASSED:
+                bank[intid].physical = intid
         self.lists: list[set[Irq]] = [set() for _ in vm.vcpus]  # by vCPU: what is pending or active for it
         self.used: list[list[Irq]] = [[] for _ in vm.vcpus]  # by vCPU, while it executes: what is in its list registers
         self.lpis: Lpis = Lpis(self)
@@ -141,15 +145,15 @@ class Vgic:
         irq.level = level
         self.changed(irq)
 
-    def timer_fired(self, vcpu: Vcpu) -> None:
-        """The virtual timer of ``vcpu`` has fired."""
-        irq = self.private[vcpu.index][PPI_VTIMER]
+    def fired(self, vcpu: Vcpu, intid: int) -> None:
+        """A private interrupt of :data:`PASSED` is pending for ``vcpu``: its virtual timer has fired, or a counter overflowed."""
+        irq = self.private[vcpu.index][intid]
         irq.level = True
         self.changed(irq)
 
     def reset(self, vcpu: Vcpu) -> None:
-        """The timers of ``vcpu`` are off again, and their lines low (PSCI CPU_ON)."""
-        for intid in (PPI_VTIMER, vcpu.ptimer.PPI):
+        """The timers and counters of ``vcpu`` are off again, and their lines low (PSCI CPU_ON)."""
+        for intid in (*PASSED, vcpu.ptimer.PPI):
             irq = self.private[vcpu.index][intid]
             irq.level = False
             self.changed(irq)
@@ -295,12 +299,17 @@ class Vgic:
         if not value & (LR_PENDING | LR_ACTIVE):
             irq.level = False  # deactivated with the physical one, which tells if the line is still high
         elif value & LR_PENDING:
-            self.sample(vcpu, irq)
+            self.sample(vcpu, irq.intid)
 
-    def sample(self, vcpu: Vcpu, irq: Irq) -> None:
-        """A timer that the guest has stopped or set anew before its interrupt was acknowledged interrupts no longer."""
-        if irq.level and not irq.active and vcpu.cpu is not None and vcpu.read("CNTV_CTL_EL0") & 7 != 5:
-            irq.deactivate()
+    def sample(self, vcpu: Vcpu, intid: int) -> None:
+        """A timer that the guest has stopped or set anew, or an overflow that it has cleared, before the interrupt was
+        acknowledged interrupts no longer."""
+        irq = self.private[vcpu.index][intid]
+        if irq.level and not irq.active and vcpu.cpu is not None:
+            high = vcpu.pmu.line() if intid == PPI_PMU else vcpu.read("CNTV_CTL_EL0") & 7 == 5
+            if not high:
+                irq.deactivate()
+                self.changed(irq)
 
     def deactivate(self, vcpu: Vcpu, intid: int) -> None:
         """ICC_DIR_EL1, trapped while active interrupts are outside the list registers."""
@@ -309,19 +318,21 @@ class Vgic:
             irq.deactivate()
             self.changed(irq)
 
-    # --- the physical timer interrupt follows its vCPU
+    # --- the physical interrupts follow their vCPU
 
     def load(self, vcpu: Vcpu) -> None:
-        """``vcpu`` is on a CPU now: an interrupt of its timer that it has not finished is active there."""
-        irq = self.private[vcpu.index][PPI_VTIMER]
-        if irq.level or irq.active:
-            set_physical_active(vcpu, PPI_VTIMER, active=True)
+        """``vcpu`` is on a CPU now: an interrupt of its own that it has not finished is active there."""
+        self._set_active(vcpu, active=True)
 
     def unload(self, vcpu: Vcpu) -> None:
-        """``vcpu`` leaves its CPU, out of the guest: the physical timer interrupt is the next one's."""
-        irq = self.private[vcpu.index][PPI_VTIMER]
-        if irq.level or irq.active:
-            set_physical_active(vcpu, PPI_VTIMER, active=False)
+        """``vcpu`` leaves its CPU, out of the guest: the physical interrupts are the next one's."""
+        self._set_active(vcpu, active=False)
+
+    def _set_active(self, vcpu: Vcpu, *, active: bool) -> None:
+        for intid in PASSED:
+            irq = self.private[vcpu.index][intid]
+            if irq.level or irq.active:
+                set_physical_active(vcpu, intid, active=active)
 
 
 def _urgency(irq: Irq) -> tuple[int, int]:

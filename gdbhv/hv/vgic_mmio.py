@@ -45,7 +45,7 @@ def access(vgic: Vgic, irqs: Callable[[int], Irq | None], offset: int, size: int
                     with vgic.held_still(irq):
                         write(irq, bits)
                         if irq.physical is not None and irq.owner is not None:
-                            vgic.sample(irq.owner, irq)
+                            vgic.sample(irq.owner, irq.intid)
                         vgic.changed(irq)
         return result
     return None

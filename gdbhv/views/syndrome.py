@@ -32,7 +32,7 @@ _ERROR = {
 }
 _CONDITION = "CV:24 COND:23-20"
 LAYOUTS = {
-    0x1001: _fields(f"{_CONDITION} TI:1-0", TI={0: "WFI", 1: "WFE", 2: "WFIT", 3: "WFET"}),
+    0x1001: _fields(f"{_CONDITION} RN:9-5 RV:2 TI:1-0", TI={0: "WFI", 1: "WFE", 2: "WFIT", 3: "WFET"}),
     0x1007: _fields(_CONDITION),
     0x1015: _fields("imm16:15-0"),
     0x1016: _fields("imm16:15-0"),
@@ -76,7 +76,9 @@ def iss_text(record: ExitRecord) -> str:
             words.append(f"{f.name}={v:#04x} (debug exception)")
         elif f.name in ("DFSC", "IFSC") and not f.values:
             words.append(f"{f.name}={v:#04x} ({fault_words(record['name'])})")
-        elif f.name in ("SRT", "Rt"):
+        elif f.name in ("RN", "RV") and not record["esr"] >> 2 & 1:
+            continue  # WFI and WFE name no register
+        elif f.name in ("SRT", "Rt", "RN"):
             words.append(f"{f.name}={'xzr' if v == 31 else f'x{v}'}")
         else:
             words.append(f"{f.name}={f.values.get(v) or (v if v < 10 else hex(v))}")

@@ -1,0 +1,75 @@
+"""The guest's performance monitors: the CPU's own, reached by trapped accesses (MDCR_EL2.TPM) and switched with the vCPU.
+
+KVM emulates them on top of the host's perf events. Here nobody else needs the counters, so that the guest's values are the
+hardware's: an access exits and is then made on the register itself. Counting stops where the guest does, since the hypervisor
+executes nothing, and MDCR_EL2.HPMD forbids it at EL2 besides. The overflow interrupt is passed on like the virtual timer's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gdbhv.tables import encoding
+
+if TYPE_CHECKING:
+    from gdbhv.hv.vcpu import Vcpu
+
+COUNTERS = 6
+EVERY = 1 << 31 | (1 << COUNTERS) - 1
+"""The cycle counter and the event counters, as PMCNTENSET_EL0 has them."""
+ENABLE = 1  # PMCR_EL0.E
+NSH = 1 << 27
+
+# What is switched, in the order of restoring: on a CPU where all is clear, the registers that set bits set what was read, and
+# the enable comes last.
+CONTEXT = [
+    *("PMSELR_EL0", "PMUSERENR_EL0", "PMCCFILTR_EL0", "PMCCNTR_EL0"),
+    *(f"PMEVTYPER{n}_EL0" for n in range(COUNTERS)),
+    *(f"PMEVCNTR{n}_EL0" for n in range(COUNTERS)),
+    *("PMOVSSET_EL0", "PMINTENSET_EL1", "PMCNTENSET_EL0", "PMCR_EL0"),
+]
+CLEAR = {"PMCR_EL0": 6, "PMCNTENCLR_EL0": EVERY, "PMINTENCLR_EL1": EVERY, "PMOVSCLR_EL0": EVERY}  # 6: both kinds of counters to 0
+CLEAR |= dict.fromkeys([n for n in CONTEXT if "TYPER" in n or n in ("PMSELR_EL0", "PMUSERENR_EL0", "PMCCFILTR_EL0")], 0)
+
+
+class GuestPmu:
+    """The performance monitors of one vCPU. Until the guest first writes one of their registers there is nothing to switch."""
+
+    PPI = 23
+
+    def __init__(self, vcpu: Vcpu) -> None:
+        self._vcpu = vcpu
+        self.used = False
+        self.saved: dict[str, int] = {}
+
+    def load(self, cpu: int) -> None:
+        """Put the registers on ``cpu``, where they are clear."""
+        if self.used:
+            self._vcpu.machine.msr_many(cpu, [encoding(n) for n in self.saved], list(self.saved.values()))
+
+    def save(self, cpu: int) -> None:
+        """Take the registers from ``cpu``, and clear them there."""
+        if self.used:
+            m = self._vcpu.machine
+            self.saved = dict(zip(CONTEXT, m.mrs_many(cpu, [encoding(n) for n in CONTEXT]), strict=True))
+            m.msr_many(cpu, [encoding(n) for n in CLEAR], list(CLEAR.values()))
+
+    def read(self, name: str) -> int:
+        """A trapped read."""
+        assert self._vcpu.cpu is not None
+        return self._vcpu.machine.mrs(self._vcpu.cpu, name)
+
+    def write(self, name: str, value: int) -> None:
+        """A trapped write: the filter of EL2 is RES0 where the guest has no EL2."""
+        assert self._vcpu.cpu is not None
+        self.used = True
+        self._vcpu.machine.msr(self._vcpu.cpu, name, value & ~NSH if "TYPER" in name or "FILTR" in name else value)
+        self._vcpu.vm.vgic.sample(self._vcpu, self.PPI)
+
+    def line(self) -> bool:
+        """The overflow interrupt's level, while the vCPU is on a CPU."""
+        if not self.used or self._vcpu.cpu is None:
+            return False
+        names = ("PMCR_EL0", "PMOVSSET_EL0", "PMINTENSET_EL1")
+        control, overflowed, enabled = self._vcpu.machine.mrs_many(self._vcpu.cpu, [encoding(n) for n in names])
+        return bool(control & ENABLE and overflowed & enabled)
