@@ -1,8 +1,9 @@
 """The guest's performance monitors: the CPU's own, reached by trapped accesses (MDCR_EL2.TPM) and switched with the vCPU.
 
 KVM emulates them on top of the host's perf events. Here nobody else needs the counters, so that the guest's values are the
-hardware's: an access exits and is then made on the register itself. Counting stops where the guest does, since the hypervisor
-executes nothing, and MDCR_EL2.HPMD forbids it at EL2 besides. The overflow interrupt is passed on like the virtual timer's.
+hardware's: an access exits and is then made on the register itself. Counting stops where the guest does, since the
+hypervisor executes nothing, and MDCR_EL2.HPMD forbids it at EL2 besides. The overflow interrupt is passed on like the
+virtual timer's.
 """
 
 from __future__ import annotations
@@ -20,20 +21,21 @@ EVERY = 1 << 31 | (1 << COUNTERS) - 1
 ENABLE = 1  # PMCR_EL0.E
 NSH = 1 << 27
 
-# What is switched, in the order of restoring: on a CPU where all is clear, the registers that set bits set what was read, and
-# the enable comes last.
+# What is switched, in the order of restoring: on a CPU where all is clear the registers that set bits set what was read; the
+# enable comes last.
 CONTEXT = [
     *("PMSELR_EL0", "PMUSERENR_EL0", "PMCCFILTR_EL0", "PMCCNTR_EL0"),
     *(f"PMEVTYPER{n}_EL0" for n in range(COUNTERS)),
     *(f"PMEVCNTR{n}_EL0" for n in range(COUNTERS)),
     *("PMOVSSET_EL0", "PMINTENSET_EL1", "PMCNTENSET_EL0", "PMCR_EL0"),
 ]
-CLEAR = {"PMCR_EL0": 6, "PMCNTENCLR_EL0": EVERY, "PMINTENCLR_EL1": EVERY, "PMOVSCLR_EL0": EVERY}  # 6: both kinds of counters to 0
+RESET_COUNTERS = 6  # PMCR_EL0.P and C
+CLEAR = {"PMCR_EL0": RESET_COUNTERS, "PMCNTENCLR_EL0": EVERY, "PMINTENCLR_EL1": EVERY, "PMOVSCLR_EL0": EVERY}
 CLEAR |= dict.fromkeys([n for n in CONTEXT if "TYPER" in n or n in ("PMSELR_EL0", "PMUSERENR_EL0", "PMCCFILTR_EL0")], 0)
 
 
 class GuestPmu:
-    """The performance monitors of one vCPU. Until the guest first writes one of their registers there is nothing to switch."""
+    """The performance monitors of one vCPU. Until the guest first writes to them there is nothing to switch."""
 
     PPI = 23
 

@@ -43,7 +43,7 @@ def to_hardware(vcpu: Vcpu, name: str, value: int) -> None:
 
 
 def without_features(vcpu: Vcpu, name: str) -> int:
-    """An ID register without what the guest does not get: EL2, a nested one, and the PMU."""
+    """An ID register without what the guest does not get: EL2 and a nested one."""
     value = hardware(vcpu, name)
     for field_name in HIDDEN.get(name, ()):
         value &= ~registers()[name].field(field_name).mask

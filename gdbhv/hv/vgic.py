@@ -146,7 +146,7 @@ class Vgic:
         self.changed(irq)
 
     def fired(self, vcpu: Vcpu, intid: int) -> None:
-        """A private interrupt of :data:`PASSED` is pending for ``vcpu``: its virtual timer has fired, or a counter overflowed."""
+        """A private interrupt of :data:`PASSED` is pending for ``vcpu``: its timer has fired, or a counter overflowed."""
         irq = self.private[vcpu.index][intid]
         irq.level = True
         self.changed(irq)

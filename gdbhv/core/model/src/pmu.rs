@@ -338,7 +338,7 @@ fn add(cpu: &mut Cpu, sh: &Shared, c: &Controls, n: usize, by: u64) {
         return;
     }
     cpu.set(PMOVSSET_EL0, cpu.get(PMOVSSET_EL0) | 1 << n);
-    let chained = n % 2 == 0 && !c.long(n) && c.hyp(n) == c.hyp(n + 1);
+    let chained = n.is_multiple_of(2) && !c.long(n) && c.hyp(n) == c.hyp(n + 1);
     if chained && cpu.pmu.running >> (n + 1) & 1 != 0 && cpu.pmu.what[n + 1] == What::Pulse(CHAIN) {
         add(cpu, sh, c, n + 1, carries);
     }

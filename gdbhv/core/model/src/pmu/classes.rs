@@ -89,7 +89,7 @@ fn load_store(i: u32) -> Class {
 /// Whether an instruction may look at the counters or change what counts: it begins a block of its own, so that what came
 /// before it has been added (MSR, MRS, SYS; ERET).
 const fn looks(i: u32) -> bool {
-    matches!(i >> 20, 0xd50 | 0xd51 | 0xd52 | 0xd53) || i & 0xffff_0000 == 0xd69f_0000
+    matches!(i >> 20, 0xd50..=0xd53) || i & 0xffff_0000 == 0xd69f_0000
 }
 
 /// The instructions of a block that are executed in one go.
