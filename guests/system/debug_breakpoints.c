@@ -7,7 +7,7 @@
 CODE(arm_in_loop, "1:\tsub x0, x0, #1\n\tcmp x0, #3\n\tb.ne 2f\n\tmsr dbgbvr0_el1, x2\n\tmsr dbgbcr0_el1, x3\n\tisb\n"
                   "2:\tadd x4, x4, #1\n\tcbnz x0, 1b");
 
-CASE(breakpoint_from_el0, "D2.8; ESR_ELx, ISS encoding for an exception from a Breakpoint")
+CASE(breakpoint_from_el0, "D2.9; ESR_ELx, ISS encoding for an exception from a Breakpoint")
 {
     debug_off();
     breakpoint(0, nops + 4, ENABLE | PMC(2));
@@ -19,7 +19,7 @@ CASE(breakpoint_from_el0, "D2.8; ESR_ELx, ISS encoding for an exception from a B
     CHECK_MASKED(e->pstate, PSTATE_DAIF, PSTATE_DAIF);
 }
 
-CASE(breakpoint_from_el1, "D2.4.1: with MDSCR_EL1.KDE, and PSTATE.D clear")
+CASE(breakpoint_from_el1, "D2.4: with MDSCR_EL1.KDE, and PSTATE.D clear")
 {
     debug_off();
     breakpoint(5, nops + 8, ENABLE | PMC(1));
@@ -72,7 +72,7 @@ CASE(breakpoint_of_the_host, "D2.4: HCR_EL2.TGE routes to EL2, which for FEAT_VH
     }
 }
 
-CASE(disabled_breakpoints, "D2.8: MDSCR_EL1.MDE, DBGBCR.E, another address")
+CASE(disabled_breakpoints, "D2.9: MDSCR_EL1.MDE, DBGBCR.E, another address")
 {
     debug_off();
     breakpoint(0, nops + 4, ENABLE | PMC(3));
@@ -85,7 +85,7 @@ CASE(disabled_breakpoints, "D2.8: MDSCR_EL1.MDE, DBGBCR.E, another address")
     CHECK_RETURNED(RUN(EL1H, nops));
 }
 
-CASE(levels_of_breakpoints, "D2.8.4, table of HMC, SSC and PMC")
+CASE(levels_of_breakpoints, "D2.9, table of HMC, SSC and PMC")
 {
     debug_off();
     mdscr(MDSCR_MDE | MDSCR_KDE);
@@ -103,7 +103,7 @@ CASE(levels_of_breakpoints, "D2.8.4, table of HMC, SSC and PMC")
     }
 }
 
-CASE(all_breakpoints_at_once, "D2.8: each unit by itself")
+CASE(all_breakpoints_at_once, "D2.9: each unit by itself")
 {
     debug_off();
     for (int n = 0; n < BREAKPOINTS; n++)
@@ -116,7 +116,7 @@ CASE(all_breakpoints_at_once, "D2.8: each unit by itself")
     }
 }
 
-CASE(breakpoint_armed_by_running_code, "D2.8.6: effective after a context synchronization event, on code that has run")
+CASE(breakpoint_armed_by_running_code, "D2.9: effective after a context synchronization event, on code that has run")
 {
     debug_off();
     mdscr(MDSCR_MDE | MDSCR_KDE);
@@ -152,7 +152,7 @@ static void check_links(const char *text, int hits)
     }
 }
 
-CASE(linked_to_context_id, "D2.8.3, BT = 0b0011")
+CASE(linked_to_context_id, "D2.9, BT = 0b0011")
 {
     debug_off();
     mdscr(MDSCR_MDE);
@@ -169,7 +169,7 @@ CASE(linked_to_context_id, "D2.8.3, BT = 0b0011")
     check_links("off", 0);
 }
 
-CASE(a_linked_context_breakpoint_alone_does_nothing, "D2.8.3: it only qualifies others")
+CASE(a_linked_context_breakpoint_alone_does_nothing, "D2.9: it only qualifies others")
 {
     debug_off();
     mdscr(MDSCR_MDE);
@@ -178,7 +178,7 @@ CASE(a_linked_context_breakpoint_alone_does_nothing, "D2.8.3: it only qualifies 
     CHECK_RETURNED(RUN(EL0T, nops));
 }
 
-CASE(linked_to_vmid, "D2.8.3, BT = 0b1001 and 0b1011")
+CASE(linked_to_vmid, "D2.9, BT = 0b1001 and 0b1011")
 {
     debug_off();
     mdscr(MDSCR_MDE);
@@ -196,7 +196,7 @@ CASE(linked_to_vmid, "D2.8.3, BT = 0b1001 and 0b1011")
     check_links("another VMID, same context", 0);
 }
 
-CASE(vmid_of_16_bits, "D2.8.3: 16 bits by VTCR_EL2.VS")
+CASE(vmid_of_16_bits, "D2.9: 16 bits by VTCR_EL2.VS")
 {
     NEED(VMID16);
     debug_off();
@@ -210,7 +210,7 @@ CASE(vmid_of_16_bits, "D2.8.3: 16 bits by VTCR_EL2.VS")
     check_links("16 bits, the same", 1);
 }
 
-CASE(linked_to_contexts_of_vhe, "D2.8.3, BT = 0b0111, 0b1101, 0b1111")
+CASE(linked_to_contexts_of_vhe, "D2.9, BT = 0b0111, 0b1101, 0b1111")
 {
     NEED(VHE);
     debug_off();
@@ -231,7 +231,7 @@ CASE(linked_to_contexts_of_vhe, "D2.8.3, BT = 0b0111, 0b1101, 0b1111")
     check_links("both, another CONTEXTIDR_EL1", 0);
 }
 
-CASE(context_id_of_the_host, "D2.8.3: BT = 0b0011 compares CONTEXTIDR_EL2 in the host")
+CASE(context_id_of_the_host, "D2.9: BT = 0b0011 compares CONTEXTIDR_EL2 in the host")
 {
     NEED(VHE);
     debug_off();
@@ -245,7 +245,7 @@ CASE(context_id_of_the_host, "D2.8.3: BT = 0b0011 compares CONTEXTIDR_EL2 in the
     CHECK_RETURNED(RUN(EL0T, nops));
 }
 
-CASE(unlinked_context_breakpoints, "D2.8.3, BT = 0b0010, 0b1000, 0b1010: before every instruction of the context")
+CASE(unlinked_context_breakpoints, "D2.9, BT = 0b0010, 0b1000, 0b1010: before every instruction of the context")
 {
     debug_off();
     mdscr(MDSCR_MDE);
@@ -273,7 +273,7 @@ CASE(unlinked_context_breakpoints, "D2.8.3, BT = 0b0010, 0b1000, 0b1010: before 
 
 static void run_on_second(u64 out) { *(volatile u64 *)out = returned(RUN(EL1H, nops)); }
 
-CASE(each_pe_has_its_own, "D2.8: a breakpoint unit is its PE's")
+CASE(each_pe_has_its_own, "D2.9: a breakpoint unit is its PE's")
 {
     NEED_TWO_CPUS();
     debug_off();

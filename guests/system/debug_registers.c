@@ -15,7 +15,7 @@ CASE(identification, "ID_AA64DFR0_EL1: BRPs, WRPs, CTX_CMPs are the numbers less
     CHECK((id & 15) >= (have(FEAT_VHE) ? 7 : 6), 1);
 }
 
-CASE(brk_always, "D2.6: BRK is no matter of MDE, KDE, PSTATE.D or the OS lock")
+CASE(brk_always, "D2.8: BRK is no matter of MDE, KDE, PSTATE.D or the OS lock")
 {
     debug_off();
     sysreg_write(oslar_el1, 1);
@@ -30,7 +30,7 @@ CASE(brk_always, "D2.6: BRK is no matter of MDE, KDE, PSTATE.D or the OS lock")
         CHECK_TAKEN(RUN(mode_of(el), brk_5), 2, vector_of(2, el), ESR(EC_BRK, 5));
 }
 
-CASE(os_lock, "D2.3, D24.3.24 OSLSR_EL1: no breakpoint, watchpoint or step exceptions while it is locked")
+CASE(os_lock, "D2.4, D24.3, OSLSR_EL1: no breakpoint, watchpoint or step exceptions while it is locked")
 {
     debug_off();
     breakpoint(0, nops, ENABLE | PMC(3));
@@ -45,7 +45,7 @@ CASE(os_lock, "D2.3, D24.3.24 OSLSR_EL1: no breakpoint, watchpoint or step excep
     CHECK_TAKEN(RUN(EL0T, nops), 1, LOWER_SYNC, ESR(EC_STEP_LOWER, DEBUG_EVENT));
 }
 
-CASE(os_double_lock, "D24.3.23 OSDLR_EL1: so does the double lock, where there is one, unless DBGPRCR_EL1.CORENPDRQ is set")
+CASE(os_double_lock, "D24.3, OSDLR_EL1: so does the double lock, where there is one, unless DBGPRCR_EL1.CORENPDRQ is set")
 {
     const int there = (sysreg_read(id_aa64dfr0_el1) >> 36 & 15) == 0;
 
@@ -62,7 +62,7 @@ CASE(os_double_lock, "D24.3.23 OSDLR_EL1: so does the double lock, where there i
     CHECK_TAKEN(RUN(EL0T, nops), 1, LOWER_SYNC, ESR(EC_BREAKPOINT_LOWER, DEBUG_EVENT));
 }
 
-CASE(saved_state_under_the_os_lock, "D24.3.20 MDSCR_EL1: TXfull, RXfull and their kind are written under the OS lock only")
+CASE(saved_state_under_the_os_lock, "D24.3, MDSCR_EL1: TXfull, RXfull and their kind are written under the OS lock only")
 {
     debug_off();
     sysreg_write(mdscr_el1, 1ul << 29 | 1ul << 30);
@@ -74,7 +74,7 @@ CASE(saved_state_under_the_os_lock, "D24.3.20 MDSCR_EL1: TXfull, RXfull and thei
     sysreg_write(mdscr_el1, 0);
 }
 
-CASE(claim_tags, "D24.3.5, D24.3.6 DBGCLAIMCLR_EL1, DBGCLAIMSET_EL1")
+CASE(claim_tags, "D24.3, DBGCLAIMCLR_EL1, DBGCLAIMSET_EL1")
 {
     sysreg_set(SYSREG(2, 0, 7, 9, 6), 0xff);
     sysreg_set(SYSREG(2, 0, 7, 8, 6), 0x14);
@@ -86,7 +86,7 @@ CASE(claim_tags, "D24.3.5, D24.3.6 DBGCLAIMCLR_EL1, DBGCLAIMSET_EL1")
     sysreg_set(SYSREG(2, 0, 7, 9, 6), 0xff);
 }
 
-CASE(tdcc, "D24.3.20 MDSCR_EL1.TDCC: EL0's accesses to the communication channel are trapped")
+CASE(tdcc, "D24.3, MDSCR_EL1.TDCC: EL0's accesses to the communication channel are trapped")
 {
     const u32 mdccsr = SYSREG(2, 3, 0, 1, 0);
 
@@ -99,7 +99,7 @@ CASE(tdcc, "D24.3.20 MDSCR_EL1.TDCC: EL0's accesses to the communication channel
     CHECK_TAKEN(RUN(EL0T, read_dcc), 2, LOWER_SYNC, ESR(EC_SYSREG, ISS_SYSREG(mdccsr, 0, 1)));
 }
 
-CASE(traps_of_debug_registers, "D24.3.18 MDCR_EL2: TDA, TDOSA, TDRA; TDE means all of them")
+CASE(traps_of_debug_registers, "D24.3, MDCR_EL2: TDA, TDOSA, TDRA; TDE means all of them")
 {
     static const struct { const char *text; u64 bit; u32 sysreg; } rows[] = {
         {"MDSCR_EL1", MDCR_TDA, SYSREG(2, 0, 0, 2, 2)}, {"DBGBVR0_EL1", MDCR_TDA, DBGBVR(0)},

@@ -29,7 +29,7 @@ CASE(step_from_el0, "D2.12; ESR_ELx, ISS encoding for an exception from a Softwa
     CHECK(e->elr, nops);
 }
 
-CASE(step_at_each_level, "D2.12.3: active where debug exceptions are enabled")
+CASE(step_at_each_level, "D2.12: active where debug exceptions are enabled")
 {
     debug_off();
     mdscr(MDSCR_SS);
@@ -62,7 +62,7 @@ CASE(step_of_a_load_exclusive, "ESR_ELx, EX")
     CHECK_TAKEN(RUN(EL0T | PSTATE_SS, load, 0, ARENA), 1, LOWER_SYNC, ESR(EC_STEP_LOWER, STEPPED));
 }
 
-CASE(exception_of_a_stepped_instruction, "D2.12.4: SPSR_ELx.SS is 0 after SVC and HVC, which have been stepped, and 1 otherwise")
+CASE(exception_of_a_stepped_instruction, "D2.12: SPSR_ELx.SS is 0 after SVC and HVC, which have been stepped, and 1 otherwise")
 {
     debug_off();
     mdscr(MDSCR_SS);
@@ -93,7 +93,7 @@ CASE(exception_of_a_stepped_instruction, "D2.12.4: SPSR_ELx.SS is 0 after SVC an
     CHECK(e->spsr, EL1H | PSTATE_SS);
 }
 
-CASE(breakpoint_on_a_stepped_instruction, "D2.12.4: a breakpoint or watchpoint exception leaves the instruction to be stepped")
+CASE(breakpoint_on_a_stepped_instruction, "D2.12: a breakpoint or watchpoint exception leaves the instruction to be stepped")
 {
     debug_off();
     breakpoint(0, nops, ENABLE | PMC(3));
@@ -107,7 +107,7 @@ CASE(breakpoint_on_a_stepped_instruction, "D2.12.4: a breakpoint or watchpoint e
     CHECK(e->spsr, EL0T | PSTATE_SS);
 }
 
-CASE(step_becomes_active_by_pstate, "D2.12.3: at once when PSTATE.D is cleared, and pending, for PSTATE.SS is 0")
+CASE(step_becomes_active_by_pstate, "D2.12: at once when PSTATE.D is cleared, and pending, for PSTATE.SS is 0")
 {
     debug_off();
     mdscr(MDSCR_SS | MDSCR_KDE);
@@ -116,14 +116,14 @@ CASE(step_becomes_active_by_pstate, "D2.12.3: at once when PSTATE.D is cleared, 
     CHECK(e->elr, unmask + 4);
 }
 
-CASE(step_ends_by_pstate, "D2.12.3: inactive when the stepped instruction sets PSTATE.D")
+CASE(step_ends_by_pstate, "D2.12: inactive when the stepped instruction sets PSTATE.D")
 {
     debug_off();
     mdscr(MDSCR_SS | MDSCR_KDE);
     CHECK_RETURNED(RUN(EL1H | PSTATE_SS, mask));
 }
 
-CASE(step_becomes_active_by_mdscr, "D2.12.3: after a context synchronization event at the latest")
+CASE(step_becomes_active_by_mdscr, "D2.12: after a context synchronization event at the latest")
 {
     debug_off();
     mdscr(MDSCR_KDE);
@@ -145,7 +145,7 @@ CASE(return_sets_step, "DebugExceptionReturnSS: SPSR_EL1.SS counts only where st
     CHECK(e->elr, nops);
 }
 
-CASE(return_is_stepped, "D2.12.4: ERET in the active state is stepped itself; SPSR_EL1.SS is not looked at")
+CASE(return_is_stepped, "D2.12: ERET in the active state is stepped itself; SPSR_EL1.SS is not looked at")
 {
     debug_off();
     sysreg_write(spsr_el1, EL0T | PSTATE_SS);
@@ -159,7 +159,7 @@ CASE(return_is_stepped, "D2.12.4: ERET in the active state is stepped itself; SP
     CHECK(e->spsr, EL0T);
 }
 
-CASE(step_into_a_handler, "D2.12.4: with EL2 stepping, an exception to EL1 is followed by a step at its vector")
+CASE(step_into_a_handler, "D2.12: with EL2 stepping, an exception to EL1 is followed by a step at its vector")
 {
     debug_off();
     mdscr(MDSCR_SS);
@@ -185,7 +185,7 @@ CASE(step_over_wfi, "D2.12: WFI completes at some time; stepped, it is followed 
     CHECK(e->elr, wait + 4);
 }
 
-CASE(fetch_fault_before_breakpoint, "D1.3.5.4: an instruction abort comes before a breakpoint")
+CASE(fetch_fault_before_breakpoint, "D1.3.5: an instruction abort comes before a breakpoint")
 {
     struct tables s1;
 
@@ -198,7 +198,7 @@ CASE(fetch_fault_before_breakpoint, "D1.3.5.4: an instruction abort comes before
     CHECK_TAKEN(RUN(EL0T, 0x80000000), 1, LOWER_SYNC, ESR(EC_BREAKPOINT_LOWER, DEBUG_EVENT));
 }
 
-CASE(breakpoint_before_the_instruction, "D1.3.5.4: a breakpoint comes before the illegal state, traps and UNDEFINED")
+CASE(breakpoint_before_the_instruction, "D1.3.5: a breakpoint comes before the illegal state, traps and UNDEFINED")
 {
     debug_off();
     mdscr(MDSCR_MDE);
@@ -213,7 +213,7 @@ CASE(breakpoint_before_the_instruction, "D1.3.5.4: a breakpoint comes before the
     CHECK_TAKEN(RUN(EL0T | PSTATE_IL, nops + 4), 1, LOWER_SYNC, ESR(EC_ILLEGAL, 0));
 }
 
-CASE(abort_before_watchpoint, "D1.3.5.4: a translation fault comes before a watchpoint, an external abort after it")
+CASE(abort_before_watchpoint, "D1.3.5: a translation fault comes before a watchpoint, an external abort after it")
 {
     struct tables s1;
 
@@ -230,7 +230,7 @@ CASE(abort_before_watchpoint, "D1.3.5.4: a translation fault comes before a watc
     CHECK_TAKEN(RUN(EL0T, load, 0, 0x80001000), 1, LOWER_SYNC, ESR(EC_WATCHPOINT_LOWER, DEBUG_EVENT));
 }
 
-CASE(stage2_fault_before_watchpoint, "D1.3.5.4: so does a fault of stage 2")
+CASE(stage2_fault_before_watchpoint, "D1.3.5: so does a fault of stage 2")
 {
     struct tables s1, s2;
 
@@ -245,7 +245,7 @@ CASE(stage2_fault_before_watchpoint, "D1.3.5.4: so does a fault of stage 2")
     CHECK_TAKEN(RUN(EL0T, load, 0, 0x80000000), 1, LOWER_SYNC, ESR(EC_WATCHPOINT_LOWER, DEBUG_EVENT));
 }
 
-CASE(step_before_all, "D1.3.5.4: a pending software step comes before all of them")
+CASE(step_before_all, "D1.3.5: a pending software step comes before all of them")
 {
     debug_off();
     breakpoint(0, nops, ENABLE | PMC(3));

@@ -18,7 +18,7 @@ CODE(invalidate_line, "dc ivac, x1");
 CODE(clean_line, "dc cvac, x1\n\tdc civac, x1\n\tdc cvau, x1\n\tic ivau, x1\n\tprfm pldl1keep, [x1]");
 CODE(mask, "msr daifset, #8\n\tnop\n\tnop");
 
-CASE(levels_of_watchpoints, "D2.9, table of HMC, SSC and PAC")
+CASE(levels_of_watchpoints, "D2.10, table of HMC, SSC and PAC")
 {
     debug_off();
     mdscr(MDSCR_MDE | MDSCR_KDE);
@@ -36,7 +36,7 @@ CASE(levels_of_watchpoints, "D2.9, table of HMC, SSC and PAC")
     }
 }
 
-CASE(watchpoint_linked_to_context_id, "D2.9: DBGWCR.WT")
+CASE(watchpoint_linked_to_context_id, "D2.10: DBGWCR.WT")
 {
     debug_off();
     mdscr(MDSCR_MDE);
@@ -48,7 +48,7 @@ CASE(watchpoint_linked_to_context_id, "D2.9: DBGWCR.WT")
     CHECK_RETURNED(RUN(EL0T, load, 0, ARENA));
 }
 
-CASE(watchpoint_bytes, "D2.9.2: an access hits if it touches a byte that BAS selects")
+CASE(watchpoint_bytes, "D2.10: an access hits if it touches a byte that BAS selects")
 {
     static const struct { const char *code; u64 size; } accesses[] = {{load_byte, 1}, {load_half, 2}, {load, 8}};
     static const u64 selections[] = {0x01, 0x80, 0x18, 0x0f, 0xf0, 0xff};
@@ -67,7 +67,7 @@ CASE(watchpoint_bytes, "D2.9.2: an access hits if it touches a byte that BAS sel
                     continue;
                 }
                 CHECK_TAKEN(e, 1, LOWER_SYNC, ESR(EC_WATCHPOINT_LOWER, DEBUG_EVENT));
-                /* D2.9.6: from the lowest address of the access to the highest watched one of it */
+                /* D2.10: from the lowest address of the access to the highest watched one of it */
                 CHECK(e->far >= ARENA + offset, 1);
                 CHECK(e->far <= ARENA + 63 - (unsigned)__builtin_clzl(hit), 1);
                 CHECK(e->elr, accesses[a].code);
@@ -124,7 +124,7 @@ CASE(loads_and_stores, "DBGWCR.LSC; ESR_ELx, ISS encoding for an exception from 
     }
 }
 
-CASE(load_and_store_pairs, "D2.9.2: any byte of the pair")
+CASE(load_and_store_pairs, "D2.10: any byte of the pair")
 {
     debug_off();
     mdscr(MDSCR_MDE);
@@ -136,7 +136,7 @@ CASE(load_and_store_pairs, "D2.9.2: any byte of the pair")
     CHECK_RETURNED(RUN(EL0T, store_pair, 0, ARENA + 16));
 }
 
-CASE(unprivileged_accesses, "D2.9.4: LDTR and STTR at EL1 match as accesses of EL0")
+CASE(unprivileged_accesses, "D2.10: LDTR and STTR at EL1 match as accesses of EL0")
 {
     debug_off();
     mdscr(MDSCR_MDE | MDSCR_KDE);
@@ -149,7 +149,7 @@ CASE(unprivileged_accesses, "D2.9.4: LDTR and STTR at EL1 match as accesses of E
     CHECK_RETURNED(RUN(EL1H, load_user, 0, ARENA));
 }
 
-CASE(exclusives, "D2.9: a Load-Exclusive is a load, a Store-Exclusive a store")
+CASE(exclusives, "D2.10: a Load-Exclusive is a load, a Store-Exclusive a store")
 {
     struct tables s1;
 
@@ -185,7 +185,7 @@ CASE(atomics, "ESR_ELx, WnR: 0 if a read of the location would have generated th
     CHECK(*(volatile u64 *)ARENA, 5);
 }
 
-CASE(dc_zva, "D2.9.5: DC ZVA is a store to its block, and no cache maintenance (CM = 0)")
+CASE(dc_zva, "D2.10: DC ZVA is a store to its block, and no cache maintenance (CM = 0)")
 {
     struct tables s1;
 
@@ -203,7 +203,7 @@ CASE(dc_zva, "D2.9.5: DC ZVA is a store to its block, and no cache maintenance (
     CHECK_RETURNED(RUN(EL0T, zero_line, 0, ARENA + 0x44));
 }
 
-CASE(dc_ivac, "D2.9.5: whether DC IVAC generates watchpoint exceptions is IMPLEMENTATION DEFINED; CM = 1, WnR = 1, FAR as given")
+CASE(dc_ivac, "D2.10: whether DC IVAC generates watchpoint exceptions is IMPLEMENTATION DEFINED; CM = 1, WnR = 1, FAR as given")
 {
     struct tables s1;
 
@@ -218,7 +218,7 @@ CASE(dc_ivac, "D2.9.5: whether DC IVAC generates watchpoint exceptions is IMPLEM
     CHECK_RETURNED(RUN(EL1H, invalidate_line, 0, ARENA + 0x80));
 }
 
-CASE(no_watchpoint_by_other_maintenance, "D2.9.5: cleaning, instruction cache maintenance and prefetches generate none")
+CASE(no_watchpoint_by_other_maintenance, "D2.10: cleaning, instruction cache maintenance and prefetches generate none")
 {
     struct tables s1;
 
@@ -230,7 +230,7 @@ CASE(no_watchpoint_by_other_maintenance, "D2.9.5: cleaning, instruction cache ma
     CHECK_RETURNED(RUN(EL1H, clean_line, 0, ARENA));
 }
 
-CASE(watchpoints_do_not_watch_elsewhere, "D2.9: a page of which a line is watched is memory as any other")
+CASE(watchpoints_do_not_watch_elsewhere, "D2.10: a page of which a line is watched is memory as any other")
 {
     debug_off();
     mdscr(MDSCR_MDE);

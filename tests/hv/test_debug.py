@@ -89,7 +89,7 @@ def test_a_hosted_guest_sees_what_a_machine_shows(case: str) -> None:
 
 
 def test_a_step_over_an_instruction_that_is_emulated() -> None:
-    """The hypervisor's emulation of a trapped instruction counts as its execution (D2.12.5)."""
+    """The hypervisor's emulation of a trapped instruction counts as its execution (D2.12)."""
     target = hosted(MRS_ID, NOP)
     set_up(target, STEP, EL0 | PSTATE_SS)
     target.write_register(thread(), "cpsr", EL1H | PSTATE_SS)
@@ -97,6 +97,22 @@ def test_a_step_over_an_instruction_that_is_emulated() -> None:
     assert seen["ESR_EL1"] >> 26 == 0x33
     assert seen["ELR_EL1"] == CODE + 4
     assert target.read_register(thread(), "x3") != 0
+
+
+def test_debug_exceptions_that_come_to_the_hypervisor_are_given_back() -> None:
+    """With MDCR_EL2.TDE they are exits, of their own classes and with their cause; the guest sees the same in the end."""
+    for case, exit_name in {"breakpoint": "bp", "watchpoint": "wp.w", "step": "step"}.items():
+        registers, words, pstate, steps, esr = CASES[case]
+        direct, routed = hosted(*words), hosted(*words)
+        seen: list[tuple[str, Any]] = []
+        routed.host.on_exit.append(lambda _, record, to=seen: to.append((record["name"], record["cause"])))
+        mdcr = routed.machine.mrs(0, "MDCR_EL2")
+        for target in (direct, routed):
+            set_up(target, registers, pstate)
+        routed.machine.msr(0, "MDCR_EL2", mdcr | 1 << 8)
+        assert after(routed, steps) == after(direct, steps)
+        assert routed.read_register(thread(), "ESR_EL1") == esr
+        assert [s for s in seen if not s[0].startswith(("iabt", "dabt"))] == [(exit_name, ["MDCR_EL2.TDE"])]
 
 
 def arm_and_break(n: int) -> list[int]:
@@ -192,6 +208,18 @@ def test_gdb_and_the_guest_have_a_breakpoint_at_the_same_place() -> None:
     target.remove_breakpoint(1, SOFTWARE, CODE + 24, 4)
     target.run_all(1000)
     assert target.read_register(thread(), "x5") > 50
+
+
+def test_single_steps_of_gdb_over_those_of_the_guest() -> None:
+    """gdb's steps show the guest's step exception as a step of its own: what a halting debugger sees on hardware."""
+    target = hosted(NOP, NOP)
+    set_up(target, STEP, EL1H | PSTATE_SS)
+    places = []
+    for _ in range(2):
+        target.run([Action(thread(), step=True)])
+        places.append(target.read_register(thread(), "pc"))
+    assert places == [CODE + 4, VECTORS + 0x200]
+    assert target.read_register(thread(), "ELR_EL1") == CODE + 4
 
 
 def test_gdb_and_the_guest_watch_the_same_place() -> None:

@@ -45,6 +45,27 @@ def on_gdbhv(items: list[Item], cpu: str = "max") -> list[list[Event]]:
     return debugging.events(machine.read_pa(debugging.RESULTS, debugging.RESULT * len(items)), len(items))
 
 
+def test_where_a_run_is_cut_changes_nothing() -> None:
+    r = random.Random(3)
+    items = [debugging.item(r) for _ in range(300)]
+    whole, cut = (_core.Machine(memory=listing.RAM_SIZE, hosted=False) for _ in range(2))
+    for machine in (whole, cut):
+        for address, data in debugging.image(items):
+            machine.write_pa(address, data)
+        machine.cpu_on(0, debugging.ENTRY, 0, 2)
+    assert whole.run(10_000_000_000)["kind"] == "poweroff"
+    end = 0
+    while True:
+        end += r.randrange(1, 30)
+        kind = cut.run(10_000_000_000, insns=end)["kind"]
+        if kind == "poweroff":
+            break
+        assert (kind, cut.insns) == ("budget", [end])
+    assert (cut.insns, cut.now) == (whole.insns, whole.now)
+    size = debugging.RESULT * len(items)
+    assert cut.read_pa(debugging.RESULTS, size) == whole.read_pa(debugging.RESULTS, size)
+
+
 def without_wnr(item: Item, events: list[Event]) -> list[Event]:
     """QEMU reports a load as a store if the watchpoint was last hit by one: WnR tells nothing where both are watched."""
     if all(control >> 3 & 3 != 3 for _, control in item.watches):
@@ -103,56 +124,54 @@ def deviations() -> list[Deviation]:
     return [
         Deviation(
             "os_lock",
-            "D2.3",
+            "D2.4",
             "looks at OSLSR_EL1.OSLM[0] for OSLK",
             with_(el0, oslar=1, breaks=((at, B_ANY), NONE, NONE, NONE)),
             (),
         ),
         Deviation(
             "bas",
-            "D24.3.2",
+            "DBGBCR<n>_EL1, BAS",
             "looks at BAS, which is RES1 without AArch32",
             with_(el0, breaks=((at, 7), NONE, NONE, NONE)),
             ((1, BP, 0),),
         ),
+        Deviation("context", "D2.9", "unlinked context breakpoints never match", with_(el0, breaks=alone(2, 2)), hit_all(1)),
         Deviation(
-            "context", "D2.8.3", "unlinked context breakpoints never match", with_(el0, breaks=alone(2, 2)), hit_all(1)
+            "context_el1", "D2.9", "unlinked context breakpoints never match", with_(el0, breaks=alone(6, 2)), hit_all(1)
         ),
         Deviation(
-            "context_el1", "D2.8.3", "unlinked context breakpoints never match", with_(el0, breaks=alone(6, 2)), hit_all(1)
-        ),
-        Deviation(
-            "vmid", "D2.8.3", "unlinked context breakpoints never match", with_(el0, breaks=alone(8, 5 << 32)), hit_all(1)
+            "vmid", "D2.9", "unlinked context breakpoints never match", with_(el0, breaks=alone(8, 5 << 32)), hit_all(1)
         ),
         Deviation(
             "both",
-            "D2.8.3",
+            "D2.9",
             "unlinked context breakpoints never match",
             with_(el0, breaks=alone(10, 2 | 5 << 32)),
             hit_all(1),
         ),
         Deviation(
             "context_el2",
-            "D2.8.3",
+            "D2.9",
             "unlinked context breakpoints never match",
             with_(el0, breaks=alone(12, 3 << 32)),
             hit_all(1),
         ),
         Deviation(
             "full",
-            "D2.8.3",
+            "D2.9",
             "unlinked context breakpoints never match",
             with_(el0, breaks=alone(14, 2 | 3 << 32)),
             hit_all(1),
         ),
-        Deviation("linked_vmid", "D2.8.3", "is not implemented", with_(el0, breaks=linked(9, 5 << 32)), hit),
-        Deviation("linked_both", "D2.8.3", "is not implemented", with_(el0, breaks=linked(11, 2 | 5 << 32)), hit),
-        Deviation("linked_context_el2", "D2.8.3", "compares with bits 31:0", with_(el0, breaks=linked(13, 3 << 32)), hit),
-        Deviation("linked_full", "D2.8.3", "is not implemented", with_(el0, breaks=linked(15, 2 | 3 << 32)), hit),
-        Deviation("linked_context_el1_in_host", "D2.8.3", "matches in the host too", with_(host, breaks=linked(7, 2)), ()),
+        Deviation("linked_vmid", "D2.9", "is not implemented", with_(el0, breaks=linked(9, 5 << 32)), hit),
+        Deviation("linked_both", "D2.9", "is not implemented", with_(el0, breaks=linked(11, 2 | 5 << 32)), hit),
+        Deviation("linked_context_el2", "D2.9", "compares with bits 31:0", with_(el0, breaks=linked(13, 3 << 32)), hit),
+        Deviation("linked_full", "D2.9", "is not implemented", with_(el0, breaks=linked(15, 2 | 3 << 32)), hit),
+        Deviation("linked_context_el1_in_host", "D2.9", "matches in the host too", with_(host, breaks=linked(7, 2)), ()),
         Deviation(
             "daifset",
-            "D2.12.3",
+            "D2.12",
             "takes a step exception that PSTATE.D masks by then",
             Item(1, (DAIFSET_D, NOP), mdscr=SS | KDE, ss=True),
             (),
@@ -166,14 +185,14 @@ def deviations() -> list[Deviation]:
         ),
         Deviation(
             "stale_hit",
-            "D2.9.2",
+            "D2.10",
             "a watchpoint that was hit once is hit again by an access to what another one watches",
             Item(0, (LDR, 0xF900_0543), mdscr=MDE, watches=((DATA + 8, 0x1FF3), (DATA, 0x1FEF))),
             ((1, WP, 0),),
         ),
         Deviation(
             "store_exclusive",
-            "D2.9.2",
+            "D2.10",
             "a Store-Exclusive is a load too",
             Item(
                 2,
@@ -202,7 +221,7 @@ def test_deviations_of_qemu() -> None:
 
 
 def test_a_core_of_armv8_0_has_no_context_of_el2() -> None:
-    """BT = 0b0110 and up to 0b0111 and 0b11xx are reserved without FEAT_VHE (D24.3.2): here they match nothing."""
+    """BT = 0b011x and 0b11xx are reserved without FEAT_VHE (DBGBCR<n>_EL1): here they match nothing."""
     el0 = Item(0, (*TWO, ISB, HVC2), mdscr=MDE, contextidr=(2, 0), vmid=5)
     kinds = [7, 13, 15]
     items = [dataclasses.replace(el0, breaks=linked(bt, 2)) for bt in (3, *kinds)]

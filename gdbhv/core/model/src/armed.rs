@@ -165,7 +165,7 @@ pub struct Touch {
 }
 
 /// Raise a watchpoint exception if an access touches what a guest watches. FAR is the first watched byte of the access, or what cache maintenance was
-/// given (D2.9.6, determining the memory location that caused a watchpoint exception).
+/// given (D2.10, determining the memory location that caused a watchpoint exception).
 #[cold]
 pub fn watch(cpu: &mut Cpu, t: Touch) -> Result<(), Trap> {
     let first = key(t.va);
@@ -191,7 +191,7 @@ pub fn watch(cpu: &mut Cpu, t: Touch) -> Result<(), Trap> {
 
 // ------------------------------------------------------------------------------------------------ one instruction at a time
 
-/// Execute one instruction, or take what comes before it in the architecture's order (D1.3.5.4): a software step, the debugger's stop, faults of the fetch,
+/// Execute one instruction, or take what comes before it in the architecture's order (D1.3.5): a software step, the debugger's stop, faults of the fetch,
 /// breakpoints, the illegal state.
 #[cold]
 pub fn execute_one(cpu: &mut Cpu, sh: &mut Shared) -> Leave {

@@ -260,7 +260,7 @@ pub fn cache_maintenance(
         aligned: true,
     };
     place(cpu, sh, va, want)?;
-    // DC IVAC may generate watchpoint exceptions, as a store to the line (IMPLEMENTATION DEFINED, D2.9.5), and Arm's cores have it so.
+    // DC IVAC may generate watchpoint exceptions, as a store to the line (IMPLEMENTATION DEFINED, D2.10), and Arm's cores have it so.
     if invalidates && cpu.armed.watching {
         return armed::watch(
             cpu,

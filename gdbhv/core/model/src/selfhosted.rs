@@ -75,7 +75,7 @@ pub fn enabled(cpu: &Cpu) -> bool {
 
 // ------------------------------------------------------------------------------------------------ software step
 
-/// Where software step stands (D2.12.3, the state machine).
+/// Where software step stands (D2.12, the state machine).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Nothing is stepped.
@@ -116,7 +116,7 @@ pub const fn load_exclusive(word: u32) -> bool {
 // ------------------------------------------------------------------------------------------------ state and context
 
 /// The exception levels, a bit each, that HMC, SSC and PMC or PAC select (`AArch64.StateMatch`, and Table "Summary of breakpoint HMC, SSC, and PMC
-/// encodings" of D2.8). Reserved combinations are one that is not, or disabled (`CheckValidStateMatch`): with one Security state, SSC = 0b01 is
+/// encodings" of D2.9). Reserved combinations are one that is not, or disabled (`CheckValidStateMatch`): with one Security state, SSC = 0b01 is
 /// 0b00; HMC = 1 with PMC = 0 is EL2, which is 0b11 in SSC.
 pub const fn levels(control: u64) -> u8 {
     let (hmc, ssc, pxc) = (
@@ -193,7 +193,7 @@ pub fn break_addresses(cpu: &Cpu) -> impl Iterator<Item = u64> + '_ {
 }
 
 /// Whether a breakpoint exception comes before the instruction at `pc` by an address (`AArch64.BreakpointMatch`). BAS is RES1 without AArch32
-/// (D24.3.2), and is not looked at.
+/// (D24.3), and is not looked at.
 pub fn breaks_at(cpu: &Cpu, pc: u64) -> bool {
     let matches = |n: usize| {
         let control = cpu.get(BCR[n]);

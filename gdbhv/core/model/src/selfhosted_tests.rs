@@ -1,6 +1,6 @@
 use super::*;
 
-/// D2.8, the table of HMC, SSC and PMC for a PE with EL2, without EL3 and Secure state: which levels each combination selects.
+/// D2.9, the table of HMC, SSC and PMC for a PE with EL2, without EL3 and Secure state: which levels each combination selects.
 #[test]
 fn levels_by_the_table() {
     let of = |hmc: u64, ssc: u64, pmc: u64| levels(hmc << 13 | ssc << 14 | pmc << 1);
@@ -48,7 +48,7 @@ fn pe() -> Cpu {
     cpu
 }
 
-/// The bytes that BAS and MASK select (D24.3.11 DBGWCR).
+/// The bytes that BAS and MASK select (D24.3, DBGWCR).
 #[test]
 fn watched_bytes() {
     let mut cpu = pe();

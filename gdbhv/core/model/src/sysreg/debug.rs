@@ -62,7 +62,7 @@ fn own(cpu: &Cpu, _: &mut Shared, r: Reg, _: u8) -> u64 {
 /// The fields of MDSCR_EL1 by which the external debugger's EDSCR is saved and restored: ERR, HDE, SC2, TDA, INTdis, TXU, RXO, TXfull, RXfull.
 const SAVED: u64 = 1 << 6 | 1 << 14 | 1 << 19 | 1 << 21 | 3 << 22 | 1 << 26 | 1 << 27 | 3 << 29;
 
-/// Those fields can be written only under the OS lock (D24.3.20).
+/// Those fields can be written only under the OS lock (D24.3).
 fn set_mdscr(cpu: &mut Cpu, _: &mut Shared, r: Reg, v: u64) {
     let fixed = if cpu.get(names::OSLSR_EL1) & 2 == 0 {
         SAVED
