@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Build the guests of guests/manifest.toml and the system programs (guests/system/) into guests/prebuilt/, the same bytes
-in any folder.
+"""Build the guests and programs of guests/manifest.toml and the system programs (guests/system/) into guests/prebuilt/,
+the same bytes in any folder.
 
     scripts/build_guests.py                     rebuild all ELFs and SHA256SUMS
     scripts/build_guests.py hello system_base   rebuild these
@@ -51,6 +51,7 @@ def manifest() -> dict[str, Any]:
     for guest in table["guest"]:
         guest |= {"sources": [*COMMON_SOURCES, *guest["sources"]], "script": "common/link.ld"}
     table["guest"] += [system_program(topic) for topic in sorted(SYSTEM.glob("*.toml"))]
+    table["guest"] += table.get("program", [])
     return table
 
 
@@ -83,7 +84,8 @@ def build(guest: dict[str, Any], folder: Path) -> bytes:
         without_lines = ["-g0"] if source in guest.get("without_debug", ()) else []
         run([CC, *flags, *without_lines, "-c", source, "-o", str(folder / objects[-1])], GUESTS)
     elf = folder / f"{guest['name']}.elf"
-    run([CC, *LDFLAGS, f"-Wl,-T,{GUESTS / guest['script']}", *objects, "-o", elf.name], folder)
+    script = [f"-Wl,-T,{GUESTS / guest['script']}"] if "script" in guest else []
+    run([CC, *LDFLAGS, *script, *objects, "-o", elf.name], folder)
     return elf.read_bytes()
 
 

@@ -14,6 +14,7 @@ from elftools.elf.elffile import ELFFile
 from guest_manifest import GUESTS, PREBUILT, ROOT, Case, cases, manifest
 
 SYSTEM_NAMES = [f"system_{topic.stem}" for topic in sorted((GUESTS / "system").glob("*.toml"))]
+PROGRAM_NAMES = [program["name"] for program in manifest()["program"]]
 GUEST_NAMES = [guest["name"] for guest in manifest()["guest"]]
 GUEST_KEYS = {"name", "sources", "flags", "without_debug", "purpose", "case"}
 CASE_KEYS = {"name", "vcpus", "vms", "bootargs", "devices", "console", "alone", "places", "exits"}
@@ -46,14 +47,15 @@ def test_manifest_equals_folders() -> None:
 
 
 def test_manifest_equals_prebuilt() -> None:
-    assert {path.name for path in PREBUILT.iterdir()} == {f"{name}.elf" for name in GUEST_NAMES + SYSTEM_NAMES} | {
-        "SHA256SUMS"
-    }
+    assert {path.name for path in PREBUILT.iterdir()} == {
+        f"{name}.elf" for name in GUEST_NAMES + SYSTEM_NAMES + PROGRAM_NAMES
+    } | {"SHA256SUMS"}
 
 
 def test_sources_equal_files() -> None:
     named = {source for guest in manifest()["guest"] for source in guest["sources"]}
-    found = {path for name in GUEST_NAMES for path in (GUESTS / name).iterdir() if path.suffix in (".c", ".S")}
+    named |= {source for program in manifest()["program"] for source in program["sources"]}
+    found = {path for name in [*GUEST_NAMES, "linux"] for path in (GUESTS / name).iterdir() if path.suffix in (".c", ".S")}
     assert named == {str(path.relative_to(GUESTS)) for path in found}
 
 
@@ -85,7 +87,7 @@ def test_opening_comment_says_what_it_proves(name: str) -> None:
     assert (GUESTS / name / f"{name}.c").read_text().startswith(f"/*\n * {name}: ")
 
 
-@pytest.mark.parametrize("name", GUEST_NAMES + SYSTEM_NAMES)
+@pytest.mark.parametrize("name", GUEST_NAMES + SYSTEM_NAMES + PROGRAM_NAMES)
 def test_elf_tells_no_build_path(name: str) -> None:
     assert str(ROOT).encode() not in (PREBUILT / f"{name}.elf").read_bytes()
 
