@@ -504,7 +504,7 @@ CASE(el0_host_accesses, "HCR_EL2.{E2H, TGE} = {1, 1}: SCTLR_EL2 and CNTHCTL_EL2 
             next.sctlr_el2 = SCTLR_EL1_CLEAN | (row->control == 's' && allowed ? 1ul << row->bit : 0);
             sysreg_write(cnthctl_el2, row->control == 'k' && allowed ? 1ul << row->bit : 0);
             const struct exception *e = access(EL0T, row->code, row->read);
-            if (allowed && row->bit != 9) /* SCTLR_EL2 has no UMA: the host's EL0 never reaches DAIF (C5.2.3) */
+            if (allowed && (row->control == 'k' || row->bit != 9)) /* SCTLR_EL2 has no UMA: the host's EL0 never reaches DAIF (C5.2.3) */
                 CHECK_RETURNED(e);
             else
                 CHECK_TAKEN(e, 2, LOWER_SYNC, trap_esr(row->code, row->read));
