@@ -276,10 +276,10 @@ CASE(data_alignment, "B2.8 'Alignment support': SCTLR_EL1.A; exclusives and acqu
     CHECK_RETURNED(RUN(EL0T, load, 0, ARENA + 1));
     CHECK_RETURNED(RUN(EL0T, store, 0, ARENA + 1));
     CHECK_RETURNED(RUN(EL0T, load_pair, 0, ARENA + 1));
-    e = RUN(EL0T, load_exclusive, 0, ARENA + 4);
+    e = RUN(EL0T, load_exclusive, 0, ARENA + 12); /* crosses 16 bytes: faults with FEAT_LSE2 too */
     CHECK_TAKEN(e, 1, LOWER_SYNC, ESR(EC_DABT_LOWER, FSC_ALIGNMENT));
-    CHECK(e->far, ARENA + 4);
-    e = RUN(EL0T, load_acquire, 0, ARENA + 12); /* crosses 16 bytes: faults with FEAT_LSE2 too */
+    CHECK(e->far, ARENA + 12);
+    e = RUN(EL0T, load_acquire, 0, ARENA + 12);
     CHECK_TAKEN(e, 1, LOWER_SYNC, ESR(EC_DABT_LOWER, FSC_ALIGNMENT));
     CHECK(e->far, ARENA + 12);
     sysreg_write(sctlr_el1, sysreg_read(sctlr_el1) | SCTLR_A);

@@ -4,7 +4,17 @@
 
 #define SET(name, value) asm volatile("msr " #name ", %0" : : "r"((u64)(value)))
 
-void tlbi_all(void) { asm volatile("dsb ish\n\ttlbi alle1is\n\ttlbi alle2is\n\tdsb ish\n\tisb" ::: "memory"); }
+/* TLBI ALLE2 is about the regime that HCR_EL2.E2H says: EL2 or EL2&0. */
+void tlbi_all(void)
+{
+    asm volatile("dsb ish\n\ttlbi alle1is\n\ttlbi alle2is\n\tdsb ish\n\tisb" ::: "memory");
+    if (have(FEAT_VHE)) {
+        SET(hcr_el2, HCR_CLEAN | HCR_E2H);
+        asm volatile("isb\n\ttlbi alle2is\n\tdsb ish" ::: "memory");
+        SET(hcr_el2, HCR_CLEAN);
+        isb();
+    }
+}
 
 /* Registers that a feature brings, off. */
 static void clean_features(void)

@@ -138,7 +138,7 @@ extern u32 code_buffer[1024];
 u64 sysreg_get(u32 sysreg);             /* at EL2 */
 void sysreg_set(u32 sysreg, u64 value); /* with ISB */
 void isb(void);
-void tlbi_all(void); /* all of EL1&0 and EL2 */
+void tlbi_all(void); /* all of EL1&0, EL2 and EL2&0 */
 
 /* ---- exceptions */
 
