@@ -25,12 +25,15 @@ __version__: str
 
 @type_check_only
 class ExitClass(TypedDict):
-    """A row of the table of exit classes."""
+    """A row of the table of exit classes. ``iss``: the fields of ESR_EL2.ISS, as registers have them; ``subs``: the words,
+    as shell patterns, that the sub-reasons in its exits' names are made of."""
 
     name: str
     number: int
     kvm: str
     what: str
+    iss: list[dict[str, Any]]
+    subs: list[str]
 
 _ClassKey = TypedDict("_ClassKey", {"class": str})  # no identifier, so the functional form
 

@@ -27,22 +27,6 @@ Test = Callable[["ExitRecord"], bool]
 # Exits whose name does not begin with the name of their class.
 ALIASES = {"sysinsn": "sysreg"}
 
-ABORT = "asize trans af perm sea walk align tlbconflict hwupdate exclusive s1ptw l-1 l0 l1 l2 l3 fsc0x[0-9a-f][0-9a-f]"
-INTERRUPT = "maint sgi[0-9]* ppi[0-9]* spi[0-9]* lpi[0-9]* intid[0-9]*"
-# The sub-reasons that the names of a class's exits are made of; the rest has none.
-SUB_REASONS = {
-    "wfx": "wfi wfe wfit wfet",
-    "sysreg": "read write",
-    "eret": "eret eretaa eretab",
-    "serror": "uc ueu ueo uer ce impdef uncategorized fsc0x[0-9a-f][0-9a-f] aet[457]",
-    "iabt": f"{ABORT} x",
-    "dabt": f"{ABORT} r w isv noisv cm",
-    "vncr": f"{ABORT} r w",
-    "wp": "r w cm vncr",
-    "irq": INTERRUPT,
-    "fiq": INTERRUPT,
-}
-
 UNITS = {"K": 10, "M": 20, "G": 30}
 HVC, SMC, SYSREG = 0x1016, 0x1017, 0x1018
 
@@ -221,7 +205,7 @@ def _known_name(pattern: str) -> None:
     meant = _first_words(pattern)
     if not meant:
         raise CommandError(f"no exit class {word!r}; {_near(word, [*tables.exit_classes(), *ALIASES])}")
-    known = {s for name in meant for s in SUB_REASONS.get(name, "").split()}
+    known = {s for name in meant if name in tables.exit_classes() for s in tables.exit_classes()[name]["subs"]}
     for sub in subs:
         if sub != "*" and not any(fnmatch.fnmatchcase(k, sub) or fnmatch.fnmatchcase(sub, k) for k in known):
             raise CommandError(f"exits of class {word} have no sub-reason {sub!r}; {_near(sub, sorted(known))}")

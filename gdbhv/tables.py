@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from gdbhv import _core
 from gdbhv.errors import RegisterError
@@ -58,6 +59,10 @@ class Register:
         raise RegisterError(f"{self.name}.{name}", f"no such field; its fields: {known}")
 
 
+def _fields(rows: list[dict[str, Any]]) -> tuple[Field, ...]:
+    return tuple(Field(f["name"], f["msb"], f["lsb"], dict(f["values"]), f["condition"]) for f in rows)
+
+
 COLUMNS = "name encoding el group bits read write reset write_mask description".split()
 
 
@@ -67,7 +72,7 @@ def registers(cpu: str = "max", *, el2: bool = True) -> dict[str, Register]:
     return {
         r["name"]: Register(
             **{k: r[k] for k in COLUMNS},
-            fields=tuple(Field(f["name"], f["msb"], f["lsb"], dict(f["values"]), f["condition"]) for f in r["fields"]),
+            fields=_fields(r["fields"]),
         )
         for r in _core.registers(cpu, el2=el2)
     }
@@ -106,3 +111,9 @@ def decode(name: str, value: int) -> dict[str, int]:
 def exit_classes() -> dict[str, _core.ExitClass]:
     """The exit classes by name."""
     return {c["name"]: c for c in _core.exit_classes()}
+
+
+@cache
+def iss_layouts() -> dict[int, tuple[Field, ...]]:
+    """The fields of ESR_EL2.ISS by number of exit class, from the most significant bit down; RES0 where it is 0."""
+    return {c["number"]: _fields(c["iss"])[::-1] for c in _core.exit_classes()}

@@ -5,7 +5,7 @@ use crate::cpu::Cpu;
 use crate::exception::{Exception, Kind};
 use crate::mmu::fault::FaultKind;
 use crate::shared::Shared;
-use crate::syndrome::ec;
+use crate::syndrome::{ec, iss};
 use crate::sysreg::names::*;
 use crate::sysreg::{nv, Reg};
 use std::collections::HashMap;
@@ -21,6 +21,10 @@ pub struct Class {
     pub kvm: &'static str,
     /// What causes it.
     pub what: &'static str,
+    /// The fields of ESR_EL2.ISS, in the notation of `sysreg::field`.
+    pub iss: &'static str,
+    /// The words that the sub-reasons in its exits' names are made of, as shell patterns.
+    pub subs: &'static str,
 }
 
 /// Number of the first asynchronous class.
@@ -28,81 +32,68 @@ pub const ASYNC: u16 = 0x1100;
 /// Number of an entry (an exception return from EL2 to EL1 or EL0).
 pub const ENTRY: u16 = 0x1200;
 
-const fn class(name: &'static str, number: u16, kvm: &'static str, what: &'static str) -> Class {
-    Class {
-        name,
-        number,
-        kvm,
-        what,
-    }
+macro_rules! classes {
+    ($($name:literal $number:literal $kvm:literal $what:literal $iss:ident $subs:expr;)*) => {
+        /// Every way into EL2 from a guest: by EC, then the asynchronous ones.
+        pub const CLASSES: &[Class] = &[$(Class {
+            name: $name,
+            number: $number,
+            kvm: $kvm,
+            what: $what,
+            iss: iss::$iss,
+            subs: $subs,
+        }),*];
+    };
 }
 
-const UNKNOWN: Class = class(
-    "unknown",
-    0x1000,
-    "UNKNOWN",
-    "undefined instruction taken to EL2: none can be with TGE = 0",
-);
+/// Words of the name of an abort.
+macro_rules! abort {
+    ($more:literal) => {
+        concat!("asize trans af perm sea walk align tlbconflict hwupdate exclusive l-1 l0 l1 l2 l3 fsc0x[0-9a-f][0-9a-f] ", $more)
+    };
+}
 
-/// Every way into EL2 from a guest (`EC_SYNC` rows by EC, then the asynchronous ones).
-pub const CLASSES: &[Class] = &[
-    class("wfx", 0x1001, "WFx", "WFI or WFE (HCR_EL2.TWI, TWE)"),
-    class(
-        "fp",
-        0x1007,
-        "FP_ASIMD",
-        "FP or SIMD instruction (CPTR_EL2.TFP, FPEN)",
-    ),
-    class("pac", 0x1009, "PAC", "pointer authentication (HCR_EL2.API)"),
-    class("svc", 0x1015, "SVC64", "SVC (HFGITR_EL2)"),
-    class("hvc", 0x1016, "HVC64", "HVC: a hypercall"),
-    class("smc", 0x1017, "SMC64", "SMC (HCR_EL2.TSC)"),
-    class(
-        "sysreg",
-        0x1018,
-        "SYS64",
-        "MRS, MSR or a system instruction (HCR_EL2, MDCR_EL2, CPTR_EL2, CNTHCTL_EL2, ICH_HCR_EL2)",
-    ),
-    class("sve", 0x1019, "SVE", "SVE instruction (CPTR_EL2.TZ, ZEN)"),
-    class("eret", 0x101a, "ERET", "ERET at EL1 (HCR_EL2.NV)"),
-    class("iabt", 0x1020, "IABT_LOW", "instruction abort of stage 2"),
-    class("dabt", 0x1024, "DABT_LOW", "data abort of stage 2"),
-    class(
-        "vncr",
-        0x1025,
-        "DABT_CUR",
-        "abort of a register's access in memory (HCR_EL2.NV2)",
-    ),
-    class("serror", 0x102f, "SERROR", "SError interrupt (HCR_EL2.AMO)"),
-    class(
-        "bp",
-        0x1030,
-        "BREAKPT_LOW",
-        "hardware breakpoint (MDCR_EL2.TDE)",
-    ),
-    class(
-        "step",
-        0x1032,
-        "SOFTSTP_LOW",
-        "software step (MDCR_EL2.TDE)",
-    ),
-    class("wp", 0x1034, "WATCHPT_LOW", "watchpoint (MDCR_EL2.TDE)"),
-    class("brk", 0x103c, "BRK64", "BRK (MDCR_EL2.TDE)"),
-    UNKNOWN,
-    class("irq", ASYNC, "IRQ", "physical IRQ (HCR_EL2.IMO)"),
-    class("fiq", ASYNC + 1, "FIQ", "physical FIQ (HCR_EL2.FMO)"),
-];
+/// Words of the name of an interrupt.
+const INTID: &str = "maint sgi[0-9]* ppi[0-9]* spi[0-9]* lpi[0-9]* intid[0-9]*";
+
+#[rustfmt::skip]
+classes! {
+    // name   number KVM            what causes it                                          ISS                sub-reasons
+    "wfx"     0x1001 "WFx"          "WFI or WFE (HCR_EL2.TWI, TWE)"                         WFX                "wfi wfe wfit wfet";
+    "fp"      0x1007 "FP_ASIMD"     "FP or SIMD instruction (CPTR_EL2.TFP, FPEN)"           FP                 "";
+    "pac"     0x1009 "PAC"          "pointer authentication (HCR_EL2.API)"                  NONE               "";
+    "svc"     0x1015 "SVC64"        "SVC (HFGITR_EL2)"                                      CALL               "";
+    "hvc"     0x1016 "HVC64"        "HVC: a hypercall"                                      CALL               "";
+    "smc"     0x1017 "SMC64"        "SMC (HCR_EL2.TSC)"                                     CALL               "";
+    "sysreg"  0x1018 "SYS64"
+        "MRS, MSR or a system instruction (HCR_EL2, HFGxTR_EL2, MDCR_EL2, CPTR_EL2, CNTHCTL_EL2, ICH_HCR_EL2)" SYSREG "read write";
+    "sve"     0x1019 "SVE"          "SVE instruction (CPTR_EL2.TZ, ZEN)"                    NONE               "";
+    "eret"    0x101a "ERET"         "ERET at EL1 (HCR_EL2.NV, HFGITR_EL2)"                  ERET               "eret eretaa eretab";
+    "iabt"    0x1020 "IABT_LOW"     "instruction abort of stage 2"                          INSTRUCTION_ABORT  abort!("s1ptw x");
+    "dabt"    0x1024 "DABT_LOW"     "data abort of stage 2"                                 DATA_ABORT         abort!("s1ptw r w isv noisv cm");
+    "vncr"    0x1025 "DABT_CUR"     "abort of a register's access in memory (HCR_EL2.NV2)"  NV2_ABORT          abort!("r w");
+    "serror"  0x102f "SERROR"       "SError interrupt (HCR_EL2.AMO)"                        SERROR
+        "uc ueu ueo uer ce aet[457] impdef uncategorized fsc0x[0-9a-f][0-9a-f]";
+    "bp"      0x1030 "BREAKPT_LOW"  "hardware breakpoint (MDCR_EL2.TDE)"                    BREAKPOINT         "";
+    "step"    0x1032 "SOFTSTP_LOW"  "software step (MDCR_EL2.TDE)"                          STEP               "";
+    "wp"      0x1034 "WATCHPT_LOW"  "watchpoint (MDCR_EL2.TDE)"                             WATCHPOINT         "r w cm vncr";
+    "brk"     0x103c "BRK64"        "BRK (MDCR_EL2.TDE)"                                    BRK                "";
+    "unknown" 0x1000 "UNKNOWN"      "undefined instruction taken to EL2: none can be with TGE = 0" NONE        "";
+    "irq"     0x1100 "IRQ"          "physical IRQ (HCR_EL2.IMO)"                            NONE               INTID;
+    "fiq"     0x1101 "FIQ"          "physical FIQ (HCR_EL2.FMO)"                            NONE               INTID;
+}
 
 /// The class of an exit by its number.
 pub fn class_of(number: u16) -> &'static Class {
     CLASSES
         .iter()
         .find(|c| c.number == number)
-        .unwrap_or(&UNKNOWN)
+        .or(CLASSES.iter().find(|c| c.number == 0x1000))
+        .expect("the table has the class of EC 0")
 }
 
 /// One exit. `name` and `sub` are made from it on demand.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Record {
     /// Number of this exit, from 1.
     pub seq: u64,
@@ -420,6 +411,81 @@ pub fn isv_of(i: u32) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sysreg::field;
+
+    /// Whether `word` is matched by a pattern of `[...]` for one character and `*` for any.
+    fn matches(pattern: &[u8], word: &[u8]) -> bool {
+        match (pattern, word) {
+            ([], []) => true,
+            ([b'*', rest @ ..], _) => (0..=word.len()).any(|n| matches(rest, &word[n..])),
+            ([b'[', ..], [c, tail @ ..]) => {
+                let end = pattern.iter().position(|&p| p == b']').expect("closed");
+                let set = &pattern[1..end];
+                let mut one = set
+                    .windows(3)
+                    .any(|w| w[1] == b'-' && (w[0]..=w[2]).contains(c));
+                one |= !set.contains(&b'-') && set.contains(c)
+                    || set.len() > 3 && set[3..].contains(c);
+                one && matches(&pattern[end + 1..], tail)
+            }
+            ([p, rest @ ..], [c, tail @ ..]) => p == c && matches(rest, tail),
+            _ => false,
+        }
+    }
+
+    /// Every name that an ISS can give is made of the class's words, and each word is in some name.
+    #[test]
+    fn names_are_made_of_the_sub_reasons() {
+        let esr = |iss: u32| Record {
+            esr: iss as u64,
+            ..Record::default()
+        };
+        for c in CLASSES {
+            let mut unused: Vec<_> = c.subs.split_whitespace().collect();
+            let all = (0..1 << 16)
+                .chain((0..1 << 25).step_by(0x1_0fff))
+                .chain([1 << 24, 0x30_0001]);
+            for iss in all {
+                let r = Record {
+                    class: c.number,
+                    intid: Some(iss),
+                    ..esr(iss)
+                };
+                let name = name(c.number, r.key());
+                let (head, _) = name.split_once(':').unwrap_or((&name, ""));
+                for word in head.split('.').skip(1) {
+                    let by = |p: &&str| matches(p.as_bytes(), word.as_bytes());
+                    assert!(c.subs.split_whitespace().any(|p| by(&p)), "{name}: {word}");
+                    unused.retain(|p| !by(p));
+                }
+            }
+            assert!(unused.is_empty(), "{}: {unused:?}", c.name);
+        }
+    }
+
+    #[test]
+    fn layouts_fit_and_overlap_only_under_a_condition() {
+        for c in CLASSES {
+            let fields = field::parse(c.iss);
+            for f in &fields {
+                assert_eq!(f.mask() >> 25, 0, "{}.{}", c.name, f.name);
+                let known = f.condition.trim_start_matches('~');
+                assert!(known.is_empty() || fields.iter().any(|g| g.name == known));
+                for g in fields
+                    .iter()
+                    .filter(|g| g.name != f.name && f.mask() & g.mask() != 0)
+                {
+                    let conditional = !f.condition.is_empty() && !g.condition.is_empty();
+                    assert!(
+                        conditional && f.condition != g.condition,
+                        "{}.{}",
+                        c.name,
+                        f.name
+                    );
+                }
+            }
+        }
+    }
 
     #[test]
     fn isv_has_size_register_and_sign() {

@@ -1,4 +1,4 @@
-//! Exception classes of ESR_ELx (Arm ARM D24.2.40, table of EC values).
+//! Exception classes of ESR_ELx, and what their ISS says (Arm ARM D24.2.40, table of EC values, and "ISS encoding for ...").
 
 /// The EC values, by the Arm ARM's names; of two forms the one "from a lower Exception level".
 #[allow(missing_docs)]
@@ -37,4 +37,40 @@ pub const fn same_el(class: u8) -> u8 {
         }
         c => c,
     }
+}
+
+/// The fields of ISS by kind of exception, in the notation of [`crate::sysreg::field`]; a condition is a field of the same ISS. Exit
+/// classes name theirs ([`crate::exit::CLASSES`]).
+#[rustfmt::skip]
+pub mod iss {
+    /// It is 0.
+    pub const NONE: &str = "RES0:24-0";
+    /// WFI, WFE; with a timeout they name a register.
+    pub const WFX: &str = "TI:1-0=WFI,WFE,WFIT,WFET RV:2?RV RN:9-5?RV COND:23-20 CV:24";
+    /// FP and SIMD.
+    pub const FP: &str = "COND:23-20 CV:24";
+    /// SVC, HVC, SMC.
+    pub const CALL: &str = "imm16:15-0";
+    /// BRK.
+    pub const BRK: &str = "Comment:15-0";
+    /// MRS, MSR, SYS, SYSL.
+    pub const SYSREG: &str = "Direction:0=write,read CRm:4-1 Rt:9-5 CRn:13-10 Op1:16-14 Op2:19-17 Op0:21-20";
+    /// ERET and its authenticated forms.
+    pub const ERET: &str = "ERETA:0=key_A,key_B ERET:1=ERET,ERETAA/ERETAB";
+    /// Instruction abort.
+    pub const INSTRUCTION_ABORT: &str = "IFSC:5-0 S1PTW:7 EA:9 FnV:10 SET:12-11";
+    /// Data abort; with ISV it describes its instruction too.
+    pub const DATA_ABORT: &str = "DFSC:5-0 WnR:6=read,write S1PTW:7 CM:8 EA:9 FnV:10 AR:14?ISV SF:15?ISV SRT:20-16?ISV SSE:21?ISV \
+        SAS:23-22?ISV=byte,halfword,word,doubleword ISV:24";
+    /// Data abort of a register's access in memory.
+    pub const NV2_ABORT: &str = "DFSC:5-0 WnR:6=read,write S1PTW:7 CM:8 EA:9 FnV:10 VNCR:13";
+    /// SError; with IDS the rest is IMPLEMENTATION DEFINED.
+    pub const SERROR: &str = "DFSC:5-0?~IDS=uncategorized,17:asynchronous EA:9?~IDS AET:12-10?~IDS=UC,UEU,UEO,UER,6:CE IESB:13?~IDS \
+        ISS:23-0?IDS IDS:24";
+    /// Breakpoint.
+    pub const BREAKPOINT: &str = "IFSC:5-0";
+    /// Software step.
+    pub const STEP: &str = "IFSC:5-0 EX:6=other,load-exclusive ISV:24";
+    /// Watchpoint.
+    pub const WATCHPOINT: &str = "DFSC:5-0 WnR:6=read,write CM:8 FnV:10 VNCR:13";
 }

@@ -3,6 +3,7 @@
 use gdbhv_model::fdt::{self, Conduit, Controller, FdtConfig};
 use gdbhv_model::isa::feature;
 use gdbhv_model::shared::Config;
+use gdbhv_model::sysreg::field::{self, Field};
 use gdbhv_model::sysreg::profile::Registers;
 use gdbhv_model::sysreg::{self, Access};
 use gdbhv_model::{effects, exit, isa};
@@ -30,7 +31,28 @@ fn exit_classes(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
         d.set_item("number", c.number)?;
         d.set_item("kvm", c.kvm)?;
         d.set_item("what", c.what)?;
+        d.set_item("iss", fields(py, &field::parse(c.iss))?)?;
+        d.set_item("subs", c.subs.split_whitespace().collect::<Vec<_>>())?;
         list.append(d)?;
+    }
+    Ok(list)
+}
+
+/// Fields of a register or a syndrome.
+fn fields<'py>(py: Python<'py>, fields: &[Field]) -> PyResult<Bound<'py, PyList>> {
+    let list = PyList::empty(py);
+    for f in fields {
+        let e = PyDict::new(py);
+        e.set_item("name", f.name)?;
+        e.set_item("msb", f.hi)?;
+        e.set_item("lsb", f.lo)?;
+        e.set_item("condition", f.condition)?;
+        let values = PyDict::new(py);
+        for (v, n) in &f.values {
+            values.set_item(v, n)?;
+        }
+        e.set_item("values", values)?;
+        list.append(e)?;
     }
     Ok(list)
 }
@@ -109,21 +131,7 @@ fn registers<'py>(py: Python<'py>, cpu: &str, el2: bool) -> PyResult<Bound<'py, 
         d.set_item("reset", r.reset)?;
         d.set_item("write_mask", r.write_mask)?;
         d.set_item("description", r.row.doc)?;
-        let fields = PyList::empty(py);
-        for f in &r.fields {
-            let e = PyDict::new(py);
-            e.set_item("name", f.name)?;
-            e.set_item("msb", f.hi)?;
-            e.set_item("lsb", f.lo)?;
-            e.set_item("condition", f.condition)?;
-            let values = PyDict::new(py);
-            for (v, n) in &f.values {
-                values.set_item(v, n)?;
-            }
-            e.set_item("values", values)?;
-            fields.append(e)?;
-        }
-        d.set_item("fields", fields)?;
+        d.set_item("fields", fields(py, &r.fields)?)?;
         list.append(d)?;
     }
     Ok(list)
