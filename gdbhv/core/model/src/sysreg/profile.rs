@@ -252,6 +252,8 @@ fn identification(config: &Config) -> Vec<(Reg, u64)> {
         | (BREAKPOINTS as u64 - 1) << 12
         | (WATCHPOINTS as u64 - 1) << 20
         | (CONTEXT_AWARE as u64 - 1) << 28;
+    // Of Non-secure state: invasive debug is implemented and disabled, and so is the other, but with FEAT_Debugv8p4 always enabled.
+    let dbgauthstatus = if f.has(Feature::Debugv8p4) { 0xe } else { 0xa };
     let mmfr0 = core.pa_range
         | 2 << 4 // 16 bits of ASID
         | core.granule_16k << 20; // 0 in TGran64 and TGran4 means that there are these granules
@@ -267,6 +269,7 @@ fn identification(config: &Config) -> Vec<(Reg, u64)> {
         (PMCR_EL0, core.pmcr | (COUNTERS as u64) << 11 | 1 << 6),
         (ID_AA64PFR0_EL1, pfr0),
         (ID_AA64DFR0_EL1, dfr0),
+        (DBGAUTHSTATUS_EL1, dbgauthstatus),
         (
             MDCR_EL2,
             if f.has(Feature::PMUv3) {
