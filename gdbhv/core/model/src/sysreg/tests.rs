@@ -355,7 +355,7 @@ fn cases() -> Vec<Case> {
         ("EL1TVT", &[(CNTHCTL_EL2, 1 << 13)], w(CNTV_CVAL_EL0), 1, 2),
         ("EL1TVCT", &[(CNTHCTL_EL2, 1 << 14)], r(CNTVCTSS_EL0), 1, 2),
         ("EL1PCTEN", &[(CNTHCTL_EL2, 2)], r(CNTPCT_EL0), 1, 2),
-        ("EL1PTEN", &[(CNTHCTL_EL2, 1)], r(CNTP_CTL_EL0), 1, 2),
+        ("EL1PCEN", &[(CNTHCTL_EL2, 1)], r(CNTP_CTL_EL0), 1, 2),
         (
             "EL1PTEN",
             &[(CNTHCTL_EL2, 1 << 10), (HCR_EL2, 1 << 34)],

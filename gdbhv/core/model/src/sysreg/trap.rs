@@ -291,8 +291,10 @@ rules! {
     TTRF El2 "MDCR_EL2.TTRF" |w| w.bit(MDCR_EL2, 19);
     /// The physical count.
     EL1PCTEN El2 "CNTHCTL_EL2.EL1PCTEN" |w| !w.cnthctl(0, 10);
-    /// The physical timer.
-    EL1PTEN El2 "CNTHCTL_EL2.EL1PCEN" |w| !w.cnthctl(1, 11);
+    /// The physical timer: by this name and at this place with E2H clear.
+    EL1PCEN El2 "CNTHCTL_EL2.EL1PCEN" |w| !w.e2h() && !w.bit(CNTHCTL_EL2, 1);
+    /// The same with E2H set.
+    EL1PTEN El2 "CNTHCTL_EL2.EL1PTEN" |w| w.e2h() && !w.bit(CNTHCTL_EL2, 11);
     /// The virtual timer (FEAT_ECV).
     EL1TVT El2 "CNTHCTL_EL2.EL1TVT" |w| w.bit(CNTHCTL_EL2, 13);
     /// The virtual count (FEAT_ECV).
