@@ -132,7 +132,7 @@ class Machine:
     """CPUs, RAM and devices of a board compatible with QEMU's ``virt``. Not thread-safe but for :meth:`interrupter`."""
 
     def __new__(
-        cls, *, cpus: int = 1, memory: int = 1 << 30, cpu: str = "max", hosted: bool = True, el2: bool = True
+        cls, *, cpus: int = 1, memory: int = 1 << 30, cpu: str = "max", hosted: bool = True, el2: bool = True, gic: int = 3
     ) -> Machine:
         """Make a machine at reset: CPU 0 on, the others off, RAM from 0x40000000.
 
@@ -141,6 +141,7 @@ class Machine:
         :param cpu: profile, "max" or "cortex-a57".
         :param hosted: EL2 is played by Python: an exception to EL2 makes :meth:`run` return an "exit" stop.
         :param el2: False leaves EL2 out (HVC is then the PSCI conduit).
+        :param gic: version of the interrupt controller, 2 or 3; 2 not if hosted.
         :raises ValueError: a parameter is out of range, with what is allowed.
         """
 
@@ -258,6 +259,7 @@ class Machine:
     def gic(self) -> dict[str, Any]:
         """The interrupt controller's state: ctlr (GICD_CTLR's writable bits), interrupts, cpus, its.
 
+        ``version`` is 2 or 3; 2 has no LPIs (its is None), and ``route`` is a mask of CPUs.
         An interrupt: intid, cpu (None for a shared one), enabled, pending, active, line, edge, group, priority, route
         (GICD_IROUTER; None for a private one). A CPU: mask (PMR), running (RPR), groups (IGRPEN0 and 1), eoi_mode, lists
         (ICH_LR<n>_EL2), lpis_enabled, propbaser, pendbaser, lpis (pending: INTID, configuration byte or None). The ITS:
@@ -353,10 +355,10 @@ def effects_of(insn: int) -> dict[str, Any] | None:
 def instructions() -> list[dict[str, Any]]:
     """The instruction table: name, pattern (32 characters), feature, kind, group."""
 
-def registers(cpu: str = "max", *, el2: bool = True) -> list[dict[str, Any]]:
-    """The system registers of a profile, those of EL2 only if there is one: name, encoding, group, el (the least that has
-    any access), read and write (the least EL that may, or None), writable, bits, reset, write_mask, description, fields
-    (name, msb, lsb, condition, values)."""
+def registers(cpu: str = "max", *, el2: bool = True, gic: int = 3) -> list[dict[str, Any]]:
+    """The system registers of a profile, those of EL2 and of GICv3 only if there is one: name, encoding, group, el (the
+    least that has any access), read and write (the least EL that may, or None), writable, bits, reset, write_mask, description,
+    fields (name, msb, lsb, condition, values)."""
 
 def profiles() -> list[tuple[str, list[str]]]:
     """The CPU profiles: name, and the FEAT_ names (without FEAT_) that they have."""
@@ -371,10 +373,11 @@ def device_tree(
     bootargs: str = "",
     initrd: tuple[int, int] | None = None,
     psci: Literal["hvc", "smc"] = "hvc",
-    gic: Literal["v3", "v3-its"] = "v3-its",
+    gic: Literal["v2", "v3", "v3-its"] = "v3-its",
     pmu: bool = True,
     minimal: bool = False,
 ) -> bytes:
     """The board's device tree as a DTB. ``minimal`` leaves out all but CPUs, memory, PSCI, GIC, timer, PMU and UART.
 
-    ``gic`` "v3" leaves out the ITS, ``pmu`` False the PMU, for a guest that does not get them."""
+    ``gic`` "v3" leaves out the ITS, "v2" has its virtual interface with ``psci`` "smc" only; ``pmu`` False leaves out the
+    PMU, for a guest that does not get it."""

@@ -42,6 +42,7 @@ class BootConfig:
     entry: int | None = None
     x0: int | None = None
     name: str | None = None
+    gic: int = 3
 
 
 @dataclass
@@ -54,13 +55,12 @@ class Layout:
     image: image.Image | None
 
 
-def layout(config: BootConfig, *, psci: str, gic: str = "v3-its", minimal: bool = False) -> Layout:
+def layout(config: BootConfig, *, psci: str, minimal: bool = False) -> Layout:
     """Place the image, the initial RAM disk, the device tree and further files.
 
     The device tree is at the start of RAM (behind the image if that is there); the RAM disk is above the image.
 
     :param psci: conduit, "hvc" or "smc".
-    :param gic: the interrupt controller, "v3" or "v3-its".
     :raises gdbhv.errors.GdbhvError: something does not fit or overlaps; gdbhv.errors.ImageError: a file is unusable.
     """
     pieces: list[tuple[str, int, bytes]] = []
@@ -86,7 +86,7 @@ def layout(config: BootConfig, *, psci: str, gic: str = "v3-its", minimal: bool 
             bootargs=config.append,
             initrd=initrd,
             psci=psci,  # type: ignore[arg-type]
-            gic=gic,  # type: ignore[arg-type]
+            gic="v2" if config.gic == 2 else "v3-its",
             minimal=minimal,
         )
     at = _place_tree(len(tree), [(a, len(d)) for _, a, d in pieces], RAM + config.memory)
@@ -138,6 +138,8 @@ def add_vm(host: Host, config: BootConfig, output: Callable[[bytes], None]) -> V
 
 def hosted(config: BootConfig, console: Console | None = None, *, vms: int = 1) -> HostTarget:
     """Make a hosted machine with ``vms`` VMs of the same configuration, and return it as a debugger's target."""
+    if config.gic != 3:
+        raise GdbhvError("a hosted VM has a GICv3: GICv2 is for machines of the image's own (--el 2, --bare)")
     console = console or Console()
     try:
         host = Host(cpus=config.smp, memory=vms * config.memory, cpu=config.cpu)
@@ -153,7 +155,9 @@ def bare(config: BootConfig, console: Console | None = None, *, el2: bool = True
 
     :param el2: False leaves EL2 out: the image begins at EL1, and PSCI answers HVC as on QEMU's ``virt``.
     """
-    machine = Machine(cpus=config.smp, memory=config.memory, cpu=config.cpu, el2=el2, console=console or Console())
+    machine = Machine(
+        cpus=config.smp, memory=config.memory, cpu=config.cpu, el2=el2, gic=config.gic, console=console or Console()
+    )
     if config.image is None and not config.load:
         entry = RAM if config.entry is None else config.entry
         machine.start([], entry, config.x0 or 0)

@@ -138,6 +138,13 @@ def parser() -> argparse.ArgumentParser:
         "--cpu", default="max", metavar="NAME", choices=[n for n, _ in _core.profiles()], help="CPU profile: %(choices)s"
     )
     run.add_argument(
+        "--gic",
+        type=int,
+        choices=(2, 3),
+        default=3,
+        help="with --el 2 or --bare: version of the interrupt controller (default: 3)",
+    )
+    run.add_argument(
         "--load", type=placed_file, action="append", default=[], metavar="FILE@ADDR", help="more bytes; repeats"
     )
     run.add_argument("--entry", type=number, metavar="ADDR", help="first instruction, instead of the image's")
@@ -208,6 +215,8 @@ def usage_error(options: argparse.Namespace) -> str | None:
         return "--stats json prints on stdout, which --gdb stdio needs"
     if bare and options.vms != 1:
         return "--vms needs gdbhv's hypervisor: with --el 2 the image itself makes the VMs, with --bare there are none"
+    if options.gic == 2 and not bare:
+        return "--gic 2 is for a machine of the image's own (--el 2 or --bare): a hosted VM has a GICv3"
     return None
 
 
@@ -220,7 +229,7 @@ def run(options: argparse.Namespace) -> int:
     config = boot.BootConfig(
         **{
             k: getattr(options, k)
-            for k in ("image", "smp", "memory", "initrd", "append", "dtb", "cpu", "load", "entry", "x0")
+            for k in ("image", "smp", "memory", "initrd", "append", "dtb", "cpu", "gic", "load", "entry", "x0")
         }
     )
     where = options.console or ("stdio" if options.gdb != "stdio" else os.devnull)
@@ -289,7 +298,7 @@ def serve(options: argparse.Namespace, target: HostTarget | Machine) -> Stop | N
     server: Server = Server(
         target,
         options.gdb,
-        registers=_core.registers(options.cpu, el2=options.el == 2 or not options.bare),
+        registers=_core.registers(options.cpu, el2=options.el == 2 or not options.bare, gic=options.gic),
         monitor=registry.bind(target),
         exec_file=lambda pid: exec_file(options.image),
         held=options.wait,

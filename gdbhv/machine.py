@@ -70,19 +70,27 @@ class Machine:
     :param memory: bytes of RAM, from 0x40000000.
     :param cpu: profile, "max" or "cortex-a57".
     :param el2: False leaves EL2 out.
+    :param gic: version of the interrupt controller, 2 or 3.
     """
 
     PID = 1
 
     def __init__(
-        self, *, cpus: int = 1, memory: int = 1 << 30, cpu: str = "max", el2: bool = True, console: Console | None = None
+        self,
+        *,
+        cpus: int = 1,
+        memory: int = 1 << 30,
+        cpu: str = "max",
+        el2: bool = True,
+        gic: int = 3,
+        console: Console | None = None,
     ) -> None:
         try:
-            self.core = _core.Machine(cpus=cpus, memory=memory, cpu=cpu, hosted=False, el2=el2)
+            self.core = _core.Machine(cpus=cpus, memory=memory, cpu=cpu, hosted=False, el2=el2, gic=gic)
         except ValueError as e:
             raise GdbhvError(str(e)) from None
         self.el2 = el2
-        self.registers = tables.registers(cpu, el2=el2)
+        self.registers = tables.registers(cpu, el2=el2, gic=gic)
         self.console = console
         self.catchers: dict[Any, Catcher] = {}
         self.describe: Callable[[ThreadId, ExitRecord], str] = lambda thread, record: record["name"]

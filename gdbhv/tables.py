@@ -67,14 +67,14 @@ COLUMNS = "name encoding el group bits read write reset write_mask description".
 
 
 @cache
-def registers(cpu: str = "max", *, el2: bool = True) -> dict[str, Register]:
-    """All system registers of a profile by name, those of EL2 only if there is one."""
+def registers(cpu: str = "max", *, el2: bool = True, gic: int = 3) -> dict[str, Register]:
+    """All system registers of a profile by name, those of EL2 and of GICv3 only if there is one."""
     return {
         r["name"]: Register(
             **{k: r[k] for k in COLUMNS},
             fields=_fields(r["fields"]),
         )
-        for r in _core.registers(cpu, el2=el2)
+        for r in _core.registers(cpu, el2=el2, gic=gic)
     }
 
 

@@ -169,6 +169,7 @@ WRONG_USAGE = [
     (["run", HELLO, "--vms", "x"], "'x': 1 to 8 is possible"),
     (["run", HELLO, "--vms", "2", "--el", "2"], "--vms needs gdbhv"),
     (["run", HELLO, "--vms", "2", "--bare"], "--vms needs gdbhv"),
+    (["run", HELLO, "--gic", "2"], "a hosted VM has a GICv3"),
     (["run", HELLO, "--memory", "lots"], "'lots' is no size"),
     (["run", HELLO, "--memory", "-5"], "'-5' is no size"),
     (["run", HELLO, "--max-insns", "-5"], "-5 is out of range"),

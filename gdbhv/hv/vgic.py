@@ -113,6 +113,7 @@ class Vgic:
         lpis = [self.lpis.irqs[n] for n in sorted(self.lpis.irqs)]
         irqs = [i for bank in self.private for i in bank] + self.shared + lpis
         return {
+            "version": 3,
             "ctlr": self.enabled,
             "interrupts": [
                 {

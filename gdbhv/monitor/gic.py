@@ -24,14 +24,15 @@ def gic(context: Context, args: argparse.Namespace) -> Iterator[str]:
         document = context.core.gic()
     shown = document["interrupts"]
     if not args.all:
-        shown = [i for i in shown if i["enabled"] or i["pending"] or i["active"]]
+        always = 16 if document["version"] == 2 else 0  # SGIs of a GICv2 are always enabled
+        shown = [i for i in shown if (i["enabled"] and i["intid"] >= always) or i["pending"] or i["active"]]
     if args.json:
         yield from to_json({**document, "interrupts": shown})
         return
     enabled = " ".join(str(g) for g in (0, 1) if document["ctlr"] >> g & 1) or "none"
-    yield f"Distributor: groups {enabled}"
+    yield f"GICv{document['version']}, Distributor: groups {enabled}"
     yield from views.interfaces(document["cpus"])
     if shown:
-        yield from views.interrupts(shown)
+        yield from views.interrupts(shown, document["version"])
     if document["its"] is not None:
         yield from views.its(document["its"])

@@ -23,21 +23,23 @@ def state(irq: dict[str, Any]) -> str:
     return STATES[irq["pending"] + 2 * irq["active"]]
 
 
-def target(irq: dict[str, Any]) -> str:
-    """The CPU that an interrupt is for."""
+def target(irq: dict[str, Any], version: int = 3) -> str:
+    """The CPU that an interrupt is for, or CPUs: GICv2 has a mask of them."""
     if irq["route"] is None:
         return "nobody" if irq["cpu"] is None else f"cpu{irq['cpu']}"
+    if version == 2:
+        return " ".join(f"cpu{n}" for n in range(8) if irq["route"] >> n & 1) or "nobody"
     if irq["route"] >> 31 & 1:
         return "1 of N"
     return f"cpu{irq['route']}" if irq["route"] < 0x100 else f"{irq['route']:#x}"
 
 
-def interrupts(irqs: Iterable[dict[str, Any]]) -> list[str]:
+def interrupts(irqs: Iterable[dict[str, Any]], version: int = 3) -> list[str]:
     """A table of interrupts."""
     rows = [
         (
             interrupt_name(i["intid"]),
-            target(i),
+            target(i, version),
             state(i),
             "on" if i["enabled"] else "off",
             f"{i['priority']:#04x}",

@@ -15,12 +15,13 @@ BOOTARGS = "console=ttyAMA0 cryptomgr.notests=1"
 LIMIT = 20_000_000_000
 
 
-def boot(kit: Kit, cpus: int, el: int, cpu: str, step: int) -> tuple[str, list[int]]:
+def boot(kit: Kit, cpus: int, el: int, cpu: str, step: int, gic: int = 3) -> tuple[str, list[int]]:
     """Return the console and the instructions of each CPU up to power-off, in runs of ``step`` nanoseconds."""
-    machine = _core.Machine(cpus=cpus, memory=MEMORY, cpu=cpu, hosted=False, el2=el == 2)
+    machine = _core.Machine(cpus=cpus, memory=MEMORY, cpu=cpu, hosted=False, el2=el == 2, gic=gic)
     initrd = kit.initramfs.read_bytes()
     psci = "smc" if el == 2 else "hvc"
-    tree = _core.device_tree(cpus=cpus, memory=MEMORY, bootargs=BOOTARGS, initrd=(INITRD, INITRD + len(initrd)), psci=psci)
+    disk, tells = (INITRD, INITRD + len(initrd)), "v2" if gic == 2 else "v3-its"
+    tree = _core.device_tree(cpus=cpus, memory=MEMORY, bootargs=BOOTARGS, initrd=disk, psci=psci, gic=tells)  # type: ignore[arg-type]
     for address, data in ((TREE, tree), (KERNEL, kit.image.read_bytes()), (INITRD, initrd)):
         machine.write_pa(address, data)
     machine.cpu_on(0, KERNEL, TREE, el)
@@ -41,6 +42,22 @@ def test_boots_to_power_off(kit: Kit, cpus: int, el: int, cpu: str) -> None:
     assert "GDBHV-GUEST: boot ok" in console
     assert "GDBHV-GUEST: selftest ok" in console
     assert all(n > 0 for n in insns)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(("cpus", "el", "cpu"), [(4, 1, "max"), (2, 2, "cortex-a57"), (2, 2, "max")])
+def test_boots_with_a_gicv2(kit: Kit, cpus: int, el: int, cpu: str) -> None:
+    console, insns = boot(kit, cpus, el, cpu, 100_000_000, gic=2)
+    assert "GDBHV-GUEST: selftest ok" in console
+    assert "GICv3" not in console
+    assert all(n > 0 for n in insns)
+
+
+@pytest.mark.timeout(300)
+def test_the_its_is_bound(kit: Kit) -> None:
+    console, _ = boot(kit, 2, 2, "max", 100_000_000)
+    assert "ITS@0x0000000008080000: allocated 8192 Interrupt Collections" in console
+    assert "CPU1: using allocated LPI pending table" in console
 
 
 @pytest.mark.timeout(300)

@@ -55,7 +55,24 @@ def interrupted() -> Machine:
     return machine
 
 
-MACHINES: dict[str, Callable[[], Target]] = {"bare": bare, "alone": lambda: bare(el2=False), "gic": interrupted}
+def old() -> Machine:
+    """A GICv2: an SPI for two CPUs is pending, and a list register in use."""
+    core = (machine := boot.bare(boot.BootConfig(gic=2, smp=2))).core
+    gicd, gicc, gich = 0x08000000, 0x08010000, 0x08030000
+    for address, size, value in (
+        (gicd, 4, 1), (gicc, 4, 1), (gicc + 4, 4, 0xF0), (gicd + 0x104, 4, 2), (gicd + 0x821, 1, 3), (gicd + 0x421, 1, 0x80),
+        (gicd + 0x204, 4, 2), (gich + 0x100, 4, 1 << 28 | 0x14 << 23 | 33), (gicd + 0xF00, 4, 2 << 16 | 5),
+    ):  # fmt: skip
+        core.bus_write(0, address, size, value)
+    return machine
+
+
+MACHINES: dict[str, Callable[[], Target]] = {
+    "bare": bare,
+    "alone": lambda: bare(el2=False),
+    "gic": interrupted,
+    "gicv2": old,
+}
 
 
 def ask(target: HostTarget | Machine, command: str, pid: int = 1) -> list[str]:

@@ -12,7 +12,7 @@ from gdbhv import _core
 
 MEMORY = 512 << 20
 # What QEMU's board has and this one does not (yet), and what differs between two machines of the same kind.
-ABSENT = ("platform-bus", "fw-cfg", "virtio_mmio", "gpio-keys", "pl061", "pcie", "flash")
+ABSENT = ("platform-bus", "fw-cfg", "virtio_mmio", "gpio-keys", "pl061", "pcie", "v2m", "flash")
 DIFFERENT = ("kaslr-seed", "rng-seed", "migrate")
 
 # Rows of the map that have no node of their own: the GIC's frames share one, and the tree does not tell of the others.
@@ -57,9 +57,9 @@ def number_phandles(tree: dict[str, bytes]) -> dict[str, bytes]:
     return {path: resolve(path, value) for path, value in tree.items()}
 
 
-def on_qemu(cpus: int, smc: bool, folder: Path) -> dict[str, bytes]:
+def on_qemu(cpus: int, smc: bool, gic: int, folder: Path) -> dict[str, bytes]:
     dumped = folder / "qemu.dtb"
-    machine = f"virt,gic-version=3,virtualization={'on' if smc else 'off'},dumpdtb={dumped}"
+    machine = f"virt,gic-version={gic},virtualization={'on' if smc else 'off'},dumpdtb={dumped}"
     command = ["qemu-system-aarch64", "-M", machine, "-smp", str(cpus), "-m", str(MEMORY >> 20), "-cpu", "cortex-a57"]
     subprocess.run([*command, "-nic", "none", "-display", "none"], check=True, capture_output=True, timeout=60)
     return parse(dumped.read_bytes())
@@ -67,9 +67,11 @@ def on_qemu(cpus: int, smc: bool, folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("cpus", [1, 2, 8])
 @pytest.mark.parametrize("smc", [False, True])
-def test_same_as_qemu(cpus: int, smc: bool, tmp_path: Path) -> None:
-    ours = number_phandles(parse(_core.device_tree(cpus=cpus, memory=MEMORY, psci="smc" if smc else "hvc")))
-    theirs = number_phandles(on_qemu(cpus, smc, tmp_path))
+@pytest.mark.parametrize("gic", [2, 3])
+def test_same_as_qemu(cpus: int, smc: bool, gic: int, tmp_path: Path) -> None:
+    tree = _core.device_tree(cpus=cpus, memory=MEMORY, psci="smc" if smc else "hvc", gic="v2" if gic == 2 else "v3-its")
+    ours = number_phandles(parse(tree))
+    theirs = number_phandles(on_qemu(cpus, smc, gic, tmp_path))
     theirs = {p: v for p, v in theirs.items() if not any(f"/{name}" in p for name in (*ABSENT, *DIFFERENT))}
     for n in range(cpus):
         assert ours.pop(f"/cpus/cpu@{n}/compatible") == b"arm,armv8\0"

@@ -5,7 +5,8 @@
 //! them, and the PL061, when their tree was made for QEMU's board.
 
 use crate::dev::ecam::Ecam;
-use crate::dev::gic::Gic;
+use crate::dev::gic::v2::Frame;
+use crate::dev::gic::{Gic, Version};
 use crate::dev::pl011::Pl011;
 use crate::dev::pl031::Pl031;
 use crate::dev::pl061::Pl061;
@@ -26,6 +27,8 @@ pub struct BoardConfig {
     pub cpus: usize,
     /// Seconds since 1970 that the real-time clock shows at virtual time 0.
     pub epoch: u32,
+    /// Which interrupt controller.
+    pub gic: Version,
 }
 
 impl Default for BoardConfig {
@@ -33,6 +36,7 @@ impl Default for BoardConfig {
         BoardConfig {
             cpus: 1,
             epoch: EPOCH,
+            gic: Version::V3,
         }
     }
 }
@@ -59,6 +63,8 @@ pub enum Kind {
     Gicr,
     /// The GIC's ITS: control and translation frame, 64 KiB each; a node below the GIC's.
     Its,
+    /// A frame of a GICv2, in the place of the three above.
+    GicV2(Frame),
     /// A device on the peripheral bus (Arm PrimeCell).
     PrimeCell {
         /// `compatible`, before `arm,primecell`.
@@ -95,6 +101,27 @@ pub const ROWS: &[Row] = &[
         make: |_| Target::Device(Box::new(Ecam), None) } },
 ];
 
+/// What stands in the place of GICv3's frames where the board has a GICv2.
+#[rustfmt::skip]
+pub const GICV2_ROWS: &[Row] = &[
+    Row { name: "gicd",  base: 0x0800_0000, size: 0x1_0000,  spi: None,    kind: Kind::GicV2(Frame::Gicd) },
+    Row { name: "gicc",  base: 0x0801_0000, size: 0x1_0000,  spi: None,    kind: Kind::GicV2(Frame::Gicc) },
+    Row { name: "gich",  base: 0x0803_0000, size: 0x1_0000,  spi: None,    kind: Kind::GicV2(Frame::Gich) },
+    Row { name: "gicv",  base: 0x0804_0000, size: 0x1_0000,  spi: None,    kind: Kind::GicV2(Frame::Gicv) },
+];
+
+/// The rows of a board.
+pub fn rows(gic: Version) -> impl Iterator<Item = &'static Row> {
+    let of_v3 = |r: &&Row| matches!(r.kind, Kind::Gicd | Kind::Gicr | Kind::Its);
+    let own: &[Row] = match gic {
+        Version::V2 => GICV2_ROWS,
+        Version::V3 => &[],
+    };
+    let rest = ROWS.iter();
+    own.iter()
+        .chain(rest.filter(move |r| gic == Version::V3 || !of_v3(r)))
+}
+
 /// The row named `name`.
 pub fn row(name: &str) -> Option<&'static Row> {
     ROWS.iter().find(|r| r.name == name)
@@ -103,14 +130,15 @@ pub fn row(name: &str) -> Option<&'static Row> {
 /// The address map with its devices, and the interrupt controller.
 pub fn devices(config: &BoardConfig) -> Result<(Bus, Gic), BadRange> {
     let mut bus = Bus::default();
-    for r in ROWS {
+    for r in rows(config.gic) {
         let target = match r.kind {
             Kind::Gicd => Target::Gicd,
             Kind::Gicr => Target::Gicr,
             Kind::Its => Target::Its,
+            Kind::GicV2(frame) => Target::GicV2(frame),
             Kind::PrimeCell { make, .. } | Kind::Unlisted { make } => make(config),
         };
         bus.add(r.base, r.size, target)?;
     }
-    Ok((bus, Gic::new(config.cpus)))
+    Ok((bus, Gic::of(config.gic, config.cpus)))
 }

@@ -1,6 +1,6 @@
 //! The device tree of the board, from the board's table. Bindings: those of the Linux kernel, as QEMU's `virt` uses them.
 
-use crate::board::{Kind, Row, RAM_BASE, ROWS};
+use crate::board::{Kind, Row, GICV2_ROWS, RAM_BASE, ROWS};
 use vm_fdt::{Error, FdtWriter};
 
 /// Which instruction calls PSCI.
@@ -19,6 +19,8 @@ pub enum Controller {
     V3,
     /// GICv3 with an ITS.
     V3Its,
+    /// GICv2; with its virtual interface if the caller owns EL2.
+    V2,
 }
 
 /// What the tree says.
@@ -91,9 +93,9 @@ pub fn build(c: &FdtConfig) -> Result<Vec<u8>, Error> {
     }
     gic(&mut f, c)?;
     cpus(&mut f, c)?;
-    timer(&mut f)?;
+    timer(&mut f, c)?;
     if c.pmu {
-        pmu(&mut f)?;
+        pmu(&mut f, c)?;
     }
     clock(&mut f)?;
     chosen(&mut f, c)?;
@@ -149,6 +151,9 @@ fn prime_cell(f: &mut FdtWriter, r: &Row) -> Result<(), Error> {
 }
 
 fn gic(f: &mut FdtWriter, c: &FdtConfig) -> Result<(), Error> {
+    if c.gic == Controller::V2 {
+        return gic_v2(f, c);
+    }
     let frames: Vec<&Row> = ROWS
         .iter()
         .filter(|r| matches!(r.kind, Kind::Gicd | Kind::Gicr))
@@ -180,6 +185,25 @@ fn gic(f: &mut FdtWriter, c: &FdtConfig) -> Result<(), Error> {
     f.end_node(n)
 }
 
+fn gic_v2(f: &mut FdtWriter, c: &FdtConfig) -> Result<(), Error> {
+    let n = f.begin_node(&format!("intc@{:x}", GICV2_ROWS[0].base))?;
+    f.property_phandle(GIC)?;
+    let el2 = c.psci == Conduit::Smc;
+    if el2 {
+        f.property_array_u32("interrupts", &[GIC_PPI, MAINTENANCE, LEVEL_HIGH])?;
+    }
+    let frames = &GICV2_ROWS[..if el2 { 4 } else { 2 }];
+    let reg: Vec<u64> = frames.iter().flat_map(|r| [r.base, r.size]).collect();
+    f.property_array_u64("reg", &reg)?;
+    f.property_string("compatible", "arm,cortex-a15-gic")?;
+    f.property_null("ranges")?;
+    f.property_u32("#size-cells", 2)?;
+    f.property_u32("#address-cells", 2)?;
+    f.property_null("interrupt-controller")?;
+    f.property_u32("#interrupt-cells", 3)?;
+    f.end_node(n)
+}
+
 fn cpus(f: &mut FdtWriter, c: &FdtConfig) -> Result<(), Error> {
     let all = f.begin_node("cpus")?;
     f.property_u32("#size-cells", 0)?;
@@ -208,12 +232,18 @@ fn cpus(f: &mut FdtWriter, c: &FdtConfig) -> Result<(), Error> {
     f.end_node(all)
 }
 
-fn timer(f: &mut FdtWriter) -> Result<(), Error> {
+/// A level-sensitive private interrupt of every CPU: GICv2's binding tells which CPUs those are.
+fn private_level(c: &FdtConfig) -> u32 {
+    match c.gic {
+        Controller::V2 => LEVEL_HIGH | ((1 << c.cpus) - 1) << 8,
+        _ => LEVEL_HIGH,
+    }
+}
+
+fn timer(f: &mut FdtWriter, c: &FdtConfig) -> Result<(), Error> {
+    let flags = private_level(c);
     let n = f.begin_node("timer")?;
-    f.property_array_u32(
-        "interrupts",
-        &TIMERS.map(|t| [GIC_PPI, t, LEVEL_HIGH]).concat(),
-    )?;
+    f.property_array_u32("interrupts", &TIMERS.map(|t| [GIC_PPI, t, flags]).concat())?;
     f.property_null("always-on")?;
     f.property_string_list(
         "compatible",
@@ -222,9 +252,9 @@ fn timer(f: &mut FdtWriter) -> Result<(), Error> {
     f.end_node(n)
 }
 
-fn pmu(f: &mut FdtWriter) -> Result<(), Error> {
+fn pmu(f: &mut FdtWriter, c: &FdtConfig) -> Result<(), Error> {
     let n = f.begin_node("pmu")?;
-    f.property_array_u32("interrupts", &[GIC_PPI, PMU, LEVEL_HIGH])?;
+    f.property_array_u32("interrupts", &[GIC_PPI, PMU, private_level(c)])?;
     f.property_string("compatible", "arm,armv8-pmuv3")?;
     f.end_node(n)
 }

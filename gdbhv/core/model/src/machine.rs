@@ -11,6 +11,7 @@ use crate::armed;
 use crate::board::{self, BoardConfig};
 use crate::cpu::{Cpu, Power, MAX_CPUS};
 use crate::debug::Hit;
+use crate::dev::gic::Version;
 use crate::exception::{self, Kind, Lines};
 use crate::exit;
 use crate::interp::{self, Leave};
@@ -128,6 +129,7 @@ impl Machine {
         profile: &str,
         hosted: bool,
         has_el2: bool,
+        gic: u32,
     ) -> Result<Machine, String> {
         if !(1..=MAX_CPUS).contains(&cpus) {
             return Err(format!("{cpus} CPUs: a machine has 1 to {MAX_CPUS}"));
@@ -149,6 +151,14 @@ impl Machine {
         if hosted && !has_el2 {
             return Err("a hosted machine needs EL2".into());
         }
+        let gic = match gic {
+            2 if hosted => {
+                return Err("a hosted machine has a GICv3: GICv2 is for bare ones".into())
+            }
+            2 => Version::V2,
+            3 => Version::V3,
+            n => return Err(format!("GIC version {n}: 2 or 3")),
+        };
         let Some(p) = feature::profile(profile) else {
             let known: Vec<_> = feature::PROFILES.iter().map(|p| p.name).collect();
             return Err(format!(
@@ -165,9 +175,13 @@ impl Machine {
         sh.tlb_queue.truncate(cpus);
         let devices = board::devices(&BoardConfig {
             cpus,
+            gic,
             ..BoardConfig::default()
         });
         (sh.bus, sh.gic) = devices.map_err(|e| e.to_string())?;
+        if gic == Version::V2 {
+            sh.registers.without_gic();
+        }
         Ok(Machine::new(sh, cpus))
     }
 

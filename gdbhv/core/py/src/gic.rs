@@ -1,7 +1,7 @@
 //! The interrupt controller's state, as a document.
 
 use gdbhv_model::dev::gic::irq::Irq;
-use gdbhv_model::dev::gic::{Gic, Pe, PRIVATE};
+use gdbhv_model::dev::gic::{Gic, Pe, Version, PRIVATE};
 use gdbhv_model::mem::ram::Ram;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
@@ -10,6 +10,8 @@ use pyo3::types::{PyDict, PyList};
 pub fn state<'py>(py: Python<'py>, gic: &Gic, ram: &Ram) -> PyResult<Bound<'py, PyDict>> {
     let d = PyDict::new(py);
     let s = gic.state();
+    let v2 = gic.version() == Version::V2;
+    d.set_item("version", if v2 { 2 } else { 3 })?;
     d.set_item("ctlr", s.ctlr)?;
     let irqs = PyList::empty(py);
     for (cpu, pe) in s.pe.iter().enumerate() {
@@ -23,7 +25,7 @@ pub fn state<'py>(py: Python<'py>, gic: &Gic, ram: &Ram) -> PyResult<Bound<'py, 
     d.set_item("interrupts", irqs)?;
     let cpus = s.pe.iter().map(|pe| interface(py, gic, pe));
     d.set_item("cpus", cpus.collect::<PyResult<Vec<_>>>()?)?;
-    d.set_item("its", its(py, gic, ram)?)?;
+    d.set_item("its", if v2 { None } else { Some(its(py, gic, ram)?) })?;
     Ok(d)
 }
 

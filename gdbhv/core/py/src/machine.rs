@@ -50,9 +50,17 @@ impl Machine {
 #[pymethods]
 impl Machine {
     #[new]
-    #[pyo3(signature = (*, cpus=1, memory=1 << 30, cpu="max", hosted=true, el2=true))]
-    fn new(cpus: usize, memory: u64, cpu: &str, hosted: bool, el2: bool) -> PyResult<Machine> {
-        let model = Model::build(cpus, memory, cpu, hosted, el2).map_err(PyValueError::new_err)?;
+    #[pyo3(signature = (*, cpus=1, memory=1 << 30, cpu="max", hosted=true, el2=true, gic=3))]
+    fn new(
+        cpus: usize,
+        memory: u64,
+        cpu: &str,
+        hosted: bool,
+        el2: bool,
+        gic: u32,
+    ) -> PyResult<Machine> {
+        let model =
+            Model::build(cpus, memory, cpu, hosted, el2, gic).map_err(PyValueError::new_err)?;
         Ok(Machine { model })
     }
 

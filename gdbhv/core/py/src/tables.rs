@@ -109,15 +109,19 @@ fn level(el: u8) -> Option<u8> {
 }
 
 #[pyfunction]
-#[pyo3(signature = (cpu="max", *, el2=true))]
-fn registers<'py>(py: Python<'py>, cpu: &str, el2: bool) -> PyResult<Bound<'py, PyList>> {
+#[pyo3(signature = (cpu="max", *, el2=true, gic=3))]
+fn registers<'py>(py: Python<'py>, cpu: &str, el2: bool, gic: u32) -> PyResult<Bound<'py, PyList>> {
     let config = Config {
         has_el2: el2,
         hosted: false,
         features: profile(cpu)?.features,
     };
     let list = PyList::empty(py);
-    for r in sysreg::list(&Registers::new(&config)) {
+    let mut registers = Registers::new(&config);
+    if gic == 2 {
+        registers.without_gic();
+    }
+    for r in sysreg::list(&registers) {
         let d = PyDict::new(py);
         let access = r.row.access;
         d.set_item("name", r.row.name)?;
@@ -176,9 +180,10 @@ fn device_tree<'py>(
     let gic = match gic {
         "v3" => Controller::V3,
         "v3-its" => Controller::V3Its,
+        "v2" => Controller::V2,
         g => {
             return Err(PyValueError::new_err(format!(
-                "interrupt controller {g:?}: v3 or v3-its"
+                "interrupt controller {g:?}: v3, v3-its or v2"
             )))
         }
     };

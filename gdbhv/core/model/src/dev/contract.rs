@@ -3,7 +3,7 @@
 
 use super::DevCtx;
 use crate::board::{self, BoardConfig, Kind, ROWS};
-use crate::dev::gic::Gic;
+use crate::dev::gic::{Gic, Version};
 use crate::mem::bus::Bus;
 use crate::mem::ram::Ram;
 use crate::sysreg::{self, Reg};
@@ -18,8 +18,12 @@ struct Board {
 
 impl Board {
     fn new(cpus: usize) -> Board {
+        Board::of(Version::V3, cpus)
+    }
+    fn of(gic: Version, cpus: usize) -> Board {
         let (bus, gic) = board::devices(&BoardConfig {
             cpus,
+            gic,
             ..BoardConfig::default()
         })
         .expect("ranges are disjoint");
@@ -67,8 +71,14 @@ fn frame(size: u64, kind: &Kind, cpus: usize) -> u64 {
 
 #[test]
 fn every_offset_at_every_width() {
-    let mut b = Board::new(2);
-    for r in ROWS {
+    for gic in [Version::V2, Version::V3] {
+        all_offsets(gic);
+    }
+}
+
+fn all_offsets(gic: Version) {
+    let mut b = Board::of(gic, 2);
+    for r in board::rows(gic) {
         for size in [1u8, 2, 4, 8] {
             for offset in (0..frame(r.size, &r.kind, 2)).step_by(size as usize) {
                 let pa = r.base + offset;

@@ -1,5 +1,6 @@
 //! The address map outside RAM: typed ranges, each with its device.
 
+use crate::dev::gic::v2::Frame;
 use crate::dev::gic::Gic;
 use crate::dev::{DevCtx, Device};
 
@@ -11,6 +12,8 @@ pub enum Target {
     Gicr,
     /// The ITS's frames. What it leaves to do in memory is the caller's to do (`Gic::service`).
     Its,
+    /// A frame of a GICv2.
+    GicV2(Frame),
     /// A device, with the INTID of its interrupt line if it has one.
     Device(Box<dyn Device>, Option<u32>),
 }
@@ -74,6 +77,7 @@ impl Bus {
             Target::Gicd => Some(gic.dist_read(offset, size)),
             Target::Gicr => gic.redist_read(offset, size),
             Target::Its => Some(gic.its_read(offset, size)),
+            Target::GicV2(frame) => Some(gic.v2_read(*frame, ctx.cpu, offset, size)),
             Target::Device(d, intid) => {
                 let v = d.read(offset, size, ctx);
                 raise(&**d, *intid, gic);
@@ -99,6 +103,10 @@ impl Bus {
             Target::Gicr => gic.redist_write(offset, size, value),
             Target::Its => {
                 gic.its_write(offset, size, value);
+                Some(())
+            }
+            Target::GicV2(frame) => {
+                gic.v2_write(*frame, ctx.cpu, offset, size, value);
                 Some(())
             }
             Target::Device(d, intid) => {

@@ -53,6 +53,18 @@ impl Registers {
             config: *config,
         }
     }
+    /// The machine has a GICv2: no ICC_* and ICH_* registers, and ID registers that say so.
+    pub fn without_gic(&mut self) {
+        for (row, state) in ROWS.iter().zip(&mut self.rows) {
+            state.present &= !super::gic::ROWS.iter().any(|r| r.reg == row.reg);
+            let field = match row.reg {
+                ID_AA64PFR0_EL1 => 24,
+                ID_PFR1_EL1 => 28,
+                _ => continue,
+            };
+            state.reset = insert(state.reset, field + 3, field, 0);
+        }
+    }
     /// Whether the machine has a feature; names that no list of features has are absent.
     pub fn has(&self, feature: &str) -> bool {
         has(&self.config, feature)

@@ -32,6 +32,10 @@ pub struct Interface {
     pub eoi_mode: bool,
     /// IGRPEN0 and 1.
     pub enabled: [bool; 2],
+    /// Group 0 is signalled as FIQ: always, but for GICv2's CTLR.FIQEn.
+    pub fiq_en: bool,
+    /// GICv2's CTLR.AckCtl: IAR acknowledges group 1 too.
+    pub ack_ctl: bool,
 }
 
 impl Default for Interface {
@@ -43,6 +47,8 @@ impl Default for Interface {
             cbpr: false,
             eoi_mode: false,
             enabled: [false; 2],
+            fiq_en: true,
+            ack_ctl: false,
         }
     }
 }
@@ -78,7 +84,7 @@ impl Interface {
         self.apr[p.group1 as usize] |= 1 << level;
     }
     /// Group of the highest active priority.
-    fn active_group1(&self) -> Option<bool> {
+    pub(super) fn active_group1(&self) -> Option<bool> {
         if self.apr == [0, 0] {
             return None;
         }

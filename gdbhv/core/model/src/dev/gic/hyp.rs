@@ -56,11 +56,11 @@ impl Hyp {
         (0..LRS).fold(0, |v, n| v | (f(self.lr[n]) as u64) << n)
     }
     /// ICH_EISR_EL2: list registers whose interrupt ended and asked to tell.
-    fn eisr(&self) -> u64 {
+    pub(super) fn eisr(&self) -> u64 {
         self.which(|lr| lr_state(lr) == 0 && lr_eoi(lr))
     }
     /// ICH_ELRSR_EL2: list registers free for use.
-    fn elrsr(&self) -> u64 {
+    pub(super) fn elrsr(&self) -> u64 {
         self.which(|lr| lr_state(lr) == 0 && !lr_eoi(lr))
     }
     /// ICH_MISR_EL2: why the maintenance interrupt is (or would be) asserted.
@@ -85,7 +85,7 @@ impl Hyp {
         bit(self.hcr, HCR_EN) && self.misr() != 0
     }
     /// The pending list register of highest priority among the enabled groups (the lowest-numbered of equals).
-    fn best(&self) -> Option<(usize, Pending)> {
+    pub(super) fn best(&self) -> Option<(usize, Pending)> {
         (0..LRS)
             .filter(|&n| lr_state(self.lr[n]) == 1)
             .map(|n| (n, lr_pending(self.lr[n])))
@@ -104,22 +104,26 @@ impl Hyp {
         let Some((n, p)) = self.signalled().filter(|(_, p)| p.group1 == group1) else {
             return SPURIOUS;
         };
+        self.take(n, &p);
+        p.intid
+    }
+    /// Pending becomes active.
+    pub(super) fn take(&mut self, n: usize, p: &Pending) {
         self.lr[n] &= !LR_PENDING;
         if p.intid < LPI {
             self.lr[n] |= LR_ACTIVE;
         }
-        self.icv.activate(&p);
-        p.intid
+        self.icv.activate(p);
     }
     /// A deactivation that found no list register (ICH_HCR_EL2.EOIcount; not for LPIs).
-    fn count_eoi(&mut self, intid: u32) {
+    pub(super) fn count_eoi(&mut self, intid: u32) {
         if intid < LPI {
             let n = (self.hcr >> HCR_EOICOUNT) + 1 & 0x1f;
             self.hcr = self.hcr & !(0x1f << HCR_EOICOUNT) | n << HCR_EOICOUNT;
         }
     }
     /// Active becomes inactive; the physical interrupt to deactivate with it.
-    fn deactivate(&mut self, n: usize) -> Option<u32> {
+    pub(super) fn deactivate(&mut self, n: usize) -> Option<u32> {
         let lr = self.lr[n];
         self.lr[n] &= !LR_ACTIVE;
         bit(lr, 61).then(|| bits(lr, 44, 32) as u32)
@@ -153,19 +157,20 @@ impl Hyp {
             }
         }
     }
-    /// ICH_VMCR_EL2; VFIQEn is 1 as system registers are in use.
-    fn vmcr(&self) -> u64 {
+    /// ICH_VMCR_EL2, GICH_VMCR. With system registers VAckCtl is 0 and VFIQEn 1.
+    pub(super) fn vmcr(&self) -> u64 {
         let i = &self.icv;
         i.enabled[0] as u64
             | (i.enabled[1] as u64) << 1
-            | 1 << 3
+            | (i.ack_ctl as u64) << 2
+            | (i.fiq_en as u64) << 3
             | (i.cbpr as u64) << 4
             | (i.eoi_mode as u64) << 9
             | (i.bpr[1] as u64) << 18
             | (i.bpr[0] as u64) << 21
             | (i.pmr as u64) << 24
     }
-    fn set_vmcr(&mut self, v: u64) {
+    pub(super) fn set_vmcr(&mut self, v: u64) {
         let i = &mut self.icv;
         i.enabled = [bit(v, 0), bit(v, 1)];
         i.cbpr = bit(v, 4);

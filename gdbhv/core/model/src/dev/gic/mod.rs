@@ -20,6 +20,7 @@ pub mod lpi;
 mod redist;
 #[cfg(test)]
 mod tests;
+pub mod v2;
 
 use crate::sysreg::names::*;
 use crate::sysreg::Reg;
@@ -39,6 +40,15 @@ pub const PRIVATE: usize = 32;
 pub const INTIDS: usize = 288;
 /// The PPI of the maintenance interrupt.
 pub const MAINTENANCE: u32 = 25;
+
+/// Which architecture's registers show the interrupts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// GICv2: everything in memory.
+    V2,
+    /// GICv3 with system registers.
+    V3,
+}
 
 /// Which accesses to ICC_* at EL1 go to the virtual interface (HCR_EL2.FMO and IMO; neither at EL2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -96,6 +106,8 @@ pub struct Pe {
     pub hyp: Hyp,
     /// LPIs.
     pub lpi: Lpis,
+    /// GICv2: by SGI, which CPUs have sent it and wait for its acknowledge.
+    pub sources: [u8; 16],
 }
 
 /// Everything that a snapshot keeps.
@@ -128,11 +140,16 @@ pub struct Gic {
     work: Vec<Work>,
     /// Whether some SPI is for any PE, so that what one PE does changes what others get.
     one_of_n: bool,
+    version: Version,
 }
 
 impl Gic {
     /// After reset, for `cpus` CPUs (1 to 8) of affinity 0.0.0.n.
     pub fn new(cpus: usize) -> Gic {
+        Gic::of(Version::V3, cpus)
+    }
+    /// The same of a version.
+    pub fn of(version: Version, cpus: usize) -> Gic {
         assert!((1..=PES).contains(&cpus));
         let mut private = [Irq::default(); PRIVATE];
         private[..16].iter_mut().for_each(|i| i.edge = true);
@@ -143,6 +160,7 @@ impl Gic {
             icc: Interface::default(),
             hyp: Hyp::default(),
             lpi: Lpis::default(),
+            sources: [0; 16],
         };
         let state = State {
             ctlr: 0,
@@ -156,12 +174,25 @@ impl Gic {
             best: None,
             lines: Lines::default(),
         };
-        Gic {
+        let mut gic = Gic {
             state,
             derived: vec![derived; cpus],
             work: Vec::new(),
             one_of_n: false,
+            version,
+        };
+        if version == Version::V2 {
+            for pe in &mut gic.state.pe {
+                (pe.icc.fiq_en, pe.hyp.icv.fiq_en) = (false, false);
+                pe.private[..16].iter_mut().for_each(|i| i.enabled = true);
+            }
         }
+        gic
+    }
+
+    /// Of which architecture.
+    pub fn version(&self) -> Version {
+        self.version
     }
 
     /// How many CPUs.
@@ -182,7 +213,7 @@ impl Gic {
     }
     /// Reset, but for the levels of the input lines.
     pub fn reset(&mut self) {
-        let mut new = Gic::new(self.state.pe.len());
+        let mut new = Gic::of(self.version, self.state.pe.len());
         let lines = |to: &mut [Irq], from: &[Irq]| {
             to.iter_mut().zip(from).for_each(|(t, f)| t.line = f.line);
         };
@@ -217,8 +248,11 @@ impl Gic {
         }
     }
 
-    /// A PE is reset: its CPU interfaces are as after a reset, its Redistributor is what it was.
+    /// A PE is reset: its CPU interfaces are as after a reset, its Redistributor is what it was. (GICv2's are no part of the PE.)
     pub fn reset_interface(&mut self, cpu: usize) {
+        if self.version == Version::V2 {
+            return;
+        }
         self.state.pe[cpu].icc = Interface::default();
         self.state.pe[cpu].hyp = Hyp::default();
         self.touch_hyp(cpu);
@@ -305,10 +339,10 @@ impl Gic {
             dirty: false,
             best,
             lines: Lines {
-                irq: signalled.is_some_and(|p| p.group1),
-                fiq: signalled.is_some_and(|p| !p.group1),
-                virq: guest.is_some_and(|(_, p)| p.group1),
-                vfiq: guest.is_some_and(|(_, p)| !p.group1),
+                irq: signalled.is_some_and(|p| p.group1 || !pe.icc.fiq_en),
+                fiq: signalled.is_some_and(|p| !p.group1 && pe.icc.fiq_en),
+                virq: guest.is_some_and(|(_, p)| p.group1 || !pe.hyp.icv.fiq_en),
+                vfiq: guest.is_some_and(|(_, p)| !p.group1 && pe.hyp.icv.fiq_en),
             },
         };
     }
@@ -340,6 +374,10 @@ impl Gic {
         }
         let spis = self.state.spi.iter().enumerate();
         let spis = spis.filter(|(_, i)| {
+            if self.version == Version::V2 {
+                // A mask of targets; with one CPU there is nothing to say. Of several, the first to acknowledge has it.
+                return self.state.pe.len() == 1 || i.route >> cpu & 1 != 0;
+            }
             i.route == cpu as u64 || i.route & irq::ANY != 0 && self.taker(i) == Some(cpu)
         });
         let irq = pe

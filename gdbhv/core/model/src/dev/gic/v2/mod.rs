@@ -1,0 +1,69 @@
+//! GICv2 (IHI 0048) as an option of the board: the same interrupts, priorities and list registers behind the older register files.
+//!
+//! | frame | what |
+//! | --- | --- |
+//! | `dist.rs` GICD | as GICv3's without affinity routing: private interrupts banked by the CPU that asks, targets as a mask, SGIs by source |
+//! | `cpu.rs` GICC, GICV | the physical and the virtual CPU interface, in memory instead of ICC_* |
+//! | `hyp.rs` GICH | the list registers, in memory instead of ICH_* |
+//!
+//! One Security state, both groups: an interrupt of group 0 is signalled as IRQ unless CTLR.FIQEn says FIQ. Up to 8 CPUs, 5 bits of priority.
+
+mod cpu;
+mod dist;
+mod hyp;
+#[cfg(test)]
+mod tests;
+
+use super::Gic;
+use crate::bits::ones;
+
+/// The four frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Frame {
+    /// Distributor.
+    Gicd,
+    /// CPU interface.
+    Gicc,
+    /// Virtual interface control.
+    Gich,
+    /// Virtual CPU interface.
+    Gicv,
+}
+
+/// IIDR of the CPU interfaces: as Arm's GIC-400 r0p1 tells itself.
+const IIDR: u32 = 0x0202_143b;
+
+impl Gic {
+    /// Read `size` bytes at `offset` of a frame as `cpu` does. What is reserved reads as zero.
+    pub fn v2_read(&mut self, frame: Frame, cpu: usize, offset: u64, size: u8) -> u64 {
+        if size == 8 {
+            let low = self.v2_read(frame, cpu, offset, 4);
+            return low | self.v2_read(frame, cpu, offset + 4, 4) << 32;
+        }
+        if frame == Frame::Gicd {
+            return self.v2_dist_read(cpu, offset, size);
+        }
+        let at = offset & !3;
+        let v = match frame {
+            Frame::Gich => self.gich_read(cpu, at),
+            Frame::Gicv => self.gicv_read(cpu, at),
+            _ => self.gicc_read(cpu, at),
+        };
+        (v as u64) >> (offset % 4 * 8) & ones(size as u32 * 8)
+    }
+    /// Write a frame as `cpu` does. Registers of the CPU interfaces are words: narrower writes are ignored (IHI 0048, 4.1.4).
+    pub fn v2_write(&mut self, frame: Frame, cpu: usize, offset: u64, size: u8, value: u64) {
+        if size == 8 {
+            self.v2_write(frame, cpu, offset, 4, value & 0xffff_ffff);
+            return self.v2_write(frame, cpu, offset + 4, 4, value >> 32);
+        }
+        let v = value as u32;
+        match frame {
+            Frame::Gicd => self.v2_dist_write(cpu, offset, size, value & ones(size as u32 * 8)),
+            _ if size < 4 => {}
+            Frame::Gich => self.gich_write(cpu, offset, v),
+            Frame::Gicv => self.gicv_write(cpu, offset, v),
+            Frame::Gicc => self.gicc_write(cpu, offset, v),
+        }
+    }
+}
