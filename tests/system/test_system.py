@@ -25,10 +25,10 @@ PROFILES = ["cortex-a57", "max"]
 MEMORY = 128 << 20
 BUDGET = 2_000_000_000  # virtual nanoseconds: no topic needs a tenth of it
 QEMU = "qemu-system-aarch64"
-BOARD = ("-M", "virt,virtualization=on,gic-version=3", "-m", "128", "-nic", "none", "-display", "none", "-monitor", "none")
+BOARD = ("-m", "128", "-nic", "none", "-display", "none", "-monitor", "none")
 LINE = re.compile(r"(ok|skip|FAIL) (\w+)(?:: (.*))?")
 
-KEYS = {"purpose", "cpus", "flags", "cases", "skips", "deviation"}
+KEYS = {"purpose", "cpus", "gic", "flags", "cases", "skips", "deviation"}
 DEVIATION_KEYS = {"case", "cpus", "section", "reason"}
 
 each_topic = pytest.mark.parametrize("topic", TOPICS)
@@ -65,7 +65,8 @@ def parse(text: str) -> Results:
 
 def run_ours(topic: str, cpu: str) -> tuple[str, list[int]]:
     """Run a topic to its end; return its console and the instructions that each CPU executed."""
-    machine = _core.Machine(cpus=facts(topic).get("cpus", 1), memory=MEMORY, cpu=cpu, hosted=False)
+    table = facts(topic)
+    machine = _core.Machine(cpus=table.get("cpus", 1), memory=MEMORY, cpu=cpu, hosted=False, gic=table.get("gic", 3))
     loaded = image.load(GUESTS / "prebuilt" / f"system_{topic}.elf")
     for address, data in loaded.segments:
         machine.write_pa(address, data)
@@ -77,7 +78,8 @@ def run_ours(topic: str, cpu: str) -> tuple[str, list[int]]:
 
 
 def run_qemu(topic: str, cpu: str) -> str:
-    command = [QEMU, *BOARD, "-cpu", cpu, "-smp", str(facts(topic).get("cpus", 1)), "-serial", "stdio"]
+    machine = f"virt,virtualization=on,gic-version={facts(topic).get('gic', 3)}"
+    command = [QEMU, "-M", machine, *BOARD, "-cpu", cpu, "-smp", str(facts(topic).get("cpus", 1)), "-serial", "stdio"]
     command += ["-kernel", str(GUESTS / "prebuilt" / f"system_{topic}.elf")]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout

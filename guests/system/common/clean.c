@@ -129,7 +129,8 @@ void clean_state(void)
     SET(vpidr_el2, sysreg_read(midr_el1));
     SET(vmpidr_el2, sysreg_read(mpidr_el1));
     clean_features();
-    clean_gic();
+    if (have(FEAT_GICv3))
+        clean_gic();
     isb();
     asm volatile("clrex\n\tic iallu" ::: "memory");
     tlbi_all();

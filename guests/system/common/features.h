@@ -5,6 +5,7 @@
 /*        FEAT_     ID register          bit  least */
 #define FEATURES(X)                                                                                                    \
     X(RAS,          S3_0_C0_C4_0,        28,  1) /* ID_AA64PFR0_EL1 */                                                 \
+    X(GICv3,        S3_0_C0_C4_0,        24,  1)                                                                       \
     X(FP16,         S3_0_C0_C4_0,        16,  1)                                                                       \
     X(SVE,          S3_0_C0_C4_0,        32,  1)                                                                       \
     X(DIT,          S3_0_C0_C4_0,        48,  1)                                                                       \

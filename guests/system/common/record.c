@@ -51,6 +51,8 @@ struct exception *record_exception(struct cpu *cpu)
 
 void watchdog_init(void)
 {
+    if (!have(FEAT_GICv3))
+        return;
     write32(GICD_CTLR, GICD_CTLR_ARE_AND_GROUPS);
     write32(GICR_BASE(0) + GICR_WAKER, read32(GICR_BASE(0) + GICR_WAKER) & ~WAKER_PROCESSOR_SLEEP);
     while (read32(GICR_BASE(0) + GICR_WAKER) & WAKER_CHILDREN_ASLEEP)
@@ -63,7 +65,7 @@ void no_watchdog(void) { watchdog_on = 0; }
 
 u64 watchdog_start(struct cpu *cpu)
 {
-    if (!watchdog_on || cpu != cpus)
+    if (!watchdog_on || cpu != cpus || !have(FEAT_GICv3))
         return 0;
     sysreg_write(icc_igrpen0_el1, 1);
     sysreg_write(cnthp_cval_el2, sysreg_read(cntpct_el0) + sysreg_read(cntfrq_el0) / 2);
@@ -73,7 +75,7 @@ u64 watchdog_start(struct cpu *cpu)
 
 const struct exception *watchdog_stop(struct cpu *cpu, const struct exception *e)
 {
-    if (!watchdog_on || cpu != cpus)
+    if (!watchdog_on || cpu != cpus || !have(FEAT_GICv3))
         return e;
     if (e->el == 2 && (e->vector & 0x180) == 0x100 && sysreg_read(icc_iar0_el1) == INTID_HYPERVISOR_TIMER) {
         sysreg_write(cnthp_ctl_el2, 0);
