@@ -357,8 +357,8 @@ def instructions() -> list[dict[str, Any]]:
 
 def registers(cpu: str = "max", *, el2: bool = True, gic: int = 3) -> list[dict[str, Any]]:
     """The system registers of a profile, those of EL2 and of GICv3 only if there is one: name, encoding, group, el (the
-    least that has any access), read and write (the least EL that may, or None), writable, bits, reset, write_mask, description,
-    fields (name, msb, lsb, condition, values)."""
+    least that has any access), read and write (the least EL that may, or None), writable, bits, reset, write_mask,
+    description, fields (name, msb, lsb, condition, values)."""
 
 def profiles() -> list[tuple[str, list[str]]]:
     """The CPU profiles: name, and the FEAT_ names (without FEAT_) that they have."""
