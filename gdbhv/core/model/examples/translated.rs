@@ -166,6 +166,7 @@ fn main() {
                     last: DATA,
                     asid: None,
                     last_level: true,
+                    sizes: u64::MAX,
                 },
             ),
             ("vmalle1", What::All),

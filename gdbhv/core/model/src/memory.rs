@@ -11,7 +11,9 @@ use crate::isa::feature::Feature;
 use crate::mem::access::{Acc, Size};
 use crate::mmu::fault::{Fault, FaultKind, Purpose};
 use crate::mmu::regime::{self, Kind, Mode};
-use crate::mmu::tlb::{self, Context, Entry, Op, DEVICE, EMPTY, IO, PAGE, SLOW, WATCH};
+use crate::mmu::tlb::{
+    self, Context, Entry, Op, DEVICE, EMPTY, IO, PAGE, SLOW, WATCH,
+};
 use crate::mmu::walk::{self, Access};
 use crate::shared::Shared;
 use crate::syndrome::ec;
@@ -69,7 +71,7 @@ pub fn fetch(cpu: &mut Cpu, sh: &mut Shared, pc: u64) -> Result<u64, Trap> {
     cpu.pc = pc;
     match result {
         Ok(t) if sh.ram.contains(t.pa & PAGE, PAGE_BYTES) => {
-            let flags = tlb::piece(t.block, t.global);
+            let flags = tlb::flags(cpu.ctx, &t);
             // SAFETY: as above.
             unsafe { (*cpu.ctx).fill_fetch(pc, t.pa, flags) };
             Ok(t.pa)
@@ -184,12 +186,15 @@ pub fn dc_zva(cpu: &mut Cpu, sh: &mut Shared, va: u64) -> Result<(), Trap> {
     const BLOCK: u64 = 64;
     let block = va & !(BLOCK - 1);
     watch(cpu, sh, block, BLOCK, true)?;
-    let want = WRITE;
+    let want = Want {
+        // Device memory: an alignment fault of the stage that makes it Device (C5.3.8 DC ZVA; `AArch64.S2HasAlignmentFault`).
+        aligned: false,
+        ..WRITE
+    };
     let p = place(cpu, sh, va, want)?;
-    // Device memory: an alignment fault (C5.3.8 DC ZVA).
-    if p.flags & (DEVICE | IO) != 0 {
-        let kind = FaultKind::Alignment;
-        return Err(fault(cpu, sh, kind, va, Purpose::Write, true));
+    // Normal memory, but nothing of the board's that takes a burst.
+    if p.flags & IO != 0 {
+        return Err(external(cpu, sh, va, Purpose::Write, true));
     }
     touch(cpu, block, BLOCK, &want)?;
     sh.zero_ram(p.pa & !(BLOCK - 1), BLOCK);
@@ -414,6 +419,22 @@ fn place_in(
             flags: e.pa,
         });
     }
+    if let Some(flags) = tlb::second(cpu, ctx, va) {
+        let (r, w) = (flags & tlb::READ != 0, flags & tlb::WRITE != 0);
+        let granted = match want.purpose {
+            Purpose::Read => r,
+            Purpose::Write => w,
+            Purpose::CacheMaintenance => (want.write && w) || (!want.write && r),
+            _ => false,
+        };
+        if granted && (want.aligned || flags & DEVICE == 0) {
+            let flags = fill(cpu, sh, va, ctx, flags & !(tlb::READ | tlb::WRITE), r, w);
+            return Ok(Place {
+                pa: flags & PAGE | va & !PAGE,
+                flags,
+            });
+        }
+    }
     walk_and_fill(cpu, sh, va, want, ctx, kind, mode)
 }
 
@@ -441,35 +462,56 @@ fn walk_and_fill(
         Ok(t) => t,
         Err(f) => return Err(exception::abort(cpu, sh, &f)),
     };
-    let mut flags = tlb::piece(t.block, t.global);
+    let mut flags = tlb::flags(ctx, &t);
     if t.mem.device() {
         flags |= DEVICE;
     }
-    let page = t.pa & PAGE;
+    // Cache maintenance is not subject to PAN, so its permissions are not this context's.
+    if maintenance {
+        if !sh.ram.contains(t.pa & PAGE, PAGE_BYTES) {
+            flags |= IO;
+        }
+        return Ok(Place { pa: t.pa, flags });
+    }
+    let (r, w) = (t.perms.r, t.perms.w);
+    let granted = if r { tlb::READ } else { 0 } | if w { tlb::WRITE } else { 0 };
+    tlb::fill_second(cpu, ctx, va, &t, flags | granted);
+    let flags = fill(cpu, sh, va, ctx, t.pa & PAGE | flags, r, w);
+    Ok(Place { pa: t.pa, flags })
+}
+
+/// Make the context's entry of `va`'s page; `pa` is the physical page with the translation's flags. Returns it with IO.
+fn fill(
+    cpu: &Cpu,
+    sh: &mut Shared,
+    va: u64,
+    ctx: *mut Context,
+    mut pa: u64,
+    r: bool,
+    w: bool,
+) -> u64 {
+    let page = pa & PAGE;
     let ram = sh.ram.contains(page, PAGE_BYTES);
     if !ram {
-        flags |= IO;
+        pa |= IO;
     }
     let lines = sh.debug.watched_lines(va) | cpu.armed.watched_lines(va);
     let watch = if lines != 0 { WATCH } else { 0 };
     let slow = watch | if ram { 0 } else { SLOW };
     let slow_w = slow | if sh.blocks.is_code(page) { SLOW } else { 0 };
-    // Cache maintenance is not subject to PAN, so its permissions are not this context's.
-    if !maintenance {
-        let tag = |ok: bool, slow: u64| if ok { va & PAGE | slow } else { EMPTY };
-        let e = Entry {
-            tag_r: tag(t.perms.r, slow),
-            tag_w: tag(t.perms.w, slow_w),
-            host: if ram { sh.ram.host(va & PAGE, page) } else { 0 },
-            pa: page | flags,
-        };
-        // SAFETY: as in `place`.
-        unsafe {
-            (*ctx).watched |= lines;
-            (*ctx).fill(va, e);
-        };
-    }
-    Ok(Place { pa: t.pa, flags })
+    let tag = |ok: bool, slow: u64| if ok { va & PAGE | slow } else { EMPTY };
+    let e = Entry {
+        tag_r: tag(r, slow),
+        tag_w: tag(w, slow_w),
+        host: if ram { sh.ram.host(va & PAGE, page) } else { 0 },
+        pa,
+    };
+    // SAFETY: as in `place`.
+    unsafe {
+        (*ctx).watched |= lines;
+        (*ctx).fill(va, e);
+    };
+    pa
 }
 
 // ------------------------------------------------------------------------------------------------ RAM and devices

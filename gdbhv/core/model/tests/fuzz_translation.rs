@@ -61,8 +61,9 @@ fn fill(b: &mut Bench, r: &mut Random) {
 }
 
 fn registers(b: &mut Bench, r: &mut Random) {
-    let ids = [0x10_1125, 0x1126, 0x101f_1126 | 2 << 20 | 1 << 28, 0x1120];
-    b.cpu.set(ID_AA64MMFR0_EL1, ids[r.below(4) as usize]);
+    // the last has FEAT_LPA2
+    let ids = [0x10_1125, 0x1126, 0x10_1126, 0x1120, 0x1020_1126];
+    b.cpu.set(ID_AA64MMFR0_EL1, ids[r.below(5) as usize]);
     let id1 = [0, 0x1021_2122, 0x1031_2122][r.below(3) as usize];
     b.cpu.set(ID_AA64MMFR1_EL1, id1);
     let id2 = [0, 0x1000_1011, 0x1000_1000_1001_1011][r.below(3) as usize];
@@ -98,7 +99,7 @@ fn random_machines() {
     let mut r = Random(0x1234_5678);
     let mut b = Bench::new(1);
     let (mut good, mut faults) = (0, std::collections::BTreeSet::new());
-    for round in 0..3000 {
+    for round in 0..4000 {
         if round % 100 == 0 {
             fill(&mut b, &mut r);
         }

@@ -190,25 +190,93 @@ fn by_range() {
     }
 }
 
-/// Combined entries go with IPAS2E1 (more than asked), those of other VMIDs stay.
+/// IPAS2E1 takes what stage 2 alone says of the IPA: with stage 1 on, what combines both stages stays until a TLBI of stage 1 (C5.5
+/// TLBI IPAS2E1), and is made anew of what is left. Other IPAs, VMIDs, levels and granules are not touched.
 #[test]
 fn by_ipa() {
-    let mut s = Stale::new();
-    s.tlbi(4, 4, 1, OLD >> 12);
-    assert_eq!(s.stale(), [false; 3]);
-    let mut s = Stale::new();
-    let v = s.b.cpu.get(VTTBR_EL2);
-    s.b.set(VTTBR_EL2, v & !(0xffff << 48) | 2 << 48);
-    s.tlbi(4, 4, 1, OLD >> 12);
-    s.b.set(VTTBR_EL2, v);
-    assert_eq!(s.stale(), [true; 3]);
+    // (CRm, op2, operand, whether the new output of a page is seen at last)
+    let range = |ipa: u64, num: u64, scale: u64| ipa >> 12 | num << 39 | scale << 44 | 1 << 46;
+    let ipa = 0x8_0000_0000u64;
+    for (crm, op2, xt, seen) in [
+        (4, 1, ipa >> 12, true),                               // IPAS2E1
+        (4, 5, ipa >> 12, true),                               // IPAS2LE1
+        (0, 1, ipa >> 12, true),                               // IPAS2E1IS
+        (4, 0, ipa >> 12, true),                               // IPAS2E1OS
+        (4, 1, ipa >> 12 | 7 << 44, true),                     // TTL: 4 KiB, level 3
+        (4, 1, ipa >> 12 | 6 << 44, false),                    // TTL: level 2
+        (4, 1, ipa >> 12 | 15 << 44, false),                   // TTL: 64 KiB, level 3
+        (4, 1, (ipa >> 12) + 1, false),                        // the next page
+        (4, 2, range(ipa, 0, 0), true),                        // RIPAS2E1: two pages
+        (4, 2, range(ipa - 0x1000, 0, 0), true),               // ending there
+        (4, 2, range(ipa - 0x2000, 0, 0), false),              // before it
+        (4, 2, range(ipa, 0, 0) & !(3 << 46), false),          // TG = 0 is reserved
+        (4, 2, range(ipa >> 2, 0, 0) ^ 3 << 46, false),        // 16 KiB
+        (4, 2, range(ipa, 0, 0) | 2 << 37, false),             // TTL: level 2
+        (4, 3, range(ipa, 0, 0) | 3 << 37, true),              // RIPAS2E1OS, level 3
+        (0, 6, range(0x8_0000_0000 - (1 << 30), 31, 3), true), // RIPAS2LE1IS, 8 GiB
+    ] {
+        for stage1 in [false, true] {
+            let mut b = Bench::new(1);
+            let va = if stage1 { 0x1000 } else { ipa };
+            if stage1 {
+                let s1 = b.stage1();
+                b.map(&s1, va, 3, ipa | d::PAGE | d::AF);
+            }
+            let s2 = b.stage2(1);
+            b.map_tables(&s2);
+            b.map(&s2, ipa, 3, OLD | d::PAGE | d::S2_RW);
+            b.write64(OLD, 1);
+            b.write64(NEW, 2);
+            assert_eq!((b.load(va), b.fetch(va)), (Ok(1), Ok(OLD)));
+            b.map(&s2, ipa, 3, NEW | d::PAGE | d::S2_RW);
+            b.set(VTTBR_EL2, b.cpu.get(VTTBR_EL2) ^ 3 << 48);
+            b.el(2);
+            b.tlbi(4, crm, op2, xt);
+            b.set(VTTBR_EL2, b.cpu.get(VTTBR_EL2) ^ 3 << 48);
+            assert_eq!(b.load_at_el1(va), Ok(1), "another VMID's");
+            b.el(2);
+            b.tlbi(4, crm, op2, xt);
+            let what = format!("CRm={crm} op2={op2} {xt:#x} {stage1}");
+            if stage1 {
+                assert_eq!(b.load_at_el1(va), Ok(1), "combined: {what}");
+                b.tlbi(0, 7, 0, 0); // VMALLE1
+            }
+            let at = if seen { (2, NEW) } else { (1, OLD) };
+            assert_eq!(
+                (b.load_at_el1(va), b.fetch(va)),
+                (Ok(at.0), Ok(at.1)),
+                "{what}"
+            );
+        }
+    }
+}
+
+/// A page of a block of stage 2: any address in the block takes it.
+#[test]
+fn blocks_by_ipa() {
+    for (ipa, seen) in [
+        (0x5f_f000, true),
+        (0x40_0000, true),
+        (0x60_0000, false),
+        (0x3f_f000, false),
+    ] {
+        let mut b = Bench::new(1);
+        let s2 = b.stage2(1);
+        b.map(&s2, 0x40_0000, 2, RAM | d::BLOCK | d::S2_RW);
+        b.write64(RAM + 0x1000, 1);
+        b.write64(RAM + 0x20_1000, 2);
+        assert_eq!(b.load(0x40_1000), Ok(1));
+        b.map(&s2, 0x40_0000, 2, RAM + 0x20_0000 | d::BLOCK | d::S2_RW);
+        b.tlbi(4, 4, 1, ipa >> 12);
+        assert_eq!(b.load(0x40_1000), Ok(if seen { 2 } else { 1 }), "{ipa:#x}");
+    }
 }
 
 /// A change of stage 2 alone: seen after the TLBI of stage 2 (and stays unseen until then), the walk's own cache included.
 #[test]
 fn stage2_changes() {
     for (op1, crm, op2, seen) in [
-        (4, 4, 1, true),  // IPAS2E1
+        (4, 4, 1, false), // IPAS2E1: combined entries need not go
         (4, 7, 6, true),  // VMALLS12E1
         (4, 7, 4, true),  // ALLE1
         (0, 7, 0, false), // VMALLE1: stage 2's own results may stay

@@ -1,7 +1,7 @@
 //! AT instructions and PAR_EL1 (Arm ARM C5.4, D24.2.126 PAR_EL1; `AArch64.AT`).
 
 use super::fault::{Fault, FaultKind, Purpose};
-use super::regime::{hcr, Kind, Regime};
+use super::regime::{self, hcr, Kind, Regime};
 use super::walk::{self, Access, Translation};
 use crate::cpu::{Cpu, Trap};
 use crate::shared::Shared;
@@ -54,12 +54,11 @@ pub fn at(
     va: u64,
 ) -> Result<(), Trap> {
     let f = form(op1, crm, op2).expect("an AT that exists");
-    let h = cpu.get(HCR_EL2);
-    let host = h & hcr::E2H != 0 && h & hcr::TGE != 0;
+    // Both stages are EL1&0's; with E2H and TGE, stage 1 of EL1 and EL0 is that of EL2&0 (`AArch64.AT`).
     let kind = match f.el {
-        2 if h & hcr::E2H == 0 => Kind::El2,
+        2 if cpu.get(HCR_EL2) & hcr::E2H == 0 => Kind::El2,
         2 => Kind::El20,
-        _ if cpu.pstate.el == 2 && host => Kind::El20,
+        _ if !f.both && regime::host(cpu) => Kind::El20,
         _ => Kind::El10,
     };
     let mut r = Regime::of(cpu, kind);

@@ -6,8 +6,8 @@
 pub const DEVICE_NGNRNE: u8 = 0x00;
 /// Normal, non-cacheable.
 pub const NORMAL_NC: u8 = 0x44;
-/// Normal, write-through, allocating.
-pub const NORMAL_WT: u8 = 0xbb;
+/// Normal, write-through, read-allocating: fetches with stage 1 off and SCTLR.I.
+pub const NORMAL_WT: u8 = 0xaa;
 /// Normal, write-back, allocating.
 pub const NORMAL_WB: u8 = 0xff;
 
@@ -31,6 +31,17 @@ pub struct MemAttr {
 }
 
 impl MemAttr {
+    /// What stage 1 says, shareability as the descriptor gives it where stage 2 is still to come (`AArch64.S1Translate`: an
+    /// IMPLEMENTATION DEFINED choice), else the effective one. The reserved shareability 1 acts as outer.
+    pub const fn of_stage1(attr: u8, sh: u8, then_stage2: bool) -> MemAttr {
+        let sh = if sh == 1 { share::OUTER } else { sh };
+        if then_stage2 {
+            let attr = normalize(attr);
+            MemAttr { attr, sh }
+        } else {
+            MemAttr::new(attr, sh)
+        }
+    }
     /// With the shareability that the type allows: Device and non-cacheable memory is outer shareable.
     pub const fn new(attr: u8, sh: u8) -> MemAttr {
         let attr = normalize(attr);
@@ -58,7 +69,7 @@ pub const fn is_device(attr: u8) -> bool {
 const fn normalize(attr: u8) -> u8 {
     match attr {
         0x40 => NORMAL_NC,
-        0xa0 => NORMAL_WT,
+        0xa0 => 0xbb,
         0xf0 => NORMAL_WB,
         a if is_device(a) => a & 0x0c,
         a => a,
@@ -89,10 +100,19 @@ const fn cacheability(a: u8, b: u8) -> u8 {
     if a == NC || b == NC {
         NC
     } else if through(b) && !through(a) {
-        // write-back becomes write-through, allocation hints stay
-        (a & 3) | 8
+        // write-back becomes write-through, allocation hints and transience stay
+        a & !4
     } else {
         a
+    }
+}
+
+/// A cacheability made write-back, with its own hints if it has any (`AArch64.S2ApplyFWBMemAttrs`).
+const fn written_back(nibble: u8) -> u8 {
+    if nibble == 4 {
+        0xf
+    } else {
+        nibble | 4
     }
 }
 
@@ -100,7 +120,8 @@ const fn cacheability(a: u8, b: u8) -> u8 {
 pub const fn combine(s1: MemAttr, memattr: u8, sh: u8, fwb: bool, nc: bool) -> MemAttr {
     let attr = if fwb {
         match memattr & 7 {
-            6 => NORMAL_WB,
+            6 if is_device(s1.attr) => NORMAL_WB,
+            6 => written_back(s1.attr >> 4) << 4 | written_back(s1.attr & 15),
             7 => s1.attr,
             5 if is_device(s1.attr) => s1.attr,
             5 => NORMAL_NC,
@@ -115,6 +136,7 @@ pub const fn combine(s1: MemAttr, memattr: u8, sh: u8, fwb: bool, nc: bool) -> M
         attr
     };
     // Shareability: the wider one.
+    let sh = if sh == 1 { share::OUTER } else { sh };
     let wider = if s1.sh == share::OUTER || sh == share::OUTER {
         share::OUTER
     } else if s1.sh == share::INNER || sh == share::INNER {
@@ -157,6 +179,9 @@ mod tests {
         assert_eq!(c(0x04, 0b1111), 0x04);
         assert_eq!(c(0x0c, 0b0001), 0x04);
         assert_eq!(c(0x04, 0b0011), 0x04);
+        // hints and transience are stage 1's
+        assert_eq!(c(0x77, 0b1010), 0x33);
+        assert_eq!(c(0xee, 0b1010), 0xaa);
     }
 
     /// Table D8-102: stage 2 forced write-back.
@@ -164,6 +189,8 @@ mod tests {
     fn forced_write_back() {
         let c = |a, m| combine(MemAttr::new(a, 0), m, 0, true, false).attr;
         assert_eq!(c(0x00, 6), 0xff);
+        assert_eq!(c(0x44, 6), 0xff);
+        assert_eq!(c(0xae, 6), 0xee);
         assert_eq!(c(0xbb, 7), 0xbb);
         assert_eq!(c(0x04, 7), 0x04);
         assert_eq!(c(0xff, 5), NORMAL_NC);

@@ -1,8 +1,9 @@
 //! The cached translations of one (regime, VMID, ASID, privilege): entries for data and for fetching, and what an invalidation takes away.
 
+use super::blocks::{covered, span_of, Addresses, BlockSet};
 use super::regime::Kind;
+use super::second::{Names, Second};
 use super::tlb::{Op, Tlbi, What, CONTEXTS};
-use crate::bits::ones;
 
 /// log2 of the entries in a context.
 pub const ENTRY_BITS: u32 = 9;
@@ -33,7 +34,7 @@ pub struct Entry {
     pub tag_w: u64,
     /// Host address of the byte at VA 0 of this mapping (wrapping), for RAM.
     pub host: usize,
-    /// Physical page, and in the low bits [`DEVICE`], [`IO`], [`NOT_GLOBAL`] and the block size.
+    /// Physical page, and in the low bits [`DEVICE`], [`IO`], [`NOT_GLOBAL`] and what [`piece`](super::blocks::piece) tells.
     pub pa: u64,
 }
 
@@ -45,18 +46,6 @@ pub const IO: u64 = 2;
 
 /// `Entry::pa` flag: belongs to its context's ASID.
 pub const NOT_GLOBAL: u64 = 8;
-
-/// `Entry::pa` has at this position, in 6 bits, log2 of the bytes of the stage 1 block that the page is a piece of.
-const BLOCK: u32 = 4;
-
-/// The flags of `Entry::pa` and `Fetch::pa` for a piece of a stage 1 block of `1 << block` bytes.
-pub const fn piece(block: u8, global: bool) -> u64 {
-    (block as u64) << BLOCK | if global { 0 } else { NOT_GLOBAL }
-}
-
-const fn block_of(pa: u64) -> u32 {
-    (pa >> BLOCK & 0x3f) as u32
-}
 
 impl Entry {
     /// Nothing.
@@ -114,55 +103,6 @@ impl Key {
     }
 }
 
-/// A set of address blocks that errs on the side of yes.
-struct BlockSet {
-    /// Bit n: some block of 1 << n bytes is in the set.
-    sizes: u64,
-    bits: [u64; 64],
-}
-
-impl BlockSet {
-    const NONE: BlockSet = BlockSet {
-        sizes: 0,
-        bits: [0; 64],
-    };
-    fn bit(va: u64, size: u32) -> (usize, u64) {
-        let n = (va & ones(56)) >> size;
-        let n = n.wrapping_add(size as u64 * 67) as usize;
-        (n >> 6 & 63, 1 << (n & 63))
-    }
-    fn insert(&mut self, va: u64, size: u32) {
-        let (i, b) = BlockSet::bit(va, size);
-        self.sizes |= 1 << size;
-        self.bits[i] |= b;
-    }
-    fn clear(&mut self) {
-        if self.sizes != 0 {
-            *self = BlockSet::NONE;
-        }
-    }
-    /// Whether a block with an address of `first ..= last` may be in the set.
-    fn may_touch(&self, first: u64, last: u64) -> bool {
-        let mut sizes = self.sizes;
-        while sizes != 0 {
-            let size = sizes.trailing_zeros();
-            sizes &= sizes - 1;
-            if last - first >= 64 << size {
-                return true;
-            }
-            let mut va = first & !ones(size);
-            while va <= last {
-                let (i, b) = BlockSet::bit(va, size);
-                if self.bits[i] & b != 0 {
-                    return true;
-                }
-                va += 1 << size;
-            }
-        }
-        false
-    }
-}
-
 /// The translations of one key.
 #[repr(C)]
 pub struct Context {
@@ -188,6 +128,14 @@ pub struct Context {
     fetched: BlockSet,
     /// Some fetch entry since then was not global.
     fetched_local: bool,
+    /// Its entries of the second level.
+    pub(super) names: Names,
+}
+
+/// What the contexts of a PE have in common.
+pub(super) struct Common {
+    pub(super) next_uid: u64,
+    pub(super) second: Second,
 }
 
 impl Context {
@@ -204,6 +152,7 @@ impl Context {
             large: BlockSet::NONE,
             fetched: BlockSet::NONE,
             fetched_local: false,
+            names: Names::NONE,
         })
     }
     /// The entry that `va`'s page would be in.
@@ -213,7 +162,7 @@ impl Context {
     }
     /// Remember a data translation.
     pub fn fill(&mut self, va: u64, e: Entry) {
-        let size = block_of(e.pa);
+        let size = span_of(e.pa);
         if size > PAGE_BITS {
             self.large.insert(va, size);
         }
@@ -226,9 +175,9 @@ impl Context {
         let f = &self.fetch[(pc >> PAGE_BITS) as usize & (FETCHES - 1)];
         (f.tag == pc & PAGE).then_some(f.pa & PAGE | pc & !PAGE)
     }
-    /// Remember a fetch translation; `flags` as [`piece`] makes them.
+    /// Remember a fetch translation; `flags` as [`piece`](super::blocks::piece) makes them.
     pub fn fill_fetch(&mut self, pc: u64, pa: u64, flags: u64) {
-        self.fetched.insert(pc, block_of(flags).max(PAGE_BITS));
+        self.fetched.insert(pc, span_of(flags));
         self.fetched_local |= flags & NOT_GLOBAL != 0;
         self.fetch[(pc >> PAGE_BITS) as usize & (FETCHES - 1)] = Fetch {
             tag: pc & PAGE,
@@ -243,21 +192,23 @@ impl Context {
             self.filled = false;
         }
     }
-    pub(super) fn new_uid(&mut self, uid: &mut u64) {
-        self.uid = *uid;
-        *uid += 1;
+    pub(super) fn new_uid(&mut self, common: &mut Common) {
+        self.uid = common.next_uid;
+        common.next_uid += 1;
         self.fetched.clear();
         self.fetched_local = false;
     }
-    pub(super) fn clear(&mut self, uid: &mut u64) {
+    pub(super) fn clear(&mut self, common: &mut Common) {
         self.clear_data();
-        if self.fetched.sizes != 0 {
+        common.second.clear(&mut self.names);
+        if !self.fetched.is_empty() {
             self.fetch.fill(Fetch::EMPTY);
-            self.new_uid(uid);
+            self.new_uid(common);
         }
     }
     /// Forget the entries that are not global.
-    fn clear_local(&mut self, uid: &mut u64) {
+    fn clear_local(&mut self, common: &mut Common) {
+        common.second.clear_local(&mut self.names);
         for e in &mut self.entries {
             if e.pa & NOT_GLOBAL != 0 {
                 *e = Entry::EMPTY;
@@ -269,53 +220,45 @@ impl Context {
                     *f = Fetch::EMPTY;
                 }
             }
-            self.refetch(uid);
+            self.refetch(common);
         }
     }
     /// Forget what the jump cache knows, but not the fetch entries.
-    fn refetch(&mut self, uid: &mut u64) {
-        self.new_uid(uid);
+    fn refetch(&mut self, common: &mut Common) {
+        self.new_uid(common);
         for f in self.fetch {
             if f.tag != EMPTY {
-                self.fetched.insert(f.tag, block_of(f.pa).max(PAGE_BITS));
+                self.fetched.insert(f.tag, span_of(f.pa));
                 self.fetched_local |= f.pa & NOT_GLOBAL != 0;
             }
         }
     }
-    /// Forget the pages of `first ..= last` (bits 55:0 of the addresses of their first bytes), and all pieces of blocks that one of them
-    /// is in. `local`: those that are not global, too.
-    fn clear_range(&mut self, first: u64, last: u64, local: bool, uid: &mut u64) {
-        let goes = |tag: u64, pa: u64| {
-            let low = tag & ones(56) & !ones(block_of(pa).max(PAGE_BITS));
-            let high = low | ones(block_of(pa).max(PAGE_BITS)) & PAGE;
-            low <= last && high >= first && (local || pa & NOT_GLOBAL == 0)
-        };
-        if last - first >= 64 << PAGE_BITS || self.large.may_touch(first, last) {
-            for e in &mut self.entries {
-                if e.page().is_some_and(|p| goes(p, e.pa)) {
-                    *e = Entry::EMPTY;
-                }
+    /// Forget what an invalidation by address covers: pages, and all pieces of blocks that one of them is in.
+    fn clear_range(&mut self, r: &Addresses, common: &mut Common) {
+        common.second.clear_range(&self.names, r);
+        let goes = |e: &Entry| e.page().is_some_and(|p| covered(p, e.pa, r));
+        if r.last - r.first >= 64 << PAGE_BITS || self.large.may_touch(r.first, r.last) {
+            for e in self.entries.iter_mut().filter(|e| goes(e)) {
+                *e = Entry::EMPTY;
             }
         } else {
-            let mut va = first;
-            while va <= last {
+            for va in (r.first..=r.last).step_by(1 << PAGE_BITS) {
                 let e = self.entry(va);
-                if e.page().is_some_and(|p| goes(p, e.pa)) {
+                if goes(e) {
                     *e = Entry::EMPTY;
                 }
-                va += 1 << PAGE_BITS;
             }
         }
-        if self.fetched.may_touch(first, last) {
+        if self.fetched.may_touch(r.first, r.last) {
             for f in &mut self.fetch {
-                if f.tag != EMPTY && goes(f.tag, f.pa) {
+                if f.tag != EMPTY && covered(f.tag, f.pa, r) {
                     *f = Fetch::EMPTY;
                 }
             }
-            self.refetch(uid);
+            self.refetch(common);
         }
     }
-    pub(super) fn apply(&mut self, op: &Op, uid: &mut u64) {
+    pub(super) fn apply(&mut self, op: &Op, common: &mut Common) {
         match *op {
             Op::Protect(pa) => {
                 for e in &mut self.entries {
@@ -325,31 +268,49 @@ impl Context {
                 }
             }
             Op::Data => self.clear_data(),
-            Op::All => self.clear(uid),
-            Op::Invalidate(t) => self.invalidate(&t, uid),
+            Op::All => self.clear(common),
+            Op::Invalidate(t) => self.invalidate(&t, common),
         }
     }
-    fn invalidate(&mut self, t: &Tlbi, uid: &mut u64) {
+    fn invalidate(&mut self, t: &Tlbi, common: &mut Common) {
         if self.key.regime & 3 != t.kind as u8 || t.vmid.is_some_and(|v| v != self.key.vmid) {
             return;
         }
         let own = |asid: u16| asid == self.key.asid || t.kind == Kind::El2;
         match t.what {
-            What::All | What::Both => self.clear(uid),
+            What::All | What::Both => self.clear(common),
             What::Asid(asid) => {
                 if own(asid) {
-                    self.clear_local(uid);
+                    self.clear_local(common);
                 }
             }
             What::Va {
-                first, last, asid, ..
+                first,
+                last,
+                asid,
+                sizes,
+                ..
             } => {
                 let local = asid.is_none_or(own);
-                self.clear_range(first, last, local, uid);
+                let r = Addresses {
+                    first,
+                    last,
+                    sizes,
+                    local,
+                };
+                self.clear_range(&r, common);
             }
-            What::Stage2 => {
-                if self.key.regime & 8 != 0 {
-                    self.clear(uid);
+            // With stage 1 off these are entries of stage 2 alone, by IPA. What combines both stages stays (C5.5 TLBI IPAS2E1).
+            What::Ipa { first, last, sizes } => {
+                let (stage1, stage2) = (self.key.regime & 4 != 0, self.key.regime & 8 != 0);
+                if stage2 && !stage1 {
+                    let r = Addresses {
+                        first,
+                        last,
+                        sizes,
+                        local: true,
+                    };
+                    self.clear_range(&r, common);
                 }
             }
         }

@@ -21,6 +21,8 @@ pub struct Features {
     pub vmid16: bool,
     /// 16-bit ASIDs.
     pub asid16: bool,
+    /// The 16 KiB granule in stage 1 and in stage 2 (those of 4 and 64 KiB are always there).
+    pub granule16: [bool; 2],
     /// FEAT_LVA: 52-bit VAs with the 64 KiB granule.
     pub lva: bool,
     /// FEAT_TTST: small tables.
@@ -45,6 +47,7 @@ impl Features {
         );
         let tgran4 = bits(m0, 31, 28) == 1;
         let tgran16 = bits(m0, 23, 20) == 2;
+        let has16 = bits(m0, 23, 20) != 0;
         Features {
             pa_bits: size_bits(bits(m0, 3, 0)),
             hafdbs: bits(m1, 3, 0).min(2) as u8,
@@ -53,6 +56,13 @@ impl Features {
             epan: bits(m1, 23, 20) >= 3,
             vmid16: bits(m1, 7, 4) == 2,
             asid16: bits(m0, 7, 4) == 2,
+            granule16: [
+                has16,
+                match bits(m0, 35, 32) {
+                    0 => has16,
+                    n => n >= 2,
+                },
+            ],
             lva: bits(m2, 19, 16) != 0,
             ttst: bits(m2, 31, 28) != 0,
             e0pd: bits(m2, 63, 60) != 0,
@@ -69,6 +79,13 @@ impl Features {
                 },
             ],
         }
+    }
+}
+
+impl Features {
+    /// FEAT_LPA: 64 KiB descriptors hold 52-bit addresses.
+    pub fn lpa(&self) -> bool {
+        self.pa_bits == 52
     }
 }
 

@@ -4,14 +4,17 @@
 //! these.
 
 pub mod at;
+pub mod blocks;
 pub mod combine;
 pub mod context;
 pub mod fault;
 pub mod features;
 pub mod permission;
 pub mod regime;
+mod second;
 pub mod select;
 mod stage2;
+pub mod stages;
 pub mod tables;
 pub mod tlb;
 pub mod tlbi;

@@ -3,14 +3,15 @@
 //! [`Regime::of`] is the only place that reads those registers; the walker sees nothing else. Names and rules are those of
 //! `AArch64.GetS1TTWParams` and `AArch64.GetS2TTWParams` in the Arm ARM's pseudocode (J1.1.5).
 
-use super::select::{asid, stages};
-use crate::bits::{bit, bits, ones};
+use super::select::{asid, dc, stages};
+use crate::bits::{bit, ones};
 use crate::cpu::Cpu;
 use crate::sysreg::names::*;
 use crate::sysreg::nv::tables_of_nv1;
 
 pub use super::features::{size_bits, Features};
 pub use super::select::{host, key, kind, sctlr, vmid, Mode};
+pub use super::stages::{Range, Stage1, Stage2};
 
 /// HCR_EL2 fields that select or shape a translation.
 pub mod hcr {
@@ -64,113 +65,31 @@ impl Granule {
     pub const fn bits(self) -> u32 {
         self as u32
     }
-    /// From TCR.TG0 or VTCR_EL2.TG0 (`DecodeTGx`).
-    const fn tg0(v: u64) -> Granule {
+    /// From TCR.TG0 or VTCR_EL2.TG0. A reserved value and a granule that is not there act as 4 KiB (`AArch64.S1DecodeTG0`,
+    /// `AArch64.S2DecodeTG0`: an IMPLEMENTATION DEFINED choice among those that are).
+    pub(super) const fn tg0(v: u64, has16: bool) -> Granule {
         match v {
             1 => Granule::K64,
-            2 => Granule::K16,
+            2 if has16 => Granule::K16,
             _ => Granule::K4,
         }
     }
     /// From TCR.TG1.
-    const fn tg1(v: u64) -> Granule {
+    pub(super) const fn tg1(v: u64, has16: bool) -> Granule {
         match v {
-            1 => Granule::K16,
+            1 if has16 => Granule::K16,
             3 => Granule::K64,
             _ => Granule::K4,
         }
     }
-    /// Index in [`Features::lpa2`].
-    fn lpa2(self, by_granule: [bool; 2]) -> bool {
+    /// Whether FEAT_LPA2 is there, from [`Features::lpa2`] or [`Features::lpa2_s2`].
+    pub(super) const fn lpa2(self, by_granule: [bool; 2]) -> bool {
         match self {
             Granule::K4 => by_granule[0],
             Granule::K16 => by_granule[1],
             Granule::K64 => false,
         }
     }
-}
-
-/// One range of VAs: what TCR and TTBR say about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Range {
-    /// The whole TTBR.
-    pub ttbr: u64,
-    /// TxSZ.
-    pub txsz: u8,
-    /// Granule.
-    pub granule: Granule,
-    /// Walks are disabled.
-    pub epd: bool,
-    /// Hierarchical permissions are disabled.
-    pub hpd: bool,
-    /// The top byte is ignored in data addresses.
-    pub tbi: bool,
-    /// ... and in instruction addresses.
-    pub tbi_fetch: bool,
-    /// No access by EL0.
-    pub e0pd: bool,
-}
-
-/// Stage 1 of a regime.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stage1 {
-    /// The MMU is on.
-    pub on: bool,
-    /// HCR_EL2.DC: with the MMU off, memory is Normal.
-    pub dc: bool,
-    /// HCR_EL2.{NV, NV1}: the table format for a hypervisor at EL1.
-    pub nv1: bool,
-    /// SCTLR.I: with the MMU off, fetches are cacheable.
-    pub icache: bool,
-    /// Two ranges of VAs; else only the lower.
-    pub two: bool,
-    /// Two privileges (EL0 and ELx); else one, with XN and AP\[2\] only.
-    pub user: bool,
-    /// TTBR0's and TTBR1's range.
-    pub ranges: [Range; 2],
-    /// Bits of an output address, the PE's limit included.
-    pub oa_bits: u8,
-    /// MAIR.
-    pub mair: u64,
-    /// Writable is execute-never.
-    pub wxn: bool,
-    /// PAN also covers pages that EL0 may only execute.
-    pub epan: bool,
-    /// Hardware sets the access flag.
-    pub ha: bool,
-    /// Hardware manages dirty state.
-    pub hd: bool,
-    /// 52-bit descriptors for 4 and 16 KiB granules.
-    pub ds: bool,
-}
-
-/// Stage 2 of EL1&0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stage2 {
-    /// The whole VTTBR.
-    pub vttbr: u64,
-    /// T0SZ.
-    pub t0sz: u8,
-    /// SL2:SL0.
-    pub sl: u8,
-    /// Granule.
-    pub granule: Granule,
-    /// Bits of an output address, the PE's limit included.
-    pub oa_bits: u8,
-    /// Protected table walk.
-    pub ptw: bool,
-    /// Data is non-cacheable.
-    pub cd: bool,
-    /// Instructions are non-cacheable.
-    pub id: bool,
-    /// Forced write-back encoding of MemAttr.
-    pub fwb: bool,
-    /// Hardware sets the access flag.
-    pub ha: bool,
-    /// Hardware manages dirty state.
-    pub hd: bool,
-    /// 52-bit descriptors.
-    pub ds: bool,
 }
 
 /// A whole regime.
@@ -221,8 +140,9 @@ impl Regime {
             features: f,
             s1: Stage1 {
                 on: s1_on,
-                dc: kind == Kind::El10 && hcr & hcr::DC != 0,
+                dc: kind == Kind::El10 && dc(hcr),
                 nv1: kind == Kind::El10 && tables_of_nv1(hcr),
+                dcache: bit(sctlr, 2),
                 icache: bit(sctlr, 12),
                 mair,
                 wxn: bit(sctlr, 19),
@@ -254,118 +174,4 @@ impl Regime {
             va & ones(56)
         }
     }
-}
-
-impl Stage1 {
-    /// TCR_EL1, and TCR_EL2 with E2H.
-    fn two_ranges(f: &Features, tcr: u64, ttbr: [u64; 2]) -> Stage1 {
-        let granules = [
-            Granule::tg0(bits(tcr, 15, 14)),
-            Granule::tg1(bits(tcr, 31, 30)),
-        ];
-        let ds = bit(tcr, 59);
-        let range = |i: u32| {
-            let tbi = bit(tcr, 37 + i);
-            Range {
-                ttbr: ttbr[i as usize],
-                txsz: bits(tcr, 5 + 16 * i, 16 * i) as u8,
-                granule: granules[i as usize],
-                epd: bit(tcr, 7 + 16 * i),
-                hpd: f.hpds && bit(tcr, 41 + i),
-                tbi,
-                tbi_fetch: tbi && !bit(tcr, 51 + i),
-                e0pd: f.e0pd && bit(tcr, 55 + i),
-            }
-        };
-        Stage1 {
-            two: true,
-            user: true,
-            ranges: [range(0), range(1)],
-            oa_bits: output_bits(f, bits(tcr, 34, 32), ds || granules[0] == Granule::K64),
-            ha: f.hafdbs >= 1 && bit(tcr, 39),
-            hd: f.hafdbs >= 2 && bit(tcr, 39) && bit(tcr, 40),
-            ds: ds && granules[0].lpa2(f.lpa2),
-            ..Stage1::OFF
-        }
-    }
-    /// TCR_EL2 without E2H.
-    fn one_range(f: &Features, tcr: u64, ttbr: u64) -> Stage1 {
-        let tbi = bit(tcr, 20);
-        let granule = Granule::tg0(bits(tcr, 15, 14));
-        let ds = bit(tcr, 32);
-        let range = Range {
-            ttbr,
-            txsz: bits(tcr, 5, 0) as u8,
-            granule,
-            epd: false,
-            hpd: f.hpds && bit(tcr, 24),
-            tbi,
-            tbi_fetch: tbi && !bit(tcr, 29),
-            e0pd: false,
-        };
-        Stage1 {
-            two: false,
-            user: false,
-            ranges: [range, range],
-            oa_bits: output_bits(f, bits(tcr, 18, 16), ds || granule == Granule::K64),
-            ha: f.hafdbs >= 1 && bit(tcr, 21),
-            hd: f.hafdbs >= 2 && bit(tcr, 21) && bit(tcr, 22),
-            ds: ds && granule.lpa2(f.lpa2),
-            ..Stage1::OFF
-        }
-    }
-    const OFF: Stage1 = {
-        let range = Range {
-            ttbr: 0,
-            txsz: 0,
-            granule: Granule::K4,
-            epd: false,
-            hpd: false,
-            tbi: false,
-            tbi_fetch: false,
-            e0pd: false,
-        };
-        Stage1 {
-            on: false,
-            dc: false,
-            nv1: false,
-            icache: false,
-            two: false,
-            user: false,
-            ranges: [range, range],
-            oa_bits: 0,
-            mair: 0,
-            wxn: false,
-            epan: false,
-            ha: false,
-            hd: false,
-            ds: false,
-        }
-    };
-}
-
-impl Stage2 {
-    fn of(f: &Features, vtcr: u64, vttbr: u64, hcr: u64) -> Stage2 {
-        let granule = Granule::tg0(bits(vtcr, 15, 14));
-        let ds = bit(vtcr, 32);
-        Stage2 {
-            vttbr,
-            t0sz: bits(vtcr, 5, 0) as u8,
-            sl: (bits(vtcr, 7, 6) | (ds as u64 & bits(vtcr, 33, 33)) << 2) as u8,
-            granule,
-            oa_bits: output_bits(f, bits(vtcr, 18, 16), ds || granule == Granule::K64),
-            ptw: hcr & hcr::PTW != 0,
-            cd: hcr & hcr::CD != 0,
-            id: hcr & hcr::ID != 0,
-            fwb: f.fwb && hcr & hcr::FWB != 0,
-            ha: f.hafdbs >= 1 && bit(vtcr, 21),
-            hd: f.hafdbs >= 2 && bit(vtcr, 21) && bit(vtcr, 22),
-            ds: ds && granule.lpa2(f.lpa2_s2),
-        }
-    }
-}
-
-/// Bits of an output address: what PS or IPS says, at most what the PE has, and 52 only with descriptors that can hold them.
-fn output_bits(f: &Features, ps: u64, wide: bool) -> u8 {
-    size_bits(ps).min(f.pa_bits).min(if wide { 52 } else { 48 })
 }

@@ -44,11 +44,15 @@ pub(super) fn stages(cpu: &Cpu, kind: Kind) -> (bool, bool) {
         return (on, false);
     }
     let hcr = cpu.get(HCR_EL2);
-    // TGE = 1 makes SCTLR_EL1.M 0 for all but reading it, and stage 2 is off; DC = 1 makes M 0 and VM 1 (D24.2.63 HCR_EL2).
-    if hcr & hcr::TGE != 0 {
-        return (false, false);
-    }
-    (on && hcr & hcr::DC == 0, hcr & (hcr::VM | hcr::DC) != 0)
+    // TGE = 1 and DC = 1 make SCTLR_EL1.M 0 for all but reading it; DC = 1 makes VM 1; with E2H and TGE, VM and DC are 0
+    // (D24.2.63 HCR_EL2; `AArch64.S1Enabled`, `AArch64.NSS2TTWParams`).
+    let s1 = on && hcr & (hcr::DC | hcr::TGE) == 0;
+    (s1, hcr & HOST != HOST && hcr & (hcr::VM | hcr::DC) != 0)
+}
+
+/// HCR_EL2.DC counts: stage 1 of EL1&0 is off and its memory Normal.
+pub(super) const fn dc(hcr: u64) -> bool {
+    hcr & hcr::DC != 0 && hcr & HOST != HOST
 }
 
 /// VMID of EL1&0.
@@ -82,7 +86,7 @@ pub fn asid(cpu: &Cpu, kind: Kind) -> u16 {
 #[inline]
 pub fn key(cpu: &Cpu, kind: Kind, mode: Mode) -> Key {
     let (s1, s2) = stages(cpu, kind);
-    let dc = kind == Kind::El10 && cpu.get(HCR_EL2) & hcr::DC != 0;
+    let dc = kind == Kind::El10 && dc(cpu.get(HCR_EL2));
     let nv1 = kind == Kind::El10 && tables_of_nv1(cpu.get(HCR_EL2));
     Key {
         regime: kind as u8 | (s1 as u8) << 2 | (s2 as u8) << 3 | (dc as u8) << 4 | (nv1 as u8) << 5,

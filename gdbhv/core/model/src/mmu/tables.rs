@@ -1,6 +1,6 @@
 //! Translation tables: where they are, how an address is cut into indexes, what a descriptor is (Arm ARM D8.2, D8.3).
 
-use super::regime::Granule;
+use super::regime::{Granule, Kind};
 use crate::bits::{bits, ones};
 
 /// Where descriptors are: physical memory.
@@ -27,15 +27,23 @@ pub trait Tables {
     fn learn(&mut self, _vmid: u16, _ipa: u64, _table: bool, _leaf: &Leaf) {}
 }
 
-/// What a table of the last level of stage 1 belongs to: the first table, the addresses, and how they are cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+/// What a table of the last level of stage 1 belongs to, and how it was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TableKey {
     /// Address of the first table.
     pub root: u64,
-    /// The input address above what the last table resolves.
-    pub block: u64,
-    /// VMID, regime, granule, input and output size, HPD, stage 2 on.
-    pub shape: u64,
+    /// The first address that the last table resolves (bits 55:0).
+    pub first: u64,
+    /// log2 of the bytes that it resolves.
+    pub size: u8,
+    /// Regime.
+    pub kind: Kind,
+    /// VMID, 0 where stage 2 does not apply.
+    pub vmid: u16,
+    /// ASID: no table is global (D8.13.2).
+    pub asid: u16,
+    /// Granule, input and output size, HPD, DS, stage 2 on.
+    pub shape: u32,
 }
 
 /// A table of the last level.
@@ -65,6 +73,8 @@ pub enum Found {
 /// The tables of one stage, and the address to find in them.
 pub(super) struct Shape {
     pub(super) base: u64,
+    /// Bits 51:48 of the first table's address are in `base`\[5:2\].
+    pub(super) wide: bool,
     pub(super) ia: u64,
     pub(super) ia_bits: u32,
     pub(super) granule: Granule,
@@ -91,8 +101,21 @@ pub struct Leaf {
     pub oa: u64,
     /// log2 of the bytes that it maps.
     pub block: u8,
+    /// The Contiguous bit counts.
+    pub contiguous: bool,
     /// What the table descriptors above it say.
     pub tables: Hierarchy,
+}
+
+/// How many times, as log2, a leaf of `1 << block` bytes is there in a row if its Contiguous bit is set; 0 where that bit is RES0
+/// (`ContiguousSize`, `AArch64.ContiguousBit`). The size tells the granule.
+pub const fn contiguous_bits(block: u8) -> u8 {
+    match block {
+        12 | 21 | 30 => 4, // 4 KiB, levels 3 to 1
+        14 => 7,           // 16 KiB
+        25 | 16 | 29 => 5, // 16 KiB level 2, 64 KiB
+        _ => 0,
+    }
 }
 
 impl Leaf {
@@ -103,6 +126,7 @@ impl Leaf {
         level: 0,
         oa: 0,
         block: 0,
+        contiguous: false,
         tables: Hierarchy {
             read_only: false,
             no_user: false,
@@ -144,14 +168,15 @@ impl Shape {
     pub(super) fn first_table(&self) -> u64 {
         let lsb = self.ia_bits - self.shift(self.start) + 3;
         let base = bits(self.base, 47, 1) << 1;
-        // With 52-bit addresses, bits 51:48 are in 5:2 and the table is aligned to at least 64 bytes.
-        let (base, lsb) = if self.oa_bits == 52 {
+        // The table is aligned to at least 64 bytes then.
+        let (base, lsb) = if self.wide {
             (base & !0x3f | bits(self.base, 5, 2) << 48, lsb.max(6))
         } else {
             (base, lsb)
         };
         base & !ones(lsb)
     }
+    /// The address in a descriptor, of a table or a leaf of `1 << lsb` bytes (`AArch64.NextTableBase`, `AArch64.LeafBase`).
     pub(super) fn output(&self, desc: u64, lsb: u32) -> u64 {
         if self.ds {
             bits(desc, 49, lsb) << lsb | bits(desc, 9, 8) << 50

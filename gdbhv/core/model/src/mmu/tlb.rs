@@ -1,6 +1,21 @@
 //! Cached translations: one [`Context`] for each (regime, VMID, ASID, privilege) in use, so that a switch of world, process or
 //! exception level changes a pointer and flushes nothing.
 //!
+//! # What is kept, for those who look for stale entries
+//!
+//! * For data, a context has 512 entries of 4 KiB, direct-mapped by VA\[20:12\]; behind them a PE has 16,384 more of any leaf size (4096 sets of 4
+//!   ways, replaced in turn), shared by its contexts. For fetches, a context has 64, by VA\[17:12\]; decoded code that is known by VA may
+//!   outlive its entry there.
+//! * A PE keeps 64 contexts; the one used least recently gives way.
+//! * Of walks a PE keeps 256 tables of stage 1's last level, and 1,024 ends of stage 2 walks (half of them for stage 1's tables).
+//! * Only what was used is there: nothing is fetched ahead. What faulted is not there. What does not grant an access is walked again.
+//! * An invalidation takes what the architecture says that it covers, and nothing else (C5.5, D8.14): TLBI by IPA takes entries of stage 2 alone,
+//!   not those that combine both stages (they go with VMALLE1 or VMALLS12E1); a TTL or TG that is not that of the leaf takes nothing;
+//!   the last-level forms leave tables; an address in a block or in a row of contiguous leaves takes all of it. It takes effect
+//!   at the instruction, on the other PEs too if it is broadcast, so that a missing DSB is not seen.
+//!
+//! # How
+//!
 //! An entry maps a 4 KiB page to host memory and holds the combined result of both stages. A tag that has [`SLOW`] set never
 //! matches in the fast path: the page is a device's, or holds decoded code (for writes); the slow path finds the
 //! translation here all the same and does not walk. RAM mapped as Device memory needs no SLOW: the fast path only serves aligned
@@ -10,17 +25,20 @@
 //! when it is next selected: the cost of a TLBI does not grow with the number of contexts. A context that is too far behind starts
 //! empty. Operations for other PEs wait in `Shared::tlb_queue` until [`drain`].
 
-use super::context::Fetch;
+use super::context::{Common, Fetch};
 use super::regime::{Kind, Regime};
+use super::second::Second;
+use super::walk::Translation;
 use super::walk_cache::WalkCache;
 use crate::cpu::Cpu;
 use crate::shared::Shared;
 use std::collections::VecDeque;
 
+pub use super::blocks::piece;
 pub use super::context::{
-    piece, Context, Entry, Key, DEVICE, EMPTY, ENTRIES, IO, NOT_GLOBAL, PAGE, PAGE_BITS, SLOW,
-    WATCH,
+    Context, Entry, Key, DEVICE, EMPTY, ENTRIES, IO, NOT_GLOBAL, PAGE, PAGE_BITS, SLOW, WATCH,
 };
+pub use super::second::{READ, WRITE};
 
 /// Contexts that a PE keeps.
 pub(super) const CONTEXTS: usize = 64;
@@ -57,7 +75,7 @@ pub struct Tlbi {
     pub broadcast: bool,
 }
 
-/// Which translations of a regime.
+/// Which translations of a regime. Addresses are bits 55:0 of the first and the last page's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
     /// All, but not what stage 2 alone says.
@@ -66,7 +84,7 @@ pub enum What {
     Both,
     /// The ASID's own, not the global ones.
     Asid(u16),
-    /// Pages: bits 55:0 of the first and the last one's address. With an ASID: its own and the global ones.
+    /// Pages. With an ASID: its own and the global ones.
     Va {
         /// First page.
         first: u64,
@@ -76,9 +94,18 @@ pub enum What {
         asid: Option<u16>,
         /// Not what tables above the last level say.
         last_level: bool,
+        /// Only leaves of these sizes: bit n for `1 << n` bytes (TTL, TG).
+        sizes: u64,
     },
-    /// All that went through stage 2 (more than a TLBI IPAS2E1 asks for: combined entries do not know their IPA).
-    Stage2,
+    /// What stage 2 alone says of IPAs.
+    Ipa {
+        /// First page.
+        first: u64,
+        /// Last page, included.
+        last: u64,
+        /// Only leaves of these sizes.
+        sizes: u64,
+    },
 }
 
 /// All contexts of a PE. They are boxed, and a box is reused only when it is not the one in use.
@@ -92,7 +119,7 @@ pub struct Tlb {
     contexts: Vec<Box<Context>>,
     /// By hash of the key: where it was last found.
     recent: [u8; CONTEXTS],
-    next_uid: u64,
+    common: Common,
     clock: u64,
     log: VecDeque<Op>,
     /// Number of the log's first operation.
@@ -108,7 +135,10 @@ impl Tlb {
             regime: None,
             contexts: vec![Context::new(Key::default(), 1)],
             recent: [0; CONTEXTS],
-            next_uid: 2,
+            common: Common {
+                next_uid: 2,
+                second: Second::new(),
+            },
             clock: 0,
             log: VecDeque::with_capacity(LOG),
             log_start: 0,
@@ -135,10 +165,10 @@ impl Tlb {
         c.used = self.clock;
         if c.seen != now {
             if c.seen < self.log_start {
-                c.clear(&mut self.next_uid);
+                c.clear(&mut self.common);
             } else {
                 for op in self.log.range((c.seen - self.log_start) as usize..) {
-                    c.apply(op, &mut self.next_uid);
+                    c.apply(op, &mut self.common);
                 }
             }
             c.seen = now;
@@ -167,8 +197,9 @@ impl Tlb {
         let c = &mut self.contexts[i];
         c.key = key;
         c.clear_data();
+        self.common.second.clear(&mut c.names);
         c.fetch.fill(Fetch::EMPTY);
-        c.new_uid(&mut self.next_uid);
+        c.new_uid(&mut self.common);
         c.seen = self.log_start + self.log.len() as u64;
         i
     }
@@ -182,7 +213,7 @@ impl Tlb {
         }
         self.log.push_back(op);
         self.walks.apply(&op);
-        c.apply(&op, &mut self.next_uid);
+        c.apply(&op, &mut self.common);
         c.seen = self.log_start + self.log.len() as u64;
     }
 }
@@ -190,6 +221,40 @@ impl Tlb {
 impl Default for Tlb {
     fn default() -> Tlb {
         Tlb::new()
+    }
+}
+
+/// What the second level knows of `va` in context `ctx`: its page's physical address, and flags.
+#[inline]
+pub fn second(cpu: &mut Cpu, ctx: *mut Context, va: u64) -> Option<u64> {
+    // SAFETY: `ctx` points to a box of `cpu.tlb`, which nothing else borrows here.
+    let c = unsafe { &*ctx };
+    cpu.tlb.common.second.get(&c.names, va)
+}
+
+/// Put a translation into the second level: `flags` as [`piece`] makes them, [`DEVICE`], [`READ`] and [`WRITE`].
+pub fn fill_second(cpu: &mut Cpu, ctx: *mut Context, va: u64, t: &Translation, flags: u64) {
+    // SAFETY: as in `second`.
+    let c = unsafe { &mut *ctx };
+    let (s1, s2) = (c.key.regime & 4 != 0, c.key.regime & 8 != 0);
+    let size = match (s1, s2) {
+        (true, false) => t.block,
+        (false, true) => t.s2_block,
+        (true, true) => t.block.min(t.s2_block),
+        (false, false) => PAGE_BITS as u8,
+    };
+    let second = &mut cpu.tlb.common.second;
+    second.fill(&mut c.names, va, t.pa, size as u32, flags);
+}
+
+/// The flags of an entry for `t` in context `ctx`. With stage 1 off the leaf is stage 2's.
+pub fn flags(ctx: *const Context, t: &Translation) -> u64 {
+    // SAFETY: as in `second`.
+    let regime = unsafe { (*ctx).key.regime };
+    if regime & 12 == 8 {
+        piece(t.s2_block, t.s2_contiguous, true)
+    } else {
+        piece(t.block, t.contiguous, t.global)
     }
 }
 

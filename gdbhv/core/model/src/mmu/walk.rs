@@ -12,7 +12,7 @@ use super::tables::{Hierarchy, Shape};
 use crate::bits::{bit, bits, ones};
 
 pub use super::permission::Perms;
-pub use super::tables::{Found, LastTable, Leaf, TableKey, Tables};
+pub use super::tables::{contiguous_bits, Found, LastTable, Leaf, TableKey, Tables};
 
 /// One descriptor fetch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +81,11 @@ impl Access {
             checked: true,
         }
     }
+    /// What a fault reports as WnR unless a permission decides: an access that also reads is a read that failed
+    /// (D24.2.40 ESR_ELx; `NoFault`).
+    pub(super) fn wnr(&self) -> bool {
+        self.purpose == Purpose::Write
+    }
 }
 
 /// Where an address goes.
@@ -98,8 +103,12 @@ pub struct Translation {
     pub perms: Perms,
     /// log2 of the bytes that stage 1 maps in one descriptor; 12 if it is off.
     pub block: u8,
+    /// Its Contiguous bit is set (and not RES0).
+    pub contiguous: bool,
     /// The same for stage 2.
     pub s2_block: u8,
+    /// The same for stage 2.
+    pub s2_contiguous: bool,
     /// Not tied to an ASID.
     pub global: bool,
 }
@@ -162,7 +171,7 @@ pub fn translate_ipa<M: Tables, O: Observer>(
     let mut w = Walker { r, m, o, a };
     let normal = MemAttr::new(NORMAL_WB, share::INNER);
     let done = w
-        .stage2(s2, ipa, None, a.write, normal)
+        .stage2(s2, ipa, For::Access, normal)
         .map(|two| Translation {
             pa: two.pa,
             ipa,
@@ -170,10 +179,32 @@ pub fn translate_ipa<M: Tables, O: Observer>(
             s1_mem: normal,
             perms: two.perms,
             block: 12,
+            contiguous: false,
             s2_block: two.block,
+            s2_contiguous: two.contiguous,
             global: true,
         });
     Some(done.map_err(|s| s.fault(0, &a)))
+}
+
+/// What stage 2 translates.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum For {
+    /// The access.
+    Access,
+    /// The fetch of the stage 1 descriptor of a level.
+    Fetch(i8),
+    /// The update of its access flag or dirty state, which reads and writes.
+    Update(i8),
+}
+
+impl For {
+    fn level(self) -> Option<i8> {
+        match self {
+            For::Access => None,
+            For::Fetch(l) | For::Update(l) => Some(l),
+        }
+    }
 }
 
 /// What stage 1 says.
@@ -182,6 +213,7 @@ struct One {
     mem: MemAttr,
     perms: Perms,
     block: u8,
+    contiguous: bool,
     global: bool,
     /// Descriptor to update: address, new value.
     update: Option<(u64, u64)>,
@@ -203,20 +235,23 @@ impl<M: Tables, O: Observer> Walker<'_, M, O> {
             return self.stage1_off(va);
         }
         let a = self.a;
-        let fail = |kind| Err(Stop::s1(kind, a.write));
+        let fail = |kind| Err(Stop::s1(kind, a.wnr()));
         let range = self.r.range(va);
         let Some(shape) = self.stage1_shape(range, va) else {
             return fail(FaultKind::Translation(0));
         };
-        let leaf = self.descend(&shape, 1, None, a.write)?;
+        let leaf = self.descend(&shape, 1, None)?;
         let desc = leaf.desc;
         if !bit(desc, 10) && !s1.ha && a.checked {
             return fail(FaultKind::AccessFlag(leaf.level));
         }
-        let mem = MemAttr::new(
-            (s1.mair >> (8 * bits(desc, 4, 2))) as u8,
-            bits(desc, 9, 8) as u8,
-        );
+        let mair = (s1.mair >> (8 * bits(desc, 4, 2))) as u8;
+        let sh = if range.ds {
+            range.sh
+        } else {
+            bits(desc, 9, 8) as u8
+        };
+        let mem = MemAttr::of_stage1(mair, sh, self.r.s2.is_some());
         let (perms, dirty) = s1_perms(s1, &leaf, &a);
         if a.checked {
             if !a.aligned && mem.device() && is_data(a.purpose) {
@@ -230,6 +265,7 @@ impl<M: Tables, O: Observer> Walker<'_, M, O> {
                 return Err(Stop::s1(FaultKind::Permission(leaf.level), write));
             }
         }
+        let mem = self.cached(mem);
         let mut new = desc;
         if s1.ha {
             new |= 1 << 10;
@@ -246,10 +282,27 @@ impl<M: Tables, O: Observer> Walker<'_, M, O> {
                 ..perms
             },
             block: leaf.block,
+            contiguous: leaf.contiguous,
             global: !s1.user || !bit(desc, 11),
             update: (new != desc && a.checked).then_some((leaf.at, new)),
             level: leaf.level,
         })
+    }
+
+    /// What SCTLR.C and SCTLR.I leave of a memory type. A fetch from Device memory is as from Normal, non-cacheable memory
+    /// (one of the choices of `Unpredictable_INSTRDEVICE`).
+    fn cached(&self, mem: MemAttr) -> MemAttr {
+        let s1 = &self.r.s1;
+        let non_cacheable = if self.a.purpose == Purpose::Fetch {
+            mem.device() || !s1.icache
+        } else {
+            !mem.device() && !s1.dcache
+        };
+        if non_cacheable {
+            MemAttr::of_stage1(NORMAL_NC, mem.sh, self.r.s2.is_some())
+        } else {
+            mem
+        }
     }
 
     /// `AArch64.S1DisabledOutput`.
@@ -258,7 +311,7 @@ impl<M: Tables, O: Observer> Walker<'_, M, O> {
         let fetch = a.purpose == Purpose::Fetch;
         let address = self.r.untag(va, fetch);
         if address & !ones(self.r.features.pa_bits as u32) != 0 {
-            return Err(Stop::s1(FaultKind::AddressSize(0), a.write));
+            return Err(Stop::s1(FaultKind::AddressSize(0), a.wnr()));
         }
         let mem = if s1.dc {
             MemAttr::new(NORMAL_WB, share::NON)
@@ -269,7 +322,7 @@ impl<M: Tables, O: Observer> Walker<'_, M, O> {
             MemAttr::new(DEVICE_NGNRNE, share::OUTER)
         };
         if !a.aligned && mem.device() && a.checked && is_data(a.purpose) {
-            return Err(Stop::s1(FaultKind::Alignment, a.write));
+            return Err(Stop::s1(FaultKind::Alignment, a.wnr()));
         }
         Ok(One {
             ipa: address,
@@ -280,6 +333,7 @@ impl<M: Tables, O: Observer> Walker<'_, M, O> {
                 x: true,
             },
             block: 12,
+            contiguous: false,
             global: true,
             update: None,
             level: 0,
@@ -290,7 +344,9 @@ impl<M: Tables, O: Observer> Walker<'_, M, O> {
     fn stage1_shape(&self, range: &Range, va: u64) -> Option<Shape> {
         let (s1, f) = (&self.r.s1, &self.r.features);
         let granule = range.granule;
-        let min = if s1.ds || granule == Granule::K64 && f.lva {
+        // Out of bounds is a fault (`AArch64.S1TxSZFaults`: mandatory below the least with FEAT_LVA, else an IMPLEMENTATION
+        // DEFINED choice); QEMU chooses the same.
+        let min = if range.ds || granule == Granule::K64 && f.lva {
             12
         } else {
             16
@@ -317,13 +373,14 @@ impl<M: Tables, O: Observer> Walker<'_, M, O> {
         let levels = (ia_bits - g).div_ceil(g - 3);
         Some(Shape {
             base: range.ttbr,
+            wide: range.wide,
             ia: untagged,
             ia_bits,
             granule,
             start: 4 - levels as i8,
             oa_bits: s1.oa_bits,
-            ds: s1.ds,
-            lpa: granule == Granule::K64 && f.pa_bits == 52,
+            ds: range.ds,
+            lpa: granule == Granule::K64 && f.lpa(),
             hpd: range.hpd,
         })
     }
@@ -333,13 +390,13 @@ impl<M: Tables, O: Observer> Walker<'_, M, O> {
         &mut self,
         shape: &Shape,
         stage: u8,
-        two: Option<(u64, Option<i8>)>,
-        write: bool,
+        two: Option<(u64, For)>,
     ) -> Result<Leaf, Stop> {
+        let write = self.a.wnr();
         let stop = |kind| Stop {
             kind,
             stage2: stage == 2,
-            s1ptw: two.is_some_and(|t| t.1.is_some()),
+            s1ptw: two.is_some_and(|t| t.1 != For::Access),
             ipa: two.map_or(0, |t| t.0),
             write,
         };
@@ -349,7 +406,7 @@ impl<M: Tables, O: Observer> Walker<'_, M, O> {
         }
         let mut tables = Hierarchy::default();
         let mut level = shape.start;
-        let key = (stage == 1).then(|| self.table_key(shape));
+        let key = (stage == 1).then(|| self.table_key(shape, table));
         let mut last = key.and_then(|k| self.m.last_table(&k));
         if let Some(l) = last {
             (table, tables, level) = (l.address, l.tables, 3);
@@ -358,7 +415,7 @@ impl<M: Tables, O: Observer> Walker<'_, M, O> {
             let at = shape.entry(table, level);
             let pa = match (&self.r.s2, stage) {
                 _ if last.is_some() => last.map_or(0, |l| l.pa + (at - table)),
-                (Some(s2), 1) => self.descriptor_pa(s2, at, level, false)?,
+                (Some(s2), 1) => self.descriptor_pa(s2, at, For::Fetch(level))?,
                 _ => at,
             };
             if level == 3 && last.is_none() && level != shape.start {
@@ -391,7 +448,7 @@ impl<M: Tables, O: Observer> Walker<'_, M, O> {
             self.o.step(&Step {
                 stage,
                 level,
-                for_s1: two.and_then(|t| t.1),
+                for_s1: two.and_then(|t| t.1.level()),
                 address: at,
                 pa,
                 value: desc,
@@ -412,32 +469,37 @@ impl<M: Tables, O: Observer> Walker<'_, M, O> {
                     level += 1;
                 }
                 Found::Block | Found::Page => {
+                    let block = shape.shift(level) as u8;
                     return Ok(Leaf {
                         desc,
                         at,
                         level,
                         oa: output,
-                        block: shape.shift(level) as u8,
+                        block,
+                        contiguous: bit(desc, 52) && contiguous_bits(block) != 0,
                         tables,
-                    })
+                    });
                 }
             }
         }
     }
 
-    fn table_key(&self, shape: &Shape) -> TableKey {
+    fn table_key(&self, shape: &Shape, root: u64) -> TableKey {
         let r = self.r;
+        let size = shape.shift(2);
         TableKey {
-            root: shape.base,
-            block: shape.ia >> shape.shift(2),
-            shape: (r.vmid as u64)
-                | (r.kind as u64) << 16
-                | (shape.granule as u64) << 24
-                | (shape.ia_bits as u64) << 32
-                | (shape.oa_bits as u64) << 40
-                | (shape.hpd as u64) << 48
-                | (r.s2.is_some() as u64) << 49
-                | (shape.ds as u64) << 50,
+            root,
+            first: shape.ia & ones(56) & !ones(size),
+            size: size as u8,
+            kind: r.kind,
+            vmid: r.vmid,
+            asid: r.asid,
+            shape: shape.granule as u32
+                | shape.ia_bits << 5
+                | (shape.oa_bits as u32) << 11
+                | (shape.hpd as u32) << 17
+                | (r.s2.is_some() as u32) << 18
+                | (shape.ds as u32) << 19,
         }
     }
 
@@ -445,7 +507,7 @@ impl<M: Tables, O: Observer> Walker<'_, M, O> {
     fn finish(&mut self, one: One) -> Result<Translation, Stop> {
         if let Some((at, desc)) = one.update {
             let pa = match self.r.s2 {
-                Some(s2) => self.descriptor_pa(&s2, at, one.level, true)?,
+                Some(s2) => self.descriptor_pa(&s2, at, For::Update(one.level))?,
                 None => at,
             };
             self.m.update(pa, desc);
@@ -454,15 +516,17 @@ impl<M: Tables, O: Observer> Walker<'_, M, O> {
             return Ok(Translation {
                 pa: one.ipa,
                 ipa: one.ipa,
-                mem: one.mem,
+                mem: MemAttr::new(one.mem.attr, one.mem.sh),
                 s1_mem: one.mem,
                 perms: one.perms,
                 block: one.block,
+                contiguous: one.contiguous,
                 s2_block: 12,
+                s2_contiguous: false,
                 global: one.global,
             });
         };
-        let two = self.stage2(&s2, one.ipa, None, self.a.write, one.mem)?;
+        let two = self.stage2(&s2, one.ipa, For::Access, one.mem)?;
         Ok(Translation {
             pa: two.pa,
             ipa: one.ipa,
@@ -474,7 +538,9 @@ impl<M: Tables, O: Observer> Walker<'_, M, O> {
                 x: one.perms.x && two.perms.x,
             },
             block: one.block,
+            contiguous: one.contiguous,
             s2_block: two.block,
+            s2_contiguous: two.contiguous,
             global: one.global,
         })
     }

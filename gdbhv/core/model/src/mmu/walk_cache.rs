@@ -1,10 +1,14 @@
-//! Parts of walks that a PE remembers besides whole translations.
+//! Parts of walks that a PE remembers besides whole translations: what `TLBI` calls entries of stage 2 alone, and entries from levels
+//! above the last.
 
+use super::blocks::{span, BlockSet};
 use super::context::{EMPTY, PAGE, PAGE_BITS};
+use super::regime::Kind;
 use super::tables::{LastTable, Leaf, TableKey};
-use super::tlb::{Op, What};
+use super::tlb::{Op, Tlbi, What};
+use crate::bits::ones;
 
-/// Entries of each half of [`WalkCache`].
+/// Entries of each half of the stage 2 part.
 const STAGE2: usize = 512;
 
 /// The end of a stage 2 walk, for one 4 KiB page of IPAs.
@@ -16,12 +20,28 @@ struct Stage2Entry {
     leaf: Leaf,
 }
 
+impl Stage2Entry {
+    const NONE: Stage2Entry = Stage2Entry {
+        tag: EMPTY,
+        vmid: 0,
+        leaf: Leaf::NONE,
+    };
+    /// Whether an invalidation by IPA covers it: its leaf, or a contiguous one, maps one of `first ..= last`.
+    fn covered(&self, first: u64, last: u64, sizes: u64) -> bool {
+        let low = self.tag & !ones(span(self.leaf.block, self.leaf.contiguous));
+        let high = low | ones(span(self.leaf.block, self.leaf.contiguous));
+        low <= last && high >= first && sizes >> self.leaf.block & 1 != 0
+    }
+}
+
 /// Parts of walks: ends of stage 2 walks, so that the walk of stage 1 tables need not walk theirs each time (half of them for tables, so
 /// that data does not drive them out), and tables of the last level of stage 1.
 pub struct WalkCache {
     entries: Box<[Stage2Entry]>,
     filled: bool,
-    tables: Box<[(TableKey, LastTable)]>,
+    /// Leaves larger than a page that entries are pieces of.
+    large: BlockSet,
+    tables: Box<[Option<(TableKey, LastTable)>]>,
     tables_filled: bool,
 }
 
@@ -29,32 +49,31 @@ pub struct WalkCache {
 const TABLES: usize = 256;
 
 impl WalkCache {
-    const NONE: Stage2Entry = Stage2Entry {
-        tag: EMPTY,
-        vmid: 0,
-        leaf: Leaf::NONE,
-    };
     pub(super) fn new() -> WalkCache {
         WalkCache {
-            entries: vec![WalkCache::NONE; 2 * STAGE2].into_boxed_slice(),
+            entries: vec![Stage2Entry::NONE; 2 * STAGE2].into_boxed_slice(),
             filled: false,
-            tables: vec![Default::default(); TABLES].into_boxed_slice(),
+            large: BlockSet::NONE,
+            tables: vec![None; TABLES].into_boxed_slice(),
             tables_filled: false,
         }
     }
     fn table_slot(key: &TableKey) -> usize {
-        (key.block ^ key.block >> 9 ^ key.root >> PAGE_BITS) as usize % TABLES
+        let block = key.first >> key.size;
+        (block ^ block >> 9 ^ key.root >> PAGE_BITS ^ key.asid as u64) as usize % TABLES
     }
     /// The table of the last level for `key`, if known.
     #[inline]
     pub fn table(&self, key: &TableKey) -> Option<LastTable> {
-        let e = &self.tables[WalkCache::table_slot(key)];
-        (e.0 == *key).then_some(e.1)
+        match &self.tables[WalkCache::table_slot(key)] {
+            Some((k, table)) if k == key => Some(*table),
+            _ => None,
+        }
     }
     /// Remember a table of the last level.
     pub fn put_table(&mut self, key: &TableKey, table: &LastTable) {
         self.tables_filled = true;
-        self.tables[WalkCache::table_slot(key)] = (*key, *table);
+        self.tables[WalkCache::table_slot(key)] = Some((*key, *table));
     }
     fn slot(ipa: u64, table: bool) -> usize {
         (ipa >> PAGE_BITS ^ ipa >> 21) as usize % STAGE2 + if table { STAGE2 } else { 0 }
@@ -71,6 +90,10 @@ impl WalkCache {
     /// Remember a leaf.
     pub fn put(&mut self, vmid: u16, ipa: u64, table: bool, leaf: &Leaf) {
         self.filled = true;
+        let size = span(leaf.block, leaf.contiguous);
+        if size > PAGE_BITS {
+            self.large.insert(ipa, size);
+        }
         self.entries[WalkCache::slot(ipa, table)] = Stage2Entry {
             tag: ipa & PAGE,
             vmid,
@@ -81,30 +104,86 @@ impl WalkCache {
         };
     }
     pub(super) fn apply(&mut self, op: &Op) {
-        let stale = match op {
-            Op::Invalidate(t) => matches!(t.what, What::Both | What::Stage2),
-            Op::All => true,
-            Op::Protect(_) | Op::Data => false,
-        };
-        if stale && self.filled {
-            self.entries.fill(WalkCache::NONE);
-            self.filled = false;
+        match op {
+            Op::Invalidate(t) => {
+                self.invalidate_stage2(t);
+                self.invalidate_tables(t);
+            }
+            Op::All => {
+                self.entries.fill(Stage2Entry::NONE);
+                self.filled = false;
+                self.large.clear();
+                self.tables.fill(None);
+                self.tables_filled = false;
+            }
+            Op::Protect(_) | Op::Data => {}
         }
-        // Tables go with everything but the invalidation of last-level entries by address.
-        let only_last = match op {
-            Op::Invalidate(t) => matches!(
-                t.what,
-                What::Va {
-                    last_level: true,
-                    ..
+    }
+    /// Entries of stage 2 alone go by IPA, and with VMALLS12E1 and ALLE1.
+    fn invalidate_stage2(&mut self, t: &Tlbi) {
+        if !self.filled {
+            return;
+        }
+        let ours = |e: &Stage2Entry| t.vmid.is_none_or(|v| v == e.vmid);
+        match t.what {
+            What::Both => {
+                for e in self.entries.iter_mut().filter(|e| ours(e)) {
+                    *e = Stage2Entry::NONE;
                 }
-            ),
-            Op::All => false,
-            Op::Protect(_) | Op::Data => true,
-        };
-        if !only_last && self.tables_filled {
-            self.tables.fill(Default::default());
-            self.tables_filled = false;
+            }
+            What::Ipa { first, last, sizes } => {
+                let goes =
+                    |e: &Stage2Entry| e.tag != EMPTY && ours(e) && e.covered(first, last, sizes);
+                if last - first >= 16 << PAGE_BITS || self.large.may_touch(first, last) {
+                    for e in self.entries.iter_mut().filter(|e| goes(e)) {
+                        *e = Stage2Entry::NONE;
+                    }
+                } else {
+                    for ipa in (first..=last).step_by(1 << PAGE_BITS) {
+                        for table in [false, true] {
+                            let e = &mut self.entries[WalkCache::slot(ipa, table)];
+                            if goes(e) {
+                                *e = Stage2Entry::NONE;
+                            }
+                        }
+                    }
+                }
+            }
+            What::All | What::Asid(_) | What::Va { .. } => {}
+        }
+    }
+    /// Tables go with everything but the last-level forms and what is by IPA. With an ASID, those of that ASID: an entry from a level
+    /// above the last is never global (C5.5 TLBI VAE1, ASIDE1).
+    fn invalidate_tables(&mut self, t: &Tlbi) {
+        if !self.tables_filled {
+            return;
+        }
+        let own = |k: &TableKey, asid: u16| k.asid == asid || k.kind == Kind::El2;
+        for e in self.tables.iter_mut() {
+            let Some((k, _)) = e else { continue };
+            if k.kind != t.kind || t.vmid.is_some_and(|v| v != k.vmid) {
+                continue;
+            }
+            let goes = match t.what {
+                What::All | What::Both => true,
+                What::Asid(asid) => own(k, asid),
+                What::Va {
+                    first,
+                    last,
+                    asid,
+                    last_level,
+                    ..
+                } => {
+                    !last_level
+                        && k.first <= last
+                        && k.first + ones(k.size as u32) >= first
+                        && asid.is_none_or(|a| own(k, a))
+                }
+                What::Ipa { .. } => false,
+            };
+            if goes {
+                *e = None;
+            }
         }
     }
 }

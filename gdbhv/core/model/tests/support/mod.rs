@@ -63,6 +63,9 @@ pub mod d {
     pub const S2_RW: u64 = S2_R | S2_W | S2_NORMAL | AF;
 }
 
+/// SCTLR_ELx: MMU and caches.
+pub const ON: u64 = 1 | 1 << 2 | 1 << 12;
+
 /// One CPU and its memory. Tables are taken from the top of RAM.
 pub struct Bench {
     pub cpu: Cpu,
@@ -169,7 +172,7 @@ impl Bench {
         self.set(TTBR1_EL1, t.root);
         // T0SZ = T1SZ = 16, TG1 = 4 KiB, IPS = 48 bits, AS = 1
         self.set(TCR_EL1, 0x15_8010_0010);
-        self.set(SCTLR_EL1, 1);
+        self.set(SCTLR_EL1, ON);
         t
     }
     /// Map the memory that tables come from one to one in stage 2, by blocks of 2 MiB.
@@ -190,6 +193,11 @@ impl Bench {
 }
 
 impl Bench {
+    /// Go to EL1 and load 8 bytes.
+    pub fn load_at_el1(&mut self, va: u64) -> Result<u64, Exception> {
+        self.el(1);
+        self.load(va)
+    }
     /// Load 8 bytes.
     pub fn load(&mut self, va: u64) -> Result<u64, Exception> {
         self.load_as(va, Acc::PLAIN)
