@@ -1,5 +1,5 @@
 /*
- * Bare-metal loops for scripts/bench.py. Entered at EL2 or EL1 with the MMU off; runs at EL1 with 2 MiB pages of Normal memory;
+ * Bare-metal loops for scripts/bench.py. Entered at EL2 or EL1 with the MMU off; runs at EL1 with 2 MiB pages of Normal memory (the upper 64 MiB: 4 KiB);
  * switches the machine off at the end. One LOOP_... macro chooses the body, ROUNDS how often (x19 counts down).
  */
         .equ    BLOCK, 0x701            /* valid block, AF, inner shareable, attribute 0 */
@@ -80,6 +80,20 @@ loop:   ldr     x0, [x20]
         ldrh    w6, [x20, #130]
         subs    x19, x19, #1
         b.ne    loop
+#elif defined(LOOP_STRIDE)              /* 8 instructions a round, a load and a store a page (and a line) further each */
+        mov     x24, #0x44000000
+        mov     x21, x24
+        mov     x22, #4160
+        ldr     x23, =0x48000000 - 64
+        .balign 64
+loop:   ldr     x0, [x21]
+        str     x1, [x21, #8]
+        add     x1, x1, x0
+        add     x21, x21, x22
+        cmp     x21, x23
+        csel    x21, x24, x21, hs
+        subs    x19, x19, #1
+        b.ne    loop
 #elif defined(LOOP_CALLS)               /* fib(17): 60,300 instructions a round, calls and a stack */
 loop:   mov     x0, #17
         bl      fib
@@ -124,6 +138,17 @@ level2: .set    at, 0x40000000
         .rept   32
         .quad   at + BLOCK
         .set    at, at + 0x200000
+        .endr
+        .set    at, level3 + 3
+        .rept   32
+        .quad   at
+        .set    at, at + 0x1000
+        .endr
+        .balign 4096
+level3: .set    at, 0x44000000
+        .rept   32 * 512
+        .quad   at + BLOCK + 2
+        .set    at, at + 0x1000
         .endr
         .balign 0x10000
         .space  0x20000

@@ -30,6 +30,7 @@ def _fib_instructions(n: int) -> int:
 LOOPS = (
     Loop("alu", "LOOP_ALU", "hot loop, arithmetic", 16),
     Loop("memory", "LOOP_MEMORY", "hot loop, loads and stores", 16),
+    Loop("stride", "LOOP_STRIDE", "a load and a store in every page of 64 MiB", 8),
     Loop("calls", "LOOP_CALLS", "recursive calls", 4 + _fib_instructions(17)),
     Loop("large", "LOOP_LARGE", "64k instructions in random order", LARGE_BLOCKS * 6 + 3),
 )

@@ -1,6 +1,8 @@
 //! What a TLBI covers, exactly (Arm ARM D8.14, C5.5): a stale translation survives one that does not cover it, and no other; and
 //! what the contexts of cached translations must keep apart.
 
+mod scope;
+#[path = "../support/mod.rs"]
 mod support;
 
 use gdbhv_model::mem::access::Acc;
