@@ -90,6 +90,7 @@ class WalkStep(TypedDict):
     value: int
     found: Literal["invalid", "table", "block", "page"]
     output: int  # next table, or output address
+    wide: bool  # a 52-bit descriptor of FEAT_LPA2: bits 9:8 are address bits, not the shareability
 
 @type_check_only
 class Walk(TypedDict, total=False):

@@ -31,13 +31,15 @@ def dump(context: Context, args: argparse.Namespace) -> Iterator[str]:
         vm = target.vm(thread.pid)
         vttbr, vtcr = vm.vttbr, machine.read_register(vm.vcpus[0].home, "VTCR_EL2")
         hcr = machine.read_register(vm.vcpus[0].home, "HCR_EL2")
+        mmfr0 = machine.read_register(vm.vcpus[0].home, "ID_AA64MMFR0_EL1")
     else:
         machine, vm = target.core, None
         if not target.el2:
             raise CommandError("this machine has no EL2, and so no stage 2")
-        vttbr, vtcr, hcr = (target.read_register(thread, r) for r in ("VTTBR_EL2", "VTCR_EL2", "HCR_EL2"))
+        names = ("VTTBR_EL2", "VTCR_EL2", "HCR_EL2", "ID_AA64MMFR0_EL1")
+        vttbr, vtcr, hcr, mmfr0 = (target.read_register(thread, r) for r in names)
     try:
-        geometry = stage2.Geometry.of(vttbr, vtcr)
+        geometry = stage2.Geometry.of(vttbr, vtcr, mmfr0, hcr)
         low, high = (0, None) if args.range is None else span(args.range)
         found = list(islice(stage2.entries(geometry, machine.read_pa, low, high), MOST + 1))
     except (ValueError, IndexError) as e:
@@ -54,7 +56,7 @@ def dump(context: Context, args: argparse.Namespace) -> Iterator[str]:
         device = vm.device(ipa)
         return device[0].name if device else "memory" if vm.slot(ipa) else ""
 
-    ranges = stage2.merged(leaves)
+    ranges = stage2.merged(leaves, geometry)
     if args.json:
         g = geometry
         head = {
@@ -74,7 +76,7 @@ def dump(context: Context, args: argparse.Namespace) -> Iterator[str]:
         f"VMID {vttbr >> 48}, tables at {geometry.root:#x}, {geometry.ipa_bits}-bit IPA, "
         f"{1 << geometry.granule >> 10} KiB granule, from level {geometry.start}{on}"
     )
-    yield from stage2.tree(found, geometry.start) if args.tree else stage2.dump(ranges, name)
+    yield from stage2.tree(found, geometry) if args.tree else stage2.dump(ranges, name)
     total, tables = sum(e.size for e in leaves), sum(e.table for e in found)
     yield f"leaves: {len(leaves)}, mapping {total >> 10:,} KiB; tables below the first: {tables}"
     if vm is not None and not args.tree:

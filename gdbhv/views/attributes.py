@@ -23,29 +23,35 @@ def memory(attr: int) -> str:
     outer, inner = attr >> 4, attr & 15
 
     def half(a: int) -> str:
-        return "NC" if a == 4 else ("WT" if a & 8 == 0 or a >> 2 == 2 else "WB")
+        return "NC" if a == 4 else "WB" if a & 4 else "WT"
 
     o, i = half(outer), half(inner)
     return f"Normal-{o}" if o == i else f"Normal-o{o}-i{i}"
 
 
-def stage2_memory(memattr: int) -> str:
-    """Return a stage 2 MemAttr[3:0] (FWB off) in words."""
+def stage2_memory(memattr: int, forced: bool = False) -> str:
+    """Return a stage 2 MemAttr[3:0] in words; ``forced``: as HCR_EL2.FWB has it."""
+    if forced:
+        return S2_MEMATTR.get(memattr & 7) or ("reserved", "Normal-NC", "Normal-WB", "as stage 1")[memattr & 3]
     if memattr >> 2 == 0:
         return S2_MEMATTR[memattr]
     o, i = CACHE[memattr >> 2], CACHE[memattr & 3]
     return f"Normal-{o}" if o == i else f"Normal-o{o}-i{i or '?'}"
 
 
-def stage2_leaf(descriptor: int) -> dict[str, object]:
-    """Return the attributes of a stage 2 block or page."""
+def stage2_leaf(descriptor: int, shareability: int | None = None, forced: bool = False) -> dict[str, object]:
+    """Return the attributes of a stage 2 block or page.
+
+    :param shareability: what holds instead of the descriptor's (52-bit descriptors of FEAT_LPA2 have none)
+    :param forced: HCR_EL2.FWB
+    """
     xn = descriptor >> 53 & 3
     return {
         "read": bool(descriptor >> 6 & 1),
         "write": bool(descriptor >> 7 & 1),
         "execute": {0b00: "x", 0b10: "-"}.get(xn, "x(EL1)" if xn == 3 else "x(EL0)"),
-        "memory": stage2_memory(descriptor >> 2 & 15),
-        "shareability": SHAREABILITY[descriptor >> 8 & 3],
+        "memory": stage2_memory(descriptor >> 2 & 15, forced),
+        "shareability": SHAREABILITY[descriptor >> 8 & 3 if shareability is None else shareability],
         "af": bool(descriptor >> 10 & 1),
         "contiguous": bool(descriptor >> 52 & 1),
     }
@@ -56,8 +62,8 @@ def rwx(leaf: dict[str, object]) -> str:
     return ("r" if leaf["read"] else "-") + ("w" if leaf["write"] else "-") + str(leaf["execute"])
 
 
-def stage1_leaf(descriptor: int) -> str:
-    """Return the attributes of a stage 1 block or page of EL1&0 in words."""
+def stage1_leaf(descriptor: int, wide: bool = False) -> str:
+    """Return the attributes of a stage 1 block or page of EL1&0 in words; ``wide``: of FEAT_LPA2, without a shareability."""
     ap = descriptor >> 6 & 3
     words = [("EL1 rw", "EL1 rw EL0 rw", "EL1 r", "EL1 r EL0 r")[ap]]
     words += [
@@ -65,5 +71,7 @@ def stage1_leaf(descriptor: int) -> str:
     ]
     if not descriptor >> 10 & 1:
         words.append("AF=0")
-    words += [f"AttrIndx={descriptor >> 2 & 7}", SHAREABILITY[descriptor >> 8 & 3]]
+    words.append(f"AttrIndx={descriptor >> 2 & 7}")
+    if not wide:
+        words.append(SHAREABILITY[descriptor >> 8 & 3])
     return ", ".join(words)

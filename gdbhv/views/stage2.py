@@ -10,33 +10,73 @@ from typing import Any
 from gdbhv.views.attributes import rwx, size, stage2_leaf
 from gdbhv.views.table import table
 
-GRANULES = {0: 12, 1: 16, 2: 14}  # VTCR_EL2.TG0
+GRANULES = {0: 12, 1: 16, 2: 14, 3: 12}  # VTCR_EL2.TG0; the reserved value acts as 4 KiB, as does 16 KiB on a CPU without it
+PA_BITS = (32, 36, 40, 42, 44, 48, 52)  # ID_AA64MMFR0_EL1.PARange
+MMFR0 = 1 << 20 | 5  # 48 bits of PA, all granules
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """How the tables are laid out: bits of the granule, of the IPA, the first level, and its descriptors."""
+    """How the tables are laid out: bits of the granule, of the IPA, the first level, its descriptors, and of a descriptor's address."""
 
     granule: int
     ipa_bits: int
     start: int
     entries: int
     root: int
+    pa_bits: int = 48
+    shareability: int | None = None  # of all leaves: 52-bit descriptors of FEAT_LPA2 have none of their own
+    forced: bool = False  # HCR_EL2.FWB
 
     @staticmethod
-    def of(vttbr: int, vtcr: int) -> Geometry:
-        """Return the geometry that the registers select. :raises ValueError: a reserved combination."""
-        granule = GRANULES.get(vtcr >> 14 & 3)
-        if granule is None:
-            raise ValueError("VTCR_EL2.TG0 = 3 is reserved")
-        ipa_bits = 64 - (vtcr & 0x3F)
-        sl0 = vtcr >> 6 & 3
-        start = {12: (2, 1, 0, 3), 14: (3, 2, 1, 0), 16: (3, 2, 1, 0)}[granule][sl0]
-        lowest = granule + (granule - 3) * (3 - start)
+    def of(vttbr: int, vtcr: int, mmfr0: int = MMFR0, hcr: int = 0) -> Geometry:
+        """Return the geometry that the registers select on a CPU whose ID_AA64MMFR0_EL1 is ``mmfr0``.
+
+        :raises ValueError: a combination that is a translation fault of level 0 whatever the IPA (Arm ARM J1.1.5,
+            ``AArch64.S2InvalidSL``, ``AArch64.S2InconsistentSL``)
+        """
+        granule = GRANULES[vtcr >> 14 & 3]
+        if granule == 14 and not mmfr0 >> 20 & 15:
+            granule = 12
+        t0sz = vtcr & 0x3F
+        ipa_bits = 64 - t0sz
+        limit = PA_BITS[min(mmfr0 & 15, 6)]
+        ds = granule != 16 and bool(vtcr >> 32 & 1)
+        pa_bits = 52 if ds or (granule == 16 and limit == 52) else 48
+        sl = vtcr >> 6 & 3 | (vtcr >> 33 & 1) << 2 if ds and granule == 12 else vtcr >> 6 & 3
+        start = {12: (2, 1, 0, 3, -1), 14: (3, 2, 1, 0 if ds else None), 16: (3, 2, 1)}[granule][sl : sl + 1]
+        refused = ValueError(f"VTCR_EL2: SL = {sl} and T0SZ = {t0sz} do not go together")
+        if not start or start[0] is None or ipa_bits > min(limit, pa_bits):
+            raise refused
+        level = start[0]
+        lowest = granule + (granule - 3) * (3 - level)
         concatenated = ipa_bits - lowest - (granule - 3)  # log2 of tables side by side at the first level: 16 at most
-        if ipa_bits <= lowest or ipa_bits > 52 or concatenated > 4:
-            raise ValueError(f"VTCR_EL2: SL0 = {sl0} and T0SZ = {vtcr & 0x3F} do not go together")
-        return Geometry(granule, ipa_bits, start, 1 << (ipa_bits - lowest), vttbr & ((1 << 48) - 2))
+        if ipa_bits <= lowest or concatenated > 4:
+            raise refused
+        entries = 1 << (ipa_bits - lowest)
+        root = vttbr & ((1 << 48) - 2)
+        if ds or (pa_bits == 52 and vtcr >> 16 & 7 >= 6):
+            root = root & ~0x3F | (vttbr >> 2 & 15) << 48
+        root &= -(8 * entries)
+        shareability = vtcr >> 12 & 3 if ds else None
+        return Geometry(granule, ipa_bits, level, entries, root, pa_bits, shareability, bool(hcr >> 46 & 1))
+
+    def output(self, descriptor: int, lsb: int) -> int:
+        """Return the address in a descriptor of a table or of a leaf of ``1 << lsb`` bytes."""
+        low = descriptor & ((1 << 48) - (1 << lsb))
+        if self.pa_bits == 48:
+            return low
+        if self.granule == 16:
+            return low | (descriptor >> 12 & 15) << 48
+        return low | (descriptor >> 48 & 3) << 48 | (descriptor >> 8 & 3) << 50
+
+    def leaf(self, descriptor: int) -> dict[str, object]:
+        """Return the attributes of a block or page."""
+        return stage2_leaf(descriptor, self.shareability, self.forced)
+
+    def has_block(self, level: int) -> bool:
+        """Return whether a descriptor of ``level`` may be a block."""
+        return 3 > level >= {12: 1, 14: 2, 16: 2}[self.granule] - (self.pa_bits == 52)
 
     def shift(self, level: int) -> int:
         """The lowest IPA bit that ``level`` translates."""
@@ -67,7 +107,6 @@ def _table(
     g: Geometry, read: Callable[[int, int], bytes], address: int, level: int, base: int, count: int, low: int, high: int
 ) -> Iterator[Entry]:
     step = 1 << g.shift(level)
-    mask = ((1 << 48) - 1) & -(1 << g.granule)
     first, last = max(0, (low - base) // step), min(count - 1, (high - base) // step)
     if first > last:
         return
@@ -77,9 +116,9 @@ def _table(
             continue
         ipa = base + i * step
         is_table = level < 3 and bool(d & 2)
-        if not is_table and level == 3 and not d & 2:
-            continue  # reserved at the last level: invalid
-        output = d & mask & (-(1 << g.granule) if is_table else -step)
+        if not is_table and (not g.has_block(level) if level < 3 else not d & 2):
+            continue  # reserved at this level: invalid
+        output = g.output(d, g.granule if is_table else g.shift(level))
         readable = not is_table or _readable(read, output, 1 << g.granule)
         yield Entry(level, ipa, step, address + 8 * i, d, output, is_table, readable)
         if is_table and readable:
@@ -94,11 +133,11 @@ def _readable(read: Callable[[int, int], bytes], address: int, length: int) -> b
     return True
 
 
-def merged(leaves: Sequence[Entry]) -> list[dict[str, Any]]:
+def merged(leaves: Sequence[Entry], g: Geometry) -> list[dict[str, Any]]:
     """Return ranges of leaves that continue each other, with the same attributes."""
     ranges: list[dict[str, Any]] = []
     for e in leaves:
-        attributes = stage2_leaf(e.descriptor)
+        attributes = g.leaf(e.descriptor)
         if ranges:
             r = ranges[-1]
             follows = r["ipa"] + r["size"] == e.ipa and r["pa"] + r["size"] == e.output
@@ -132,16 +171,16 @@ def dump(ranges: Sequence[dict[str, Any]], name: Callable[[int], str] = lambda i
     return table(("IPA", "PA", "size", "leaves", "perm", "memory", "what"), rows, "  rr")
 
 
-def tree(found: Sequence[Entry], start: int) -> list[str]:
+def tree(found: Sequence[Entry], g: Geometry) -> list[str]:
     """Return tables and leaves, a line each, indented by level."""
     lines = []
     for e in found:
-        indent = "  " * (e.level - start)
+        indent = "  " * (e.level - g.start)
         if e.table:
             at = f"{e.output:#x}" if e.in_ram else f"{e.output:#x}, which is not RAM"
             lines.append(f"{indent}L{e.level} {e.ipa:#012x} table at {at}  [{e.address:#x}] = {e.descriptor:#018x}")
         else:
-            a = stage2_leaf(e.descriptor)
+            a = g.leaf(e.descriptor)
             where = f"[{e.address:#x}] = {e.descriptor:#018x}"
             lines.append(f"{indent}L{e.level} {e.ipa:#012x} {size(e.size)} -> {e.output:#x} {rwx(a)} {a['memory']}  {where}")
     return lines

@@ -45,5 +45,5 @@ def _step(s: WalkStep) -> str:
         leaf = stage2_leaf(s["value"])
         what = f"{rwx(leaf)} {leaf['memory']}"
     else:
-        what = stage1_leaf(s["value"])
+        what = stage1_leaf(s["value"], s["wide"])
     return f"{head} {s['found']} -> {s['output']:#x}, {what}{purpose}"

@@ -206,6 +206,8 @@ def test_stage_2_attributes(descriptor: int, text: str) -> None:
         (0xFF, "Normal-WB"),
         (0xBB, "Normal-WT"),
         (0x4F, "Normal-oNC-iWB"),
+        (0x33, "Normal-WT"),
+        (0x77, "Normal-WB"),
     ],
 )
 def test_memory_types(attr: int, text: str) -> None:
@@ -250,7 +252,7 @@ def test_stage_2_tables_as_ranges_and_as_a_tree() -> None:
     geometry = stage2.Geometry.of(0x4000 | 5 << 48, VTCR)
     assert geometry == stage2.Geometry(12, 40, 1, 1024, 0x4000)
     found = list(stage2.entries(geometry, PAGES.read))
-    assert stage2.tree(found, 1) == [
+    assert stage2.tree(found, geometry) == [
         "L1 0x0040000000 table at 0x2000  [0x4008] = 0x0000000000002003",
         "  L2 0x0040000000 2M -> 0x44200000 rwx Normal-WB  [0x2000] = 0x00000000442007fd",
         "  L2 0x0040200000 2M -> 0x44400000 rwx Normal-WB  [0x2008] = 0x00000000444007fd",
@@ -259,7 +261,7 @@ def test_stage_2_tables_as_ranges_and_as_a_tree() -> None:
         "    L3 0x0040403000 4K -> 0x10003000 r-x Normal-WB  [0x3018] = 0x000000001000377f",
         "  L2 0x0040600000 table at 0x900000, which is not RAM  [0x2018] = 0x0000000000900003",
     ]
-    ranges = stage2.merged([e for e in found if not e.table])
+    ranges = stage2.merged([e for e in found if not e.table], geometry)
     assert stage2.dump(ranges, lambda ipa: "memory" if ipa < 0x40400000 else "") == [
         "IPA                        PA            size  leaves  perm  memory            what",
         "0x0040000000-0x00403fffff  0x0044200000    4M  2 x 2M  rwx   Normal-WB, inner  memory",
@@ -271,7 +273,41 @@ def test_stage_2_tables_as_ranges_and_as_a_tree() -> None:
     assert stage2.dump([]) == ["nothing is mapped there"]
 
 
-@pytest.mark.parametrize("vtcr", [VTCR | 3 << 14, 0x18 | 3 << 6, 0x18, 0x3F | 1 << 6])
+WIDE = 1 << 32 | 6 << 16  # VTCR_EL2: DS, 52 bits of PA
+MAX = 6 | 2 << 20 | 1 << 28 | 3 << 32 | 3 << 40  # ID_AA64MMFR0_EL1 with FEAT_LPA2
+
+
+@pytest.mark.parametrize(
+    ("vtcr", "expected"),
+    [
+        (VTCR | 3 << 14, (12, 40, 1, 1024, 0x34000, 48, None)),  # reserved: as 4 KiB
+        (12 | 1 << 33 | 3 << 12 | WIDE, (12, 52, -1, 16, 0x8_0000_0003_4000, 52, 3)),
+        (12 | 2 << 6 | WIDE, (12, 52, 0, 8192, 0x8_0000_0003_0000, 52, 0)),  # 16 tables side by side
+        (12 | 2 << 14 | 3 << 6 | 1 << 33 | WIDE, (14, 52, 0, 32, 0x8_0000_0003_4000, 52, 0)),  # SL2 does not count
+        (12 | 1 << 14 | 2 << 6 | 6 << 16, (16, 52, 1, 1024, 0x8_0000_0003_4000, 52, None)),
+        (16 | 1 << 14 | 2 << 6 | 5 << 16, (16, 48, 1, 64, 0x34000, 52, None)),  # by PS the root has 48 bits
+    ],
+)
+def test_geometries_of_52_bits(vtcr: int, expected: tuple[int | None, ...]) -> None:
+    g = stage2.Geometry.of(0x34000 | 8 << 2, vtcr, MAX)
+    assert (g.granule, g.ipa_bits, g.start, g.entries, g.root, g.pa_bits, g.shareability) == expected
+
+
+def test_descriptors_of_52_bits() -> None:
+    four = stage2.Geometry.of(0x4000, 12 | 1 << 33 | 3 << 12 | WIDE, MAX, 1 << 46)
+    block = 0x3_8000_0000_02FD  # a block of 512 GiB at level 0, above 48 bits
+    memory = Memory({0x4000: 0x5003, 0x5008: block, 0x4008: 0x1})
+    found = list(stage2.entries(four, memory.read))
+    assert stage2.tree(found, four) == [
+        "L-1 0x0000000000 table at 0x5000  [0x4000] = 0x0000000000005003",
+        "  L0 0x8000000000 512G -> 0xb800000000000 rwx Normal-WB  [0x5008] = 0x00038000000002fd",
+    ]
+    assert four.leaf(block)["shareability"] == "inner", "VTCR_EL2.SH0"
+    large = stage2.Geometry.of(0x4000, 12 | 1 << 14 | 2 << 6 | 6 << 16, MAX)
+    assert large.output(0x1234_5678_A7FF, 16) == 0xA_1234_5678_0000
+
+
+@pytest.mark.parametrize("vtcr", [0x18 | 3 << 6, 0x18, 0x3F | 1 << 6, 12 | 2 << 6, 16 | 1 << 14 | 3 << 6])
 def test_reserved_geometries(vtcr: int) -> None:
     with pytest.raises(ValueError, match="VTCR_EL2"):
         stage2.Geometry.of(0x1000, vtcr)
@@ -288,6 +324,7 @@ def step(stage: int, level: int, found: str, value: int, output: int, **changes:
         "value": value,
         "found": found,
         "output": output,
+        "wide": False,
         **changes,
     }
 

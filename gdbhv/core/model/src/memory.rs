@@ -11,9 +11,7 @@ use crate::isa::feature::Feature;
 use crate::mem::access::{Acc, Size};
 use crate::mmu::fault::{Fault, FaultKind, Purpose};
 use crate::mmu::regime::{self, Kind, Mode};
-use crate::mmu::tlb::{
-    self, Context, Entry, Op, DEVICE, EMPTY, IO, PAGE, SLOW, WATCH,
-};
+use crate::mmu::tlb::{self, Context, Entry, Op, DEVICE, EMPTY, IO, PAGE, SLOW, WATCH};
 use crate::mmu::walk::{self, Access};
 use crate::shared::Shared;
 use crate::syndrome::ec;

@@ -94,6 +94,7 @@ pub fn walk<'py>(
         };
         e.set_item("found", found)?;
         e.set_item("output", s.output)?;
+        e.set_item("wide", s.wide)?;
         list.append(e)?;
     }
     d.set_item("steps", list)?;

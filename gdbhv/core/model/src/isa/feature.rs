@@ -254,7 +254,8 @@ pub const PROFILES: &[Profile] = &[
             // Cache and TLB maintenance
             DPB, DPB2, TLBIOS, TLBIRANGE, TTL,
             // Translation
-            PAN, PAN2, PAN3, UAO, HAFDBS, HPDS, XNX, TTST, TTCNP, E0PD, S2FWB, VMID16,
+            PAN, PAN2, PAN3, UAO, HAFDBS, HPDS, HPDS2, XNX, TTST, TTCNP, E0PD, S2FWB, VMID16,
+            LVA, LPA, LPA2, BBM, nTLBPA,
             // EL2
             VHE, EVT, IDST, NV, NV2,
             FGT, HCX, TIDCP1, TWED,
@@ -283,6 +284,7 @@ mod tests {
     /// Features that change behaviour but bring no instruction of their own.
     #[rustfmt::skip]
     const WITHOUT_ROWS: &[Feature] = &[
+        HPDS2, LVA, LPA, LPA2, BBM, nTLBPA,
         VHE, PAN3, SSBS, VMID16, HAFDBS, HPDS, XNX, TTST, TTCNP, E0PD, S2FWB, TTL, IDST, EVT,
         CSV2, CSV3, LSE2, NV, NV2, Debugv8p2, Debugv8p4, DoPD,
         FGT, HCX, TIDCP1, TWED, RAS, IESB,

@@ -33,6 +33,8 @@ pub struct Step {
     pub found: Found,
     /// The address in it: next table, or the output address of `va` or the IPA.
     pub output: u64,
+    /// It has the layout of 52-bit descriptors (FEAT_LPA2): bits 9:8 belong to the address.
+    pub wide: bool,
 }
 
 /// Sees every step of a walk.
@@ -454,6 +456,7 @@ impl<M: Tables, O: Observer> Walker<'_, M, O> {
                 value: desc,
                 found,
                 output,
+                wide: shape.ds,
             });
             match found {
                 Found::Invalid => return Err(stop(FaultKind::Translation(level))),

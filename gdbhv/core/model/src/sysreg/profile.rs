@@ -121,7 +121,7 @@ const A57: Core = Core {
     pmcr: 0x4101_0000,
 };
 
-/// No known core (implementer 0), so that no guest looks for errata: 48 bits of physical address, all granules; CTR_EL0.IDC and DIC tell that
+/// No known core (implementer 0), so that no guest looks for errata: 52 bits of physical address (FEAT_LPA), all granules; CTR_EL0.IDC and DIC tell that
 /// code needs no cache maintenance.
 const MAX: Core = Core {
     midr: 0x000f_0510,

@@ -114,7 +114,7 @@ fn stores_into_code() {
     b.store(0x1800, 1).expect("writable");
     let pa = b.fetch(0x1000).expect("executable");
     // SAFETY: the block lives until a collection.
-    let alive = |p: *const gdbhv_model::blocks::Block| unsafe { (*p).alive };
+    let alive = |p: *const gdbhv_model::blocks::Block| unsafe { (*p).alive() };
     let block = b.sh.block_at(&mut b.cpu, pa);
     b.store(0x1800, 2).expect("writable");
     assert!(alive(block) && !b.sh.leave, "another line of the page");
