@@ -96,11 +96,11 @@ fn across_pages() {
     let e = b.store(0x1ffd, 0).unwrap_err();
     assert_eq!((fsc(&e), e.far), (fault::ALIGNMENT, Some(0x1ffd)));
     b.set(SCTLR_EL1, 1);
-    let e = b.load_as(0x1004, Acc::ORDERED).unwrap_err();
+    let e = b.load_as(0x100c, Acc::ORDERED).unwrap_err();
     assert_eq!(
         fsc(&e),
         fault::ALIGNMENT,
-        "acquire, whatever SCTLR_EL1.A says"
+        "acquire over 16 bytes, whatever SCTLR_EL1.A says"
     );
 }
 
