@@ -300,7 +300,7 @@ def test_descriptors_of_52_bits() -> None:
     found = list(stage2.entries(four, memory.read))
     assert stage2.tree(found, four) == [
         "L-1 0x0000000000 table at 0x5000  [0x4000] = 0x0000000000005003",
-        "  L0 0x8000000000 512G -> 0xb800000000000 rwx Normal-WB  [0x5008] = 0x00038000000002fd",
+        "  L0 0x8000000000 512G -> 0xb800000000000 rwx as stage 1  [0x5008] = 0x00038000000002fd",
     ]
     assert four.leaf(block)["shareability"] == "inner", "VTCR_EL2.SH0"
     large = stage2.Geometry.of(0x4000, 12 | 1 << 14 | 2 << 6 | 6 << 16, MAX)
