@@ -17,7 +17,7 @@ MMFR0 = 1 << 20 | 5  # 48 bits of PA, all granules
 
 @dataclass(frozen=True)
 class Geometry:
-    """How the tables are laid out: bits of the granule, of the IPA, the first level, its descriptors, and of a descriptor's address."""
+    """How the tables are laid out: granule and IPA in bits, first level and its descriptors, how these hold an address."""
 
     granule: int
     ipa_bits: int
