@@ -101,6 +101,8 @@ CASE(no_syndrome_of_others, "ESR_EL2.ISS of a Data Abort: ISV = 0 for pairs, wri
 CASE(no_syndrome_of_zeroing, "ESR_EL2.ISS of a Data Abort: DC ZVA is a store: WnR = 1, CM = 0, ISV = 0; FAR_EL2 is an address in the block")
 {
     static const struct syndrome_row rows[] = {R(dc_zva, ISS_WNR)};
+
+    next.hcr |= 1ul << 12; /* DC: from Device memory of stage 1, DC ZVA is an alignment fault of stage 1 (C5.3, DC ZVA) */
     check_syndromes(rows, 1);
 }
 

@@ -260,7 +260,7 @@ CASE(stage2_flags_by_hardware, "FEAT_HAFDBS, VTCR_EL2.HA, HD: AF, and S2AP[1] wh
     CHECK_TAKEN(RUN(EL0T, store, 0, IPA), 2, LOWER_SYNC, ESR(EC_DABT_LOWER, LOAD_ISS | ISS_WNR | FSC_PERMISSION(3)));
 }
 
-CASE(stage1_update_in_stage2, "D8.5: a stage 1 hardware update needs stage 2 to permit writes of the table: S1PTW, WnR = 1; with stage 2 HD it becomes dirty")
+CASE(stage1_update_in_stage2, "D8.5: a stage 1 hardware update needs stage 2 to permit writes of the table: S1PTW, WnR of the instruction; with stage 2 HD it becomes dirty")
 {
     NEED(HAFDBS);
     struct tables s1, s2;
@@ -273,7 +273,7 @@ CASE(stage1_update_in_stage2, "D8.5: a stage 1 hardware update needs stage 2 to 
     const u64 table = (u64)entry & ~0xffful;
     remap(&s2, table, table, S2_RAM & ~S2_W);
     const struct exception *e = RUN(EL0T, load, 0, VA);
-    CHECK_TAKEN(e, 2, LOWER_SYNC, ESR(EC_DABT_LOWER, ISS_S1PTW | ISS_WNR | FSC_PERMISSION(3)));
+    CHECK_TAKEN(e, 2, LOWER_SYNC, ESR(EC_DABT_LOWER, ISS_S1PTW | FSC_PERMISSION(3)));
     CHECK(e->far, VA);
     CHECK(e->hpfar, table >> 12 << 4);
     CHECK_MASKED(*entry, D_AF, 0);

@@ -305,16 +305,20 @@ CASE(host_el0_exceptions, "HCR_EL2.{E2H, TGE} = {1, 1}: SVC, UNDEFINED and break
     CHECK(sysreg_read(elr_el1), 0);
 }
 
-CASE(tge_without_e2h, "HCR_EL2.TGE = 1, E2H = 0: SCTLR_EL1.M is 0 for EL0, stage 2 is off; exceptions go to EL2")
+CASE(tge_without_e2h, "HCR_EL2.TGE = 1, E2H = 0: SCTLR_EL1.M is 0 for EL0, VM is not; exceptions go to EL2 (`AArch64.S1Enabled`, `NSS2TTWParams`)")
 {
     struct tables s1, s2;
     stage2_new(&s2, SHIFT_4K, 36, 1);
     stage1_new(&s1, SHIFT_4K, 39);
     *(u64 *)ARENA = 0x4444;
     next.hcr |= HCR_TGE;
-    const struct exception *e = RUN(EL0T, load, 0, ARENA); /* mapped by neither stage */
+    map(&s2, ARENA, ARENA, 3, S2_RAM);
+    const struct exception *e = RUN(EL0T, load, 0, ARENA); /* not mapped by stage 1 */
     CHECK_TAKEN(e, 2, LOWER_SYNC, ESR(EC_SVC, RETURNED));
     CHECK(e->x[0], 0x4444);
+    e = RUN(EL0T, load, 0, ARENA + 0x1000); /* nor by stage 2 */
+    CHECK(ESR_EC(e->esr), EC_DABT_LOWER);
+    CHECK(e->hpfar, (ARENA + 0x1000) >> 12 << 4);
 }
 
 CODE(wfi, "wfi");
