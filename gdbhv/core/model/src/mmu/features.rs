@@ -29,6 +29,8 @@ pub struct Features {
     pub ttst: bool,
     /// FEAT_E0PD.
     pub e0pd: bool,
+    /// FEAT_PAuth, which brings TCR_ELx.TBID.
+    pub tbid: bool,
     /// FEAT_S2FWB.
     pub fwb: bool,
     /// FEAT_LPA2 for stage 1, by granule 4, 16 KiB.
@@ -40,10 +42,11 @@ pub struct Features {
 impl Features {
     /// From the ID registers.
     pub fn of(cpu: &Cpu) -> Features {
-        let (m0, m1, m2) = (
+        let (m0, m1, m2, i1) = (
             cpu.get(ID_AA64MMFR0_EL1),
             cpu.get(ID_AA64MMFR1_EL1),
             cpu.get(ID_AA64MMFR2_EL1),
+            cpu.get(ID_AA64ISAR1_EL1),
         );
         let tgran4 = bits(m0, 31, 28) == 1;
         let tgran16 = bits(m0, 23, 20) == 2;
@@ -66,6 +69,7 @@ impl Features {
             lva: bits(m2, 19, 16) != 0,
             ttst: bits(m2, 31, 28) != 0,
             e0pd: bits(m2, 63, 60) != 0,
+            tbid: bits(i1, 11, 4) != 0,
             fwb: bits(m2, 43, 40) != 0,
             lpa2: [tgran4, tgran16],
             lpa2_s2: [

@@ -120,7 +120,7 @@ impl Stage1 {
                 epd: bit(tcr, 7 + 16 * i),
                 hpd: f.hpds && bit(tcr, 41 + i),
                 tbi,
-                tbi_fetch: tbi && !bit(tcr, 51 + i),
+                tbi_fetch: tbi && !(f.tbid && bit(tcr, 51 + i)),
                 e0pd: f.e0pd && bit(tcr, 55 + i),
             }
         };
@@ -150,7 +150,7 @@ impl Stage1 {
             epd: false,
             hpd: f.hpds && bit(tcr, 24),
             tbi,
-            tbi_fetch: tbi && !bit(tcr, 29),
+            tbi_fetch: tbi && !(f.tbid && bit(tcr, 29)),
             e0pd: false,
         };
         Stage1 {

@@ -439,12 +439,13 @@ impl<M: Tables, O: Observer> Walker<'_, M, O> {
             };
             let found = shape.found(desc, level);
             let g = shape.granule.bits();
-            let output = match found {
-                Found::Invalid => 0,
-                Found::Table => shape.output(desc, g),
+            let (base, output) = match found {
+                Found::Invalid => (0, 0),
+                Found::Table => (shape.output(desc, g), shape.output(desc, g)),
                 _ => {
                     let lsb = shape.shift(level);
-                    shape.output(desc, lsb) | shape.ia & ones(lsb)
+                    let base = shape.output(desc, lsb);
+                    (base, base | shape.ia & ones(lsb))
                 }
             };
             self.o.step(&Step {
@@ -460,7 +461,8 @@ impl<M: Tables, O: Observer> Walker<'_, M, O> {
             });
             match found {
                 Found::Invalid => return Err(stop(FaultKind::Translation(level))),
-                _ if shape.too_large(output) => return Err(stop(FaultKind::AddressSize(level))),
+                // What the descriptor holds counts (`AArch64.OAOutOfRange` of the base): a block may be larger than the output size.
+                _ if shape.too_large(base) => return Err(stop(FaultKind::AddressSize(level))),
                 Found::Table => {
                     if !shape.hpd {
                         tables.read_only |= bit(desc, 62);
