@@ -268,10 +268,13 @@ class Machine:
         devices (id, itt, bits, events: EventID, INTID, ICID) and collections (ICID, CPU), as its tables in memory say."""
 
     def bus_read(self, cpu: int, address: int, size: int) -> int:
-        """Read a device register (1, 2, 4 or 8 bytes) as CPU ``cpu`` does. :raises IndexError: no device is there."""
+        """Read a device register (1, 2, 4 or 8 bytes) as CPU ``cpu`` does.
+
+        :raises IndexError: no device is there. :raises ValueError: another size.
+        """
 
     def bus_write(self, cpu: int, address: int, size: int, value: int) -> None:
-        """Write a device register. :raises IndexError: no device is there."""
+        """Write a device register. :raises IndexError: no device is there. :raises ValueError: another size."""
 
     def set_spi(self, intid: int, level: bool) -> None:
         """Set the level of a shared peripheral interrupt (INTID 32 to 1019)."""

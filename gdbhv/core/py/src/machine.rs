@@ -274,12 +274,14 @@ impl Machine {
     }
     fn bus_read(&mut self, cpu: usize, address: u64, size: u8) -> PyResult<u64> {
         let i = self.check(cpu)?;
+        check_size(size)?;
         self.model
             .bus_read(i, address, size)
             .ok_or_else(|| no_device(address))
     }
     fn bus_write(&mut self, cpu: usize, address: u64, size: u8, value: u64) -> PyResult<()> {
         let i = self.check(cpu)?;
+        check_size(size)?;
         self.model
             .bus_write(i, address, size, value)
             .ok_or_else(|| no_device(address))
@@ -450,6 +452,15 @@ impl Machine {
 
 fn scope(vmid: Option<u16>) -> Scope {
     vmid.map_or(Scope::All, Scope::Vmid)
+}
+
+fn check_size(size: u8) -> PyResult<()> {
+    match size {
+        1 | 2 | 4 | 8 => Ok(()),
+        _ => Err(PyValueError::new_err(format!(
+            "{size} bytes: a device register is read or written by 1, 2, 4 or 8"
+        ))),
+    }
 }
 
 fn no_device(address: u64) -> PyErr {
