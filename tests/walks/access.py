@@ -1,12 +1,16 @@
-"""An access to a virtual address: both stages together, permissions, memory type, and descriptors that hardware changes (D8.2 to D8.6)."""
+"""An access to a virtual address: both stages together, permissions, memory type, and descriptors that hardware
+changes (D8.2 to D8.6).
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 from walks import attributes, interp, layout
-from walks.interp import EL2, EL10, EL20, PERMISSION, Core, Fault, Leaf, Memories, Registers, Stage1, Stage2, Step, code
+from walks.interp import EL2, EL10, EL20, PERMISSION, Core, Fault, Leaf, Memories, Registers, Step, code
 from walks.layout import parse
+from walks.stage1 import Stage1
+from walks.stage2 import Stage2
 
 
 @dataclass(slots=True)
@@ -16,7 +20,8 @@ class Verdict:
     fault: Fault | None = None
     pa: int = 0
     ipa: int = 0
-    # Read, write, execute. What may be written only once a descriptor is marked dirty is not writable yet for other accesses.
+    # Read, write, execute. What may be written only once a descriptor is marked dirty is not writable yet for other
+    # accesses.
     allowed: tuple[bool, bool, bool] = (True, True, True)
     memory: tuple[int, int] = (0, 0)  # of both stages: MAIR byte, shareability
     s1_memory: tuple[int, int] = (0, 0)
@@ -52,7 +57,8 @@ class Translation:
 
         :param regime: default: the one that ``el`` uses.
         :param s1_only: stage 2 serves the walk only (AT S1E1R).
-        :param updates: False: no descriptor is written, as AT may do; a clear access flag that hardware may set is no fault then either.
+        :param updates: False: no descriptor is written, as AT may do; a clear access flag that hardware may set is no
+            fault then either.
         """
         regime = regime or self.regime(el)
         fetch, write = access == "fetch", access == "write"

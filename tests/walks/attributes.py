@@ -1,7 +1,7 @@
 """Memory types: decoding of MAIR and of stage 2's MemAttr, and the combination of both stages (Arm ARM D8.6).
 
-A memory type is (outer, inner, shareability): each cacheability an attribute nibble as MAIR encodes it; a Device type is the pair
-(0, dd00). Shareability: 0 none, 2 outer, 3 inner.
+A memory type is (outer, inner, shareability): each cacheability an attribute nibble as MAIR encodes it; a Device type
+is the pair (0, dd00). Shareability: 0 none, 2 outer, 3 inner; 1 is reserved and taken as outer.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def encoded(m: Memory) -> tuple[int, int]:
 
 def of_mair(mair: int, index: int, sh: int) -> Memory:
     byte = mair >> 8 * index & 0xFF
-    return (byte >> 4, byte & 15, sh)
+    return (byte >> 4, byte & 15, OUTER if sh == 1 else sh)
 
 
 def kind(nibble: int) -> int:
@@ -56,7 +56,7 @@ def narrowed(s1: int, s2: int) -> int:
 
 
 def shared(a: int, b: int) -> int:
-    if OUTER in (a, b):
+    if OUTER in (a, b) or 1 in (a, b):
         return OUTER
     return INNER if INNER in (a, b) else NONE
 

@@ -1,7 +1,8 @@
-"""The same translations as a CPU makes them: AT with PAR_EL1, and loads, stores and fetches with the syndromes of their faults.
+"""The same translations as a CPU makes them: AT with PAR_EL1, and loads, stores and fetches with the syndromes of
+their faults.
 
-Each is one instruction, run from a page that the tables under test map (or at EL2 with its MMU off), after its caches of translations
-were emptied; what hardware wrote into descriptors is compared, and taken back.
+Each is one instruction, run from a page that the tables under test map (or at EL2 with its MMU off), after its caches
+of translations were emptied; what hardware wrote into descriptors is compared, and taken back.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from dataclasses import dataclass
 
 from gdbhv import _core
 from walks import generate
-from walks.generate import FLUSH_LENGTH, FLUSHER
 from walks.access import Translation, Verdict
+from walks.generate import FLUSH_LENGTH, FLUSHER
 from walks.interp import EL2, EL10, EL20, EXTERNAL, PERMISSION, Memories
 from walks.native import PAN, PSTATE
 
@@ -20,7 +21,8 @@ SYS_X1 = 0xD5080001
 VBAR = {1: 0xFFFF_8000_1234_0000, 2: 0x0000_7FFF_4321_0000}
 VALUE = 0x1122_3344_5566_7788
 RAM = range(generate.BASE, generate.BASE + generate.SIZE)
-# Name: op1, CRm, op2, EL of the access (None: 1, or 2 where the instruction means EL2&0), access, both stages, with PSTATE.PAN.
+# Name: op1, CRm, op2, EL of the access (None: 1, or 2 where the instruction means EL2&0), access, both stages, with
+# PSTATE.PAN.
 AT = {
     "S1E1R": (0, 8, 0, None, "read", False, False),
     "S1E1W": (0, 8, 1, None, "write", False, False),
@@ -108,7 +110,8 @@ class Executor:
     def descriptors(self, v: Verdict, exact: bool, write: bool) -> str | None:
         """Compare the descriptors of a walk with what hardware should have made of them; put the old ones back.
 
-        :param exact: False where the access flag may be set or not: hardware may set it for what it only speculates on (D8.5).
+        :param exact: False where the access flag may be set or not: hardware may set it for what it only speculates on
+            (D8.5).
         """
         wrong = None
         for pa, old in {step.pa: step.value for step in v.steps}.items():
@@ -221,7 +224,8 @@ class Executor:
             (par ^ par_of(v)) & ~(0 if v.fault else UNKNOWN) for v in verdicts
         ):  # whether AT sets access flags is its own choice
             wrong = f"AT {name}: PAR_EL1 {par:#x}, not {par_of(v):#x}"
-        # The most that AT may do to descriptors is what a read does: nothing becomes dirty but tables in which access flags are set.
+        # The most that AT may do to descriptors is what a read does: nothing becomes dirty but tables in which access
+        # flags are set.
         return wrong or self.descriptors(self.t.access(va, level, "read", False, regime, s1_only=not both), False, False)
 
 

@@ -1,8 +1,9 @@
 """Random tables and registers, biased so that most walks go far and every kind of fault is met.
 
-The words of RAM are descriptors, all of them: whatever address a walk comes to, of either stage and at any level, it finds something
-that means something. They are drawn from a small pool, so that each is parsed once. RAM has three parts: descriptors that stay in RAM
-(stage 2 and tables of regimes without one), descriptors whose addresses are IPAs (stage 1 under stage 2), and a part for code and data.
+The words of RAM are descriptors, all of them: whatever address a walk comes to, of either stage and at any level, it
+finds something that means something. They are drawn from a small pool, so that each is parsed once. RAM has three
+parts: descriptors that stay in RAM (stage 2 and tables of regimes without one), descriptors whose addresses are IPAs
+(stage 1 under stage 2), and a part for code and data.
 """
 
 from __future__ import annotations
@@ -159,8 +160,8 @@ def registers(rng: random.Random, core: Core, shape: Shape) -> Registers:
     e2h = max_like and likely(rng, 0.5)
     tge = likely(rng, 0.1 if vm else 0.4)
     r.hcr = layout.build(
-        layout.HCR, VM=vm, DC=nested and likely(rng, 0.07), PTW=rng.getrandbits(1), FWB=max_like and likely(rng, 0.3), RW=1, E2H=e2h,
-        TGE=tge, CD=likely(rng, 0.05), ID=likely(rng, 0.05),
+        layout.HCR, VM=vm, DC=nested and likely(rng, 0.07), PTW=rng.getrandbits(1), FWB=max_like and likely(rng, 0.3),
+        RW=1, E2H=e2h, TGE=tge, CD=likely(rng, 0.05), ID=likely(rng, 0.05),
     )  # fmt: skip
     ds = shape.ds
     for el in (1, 2):
@@ -168,34 +169,32 @@ def registers(rng: random.Random, core: Core, shape: Shape) -> Registers:
         sizes = [choose_size(rng, g, ds, core) for g in granules]
         if el == 2 and not e2h:
             r.tcr[2] = layout.build(
-                layout.TCR_ONE, T0SZ=sizes[0], TG0=TG0[granules[0]], SH0=rng.choice(SH), PS=physical_size(rng, core), TBI=rng.getrandbits(1),
-                HA=likely(rng, 0.3), HD=likely(rng, 0.6), HPD=likely(rng, 0.3), TBID=likely(rng, 0.3), DS=ds, IRGN0=1, ORGN0=1,
+                layout.TCR_ONE, T0SZ=sizes[0], TG0=TG0[granules[0]], SH0=rng.choice(SH), PS=physical_size(rng, core),
+                TBI=rng.getrandbits(1), HA=likely(rng, 0.3), HD=likely(rng, 0.6), HPD=likely(rng, 0.3),
+                TBID=likely(rng, 0.3), DS=ds, IRGN0=1, ORGN0=1,
             )  # fmt: skip
         else:
             r.tcr[el] = layout.build(
-                layout.TCR_TWO, T0SZ=sizes[0], T1SZ=sizes[1], TG0=TG0[granules[0]], TG1=TG1[granules[1]], SH0=rng.choice(SH),
-                SH1=rng.choice(SH), IPS=physical_size(rng, core), EPD0=likely(rng, 0.04), EPD1=likely(rng, 0.04), A1=rng.getrandbits(1),
-                TBI0=rng.getrandbits(1), TBI1=rng.getrandbits(1), HA=likely(rng, 0.3), HD=likely(rng, 0.6), HPD0=likely(rng, 0.3),
-                HPD1=likely(rng, 0.3), TBID0=likely(rng, 0.3), TBID1=likely(rng, 0.3), E0PD0=likely(rng, 0.1), E0PD1=likely(rng, 0.1),
-                DS=ds, AS=rng.getrandbits(1),
+                layout.TCR_TWO, T0SZ=sizes[0], T1SZ=sizes[1], TG0=TG0[granules[0]], TG1=TG1[granules[1]],
+                SH0=rng.choice(SH), SH1=rng.choice(SH), IPS=physical_size(rng, core), EPD0=likely(rng, 0.04),
+                EPD1=likely(rng, 0.04), A1=rng.getrandbits(1), TBI0=rng.getrandbits(1), TBI1=rng.getrandbits(1),
+                HA=likely(rng, 0.3), HD=likely(rng, 0.6), HPD0=likely(rng, 0.3), HPD1=likely(rng, 0.3),
+                TBID0=likely(rng, 0.3), TBID1=likely(rng, 0.3), E0PD0=likely(rng, 0.1), E0PD1=likely(rng, 0.1), DS=ds,
+                AS=rng.getrandbits(1),
             )  # fmt: skip
         ipa_bits = shape.ipa_bits if el == 1 and nested else None
         r.ttbr0[el] = table_base(rng, ipa_bits) | rng.getrandbits(8) << 48
         r.ttbr1[el] = table_base(rng, ipa_bits) | rng.getrandbits(8) << 48
         r.mair[el] = mair(rng)
         r.sctlr[el] = layout.build(
-            layout.SCTLR,
-            M=likely(rng, 0.96),
-            C=likely(rng, 0.9),
-            I=likely(rng, 0.9),
-            WXN=likely(rng, 0.1),
+            layout.SCTLR, M=likely(rng, 0.96), C=likely(rng, 0.9), I=likely(rng, 0.9), WXN=likely(rng, 0.1),
             EPAN=rng.getrandbits(1),
-        )
+        )  # fmt: skip
     granule = shape.granule2 or 12
     t0sz = choose_size(rng, granule, ds, core, max(shape.ipa_bits, 32) if nested else 0)
     r.vtcr = layout.build(
-        layout.VTCR, T0SZ=t0sz, TG0=TG0[granule], PS=physical_size(rng, core), HA=likely(rng, 0.4), HD=likely(rng, 0.6), SH0=rng.choice(SH),
-        DS=ds, VS=rng.getrandbits(1), **start_level(rng, granule, 64 - t0sz),
+        layout.VTCR, T0SZ=t0sz, TG0=TG0[granule], PS=physical_size(rng, core), HA=likely(rng, 0.4), HD=likely(rng, 0.6),
+        SH0=rng.choice(SH), DS=ds, VS=rng.getrandbits(1), **start_level(rng, granule, 64 - t0sz),
     )  # fmt: skip
     r.vttbr = table_base(rng, None) | rng.getrandbits(8) << 48
     return r

@@ -1,4 +1,6 @@
-"""One unit of the comparison: some sets of tables of one shape, walked with many settings of the registers. Runs in a process of its own."""
+"""One unit of the comparison: some sets of tables of one shape, walked with many settings of the registers. Runs
+in a process of its own.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The model, asked for the same things: by its public walker, by AT instructions, and by loads, stores and fetches that a CPU executes."""
+"""The model, asked for the same things: by its public walker, by AT instructions, and by loads, stores and fetches
+that a CPU executes.
+"""
 
 from __future__ import annotations
 

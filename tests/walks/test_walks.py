@@ -1,17 +1,21 @@
-"""The model's walker against a second one, written from the Arm ARM (D8) alone: a million walks of random tables of both stages.
+"""The model's walker against a second one, written from the Arm ARM (D8) alone: a million walks of random tables
+of both stages.
 
-Model and tests look at the same memory and the same values of TCR, TTBR, VTCR, VTTBR, HCR, SCTLR and MAIR, and must agree in all that a
-walk tells: every descriptor in order, address, permissions, memory type, or fault with its status code, stage, S1PTW and IPA. A share of
-the addresses is then used: by AT (PAR_EL1), loads, stores and fetches (ESR, FAR, HPFAR, what hardware writes into descriptors).
+Model and tests look at the same memory and the same values of TCR, TTBR, VTCR, VTTBR, HCR, SCTLR and MAIR, and must
+agree in all that a walk tells: every descriptor in order, address, permissions, memory type, or fault with its status
+code, stage, S1PTW and IPA. A share of the addresses is then used: by AT (PAR_EL1), loads, stores and fetches (ESR,
+FAR, HPFAR, what hardware writes into descriptors).
 
-The seeds are fixed. ``GDBHV_WALKS`` is the number of walks of the whole (default: a million) and ``GDBHV_WALKS_SEED`` chooses others. A
-difference is told as a program that shows it. The work is done by two processes.
+The seeds are fixed. ``GDBHV_WALKS`` is the number of walks of the whole (default: a million) and ``GDBHV_WALKS_SEED``
+chooses others. A difference is told as a program that shows it. The work is done by two processes.
 """
 
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.connection
 import os
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -49,21 +53,28 @@ def jobs() -> list[Job]:
     return [Job(cpu, shape, SEED + seed, -(-WALKS // len(chosen))) for cpu, shape, seed in chosen]
 
 
+def end_with_the_parent() -> None:
+    """A worker whose parent was killed would wait for work for ever."""
+
+    def watch() -> None:
+        parent = multiprocessing.parent_process()
+        if parent and multiprocessing.connection.wait([parent.sentinel]):
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 @pytest.fixture(scope="module")
 def farm(request: pytest.FixtureRequest) -> Iterator[dict[Job, Future[Report]]]:
     """All selected jobs, under way in two processes."""
-    selected = [
-        item.callspec.params["job"] for item in request.session.items if "job" in getattr(item, "callspec", NO_CALL).params
-    ]
-    with ProcessPoolExecutor(min(2, os.cpu_count() or 1), multiprocessing.get_context("spawn")) as pool:
+    calls = [getattr(item, "callspec", None) for item in request.session.items]
+    selected = [call.params["job"] for call in calls if call and isinstance(call.params.get("job"), Job)]
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(2, os.cpu_count() or 1), spawn, initializer=end_with_the_parent) as pool:
         try:
             yield {job: pool.submit(run, job) for job in selected}
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-class NO_CALL:
-    params: dict[str, object] = {}
 
 
 @pytest.mark.timeout(600)
