@@ -95,6 +95,35 @@ CASE(nv2_traps_what_is_not_in_memory, "accessibility of SCTLR_EL2 and the others
     names_trap(HCR_NV | HCR_NV1 | HCR_NV2, outside_memory);
 }
 
+CASE(nv2_traps_timers_by_cnthctl, "CNTHCTL_EL2.EL1NVPCT, EL1NVVCT: EL02 names with EffectiveHCR_EL2_NVx() '101'")
+{
+    NEED(NV2);
+    NEED(ECV);
+    sysreg_set(VNCR_EL2, ARENA);
+    next.hcr |= HCR_NV | HCR_NV2;
+    for (u64 bit = 15; bit <= 16; bit++) {
+        sysreg_write(cnthctl_el2, 3 | 1ul << bit);
+        isb();
+        FOR_NAMES_OF_EL2(r)
+        {
+            if (r->where != PAIR || r->offset < 0x168 || r->offset > 0x180)
+                continue;
+            at_row(r->name);
+            if ((r->offset >= 0x178) == (bit == 15)) { /* CNTP */
+                traps(read(EL1H, r->reg), r->reg, 3, 1);
+                traps(write(EL1H, r->reg, 0), r->reg, 4, 0);
+            } else {
+                is_in_memory(r);
+            }
+        }
+        next.hcr |= HCR_NV1; /* EL1's own names are not asked */
+        FOR_EACH_ROW(r, el1_names)
+            if (r->offset >= 0x168 && r->offset <= 0x180)
+                is_in_memory(r);
+        next.hcr &= ~HCR_NV1;
+    }
+}
+
 CASE(nv2_leads_exception_registers_to_el1, "accessibility of SPSR_EL2, ELR_EL2, ESR_EL2, FAR_EL2: with `1x1` those of EL1")
 {
     NEED(NV2);

@@ -154,6 +154,7 @@ static const struct row always_names[] __attribute__((unused)) = {
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 static inline int is_there(const struct row *r) { return !r->needs || have(r->needs - 1); }
+#define FOR_EACH_ROW(r, rows) for (const struct row *r = rows; r < rows + COUNT(rows); r++)
 #define FOR_NAMES_OF_EL2(r)                                                                                            \
     for (const struct row *r = el2_names; r < el2_names + COUNT(el2_names); r++)                                       \
         if (is_there(r))

@@ -67,7 +67,8 @@ fn may_i(cpu: &mut Cpu, sh: &mut Shared, insn: u32, write: bool) -> Result<Reach
     let who = Who::new(cpu, &sh.config, write);
     if el < least {
         if (el, least) == (1, 2) && nv::nvx(who.hcr) != 0 {
-            return nv::of_el2(who.hcr, row.reg).map_err(|v| refuse(cpu, sh, insn, write, v));
+            let reach = nv::of_el2(&who, row.reg);
+            return reach.map_err(|v| refuse(cpu, sh, insn, write, v));
         }
         return Err(undefined(cpu, sh, insn, write));
     }

@@ -7,13 +7,14 @@
 //! else follows from NV is where it happens: ERET in `isa::exception_gen`, SPSR_EL1 in `exception`, stage 1 in `mmu::permission`.
 
 use super::names::*;
-use super::trap::Verdict;
+use super::trap::{Verdict, Who};
 use super::{number, Reg, REG_SPACE};
-use crate::bits::sext;
+use crate::bits::{bit, sext};
 use crate::cpu::{Cpu, Trap};
 use crate::isa::ops::reg;
 use crate::isa::Flow;
 use crate::shared::Shared;
+use crate::syndrome::ec;
 
 /// HCR_EL2.NV.
 pub const NV: u32 = 42;
@@ -160,22 +161,31 @@ fn offset(hcr: u64, r: Reg) -> Option<u16> {
 /// Where EL1 gets by the name `r`, which EL2 alone has: `Err` says why nowhere. The rules of the row do not ask: all of them are
 /// about EL1's registers.
 #[cold]
-pub fn of_el2(hcr: u64, r: Reg) -> Result<Reach, Verdict> {
-    let nvx = nvx(hcr);
+pub fn of_el2(who: &Who, r: Reg) -> Result<Reach, Verdict> {
+    let nvx = nvx(who.hcr);
     if nvx == 0 {
         return Err(Verdict::Undefined);
     }
-    if let Some(o) = offset(hcr, r) {
-        return Ok(Reach::Memory(o));
+    if let Some(o) = offset(who.hcr, r) {
+        return match timer_trap(who.cpu, r) {
+            Some(cause) => Err(Verdict::Trap(2, ec::SYSREG, cause)),
+            None => Ok(Reach::Memory(o)),
+        };
     }
     match REDIRECTED.iter().find(|x| nvx & 4 != 0 && x.0 == r) {
         Some(x) => Ok(Reach::Row(number(x.1).expect("a row"))),
-        None => Err(Verdict::Trap(
-            2,
-            crate::syndrome::ec::SYSREG,
-            &["HCR_EL2.NV"],
-        )),
+        None => Err(Verdict::Trap(2, ec::SYSREG, &["HCR_EL2.NV"])),
     }
+}
+
+/// The control that traps a timer of EL1 by its `_EL02` name instead of its access in memory (FEAT_ECV, D24.10.2 CNTHCTL_EL2).
+fn timer_trap(cpu: &Cpu, r: Reg) -> Option<&'static [&'static str]> {
+    let (control, cause): (u32, &[&str]) = match r {
+        CNTP_CTL_EL02 | CNTP_CVAL_EL02 => (15, &["CNTHCTL_EL2.EL1NVPCT"]),
+        CNTV_CTL_EL02 | CNTV_CVAL_EL02 => (16, &["CNTHCTL_EL2.EL1NVVCT"]),
+        _ => return None,
+    };
+    bit(cpu.get(CNTHCTL_EL2), control).then_some(cause)
 }
 
 /// Where EL1 gets by a name `r` of its own, in row `n`, that its rules allow.
