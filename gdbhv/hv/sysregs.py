@@ -60,8 +60,8 @@ HIDDEN = {
 
 
 def send_sgi(vcpu: Vcpu, name: str, value: int) -> None:
-    """ICC_SGI1R_EL1: an interrupt to other vCPUs of the VM."""
-    vcpu.vm.vgic.send_sgi(vcpu, value)
+    """ICC_SGI1R_EL1, and ICC_SGI0R_EL1 and ICC_ASGI1R_EL1: an interrupt to vCPUs of the VM."""
+    vcpu.vm.vgic.send_sgi(vcpu, value, group1=name == "ICC_SGI1R_EL1")
 
 
 def deactivate(vcpu: Vcpu, name: str, value: int) -> None:
@@ -116,8 +116,8 @@ TABLE: list[tuple[str, Read | None, Write | None]] = [
     ("ACTLR_EL1", zero, ignore),
     ("ICC_SGI1R_EL1", None, send_sgi),
     ("ICC_DIR_EL1", None, deactivate),
-    ("ICC_ASGI1R_EL1", None, ignore),
-    ("ICC_SGI0R_EL1", None, ignore),
+    ("ICC_ASGI1R_EL1", None, send_sgi),
+    ("ICC_SGI0R_EL1", None, send_sgi),
     ("ICC_SRE_EL1", hardware, ignore),
     ("SCTLR_EL1", hardware, to_hardware),
     ("TCR_EL1", hardware, to_hardware),

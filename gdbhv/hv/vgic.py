@@ -159,8 +159,11 @@ class Vgic:
             irq.level = False
             self.changed(irq)
 
-    def send_sgi(self, vcpu: Vcpu, value: int) -> None:
-        """ICC_SGI1R_EL1 written by ``vcpu`` (Arm IHI 0069 12.2.20)."""
+    def send_sgi(self, vcpu: Vcpu, value: int, *, group1: bool = True) -> None:
+        """ICC_SGI1R_EL1 written by ``vcpu`` (Arm IHI 0069 12.2.20).
+
+        :param group1: False for ICC_SGI0R_EL1 and ICC_ASGI1R_EL1, which reach SGIs of group 0 alone.
+        """
         intid = value >> 24 & 15
         if value >> 40 & 1:  # IRM: all but self
             targets = [v for v in self.vm.vcpus if v is not vcpu]
@@ -171,8 +174,9 @@ class Vgic:
             targets = [v for v in self.vm.vcpus if v.mpidr & AFFINITY in numbers]
         for v in targets:
             irq = self.private[v.index][intid]
-            irq.latch = True
-            self.changed(irq)
+            if group1 or not irq.group1:
+                irq.latch = True
+                self.changed(irq)
 
     # --- who has to hear of it
 

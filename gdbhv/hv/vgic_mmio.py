@@ -18,6 +18,7 @@ GICD_BASE = 0x08000000
 GICR_BASE = 0x080A0000
 GICR_STRIDE = 0x20000
 REGISTERS_64 = (0x0000, 0x0008, 0x0070, 0x0078)  # of GICR: CTLR with IIDR, TYPER, PROPBASER, PENDBASER
+ROUTE = 0xFF_80FF_FFFF  # GICD_IROUTER: Aff3, IRM, Aff2 to Aff0
 INTERRUPTS = 288  # INTIDs 0 to 287, as GICD_TYPER.ITLinesNumber = 8 says
 
 
@@ -68,6 +69,11 @@ def _store(name: str, convert: Callable[[int], int | bool]) -> Callable[[Irq, in
     return write
 
 
+def _trigger(irq: Irq, value: int) -> None:
+    """ICFGR: SGIs are edge-triggered, whatever is written (12.11 GICR_ICFGR0)."""
+    irq.edge = irq.intid < 16 or bool(value & 2)
+
+
 # (offset, bits for each interrupt, read, write): Arm IHI 0069 12.8, 12.9. The redistributor's SGI frame has the same layout.
 BANKED: list[tuple[int, int, Callable[[Irq], int], Callable[[Irq, int], None]]] = [
     (0x0080, 1, lambda i: int(i.group1), _store("group1", bool)),
@@ -78,7 +84,7 @@ BANKED: list[tuple[int, int, Callable[[Irq], int], Callable[[Irq, int], None]]] 
     (0x0300, 1, lambda i: int(i.active), _set("active", True)),
     (0x0380, 1, lambda i: int(i.active), lambda i, bit: i.deactivate() if bit else None),
     (0x0400, 8, lambda i: i.priority, _store("priority", lambda v: v & 0xF8)),
-    (0x0C00, 2, lambda i: 2 * i.edge, _store("edge", lambda v: bool(v & 2))),
+    (0x0C00, 2, lambda i: 2 * i.edge, _trigger),
 ]
 
 
@@ -128,6 +134,7 @@ class Distributor(MmioDevice):
                         irq.route = irq.route & 0xFFFFFFFF | value << 32
                     else:
                         irq.route = irq.route & ~0xFFFFFFFF | value
+                    irq.route &= ROUTE
                     self._vgic.changed(irq)
         else:
             access(self._vgic, self._irq, offset, size, value)

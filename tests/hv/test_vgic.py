@@ -128,6 +128,22 @@ def test_priorities_configuration_and_routes() -> None:
     access(vm, GICD_BASE + IROUTER + 8 * 40, 1, size=8)
     assert access(vm, GICD_BASE + IROUTER + 8 * 40, size=8) == 1
     assert access(vm, GICD_BASE + IROUTER + 8 * 40 + 4) == 0
+    access(vm, GICD_BASE + IROUTER + 8 * 40, (1 << 64) - 1, size=8)
+    assert access(vm, GICD_BASE + IROUTER + 8 * 40, size=8) == 0xFF_80FF_FFFF  # 12.9.22: the rest is RES0
+    access(vm, SGI_FRAME + ICFGR, 0)
+    assert access(vm, SGI_FRAME + ICFGR) == 0xAAAAAAAA  # SGIs are edge-triggered
+
+
+def test_sgis_of_group_0() -> None:
+    """ICC_SGI0R_EL1 and ICC_ASGI1R_EL1 reach SGIs of group 0 alone; ICC_SGI1R_EL1 both (IHI 0069 12.1.10)."""
+    _, vm = machine(*HANDLER)
+    access(vm, SGI_FRAME + IGROUPR, 1 << 5)
+    for intid in (5, 6):
+        vm.vgic.send_sgi(vm.vcpus[0], intid << 24 | 1, group1=False)
+    assert access(vm, SGI_FRAME + ISPENDR) == 1 << 6
+    for intid in (5, 6):
+        vm.vgic.send_sgi(vm.vcpus[0], intid << 24 | 1)
+    assert access(vm, SGI_FRAME + ISPENDR) == 3 << 5
 
 
 def test_interrupts_that_do_not_exist() -> None:

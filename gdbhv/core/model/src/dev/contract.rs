@@ -65,6 +65,7 @@ impl Board {
 fn frame(size: u64, kind: &Kind, cpus: usize) -> u64 {
     match kind {
         Kind::Gicr => crate::dev::gic::REDIST_STRIDE * cpus as u64,
+        Kind::Its => size,
         _ => size.min(0x1_0000),
     }
 }

@@ -38,8 +38,8 @@ pub enum Work {
     Enable(usize),
     /// GICR_CTLR.EnableLPIs of a CPU became 0.
     Disable(usize),
-    /// GICR_INVLPIR of a CPU.
-    Invalidate(usize, u32),
+    /// GICR_INVLPIR.
+    Invalidate(u32),
     /// GICR_INVALLR.
     InvalidateAll,
     /// GITS_TRANSLATER: DeviceID and EventID.
@@ -181,7 +181,7 @@ impl Gic {
             match w {
                 Work::Enable(cpu) => self.load_pending(cpu, mem),
                 Work::Disable(cpu) => self.store_pending(cpu, mem),
-                Work::Invalidate(cpu, intid) => self.invalidate_lpi(cpu, intid, mem),
+                Work::Invalidate(intid) => self.invalidate_lpi(intid, mem),
                 Work::InvalidateAll => {
                     self.forget_lpis();
                     self.refetch_lpis(mem);
@@ -223,7 +223,7 @@ impl Gic {
         self.touch(to);
     }
     /// Forget the configuration of one LPI.
-    pub(super) fn invalidate_lpi(&mut self, cpu: usize, intid: u32, mem: &dyn Memory) {
+    pub(super) fn invalidate_lpi(&mut self, intid: u32, mem: &dyn Memory) {
         if !(FIRST..END).contains(&intid) {
             return;
         }
@@ -231,9 +231,8 @@ impl Gic {
         let holder = (0..self.cpus()).find(|&c| self.state.pe[c].lpi.is_pending(intid));
         if let Some(holder) = holder {
             self.fetch_config(holder, intid, mem);
-            self.touch(holder);
         }
-        self.touch(cpu);
+        self.touch_all();
     }
     /// Forget all configurations. [`Gic::refetch_lpis`] is to follow.
     pub(super) fn forget_lpis(&mut self) {

@@ -98,7 +98,7 @@ impl Gic {
                     0x78 => lpi.set_pendbaser(low(lpi.pendbaser)),
                     0x7c => lpi.set_pendbaser(high(lpi.pendbaser)),
                     // Without LPIs enabled they do nothing; nor does SYNCR (0xc0), as all is done at once.
-                    0xa0 if lpi.enabled => work.push(Work::Invalidate(cpu, v)),
+                    0xa0 if lpi.enabled => work.push(Work::Invalidate(v)),
                     0xb0 if lpi.enabled => work.push(Work::InvalidateAll),
                     _ => {}
                 }

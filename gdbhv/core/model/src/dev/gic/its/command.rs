@@ -86,7 +86,7 @@ const COMMANDS: [(u8, &str, Run); 13] = [
     (0x09, "MAPC",    mapc),
     (0x0a, "MAPTI",   |g, c, m| map(g, c, bits(c.0[1], 63, 32) as u32, m)),
     (0x0b, "MAPI",    |g, c, m| map(g, c, c.event(), m)),
-    (0x0c, "INV",     |g, c, m| { let (e, cpu) = g.target(c.device(), c.event(), m)?; g.invalidate_lpi(cpu, e.intid, m); Ok(()) }),
+    (0x0c, "INV",     |g, c, m| { let (e, _) = g.target(c.device(), c.event(), m)?; g.invalidate_lpi(e.intid, m); Ok(()) }),
     (0x0d, "INVALL",  |g, c, m| { g.cpu_of(c.icid(), m)?; g.forget_lpis(); Ok(()) }),
     (0x0e, "MOVALL",  |g, c, _| { let (from, to) = (g.redistributor(c.0[2])?, g.redistributor(c.0[3])?); g.move_lpis(from, to); Ok(()) }),
     (0x0f, "DISCARD", discard),
