@@ -206,6 +206,19 @@ def test_exits_of_a_bare_machine_are_caught_and_counted_by_vmid() -> None:
     assert ask(machine, "vmexit last")[1].endswith("VMID 7; class hvc, 0x1016")
 
 
+def test_an_lpi_that_interrupts_a_guest_is_an_exit_of_its_name() -> None:
+    core = (machine := interrupted()).core
+    registry.bind(machine)
+    for at, word in ((0x40000000, 0xD69F03E0), (0x40000100, 0x14000000)):  # ERET; a guest that spins
+        core.write_pa(at, word.to_bytes(4, "little"))
+    state = {"ELR_EL2": 0x40000100, "SPSR_EL2": 5, "HCR_EL2": 1 << 31 | 1 << 4, "ICC_PMR_EL1": 0xFF, "ICC_IGRPEN1_EL1": 1}
+    for register, value in state.items():
+        core.write_register(0, register, value)
+    core.bus_write(0, 0x08000184, 4, 6)  # no SPIs
+    ask(machine, "vmexit catch irq.lpi8193")
+    assert machine.run_all().text.startswith("irq.lpi8193; ")
+
+
 def test_a_table_outside_ram_is_named() -> None:
     machine = bare()
     root = 0x40002000
