@@ -1,7 +1,7 @@
 /*
- * Executes a list of short programs, each at the exception level and with the breakpoints, watchpoints and software step that it asks for, and records the
- * exceptions that they cause. It is a guest like any other: the same bytes run on QEMU and on gdbhv, and then the results are compared
- * (debugging.py writes the list).
+ * Executes a list of short programs, each at the exception level and with the breakpoints, watchpoints and software step that it asks
+ * for, and records the exceptions that they cause. It is a guest like any other: the same bytes run on QEMU and on gdbhv, and then the
+ * results are compared (debugging.py writes the list).
  *
  *   0x40200000  this program                        EL2, MMU off at every level
  *   0x40400000  number of items (8 bytes), then the items, 256 bytes each (see `item`)

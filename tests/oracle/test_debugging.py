@@ -66,6 +66,24 @@ def test_where_a_run_is_cut_changes_nothing() -> None:
     assert cut.read_pa(debugging.RESULTS, size) == whole.read_pa(debugging.RESULTS, size)
 
 
+def test_any_value_of_the_registers() -> None:
+    """What a guest may write it writes: nothing hangs, and two runs are the same."""
+    r = random.Random(4)
+    slot = debugging.program()[1]
+
+    def value() -> int:
+        return r.choice([slot + 4 * r.randrange(8), DATA + r.randrange(-64, 64), r.getrandbits(64)])
+
+    def anything(item: Item) -> Item:
+        breaks = tuple((value(), r.getrandbits(32) | 1) for _ in item.breaks)
+        watches = tuple((value(), r.getrandbits(32) | 1) for _ in item.watches)
+        mdscr = r.getrandbits(32) | r.choice([SS, MDE])
+        return dataclasses.replace(item, breaks=breaks, watches=watches, mdscr=mdscr, oslar=r.getrandbits(1))
+
+    items = [anything(debugging.item(r)) for _ in range(5000)]
+    assert on_gdbhv(items) == on_gdbhv(items)
+
+
 def without_wnr(item: Item, events: list[Event]) -> list[Event]:
     """QEMU reports a load as a store if the watchpoint was last hit by one: WnR tells nothing where both are watched."""
     if all(control >> 3 & 3 != 3 for _, control in item.watches):

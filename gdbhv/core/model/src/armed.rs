@@ -1,9 +1,10 @@
-//! Self-hosted debug, what it does: what a guest has armed, kept by [`refresh`] when a register that the rules of [`crate::selfhosted`] look at has changed, and
-//! the exceptions that follow.
+//! Self-hosted debug, what it does: what a guest has armed, kept by [`refresh`] when a register that the rules of
+//! [`crate::selfhosted`] look at has changed, and the exceptions that follow.
 //!
-//! It costs nothing where nothing is armed. An address breakpoint splits the blocks, stays out of the jump cache, and is judged when a block begins
-//! there; a watchpoint marks its lines in the TLB, as a debugger's does ([`crate::debug`]). Software step, and a breakpoint that matches the context
-//! and so every instruction, have the machine execute one instruction at a time ([`execute_one`]).
+//! It costs nothing where nothing is armed. An address breakpoint splits the blocks, stays out of the jump cache, and is judged
+//! when a block begins there; a watchpoint marks its lines in the TLB, as a debugger's does ([`crate::debug`]). Software step, and
+//! a breakpoint that matches the context and so every instruction, have the machine execute one instruction at a time
+//! ([`execute_one`]).
 //!
 //! A debugger's stops come first, except before a pending software step: that is an exception of the instruction before.
 
@@ -115,7 +116,8 @@ fn rearm(cpu: &mut Cpu, sh: &mut Shared) {
 
 // ------------------------------------------------------------------------------------------------ exceptions
 
-/// A debug exception but BRK's (`AArch64.BreakpointException` and its kind). To EL2 it goes by MDCR_EL2.TDE (or HCR_EL2.TGE, and then is no exit).
+/// A debug exception but BRK's (`AArch64.BreakpointException` and its kind). To EL2 it goes by MDCR_EL2.TDE (or HCR_EL2.TGE, and
+/// then is no exit).
 fn event(cpu: &Cpu, class: u8, iss: u32) -> Exception {
     let target = rules::target(cpu);
     Exception {
@@ -164,8 +166,8 @@ pub struct Touch {
     pub maintenance: Option<u64>,
 }
 
-/// Raise a watchpoint exception if an access touches what a guest watches. FAR is the first watched byte of the access, or what cache maintenance was
-/// given (D2.10, determining the memory location that caused a watchpoint exception).
+/// Raise a watchpoint exception if an access touches what a guest watches. FAR is the first watched byte of the access, or what
+/// cache maintenance was given (D2.10, determining the memory location that caused a watchpoint exception).
 #[cold]
 pub fn watch(cpu: &mut Cpu, t: Touch) -> Result<(), Trap> {
     let first = key(t.va);
@@ -191,8 +193,8 @@ pub fn watch(cpu: &mut Cpu, t: Touch) -> Result<(), Trap> {
 
 // ------------------------------------------------------------------------------------------------ one instruction at a time
 
-/// Execute one instruction, or take what comes before it in the architecture's order (D1.3.5): a software step, the debugger's stop, faults of the fetch,
-/// breakpoints, the illegal state.
+/// Execute one instruction, or take what comes before it in the architecture's order (D1.3.5): a software step, the debugger's
+/// stop, faults of the fetch, breakpoints, the illegal state.
 #[cold]
 pub fn execute_one(cpu: &mut Cpu, sh: &mut Shared) -> Leave {
     let step = rules::step(cpu);

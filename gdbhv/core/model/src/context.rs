@@ -5,8 +5,8 @@ use crate::cpu::Cpu;
 use crate::mmu::regime::{self, Mode};
 use crate::shared::Shared;
 
-/// Recompute `Cpu::ctx`, `Cpu::fp_traps`, `Cpu::armed`, `Cpu::fgt` and `Tlb::strict` after a change of PSTATE or of a register that translation, traps or debug depend on. Whoever writes
-/// such a register calls this before the PE executes.
+/// Recompute `Cpu::ctx`, `Cpu::fp_traps`, `Cpu::armed`, `Cpu::fgt` and `Tlb::strict` after a change of PSTATE or of a register that
+/// translation, traps or debug depend on. Whoever writes such a register calls this before the PE executes.
 pub fn refresh(cpu: &mut Cpu, sh: &mut Shared) {
     crate::mmu::tlb::forget_regime(cpu);
     cpu.fp_traps = crate::exception::fp_trap(cpu).is_some();

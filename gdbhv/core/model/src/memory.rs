@@ -341,7 +341,8 @@ fn watch(cpu: &mut Cpu, sh: &mut Shared, va: u64, bytes: u64, write: bool) -> Re
     Ok(())
 }
 
-/// Take a guest's watchpoint exception instead of an access that nothing else stops: it comes after the faults of translation (`AArch64.CheckDebug`).
+/// Take a guest's watchpoint exception instead of an access that nothing else stops: it comes after the faults of translation
+/// (`AArch64.CheckDebug`).
 #[inline]
 fn touch(cpu: &mut Cpu, va: u64, bytes: u64, want: &Want) -> Result<(), Trap> {
     if !cpu.armed.watching {

@@ -53,8 +53,9 @@ pub fn target(cpu: &Cpu) -> u8 {
     1 + (bit(cpu.get(MDCR_EL2), TDE) || bit(cpu.get(HCR_EL2), TGE)) as u8
 }
 
-/// Whether a debug exception other than BRK's could be taken from `el` with PSTATE.D = `masked` (`AArch64.GenerateDebugExceptionsFrom`): not under
-/// the OS lock or the OS double lock; from the level that would take it only with MDSCR_EL1.KDE.
+/// Whether a debug exception other than BRK's could be taken from `el` with PSTATE.D = `masked`
+/// (`AArch64.GenerateDebugExceptionsFrom`): not under the OS lock or the OS double lock; from the level that would take it only
+/// with MDSCR_EL1.KDE.
 fn enabled_from(cpu: &Cpu, el: u8, masked: bool) -> bool {
     let double = bit(cpu.get(OSDLR_EL1), 0) && !bit(cpu.get(DBGPRCR_EL1), 0);
     if bit(cpu.get(OSLSR_EL1), 1) || double {
@@ -95,7 +96,8 @@ pub fn step(cpu: &Cpu) -> Step {
     }
 }
 
-/// PSTATE.SS after an exception return with `spsr` that is legal or not (`DebugExceptionReturnSS`): SPSR_ELx.SS, if that is how stepping is entered.
+/// PSTATE.SS after an exception return with `spsr` that is legal or not (`DebugExceptionReturnSS`): SPSR_ELx.SS, if that is how
+/// stepping is entered.
 pub fn return_ss(cpu: &Cpu, spsr: u64, illegal: bool) -> bool {
     if cpu.get(MDSCR_EL1) & SS == 0 || enabled(cpu) {
         return false;
@@ -115,9 +117,9 @@ pub const fn load_exclusive(word: u32) -> bool {
 
 // ------------------------------------------------------------------------------------------------ state and context
 
-/// The exception levels, a bit each, that HMC, SSC and PMC or PAC select (`AArch64.StateMatch`, and Table "Summary of breakpoint HMC, SSC, and PMC
-/// encodings" of D2.9). Reserved combinations are one that is not, or disabled (`CheckValidStateMatch`): with one Security state, SSC = 0b01 is
-/// 0b00; HMC = 1 with PMC = 0 is EL2, which is 0b11 in SSC.
+/// The exception levels, a bit each, that HMC, SSC and PMC or PAC select (`AArch64.StateMatch`, and Table "Summary of breakpoint
+/// HMC, SSC, and PMC encodings" of D2.9). Reserved combinations are one that is not, or disabled (`CheckValidStateMatch`): with one
+/// Security state, SSC = 0b01 is 0b00; HMC = 1 with PMC = 0 is EL2, which is 0b11 in SSC.
 pub const fn levels(control: u64) -> u8 {
     let (hmc, ssc, pxc) = (
         bit(control, 13),
@@ -137,7 +139,8 @@ fn state_matches(cpu: &Cpu, control: u64, el: u8, linked: bool) -> bool {
     levels(control) >> el & 1 != 0 && (!linked || link_matches(cpu, bits(control, 19, 16) as usize))
 }
 
-/// Whether breakpoint `n` is linked and matches. A link to one that does not compare context never does (allowed: Unpredictable_BPNOTCTXCMP).
+/// Whether breakpoint `n` is linked and matches. A link to one that does not compare context never does (allowed:
+/// Unpredictable_BPNOTCTXCMP).
 fn link_matches(cpu: &Cpu, n: usize) -> bool {
     (BREAKPOINTS - CONTEXT_AWARE..BREAKPOINTS).contains(&n) && {
         let control = cpu.get(BCR[n]);
@@ -150,7 +153,8 @@ const fn by_address(control: u64) -> bool {
     bits(control, 23, 20) < 2
 }
 
-/// Whether the context is what context-aware breakpoint `n` compares with (`AArch64.BreakpointValueMatch`). Reserved values of BT match nothing.
+/// Whether the context is what context-aware breakpoint `n` compares with (`AArch64.BreakpointValueMatch`). Reserved values of BT
+/// match nothing.
 fn context_matches(cpu: &Cpu, n: usize) -> bool {
     let (bt, value) = (bits(cpu.get(BCR[n]), 23, 20) & 0xe, cpu.get(BVR[n]));
     let (el, hcr) = (cpu.pstate.el, cpu.get(HCR_EL2));
@@ -192,8 +196,8 @@ pub fn break_addresses(cpu: &Cpu) -> impl Iterator<Item = u64> + '_ {
     })
 }
 
-/// Whether a breakpoint exception comes before the instruction at `pc` by an address (`AArch64.BreakpointMatch`). BAS is RES1 without AArch32
-/// (D24.3), and is not looked at.
+/// Whether a breakpoint exception comes before the instruction at `pc` by an address (`AArch64.BreakpointMatch`). BAS is RES1
+/// without AArch32 (D24.3), and is not looked at.
 pub fn breaks_at(cpu: &Cpu, pc: u64) -> bool {
     let matches = |n: usize| {
         let control = cpu.get(BCR[n]);
@@ -221,9 +225,9 @@ pub fn breaks_by_context(cpu: &Cpu) -> bool {
 
 // ------------------------------------------------------------------------------------------------ watchpoints
 
-/// The first and the last byte (bits 55:0) that watchpoint `n` watches, if it is enabled (`AArch64.WatchpointByteMatch`). Where the programming is CONSTRAINED
-/// UNPREDICTABLE: reserved masks disable; with a mask, BAS is not looked at, nor are the masked bits of the address; of bytes that are not
-/// contiguous the lowest run is watched.
+/// The first and the last byte (bits 55:0) that watchpoint `n` watches, if it is enabled (`AArch64.WatchpointByteMatch`). Where the
+/// programming is CONSTRAINED UNPREDICTABLE: reserved masks disable; with a mask, BAS is not looked at, nor are the masked bits of
+/// the address; of bytes that are not contiguous the lowest run is watched.
 pub fn watched(cpu: &Cpu, n: usize) -> Option<(u64, u64)> {
     let (control, va) = (cpu.get(WCR[n]), key(cpu.get(WVR[n])));
     let mask = bits(control, 28, 24) as u32;
@@ -247,8 +251,9 @@ pub fn watched(cpu: &Cpu, n: usize) -> Option<(u64, u64)> {
     })
 }
 
-/// Whether watchpoint `n`, whose bytes are touched, matches an access (`AArch64.WatchpointMatch`). `el`: 0 for LDTR and STTR that are unprivileged; 2 at
-/// EL1 for what HCR_EL2.NV2 makes of a register, for which debug exceptions must be enabled at EL2 (R_YGWHK), and so go there (R_DGCTK).
+/// Whether watchpoint `n`, whose bytes are touched, matches an access (`AArch64.WatchpointMatch`). `el`: 0 for LDTR and STTR that
+/// are unprivileged; 2 at EL1 for what HCR_EL2.NV2 makes of a register, for which debug exceptions must be enabled at EL2
+/// (R_YGWHK), and so go there (R_DGCTK).
 pub fn watch_matches(cpu: &Cpu, n: usize, el: u8, write: bool) -> bool {
     let control = cpu.get(WCR[n]);
     bit(control, 3 + write as u32)

@@ -1,5 +1,6 @@
-//! Self-hosted debug (Arm ARM D2, registers D24.3). Six breakpoints, of which the last two compare context, and four watchpoints, as ID_AA64DFR0_EL1
-//! tells. What they do is in [`crate::selfhosted`]. There is no external debugger: the DCC is idle, nothing ever halts.
+//! Self-hosted debug (Arm ARM D2, registers D24.3). Six breakpoints, of which the last two compare context, and four watchpoints,
+//! as ID_AA64DFR0_EL1 tells. What they do is in [`crate::selfhosted`]. There is no external debugger: the DCC is idle, nothing ever
+//! halts.
 
 use super::el1::{ignore, zero};
 use super::Reg;
@@ -59,7 +60,8 @@ fn own(cpu: &Cpu, _: &mut Shared, r: Reg, _: u8) -> u64 {
     cpu.get(r)
 }
 
-/// The fields of MDSCR_EL1 by which the external debugger's EDSCR is saved and restored: ERR, HDE, SC2, TDA, INTdis, TXU, RXO, TXfull, RXfull.
+/// The fields of MDSCR_EL1 by which the external debugger's EDSCR is saved and restored: ERR, HDE, SC2, TDA, INTdis, TXU, RXO,
+/// TXfull, RXfull.
 const SAVED: u64 = 1 << 6 | 1 << 14 | 1 << 19 | 1 << 21 | 3 << 22 | 1 << 26 | 1 << 27 | 3 << 29;
 
 /// Those fields can be written only under the OS lock (D24.3).
