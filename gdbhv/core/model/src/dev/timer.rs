@@ -104,6 +104,10 @@ fn physical_offset(cpu: &Cpu) -> u64 {
         0
     }
 }
+/// Whether a change of HCR_EL2.TGE moves EL1's physical timer.
+pub fn follows_tge(cpu: &Cpu) -> bool {
+    bit(cpu.get(CNTHCTL_EL2), 12) && cpu.get(CNTPOFF_EL2) != 0
+}
 /// CNTVCT_EL0 as read now: without the offset for a host (E2H at EL2, E2H and TGE at EL0).
 fn virtual_count(cpu: &Cpu, now: u64, el: u8) -> u64 {
     let hcr = cpu.get(HCR_EL2);

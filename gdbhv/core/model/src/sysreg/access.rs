@@ -218,6 +218,10 @@ fn write(cpu: &mut Cpu, sh: &mut Shared, n: usize, v: u64, el: u8, now: u64) {
         Store::Pmu => pmu::registers::write(cpu, sh, now, row.reg, v, el),
         Store::Alias(_) => unreachable!("resolved"),
     }
+    if row.reg == HCR_EL2 && timer::follows_tge(cpu) {
+        timer::update(cpu, now, &mut sh.gic);
+        sh.next_event = 0;
+    }
     match row.after {
         After::Nothing => {}
         After::Context => crate::context::refresh(cpu, sh),

@@ -567,3 +567,19 @@ fn a_debugger_is_not_asked_and_changes_nothing() {
     assert!(access::debug_write(cpu, sh, MIDR_EL1, 0).is_err());
     assert!(access::debug_read(cpu, sh, Reg::new(3, 7, 15, 15, 7)).is_err());
 }
+
+#[test]
+fn the_physical_timer_follows_tge_where_it_has_an_offset() {
+    let mut p = at(2);
+    let level = |p: &Pe| p.sh.gic.state().pe[0].private[30].pending();
+    p.write(CNTPOFF_EL2, 1u64.wrapping_neg() << 40)
+        .expect("write");
+    p.write(CNTHCTL_EL2, 1 << 12).expect("write");
+    p.write(CNTP_CVAL_EL0, 1 << 39).expect("write");
+    p.write(CNTP_CTL_EL0, 1).expect("write");
+    assert!(level(&p));
+    p.write(HCR_EL2, 1 << 27).expect("write");
+    assert!(!level(&p));
+    p.write(HCR_EL2, 0).expect("write");
+    assert!(level(&p));
+}
