@@ -8,6 +8,7 @@ virtual timer's.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from gdbhv.tables import encoding
@@ -32,6 +33,21 @@ CONTEXT = [
 RESET_COUNTERS = 6  # PMCR_EL0.P and C
 CLEAR = {"PMCR_EL0": RESET_COUNTERS, "PMCNTENCLR_EL0": EVERY, "PMINTENCLR_EL1": EVERY, "PMOVSCLR_EL0": EVERY}
 CLEAR |= dict.fromkeys([n for n in CONTEXT if "TYPER" in n or n in ("PMSELR_EL0", "PMUSERENR_EL0", "PMCCFILTR_EL0")], 0)
+
+
+def is_one(register: str | int) -> bool:
+    """Whether a register, by name or number, is one of the performance monitors'."""
+    return register.upper() in _names() if isinstance(register, str) else register in _numbers()
+
+
+@cache
+def _names() -> frozenset[str]:
+    return frozenset((*CONTEXT, *CLEAR))
+
+
+@cache
+def _numbers() -> frozenset[int]:
+    return frozenset(encoding(n) for n in _names())
 
 
 class GuestPmu:

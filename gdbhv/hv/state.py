@@ -12,7 +12,7 @@ from typing import Any
 
 from gdbhv import pages
 from gdbhv.errors import GdbhvError, MemoryError_, RegisterError
-from gdbhv.hv import debugregs
+from gdbhv.hv import debugregs, pmu
 from gdbhv.hv.host import Host
 from gdbhv.hv.vcpu import Vcpu, VcpuState
 from gdbhv.hv.vm import Vm
@@ -166,6 +166,7 @@ class HostState:
             if debug is not None and not v.debug.live:
                 v.debug.write(debug, value)
                 return
+            v.pmu.used = v.pmu.used or pmu.is_one(register)  # to be switched from now on
             with self.loaded(v) as cpu:
                 self.machine.write_register(cpu, register, value)
         except KeyError as e:

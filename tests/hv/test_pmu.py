@@ -98,6 +98,20 @@ def test_monitors_are_those_that_the_guest_is_told_of() -> None:
     assert events >> CYCLES & 1
 
 
+def test_a_debugger_writes_those_of_each_vcpu() -> None:
+    target = counting(3)
+    for n in range(3):
+        target.write_register(thread(n + 1), "PMCCNTR_EL0", 1000 * n)
+        target.write_register(thread(n + 1), "pmevtyper0_el0", n)
+    for n in range(3):
+        assert target.read_register(thread(n + 1), "PMCCNTR_EL0") == 1000 * n
+        assert target.read_register(thread(n + 1), "PMEVTYPER0_EL0") == n
+    target.run([Action(thread(n)) for n in (1, 2, 3)], 9 * SLICE)
+    for n in range(3):
+        loops, cycles = (target.read_register(thread(n + 1), r) for r in ("x0", "PMCCNTR_EL0"))
+        assert cycles - 1000 * n - 2 * loops - n - 1 in (-1, 0, 1)
+
+
 @pytest.mark.parametrize("others", [0, 1])
 def test_wfit_waits_until_its_count(others: int) -> None:
     """Also while another vCPU keeps the CPU busy."""
