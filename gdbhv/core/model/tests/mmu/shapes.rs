@@ -189,6 +189,10 @@ fn tagged_addresses() {
     assert_eq!(b.cpu.pc, 0x1000, "the PC has no tag");
     b.set(TCR_EL1, b.cpu.get(TCR_EL1) | 1 << 51);
     b.flush();
+    assert_eq!(b.fetch(tagged), Ok(PAGE), "TBID0 is FEAT_PAuth's");
+    b.cpu.set(ID_AA64ISAR1_EL1, 1 << 4);
+    b.set(TCR_EL1, b.cpu.get(TCR_EL1));
+    b.flush();
     assert_eq!(fsc(&b.fetch(tagged).unwrap_err()), fault::TRANSLATION);
     let e = b.load(tagged + 0x1000).unwrap_err();
     assert_eq!(e.far, Some(tagged + 0x1000), "FAR keeps the tag");

@@ -22,6 +22,7 @@ pub const RAM_SIZE: u64 = 256 << 20;
 pub mod regs {
     use gdbhv_model::sysreg::Reg;
     pub const ID_AA64MMFR0_EL1: Reg = Reg::new(3, 0, 0, 7, 0);
+    pub const ID_AA64ISAR1_EL1: Reg = Reg::new(3, 0, 0, 6, 1);
     pub const ID_AA64MMFR1_EL1: Reg = Reg::new(3, 0, 0, 7, 1);
     pub const ID_AA64MMFR2_EL1: Reg = Reg::new(3, 0, 0, 7, 2);
     pub const SCTLR_EL1: Reg = Reg::new(3, 0, 1, 0, 0);
