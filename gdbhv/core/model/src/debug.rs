@@ -14,10 +14,10 @@ pub enum Scope {
 }
 
 impl Scope {
-    fn covers(self, cpu: &Cpu) -> bool {
+    fn covers(self, cpu: &Cpu, el: u8) -> bool {
         match self {
             Scope::All => true,
-            Scope::Vmid(id) => cpu.pstate.el < 2 && (cpu.get(VTTBR_EL2) >> 48) as u16 == id,
+            Scope::Vmid(id) => el < 2 && (cpu.get(VTTBR_EL2) >> 48) as u16 == id,
         }
     }
 }
@@ -136,7 +136,7 @@ impl Debug {
         let Some(b) = self
             .breakpoints
             .iter()
-            .find(|b| b.va == pc && b.scope.covers(cpu))
+            .find(|b| b.va == pc && b.scope.covers(cpu, cpu.pstate.el))
         else {
             return false;
         };
@@ -159,18 +159,18 @@ impl Debug {
         }
         lines
     }
-    /// Whether an access hits a watchpoint; remembers which. Cheap when there are none.
+    /// Whether an access as from `el` hits a watchpoint; remembers which. Cheap when there are none.
     #[inline]
-    pub fn watch_hit(&mut self, cpu: &Cpu, va: u64, bytes: u64, write: bool) -> bool {
+    pub fn watch_hit(&mut self, cpu: &Cpu, el: u8, va: u64, bytes: u64, write: bool) -> bool {
         if self.watchpoints.is_empty() {
             return false;
         }
-        self.watch_hit_any(cpu, va, bytes, write)
+        self.watch_hit_any(cpu, el, va, bytes, write)
     }
-    fn watch_hit_any(&mut self, cpu: &Cpu, va: u64, bytes: u64, write: bool) -> bool {
+    fn watch_hit_any(&mut self, cpu: &Cpu, el: u8, va: u64, bytes: u64, write: bool) -> bool {
         let hit = self.watchpoints.iter().find(|w| {
             let overlaps = va < w.va.wrapping_add(w.len) && w.va < va.wrapping_add(bytes);
-            overlaps && if write { w.write } else { w.read } && w.scope.covers(cpu)
+            overlaps && if write { w.write } else { w.read } && w.scope.covers(cpu, el)
         });
         let Some(w) = hit else { return false };
         if self.watched[cpu.id] == Some(cpu.here()) && self.skip[cpu.id].is_some() {

@@ -227,6 +227,9 @@ fn nv2_access(cpu: &mut Cpu, sh: &mut Shared, va: u64, v: Option<u64>) -> Result
         unpriv: false,
         aligned: true,
     };
+    if sh.debug.watch_hit(cpu, 2, va, BYTES, want.write) {
+        return Err(Trap);
+    }
     let kind = regime::kind(cpu, 2);
     let mode = Mode::Privileged;
     let ctx = cpu.tlb.select(regime::key(cpu, kind, mode), cpu.ctx);
@@ -335,7 +338,8 @@ fn check_alignment(
 /// Stop before an access that the debugger watches.
 #[inline]
 fn watch(cpu: &mut Cpu, sh: &mut Shared, va: u64, bytes: u64, write: bool) -> Result<(), Trap> {
-    if sh.debug.watch_hit(cpu, va, bytes, write) {
+    let el = cpu.pstate.el;
+    if sh.debug.watch_hit(cpu, el, va, bytes, write) {
         return Err(Trap);
     }
     Ok(())

@@ -360,3 +360,23 @@ fn a_fault_of_the_page_is_told_as_el2s() {
         assert_eq!(e.iss & !0x3f, 1 << 13 | 1 << 6);
     }
 }
+
+/// A debugger's watchpoint sees the access, as one of EL2: not one that it set for a guest's addresses.
+#[test]
+fn a_debuggers_watchpoint_sees_the_access() {
+    use crate::debug::{Scope, Watchpoint};
+    for (scope, stops) in [(Scope::All, true), (Scope::Vmid(0), false)] {
+        let mut p = pe(N2);
+        p.sh.debug.insert_watchpoint(Watchpoint {
+            va: RAM + 0x78,
+            len: 8,
+            read: false,
+            write: true,
+            scope,
+        });
+        assert!(p.read(HCR_EL2).is_ok(), "reads are not watched");
+        let stopped = access::msr(&mut p.cpu, &mut p.sh, 0xd51c_1105).is_err();
+        assert_eq!((stopped, p.sh.debug.hit.is_some()), (stops, stops));
+        assert!(p.cpu.raised.is_none());
+    }
+}
