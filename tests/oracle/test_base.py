@@ -21,6 +21,8 @@ UNRUNNABLE = {  # rows that the harness cannot run, with what tests them
     "ERET": "would return to itself for ever: every case is entered by one",
     "WFE": "may wait for ever",
     "WFI": "may wait for ever",
+    "WFET": "QEMU 7.2 does not have it: guests/system/wfxt.c",
+    "WFIT": "as WFET",
     "SYS": "cache and TLB maintenance: tests of the MMU",
     "SYSL": "as SYS",
 }
