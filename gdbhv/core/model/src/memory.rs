@@ -4,52 +4,23 @@
 //! fault. Faults go through [`exception::abort`].
 
 use crate::armed::{self, Touch};
-use crate::bits::bit;
 use crate::cpu::{Cpu, Trap};
 use crate::exception;
-use crate::isa::feature::Feature;
 use crate::mem::access::{Acc, Size};
 use crate::mmu::fault::{Fault, FaultKind, Purpose};
-use crate::mmu::regime::{self, Kind, Mode};
-use crate::mmu::tlb::{self, Context, Entry, Op, DEVICE, EMPTY, IO, PAGE, SLOW, WATCH};
+use crate::mmu::regime::{self, Mode};
+use crate::mmu::tlb::{self, Op, IO, PAGE};
 use crate::mmu::walk::{self, Access};
 use crate::shared::Shared;
 use crate::syndrome::ec;
-use crate::sysreg::names::HCR_EL2;
-use crate::sysreg::nv;
+
+mod place;
+
+use place::{
+    check_alignment, hits, is_plain, place, place_in, touch, watch, Place, Want, READ, WRITE,
+};
 
 const PAGE_BYTES: u64 = 4096;
-
-/// A plain aligned load.
-const READ: Want = Want {
-    purpose: Purpose::Read,
-    write: false,
-    unpriv: false,
-    aligned: true,
-};
-/// A plain aligned store.
-const WRITE: Want = Want {
-    purpose: Purpose::Write,
-    write: true,
-    ..READ
-};
-
-/// Where an access goes: a physical address, and the flags of its TLB entry.
-#[derive(Clone, Copy)]
-struct Place {
-    pa: u64,
-    flags: u64,
-}
-
-/// An access before translation.
-#[derive(Clone, Copy)]
-struct Want {
-    purpose: Purpose,
-    write: bool,
-    /// LDTR, STTR.
-    unpriv: bool,
-    aligned: bool,
-}
 
 /// The physical address to fetch `pc` from; it is in RAM. `Cpu::pc` loses its tag, if the regime ignores it.
 pub fn fetch(cpu: &mut Cpu, sh: &mut Shared, pc: u64) -> Result<u64, Trap> {
@@ -284,238 +255,6 @@ pub fn cache_maintenance(
 
 /// Bytes of a line, as CTR_EL0.DminLine tells.
 const LINE: u64 = 64;
-
-// ------------------------------------------------------------------------------------------------ translation
-
-/// Whether a tag is that of `va`'s page, slow or not.
-#[inline(always)]
-fn hits(tag: u64, va: u64) -> bool {
-    tag & !(SLOW | WATCH) == va & PAGE
-}
-
-/// Whether an access that hits a TLB entry with these flags is one access to RAM without a look at anything else.
-#[inline(always)]
-fn is_plain(cpu: &Cpu, va: u64, bytes: u64, acc: Acc, flags: u64) -> bool {
-    let aligned = va & ((bytes - 1) | ((1 << acc.align) - 1)) == 0;
-    let may_be_unaligned = !cpu.tlb.strict
-        && flags & DEVICE == 0
-        && !acc.ordered
-        && !acc.atomic
-        && (va & !PAGE) + bytes <= PAGE_BYTES;
-    flags & IO == 0 && !acc.unpriv && (aligned || may_be_unaligned)
-}
-
-/// Alignment that does not depend on the memory (`AArch64.UnalignedAccessFaults`): all accesses by SCTLR_ELx.A, exclusive, atomic and
-/// ordered ones anyway. With FEAT_LSE2 those may be unaligned inside 16 aligned bytes, and ordered ones everywhere by SCTLR_ELx.nAA.
-/// (Where memory is Normal but not write-back, an alignment fault would be allowed; there is none.)
-fn check_alignment(
-    cpu: &mut Cpu,
-    sh: &mut Shared,
-    va: u64,
-    bytes: u64,
-    purpose: Purpose,
-    write: bool,
-    acc: Acc,
-) -> Result<Want, Trap> {
-    let unit = bytes.max(1 << acc.align);
-    let aligned = va & (unit - 1) == 0;
-    let inside = va & 15 <= 16 - unit.min(16);
-    let refused = || {
-        let anywhere = acc.ordered && !acc.atomic && bit(exception::sctlr(cpu), 6); // nAA
-        !sh.config.features.has(Feature::LSE2) || !inside && !anywhere
-    };
-    if !aligned && (cpu.tlb.strict || (acc.atomic || acc.ordered) && refused()) {
-        return Err(fault(cpu, sh, FaultKind::Alignment, va, purpose, write));
-    }
-    Ok(Want {
-        purpose,
-        write,
-        unpriv: acc.unpriv,
-        aligned,
-    })
-}
-
-/// Stop before an access that the debugger watches.
-#[inline]
-fn watch(cpu: &mut Cpu, sh: &mut Shared, va: u64, bytes: u64, write: bool) -> Result<(), Trap> {
-    let el = cpu.pstate.el;
-    if sh.debug.watch_hit(cpu, el, va, bytes, write) {
-        return Err(Trap);
-    }
-    Ok(())
-}
-
-/// Take a guest's watchpoint exception instead of an access that nothing else stops: it comes after the faults of translation
-/// (`AArch64.CheckDebug`).
-#[inline]
-fn touch(cpu: &mut Cpu, va: u64, bytes: u64, want: &Want) -> Result<(), Trap> {
-    if !cpu.armed.watching {
-        return Ok(());
-    }
-    let el = cpu.pstate.el;
-    let el = if unprivileged(cpu, want, regime::kind(cpu, el)) {
-        0
-    } else {
-        el
-    };
-    armed::watch(
-        cpu,
-        Touch {
-            va,
-            bytes,
-            write: want.write,
-            el,
-            maintenance: None,
-        },
-    )
-}
-
-/// Whether LDTR or STTR acts as EL0 would.
-fn unprivileged(cpu: &Cpu, want: &Want, kind: Kind) -> bool {
-    want.unpriv
-        && !cpu.pstate.uao
-        && (cpu.pstate.el == 1 && !nv::tables_of_nv1(cpu.get(HCR_EL2))
-            || kind == Kind::El20 && regime::host(cpu))
-}
-
-/// The context for an access: the one in use, or EL0's for LDTR and STTR.
-fn context_for(cpu: &mut Cpu, want: &Want) -> (*mut Context, Kind, Mode) {
-    let kind = regime::kind(cpu, cpu.pstate.el);
-    let mode = Mode::of(cpu, kind);
-    let user = unprivileged(cpu, want, kind);
-    if !user || mode == Mode::User {
-        return (cpu.ctx, kind, mode);
-    }
-    let key = regime::key(cpu, kind, Mode::User);
-    (cpu.tlb.select(key, cpu.ctx), kind, Mode::User)
-}
-
-/// Translate the page of `va`; from the TLB if it grants the access.
-fn place(cpu: &mut Cpu, sh: &mut Shared, va: u64, want: Want) -> Result<Place, Trap> {
-    let (ctx, kind, mode) = context_for(cpu, &want);
-    place_in(cpu, sh, va, want, ctx, kind, mode)
-}
-
-/// The same with the privileges of `mode` in regime `kind`, whose context is `ctx`.
-fn place_in(
-    cpu: &mut Cpu,
-    sh: &mut Shared,
-    va: u64,
-    want: Want,
-    ctx: *mut Context,
-    kind: Kind,
-    mode: Mode,
-) -> Result<Place, Trap> {
-    // SAFETY: `ctx` points to a box of `cpu.tlb`, which nothing else borrows here.
-    let e = unsafe { *(*ctx).entry(va) };
-    let hit = |tag: u64| hits(tag, va);
-    let granted = match want.purpose {
-        Purpose::Read => hit(e.tag_r),
-        Purpose::Write => hit(e.tag_w),
-        Purpose::CacheMaintenance if want.write => hit(e.tag_w),
-        Purpose::CacheMaintenance => hit(e.tag_r),
-        _ => false,
-    };
-    if granted && (want.aligned || e.pa & DEVICE == 0) {
-        return Ok(Place {
-            pa: e.pa & PAGE | va & !PAGE,
-            flags: e.pa,
-        });
-    }
-    if let Some(flags) = tlb::second(cpu, ctx, va) {
-        let (r, w) = (flags & tlb::READ != 0, flags & tlb::WRITE != 0);
-        let granted = match want.purpose {
-            Purpose::Read => r,
-            Purpose::Write => w,
-            Purpose::CacheMaintenance => (want.write && w) || (!want.write && r),
-            _ => false,
-        };
-        if granted && (want.aligned || flags & DEVICE == 0) {
-            let flags = fill(cpu, sh, va, ctx, flags & !(tlb::READ | tlb::WRITE), r, w);
-            return Ok(Place {
-                pa: flags & PAGE | va & !PAGE,
-                flags,
-            });
-        }
-    }
-    walk_and_fill(cpu, sh, va, want, ctx, kind, mode)
-}
-
-fn walk_and_fill(
-    cpu: &mut Cpu,
-    sh: &mut Shared,
-    va: u64,
-    want: Want,
-    ctx: *mut Context,
-    kind: Kind,
-    mode: Mode,
-) -> Result<Place, Trap> {
-    let maintenance = want.purpose == Purpose::CacheMaintenance;
-    let a = Access {
-        aligned: want.aligned,
-        ..Access::new(
-            want.purpose,
-            want.write,
-            mode == Mode::User,
-            mode == Mode::Pan && !maintenance,
-        )
-    };
-    let (r, walks) = tlb::regime(cpu, kind);
-    let t = match walk::translate(r, &mut sh.tables(walks), &mut (), va, a) {
-        Ok(t) => t,
-        Err(f) => return Err(exception::abort(cpu, sh, &f)),
-    };
-    let mut flags = tlb::flags(ctx, &t);
-    if t.mem.device() {
-        flags |= DEVICE;
-    }
-    // Cache maintenance is not subject to PAN, so its permissions are not this context's.
-    if maintenance {
-        if !sh.ram.contains(t.pa & PAGE, PAGE_BYTES) {
-            flags |= IO;
-        }
-        return Ok(Place { pa: t.pa, flags });
-    }
-    let (r, w) = (t.perms.r, t.perms.w);
-    let granted = if r { tlb::READ } else { 0 } | if w { tlb::WRITE } else { 0 };
-    tlb::fill_second(cpu, ctx, va, &t, flags | granted);
-    let flags = fill(cpu, sh, va, ctx, t.pa & PAGE | flags, r, w);
-    Ok(Place { pa: t.pa, flags })
-}
-
-/// Make the context's entry of `va`'s page; `pa` is the physical page with the translation's flags. Returns it with IO.
-fn fill(
-    cpu: &Cpu,
-    sh: &mut Shared,
-    va: u64,
-    ctx: *mut Context,
-    mut pa: u64,
-    r: bool,
-    w: bool,
-) -> u64 {
-    let page = pa & PAGE;
-    let ram = sh.ram.contains(page, PAGE_BYTES);
-    if !ram {
-        pa |= IO;
-    }
-    let lines = sh.debug.watched_lines(va) | cpu.armed.watched_lines(va);
-    let watch = if lines != 0 { WATCH } else { 0 };
-    let slow = watch | if ram { 0 } else { SLOW };
-    let slow_w = slow | if sh.blocks.is_code(page) { SLOW } else { 0 };
-    let tag = |ok: bool, slow: u64| if ok { va & PAGE | slow } else { EMPTY };
-    let e = Entry {
-        tag_r: tag(r, slow),
-        tag_w: tag(w, slow_w),
-        host: if ram { sh.ram.host(va & PAGE, page) } else { 0 },
-        pa,
-    };
-    // SAFETY: as in `place`.
-    unsafe {
-        (*ctx).watched |= lines;
-        (*ctx).fill(va, e);
-    };
-    pa
-}
 
 // ------------------------------------------------------------------------------------------------ RAM and devices
 
