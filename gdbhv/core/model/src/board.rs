@@ -108,6 +108,7 @@ pub const GICV2_ROWS: &[Row] = &[
     Row { name: "gicc",  base: 0x0801_0000, size: 0x1_0000,  spi: None,    kind: Kind::GicV2(Frame::Gicc) },
     Row { name: "gich",  base: 0x0803_0000, size: 0x1_0000,  spi: None,    kind: Kind::GicV2(Frame::Gich) },
     Row { name: "gicv",  base: 0x0804_0000, size: 0x1_0000,  spi: None,    kind: Kind::GicV2(Frame::Gicv) },
+    Row { name: "v2m",   base: 0x0802_0000, size: 0x1000,    spi: None,    kind: Kind::GicV2(Frame::V2m) },
 ];
 
 /// The rows of a board.

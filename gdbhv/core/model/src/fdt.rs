@@ -1,6 +1,7 @@
 //! The device tree of the board, from the board's table. Bindings: those of the Linux kernel, as QEMU's `virt` uses them.
 
 use crate::board::{Kind, Row, GICV2_ROWS, RAM_BASE, ROWS};
+use crate::dev::gic::v2::Frame;
 use vm_fdt::{Error, FdtWriter};
 
 /// Which instruction calls PSCI.
@@ -54,7 +55,7 @@ impl FdtConfig<'_> {
 // Phandles; CPU n has CPU0 + n.
 const CLOCK: u32 = 0x8000;
 const GIC: u32 = 0x8001;
-const ITS: u32 = 0x8002;
+const MSI: u32 = 0x8002; // the ITS, or the frame of GICv2m
 const CPU0: u32 = 0x8003;
 
 // Interrupt specifiers: type, number, trigger.
@@ -175,7 +176,7 @@ fn gic(f: &mut FdtWriter, c: &FdtConfig) -> Result<(), Error> {
     let its = ROWS.iter().filter(|r| matches!(r.kind, Kind::Its));
     for r in its.filter(|_| c.gic == Controller::V3Its) {
         let n = f.begin_node(&node_name(r))?;
-        f.property_phandle(ITS)?;
+        f.property_phandle(MSI)?;
         f.property_array_u64("reg", &[r.base, r.size])?;
         f.property_u32("#msi-cells", 1)?;
         f.property_null("msi-controller")?;
@@ -201,6 +202,15 @@ fn gic_v2(f: &mut FdtWriter, c: &FdtConfig) -> Result<(), Error> {
     f.property_u32("#address-cells", 2)?;
     f.property_null("interrupt-controller")?;
     f.property_u32("#interrupt-cells", 3)?;
+    let messages = |r: &&Row| matches!(r.kind, Kind::GicV2(Frame::V2m));
+    for r in GICV2_ROWS.iter().filter(messages) {
+        let n = f.begin_node(&node_name(r))?;
+        f.property_phandle(MSI)?;
+        f.property_array_u64("reg", &[r.base, r.size])?;
+        f.property_null("msi-controller")?;
+        f.property_string("compatible", "arm,gic-v2m-frame")?;
+        f.end_node(n)?;
+    }
     f.end_node(n)
 }
 

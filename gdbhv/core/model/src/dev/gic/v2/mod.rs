@@ -5,19 +5,21 @@
 //! | `dist.rs` GICD | as GICv3's without affinity routing: private interrupts banked by the CPU that asks, targets as a mask, SGIs by source |
 //! | `cpu.rs` GICC, GICV | the physical and the virtual CPU interface, in memory instead of ICC_* |
 //! | `hyp.rs` GICH | the list registers, in memory instead of ICH_* |
+//! | `msi.rs` V2M | GICv2m: a write is a message that makes an SPI pending |
 //!
 //! One Security state, both groups: an interrupt of group 0 is signalled as IRQ unless CTLR.FIQEn says FIQ. Up to 8 CPUs, 5 bits of priority.
 
 mod cpu;
 mod dist;
 mod hyp;
+mod msi;
 #[cfg(test)]
 mod tests;
 
 use super::Gic;
 use crate::bits::ones;
 
-/// The four frames.
+/// The frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Frame {
     /// Distributor.
@@ -28,6 +30,8 @@ pub enum Frame {
     Gich,
     /// Virtual CPU interface.
     Gicv,
+    /// Messages.
+    V2m,
 }
 
 /// IIDR of the CPU interfaces: as Arm's GIC-400 r0p1 tells itself.
@@ -47,6 +51,7 @@ impl Gic {
         let v = match frame {
             Frame::Gich => self.gich_read(cpu, at),
             Frame::Gicv => self.gicv_read(cpu, at),
+            Frame::V2m => msi::read(at),
             _ => self.gicc_read(cpu, at),
         };
         (v as u64) >> (offset % 4 * 8) & ones(size as u32 * 8)
@@ -63,6 +68,7 @@ impl Gic {
             _ if size < 4 => {}
             Frame::Gich => self.gich_write(cpu, offset, v),
             Frame::Gicv => self.gicv_write(cpu, offset, v),
+            Frame::V2m => self.v2m_write(offset, v),
             Frame::Gicc => self.gicc_write(cpu, offset, v),
         }
     }

@@ -1,6 +1,6 @@
 //! Source of expectations: IHI 0048 (GICv2), sections cited at each test.
 
-use super::Frame::{Gicc, Gicd, Gich, Gicv};
+use super::Frame::{Gicc, Gicd, Gich, Gicv, V2m};
 use crate::dev::gic::{Gic, Version, MAINTENANCE};
 use crate::exception::Lines;
 
@@ -224,4 +224,23 @@ fn the_virtual_interface() {
     // EOI of a list register without HW.
     g.v2_write(Gich, 0, 0x100, 4, 1 << 19 | 50);
     assert_eq!(g.v2_read(Gich, 0, 0x20, 4), 1, "EISR0");
+}
+
+/// DEN 0029, GICv2m: MSI_TYPER tells the SPIs; a message makes one of them pending as an edge does, and nothing else.
+#[test]
+fn messages() {
+    let mut g = gic(1);
+    assert_eq!(g.v2_read(V2m, 0, 8, 4), 80 << 16 | 64);
+    for intid in [80, 143] {
+        spi(&mut g, intid, 0x40, 1);
+        g.v2_write(Gicd, 0, 0xc00 + intid / 16 * 4, 4, 0xaaaa_aaaa);
+        g.v2_write(V2m, 0, 0x40, 4, intid);
+        assert_eq!(rd(&mut g, 0, IAR), intid);
+        assert_eq!(rd(&mut g, 0, IAR), 1023, "once");
+        wr(&mut g, 0, EOIR, intid);
+    }
+    for other in [79, 144, u32::MAX as u64] {
+        g.v2_write(V2m, 0, 0x40, 4, other);
+        assert_eq!(rd(&mut g, 0, IAR), 1023);
+    }
 }
