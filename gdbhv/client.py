@@ -385,6 +385,8 @@ class GdbSession:
     def resume(self) -> None:
         """Let the guest run, and do not wait: :meth:`wait_for_stop` or :meth:`interrupt` come later."""
         self._start("-exec-continue")
+        # gdb may answer before its event loop watches the connection again: a second answer says that it is back there.
+        self.mi("-gdb-show confirm")
 
     def interrupt(self, timeout: float | None = None) -> GdbStop:
         """Stop a running guest, as Ctrl-C does."""
