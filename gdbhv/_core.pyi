@@ -343,9 +343,6 @@ class Machine:
     def push_input(self, data: bytes) -> None:
         """Type on the board's UART, at the current virtual time."""
 
-    def missing_seen(self) -> list[tuple[int, str]]:
-        """(address, what) of things that a guest relies on and that are not implemented, each once, since the last call."""
-
     def undefined_seen(self) -> list[tuple[int, int]]:
         """(address, word) of instructions that no row implements, each word once, since the last call."""
 

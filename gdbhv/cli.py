@@ -336,8 +336,6 @@ def tell_undefined(target: HostTarget | Machine) -> None:
     for pc, word in core(target).undefined_seen():
         text = disassemble(word, pc)
         print(f"gdbhv: {pc:#x}: {word:#010x} {text} is not implemented: undefined to the guest", file=sys.stderr)
-    for pc, what in core(target).missing_seen():
-        print(f"gdbhv: {pc:#x}: not implemented: {what}", file=sys.stderr)
     for vm in target.host.vms if isinstance(target, HostTarget) else ():
         for pc, name in vm.take_unserved():
             print(f"gdbhv: {vm.name}: {pc:#x}: {name} is not emulated: undefined to the guest", file=sys.stderr)

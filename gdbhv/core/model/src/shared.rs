@@ -96,10 +96,6 @@ pub struct Shared {
     pub undefined: HashMap<u32, u64>,
     /// Those of them that the user has not been told of.
     pub undefined_new: Vec<UndefinedNote>,
-    /// What a guest asked for that exists but does not work, each thing once: where, and what.
-    pub missing: Vec<(u64, &'static str)>,
-    /// How many of them the user has been told of.
-    pub missing_told: usize,
 }
 
 /// Most distinct undefined words that are remembered; a guest that executes data must not eat memory.
@@ -128,8 +124,6 @@ impl Shared {
             tlb_queue: vec![Vec::new(); MAX_CPUS],
             undefined: HashMap::new(),
             undefined_new: Vec::new(),
-            missing: Vec::new(),
-            missing_told: 0,
         }
     }
     /// The block at `pa` (in RAM), decoded if need be.
@@ -147,12 +141,6 @@ impl Shared {
     /// The first `len` instructions of `block`.
     pub fn partial(&mut self, block: &Block, len: u16) -> *const Block {
         self.blocks.partial(block, len)
-    }
-    /// Remember that a guest relies on something that is not implemented, for the user.
-    pub fn note_missing(&mut self, cpu: &Cpu, what: &'static str) {
-        if self.missing.iter().all(|m| m.1 != what) {
-            self.missing.push((cpu.here(), what));
-        }
     }
     /// Remember an encoding that is not implemented, for the user. UDF (C6.2.459) is undefined on purpose.
     pub fn note_undefined(&mut self, cpu: &Cpu, insn: u32) {

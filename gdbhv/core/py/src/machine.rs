@@ -436,12 +436,6 @@ impl Machine {
     fn push_input(&mut self, data: &[u8]) {
         self.model.push_input(data);
     }
-    fn missing_seen(&mut self) -> Vec<(u64, &'static str)> {
-        let sh = &mut self.model.sh;
-        let new = sh.missing[sh.missing_told..].to_vec();
-        sh.missing_told = sh.missing.len();
-        new
-    }
     fn undefined_seen(&mut self) -> Vec<(u64, u32)> {
         std::mem::take(&mut self.model.sh.undefined_new)
             .iter()
