@@ -213,13 +213,16 @@ class Its(MmioDevice):
             self._lpis.configure(irq)
             self._vgic.changed(irq)
 
+    def _mapped(self, device: int, event: int) -> Event | None:
+        known = self.devices.get(device)
+        return None if known is None else known.events.get(event)
+
     def _event(self, c: Command) -> Event | None:
-        device = self.devices.get(c.device)
-        return None if device is None else device.events.get(c.event)
+        return self._mapped(c.device, c.event)
 
     def translate(self, device: int, event: int) -> bool:
         """A message of a device: its LPI is pending. False: it is not mapped, and lost."""
-        found = self.devices[device].events.get(event) if device in self.devices else None
+        found = self._mapped(device, event)
         home = None if found is None else self.collections.get(found.collection)
         if not self._enabled or found is None or home is None:
             return False
