@@ -6,7 +6,6 @@ from __future__ import annotations
 import functools
 import random
 import struct
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,7 +92,8 @@ class Item:
 @functools.cache
 def program() -> tuple[bytes, int]:
     """Return the assembled guest and the address of its slot."""
-    return listing.assemble(Path(__file__).with_name("debugging.S"), ENTRY, "slot")
+    code, symbols = listing.assemble(Path(__file__).with_name("debugging.S"), ENTRY)
+    return code, symbols["slot"]
 
 
 def image(items: Sequence[Item]) -> list[tuple[int, bytes]]:
@@ -119,9 +119,7 @@ def events(memory: bytes, count: int) -> list[list[Event]]:
 
 def on_qemu(items: Sequence[Item], cpu: str = "max") -> list[list[Event]]:
     """Return the events of the items on QEMU."""
-    with tempfile.TemporaryDirectory() as folder:
-        memory = listing.on_qemu(Path(folder), image(items), ENTRY, RESULTS, RESULT * len(items), cpu)
-        return events(memory, len(items))
+    return events(listing.on_qemu(image(items), ENTRY, RESULTS, RESULT * len(items), cpu), len(items))
 
 
 # ------------------------------------------------------------------------------------------------ random items

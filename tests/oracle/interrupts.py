@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import functools
-import mmap
 import random
-import shutil
 import struct
-import subprocess
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-RAM, RAM_SIZE = 0x4000_0000, 16 << 20
+from oracle import listing
+
 ENTRY, LIST, RESULTS = 0x4020_0000, 0x4040_0000, 0x40C0_0000
 
 GICD, SGI, RTC = 0x0800_0000, 0x080B_0000, 0x0901_0000
@@ -52,16 +49,7 @@ class Access:
 @functools.cache
 def program() -> bytes:
     """Return the assembled guest. Needs Debian's gcc-aarch64-linux-gnu."""
-    compiler, objcopy = "aarch64-linux-gnu-gcc", "aarch64-linux-gnu-objcopy"
-    if shutil.which(compiler) is None:
-        raise FileNotFoundError(f"{compiler} is not installed; scripts/setup installs it")
-    source = Path(__file__).with_name("interrupts.S")
-    with tempfile.TemporaryDirectory() as folder:
-        elf, raw = f"{folder}/guest.elf", f"{folder}/guest.bin"
-        options = ["-nostdlib", "-static", f"-Wl,-Ttext={ENTRY:#x}", "-Wl,--build-id=none"]
-        subprocess.run([compiler, *options, str(source), "-o", elf], check=True)
-        subprocess.run([objcopy, "-O", "binary", elf, raw], check=True)
-        return Path(raw).read_bytes()
+    return listing.assemble(Path(__file__).with_name("interrupts.S"), ENTRY)[0]
 
 
 def image(accesses: Sequence[Access]) -> list[tuple[int, bytes]]:
@@ -82,23 +70,9 @@ def results(memory: bytes, accesses: Sequence[Access]) -> list[int]:
 
 def on_qemu(accesses: Sequence[Access], cpu: str = "cortex-a57", timeout: float = 60) -> list[int]:
     """Return the results on QEMU."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "ram"
-        with path.open("w+b") as file:
-            file.truncate(RAM_SIZE)
-            for address, data in image(accesses):
-                file.seek(address - RAM)
-                file.write(data)
-            file.flush()
-            command = ["qemu-system-aarch64", "-M", "virt,gic-version=3,virtualization=on,memory-backend=ram", "-cpu", cpu]
-            command += ["-object", f"memory-backend-file,id=ram,size={RAM_SIZE},mem-path={path},share=on"]
-            command += ["-m", f"{RAM_SIZE >> 20}", "-nodefaults", "-display", "none", "-rtc", "clock=vm"]
-            command += ["-device", f"loader,addr={ENTRY:#x},cpu-num=0"]
-            done = subprocess.run(command, timeout=timeout, capture_output=True, text=True, check=False)
-            if done.returncode != 0:
-                raise RuntimeError(f"qemu-system-aarch64 failed: {done.stderr.strip()}")
-            with mmap.mmap(file.fileno(), 0) as ram:
-                return results(ram[RESULTS - RAM :], accesses)
+    size = 8 * len(accesses)
+    memory = listing.on_qemu(image(accesses), ENTRY, RESULTS, size, cpu, clock=("-rtc", "clock=vm"), timeout=timeout)
+    return results(memory, accesses)
 
 
 class Generator:

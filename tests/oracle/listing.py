@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 RAM, RAM_SIZE = 0x4000_0000, 160 << 20
+INSTRUCTIONS = ("-icount", "shift=0,sleep=off")
+"""QEMU's clock counts instructions, and not the host's time."""
 
 
-def assemble(source: Path, entry: int, symbol: str) -> tuple[bytes, int]:
-    """Return the guest assembled for address ``entry``, and where ``symbol`` is. Needs Debian's gcc-aarch64-linux-gnu."""
+def assemble(source: Path, entry: int) -> tuple[bytes, dict[str, int]]:
+    """Return the guest assembled for address ``entry``, and where its symbols are. Needs Debian's gcc-aarch64-linux-gnu."""
     compiler, objcopy, nm = (f"aarch64-linux-gnu-{tool}" for tool in ("gcc", "objcopy", "nm"))
     if shutil.which(compiler) is None:
         raise FileNotFoundError(f"{compiler} is not installed; scripts/setup installs it")
@@ -23,23 +25,29 @@ def assemble(source: Path, entry: int, symbol: str) -> tuple[bytes, int]:
         subprocess.run([compiler, *options, str(source), "-o", elf], check=True)
         subprocess.run([objcopy, "-O", "binary", elf, raw], check=True)
         lines = subprocess.run([nm, elf], check=True, capture_output=True, text=True).stdout.splitlines()
-        return Path(raw).read_bytes(), next(int(line.split()[0], 16) for line in lines if line.split()[2] == symbol)
+        return Path(raw).read_bytes(), {name: int(value, 16) for value, _, name in map(str.split, lines)}
 
 
 def on_qemu(
-    folder: Path, image: Sequence[tuple[int, bytes]], entry: int, results: int, size: int, cpu: str, timeout: float = 100
+    image: Sequence[tuple[int, bytes]],
+    entry: int,
+    results: int,
+    size: int,
+    cpu: str,
+    *,
+    clock: Sequence[str] = INSTRUCTIONS,
+    timeout: float = 100,
 ) -> bytes:
     """Run a guest at EL2 until it switches the machine off; return ``size`` bytes of its memory at ``results``."""
-    path = folder / "ram"
-    with path.open("w+b") as file:
+    with tempfile.NamedTemporaryFile() as file:
         file.truncate(RAM_SIZE)
         for address, data in image:
             file.seek(address - RAM)
             file.write(data)
         file.flush()
         command = ["qemu-system-aarch64", "-M", "virt,gic-version=3,virtualization=on,memory-backend=ram", "-cpu", cpu]
-        command += ["-object", f"memory-backend-file,id=ram,size={RAM_SIZE},mem-path={path},share=on"]
-        command += ["-m", f"{RAM_SIZE >> 20}", "-nodefaults", "-display", "none", "-icount", "shift=0,sleep=off"]
+        command += ["-object", f"memory-backend-file,id=ram,size={RAM_SIZE},mem-path={file.name},share=on"]
+        command += ["-m", f"{RAM_SIZE >> 20}", "-nodefaults", "-display", "none", *clock]
         command += ["-device", f"loader,addr={entry:#x},cpu-num=0"]
         done = subprocess.run(command, timeout=timeout, capture_output=True, text=True, check=False)
         if done.returncode != 0:

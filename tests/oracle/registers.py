@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import functools
-import mmap
-import shutil
 import struct
-import subprocess
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-RAM, RAM_SIZE = 0x4000_0000, 96 << 20
+from oracle import listing
+
 ENTRY, LIST, RESULTS = 0x4020_0000, 0x4040_0000, 0x4400_0000
 MOST = 600_000
 
@@ -94,16 +91,7 @@ class Outcome:
 @functools.cache
 def program() -> bytes:
     """Return the assembled guest. Needs Debian's gcc-aarch64-linux-gnu."""
-    compiler, objcopy = "aarch64-linux-gnu-gcc", "aarch64-linux-gnu-objcopy"
-    if shutil.which(compiler) is None:
-        raise FileNotFoundError(f"{compiler} is not installed; scripts/setup installs it")
-    source = Path(__file__).with_name("registers.S")
-    with tempfile.TemporaryDirectory() as folder:
-        elf, raw = f"{folder}/guest.elf", f"{folder}/guest.bin"
-        options = ["-nostdlib", "-static", f"-Wl,-Ttext={ENTRY:#x}", "-Wl,--build-id=none"]
-        subprocess.run([compiler, *options, str(source), "-o", elf], check=True)
-        subprocess.run([objcopy, "-O", "binary", elf, raw], check=True)
-        return Path(raw).read_bytes()
+    return listing.assemble(Path(__file__).with_name("registers.S"), ENTRY)[0]
 
 
 def image(items: Sequence[Item]) -> list[tuple[int, bytes]]:
@@ -120,20 +108,4 @@ def outcomes(memory: bytes, items: Sequence[Item]) -> list[Outcome]:
 
 def on_qemu(items: Sequence[Item], cpu: str = "cortex-a57", timeout: float = 100) -> list[Outcome]:
     """Return what came of the items on QEMU."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "ram"
-        with path.open("w+b") as file:
-            file.truncate(RAM_SIZE)
-            for address, data in image(items):
-                file.seek(address - RAM)
-                file.write(data)
-            file.flush()
-            command = ["qemu-system-aarch64", "-M", "virt,gic-version=3,virtualization=on,memory-backend=ram", "-cpu", cpu]
-            command += ["-object", f"memory-backend-file,id=ram,size={RAM_SIZE},mem-path={path},share=on"]
-            command += ["-m", f"{RAM_SIZE >> 20}", "-nodefaults", "-display", "none", "-icount", "shift=0,sleep=off"]
-            command += ["-device", f"loader,addr={ENTRY:#x},cpu-num=0"]
-            done = subprocess.run(command, timeout=timeout, capture_output=True, text=True, check=False)
-            if done.returncode != 0:
-                raise RuntimeError(f"qemu-system-aarch64 failed: {done.stderr.strip()}")
-            with mmap.mmap(file.fileno(), 0) as ram:
-                return outcomes(ram[RESULTS - RAM : RESULTS - RAM + 16 * len(items)], items)
+    return outcomes(listing.on_qemu(image(items), ENTRY, RESULTS, 16 * len(items), cpu, timeout=timeout), items)

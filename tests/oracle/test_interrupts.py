@@ -15,13 +15,13 @@ from __future__ import annotations
 import pytest
 
 from gdbhv import _core
-from oracle import interrupts, messages
+from oracle import interrupts, listing, messages
 
 COUNT = 20_000
 
 
 def on_gdbhv(accesses: list[interrupts.Access], cpu: str = "max") -> list[int]:
-    machine = _core.Machine(memory=interrupts.RAM_SIZE, cpu=cpu, hosted=False)
+    machine = _core.Machine(memory=listing.RAM_SIZE, cpu=cpu, hosted=False)
     for address, data in interrupts.image(accesses):
         machine.write_pa(address, data)
     machine.cpu_on(0, interrupts.ENTRY, 0, 2)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import pytest
 
 from gdbhv import _core
-from oracle import registers
+from oracle import listing, registers
 from oracle.registers import HCR_RW, SCTLR_EL1, Item, Outcome, encoding, kept, read, write, write_back
 
 CPU = "cortex-a57"
@@ -46,7 +46,7 @@ RESET = {
 
 
 def on_gdbhv(items: list[Item], cpu: str = CPU) -> list[Outcome]:
-    machine = _core.Machine(memory=registers.RAM_SIZE, cpu=cpu, hosted=False)
+    machine = _core.Machine(memory=listing.RAM_SIZE, cpu=cpu, hosted=False)
     for address, data in registers.image(items):
         machine.write_pa(address, data)
     machine.cpu_on(0, registers.ENTRY, 0, 2)
