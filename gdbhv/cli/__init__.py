@@ -1,0 +1,34 @@
+"""The command line: ``gdbhv run`` and ``gdbhv gdb``: options, the run, and its end, a file each."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+
+from gdbhv import client
+from gdbhv.cli.ending import KILLED, STATUS
+from gdbhv.cli.options import GDB_EXAMPLES, RUN_EXAMPLES, parser, usage_error
+from gdbhv.cli.running import run
+from gdbhv.errors import GdbhvError
+
+__all__ = ["GDB_EXAMPLES", "KILLED", "RUN_EXAMPLES", "STATUS", "main", "parser", "usage_error"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit status."""
+    logging.basicConfig(format="gdbhv: %(message)s", level=logging.INFO, stream=sys.stderr)
+    options = parser().parse_args(argv)
+    try:
+        if options.command == "gdb":
+            client.exec_gdb(options.address, options.program, options.scripts, options.commands)
+        return run(options)
+    except (GdbhvError, client.GdbError) as e:
+        print(f"gdbhv: {e}", file=sys.stderr)
+        return 1
+    except OSError as e:
+        print(f"gdbhv: {e.filename or getattr(options, 'gdb', None) or ''}: {e.strerror or e}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("gdbhv: interrupted", file=sys.stderr)
+        return 130

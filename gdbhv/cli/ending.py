@@ -1,0 +1,74 @@
+"""How a run ends: the exit status, and what is said of it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from gdbhv import _core
+from gdbhv.hv.target import HostTarget
+from gdbhv.machine import Machine
+from gdbhv.target import Stop, StopKind
+
+# Exit statuses of `gdbhv run`; the names are in --stats json too.
+STATUS = {
+    StopKind.POWEROFF: (0, "poweroff", "the guest powered off"),
+    StopKind.RESET: (3, "reset", "the guest asked for a reset"),
+    StopKind.CRASH: (4, "stuck", "nothing can go on"),
+    StopKind.BUDGET: (5, "max-insns", "the number of instructions asked for is reached"),
+    StopKind.INTERRUPT: (130, "interrupted", "interrupted"),
+}
+KILLED = (6, "killed", "a debugger ended it")
+
+
+def core(target: HostTarget | Machine) -> _core.Machine:
+    """Return the machine model behind a target."""
+    return target.machine if isinstance(target, HostTarget) else target.core
+
+
+def tell_undefined(target: HostTarget | Machine) -> None:
+    """Say what the guest asked for that is not implemented, each thing once."""
+    from gdbhv.views.disasm import disassemble
+
+    for pc, word in core(target).undefined_seen():
+        text = disassemble(word, pc)
+        print(f"gdbhv: {pc:#x}: {word:#010x} {text} is not implemented: undefined to the guest", file=sys.stderr)
+    for vm in target.host.vms if isinstance(target, HostTarget) else ():
+        for pc, name in vm.take_unserved():
+            print(f"gdbhv: {vm.name}: {pc:#x}: {name} is not emulated: undefined to the guest", file=sys.stderr)
+
+
+def report(options: argparse.Namespace, target: HostTarget | Machine, stop: Stop | None, seconds: float) -> int:
+    """Say why the run ended and after how many instructions; return the exit status."""
+    status, name, what = KILLED if stop is None else STATUS[stop.kind]
+    machine = core(target)
+    insns = sum(machine.insns)
+    text = stop.text if stop is not None and stop.text not in ("", name) else ""
+    counts = machine.exit_counts()
+    if options.stats == "json":
+        document = {
+            "end": name,
+            "status": status,
+            "text": text or what,
+            "instructions": insns,
+            "instructions_by_cpu": machine.insns,
+            "virtual_ns": machine.now,
+            "seconds": round(seconds, 3),
+            "exits": sum(n for *_, n in counts),
+            "exits_by_name": [{"vmid": v, "number": c, "name": n, "count": k} for v, c, n, k in counts],
+        }
+        print(json.dumps(document))
+        return status
+    if options.stats == "text":
+        from gdbhv.monitor.exits import vmid_name
+        from gdbhv.views.exits import stats_table
+
+        for line in stats_table(counts, lambda vmid: vmid_name(target, vmid)):
+            print(line, file=sys.stderr)
+    mips = insns / seconds / 1e6 if seconds else 0
+    print(
+        f"gdbhv: {what}{': ' + text if text else ''} after {insns:,} instructions ({seconds:.2f} s, {mips:.0f} MIPS)",
+        file=sys.stderr,
+    )
+    return status

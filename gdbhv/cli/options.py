@@ -1,0 +1,134 @@
+"""The options of each command, their help, and which of them go together."""
+
+from __future__ import annotations
+
+import argparse
+from importlib.metadata import PackageNotFoundError, version
+from typing import NoReturn
+
+from gdbhv import _core
+from gdbhv.cli.ending import KILLED, STATUS
+from gdbhv.cli.kinds import few, number, placed_file, size
+
+RUN_EXAMPLES = (
+    """\
+examples:
+  gdbhv run Image --initrd initramfs.cpio.gz --append console=ttyAMA0
+                                       Linux as a guest of gdbhv's hypervisor
+  gdbhv run guests/prebuilt/exit_zoo.elf --gdb 1234 --wait
+                                       stopped at its first instruction, for: gdbhv gdb 1234
+  gdbhv run xen --el 2 --dtb xen.dtb --load Image@0x48000000 --memory 1G
+                                       a hypervisor of its own
+  gdbhv run Image --bare --smp 4       a kernel alone, on a machine without EL2
+  gdbhv run --el 2 --wait --gdb 1234   an empty machine at reset in EL2: `load` your program with gdb
+
+exit status: """
+    + ", ".join(f"{n} {name}" for n, name, _ in [*STATUS.values(), KILLED])
+    + ", 1 error, 2 wrong usage"
+)
+
+GDB_EXAMPLES = """\
+examples:
+  gdbhv gdb 1234 vmlinux               attach, with symbols
+  gdbhv gdb unix:/run/gdbhv.sock       over a Unix socket
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message}; {self.prog} --help explains\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    top = _Parser(
+        prog="gdbhv", description="A GDB remote stub for simulated AArch64 machines, for people who work on hypervisors."
+    )
+    top.add_argument("--version", action="version", version=f"gdbhv {_version()}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    run = commands.add_parser(
+        "run",
+        help="run an image, hosted or bare",
+        description="Run an image: an ELF, an arm64 Image (gzip too), or raw bytes.",
+        epilog=RUN_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    run.add_argument("image", nargs="?", metavar="IMAGE", help="may be left out with --el 2 --wait")
+    run.add_argument(
+        "--el", type=int, choices=(1, 2), default=1, help="1: a guest of gdbhv's hypervisor; 2: owns EL2 (default: 1)"
+    )
+    run.add_argument("--bare", action="store_true", help="with --el 1: no hypervisor below, on a machine without EL2")
+    run.add_argument("--smp", type=few, default=1, metavar="N", help="CPUs, and vCPUs of each VM, 1 to 8 (default: 1)")
+    run.add_argument("--vms", type=few, default=1, metavar="N", help="with --el 1: run the image as 1 to 8 VMs (default: 1)")
+    run.add_argument("--memory", type=size, default=1 << 30, metavar="SIZE", help="memory of each VM (default: 1G)")
+    run.add_argument("--initrd", metavar="FILE", help="initial RAM disk")
+    run.add_argument("--append", default="", metavar="S", help="kernel command line")
+    run.add_argument("--dtb", metavar="FILE", help="device tree, instead of the board's own")
+    run.add_argument(
+        "--cpu", default="max", metavar="NAME", choices=[n for n, _ in _core.profiles()], help="CPU profile: %(choices)s"
+    )
+    run.add_argument(
+        "--gic",
+        type=int,
+        choices=(2, 3),
+        default=3,
+        help="with --el 2 or --bare: version of the interrupt controller (default: 3)",
+    )
+    run.add_argument(
+        "--load", type=placed_file, action="append", default=[], metavar="FILE@ADDR", help="more bytes; repeats"
+    )
+    run.add_argument("--entry", type=number, metavar="ADDR", help="first instruction, instead of the image's")
+    run.add_argument("--x0", type=number, metavar="VALUE", help="x0 at entry, instead of the device tree's address")
+    run.add_argument("--gdb", metavar="ADDR", help="serve gdb at [HOST:]PORT, unix:PATH or stdio")
+    run.add_argument("--wait", action="store_true", help="with --gdb: stand at the first instruction until gdb attaches")
+    run.add_argument(
+        "--console", metavar="WHERE", help="the guest's terminal: stdio or FILE (default: stdio; Ctrl-C ends the run)"
+    )
+    run.add_argument("--max-insns", type=number, metavar="N", help="stop after N instructions (1e9)")
+    run.add_argument(
+        "--stats", choices=("text", "json"), help="at the end: a table of exits too, or all as JSON, the last line of stdout"
+    )
+
+    gdb = commands.add_parser(
+        "gdb",
+        help="start gdb-multiarch attached to a running `gdbhv run --gdb`",
+        epilog=GDB_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    gdb.add_argument("address", metavar="ADDR", help="[HOST:]PORT or unix:PATH")
+    gdb.add_argument("program", nargs="?", metavar="ELF", help="file with symbols; without it gdb takes the one that runs")
+    gdb.add_argument(
+        "-x", "--command", action="append", default=[], metavar="FILE", dest="scripts", help="gdb script; repeats"
+    )
+    gdb.add_argument("-ex", action="append", default=[], metavar="COMMAND", dest="commands", help="gdb command; repeats")
+    return top
+
+
+def _version() -> str:
+    try:
+        return version("gdbhv")
+    except PackageNotFoundError:
+        return _core.__version__
+
+
+def usage_error(options: argparse.Namespace) -> str | None:
+    """Return what is wrong with options that are each right."""
+    bare = options.bare or options.el == 2
+    if options.image is None and not options.load and not (bare and options.wait):
+        return "an IMAGE is needed (it may be left out with --el 2 --wait, to be loaded through gdb)"
+    if options.wait and not options.gdb:
+        return "--wait needs --gdb, or nobody will ever start the machine"
+    if options.gdb and options.max_insns is not None:
+        return "--max-insns is for runs without --gdb: a debugger decides when it stops"
+    if options.gdb == "stdio" and options.console == "stdio":
+        return "gdb and the console cannot both have stdio: --console FILE"
+    if options.gdb == "stdio" and options.stats == "json":
+        return "--stats json prints on stdout, which --gdb stdio needs"
+    if bare and options.vms != 1:
+        return "--vms needs gdbhv's hypervisor: with --el 2 the image itself makes the VMs, with --bare there are none"
+    if options.gic == 2 and not bare:
+        return "--gic 2 is for a machine of the image's own (--el 2 or --bare): a hosted VM has a GICv3"
+    return None

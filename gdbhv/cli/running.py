@@ -1,0 +1,132 @@
+"""``gdbhv run``: make the machine, run it with or without a debugger, and report."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gdbhv import _core, boot
+from gdbhv.cli.ending import core, report, tell_undefined
+from gdbhv.cli.options import usage_error
+from gdbhv.console import open_console
+from gdbhv.hv.target import HostTarget
+from gdbhv.machine import Machine
+from gdbhv.target import Stop, StopKind
+
+if TYPE_CHECKING:
+    from gdbhv.rsp.server import Server
+
+CHUNK = 20_000_000
+
+
+def run(options: argparse.Namespace) -> int:
+    """``gdbhv run``."""
+    wrong = usage_error(options)
+    if wrong is not None:
+        print(f"gdbhv run: error: {wrong}", file=sys.stderr)
+        return 2
+    config = boot.BootConfig(
+        **{
+            k: getattr(options, k)
+            for k in ("image", "smp", "memory", "initrd", "append", "dtb", "cpu", "gic", "load", "entry", "x0")
+        }
+    )
+    where = options.console or ("stdio" if options.gdb != "stdio" else os.devnull)
+    with open_console(where, typed=options.console == "stdio" or (sys.stdin is not None and sys.stdin.isatty())) as console:
+        target: HostTarget | Machine
+        if options.bare or options.el == 2:
+            target = boot.bare(config, console, el2=options.el == 2)
+        else:
+            target = boot.hosted(config, console, vms=options.vms)
+        started = time.perf_counter()
+        stop = serve(options, target) if options.gdb else run_to_end(target, options.max_insns)
+        seconds = time.perf_counter() - started
+    return report(options, target, stop, seconds)
+
+
+@contextlib.contextmanager
+def ctrl_c_interrupts(target: HostTarget | Machine) -> Iterator[None]:
+    """Have Ctrl-C stop the machine between two instructions, instead of raising in the middle of what Python does.
+
+    Python's own handler would wait until the native module comes back; the wake-up descriptor is written at once.
+    """
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+
+    def pass_on() -> None:
+        while reader.recv(1):
+            target.interrupt()
+
+    thread = threading.Thread(target=pass_on, name="Ctrl-C", daemon=True)
+    thread.start()
+    handler = signal.signal(signal.SIGINT, lambda number, frame: None)
+    descriptor = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(descriptor)
+        signal.signal(signal.SIGINT, handler)
+        writer.close()
+        thread.join()
+        reader.close()
+
+
+def run_to_end(target: HostTarget | Machine, max_insns: int | None) -> Stop:
+    """Run without a debugger until the machine ends, after ``max_insns`` instructions, or until Ctrl-C."""
+    machine = core(target)
+    end = None if max_insns is None else sum(machine.insns) + max_insns
+    with ctrl_c_interrupts(target):
+        while True:
+            before = sum(machine.insns)
+            stop = target.run_all(CHUNK if end is None else min(CHUNK, end - before))
+            if stop.kind is StopKind.BUDGET and sum(machine.insns) == before != end:
+                stop = target.run_all()  # everybody waits: for input, or for ever
+            tell_undefined(target)
+            if stop.kind is StopKind.BUDGET and sum(machine.insns) != end:
+                continue
+            if stop.kind is StopKind.POWEROFF and target.processes():
+                continue  # other VMs go on
+            return stop
+
+
+def serve(options: argparse.Namespace, target: HostTarget | Machine) -> Stop | None:
+    """Run with a gdb server until the machine ends."""
+    from gdbhv.monitor import registry
+    from gdbhv.rsp.server import Server
+
+    server: Server = Server(
+        target,
+        options.gdb,
+        registers=_core.registers(options.cpu, el2=options.el == 2 or not options.bare, gic=options.gic),
+        monitor=registry.bind(target),
+        exec_file=lambda pid: exec_file(options.image),
+        held=options.wait,
+        on_stop=lambda: tell_undefined(target),
+    )
+    if options.gdb != "stdio":
+        hint = f"gdbhv gdb {server.address}"
+        print(f"gdbhv: waiting for gdb at {server.address}; attach with: {hint}", file=sys.stderr)
+    stop = server.serve()
+    tell_undefined(target)
+    return stop
+
+
+def exec_file(image: str | None) -> str | None:
+    """The ELF to hand to gdb: the image itself, or a ``.vmlinux`` beside it."""
+    if image is None:
+        return None
+    for candidate in (Path(image), Path(f"{image}.vmlinux"), Path(image).with_suffix(".elf")):
+        if candidate.is_file():
+            with candidate.open("rb") as f:
+                if f.read(4) == b"\x7fELF":
+                    return str(candidate.resolve())
+    return None
