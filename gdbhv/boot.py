@@ -7,6 +7,7 @@ stop = target.run_all()
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,12 @@ UART = (0x09000000, 33)
 RTC = (0x09010000, 34)
 VIRTIO = 0x0A000000
 MIB = 1 << 20
+PAGE = 4096
+TREE_ALIGN = 2 * MIB
+TREE_ROOM = MIB
+"""Left for the device tree, so that software can add to it in place."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -39,6 +46,7 @@ class BootConfig:
     dtb: str | Path | None = None
     cpu: str = "max"
     load: list[tuple[str, int]] = field(default_factory=list)
+    load_address: int | None = None
     entry: int | None = None
     x0: int | None = None
     name: str | None = None
@@ -56,9 +64,10 @@ class Layout:
 
 
 def layout(config: BootConfig, *, psci: str, minimal: bool = False) -> Layout:
-    """Place the image, the initial RAM disk, the device tree and further files.
+    """Place the image, the initial RAM disk, the device tree and further files, where QEMU's ``virt`` places them.
 
-    The device tree is at the start of RAM (behind the image if that is there); the RAM disk is above the image.
+    The RAM disk is 128 MiB into RAM, or in its middle if that is less, and above the image; the device tree is behind it, on
+    a boundary of 2 MiB. With an ELF that leaves 1 MiB free at the beginning of RAM, or without an image, the tree is there.
 
     :param psci: conduit, "hvc" or "smc".
     :raises gdbhv.errors.GdbhvError: something does not fit or overlaps; gdbhv.errors.ImageError: a file is unusable.
@@ -66,15 +75,16 @@ def layout(config: BootConfig, *, psci: str, minimal: bool = False) -> Layout:
     pieces: list[tuple[str, int, bytes]] = []
     loaded = None
     if config.image is not None:
-        loaded = image.load(config.image, RAM)
+        loaded = image.load(config.image, RAM, config.load_address)
         pieces += [(str(config.image), a, d) for a, d in loaded.segments]
-    end = loaded.end if loaded else RAM
+    elif config.load_address is not None:
+        raise GdbhvError("--load-address is for an IMAGE, and there is none")
+    disk = _up(max(RAM + min(config.memory // 2, 128 * MIB), loaded.end if loaded else RAM), PAGE)
     initrd = None
     if config.initrd is not None:
         data = image.read_raw(config.initrd)
-        start = max(RAM + 128 * MIB if config.memory > 256 * MIB else 0, -(-end // (2 * MIB)) * 2 * MIB)
-        initrd = (start, start + len(data))
-        pieces.append((str(config.initrd), start, data))
+        initrd = (disk, disk + len(data))
+        pieces.append((str(config.initrd), disk, data))
     for path, address in config.load:
         pieces.append((path, address, image.read_raw(path)))
     if config.dtb is not None:
@@ -89,7 +99,9 @@ def layout(config: BootConfig, *, psci: str, minimal: bool = False) -> Layout:
             gic="v2" if config.gic == 2 else "v3-its",
             minimal=minimal,
         )
-    at = _place_tree(len(tree), [(a, len(d)) for _, a, d in pieces], RAM + config.memory)
+    behind = _up(initrd[1] if initrd else disk, TREE_ALIGN)
+    beginning = loaded is None or (loaded.kind == "elf" and not RAM <= loaded.base < RAM + TREE_ROOM)
+    at = _place_tree(len(tree), RAM if beginning else behind, [(a, len(d)) for _, a, d in pieces], RAM + config.memory)
     pieces.append(("the device tree", at, tree))
     x0 = at if config.x0 is None else config.x0
     _check(pieces, config.memory)
@@ -97,16 +109,32 @@ def layout(config: BootConfig, *, psci: str, minimal: bool = False) -> Layout:
     if not RAM <= entry < RAM + config.memory or entry % 4:
         ram = f"RAM, which is {RAM:#x} to {RAM + config.memory - 1:#x}"
         raise GdbhvError(f"the first instruction cannot be at {entry:#x}: it must be a multiple of 4 in {ram} (--entry)")
+    _look_at_entry(entry, pieces)
     return Layout([(a, d) for _, a, d in pieces], entry, x0, loaded)
 
 
-def _place_tree(size: int, taken: list[tuple[int, int]], end: int) -> int:
-    """Find room for the device tree: the start of RAM, or the first 2 MiB boundary behind something."""
-    candidates = [RAM, *sorted(-(-(a + n) // (2 * MIB)) * 2 * MIB for a, n in taken)]
-    for start in candidates:
-        if start + size <= end and all(start + size <= a or a + n <= start for a, n in taken):
+def _up(address: int, align: int) -> int:
+    return -(-address // align) * align
+
+
+def _place_tree(size: int, wanted: int, taken: list[tuple[int, int]], end: int) -> int:
+    """Find room for the device tree: where it is wanted, else behind something, or at the beginning of RAM."""
+    behind = sorted(_up(a + n, TREE_ALIGN) for a, n in taken)
+    candidates = [wanted, *(a for a in behind if a > wanted), RAM, *behind]
+    for room, start in itertools.product((max(size, TREE_ROOM), size), candidates):
+        if start + room <= end and all(start + room <= a or a + n <= start for a, n in taken):
             return start
     raise GdbhvError("no room for the device tree: give the machine more memory (--memory)")
+
+
+def _look_at_entry(entry: int, pieces: list[tuple[str, int, bytes]]) -> None:
+    """Warn of a first instruction that is none."""
+    what, start, data = next((p for p in pieces if p[1] <= entry < p[1] + len(p[2])), ("", entry, b""))
+    if data[entry - start : entry - start + 4].strip(b"\0"):
+        return
+    where = f"{what} is there, but holds zeros" if what else "nothing is loaded there, and memory is zero"
+    loaded = ", ".join(f"{name} at {a:#x}-{a + len(d) - 1:#x}" for name, a, d in pieces if d)
+    log.warning("the first instruction, at %#x, is 0 (undefined): %s; loaded: %s", entry, where, loaded)
 
 
 def _check(pieces: list[tuple[str, int, bytes]], memory: int) -> None:

@@ -66,6 +66,8 @@ PACKED = {
 MAX_IMAGE = 1 << 30
 MAX_TREE = 2 << 20  # Documentation/arm64/booting.rst of Linux, "Setup the device tree"
 ALIGN = 2 << 20
+RAW_OFFSET = 0x80000  # where QEMU's `virt` puts raw bytes, and a kernel whose header does not say how large it is
+RESERVED = 0x1000  # a kernel whose text_offset is less goes to the second 2 MiB of RAM there
 
 
 @dataclass
@@ -116,10 +118,12 @@ def read_file(path: str | Path) -> bytes:
 def load(path: str | Path, ram: int = 0x40000000, at: int | None = None) -> Image:
     """Read an image.
 
-    ELF segments go to their physical addresses; an arm64 ``Image`` to its ``text_offset`` behind a 2 MiB boundary, the
-    second of RAM; raw bytes to ``at`` (default: 512 KiB into RAM).
+    Without ``at`` it goes where QEMU's ``virt`` puts it: ELF segments at their physical addresses; an arm64 ``Image`` at its
+    ``text_offset`` from the beginning of RAM, or from 2 MiB on if that is less than 4 KiB; raw bytes 512 KiB into RAM.
 
-    :param ram: where RAM begins.
+    :param ram: where RAM begins, a multiple of 2 MiB.
+    :param at: the address of the first byte; not for an ELF, and for an arm64 ``Image`` its ``text_offset`` from a boundary
+        of 2 MiB.
     :raises gdbhv.errors.ImageError: the file is unreadable, cut off, empty, packed in a way that is not known here, or for
         another machine.
     """
@@ -127,15 +131,17 @@ def load(path: str | Path, ram: int = 0x40000000, at: int | None = None) -> Imag
     if not data:
         raise ImageError(str(path), "empty")
     if data[:4] == b"\x7fELF":
+        if at is not None:
+            raise ImageError(str(path), "an ELF goes to the addresses that it is linked for, and cannot be put elsewhere")
         return _elf(str(path), data)
     if data[56:60] == b"ARM\x64":
-        return _arm64(str(path), data, ram if at is None else at)
+        return _arm64(str(path), data, ram, at)
     packed = next((name for magic, name in PACKED.items() if data.startswith(magic)), None)
     if data[4:8] == b"zimg":
         packed = "EFI zboot"
     if packed:
         raise ImageError(str(path), f"packed as {packed}, of which only gzip is unpacked here; unpack it first")
-    start = ram + 0x80000 if at is None else at
+    start = ram + RAW_OFFSET if at is None else at
     return Image(str(path), "raw", [(start, data)], start, len(data))
 
 
@@ -172,7 +178,7 @@ def _elf_image(path: str, data: bytes) -> Image:
     return Image(path, "elf", segments, entry, max(a + len(d) for a, d in segments) - base)
 
 
-def _arm64(path: str, data: bytes, base: int) -> Image:
+def _arm64(path: str, data: bytes, ram: int, at: int | None) -> Image:
     try:
         header = ARM64_IMAGE.parse(data)
     except ConstructError:
@@ -185,11 +191,12 @@ def _arm64(path: str, data: bytes, base: int) -> Image:
         raise ImageError(path, f"{len(data)} bytes, but its header says {header.image_size}")
     if data[:2] == b"MZ":
         _check_pe(path, data, header.pe_offset)
-    start = -(-base // ALIGN) * ALIGN
-    if start == base:
-        start += ALIGN  # the device tree goes to the beginning of RAM
-    start += header.text_offset
-    return Image(path, "arm64", [(start, data)], start, header.image_size or len(data))
+    offset = header.text_offset if header.image_size else RAW_OFFSET
+    if at is None:
+        at = ram + offset + (ALIGN if offset < RESERVED else 0)
+    elif (at - offset) % ALIGN:
+        raise ImageError(path, f"an arm64 Image cannot be at {at:#x}: it goes {offset:#x} behind a multiple of 2 MiB")
+    return Image(path, "arm64", [(at, data)], at, header.image_size or len(data))
 
 
 def _check_pe(path: str, data: bytes, offset: int) -> None:

@@ -27,10 +27,10 @@ def tree_of(plan: boot.Layout, address: int) -> fdt.FDT:
     return fdt.parse_dtb(dict(plan.pieces)[address])
 
 
-def test_a_kernel_is_behind_its_device_tree(tmp_path: Path) -> None:
+def test_a_kernel_is_below_its_device_tree(tmp_path: Path) -> None:
     plan = layout(config(tmp_path, KERNEL, append="quiet", memory=64 * MIB, smp=2), psci="hvc")
-    assert (plan.entry, plan.x0) == (RAM + 2 * MIB, RAM)
-    tree = tree_of(plan, RAM)
+    assert (plan.entry, plan.x0) == (RAM + 2 * MIB, RAM + 32 * MIB)
+    tree = tree_of(plan, plan.x0)
     assert tree.get_property("bootargs", "/chosen").value == "quiet"
     assert tree.get_property("method", "/psci").value == "hvc"
     assert len([n for n in tree.get_node("/cpus").nodes if n.name.startswith("cpu@")]) == 2
@@ -43,12 +43,18 @@ def test_the_tree_goes_behind_what_is_at_the_beginning_of_ram(tmp_path: Path) ->
     assert tree_of(plan, plan.x0).get_property("method", "/psci").value == "smc"
 
 
-@pytest.mark.parametrize(("memory", "start"), [(1024 * MIB, RAM + 128 * MIB), (128 * MIB, RAM + 4 * MIB)])
+def test_the_tree_evades_what_is_loaded(tmp_path: Path) -> None:
+    (path := tmp_path / "guest").write_bytes(bytes(3 * MIB))
+    plan = layout(config(tmp_path, KERNEL, load=[(str(path), RAM + 128 * MIB)]), psci="smc")
+    assert plan.x0 == RAM + 132 * MIB
+
+
+@pytest.mark.parametrize(("memory", "start"), [(1024 * MIB, RAM + 128 * MIB), (128 * MIB, RAM + 64 * MIB)])
 def test_the_ram_disk_is_above_the_kernel_and_in_the_tree(tmp_path: Path, memory: int, start: int) -> None:
     (disk := tmp_path / "initrd").write_bytes(b"x" * 5000)
     plan = layout(config(tmp_path, KERNEL, initrd=disk, memory=memory), psci="hvc")
     assert dict(plan.pieces)[start] == b"x" * 5000
-    tree = tree_of(plan, RAM)
+    tree = tree_of(plan, plan.x0)
     ends = [tree.get_property(f"linux,initrd-{end}", "/chosen").data for end in ("start", "end")]
     assert [high << 32 | low for high, low in ends] == [start, start + 5000]
 
@@ -56,15 +62,42 @@ def test_the_ram_disk_is_above_the_kernel_and_in_the_tree(tmp_path: Path, memory
 def test_a_tree_of_ones_own_gets_command_line_and_ram_disk(tmp_path: Path) -> None:
     (own := tmp_path / "x.dtb").write_bytes(_core.device_tree(cpus=1, memory=64 * MIB, bootargs="old"))
     plan = layout(config(tmp_path, KERNEL, dtb=own, append="new", memory=64 * MIB), psci="hvc")
-    assert tree_of(plan, RAM).get_property("bootargs", "/chosen").value == "new"
+    assert tree_of(plan, plan.x0).get_property("bootargs", "/chosen").value == "new"
     untouched = layout(config(tmp_path, KERNEL, dtb=own, memory=64 * MIB), psci="hvc")
-    assert dict(untouched.pieces)[RAM] == own.read_bytes()
+    assert dict(untouched.pieces)[untouched.x0] == own.read_bytes()
 
 
 def test_x0_and_entry_may_be_others(tmp_path: Path) -> None:
     plan = layout(config(tmp_path, KERNEL, x0=5, entry=RAM + 2 * MIB + 64), psci="hvc")
     assert (plan.entry, plan.x0) == (RAM + 2 * MIB + 64, 5)
-    assert RAM in dict(plan.pieces), "the tree is there all the same"
+    assert RAM + 128 * MIB in dict(plan.pieces), "the tree is there all the same"
+
+
+def test_raw_bytes_go_where_one_says_and_begin_there(tmp_path: Path) -> None:
+    plan = layout(config(tmp_path, b"\x1f\x20\x03\xd5", load_address=RAM, memory=64 * MIB), psci="smc")
+    assert (plan.entry, plan.pieces[0], plan.x0) == (RAM, (RAM, b"\x1f\x20\x03\xd5"), RAM + 32 * MIB)
+    with pytest.raises(GdbhvError, match="--load-address is for an IMAGE"):
+        layout(BootConfig(load_address=RAM), psci="smc")
+
+
+@pytest.mark.parametrize(
+    ("entry", "what"),
+    [
+        (
+            RAM,
+            "is 0 (undefined): nothing is loaded there, and memory is zero; loaded: {image} at 0x40080000-0x40080007, ",
+        ),
+        (RAM + 0x80004, "is 0 (undefined): {image} is there, but holds zeros; loaded: {image} at"),
+        (RAM + 0x80000, None),
+    ],
+)
+def test_a_first_instruction_that_is_none(
+    tmp_path: Path, entry: int, what: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    layout(config(tmp_path, b"\x1f\x20\x03\xd5\0\0\0\0", entry=entry), psci="smc")
+    texts = [r.getMessage() for r in caplog.records]
+    expected = what and f"the first instruction, at {entry:#x}, {what.format(image=tmp_path / 'image')}"
+    assert (expected is None and texts == []) or texts[0].startswith(str(expected))
 
 
 def test_no_room_for_the_tree(tmp_path: Path) -> None:

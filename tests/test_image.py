@@ -45,13 +45,23 @@ def test_an_elf_goes_to_its_physical_addresses() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text_offset", "base", "start"),
-    [(0, RAM, 0x40200000), (0x80000, RAM, 0x40280000), (0, 0x40100000, 0x40200000), (0, 0x48000001, 0x48200000)],
+    ("text_offset", "at", "start"),
+    [(0, None, 0x40200000), (0x80000, None, 0x40080000), (0, 0x40000000, 0x40000000), (0x1000, 0x48001000, 0x48001000)],
 )
-def test_an_arm64_image_goes_behind_a_boundary_of_2_mib(tmp_path: Path, text_offset: int, base: int, start: int) -> None:
+def test_an_arm64_image_goes_behind_a_boundary_of_2_mib(
+    tmp_path: Path, text_offset: int, at: int | None, start: int
+) -> None:
     (path := tmp_path / "Image").write_bytes(arm64_image(text_offset=text_offset))
-    loaded = image.load(path, RAM, base)
+    loaded = image.load(path, RAM, at)
     assert (loaded.kind, loaded.entry, loaded.segments[0][0], loaded.size) == ("arm64", start, start, 0x1000)
+
+
+def test_an_image_that_cannot_be_put_there(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="an ELF goes to the addresses that it is linked for"):
+        image.load(HELLO, at=RAM)
+    (path := tmp_path / "Image").write_bytes(arm64_image(text_offset=0x80000))
+    with pytest.raises(ImageError, match="cannot be at 0x40200000: it goes 0x80000 behind a multiple of 2 MiB"):
+        image.load(path, at=0x40200000)
 
 
 @pytest.mark.parametrize("data", [arm64_image(), efi_image(), HELLO.read_bytes(), b"raw"], ids="arm64 efi elf raw".split())
