@@ -20,6 +20,8 @@ examples:
   gdbhv run xen --el 2 --dtb xen.dtb --load Image@0x48000000 --memory 1G
                                        a hypervisor of its own
   gdbhv run Image --bare --smp 4       a kernel alone, on a machine without EL2
+  gdbhv run boot.bin --el 2 --load-address 0x40000000
+                                       raw bytes, put and begun there
   gdbhv run --el 2 --wait --gdb 1234   an empty machine at reset in EL2: `load` your program with gdb
 
 exit status: """
@@ -79,6 +81,12 @@ def parser() -> argparse.ArgumentParser:
     )
     run.add_argument(
         "--load", type=placed_file, action="append", default=[], metavar="FILE@ADDR", help="more bytes; repeats"
+    )
+    run.add_argument(
+        "--load-address",
+        type=number,
+        metavar="ADDR",
+        help="where the first byte of IMAGE goes, if it is no ELF (default: 512 KiB into RAM, or as an arm64 Image says)",
     )
     run.add_argument("--entry", type=number, metavar="ADDR", help="first instruction, instead of the image's")
     run.add_argument("--x0", type=number, metavar="VALUE", help="x0 at entry, instead of the device tree's address")

@@ -37,7 +37,20 @@ def run(options: argparse.Namespace) -> int:
     config = boot.BootConfig(
         **{
             k: getattr(options, k)
-            for k in ("image", "smp", "memory", "initrd", "append", "dtb", "cpu", "gic", "load", "entry", "x0")
+            for k in (
+                "image",
+                "smp",
+                "memory",
+                "initrd",
+                "append",
+                "dtb",
+                "cpu",
+                "gic",
+                "load",
+                "load_address",
+                "entry",
+                "x0",
+            )
         }
     )
     where = options.console or ("stdio" if options.gdb != "stdio" else os.devnull)
