@@ -7,6 +7,7 @@ the first listens for the break byte and for a client that goes away.  What the 
                           |
                           +--connection lost-->  held
 
+A connection is a client from its first packet on (``gdbhv.rsp.door``); until then it stops nothing and keeps nobody out.
 One client controls the machine; a second one is told so and let go.  On stdio there is one client, and serving ends with it.
 """
 
@@ -16,7 +17,6 @@ import contextlib
 import logging
 import os
 import select
-import socket
 import sys
 import threading
 import time
@@ -25,10 +25,11 @@ from queue import SimpleQueue
 
 import gdbhv.rsp.packets  # noqa: F401  (fills the registry)
 from gdbhv.errors import GdbhvError
+from gdbhv.rsp.door import Candidate, Door
 from gdbhv.rsp.framing import frame
 from gdbhv.rsp.session import ExecFile, Monitor, Outcome, Run, Session, Shared
 from gdbhv.rsp.tdesc import Description, RegisterRow
-from gdbhv.rsp.transport import Address, Stream, accept, listen
+from gdbhv.rsp.transport import Address, Stream, listen
 from gdbhv.target import Action, Stop, StopKind, Target
 
 log = logging.getLogger("gdbhv.rsp")
@@ -40,6 +41,17 @@ _ENDS = (StopKind.POWEROFF, StopKind.RESET, StopKind.CRASH)
 _POLL_SECONDS = 200e-6  # after an answer, before sleeping: GDB's next packet is on its way
 _BUSY = b"+" + frame(b"E.another debugger controls this machine: detach it first")
 _TURNED_AWAY_LIMIT = 8  # connections kept open for a while, so that the refusal arrives before the end does
+
+
+_UNSENT_LIMIT = 1 << 20  # bytes that wait for a client to read them: then its packets wait, too
+_FAREWELL_SECONDS = 1.0  # for a client that has answers to read when its session ends
+_WORK_SECONDS = 0.02  # until a client that is busy is heard, and the others are
+_ATTEND_SECONDS = 0.05  # the longest time that a client which always has something to say keeps others waiting
+
+
+def _stdio() -> Candidate:
+    """The one client that stdio has: nobody else can be at the other end."""
+    return Candidate(Stream(sys.stdin.fileno(), sys.stdout.fileno()))
 
 
 class _Worker:
@@ -118,10 +130,12 @@ class Server:
         self._closing = False
         self._killed = False
         self._turned_away: list[Stream] = []
+        self._attended = 0.0  # when everything but the client was last seen to
         self._end: Stop | None = None
-        self._listener: socket.socket | None = None
+        self._door: Door | None = None
         if self.address.kind != "stdio":
-            self._listener, self.address = listen(self.address)
+            listener, self.address = listen(self.address)
+            self._door = Door(listener)
         self._wake_reader, self._wake_writer = os.pipe()  # close() from another thread
         self._worker = _Worker(target)
         if self.address.wide:
@@ -135,11 +149,11 @@ class Server:
         """
         try:
             while not self._closing and self._end is None:
-                stream = self._await_client() if self._listener else Stream(sys.stdin.fileno(), sys.stdout.fileno())
-                if stream is None:
+                client = self._await_client(self._door) if self._door else _stdio()
+                if client is None:
                     break
-                self._serve_client(stream)
-                if self._listener is None or not self._shared.alive():
+                self._serve_client(client)
+                if self._door is None or not self._shared.alive():
                     break
             return self._end or self._last_end()
         finally:
@@ -154,23 +168,26 @@ class Server:
 
     # Clients come and go.
 
-    def _await_client(self) -> Stream | None:
+    def _await_client(self, door: Door) -> Candidate | None:
         """Wait for a client, the machine running unless it is held; return None if it ended first or close() was called."""
         while True:
             if not self._held and not self._worker.running:
                 self._run_free()
-            ready = self._wait(self._listener)
+            ready = self._wait(*door.sources())
             if self._closing:
                 return None
             if self._worker.running and self._worker.reader in ready and not self._free_stop(self._finish()):
                 return None
-            if self._listener is not None and self._listener in ready and (stream := accept(self._listener)) is not None:
+            first, *others = door.debuggers(ready) or (None,)
+            for other in others:
+                self._turn_away(other)
+            if first is not None:
                 if self._worker.running:
                     self._target.interrupt()
                     if not self._free_stop(self._finish()):
-                        stream.close()
+                        first.stream.close()
                         return None
-                return stream
+                return first
 
     def _run_free(self) -> None:
         actions = tuple(Action(thread.id) for process in self._shared.alive() for thread in process.threads)
@@ -191,21 +208,20 @@ class Server:
             self._held = True
         return True
 
-    def _turn_away(self) -> None:
+    def _turn_away(self, candidate: Candidate) -> None:
         """Refuse twice: GDB warns of an error in answer to qSupported, and shows the second one's text as it gives up."""
-        assert self._listener is not None
-        if (stream := accept(self._listener)) is not None:
-            stream.send(_BUSY + _BUSY)
-            self._turned_away.append(stream)
-            for old in self._turned_away[:-_TURNED_AWAY_LIMIT]:
-                old.close()
-            del self._turned_away[:-_TURNED_AWAY_LIMIT]
+        candidate.stream.send(_BUSY + _BUSY)
+        self._turned_away.append(candidate.stream)
+        for old in self._turned_away[:-_TURNED_AWAY_LIMIT]:
+            old.close()
+        del self._turned_away[:-_TURNED_AWAY_LIMIT]
 
     # One client.
 
-    def _serve_client(self, stream: Stream) -> None:
-        session = Session(self._shared)
+    def _serve_client(self, client: Candidate) -> None:
+        session, stream = Session(self._shared, client.framer), client.stream
         try:
+            session.take(client.events)
             self._talk(session, stream)
         finally:
             if self._worker.running:
@@ -215,6 +231,8 @@ class Server:
                     self._shared.gone.add(stop.thread.pid)
             session.clear()
             self._target.run((), 0)  # takes away a Ctrl-C that came too late
+            stream.send(session.take_output())
+            stream.drain(_FAREWELL_SECONDS)
             stream.close()
         self._held = session.outcome is not Outcome.DETACHED
         self._killed = session.outcome is Outcome.KILLED
@@ -223,35 +241,33 @@ class Server:
 
     def _talk(self, session: Session, stream: Stream) -> None:
         while session.outcome is None and not self._closing:
-            data = self._hear(session, stream)
-            if data is None:
-                continue
-            if not data:
-                session.outcome = Outcome.LOST
-                return
-            session.receive(data)
-            self._work(session, stream)
-
-    def _work(self, session: Session, stream: Stream) -> None:
-        """Send what there is and do the session's jobs, as far as they can be done at once."""
-        while True:
-            if (out := session.take_output()) and not stream.send(out):
-                session.outcome = Outcome.LOST
+            more = self._work(session, stream)
             if session.outcome is not None:
                 return
+            data = self._hear(session, stream, more)
+            if data == b"":
+                session.outcome = Outcome.LOST
+            elif data is not None:
+                session.receive(data)
+
+    def _work(self, session: Session, stream: Stream) -> bool:
+        """Send what there is and do the session's jobs, as far as a moment allows; return whether more is left."""
+        deadline = time.perf_counter() + _WORK_SECONDS
+        while True:
+            if not stream.send(session.take_output()):
+                session.outcome = Outcome.LOST
+            if session.outcome is not None or stream.unsent > _UNSENT_LIMIT:
+                return False  # the rest when the client has read
+            if time.perf_counter() > deadline:
+                return True
             if session.streaming:
                 session.pump()
-                if (data := stream.receive()) is not None:
-                    if not data:
-                        session.outcome = Outcome.LOST
-                        return
-                    session.receive(data)
             elif session.run is not None and not self._worker.running:
                 if not session.run.brief or not self._run_briefly(session, session.run):
                     self._worker.start(session.run.actions)
-                    return
+                    return False
             elif not session.advance() and not session.output_pending:
-                return
+                return False
 
     def _run_briefly(self, session: Session, run: Run) -> bool:
         """Run steps in this thread; return False if they take longer than a moment."""
@@ -264,30 +280,41 @@ class Server:
         session.stopped(stop)
         return True
 
-    def _hear(self, session: Session, stream: Stream) -> bytes | None:
-        """Return what the client sends; None after something else happened."""
-        if not self._worker.running:
-            deadline = time.perf_counter() + _POLL_SECONDS
-            while time.perf_counter() < deadline:
-                if (data := stream.receive()) is not None:
-                    return data
-        ready = self._wait(stream.reader, self._listener)
-        data = stream.receive() if stream.reader in ready else None
-        if data is not None:
+    def _hear(self, session: Session, stream: Stream, more: bool) -> bytes | None:
+        """Return what the client sends; None if nothing came, or something else happened. ``more``: do not wait."""
+        if time.perf_counter() > self._attended + _ATTEND_SECONDS:
+            self._attend(session, self._wait(*self._at_the_door(), seconds=0))
+        deadline = time.perf_counter() + (0 if more or self._worker.running else _POLL_SECONDS)
+        while not session.full:
+            if (data := stream.receive()) is not None:
+                return data
+            if time.perf_counter() >= deadline:
+                break
+        reading = () if session.full else (stream.reader,)
+        writing = (stream.writer,) if stream.unsent else ()
+        ready = self._wait(*reading, *self._at_the_door(), writers=writing, seconds=0 if more else None)
+        self._attended = time.perf_counter()
+        if stream.reader in ready and (data := stream.receive()) is not None:
             return data  # it may be the last before the end: then whoever waits at the door is the next client
-        if self._listener in ready:
-            self._turn_away()
+        self._attend(session, ready)
+        return None
+
+    def _attend(self, session: Session, ready: list[int]) -> None:
+        """See to everything but the client: who has come while it is there, and the end of a run."""
+        self._attended = time.perf_counter()
         if self._worker.running and self._worker.reader in ready:
             session.stopped(self._finish())
-            self._work(session, stream)
-        return None
+        for other in self._door.debuggers(ready) if self._door else ():
+            self._turn_away(other)
+
+    def _at_the_door(self) -> list[int]:
+        return self._door.sources() if self._door else []
 
     # Helpers.
 
-    def _wait(self, *sources: int | socket.socket | None) -> list[int | socket.socket]:
-        """Sleep until one of ``sources``, the end of a run or close()."""
-        reading = [self._worker.reader, self._wake_reader, *(source for source in sources if source is not None)]
-        return select.select(reading, (), ())[0]
+    def _wait(self, *sources: int, writers: tuple[int, ...] = (), seconds: float | None = None) -> list[int]:
+        """Sleep until one of ``sources``, the end of a run, room in one of ``writers``, or close()."""
+        return select.select([self._worker.reader, self._wake_reader, *sources], writers, (), seconds)[0]
 
     def _finish(self) -> Stop:
         """Wait for the end of the run in the worker."""
@@ -324,8 +351,8 @@ class Server:
         self._worker.close()
 
     def _dispose(self) -> None:
-        if self._listener is not None:
-            self._listener.close()
+        if self._door is not None:
+            self._door.close()
             if self.address.kind == "unix":
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(self.address.path)

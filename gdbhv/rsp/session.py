@@ -37,7 +37,8 @@ ExecFile = Callable[[int], str | None]
 
 _TEXT_LIMIT = PACKET_SIZE // 16  # characters of output in one O packet
 _NO_SPECIALS = str.maketrans("#$}*", "    ")  # they mean something in a packet
-_WAITING_LIMIT = 4096  # packets that a client may send ahead while the machine runs
+_WAITING_LIMIT = 4 * PACKET_SIZE  # bytes that a client may send ahead
+_EVENT_SIZE = 256  # of them, what each packet counts for besides its length
 _OUTPUT_LIMIT = 1 << 20  # bytes of answers that may pile up before they are sent
 
 
@@ -84,7 +85,8 @@ class Shared:
 class Session:
     """One debugger's view of a target. See the module's text for how to drive it."""
 
-    def __init__(self, shared: Shared) -> None:
+    def __init__(self, shared: Shared, framer: Framer | None = None) -> None:
+        """``framer``: of a connection whose first packets have been read already; :meth:`take` gets those."""
         self.target = shared.target
         self.shared = shared
         self.run: Run | None = None
@@ -98,11 +100,12 @@ class Session:
         self.threads_document = b""  # of qXfer:threads, while it is read
         self.suffixes_asked = False  # QThreadSuffixSupported: an LLDB
         self.resume_cache: dict[bytes, Run] = {}  # emptied when the threads change
-        self._framer = Framer()
+        self._framer = framer or Framer()
         self._out = bytearray()
         self._sent = b""  # for a NAK
         self._acks = True
         self._waiting: deque[bytes | Signal] = deque()
+        self._ahead = 0  # how much waits there
         self._late: tuple[Stop, bool] | None = None  # a stop that is to be reported, and whether QCatchSyscalls asked for it
         self._stream: Iterator[bytes] | None = None
         self._processes: list[Process] = []
@@ -115,23 +118,36 @@ class Session:
 
     def receive(self, data: bytes) -> None:
         """Take bytes from the wire, whatever they are."""
-        for event in self._framer.feed(data):
+        self.take(self._framer.feed(data))
+
+    def take(self, events: Iterable[bytes | Signal]) -> None:
+        """Take packets and what stands between them."""
+        for event in events:
             if event is Signal.BREAK:
                 self.advance()  # what was sent before it comes first
                 self._break()
-            else:
+            elif event is not Signal.ACK:
                 self._waiting.append(event)
+                self._ahead += _size(event)
         self.advance()
-        if len(self._waiting) > _WAITING_LIMIT and self.busy:
-            log.warning("more than %d packets sent ahead while the machine runs: the session ends", _WAITING_LIMIT)
+        if self.full and self.run is not None:
+            limit = _WAITING_LIMIT >> 10
+            log.warning("more than %d KiB of packets sent ahead while the machine runs: the session ends", limit)
             self.outcome = Outcome.LOST
+
+    @property
+    def full(self) -> bool:
+        """Tell whether no more should be received until packets that wait are handled."""
+        return self._ahead > _WAITING_LIMIT
 
     def advance(self) -> bool:
         """Handle waiting packets until a job or much output comes up; return whether some wait on for the output's sake."""
         while self._waiting and not self.busy and self.outcome is None:
             if len(self._out) > _OUTPUT_LIMIT:
                 return True
-            self._event(self._waiting.popleft())
+            event = self._waiting.popleft()
+            self._ahead -= _size(event)
+            self._event(event)
         return False
 
     @property
@@ -393,6 +409,11 @@ class Session:
     def read_memory(self, address: int, length: int) -> bytes:
         """Read as the selected thread; fewer bytes where the memory ends."""
         return self.target.read_memory(self.general, address, length, Space.VA)
+
+
+def _size(event: bytes | Signal) -> int:
+    """Return what a waiting packet counts for."""
+    return _EVENT_SIZE + (len(event) if isinstance(event, bytes) else 0)
 
 
 def console(text: str) -> Iterator[bytes]:

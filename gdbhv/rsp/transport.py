@@ -6,11 +6,11 @@ import contextlib
 import os
 import select
 import socket
+import time
 from dataclasses import dataclass
 
 from gdbhv.errors import GdbhvError
 
-_SEND_SECONDS = 30.0  # a client that reads nothing for so long is gone
 _CHUNK = 1 << 16
 
 
@@ -97,16 +97,28 @@ def accept(listener: socket.socket) -> Stream | None:
 
 
 class Stream:
-    """A client's connection: two file descriptors, the same one for a socket."""
+    """A client's connection: two file descriptors, the same one for a socket. Nothing here waits for the client.
+
+    Descriptors that are not ours (stdio) stay as they are: the mode "non-blocking" belongs to the open file, which a shell
+    or a terminal shares, so they are asked first whether they are ready.
+    """
 
     def __init__(self, reader: int, writer: int, sock: socket.socket | None = None) -> None:
         self.reader, self.writer, self._sock = reader, writer, sock
-        os.set_blocking(reader, False)
-        os.set_blocking(writer, False)
+        self._unsent = bytearray()
+        if sock is not None:
+            sock.setblocking(False)
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that wait until the client reads."""
+        return len(self._unsent)
 
     def receive(self) -> bytes | None:
         """Return what has come, b"" at the end, None if there is nothing."""
         try:
+            if self._sock is None and not select.select((self.reader,), (), (), 0)[0]:
+                return None
             return os.read(self.reader, _CHUNK)
         except BlockingIOError:
             return None
@@ -114,18 +126,34 @@ class Stream:
             return b""
 
     def send(self, data: bytes) -> bool:
-        """Send all; return False if the client is gone."""
-        view = memoryview(data)
+        """Send, as far as the client reads; the rest waits for :meth:`flush`. Return False if the client is gone."""
+        self._unsent += data
+        return self.flush()
+
+    def flush(self) -> bool:
+        """Send what waits, as far as the client reads. Return False if the client is gone."""
+        done = 0
         try:
-            while view:
-                try:
-                    view = view[os.write(self.writer, view) :]
-                except BlockingIOError:
-                    if not select.select((), (self.writer,), (), _SEND_SECONDS)[1]:
-                        return False
+            while done < len(self._unsent):
+                if self._sock is not None:
+                    done += self._sock.send(self._unsent[done : done + _CHUNK])
+                elif select.select((), (self.writer,), (), 0)[1]:  # then so much is taken without waiting
+                    done += os.write(self.writer, self._unsent[done : done + select.PIPE_BUF])
+                else:
+                    break
+        except BlockingIOError:
+            pass
         except OSError:
             return False
+        finally:
+            del self._unsent[:done]
         return True
+
+    def drain(self, seconds: float) -> None:
+        """Give the client some time to read the rest."""
+        deadline = time.monotonic() + seconds
+        while self.flush() and self._unsent and (left := deadline - time.monotonic()) > 0:
+            select.select((), (self.writer,), (), left)
 
     def close(self) -> None:
         if self._sock is not None:
