@@ -27,7 +27,8 @@ import gdbhv.rsp.packets  # noqa: F401  (fills the registry)
 from gdbhv.errors import GdbhvError
 from gdbhv.rsp.door import Candidate, Door
 from gdbhv.rsp.framing import frame
-from gdbhv.rsp.session import ExecFile, Monitor, Outcome, Run, Session, Shared
+from gdbhv.rsp.session import Session
+from gdbhv.rsp.shared import ExecFile, Monitor, Outcome, Run, Shared
 from gdbhv.rsp.tdesc import Description, RegisterRow
 from gdbhv.rsp.transport import Address, Stream, listen
 from gdbhv.target import Action, Stop, StopKind, Target

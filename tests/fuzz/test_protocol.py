@@ -15,7 +15,8 @@ from gdbhv import _core, boot
 from gdbhv.boot import BootConfig
 from gdbhv.monitor import registry
 from gdbhv.rsp.framing import frame
-from gdbhv.rsp.session import Session, Shared
+from gdbhv.rsp.session import Session
+from gdbhv.rsp.shared import Shared
 from gdbhv.rsp.tdesc import Description
 
 HELLO = ROOT / "guests" / "prebuilt" / "hello.elf"

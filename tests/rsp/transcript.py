@@ -20,7 +20,8 @@ from pathlib import Path
 import gdbhv.rsp.packets  # noqa: F401
 from gdbhv.errors import CommandError
 from gdbhv.rsp.framing import Framer, frame
-from gdbhv.rsp.session import Session, Shared
+from gdbhv.rsp.session import Session
+from gdbhv.rsp.shared import Shared
 from gdbhv.rsp.tdesc import Description
 from gdbhv.target import Stop, StopKind, ThreadId
 from rsp.fake import ROWS, FakeTarget

@@ -8,7 +8,8 @@ from __future__ import annotations
 from gdbhv.errors import PacketError
 from gdbhv.rsp import codec
 from gdbhv.rsp.registry import packet
-from gdbhv.rsp.session import Outcome, Session
+from gdbhv.rsp.session import Session
+from gdbhv.rsp.shared import Outcome
 from gdbhv.target import CatchEvents, Stop, StopKind
 
 

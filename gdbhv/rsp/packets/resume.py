@@ -11,7 +11,8 @@ from gdbhv.errors import PacketError
 from gdbhv.rsp import codec
 from gdbhv.rsp.codec import ALL, ThreadSpec
 from gdbhv.rsp.registry import packet
-from gdbhv.rsp.session import Run, Session
+from gdbhv.rsp.session import Session
+from gdbhv.rsp.shared import Run
 from gdbhv.target import Action, Stop, StopKind
 
 _EVERY = ThreadSpec(ALL, ALL)
