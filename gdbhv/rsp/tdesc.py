@@ -4,6 +4,32 @@ Two features are GDB's own and are taken only whole (names, order, number of reg
 kind, ``org.gdbhv.aarch64.elN``, one for each exception level that may use it.  A register's number is its 16-bit
 architectural encoding, so that no table maps one to the other; it stays below 65536 because agent expressions carry 16 bits.
 Source: GDB manual appendix G "Target Descriptions", G.5.1 "AArch64 Features".
+
+No type of GDB's is a number and has fields too, so each system register is there twice, under the two spellings of its name:
+
+``$hcr_el2``
+    The number, 64 bits: ``p/x $hcr_el2``, ``set $hcr_el2 = 1``, ``$hcr_el2 & 1``, ``break f if $hcr_el2 & 1``.
+``$HCR_EL2``
+    What people look at. A register of fields is a structure: ``.raw`` (the number), ``.flags`` (what is set, by name), and
+    each field, to read and to set (``p $HCR_EL2.VM``, ``set $HCR_EL2.TWI = 0``). An address of code or data is a pointer
+    (VBAR_EL1, ELR_EL2, FAR_EL1). A counter, a table's base with its ASID, or one number is the number again.
+
+What was measured, with GDB 13.1 and 18.1 alike:
+
+=====================  =======  =================  ================  ====================
+type                   `.FIELD`  ``= 0x40080000``   ``& 1``           condition in the stub
+=====================  =======  =================  ================  ====================
+``uint64``             no       yes                yes               yes
+``code_ptr, data_ptr``  no       yes                with a cast       yes
+``flags``              no       "Invalid cast"     yes               no ("Invalid combination of types")
+``struct``             yes      "Invalid cast"     of ``.raw``       no ("Structure does not live in memory")
+``union`` of those     yes      "Invalid cast"     of a member       no (the same)
+=====================  =======  =================  ================  ====================
+
+The invalid cast is one of size (``int`` has 4 bytes): ``= 0x40080000UL`` is taken.  GDB compiles a condition for the stub
+only where every register in it is a number or a pointer; it evaluates the others itself, with a round trip for each hit.  So
+a condition is best on the number: ``break f if $esr_el1 >> 26 == 0x15``.  A bit field of a structure may cover others, so
+that ``raw`` and ``flags`` need no union; members of an anonymous structure in a union are left out by GDB's DAP server.
 """
 
 from __future__ import annotations
@@ -36,6 +62,14 @@ _VECTOR_UNIONS = (("vnd", (("f", "v2d"), ("u", "v2u"), ("s", "v2i"))), ("vns", (
                   ("vnh", (("u", "v8u"), ("s", "v8i"))), ("vnb", (("u", "v16u"), ("s", "v16i"))),
                   ("vnq", (("u", "v1u"), ("s", "v1i"))))  # fmt: skip
 
+# Addresses, by the part of a register's name before "_EL".
+_POINTERS = {"VBAR": "code_ptr", "ELR": "code_ptr", "RVBAR": "code_ptr", "SP": "data_ptr", "FAR": "data_ptr",
+             "TPIDR": "data_ptr", "TPIDRRO": "data_ptr"}  # fmt: skip
+_NUMBER = 0x100
+"""The number of `$name` is that of `$NAME` without op0's upper bit, which all registers have, and so much further: past
+GDB's own registers."""
+_SYSTEM = 0x8000
+
 RegisterRow = Mapping[str, Any]
 """A row of ``_core.registers()``: name, encoding, el, group, bits, writable, fields (name, lsb, msb, values)."""
 
@@ -53,8 +87,9 @@ class Description:
         """Return how the target knows register ``number``, and its size in bytes; None: there is no such register."""
         if (standard := _STANDARD.get(number)) is not None:
             return standard
-        if (row := self._system.get(number)) is not None:
-            return number, int(row["bits"]) // 8
+        for encoding in (number, number - _NUMBER | _SYSTEM):
+            if (row := self._system.get(encoding)) is not None:
+                return encoding, int(row["bits"]) // 8
         return None
 
     def _lines(self) -> Iterable[str]:
@@ -68,13 +103,14 @@ class Description:
             yield f'<feature name="org.gdbhv.aarch64.el{level}">'
             rows = [row for row in self._system.values() if row["el"] == level]
             for row in rows:
-                yield from _flags(row)
+                kind = _POINTERS.get(str(row["name"]).partition("_EL")[0], "")
+                if not kind and (fields := _fields(row)):
+                    kind = f"{row['name']}_t"
+                    yield from _structure(row, fields)
+                yield _register(row, row["name"], row["encoding"], kind or f"uint{row['bits']}", row["group"])
             for row in rows:
-                kind = f"{row['name']}_t" if row["fields"] else f"uint{row['bits']}"
-                yield (
-                    f'<reg name={quoteattr(row["name"])} bitsize="{row["bits"]}" regnum="{row["encoding"]}"'
-                    f' type={quoteattr(kind)} group={quoteattr(str(row["group"]))} save-restore="no"/>'
-                )
+                number = int(row["encoding"]) - _SYSTEM + _NUMBER
+                yield _register(row, str(row["name"]).lower(), number, f"uint{row['bits']}", "number")
             yield "</feature>"
         yield "</target>"
 
@@ -107,21 +143,44 @@ def _fpu_feature() -> Iterable[str]:
     yield "</feature>"
 
 
-def _flags(row: RegisterRow) -> Iterable[str]:
-    """Yield the types of a register with fields: an enum for each field with named values, then the flags."""
-    size = int(row["bits"]) // 8
-    for field in row["fields"]:
+def _register(row: RegisterRow, name: str, number: int, kind: str, group: str) -> str:
+    return (
+        f'<reg name={quoteattr(name)} bitsize="{row["bits"]}" regnum="{number}" type={quoteattr(kind)}'
+        f' group={quoteattr(group)} save-restore="no"/>'
+    )
+
+
+def _fields(row: RegisterRow) -> list[RegisterRow]:
+    """Return the fields that a register is shown with, from bit 0 up; none where it is one number, or an address and more.
+
+    A meaning that needs HCR_EL2.E2H gives way to the one that holds without.
+    """
+    found = {f["name"]: f for f in row["fields"] if f.get("condition", "") != "E2H"}
+    widths = [int(f["msb"]) - int(f["lsb"]) + 1 for f in found.values() if not f.get("condition", "")]
+    if max(widths, default=0) > 32 or min(widths, default=0) >= 32 or len(found) < 2:
+        return []
+    return sorted(found.values(), key=lambda f: int(f["lsb"]))
+
+
+def _structure(row: RegisterRow, fields: list[RegisterRow]) -> Iterable[str]:
+    """Yield the types of a register with fields: an enum for each field with named values, the flags, then both as one."""
+    size, name = int(row["bits"]) // 8, str(row["name"])
+    for field in fields:
         if values := field.get("values"):
             yield f'<enum id={quoteattr(_enum(row, field))} size="{size}">'
-            for value, name in sorted((int(v), n) for v, n in values.items()):
-                yield f'<evalue name={quoteattr(str(name))} value="{value}"/>'
+            for value, word in sorted((int(v), n) for v, n in values.items()):
+                yield f'<evalue name={quoteattr(str(word))} value="{value}"/>'
             yield "</enum>"
-    if row["fields"]:
-        yield f'<flags id={quoteattr(row["name"] + "_t")} size="{size}">'
-        for field in sorted(row["fields"], key=lambda f: int(f["lsb"])):
-            kind = f" type={quoteattr(_enum(row, field))}" if field.get("values") else ""
-            yield f'<field name={quoteattr(field["name"])} start="{field["lsb"]}" end="{field["msb"]}"{kind}/>'
-        yield "</flags>"
+    for shape, plain in (("flags", ""), ("struct", f"uint{row['bits']}")):
+        yield f'<{shape} id={quoteattr(name + ("_flags" if shape == "flags" else "_t"))} size="{size}">'
+        if shape == "struct":
+            yield f'<field name="raw" start="0" end="{row["bits"] - 1}" type="{plain}"/>'
+            yield f'<field name="flags" start="0" end="{row["bits"] - 1}" type={quoteattr(name + "_flags")}/>'
+        for field in fields:
+            kind = _enum(row, field) if field.get("values") else plain
+            of = f" type={quoteattr(kind)}" if kind else ""
+            yield f'<field name={quoteattr(field["name"])} start="{field["lsb"]}" end="{field["msb"]}"{of}/>'
+        yield f"</{shape}>"
 
 
 def _enum(row: RegisterRow, field: Mapping[str, Any]) -> str:

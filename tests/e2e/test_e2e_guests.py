@@ -219,7 +219,7 @@ def test_two_vms_run_together():
 
 def test_condition_on_a_system_register(hello):
     gdb = hello.gdb
-    gdb.break_at("uart_putc", condition="$ESR_EL2 != 0 && $x0 == 'f'")
+    gdb.break_at("uart_putc", condition="$esr_el2 != 0 && $x0 == 'f'")
     stop = gdb.cont()
     assert stop.frame.function == "uart_putc"
     assert hello.console == "hello "
