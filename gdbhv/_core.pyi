@@ -133,7 +133,15 @@ class Machine:
     """CPUs, RAM and devices of a board compatible with QEMU's ``virt``. Not thread-safe but for :meth:`interrupter`."""
 
     def __new__(
-        cls, *, cpus: int = 1, memory: int = 1 << 30, cpu: str = "max", hosted: bool = True, el2: bool = True, gic: int = 3
+        cls,
+        *,
+        cpus: int = 1,
+        memory: int = 1 << 30,
+        cpu: str = "max",
+        hosted: bool = True,
+        el2: bool = True,
+        gic: int = 3,
+        ns_per_insn: int = 1,
     ) -> Machine:
         """Make a machine at reset: CPU 0 on, the others off, RAM from 0x40000000.
 
@@ -143,6 +151,7 @@ class Machine:
         :param hosted: EL2 is played by Python: an exception to EL2 makes :meth:`run` return an "exit" stop.
         :param el2: False leaves EL2 out (HVC is then the PSCI conduit).
         :param gic: version of the interrupt controller, 2 or 3; 2 not if hosted.
+        :param ns_per_insn: nanoseconds of virtual time that an instruction takes, 1 to 1000.
         :raises ValueError: a parameter is out of range, with what is allowed.
         """
 
@@ -215,6 +224,10 @@ class Machine:
     @property
     def now(self) -> int:
         """Virtual time in nanoseconds."""
+
+    @property
+    def ns_per_insn(self) -> int:
+        """Nanoseconds of virtual time that an instruction takes."""
 
     @property
     def insns(self) -> list[int]:

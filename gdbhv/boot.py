@@ -51,6 +51,7 @@ class BootConfig:
     x0: int | None = None
     name: str | None = None
     gic: int = 3
+    ns_per_insn: int = 1
 
 
 @dataclass
@@ -170,7 +171,7 @@ def hosted(config: BootConfig, console: Console | None = None, *, vms: int = 1) 
         raise GdbhvError("a hosted VM has a GICv3: GICv2 is for machines of the image's own (--el 2, --bare)")
     console = console or Console()
     try:
-        host = Host(cpus=config.smp, memory=vms * config.memory, cpu=config.cpu)
+        host = Host(cpus=config.smp, memory=vms * config.memory, cpu=config.cpu, ns_per_insn=config.ns_per_insn)
     except ValueError as e:
         raise GdbhvError(str(e)) from None
     for _ in range(vms):
@@ -184,7 +185,13 @@ def bare(config: BootConfig, console: Console | None = None, *, el2: bool = True
     :param el2: False leaves EL2 out: the image begins at EL1, and PSCI answers HVC as on QEMU's ``virt``.
     """
     machine = Machine(
-        cpus=config.smp, memory=config.memory, cpu=config.cpu, el2=el2, gic=config.gic, console=console or Console()
+        cpus=config.smp,
+        memory=config.memory,
+        cpu=config.cpu,
+        el2=el2,
+        gic=config.gic,
+        ns_per_insn=config.ns_per_insn,
+        console=console or Console(),
     )
     if config.image is None and not config.load:
         entry = RAM if config.entry is None else config.entry

@@ -71,6 +71,7 @@ class Machine:
     :param cpu: profile, "max" or "cortex-a57".
     :param el2: False leaves EL2 out.
     :param gic: version of the interrupt controller, 2 or 3.
+    :param ns_per_insn: nanoseconds of virtual time that an instruction takes, 1 to 1000.
     """
 
     PID = 1
@@ -83,10 +84,13 @@ class Machine:
         cpu: str = "max",
         el2: bool = True,
         gic: int = 3,
+        ns_per_insn: int = 1,
         console: Console | None = None,
     ) -> None:
         try:
-            self.core = _core.Machine(cpus=cpus, memory=memory, cpu=cpu, hosted=False, el2=el2, gic=gic)
+            self.core = _core.Machine(
+                cpus=cpus, memory=memory, cpu=cpu, hosted=False, el2=el2, gic=gic, ns_per_insn=ns_per_insn
+            )
         except ValueError as e:
             raise GdbhvError(str(e)) from None
         self.el2 = el2

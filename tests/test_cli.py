@@ -167,6 +167,7 @@ WRONG_USAGE = [
     (["run", HELLO, "--smp", "9"], "'9': 1 to 8 is possible"),
     (["run", HELLO, "--smp", "0"], "'0': 1 to 8 is possible"),
     (["run", HELLO, "--vms", "x"], "'x': 1 to 8 is possible"),
+    (["run", HELLO, "--ns-per-insn", "1001"], "'1001': 1 to 1000 nanoseconds are possible"),
     (["run", HELLO, "--vms", "2", "--el", "2"], "--vms needs gdbhv"),
     (["run", HELLO, "--vms", "2", "--bare"], "--vms needs gdbhv"),
     (["run", HELLO, "--gic", "2"], "a hosted VM has a GICv3"),

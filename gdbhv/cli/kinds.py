@@ -29,6 +29,13 @@ def number(text: str) -> int:
     return value
 
 
+def speed(text: str) -> int:
+    """Parse how many nanoseconds an instruction takes."""
+    if not text.isdecimal() or not 1 <= int(text) <= 1000:
+        raise argparse.ArgumentTypeError(f"{text!r}: 1 to 1000 nanoseconds are possible")
+    return int(text)
+
+
 def few(text: str) -> int:
     """Parse a number of CPUs or VMs."""
     if not text.isdecimal() or not 1 <= int(text) <= 8:

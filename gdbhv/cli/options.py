@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from gdbhv import _core
 from gdbhv.cli.ending import KILLED, STATUS
-from gdbhv.cli.kinds import few, number, placed_file, size
+from gdbhv.cli.kinds import few, number, placed_file, size, speed
 
 RUN_EXAMPLES = (
     """\
@@ -89,6 +89,13 @@ def parser() -> argparse.ArgumentParser:
         help="where the first byte of IMAGE goes, if it is no ELF (default: 512 KiB into RAM, or as an arm64 Image says)",
     )
     run.add_argument("--entry", type=number, metavar="ADDR", help="first instruction, instead of the image's")
+    run.add_argument(
+        "--ns-per-insn",
+        type=speed,
+        default=1,
+        metavar="N",
+        help="virtual time of an instruction: 1 to 1000 ns; 100 makes busy waits take a hundredth (default: 1)",
+    )
     run.add_argument("--x0", type=number, metavar="VALUE", help="x0 at entry, instead of the device tree's address")
     run.add_argument("--gdb", metavar="ADDR", help="serve gdb at [HOST:]PORT, unix:PATH or stdio")
     run.add_argument("--wait", action="store_true", help="with --gdb: stand at the first instruction until gdb attaches")

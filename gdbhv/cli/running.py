@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import os
 import signal
 import socket
@@ -34,25 +35,8 @@ def run(options: argparse.Namespace) -> int:
     if wrong is not None:
         print(f"gdbhv run: error: {wrong}", file=sys.stderr)
         return 2
-    config = boot.BootConfig(
-        **{
-            k: getattr(options, k)
-            for k in (
-                "image",
-                "smp",
-                "memory",
-                "initrd",
-                "append",
-                "dtb",
-                "cpu",
-                "gic",
-                "load",
-                "load_address",
-                "entry",
-                "x0",
-            )
-        }
-    )
+    given = {f.name: getattr(options, f.name) for f in dataclasses.fields(boot.BootConfig) if hasattr(options, f.name)}
+    config = boot.BootConfig(**given)
     where = options.console or ("stdio" if options.gdb != "stdio" else os.devnull)
     with open_console(where, typed=options.console == "stdio" or (sys.stdin is not None and sys.stdin.isatty())) as console:
         target: HostTarget | Machine

@@ -56,8 +56,17 @@ class Host:
 
     OWN_MEMORY = 64 << 20
 
-    def __init__(self, *, cpus: int = 1, memory: int = 1 << 30, cpu: str = "max", block_mappings: bool = True) -> None:
-        self.machine = _core.Machine(cpus=cpus, memory=memory + self.OWN_MEMORY, cpu=cpu, hosted=True)
+    def __init__(
+        self,
+        *,
+        cpus: int = 1,
+        memory: int = 1 << 30,
+        cpu: str = "max",
+        ns_per_insn: int = 1,
+        block_mappings: bool = True,
+    ) -> None:
+        whole = memory + self.OWN_MEMORY
+        self.machine = _core.Machine(cpus=cpus, memory=whole, cpu=cpu, hosted=True, ns_per_insn=ns_per_insn)
         self.registers = tables.registers(cpu)
         self.block_mappings = block_mappings
         base, size = self.machine.ram

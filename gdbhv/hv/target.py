@@ -196,7 +196,7 @@ class HostTarget(HostState):
             self._owed += 1
             if others and self._owed >= LUMP:
                 self.host.scheduler.allow(others)
-                stop = self._go(self.machine.now + self._owed, thread)
+                stop = self._go(self.machine.now + self._owed * self.machine.ns_per_insn, thread)
                 self._owed = 0
                 if stop.kind is not StopKind.BUDGET:
                     return stop

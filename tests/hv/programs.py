@@ -62,17 +62,17 @@ def add_vm(host: Host, *words: int, vcpus: int = 1) -> Vm:
     return vm
 
 
-def hosted(*words: int, vms: int = 1, vcpus: int = 1, cpus: int = 1) -> HostTarget:
+def hosted(*words: int, vms: int = 1, vcpus: int = 1, cpus: int = 1, ns_per_insn: int = 1) -> HostTarget:
     """VMs of the same program on one host."""
-    host = Host(cpus=cpus, memory=vms * MEMORY)
+    host = Host(cpus=cpus, memory=vms * MEMORY, ns_per_insn=ns_per_insn)
     for _ in range(vms):
         add_vm(host, *words, vcpus=vcpus)
     return HostTarget(host)
 
 
-def bare(*words: int) -> Machine:
+def bare(*words: int, ns_per_insn: int = 1) -> Machine:
     """The same program on a machine without EL2: what the hardware does to a guest."""
-    machine = Machine(memory=MEMORY, el2=False)
+    machine = Machine(memory=MEMORY, el2=False, ns_per_insn=ns_per_insn)
     machine.start([(CODE, code(*words))], CODE, 0)
     return machine
 

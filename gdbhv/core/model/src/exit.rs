@@ -190,7 +190,7 @@ pub fn record(cpu: &Cpu, sh: &Shared, e: &Exception, from: u8) -> Record {
     Record {
         seq: 0,
         cpu: cpu.id,
-        now: sh.now,
+        now: sh.ns(0),
         el: from,
         nv: match nv::nvx(cpu.get(HCR_EL2)) {
             0 => 0,

@@ -12,6 +12,7 @@ use crate::board::{self, BoardConfig};
 use crate::cpu::{Cpu, Power, MAX_CPUS};
 use crate::debug::Hit;
 use crate::dev::gic::Version;
+use crate::dev::timer;
 use crate::exception::{self, Kind, Lines};
 use crate::exit;
 use crate::interp::{self, Leave};
@@ -185,12 +186,26 @@ impl Machine {
         Ok(Machine::new(sh, cpus))
     }
 
+    /// How long an instruction takes, on a machine that has not run yet.
+    ///
+    /// # Errors
+    /// A sentence: it is not 1 to 1000.
+    pub fn set_speed(&mut self, ns_per_insn: u64) -> Result<(), String> {
+        if !(1..=1000).contains(&ns_per_insn) {
+            return Err(format!(
+                "{ns_per_insn} ns for each instruction: 1 to 1000 are possible"
+            ));
+        }
+        self.sh.ns_per_insn = ns_per_insn;
+        Ok(())
+    }
+
     /// Set it from any thread to stop [`Machine::run`] within a quantum.
     pub fn interrupter(&self) -> Arc<AtomicBool> {
         self.interrupt.clone()
     }
 
-    /// Run the CPUs of `mask` until virtual time `until`, until all CPUs together have executed `insns` instructions since the
+    /// Run the CPUs of `mask` until virtual time `until` (in ticks), until all CPUs together have executed `insns` instructions since the
     /// machine was made, or until a stop. CPUs outside the mask do not move.
     pub fn run(&mut self, until: u64, insns: u64, mask: u32) -> Stop {
         for i in 0..self.cpus.len() {
@@ -464,41 +479,30 @@ impl Machine {
 
     /// Timers and devices whose time has come.
     fn events(&mut self) {
+        let ns = self.sh.ns(0);
         for cpu in &mut self.cpus {
-            crate::dev::timer::update(cpu, self.sh.now, &mut self.sh.gic);
+            timer::update(cpu, ns, &mut self.sh.gic);
             if cpu.power == Power::Wfe {
-                crate::dev::timer::stream_events(cpu, self.sh.now);
+                timer::stream_events(cpu, ns);
             }
         }
-        self.sh.bus.events(self.sh.now, &mut self.sh.gic);
+        self.sh.bus.events(ns, &mut self.sh.gic);
         self.sh.next_event = self.next_event();
     }
 
-    /// When something happens next without any instruction; never is `u64::MAX`.
+    /// When (in ticks) something happens next without any instruction; never is `u64::MAX`.
     fn next_event(&self) -> u64 {
-        let timers = self
-            .cpus
-            .iter()
-            .filter_map(|c| crate::dev::timer::deadline(c, self.sh.now))
-            .min();
-        let devices = self.sh.bus.deadline();
-        let waiting = self.cpus.iter().filter(|c| c.power == Power::Wfe);
-        let streams = waiting
-            .filter_map(|c| crate::dev::timer::event_deadline(c, self.sh.now))
-            .min();
-        let delays = self.cpus.iter().filter(|c| c.power == Power::Wfe);
-        let delays = delays.filter_map(|c| c.twed).filter(|t| *t > self.sh.now);
-        let waiting = self
-            .cpus
-            .iter()
-            .filter(|c| matches!(c.power, Power::Wfi | Power::Wfe));
-        let timeouts = waiting.map(|c| c.timeout).filter(|&t| t > self.sh.now);
-        let timers = timers
-            .into_iter()
-            .chain(streams)
-            .chain(delays)
-            .chain(timeouts)
-            .min();
-        timers.unwrap_or(u64::MAX).min(devices.unwrap_or(u64::MAX))
+        let ns = self.sh.ns(0);
+        let waits = |c: &&Box<Cpu>| matches!(c.power, Power::Wfi | Power::Wfe);
+        let wfe = |c: &&Box<Cpu>| c.power == Power::Wfe;
+        let timers = self.cpus.iter().filter_map(|c| timer::deadline(c, ns));
+        let streams = self.cpus.iter().filter(wfe);
+        let streams = streams.filter_map(|c| timer::event_deadline(c, ns));
+        let outside = timers.chain(streams).chain(self.sh.bus.deadline());
+        let delays = self.cpus.iter().filter(wfe).filter_map(|c| c.twed);
+        let timeouts = self.cpus.iter().filter(waits).map(|c| c.timeout);
+        let own = delays.chain(timeouts).filter(|&t| t > self.sh.now);
+        let first = outside.map(|t| self.sh.ticks(t)).chain(own).min();
+        first.unwrap_or(u64::MAX)
     }
 }

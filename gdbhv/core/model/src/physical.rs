@@ -82,7 +82,7 @@ impl Shared {
     pub fn read_bus(&mut self, cpu: usize, pa: u64, bytes: u8, off: u16) -> Option<u64> {
         self.leave = true;
         let ctx = DevCtx {
-            now: self.now + off as u64,
+            now: self.ns(off),
             cpu,
         };
         self.bus.read(pa, bytes, ctx, &mut self.gic)
@@ -92,7 +92,7 @@ impl Shared {
         self.leave = true;
         self.next_event = 0;
         let ctx = DevCtx {
-            now: self.now + off as u64,
+            now: self.ns(off),
             cpu,
         };
         let done = self.bus.write(pa, bytes, v, ctx, &mut self.gic);

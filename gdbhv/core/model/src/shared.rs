@@ -69,8 +69,11 @@ pub struct Shared {
     pub gic: Gic,
     /// Decoded code.
     pub blocks: Blocks,
-    /// Virtual time: instructions executed and nanoseconds idled, at the start of the block that executes.
+    /// Virtual time in ticks, of which an instruction takes one: those executed and those idled, at the start of the block that
+    /// executes. What is not the CPU's (timers, devices, users) counts nanoseconds: [`Shared::ns`], [`Shared::ticks`].
     pub now: u64,
+    /// Nanoseconds of a tick.
+    pub ns_per_insn: u64,
     /// Set by an access whose effects the dispatcher must look at after the instruction (an interrupt line, code written).
     pub leave: bool,
     /// YIELD, or a WFE that waits: the quantum ends.
@@ -79,7 +82,7 @@ pub struct Shared {
     pub sev: bool,
     /// An exception return from EL2 to EL1 or EL0 with TGE = 0 has just happened.
     pub entered: bool,
-    /// Virtual time of the next event of a timer or device; whoever changes one of them lowers it (or sets it to 0 to have it
+    /// Virtual time (in ticks) of the next event of a timer or device; whoever changes one of them lowers it (or sets it to 0 to have it
     /// recomputed) and sets `leave`.
     pub next_event: u64,
     /// Posted by PSCI.
@@ -112,6 +115,7 @@ impl Shared {
             bus: Bus::default(),
             gic: Gic::new(1),
             now: 0,
+            ns_per_insn: 1,
             leave: false,
             yielded: false,
             sev: false,
@@ -125,6 +129,14 @@ impl Shared {
             undefined: HashMap::new(),
             undefined_new: Vec::new(),
         }
+    }
+    /// Virtual time in nanoseconds, at instruction `off` of the block that executes.
+    pub fn ns(&self, off: u16) -> u64 {
+        (self.now + off as u64).saturating_mul(self.ns_per_insn)
+    }
+    /// The first tick at which it is `ns` nanoseconds or later.
+    pub fn ticks(&self, ns: u64) -> u64 {
+        ns.div_ceil(self.ns_per_insn)
     }
     /// The block at `pa` (in RAM), decoded if need be.
     pub fn block_at(&mut self, cpu: &mut Cpu, pa: u64) -> *const Block {

@@ -50,7 +50,7 @@ impl Machine {
 #[pymethods]
 impl Machine {
     #[new]
-    #[pyo3(signature = (*, cpus=1, memory=1 << 30, cpu="max", hosted=true, el2=true, gic=3))]
+    #[pyo3(signature = (*, cpus=1, memory=1 << 30, cpu="max", hosted=true, el2=true, gic=3, ns_per_insn=1))]
     fn new(
         cpus: usize,
         memory: u64,
@@ -58,9 +58,13 @@ impl Machine {
         hosted: bool,
         el2: bool,
         gic: u32,
+        ns_per_insn: u64,
     ) -> PyResult<Machine> {
-        let model =
+        let mut model =
             Model::build(cpus, memory, cpu, hosted, el2, gic).map_err(PyValueError::new_err)?;
+        model
+            .set_speed(ns_per_insn)
+            .map_err(PyValueError::new_err)?;
         Ok(Machine { model })
     }
 
@@ -189,6 +193,7 @@ impl Machine {
         insns: Option<u64>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let model = &mut self.model;
+        let until = model.sh.ticks(until);
         let stop = py.detach(|| model.run(until, insns.unwrap_or(u64::MAX), mask));
         stop_dict(py, &stop)
     }
@@ -197,7 +202,11 @@ impl Machine {
     }
     #[getter]
     fn now(&self) -> u64 {
-        self.model.sh.now
+        self.model.sh.ns(0)
+    }
+    #[getter]
+    fn ns_per_insn(&self) -> u64 {
+        self.model.sh.ns_per_insn
     }
     #[getter]
     fn insns(&self) -> Vec<u64> {

@@ -170,13 +170,13 @@ fn wait_for_trap(cpu: &mut Cpu, sh: &mut Shared, e: Exception, until: u64) -> Re
     Ok(Flow::Jump)
 }
 
-/// When the timeout of a WFET or WFIT in Xt ends: `u64::MAX` never, None if it has (`LocalTimeoutEvent`).
+/// When (in ticks) the timeout of a WFET or WFIT in Xt ends: `u64::MAX` never, None if it has (`LocalTimeoutEvent`).
 fn timeout(cpu: &Cpu, sh: &Shared, insn: u32) -> Option<u64> {
-    let now = sh.now + cpu.off as u64;
+    let now = sh.ns(cpu.off);
     let count = cpu.x[reg::src(insn) as usize];
     match crate::dev::timer::timeout(cpu, now, count) {
         Some(t) if t <= now => None,
-        t => Some(t.unwrap_or(u64::MAX)),
+        t => Some(t.map_or(u64::MAX, |t| sh.ticks(t))),
     }
 }
 
@@ -210,7 +210,7 @@ fn event_or(
     insn: u32,
     until: Option<u64>,
 ) -> Result<Flow, Trap> {
-    crate::dev::timer::stream_events(cpu, sh.now + cpu.off as u64);
+    crate::dev::timer::stream_events(cpu, sh.ns(cpu.off));
     let event = std::mem::take(&mut cpu.event);
     let Some(until) = until.filter(|_| !event) else {
         cpu.twed = None;

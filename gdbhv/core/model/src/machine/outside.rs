@@ -148,14 +148,16 @@ impl Machine {
 
     /// Type on the board's UART, now.
     pub fn push_input(&mut self, data: &[u8]) {
-        self.sh.bus.push_input(data, self.sh.now, &mut self.sh.gic);
+        self.sh
+            .bus
+            .push_input(data, self.sh.ns(0), &mut self.sh.gic);
         self.sh.next_event = 0;
     }
 
     /// Read a device as CPU `i` would. None: nothing answers.
     pub fn bus_read(&mut self, i: usize, pa: u64, size: u8) -> Option<u64> {
         let ctx = DevCtx {
-            now: self.sh.now,
+            now: self.sh.ns(0),
             cpu: i,
         };
         self.sh.next_event = 0;
@@ -165,7 +167,7 @@ impl Machine {
     /// Write a device as CPU `i` would. None: nothing answers.
     pub fn bus_write(&mut self, i: usize, pa: u64, size: u8, value: u64) -> Option<()> {
         let ctx = DevCtx {
-            now: self.sh.now,
+            now: self.sh.ns(0),
             cpu: i,
         };
         self.sh.next_event = 0;

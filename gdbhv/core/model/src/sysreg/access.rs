@@ -25,8 +25,7 @@ pub fn mrs(cpu: &mut Cpu, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
         Reach::Row(n) => n,
         Reach::Memory(offset) => return nv::mrs(cpu, sh, insn, offset),
     };
-    let now = sh.now + cpu.off as u64;
-    let v = read(cpu, sh, n, cpu.pstate.el, now);
+    let v = read(cpu, sh, n, cpu.pstate.el, cpu.off);
     cpu.x[reg::dst(insn) as usize] = v;
     Ok(if acknowledges(ROWS[n].reg) {
         Flow::Sync
@@ -42,8 +41,7 @@ pub fn msr(cpu: &mut Cpu, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
         Reach::Memory(offset) => return nv::msr(cpu, sh, insn, offset),
     };
     let v = legalize(cpu, sh, n, cpu.x[reg::src(insn) as usize]);
-    let now = sh.now + cpu.off as u64;
-    write(cpu, sh, n, v, cpu.pstate.el, now);
+    write(cpu, sh, n, v, cpu.pstate.el, cpu.off);
     Ok(match ROWS[resolve(n)].after {
         After::Nothing => Flow::Next,
         After::Context | After::Look => Flow::Sync,
@@ -171,8 +169,8 @@ fn view(cpu: &Cpu, sh: &Shared, el: u8) -> View {
     }
 }
 
-/// Read a row, as from exception level `el`. Without side effects but for those that [`acknowledges`] names.
-fn read(cpu: &Cpu, sh: &mut Shared, n: usize, el: u8, now: u64) -> u64 {
+/// Read a row, as from exception level `el` by instruction `off` of the block. Without side effects but for those that [`acknowledges`] names.
+fn read(cpu: &Cpu, sh: &mut Shared, n: usize, el: u8, off: u16) -> u64 {
     let row = &ROWS[resolve(n)];
     match row.store {
         Store::Plain => cpu.get(row.reg),
@@ -181,8 +179,8 @@ fn read(cpu: &Cpu, sh: &mut Shared, n: usize, el: u8, now: u64) -> u64 {
             let view = view(cpu, sh, el);
             sh.gic.sysreg_read(cpu.id, row.reg, view)
         }
-        Store::Timer => timer::read(cpu, now, row.reg, el),
-        Store::Pmu => pmu::registers::read(cpu, sh, now, row.reg, el),
+        Store::Timer => timer::read(cpu, sh.ns(off), row.reg, el),
+        Store::Pmu => pmu::registers::read(cpu, sh, sh.now + off as u64, row.reg, el),
         Store::Alias(_) => unreachable!("resolved"),
     }
 }
@@ -198,7 +196,7 @@ fn legalize(cpu: &Cpu, sh: &Shared, n: usize, v: u64) -> u64 {
 }
 
 /// Write a legal value, as from exception level `el`, with all effects.
-fn write(cpu: &mut Cpu, sh: &mut Shared, n: usize, v: u64, el: u8, now: u64) {
+fn write(cpu: &mut Cpu, sh: &mut Shared, n: usize, v: u64, el: u8, off: u16) {
     let row = &ROWS[resolve(n)];
     match row.store {
         Store::Plain => cpu.set(row.reg, v),
@@ -211,15 +209,15 @@ fn write(cpu: &mut Cpu, sh: &mut Shared, n: usize, v: u64, el: u8, now: u64) {
             }
         }
         Store::Timer => {
-            timer::write(cpu, now, row.reg, v, el);
-            timer::update(cpu, now, &mut sh.gic);
+            timer::write(cpu, sh.ns(off), row.reg, v, el);
+            timer::update(cpu, sh.ns(off), &mut sh.gic);
             sh.next_event = 0;
         }
-        Store::Pmu => pmu::registers::write(cpu, sh, now, row.reg, v, el),
+        Store::Pmu => pmu::registers::write(cpu, sh, sh.now + off as u64, row.reg, v, el),
         Store::Alias(_) => unreachable!("resolved"),
     }
     if row.reg == HCR_EL2 && timer::follows_tge(cpu) {
-        timer::update(cpu, now, &mut sh.gic);
+        timer::update(cpu, sh.ns(off), &mut sh.gic);
         sh.next_event = 0;
     }
     match row.after {
@@ -252,7 +250,7 @@ pub fn debug_read(cpu: &Cpu, sh: &mut Shared, r: Reg) -> Result<u64, &'static st
     if acknowledges(r) {
         return Err("reading it acknowledges an interrupt; ICC_HPPIR tells which");
     }
-    Ok(read(cpu, sh, n, 2, sh.now))
+    Ok(read(cpu, sh, n, 2, 0))
 }
 
 /// Write for a debugger: no traps, no redirection; the bits that MSR would write.
@@ -265,8 +263,7 @@ pub fn debug_write(cpu: &mut Cpu, sh: &mut Shared, r: Reg, v: u64) -> Result<(),
         return Err("write-only: writing it is an action of the guest");
     }
     let v = legalize(cpu, sh, n, v);
-    let now = sh.now;
-    write(cpu, sh, n, v, 2, now);
+    write(cpu, sh, n, v, 2, 0);
     Ok(())
 }
 
@@ -275,7 +272,7 @@ pub fn el2_read(cpu: &Cpu, sh: &mut Shared, r: Reg) -> Result<u64, &'static str>
     let n = debug_row(sh, r)?;
     match ROWS[n].access.read {
         super::Access::NEVER => Err("write-only"),
-        _ => Ok(read(cpu, sh, n, 2, sh.now)),
+        _ => Ok(read(cpu, sh, n, 2, 0)),
     }
 }
 
@@ -286,7 +283,6 @@ pub fn el2_write(cpu: &mut Cpu, sh: &mut Shared, r: Reg, v: u64) -> Result<(), &
         return Err("read-only");
     }
     let v = legalize(cpu, sh, n, v);
-    let now = sh.now;
-    write(cpu, sh, n, v, 2, now);
+    write(cpu, sh, n, v, 2, 0);
     Ok(())
 }
