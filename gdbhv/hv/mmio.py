@@ -168,7 +168,7 @@ class VirtioMmio(MmioDevice):
 
     name = "virtio-mmio"
     size = 0x4000
-    REGISTERS: ClassVar = {0x000: 0x74726976, 0x004: 2}  # MagicValue "virt", Version
+    REGISTERS: ClassVar = {0x000: 0x74726976, 0x004: 1, 0x00C: 0x554D4551}  # MagicValue "virt", Version, VendorID "QEMU"
 
     def read(self, offset: int, size: int) -> int:
         return self.REGISTERS.get(offset & 0x1FF, 0)

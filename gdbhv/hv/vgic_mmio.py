@@ -171,9 +171,9 @@ class Redistributor(MmioDevice):
         lpis, vcpu = self._vgic.lpis, self._vcpu
         if offset == 0x0000:
             return lpis.enabled[vcpu.index] | 0x43B << 32
-        if offset == 0x0008:  # TYPER: PLPIS, Last, Processor_Number, affinity
+        if offset == 0x0008:  # TYPER: PLPIS, Last, Processor_Number, CommonLPIAff, affinity
             last = vcpu is self._vgic.vm.vcpus[-1]
-            return 1 | last << 4 | vcpu.index << 8 | (vcpu.mpidr & 0xFFFFFF) << 32
+            return 1 | last << 4 | vcpu.index << 8 | 1 << 24 | (vcpu.mpidr & 0xFFFFFF) << 32
         return lpis.propbaser if offset == 0x0070 else lpis.pendbaser[vcpu.index]
 
     def write(self, offset: int, size: int, value: int) -> None:

@@ -52,4 +52,4 @@ def test_the_alarm_of_the_clock() -> None:
 
 def test_there_are_no_virtio_devices() -> None:
     slots = VirtioMmio()
-    assert [slots.read(0x3E00 + offset, 4) for offset in (0, 4, 8, 12)] == [0x74726976, 2, 0, 0]
+    assert [slots.read(0x3E00 + offset, 4) for offset in (0, 4, 8, 12)] == [0x74726976, 1, 0, 0x554D4551]

@@ -36,16 +36,27 @@ def on_qemu(
     cpu: str,
     *,
     clock: Sequence[str] = INSTRUCTIONS,
+    gic: int = 3,
+    el2: bool = True,
     timeout: float = 100,
 ) -> bytes:
-    """Run a guest at EL2 until it switches the machine off; return ``size`` bytes of its memory at ``results``."""
+    """Run a guest at EL2 until it switches the machine off; return ``size`` bytes of its memory at ``results``.
+
+    :param el2: False leaves EL2 out of the machine: the guest begins at EL1.
+    """
     with tempfile.NamedTemporaryFile() as file:
         file.truncate(RAM_SIZE)
         for address, data in image:
             file.seek(address - RAM)
             file.write(data)
         file.flush()
-        command = ["qemu-system-aarch64", "-M", "virt,gic-version=3,virtualization=on,memory-backend=ram", "-cpu", cpu]
+        command = [
+            "qemu-system-aarch64",
+            "-M",
+            f"virt,gic-version={gic},virtualization={'on' if el2 else 'off'},memory-backend=ram",
+            "-cpu",
+            cpu,
+        ]
         command += ["-object", f"memory-backend-file,id=ram,size={RAM_SIZE},mem-path={file.name},share=on"]
         command += ["-m", f"{RAM_SIZE >> 20}", "-nodefaults", "-display", "none", *clock]
         command += ["-device", f"loader,addr={entry:#x},cpu-num=0"]

@@ -29,6 +29,8 @@ pub struct BoardConfig {
     pub epoch: u32,
     /// Which interrupt controller.
     pub gic: Version,
+    /// The CPUs have EL2: a GICv2 has its virtual interface.
+    pub el2: bool,
 }
 
 impl Default for BoardConfig {
@@ -37,6 +39,7 @@ impl Default for BoardConfig {
             cpus: 1,
             epoch: EPOCH,
             gic: Version::V3,
+            el2: true,
         }
     }
 }
@@ -132,6 +135,9 @@ pub fn row(name: &str) -> Option<&'static Row> {
 pub fn devices(config: &BoardConfig) -> Result<(Bus, Gic), BadRange> {
     let mut bus = Bus::default();
     for r in rows(config.gic) {
+        if !config.el2 && matches!(r.kind, Kind::GicV2(Frame::Gich | Frame::Gicv)) {
+            continue;
+        }
         let target = match r.kind {
             Kind::Gicd => Target::Gicd,
             Kind::Gicr => Target::Gicr,

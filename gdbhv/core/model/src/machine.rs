@@ -177,6 +177,7 @@ impl Machine {
         let devices = board::devices(&BoardConfig {
             cpus,
             gic,
+            el2: has_el2,
             ..BoardConfig::default()
         });
         (sh.bus, sh.gic) = devices.map_err(|e| e.to_string())?;

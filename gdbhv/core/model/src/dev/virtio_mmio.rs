@@ -1,5 +1,5 @@
 //! The 32 virtio-mmio transports of the board, without devices: DeviceID 0 tells a driver to ignore the slot (Virtual I/O Device
-//! (VIRTIO) 1.2, 4.2.2 "MMIO Device Register Layout").
+//! (VIRTIO) 1.2, 4.2.2 "MMIO Device Register Layout"). Version and vendor are those of QEMU's board: the legacy interface (4.2.4).
 
 use super::{DevCtx, Device};
 use crate::dev::regs;
@@ -8,6 +8,8 @@ use crate::dev::regs;
 const SLOT: u64 = 0x200;
 /// MagicValue, "virt".
 const MAGIC: u32 = 0x7472_6976;
+/// VendorID, "QEMU".
+const VENDOR: u32 = 0x554d_4551;
 
 /// All slots.
 pub struct VirtioMmio;
@@ -19,7 +21,8 @@ impl Device for VirtioMmio {
     fn read(&mut self, offset: u64, size: u8, _: DevCtx) -> Option<u64> {
         Some(regs::read(offset, size, |r| match r % SLOT {
             0x000 => MAGIC,
-            0x004 => 2, // Version
+            0x004 => 1, // Version
+            0x00c => VENDOR,
             _ => 0,
         }))
     }

@@ -131,7 +131,7 @@ impl Lpis {
     }
 }
 
-/// The configuration bytes that Redistributors have read, by INTID less [`FIRST`]. GICR_TYPER.CommonLPIAff = 0: all share one table.
+/// The configuration bytes that Redistributors have read, by INTID less [`FIRST`]. GICR_TYPER.CommonLPIAff = 1: all of one Aff3, so all, share one table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Configs(Vec<Option<u8>>);
 

@@ -18,10 +18,11 @@ const DPG0: u32 = 24;
 const CTLR_FIXED: u32 = 1 << 2 | 1 << 1;
 
 impl Gic {
-    /// GICR_TYPER of a CPU: affinity, processor number, Last, DPGS, PLPIS. DirectLPI = 0: LPIs come from the ITS.
+    /// GICR_TYPER of a CPU: affinity, CommonLPIAff (those of one Aff3, so all, share the LPIs' table), processor number, Last, DPGS, PLPIS.
+    /// DirectLPI = 0: LPIs come from the ITS.
     fn redist_typer(&self, cpu: usize) -> u64 {
         let last = cpu + 1 == self.state.pe.len();
-        (cpu as u64) << 32 | (cpu as u64) << 8 | (last as u64) << 4 | 1 << 5 | 1
+        (cpu as u64) << 32 | 1 << 24 | (cpu as u64) << 8 | (last as u64) << 4 | 1 << 5 | 1
     }
     /// Read the Redistributors' frames. None: no CPU has one there.
     pub fn redist_read(&mut self, offset: u64, size: u8) -> Option<u64> {

@@ -366,10 +366,10 @@ fn identification() {
     assert_eq!(g.dist_read(4, 4), 0x017a_0008);
     assert_eq!(g.dist_read(8, 8), 0x43b);
     assert_eq!(g.dist_read(0xffe8, 4), 0x3b);
-    assert_eq!(g.redist_read(8, 8), Some(0x21));
+    assert_eq!(g.redist_read(8, 8), Some(0x100_0021));
     assert_eq!(
         g.redist_read(0x20008, 8),
-        Some(1 << 32 | 1 << 8 | 1 << 4 | 0x21)
+        Some(1 << 32 | 1 << 24 | 1 << 8 | 1 << 4 | 0x21)
     );
     assert_eq!(g.redist_read(0x14, 4), Some(6));
     g.redist_write(0x14, 4, 0);

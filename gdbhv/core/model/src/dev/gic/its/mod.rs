@@ -23,16 +23,24 @@ pub use table::{Device, Event};
 
 /// Bits of a DeviceID.
 pub const DEVICE_BITS: u32 = 16;
-/// Collections: the 16 bits that every ICID may have (GITS_TYPER.CIL = 0), all of them in memory (HCC = 0).
-pub const COLLECTIONS: u32 = 1 << 16;
+/// Bits of an ICID: all 16 that it may have, said explicitly (GITS_TYPER.CIL = 1) as on QEMU's board.
+const COLLECTION_BITS: u64 = 16;
+/// Collections, all of them in memory (HCC = 0).
+pub const COLLECTIONS: u32 = 1 << COLLECTION_BITS;
 /// Bytes of an entry of each table.
 pub const ENTRY: u64 = 8;
 
-/// GITS_TYPER: Physical, ITT_entry_size, ID_bits, Devbits. PTA = 0: an RDbase is a GICR_TYPER.Processor_Number. SEIS = 0.
-const TYPER: u64 =
-    1 | (ENTRY - 1) << 4 | (ID_BITS as u64 - 1) << 8 | (DEVICE_BITS as u64 - 1) << 13;
+/// GITS_TYPER: Physical, ITT_entry_size, ID_bits, Devbits, CIDbits, CIL. PTA = 0: an RDbase is a GICR_TYPER.Processor_Number. SEIS = 0.
+const TYPER: u64 = 1
+    | (ENTRY - 1) << 4
+    | (ID_BITS as u64 - 1) << 8
+    | (DEVICE_BITS as u64 - 1) << 13
+    | (COLLECTION_BITS - 1) << 32
+    | 1 << 36;
 /// Type (BASER0: devices, BASER1: collections) and Entry_Size: read-only.
 const BASER_FIXED: [u64; 2] = [1 << 56 | (ENTRY - 1) << 48, 4 << 56 | (ENTRY - 1) << 48];
+/// GITS_BASER<n>.Page_Size.
+const PAGE_64K: u64 = 2 << 8;
 /// Valid, Indirect, InnerCache, OuterCache, PA, Shareability, Page_Size, Size.
 const BASER_MASK: u64 = 0xf8e0_ffff_ffff_ffff;
 /// Valid, InnerCache, OuterCache, PA, Shareability, Size.
@@ -51,7 +59,7 @@ const BASER1: u64 = 0x0108;
 const TRANSLATER: u64 = 0x1_0040;
 
 /// State of the ITS.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {
     /// GITS_CTLR.Enabled.
     pub enabled: bool,
@@ -71,6 +79,23 @@ pub struct State {
     pub errors: u64,
     /// The last of them.
     pub last_error: Option<CommandError>,
+}
+
+impl Default for State {
+    /// At reset. GITS_BASER<n>.Page_Size is UNKNOWN there: 64 KiB, as on QEMU's board.
+    fn default() -> State {
+        State {
+            enabled: false,
+            cbaser: 0,
+            cwriter: 0,
+            creadr: 0,
+            stalled: false,
+            baser: [PAGE_64K; 2],
+            commands: 0,
+            errors: 0,
+            last_error: None,
+        }
+    }
 }
 
 impl State {

@@ -106,8 +106,9 @@ fn registers_tell_what_there_is() {
         (7, 15, 15)
     );
     assert_eq!(
-        (typer >> 19 & 1, typer >> 24 & 255, typer >> 36 & 1),
-        (0, 0, 0)
+        (typer >> 19 & 1, typer >> 24 & 255, typer >> 32 & 31),
+        (0, 0, 31),
+        "PTA, HCC; CIL and 16 bits"
     );
     assert_eq!(b.g.its_read(CTLR, 4), 1 << 31, "Quiescent");
     assert_eq!(b.g.its_read(0xffe8, 4) >> 4 & 15, 3, "PIDR2.ArchRev");

@@ -1,9 +1,7 @@
 //! The Distributor of GICv2 (GICD; IHI 0048, 4.3).
 
-use super::super::{irq, Gic, INTIDS, PRIVATE};
+use super::super::{ids, irq, Gic, INTIDS, PRIVATE};
 
-/// GICD_IIDR of a GIC-400 r0p1.
-const IIDR: u32 = 0x0200_143b;
 /// GICD_CTLR: EnableGrp0, EnableGrp1.
 const CTLR_MASK: u32 = 3;
 const ITARGETSR: std::ops::Range<u64> = 0x800..0xc00;
@@ -40,7 +38,7 @@ impl Gic {
             0x00 => self.state.ctlr,
             // ITLinesNumber, CPUNumber.
             0x04 => (INTIDS as u32 / 32 - 1) | (self.cpus() as u32 - 1) << 5,
-            0x08 => IIDR,
+            0x08 => ids::IIDR,
             at @ 0xfd0..=0xfff => IDS[(at - 0xfd0) as usize / 4] as u32,
             _ => 0,
         };

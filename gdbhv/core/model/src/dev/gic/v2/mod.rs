@@ -34,8 +34,8 @@ pub enum Frame {
     V2m,
 }
 
-/// IIDR of the CPU interfaces: as Arm's GIC-400 r0p1 tells itself.
-const IIDR: u32 = 0x0202_143b;
+/// IIDR of the CPU interfaces: GICv2 by Arm, of no product, as on QEMU's board.
+const IIDR: u32 = 0x0002_043b;
 
 impl Gic {
     /// Read `size` bytes at `offset` of a frame as `cpu` does. What is reserved reads as zero.
