@@ -45,5 +45,10 @@ class PacketError(GdbhvError):
         self.packet = packet
 
 
+NOT_A_FAULT = (KeyboardInterrupt, SystemExit, GeneratorExit)
+"""What passes even those who take every exception: a panic of the native module is a BaseException, too, and is no reason to
+lose a debugger's session."""
+
+
 class CommandError(GdbhvError):
     """A monitor command with wrong words; the message has the usage or the nearest known name."""

@@ -16,8 +16,9 @@ from gdbhv.rsp.tdesc import Description
 from gdbhv.target import Stop, StopKind, Target
 
 _MASK = (1 << 64) - 1
-_STEP_LIMIT = 10_000  # operations in one evaluation: `goto` may go back
-_LENGTH_LIMIT = 0x10000
+_OPERATIONS_LIMIT = 10_000  # in all programs of one hit: `goto` may go back
+_TEXT_LIMIT = 1 << 16  # characters that the commands of one hit print
+_WIDTH_LIMIT = 1024  # of a conversion, and of its precision
 
 _BINARY: dict[int, Callable[[int, int], int]] = {
     0x02: lambda a, b: a + b,
@@ -46,7 +47,7 @@ _EXT, _IF_GOTO, _GOTO, _REG, _END, _DUP, _POP, _ZERO_EXT, _SWAP, _PICK, _ROT = (
 _PRINTF = 0x34  # nargs (1 byte), length (2), a format of that length with its NUL
 _OPERAND = {_EXT: 1, _ZERO_EXT: 1, _PICK: 1, _IF_GOTO: 2, _GOTO: 2, _REG: 2, **_CONSTANT}
 _KNOWN = {*_BINARY, *_UNARY, *_REFERENCE, *_OPERAND, _END, _DUP, _POP, _SWAP, _ROT}
-_CONVERSION = re.compile(r"%(?:%|([-+ #0]*\d*(?:\.\d+)?)(hh|h|ll|l|z|j|t)?([diouxXcsp]))")
+_CONVERSION = re.compile(r"%(?:%|([-+ #0]*\d*(?:\.\d+)?)(hh|h|ll|l|z|j|t)?([diouxXcsp]))", re.ASCII)
 _ESCAPE = re.compile(r"\\([0-7]{1,3}|.)", re.DOTALL)
 _ESCAPES = {"a": "\a", "b": "\b", "e": "\x1b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _STRING_LIMIT = 512  # bytes of a %s
@@ -54,6 +55,26 @@ _STRING_LIMIT = 512  # bytes of a %s
 
 class AgentError(GdbhvError):
     """An expression without a value: a division by zero, a stack that is empty, an endless loop."""
+
+
+@dataclass
+class Budget:
+    """What the programs of one hit may still do."""
+
+    operations: int = _OPERATIONS_LIMIT
+    text: int = _TEXT_LIMIT
+
+    def take_operation(self) -> None:
+        """:raises AgentError: there were too many."""
+        self.operations -= 1
+        if self.operations < 0:
+            raise AgentError(f"the agent expression does not end within {_OPERATIONS_LIMIT} operations")
+
+    def take_text(self, text: str) -> None:
+        """:raises AgentError: too much is printed."""
+        self.text -= len(text)
+        if self.text < 0:
+            raise AgentError(f"the breakpoint's commands print more than {_TEXT_LIMIT} characters")
 
 
 def check(code: bytes, *, printf: bool = False) -> None:
@@ -65,7 +86,9 @@ def check(code: bytes, *, printf: bool = False) -> None:
     while position < len(code):
         operation = code[position]
         if operation == _PRINTF and printf:
-            position += 4 + int.from_bytes(code[position + 2 : position + 4], "big")
+            end = position + 4 + int.from_bytes(code[position + 2 : position + 4], "big")
+            _check_widths(code[position + 4 : end].decode("utf-8", "replace"))
+            position = end
             continue
         if operation not in _KNOWN:
             raise PacketError(
@@ -81,16 +104,20 @@ def evaluate(
     read_register: Callable[[int], int],
     read_memory: Callable[[int, int], bytes],
     say: Callable[[str], None] | None = None,
+    budget: Budget | None = None,
 ) -> int:
     """Return the value of a checked expression; 0 if it leaves none.
 
     ``read_register`` takes a number of the target description, ``read_memory`` an address and a length; ``say`` prints.
+    ``budget`` is shared by the programs of one hit.
 
-    :raises GdbhvError: it has no value: memory that cannot be read, a division by zero.
+    :raises GdbhvError: it has no value: memory that cannot be read, a division by zero, too many operations.
     """
+    budget = budget or Budget()
     stack: list[int] = []
     position = 0
-    for _ in range(_STEP_LIMIT):
+    while True:
+        budget.take_operation()
         if position >= len(code):
             raise AgentError("the agent expression jumps out of itself")
         operation = code[position]
@@ -102,9 +129,12 @@ def evaluate(
                 return stack[-1] if say is None else 0
             if operation == _PRINTF and say is not None:
                 length = int.from_bytes(code[position + 1 : position + 3], "big")
-                del stack[-2:]  # function and channel
+                stack.pop()  # function
+                stack.pop()  # channel
                 arguments = [stack.pop() for _ in range(code[position])]
-                say(_format(code[position + 3 : position + 2 + length].decode("utf-8", "replace"), arguments, read_memory))
+                text = _format(code[position + 3 : position + 2 + length].decode("utf-8", "replace"), arguments, read_memory)
+                budget.take_text(text)
+                say(text)
                 position += 3 + length
             elif operation in _CONSTANT:
                 stack.append(operand)
@@ -123,7 +153,6 @@ def evaluate(
                 _shuffle(stack, operation, operand)
         except IndexError:
             raise AgentError("the agent expression takes from an empty stack") from None
-    raise AgentError("the agent expression does not end")
 
 
 def _shuffle(stack: list[int], operation: int, operand: int) -> None:
@@ -147,6 +176,7 @@ def _shuffle(stack: list[int], operation: int, operand: int) -> None:
 
 def _format(text: str, arguments: list[int], read_memory: Callable[[int, int], bytes]) -> str:
     """Do what C's printf does with integers and strings; GDB leaves the format's backslashes to us."""
+    _check_widths(text)
     values = iter(arguments)
 
     def convert(match: re.Match[str]) -> str:
@@ -167,6 +197,13 @@ def _format(text: str, arguments: list[int], read_memory: Callable[[int, int], b
         return f"%{flags}{letter}" % value
 
     return _CONVERSION.sub(convert, _ESCAPE.sub(_unescape, text))
+
+
+def _check_widths(text: str) -> None:
+    """:raises AgentError: a conversion is wider than anybody can want."""
+    for found in re.finditer(r"[0-9]+", " ".join(match.group(1) or "" for match in _CONVERSION.finditer(text))):
+        if len(found.group()) > 9 or int(found.group()) > _WIDTH_LIMIT:
+            raise AgentError(f"a printf conversion has more than {_WIDTH_LIMIT} characters: %{found.group()[:20]}...")
 
 
 def _unescape(match: re.Match[str]) -> str:
@@ -200,6 +237,11 @@ class Program:
     conditions: tuple[bytes, ...] = ()
     commands: tuple[bytes, ...] = ()
 
+    @property
+    def size(self) -> int:
+        """Bytes of all expressions."""
+        return sum(map(len, self.conditions + self.commands))
+
 
 Breakpoints = Mapping[tuple[int, int, int, int], Program]
 """The program of each breakpoint: (pid, kind, address, length)."""
@@ -230,8 +272,9 @@ def reported(
     def memory(address: int, length: int) -> bytes:
         return target.read_memory(stop.thread, address, length)
 
-    if program.conditions and not any(evaluate(code, register, memory) for code in program.conditions):
+    budget = Budget()
+    if program.conditions and not any(evaluate(code, register, memory, budget=budget) for code in program.conditions):
         return False
     for code in program.commands:
-        evaluate(code, register, memory, say)
+        evaluate(code, register, memory, say, budget)
     return not program.commands

@@ -10,9 +10,12 @@ import zlib
 from dataclasses import dataclass
 
 from gdbhv.errors import PacketError
+from gdbhv.rsp.framing import PACKET_SIZE
 from gdbhv.target import ThreadId
 
 ADDRESS_LIMIT = 1 << 64
+WINDOW = PACKET_SIZE // 2 - 1
+"""Bytes that fit into one answer, even if all of them have to be escaped."""
 _HEX = re.compile(rb"[0-9a-fA-F]+")
 _REVERSED_BITS = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
@@ -48,6 +51,7 @@ def register(value: int, size: int) -> bytes:
 def window(args: bytes, document: bytes) -> bytes:
     """Return the part ``offset,length`` of a ``qXfer`` document: ``m`` (more follows) or ``l`` (last), then raw bytes."""
     offset, length = pair(args)
+    length = min(length, WINDOW)
     part = document[offset : offset + length]
     return (b"m" if offset + length < len(document) else b"l") + part
 

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gdbhv.rsp.session import Session
 
-Reply = bytes | Iterator[bytes] | None
-"""A payload (binary ones escaped), several in turn (``O`` packets and the last), or None: the stop is the answer."""
+Reply = bytes | Iterator[bytes | None] | None
+"""A payload (binary ones escaped), several in turn (``O`` packets and the last), or None: the stop is the answer.
+
+An iterator yields None where work takes long and there is nothing to say yet: a Ctrl-C is heard there."""
 
 Handler = Callable[["Session", bytes], Reply]
 """Called with the session and what follows the prefix, unescaped nowhere; raises GdbhvError to refuse."""

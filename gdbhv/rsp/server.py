@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterable, Iterator
 from queue import SimpleQueue
 
 import gdbhv.rsp.packets  # noqa: F401  (fills the registry)
-from gdbhv.errors import GdbhvError
+from gdbhv.errors import NOT_A_FAULT, GdbhvError
 from gdbhv.rsp.door import Candidate, Door
 from gdbhv.rsp.framing import frame
 from gdbhv.rsp.session import Session
@@ -274,7 +274,7 @@ class Server:
         """Run steps in this thread; return False if they take longer than a moment."""
         try:
             stop = self._target.run(run.actions, BRIEF_BUDGET)
-        except Exception as error:
+        except BaseException as error:
             stop = self._failure(error)
         if stop.kind is StopKind.BUDGET:
             return False
@@ -321,14 +321,16 @@ class Server:
         """Wait for the end of the run in the worker."""
         try:
             stop = self._worker.result()
-        except Exception as error:
+        except BaseException as error:
             stop = self._failure(error)
         if self._on_stop is not None:
             self._on_stop()
         return stop
 
-    def _failure(self, error: Exception) -> Stop:
+    def _failure(self, error: BaseException) -> Stop:
         """Turn an exception of the host side into a stop: a handler written in Python may fail while it is debugged."""
+        if isinstance(error, NOT_A_FAULT):
+            raise error
         if not isinstance(error, GdbhvError):
             log.error("the machine's host side failed", exc_info=error)
         threads: Iterator[Stop] = (

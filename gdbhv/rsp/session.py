@@ -12,11 +12,12 @@ While a job is on, packets wait; only the break byte is heard.  Handlers live in
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Iterable, Iterator
 
-from gdbhv.errors import GdbhvError, PacketError
+from gdbhv.errors import NOT_A_FAULT, GdbhvError, PacketError
 from gdbhv.rsp import registry
 from gdbhv.rsp.agent import Program, reported
 from gdbhv.rsp.codec import ThreadSpec, thread_id
@@ -59,7 +60,7 @@ class Session:
         self._waiting: deque[bytes | Signal] = deque()
         self._ahead = 0  # how much waits there
         self._late: tuple[Stop, bool] | None = None  # a stop that is to be reported, and whether QCatchSyscalls asked for it
-        self._stream: Iterator[bytes] | None = None
+        self._stream: Iterator[bytes | None] | None = None
         self._processes: list[Process] = []
         self._threads: tuple[ThreadId, ...] = ()
         self.refresh()
@@ -77,7 +78,8 @@ class Session:
         for event in events:
             if event is Signal.BREAK:
                 self.advance()  # what was sent before it comes first
-                self._break()
+                with self._guarded():
+                    self._break()
             elif event is not Signal.ACK:
                 self._waiting.append(event)
                 self._ahead += _size(event)
@@ -99,7 +101,8 @@ class Session:
                 return True
             event = self._waiting.popleft()
             self._ahead -= _size(event)
-            self._event(event)
+            with self._guarded():
+                self._event(event)
         return False
 
     @property
@@ -127,20 +130,25 @@ class Session:
         """Take one answer from the stream; return whether there is another."""
         if self._stream is None:
             return False
-        try:
-            self.send(next(self._stream))
-        except StopIteration:
-            self._stream = None
-            self.advance()
-        except Exception as error:
-            self._stream = None
-            self._refuse(error, None)
+        stream, self._stream = self._stream, None
+        with self._guarded():
+            for payload in stream:
+                self._stream = stream
+                if payload is not None:
+                    self.send(payload)
+                break
+        if self._stream is None:
             self.advance()
         return self._stream is not None
 
     def stopped(self, stop: Stop) -> None:
         """Report the end of :attr:`run` to the debugger."""
         run, self.run = self.run, None
+        with self._guarded():
+            self._stopped(stop, run)
+        self.advance()
+
+    def _stopped(self, stop: Stop, run: Run | None) -> None:
         self.shared.last_stop = stop
         if self.shared.ended(stop):
             self.shared.gone.add(stop.thread.pid)
@@ -155,7 +163,6 @@ class Session:
             self.send(with_signal(SIGWINCH, self.stop_answer(Stop(StopKind.STEP, stop.thread))))
         else:
             self.report(stop)
-        self.advance()
 
     def report(self, stop: Stop) -> None:
         """Send a stop, its text first."""
@@ -183,10 +190,13 @@ class Session:
 
     def clear(self) -> None:
         """Take away what this session put into the target: breakpoints and catches."""
-        for row in tuple(self.breakpoints):
-            self.target.remove_breakpoint(*row)
+        rows = tuple(self.breakpoints)
         self.breakpoints.clear()
-        self.set_catches(CatchEvents())
+        for row in rows:
+            with self._guarded(answer=False):
+                self.target.remove_breakpoint(*row)
+        with self._guarded(answer=False):
+            self.set_catches(CatchEvents())
 
     def set_catches(self, events: CatchEvents) -> None:
         """Catch exits and entries in all processes."""
@@ -303,6 +313,18 @@ class Session:
             self.say(f"the breakpoint stops, since its condition or command has no value: {error}\n")
         return None
 
+    @contextlib.contextmanager
+    def _guarded(self, row: registry.Packet | None = None, *, answer: bool = True) -> Iterator[None]:
+        """Answer with an error whatever goes wrong: nothing that a packet does ends the session, still less the server."""
+        try:
+            yield
+        except BaseException as error:
+            if isinstance(error, NOT_A_FAULT):
+                raise
+            text = _words(error)
+            if answer:
+                self._refuse(text, row)
+
     def _break(self) -> None:
         if self.run is not None:
             self.target.interrupt()
@@ -327,30 +349,22 @@ class Session:
         elif event is Signal.OVERSIZE:
             if self._acks:
                 self._out += b"+"
-            self._refuse(PacketError("", f"packet longer than {PACKET_SIZE} bytes"), None)
+            self._refuse(f"packet longer than {PACKET_SIZE} bytes", None)
 
     def _packet(self, payload: bytes) -> None:
         row = registry.find(payload)
         if row is None:
             self.send(b"")
             return
-        try:
+        with self._guarded(row):
             reply = row.handler(self, payload[len(row.prefix) :])
-        except Exception as error:
-            self._refuse(error, row)
-            return
-        if isinstance(reply, bytes):
-            self.send(reply)
-        elif reply is not None:
-            self._stream = reply
+            if isinstance(reply, bytes):
+                self.send(reply)
+            elif reply is not None:
+                self._stream = reply
 
-    def _refuse(self, error: Exception, row: registry.Packet | None) -> None:
+    def _refuse(self, text: str, row: registry.Packet | None) -> None:
         """Answer with an error: its text where GDB takes one, since it prints "Invalid hex digit 46" elsewhere."""
-        if isinstance(error, GdbhvError):
-            text = str(error)
-        else:
-            text = f"internal error: {error!r}"
-            log.error("internal error in a packet's handler", exc_info=error)
         if "error-message" in self.features or (row is not None and row.text_errors):
             self.send(b"E." + " ".join(text.split()).translate(_NO_SPECIALS).encode("ascii", "replace"))
         else:
@@ -361,6 +375,14 @@ class Session:
     def read_memory(self, address: int, length: int) -> bytes:
         """Read as the selected thread; fewer bytes where the memory ends."""
         return self.target.read_memory(self.general, address, length, Space.VA)
+
+
+def _words(error: BaseException) -> str:
+    """Return what to say of an error; one that is not the debugger's is logged."""
+    if isinstance(error, GdbhvError):
+        return str(error)
+    log.error("internal error in a packet's handler", exc_info=error)
+    return f"internal error: {error!r}"
 
 
 def _size(event: bytes | Signal) -> int:

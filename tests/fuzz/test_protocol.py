@@ -23,14 +23,39 @@ HELLO = ROOT / "guests" / "prebuilt" / "hello.elf"
 
 PIECES = """
     g G p P m M X Z0, z0, Z1, z1, Z2, Z3, Z4, z2, Hg Hc T ? qC vCont? vCont;s: vCont;c: vCont;r
-    qXfer:features:read:target.xml:
-    qXfer:threads:read:: qXfer:exec-file:read: qfThreadInfo qsThreadInfo qRcmd, D;1 vKill;1 QCatchSyscalls:1; qSearch:memory:
-    qSupported:multiprocess+ QStartNoAckMode qMemoryRegionInfo: vMustReplyEmpty QPassSignals: ! k R vRun vAttach;
+    qXfer:features:read:target.xml: qXfer:threads:read:: qXfer:exec-file:read: qfThreadInfo qsThreadInfo qRcmd, D;1
+    vKill;1 QCatchSyscalls:1; qSearch:memory: qSupported:multiprocess+ QStartNoAckMode qMemoryRegionInfo: qCRC: x
+    vFile:pread: qThreadExtraInfo, vCont;s ; C S c s vMustReplyEmpty QPassSignals: ! k R vRun vAttach;
 """
+
+
+# Just where counts, lengths and addresses have their bounds; each is tried with its neighbours.
+HUGE = (1 << 16, 1 << 20, 1 << 30, 1 << 31, 1 << 32, 1 << 40, 1 << 48, 1 << 52, 1 << 63, 1 << 64, 1 << 100)
+CONVERSIONS = ("d", "s", "c", "p", "lx", "hhu", "", "%", "x")
+
+
+def program(rng: random.Random) -> bytes:
+    """A Z packet with a condition or commands: random bytecode, loops and printf with huge numbers."""
+    flags, widths = ("", "-", "0", ".", "#"), (*HUGE, 7, 70)
+    text = "".join(f"%{rng.choice(flags)}{rng.choice(widths)}{rng.choice(CONVERSIONS)}" for _ in range(2)).encode()
+    body = rng.choice(
+        (
+            bytes(rng.randrange(0x35) for _ in range(rng.randrange(20))),
+            bytes.fromhex("2201282100000027"),
+            b"\x22\x07" * 5 + b"\x34" + bytes([rng.randrange(4)]) + (len(text) + 1).to_bytes(2, "big") + text + b"\0",
+            b"\x25" + rng.randbytes(8) + bytes([rng.randrange(0x17, 0x1B)]),
+        )
+    )
+    code = body + b"\x27"
+    expression = b"X%x,%b" % (len(code) if rng.random() < 0.9 else rng.choice(HUGE), code.hex().encode())
+    what = expression if rng.random() < 0.5 else b"cmds:%x," % rng.choice((0, 1, *HUGE)) + expression * rng.randrange(1, 3)
+    return frame(b"Z%d,%x,4;%b" % (rng.randrange(2), 0x40200000 + 4 * rng.randrange(8), what))
 
 
 def packet(rng: random.Random) -> bytes:
     pieces = PIECES.split()
+    if rng.random() < 0.1:
+        return program(rng)
     if rng.random() < 0.15:
         words = " ".join(
             rng.choice([*registry.load(), "0x40200000", "HCR_EL2", "=1", f"{value(rng):#x}", "--json"]) for _ in range(3)
@@ -38,6 +63,7 @@ def packet(rng: random.Random) -> bytes:
         return frame(b"qRcmd," + words.encode().hex().encode())
     numbers = (
         b"%x" % value(rng),
+        b"%x" % (rng.choice(HUGE) + rng.randrange(-1, 2)),
         b"p1.1",
         b"p1.2",
         b"p1.-1",

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from gdbhv.errors import GdbhvError, PacketError
-from gdbhv.rsp.agent import check, evaluate
+from gdbhv.rsp.agent import Budget, check, evaluate
 
 M = 1 << 64
 REGISTERS = {0: 10, 0xC080: M - 1}
@@ -73,6 +73,43 @@ def test_no_value(code):
         run(code)
 
 
+def printf(text: str, arguments: list[int]) -> bytes:
+    pushes = b"".join(b"\x25" + value.to_bytes(8, "big") for value in [*reversed(arguments), 0, 0])
+    return pushes + b"\x34" + bytes([len(arguments)]) + (len(text) + 1).to_bytes(2, "big") + text.encode() + b"\0\x27"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["%1025d", "%99999999999999999999d", "%2147483648d", "%.1025d", "%.99999999999x", "%5.5000s", "%-0100000c", "%%%9999p"],
+)
+def test_a_conversion_that_is_too_wide_is_refused_when_it_is_set_and_when_it_prints(text):
+    code = printf(text, [1])
+    with pytest.raises(GdbhvError, match="more than 1024 characters"):
+        check(code, printf=True)
+    with pytest.raises(GdbhvError, match="more than 1024 characters"):
+        evaluate(code, REGISTERS.__getitem__, lambda address, length: b"", [].append)
+
+
+def test_the_programs_of_one_hit_end_and_print_only_so_much():
+    loop = bytes.fromhex("21 0000 27")
+    budget = Budget()
+    for _ in range(3):
+        with pytest.raises(GdbhvError, match="does not end within 10000 operations"):
+            evaluate(loop, REGISTERS.__getitem__, lambda address, length: b"", budget=budget)
+    chatter, said, budget = printf("%1024d" * 15, [1] * 15), [], Budget()
+    for _ in range(4):
+        evaluate(chatter, REGISTERS.__getitem__, lambda address, length: b"", said.append, budget)
+    with pytest.raises(GdbhvError, match="print more than 65536 characters"):
+        evaluate(chatter, REGISTERS.__getitem__, lambda address, length: b"", said.append, budget)
+    assert len(said) == 4
+
+
+def test_a_stack_deep_as_it_may_be():
+    deep = bytes.fromhex("2201 28 21 0002 27")  # dup for ever
+    with pytest.raises(GdbhvError, match="does not end"):
+        evaluate(deep, REGISTERS.__getitem__, lambda address, length: b"")
+
+
 @pytest.mark.parametrize("code", ["", "22", "2205", "0c 27", "34 01 0000 27", "ff 27"])
 def test_refused(code):
     with pytest.raises(PacketError):
@@ -94,8 +131,7 @@ def test_refused(code):
     ],
 )
 def test_printf(text, arguments, printed):
-    pushes = b"".join(b"\x25" + value.to_bytes(8, "big") for value in [*reversed(arguments), 0, 0])
-    code = pushes + b"\x34" + bytes([len(arguments)]) + (len(text) + 1).to_bytes(2, "big") + text.encode() + b"\0\x27"
+    code = printf(text, arguments)
     check(code, printf=True)
     with pytest.raises(PacketError):
         check(code)

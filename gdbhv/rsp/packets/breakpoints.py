@@ -14,6 +14,7 @@ from gdbhv.rsp.session import Session
 
 _WATCH_LIMIT = 1 << 16  # bytes
 _LIMIT = 1 << 16  # breakpoints of one session
+_PROGRAMS_LIMIT = 4 << 20  # bytes of all their conditions and commands
 
 
 @packet("Z", features="swbreak+;hwbreak+;ConditionalBreakpoints+;BreakpointCommands+", text_errors=True)
@@ -21,8 +22,10 @@ def insert(session: Session, args: bytes) -> bytes:
     """A second insertion replaces the conditions and commands of the first."""
     row = _row(session, args)
     program = _program(args.split(b";")[1:])
-    if len(session.breakpoints) >= _LIMIT:
+    if row not in session.breakpoints and len(session.breakpoints) >= _LIMIT:
         raise PacketError("Z", f"more than {_LIMIT} breakpoints")
+    if program.size and program.size + sum(p.size for p in session.breakpoints.values()) > _PROGRAMS_LIMIT:
+        raise PacketError("Z", f"conditions and commands of more than {_PROGRAMS_LIMIT >> 20} MiB")
     session.target.insert_breakpoint(*row)
     session.breakpoints[row] = program
     return b"OK"
@@ -47,6 +50,8 @@ def _row(session: Session, args: bytes) -> tuple[int, int, int, int]:
         raise PacketError("Z", f"AArch64 instructions have 4 bytes, not {length}")
     if kind >= 2 and not 0 < length <= _WATCH_LIMIT:
         raise PacketError("Z", f"a watchpoint covers 1 to {_WATCH_LIMIT} bytes, not {length}")
+    if address + length > codec.ADDRESS_LIMIT:
+        raise PacketError("Z", f"0x{address:x} and {length} bytes from there are past the end of all addresses")
     return session.general.pid, kind, address, length
 
 

@@ -27,7 +27,7 @@ def read_hex(session: Session, args: bytes) -> bytes:
 def read_binary(session: Session, args: bytes) -> bytes:
     """GDB 16 wants a ``b`` before the data, LLDB none."""
     address, length = codec.pair(args)
-    data = escape(_read(session, address, min(length, PACKET_SIZE // 2 - 1)))
+    data = escape(_read(session, address, min(length, codec.WINDOW)))
     return data if session.suffixes_asked else b"b" + data
 
 
@@ -45,34 +45,45 @@ def write_binary(session: Session, args: bytes) -> bytes:
 
 
 @packet("qSearch:memory:", features="qSearch:memory+")
-def search(session: Session, args: bytes) -> bytes:
+def search(session: Session, args: bytes) -> Iterator[bytes | None]:
     head, _, rest = args.partition(b";")
     length_text, _, pattern_text = rest.partition(b";")
     start, length, pattern = codec.number(head), codec.number(length_text), unescape(pattern_text)
     if not pattern:
         raise PacketError("qSearch:memory", "an empty pattern")
     _check_scan("qSearch:memory", length)
+    return _search(session, start, length, pattern)
+
+
+def _search(session: Session, start: int, length: int, pattern: bytes) -> Iterator[bytes | None]:
     before, position = b"", start
     for chunk in _chunks(session, start, length):
         found = (before + chunk).find(pattern)
         if found >= 0:
-            return b"1,%x" % (position - len(before) + found)
+            yield b"1,%x" % (position - len(before) + found)
+            return
+        yield None
         position += len(chunk)
         before = (before + chunk)[max(0, len(before) + len(chunk) - len(pattern) + 1) :]
-    return b"0"
+    yield b"0"
 
 
 @packet("qCRC:")
-def crc(session: Session, args: bytes) -> bytes:
+def crc(session: Session, args: bytes) -> Iterator[bytes | None]:
     address, length = codec.pair(args)
     _check_scan("qCRC", length)
+    return _crc(session, address, length)
+
+
+def _crc(session: Session, address: int, length: int) -> Iterator[bytes | None]:
     state, done = 0xFFFFFFFF, 0
     for chunk in _chunks(session, address, length):
         state = codec.crc32(chunk, state)
         done += len(chunk)
+        yield None
     if done < length:
         raise MemoryError_(address + done, "the memory ends here")
-    return b"C%x" % state
+    yield b"C%x" % state
 
 
 def _read(session: Session, address: int, length: int) -> bytes:
@@ -90,6 +101,7 @@ def _write(session: Session, head: bytes, data: bytes) -> bytes:
 
 def _chunks(session: Session, address: int, length: int) -> Iterator[bytes]:
     """Yield memory piece by piece, up to its end."""
+    length = min(length, codec.ADDRESS_LIMIT - address)
     while length > 0:
         size = min(_CHUNK - address % _CHUNK, length)
         try:

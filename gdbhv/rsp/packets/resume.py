@@ -17,6 +17,7 @@ from gdbhv.target import Action, Stop, StopKind
 
 _EVERY = ThreadSpec(ALL, ALL)
 _CACHE_LIMIT = 64
+_ACTIONS_LIMIT = 1024  # in one packet: more than there can be threads
 
 
 @packet("?")
@@ -40,6 +41,8 @@ def actions_supported(session: Session, args: bytes) -> bytes:
 def resume(session: Session, args: bytes) -> bytes | None:
     run = session.resume_cache.get(args)
     if run is None:
+        if args.count(b";") >= _ACTIONS_LIMIT:
+            raise PacketError("vCont", f"more than {_ACTIONS_LIMIT} actions")
         run = _resolve(session, [_action(text) for text in args.split(b";")])
         if len(session.resume_cache) < _CACHE_LIMIT and b"r" not in args:  # ranges do not come twice
             session.resume_cache[args] = run
