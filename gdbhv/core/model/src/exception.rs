@@ -293,6 +293,11 @@ pub fn wakes(cpu: &Cpu, lines: Lines, has_el2: bool) -> bool {
                 || serror::is_virtual_pending(hcr))
 }
 
+/// Whether an interrupt ends the WFE that a PE is in: one that PSTATE masks is no event (Arm ARM D1.6.1, WFE wake-up events).
+pub fn ends_wfe(cpu: &Cpu, lines: Lines, has_el2: bool) -> bool {
+    pending(cpu, lines, has_el2).is_some()
+}
+
 // ------------------------------------------------------------------------------------------------ entry and return
 
 /// Take `e`: the dispatcher has set `Cpu::pc` to the instruction's address (for an interrupt, the next one's). Returns the EL that took

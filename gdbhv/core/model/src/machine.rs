@@ -275,7 +275,7 @@ impl Machine {
                     Some(t) => cpu.event || self.sh.now >= t,
                     None => std::mem::take(&mut cpu.event),
                 };
-                event || exception::wakes(cpu, lines, self.sh.config.has_el2)
+                event || exception::ends_wfe(cpu, lines, self.sh.config.has_el2)
             }
         } || self.sh.now >= cpu.timeout;
         if woken {
