@@ -246,8 +246,12 @@ class Machine:
     def cpu_on(self, cpu: int, entry: int, context: int = 0, el: int = 1) -> None:
         """Reset a CPU and start it, as PSCI CPU_ON does."""
 
-    def eret(self, cpu: int) -> None:
-        """Hosted: enter the guest: exception return from EL2 with ELR_EL2 and SPSR_EL2."""
+    def eret(self, cpu: int, wait: int | None = None) -> None:
+        """Hosted: enter the guest: exception return from EL2 with ELR_EL2 and SPSR_EL2.
+
+        :param wait: the guest waits there in WFE for an event, until virtual time ``wait`` at most (2^64 - 1: for ever). If
+            it had marked its exclusive monitor it does not: the return clears that, which is an event (Arm ARM B2.17).
+        """
 
     def inject_serror(self, cpu: int, syndrome: int | None = None) -> None:
         """Make a physical SError pending on a CPU, as an error of its memory would; it replaces one that is pending.

@@ -33,14 +33,14 @@ def handler(name: str) -> Callable[[Handler], Handler]:
 
 @handler("wfx")
 def wfx(vcpu: Vcpu, record: ExitRecord) -> None:
-    """WFI waits for an interrupt, WFIT until its timeout at most; WFE and WFET give the CPU to another vCPU."""
+    """WFI waits for an interrupt, WFE for an event; WFIT and WFET until their timeout at most."""
     esr = record["esr"]
     vcpu.skip()
-    if esr & 1:
-        vcpu.vm.host.scheduler.give_way(vcpu)
-    else:
-        timed = esr & 0b110 == 0b110  # TI says WFIT, and RN is valid
-        vcpu.vm.host.scheduler.wait(vcpu, vcpu.at_count(vcpu.x(esr >> 5 & 31)) if timed else None)
+    timed = esr & 0b110 == 0b110  # TI says WFIT or WFET, and RN is valid
+    until = vcpu.at_count(vcpu.x(esr >> 5 & 31)) if timed else None
+    scheduler = vcpu.vm.host.scheduler
+    wait = scheduler.wait_for_event if esr & 1 else scheduler.wait
+    wait(vcpu, until)
 
 
 @handler("fp")

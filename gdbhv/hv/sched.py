@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from gdbhv.hv.vcpu import Vcpu, VcpuState
 from gdbhv.hv.vgic import PPI_VTIMER
+from gdbhv.machine import FOREVER
 
 if TYPE_CHECKING:
     from gdbhv.hv.host import Host
@@ -34,6 +35,7 @@ class Scheduler:
         self._slice_end = [0] * cpus
         self._alarm: list[int | None] = [None] * cpus  # what CNTHP is set to, in nanoseconds
         self._allowed: set[Vcpu] | None = None  # None: all
+        self._event_wait: list[int | None] = [None] * cpus  # how long the guest that is entered next stays in its WFE
 
     def add(self, vcpu: Vcpu) -> None:
         """Give a new vCPU its home: CPUs in turn."""
@@ -56,12 +58,23 @@ class Scheduler:
             vcpu.state = VcpuState.WAITING
             vcpu.timeout = until
 
-    def give_way(self, vcpu: Vcpu) -> None:
-        """WFE: others first."""
+    def wait_for_event(self, vcpu: Vcpu, until: int | None = None) -> None:
+        """WFE: others first. If there are none, or all of them do the same, ``vcpu`` waits on its CPU, as hardware has it.
+
+        So nothing executes until an event is there: SEV, the event stream, an interrupt, the end of the slice, or WFET's
+        timeout: virtual time ``until`` (nanoseconds).
+        """
+        assert vcpu.cpu is not None
         queue = self.queues[vcpu.home]
-        queue.remove(vcpu)
-        queue.append(vcpu)
-        self.machine.end_turn()
+        if any(v is not vcpu and v.state is VcpuState.READY and self._may(v) and not v.gave_way for v in queue):
+            vcpu.gave_way = True
+            queue.remove(vcpu)
+            queue.append(vcpu)
+            self.machine.end_turn()
+            return
+        for v in queue:
+            v.gave_way = False  # when this one's wait is over they are asked again
+        self._event_wait[vcpu.cpu] = FOREVER if until is None else until
 
     def kick(self, vcpu: Vcpu) -> None:
         """An interrupt is pending for ``vcpu``: wake it, or make it leave its guest so that it gets it."""
@@ -95,7 +108,10 @@ class Scheduler:
             self.machine.set_power(cpu, "idle")
             return
         vcpu = ready[0]
+        wait, self._event_wait[cpu] = self._event_wait[cpu], None
         if current is not vcpu:
+            wait = None
+            vcpu.gave_way = False
             self._unload(cpu)
             self.host.load(vcpu, cpu)
             self.loaded[cpu] = vcpu
@@ -105,7 +121,7 @@ class Scheduler:
         if vcpu.held is not None:
             self.machine.hold(cpu, vcpu.held)
         self.in_guest[cpu] = True
-        self.machine.eret(cpu)
+        self.machine.eret(cpu, wait)
 
     def left(self, cpu: int) -> Vcpu:
         """``cpu`` has left its guest, by an exit or for the debugger: take back what the hardware has of the vCPU."""

@@ -65,6 +65,8 @@ class HostState:
             extra = "off"
         elif v.state is VcpuState.WAITING:
             extra = f"waiting in WFI, {where}, VMID={v.vm.vmid}"
+        elif self._in_guest(v) and v.cpu is not None and self.machine.power(v.cpu) == "wfe":
+            extra = f"waiting in WFE, {where}, VMID={v.vm.vmid}"
         else:
             extra = f"{mode}, {where}, VMID={v.vm.vmid}"
         return Thread(self.thread_of(v), f"vcpu{v.index}", extra, v.cpu, v.state is not VcpuState.OFF)

@@ -73,6 +73,7 @@ class Vcpu:
         self.sys = dict.fromkeys(self.numbers, 0)
         self.debug = DebugRegisters(self.machine)
         self.timeout: int | None = None  # of WFIT, in virtual nanoseconds
+        self.gave_way = False  # in WFE, to the others on its CPU
         self.ptimer: PhysicalTimer = PhysicalTimer(self)
         self.pmu = GuestPmu(self)
         self.reset(0, 0)

@@ -80,3 +80,13 @@ def bare(*words: int, ns_per_insn: int = 1) -> Machine:
 def thread(vm: int = 1, vcpu: int = 1) -> ThreadId:
     """The thread of a VM and a vCPU, both from 1."""
     return ThreadId(vm, vcpu)
+
+
+def wfit(rt: int) -> int:
+    """WFIT Xt (C6.2)."""
+    return 0xD5031020 | rt
+
+
+def wfet(rt: int) -> int:
+    """WFET Xt (C6.2)."""
+    return 0xD5031000 | rt

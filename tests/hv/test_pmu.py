@@ -8,7 +8,7 @@ from gdbhv.hv.host import Host
 from gdbhv.hv.sched import SLICE
 from gdbhv.hv.target import HostTarget
 from gdbhv.target import Action, StopKind
-from hv.programs import CODE, ERET, MEMORY, NOP, UNMASK_IRQ, VECTORS, WFI, add, add_vm, branch, code, mrs, msr, thread
+from hv.programs import CODE, ERET, MEMORY, NOP, UNMASK_IRQ, VECTORS, WFI, add, add_vm, branch, code, mrs, msr, thread, wfit
 
 COUNT = (NOP, add(0, 0, 1), branch(-1))
 GICD_CTLR, IGROUPR0, ISENABLER0 = 0x08000000, 0x080B0080, 0x080B0100
@@ -19,11 +19,6 @@ CYCLES = 0x11
 def str_w(rt: int, rn: int) -> int:
     """STR Wt, [Xn]."""
     return 0xB9000000 | rn << 5 | rt
-
-
-def wfit(rt: int) -> int:
-    """WFIT Xt (C6.2)."""
-    return 0xD5031020 | rt
 
 
 PMCR, PMCNTENSET, PMOVSCLR = (3, 9, 12, 0), (3, 9, 12, 1), (3, 9, 12, 3)

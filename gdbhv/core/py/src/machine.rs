@@ -247,9 +247,13 @@ impl Machine {
         self.model.cpu_on(i, entry, context, el);
         Ok(())
     }
-    fn eret(&mut self, cpu: usize) -> PyResult<()> {
+    #[pyo3(signature = (cpu, wait=None))]
+    fn eret(&mut self, cpu: usize, wait: Option<u64>) -> PyResult<()> {
         let i = self.check(cpu)?;
-        self.model.eret(i);
+        match wait {
+            None => self.model.eret(i),
+            Some(until) => self.model.eret_waiting(i, until),
+        }
         Ok(())
     }
     #[pyo3(signature = (cpu, syndrome=None))]

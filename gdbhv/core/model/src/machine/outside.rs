@@ -24,7 +24,24 @@ impl Machine {
     pub fn eret(&mut self, i: usize) {
         let (cpu, sh) = (&mut *self.cpus[i], &mut self.sh);
         cpu.power = Power::On;
+        cpu.timeout = u64::MAX;
         exception::eret(cpu, sh);
+    }
+
+    /// Hosted: enter the guest as [`Machine::eret`] does, with the WFE that it trapped at begun: it waits for an event, until virtual
+    /// time `until` at most. The event that the entry itself is does not count, so that a hypervisor can wait for a guest as the
+    /// hardware would. A monitor that the guest has marked is cleared by the entry, which is an event (B2.17): then it goes on.
+    pub fn eret_waiting(&mut self, i: usize, until: u64) {
+        let marked = self.cpus[i].monitor.is_some();
+        self.eret(i);
+        self.sh.yielded = true;
+        if !marked {
+            let cpu = &mut *self.cpus[i];
+            cpu.event = false;
+            cpu.power = Power::Wfe;
+            cpu.timeout = until;
+            self.sh.next_event = 0;
+        }
     }
 
     /// Make a physical SError pending on CPU `i`, with this syndrome (ESR_ELx.ISS; None: an uncontainable error, or with a CPU
