@@ -290,6 +290,13 @@ class Machine:
         :raises IndexError: no device is there. :raises ValueError: another size.
         """
 
+    def bus_peek(self, cpu: int, address: int, size: int) -> int:
+        """Return what :meth:`bus_read` would, without an effect.
+
+        :raises IndexError: no device is there. :raises KeyError: the read has an effect, with its register and what it does.
+        :raises ValueError: another size.
+        """
+
     def bus_write(self, cpu: int, address: int, size: int, value: int) -> None:
         """Write a device register. :raises IndexError: no device is there. :raises ValueError: another size."""
 

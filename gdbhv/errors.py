@@ -26,6 +26,10 @@ class MemoryError_(GdbhvError, LookupError):
         self.address = address
 
 
+class PeekError(GdbhvError):
+    """A device's register that a debugger does not see, since a read of it has an effect: its name, and what."""
+
+
 class RegisterError(GdbhvError, KeyError):
     """A register that does not exist or refuses the access: ``register`` is what was asked for."""
 

@@ -156,11 +156,11 @@ class Machine:
 
     def read_memory(self, thread: ThreadId, address: int, length: int, space: Space = Space.VA) -> bytes:
         """See :class:`gdbhv.target.Target`."""
-        return pages.read(self.core, lambda a: self._physical(thread, a, space), address, length)
+        return pages.read(self.core, lambda a: self._physical(thread, a, space), address, length, self._cpu(thread))
 
     def write_memory(self, thread: ThreadId, address: int, data: bytes, space: Space = Space.VA) -> None:
         """See :class:`gdbhv.target.Target`."""
-        pages.write(self.core, lambda a: self._physical(thread, a, space), address, data)
+        pages.write(self.core, lambda a: self._physical(thread, a, space), address, data, self._cpu(thread))
 
     def _physical(self, thread: ThreadId, address: int, space: Space) -> int:
         if space is Space.PA:

@@ -1,50 +1,107 @@
-"""A debugger's memory access, page by page: pages that are neighbours for the guest are not in physical memory."""
+"""A debugger's memory access, page by page: pages that are neighbours for the guest are not in physical memory.
+
+Where a device answers, a read is a look at its registers without the effects of a load, by whole words of 4 bytes; a
+register whose reads have an effect is refused by its name. A write is the guest's own store, with its effects.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-from gdbhv.errors import MemoryError_
+from gdbhv.errors import MemoryError_, PeekError
 
 if TYPE_CHECKING:
     from gdbhv._core import Machine
 
 PAGE = 0x1000
+WORD = 4
 
 
-def read(machine: Machine, physical: Callable[[int], int], address: int, length: int) -> bytes:
+@dataclass(frozen=True)
+class Registers:
+    """What answers at an address instead of memory: a device, and where in it the address is."""
+
+    offset: int
+    peek: Callable[[int, int], int]  # offset, bytes
+    write: Callable[[int, int, int], None]  # offset, bytes, value
+
+
+Where = int | Registers
+"""Where an address is: a physical address, or a device that is not the machine's but a VM's."""
+
+
+def read(machine: Machine, physical: Callable[[int], Where], address: int, length: int, cpu: int = 0) -> bytes:
     """Return up to ``length`` bytes, fewer where the memory ends; ``physical`` tells where an address is.
 
-    :raises gdbhv.errors.MemoryError_: nothing at ``address`` itself.
+    :param cpu: whose registers those are that a device has for each CPU.
+    :raises gdbhv.errors.MemoryError_: nothing at ``address`` itself, or nothing to be seen.
     """
     out = b""
     while len(out) < length:
         n = min(length - len(out), PAGE - address % PAGE)
         try:
-            out += machine.read_pa(physical(address), n)
-        except (MemoryError_, IndexError) as e:
+            where = physical(address)
+            if isinstance(where, int) and (count := in_ram(machine, where)):
+                out += machine.read_pa(where, min(n, count))
+                address += min(n, count)
+                continue
+            n = min(n, WORD - address % WORD)
+            out += _peek(where if isinstance(where, Registers) else _board(machine, cpu, where, address), n)
+        except (MemoryError_, KeyError, PeekError) as e:
             if out:
                 return out
-            raise e if isinstance(e, MemoryError_) else MemoryError_(address, str(e)) from None
+            raise e if isinstance(e, MemoryError_) else MemoryError_(address, str(e.args[0])) from None
         address += n
     return out
 
 
-def write(machine: Machine, physical: Callable[[int], int], address: int, data: bytes) -> None:
-    """Write all of ``data`` or nothing.
+def write(machine: Machine, physical: Callable[[int], Where], address: int, data: bytes, cpu: int = 0) -> None:
+    """Write all of ``data`` or nothing. What goes to a device is divided as little as its alignment allows.
 
-    :raises gdbhv.errors.MemoryError_: some of it is not in RAM; the address is the first bad page's.
+    :raises gdbhv.errors.MemoryError_: there is neither memory nor a device for some of it; the address is the first such.
     """
-    base, size = machine.ram
-    pieces = []
+    stores: list[Callable[[], object]] = []
     at = 0
     while at < len(data):
         n = min(len(data) - at, PAGE - (address + at) % PAGE)
-        pa = physical(address + at)
-        if not base <= pa <= pa + n <= base + size:
-            raise MemoryError_(address + at, f"physical {pa:#x} is not RAM, which is {base:#x} to {base + size - 1:#x}")
-        pieces.append((pa, data[at : at + n]))
+        where = physical(address + at)
+        if isinstance(where, int) and (count := in_ram(machine, where)):
+            n = min(n, count)
+            stores.append(partial(machine.write_pa, where, data[at : at + n]))
+        else:
+            n = next(size for size in (8, 4, 2, 1) if size <= n and (address + at) % size == 0)
+            if isinstance(where, int):
+                where = _board(machine, cpu, where, address + at)
+            stores.append(partial(where.write, where.offset, n, int.from_bytes(data[at : at + n], "little")))
         at += n
-    for pa, piece in pieces:
-        machine.write_pa(pa, piece)
+    for store in stores:
+        store()
+
+
+def in_ram(machine: Machine, pa: int) -> int:
+    """Return how many bytes of RAM there are from ``pa`` on; 0: it is not RAM."""
+    base, size = machine.ram
+    return base + size - pa if base <= pa < base + size else 0
+
+
+def _board(machine: Machine, cpu: int, pa: int, address: int) -> Registers:
+    """Return what the board has at ``pa``, which is where ``address`` is."""
+    try:
+        machine.bus_peek(cpu, pa & ~(WORD - 1), WORD)
+    except KeyError:
+        pass  # it is there, though not to be seen
+    except IndexError:
+        base, size = machine.ram
+        ram = f"RAM, which is {base:#x} to {base + size - 1:#x}"
+        raise MemoryError_(address, f"physical {pa:#x} is neither {ram}, nor a device") from None
+    return Registers(pa, partial(machine.bus_peek, cpu), partial(machine.bus_write, cpu))
+
+
+def _peek(registers: Registers, length: int) -> bytes:
+    """Return bytes inside one word."""
+    skipped = registers.offset % WORD
+    word = registers.peek(registers.offset - skipped, WORD) & 0xFFFFFFFF
+    return word.to_bytes(WORD, "little")[skipped : skipped + length]

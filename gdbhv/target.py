@@ -143,13 +143,17 @@ class Target(Protocol):
         """Return x0-x30, sp, pc (8 bytes each) and cpsr (4), little endian: 268 bytes, the `g` packet's prefix."""
 
     def read_memory(self, thread: ThreadId, address: int, length: int, space: Space = Space.VA) -> bytes:
-        """Return up to ``length`` bytes; fewer where the memory ends. Device registers are not touched.
+        """Return up to ``length`` bytes; fewer where the memory ends. Device registers are looked at without an effect.
 
-        :raises gdbhv.errors.MemoryError_: nothing at ``address``; the message has the translation fault.
+        :raises gdbhv.errors.MemoryError_: nothing at ``address``, with the translation fault; or a device's register whose
+            reads have an effect, with its name.
         """
 
     def write_memory(self, thread: ThreadId, address: int, data: bytes, space: Space = Space.VA) -> None:
-        """Write all of ``data`` or nothing; permissions of the guest's tables do not apply to a debugger."""
+        """Write all of ``data`` or nothing; permissions of the guest's tables do not apply to a debugger.
+
+        A write to a device's register has the effect of the guest's own.
+        """
 
     def insert_breakpoint(self, pid: int, kind: int, address: int, length: int) -> None:
         """Insert a breakpoint or watchpoint of a Z packet's ``kind`` (0 to 4) for one VM. Idempotent."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
+from gdbhv.errors import PeekError
+
 if TYPE_CHECKING:
     from gdbhv.hv.vm import Vm
 
@@ -28,6 +30,15 @@ class MmioDevice:
     def read(self, offset: int, size: int) -> int:
         """Return what a load sees."""
         raise NotImplementedError
+
+    def peek(self, offset: int, size: int) -> int:
+        """Return what :meth:`read` would, without an effect of any kind: a debugger's view, of 1 to 8 bytes.
+
+        A device whose reads have none says so with ``peek = read``.
+
+        :raises gdbhv.errors.PeekError: a read here has an effect. The base's always raises.
+        """
+        raise PeekError(f"{self.name} does not say which of its reads have no effect (MmioDevice.peek does)")
 
     def write(self, offset: int, size: int, value: int) -> None:
         """Take what a store brings."""
@@ -76,14 +87,19 @@ class Pl011(MmioDevice):
             self.set_irq(bool(self._raw & self._plain[0x38]))
 
     def read(self, offset: int, size: int) -> int:
+        if offset != 0x00:
+            return self.peek(offset, size)
+        value = self._fifo.pop(0) if self._fifo else 0  # DR
+        if not self._fifo:
+            self._raw &= ~(self.RX | self.RT)
+        self._line()
+        return value
+
+    def peek(self, offset: int, size: int) -> int:
+        if offset == 0x00:
+            raise PeekError("UARTDR: reading it takes a character")
         if offset == 0x18:  # FR: transmitter always empty; receiver empty or not
             return 0x80 if self._fifo else 0x90
-        if offset == 0x00:  # DR
-            value = self._fifo.pop(0) if self._fifo else 0
-            if not self._fifo:
-                self._raw &= ~(self.RX | self.RT)
-            self._line()
-            return value
         if offset == 0x3C:
             return self._raw
         if offset == 0x40:
@@ -148,6 +164,8 @@ class Pl031(MmioDevice):
         registers = (self._count(), self._match, self._load, 1, self._mask, self._raw, self._raw and self._mask)
         return int(registers[offset >> 2]) if offset >> 2 < len(registers) else 0
 
+    peek = read
+
     def write(self, offset: int, size: int, value: int) -> None:
         if offset == 0x04:  # MR
             self._match = value & 0xFFFFFFFF
@@ -172,6 +190,8 @@ class VirtioMmio(MmioDevice):
 
     def read(self, offset: int, size: int) -> int:
         return self.REGISTERS.get(offset & 0x1FF, 0)
+
+    peek = read
 
     def write(self, offset: int, size: int, value: int) -> None:
         pass

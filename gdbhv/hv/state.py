@@ -200,8 +200,8 @@ class HostState:
         """See :class:`gdbhv.target.Target`."""
         pages.write(self.machine, lambda a: self._physical(thread, a, space), address, data)
 
-    def _physical(self, thread: ThreadId, address: int, space: Space) -> int:
-        """Where an address is in the machine; memory slots count as mapped, whether touched yet or not."""
+    def _physical(self, thread: ThreadId, address: int, space: Space) -> pages.Where:
+        """Where an address is: in the machine, or in a device of the VM; memory slots count as mapped, even if untouched."""
         if space is Space.PA:
             return address
         v = self.vcpu(thread)
@@ -214,7 +214,9 @@ class HostState:
         else:
             ipa = address
         pa = v.vm.pa(ipa)
-        if pa is None:
-            what = f"IPA {ipa:#x} is " + ("a device" if v.vm.device(ipa) else "neither memory nor a device")
-            raise MemoryError_(address, f"{what} of {v.vm.name}; devices are not read for a debugger")
-        return pa
+        if pa is not None:
+            return pa
+        if (at := v.vm.device(ipa)) is None:
+            raise MemoryError_(address, f"IPA {ipa:#x} is neither memory nor a device of {v.vm.name}")
+        device, offset = at
+        return pages.Registers(offset, device.peek, device.write)

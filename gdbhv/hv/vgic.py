@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from gdbhv.errors import GdbhvError
@@ -234,6 +234,21 @@ class Vgic:
         if cpu is not None:
             scheduler.schedule(cpu)
 
+    def seen(self, irq: Irq) -> Irq:
+        """Return an interrupt as it would be if its vCPU left the guest now; a copy if it is in a list register."""
+        vcpu = irq.holder
+        if irq.lr is None or vcpu is None or vcpu.cpu is None:
+            return irq
+        value = self.machine.read_register(vcpu.cpu, self._lr[irq.lr])
+        copy = replace(irq, active=bool(value & LR_ACTIVE))
+        if irq.edge:
+            copy.latch = irq.latch or bool(value & LR_PENDING)
+        elif not value & LR_PENDING:
+            copy.latch = False
+        if irq.physical is not None and irq.level:
+            copy.level = bool(value & LR_ACTIVE) or (bool(value & LR_PENDING) and self._high(vcpu, irq.intid))
+        return copy
+
     # --- list registers
 
     def flush(self, vcpu: Vcpu) -> None:
@@ -310,11 +325,13 @@ class Vgic:
         """A timer that the guest has stopped or set anew, or an overflow that it has cleared, before the interrupt was
         acknowledged interrupts no longer."""
         irq = self.private[vcpu.index][intid]
-        if irq.level and not irq.active and vcpu.cpu is not None:
-            high = vcpu.pmu.line() if intid == PPI_PMU else vcpu.read("CNTV_CTL_EL0") & 7 == 5
-            if not high:
-                irq.deactivate()
-                self.changed(irq)
+        if irq.level and not irq.active and vcpu.cpu is not None and not self._high(vcpu, intid):
+            irq.deactivate()
+            self.changed(irq)
+
+    def _high(self, vcpu: Vcpu, intid: int) -> bool:
+        """Whether the line of a physical interrupt of ``vcpu``'s is high."""
+        return vcpu.pmu.line() if intid == PPI_PMU else vcpu.read("CNTV_CTL_EL0") & 7 == 5
 
     def deactivate(self, vcpu: Vcpu, intid: int) -> None:
         """ICC_DIR_EL1, trapped while active interrupts are outside the list registers."""

@@ -22,10 +22,13 @@ ROUTE = 0xFF_80FF_FFFF  # GICD_IROUTER: Aff3, IRM, Aff2 to Aff0
 INTERRUPTS = 288  # INTIDs 0 to 287, as GICD_TYPER.ITLinesNumber = 8 says
 
 
-def access(vgic: Vgic, irqs: Callable[[int], Irq | None], offset: int, size: int, value: int | None) -> int | None:
+def access(
+    vgic: Vgic, irqs: Callable[[int], Irq | None], offset: int, size: int, value: int | None, *, peek: bool = False
+) -> int | None:
     """Read (``value`` None) or write a register that has a field for each interrupt.
 
     :param irqs: returns the interrupt with a number, or None where the frame has none.
+    :param peek: read without taking a vCPU out of its guest.
     :returns: what is read (0 after a write), or None if no such register is at ``offset``.
     """
     for base, width, read, write in BANKED:
@@ -37,7 +40,9 @@ def access(vgic: Vgic, irqs: Callable[[int], Irq | None], offset: int, size: int
             irq = irqs(first + k)
             if irq is None:
                 continue
-            if value is None:
+            if value is None and peek:
+                result |= read(vgic.seen(irq)) << (k * width)
+            elif value is None:
                 with vgic.held_still(irq):
                     result |= read(irq) << (k * width)
             else:
@@ -101,7 +106,7 @@ class Distributor(MmioDevice):
     def _irq(self, n: int) -> Irq | None:
         return self._vgic.shared[n - 32] if 32 <= n < INTERRUPTS else None
 
-    def read(self, offset: int, size: int) -> int:
+    def read(self, offset: int, size: int, *, peek: bool = False) -> int:
         if offset == 0x0000:  # CTLR: ARE and DS are fixed
             return self._vgic.enabled | 0x50
         if offset == 0x0004:  # TYPER: LPIs, INTIDs of 16 bits
@@ -114,7 +119,10 @@ class Distributor(MmioDevice):
             irq = self._irq((offset - 0x6000) // 8)
             value = irq.route if irq else 0
             return value >> 32 if offset & 4 else value
-        return access(self._vgic, self._irq, offset, size, None) or 0
+        return access(self._vgic, self._irq, offset, size, None, peek=peek) or 0
+
+    def peek(self, offset: int, size: int) -> int:
+        return self.read(offset, size, peek=True)
 
     def write(self, offset: int, size: int, value: int) -> None:
         if offset == 0x0000:
@@ -155,7 +163,7 @@ class Redistributor(MmioDevice):
     def _irq(self, n: int) -> Irq | None:
         return self._vgic.private[self._vcpu.index][n] if n < 32 else None
 
-    def read(self, offset: int, size: int) -> int:
+    def read(self, offset: int, size: int, *, peek: bool = False) -> int:
         if offset & ~7 in REGISTERS_64:
             return self._register(offset & ~7) >> 8 * (offset & 7) & ((1 << 8 * size) - 1)
         if offset == 0x0014:
@@ -163,8 +171,11 @@ class Redistributor(MmioDevice):
         if offset == 0xFFE8:
             return 0x3B
         if offset >= 0x10000:
-            return access(self._vgic, self._irq, offset - 0x10000, size, None) or 0
+            return access(self._vgic, self._irq, offset - 0x10000, size, None, peek=peek) or 0
         return 0
+
+    def peek(self, offset: int, size: int) -> int:
+        return self.read(offset, size, peek=True)
 
     def _register(self, offset: int) -> int:
         """Return a register of 64 bits, or CTLR and IIDR together."""

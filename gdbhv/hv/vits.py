@@ -163,6 +163,8 @@ class Its(MmioDevice):
     def read(self, offset: int, size: int) -> int:
         return self._register(offset & ~7) >> 8 * (offset & 7)
 
+    peek = read
+
     def write(self, offset: int, size: int, value: int) -> None:
         if offset == TRANSLATER:
             self.translate(0, value & 0xFFFFFFFF)  # a CPU has no DeviceID of its own

@@ -42,6 +42,8 @@ class AdderDevice(MmioDevice):
         values |= {self.STATUS: self.raised, self.RINGS: self.rings, **self.operands}
         return values.get(offset, 0)
 
+    peek = read  # for debuggers: no read has an effect
+
     def write(self, offset: int, size: int, value: int) -> None:
         """Write a register; the doorbell raises the interrupt line, and ACK lowers it."""
         if offset in self.operands:

@@ -3,6 +3,7 @@
 use crate::convert::{self, RegisterArg};
 use gdbhv_model::cpu::{Cpu, Power};
 use gdbhv_model::debug::{Breakpoint, Hit, Scope, Watchpoint};
+use gdbhv_model::dev::Unseen;
 use gdbhv_model::inspect::{self, Register};
 use gdbhv_model::machine::{Machine as Model, Stop};
 use gdbhv_model::serror;
@@ -291,6 +292,20 @@ impl Machine {
         self.model
             .bus_read(i, address, size)
             .ok_or_else(|| no_device(address))
+    }
+    fn bus_peek(&mut self, cpu: usize, address: u64, size: u8) -> PyResult<u64> {
+        let i = self.check(cpu)?;
+        check_size(size)?;
+        let seen = self.model.bus_peek(i, address, size);
+        seen.map_err(|unseen| match unseen {
+            Unseen::Nothing => no_device(address),
+            Unseen::Unsaid(device) => {
+                PyKeyError::new_err(format!("{device} does not say which reads have no effect"))
+            }
+            Unseen::Effect(register, what) => {
+                PyKeyError::new_err(format!("{register}: reading it {what}"))
+            }
+        })
     }
     fn bus_write(&mut self, cpu: usize, address: u64, size: u8, value: u64) -> PyResult<()> {
         let i = self.check(cpu)?;

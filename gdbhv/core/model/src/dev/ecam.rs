@@ -2,7 +2,7 @@
 //!
 //! The board's own tree has no PCIe, but trees made for QEMU's board do, and a kernel that probes the bus must find it empty.
 
-use super::{DevCtx, Device};
+use super::{DevCtx, Device, Unseen};
 use crate::bits::ones;
 
 /// An empty bus.
@@ -12,8 +12,11 @@ impl Device for Ecam {
     fn name(&self) -> &'static str {
         "pcie-ecam"
     }
-    fn read(&mut self, _: u64, size: u8, _: DevCtx) -> Option<u64> {
-        Some(ones(size as u32 * 8))
+    fn read(&mut self, offset: u64, size: u8, ctx: DevCtx) -> Option<u64> {
+        self.peek(offset, size, ctx).ok()
+    }
+    fn peek(&self, _: u64, size: u8, _: DevCtx) -> Result<u64, Unseen> {
+        Ok(ones(size as u32 * 8))
     }
     fn write(&mut self, _: u64, _: u8, _: u64, _: DevCtx) -> Option<()> {
         Some(())

@@ -20,6 +20,17 @@ pub struct DevCtx {
     pub cpu: usize,
 }
 
+/// Why a debugger does not see a register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unseen {
+    /// Nothing answers at the address.
+    Nothing,
+    /// The device of this name does not say which of its reads have no effect.
+    Unsaid(&'static str),
+    /// A read of this register does something: its name, and what.
+    Effect(&'static str, &'static str),
+}
+
 /// A memory-mapped device. Offsets are from its base; sizes are 1, 2, 4 or 8 bytes, naturally aligned.
 ///
 /// After each access and each event the bus asks for [`Device::irq`] and hands the level to the interrupt controller.
@@ -28,6 +39,10 @@ pub trait Device: Send {
     fn name(&self) -> &'static str;
     /// Read a register; may have side effects. None: nothing there, an external abort.
     fn read(&mut self, offset: u64, size: u8, ctx: DevCtx) -> Option<u64>;
+    /// What a read would give, if it had no effect: a debugger's view. A device that has such registers says so.
+    fn peek(&self, _offset: u64, _size: u8, _ctx: DevCtx) -> Result<u64, Unseen> {
+        Err(Unseen::Unsaid(self.name()))
+    }
     /// Write a register. None: nothing there.
     fn write(&mut self, offset: u64, size: u8, value: u64, ctx: DevCtx) -> Option<()>;
     /// Level of the device's interrupt line.

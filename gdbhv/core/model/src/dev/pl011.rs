@@ -4,7 +4,7 @@
 //! guest reads. As on QEMU's board, the RX interrupt comes with the first byte whatever IFLS says, and CR's enables are not asked:
 //! guests too simple to program the UART print all the same.
 
-use super::{Console, DevCtx, Device};
+use super::{Console, DevCtx, Device, Unseen};
 use crate::dev::regs;
 use std::collections::VecDeque;
 
@@ -18,6 +18,7 @@ const INTERRUPTS: u32 = 0x7ff;
 const RXFE: u32 = 1 << 4;
 const RXFF: u32 = 1 << 6;
 const TXFE: u32 = 1 << 7;
+const DR: u64 = 0x00;
 const LCR_FEN: u32 = 1 << 4;
 const CR_LOOPBACK: u32 = 1 << 7;
 /// UARTCLK of the board, in Hz.
@@ -108,6 +109,23 @@ impl State {
         let bits = 32 * 16 * divisor * 1_000_000_000 / (64 * CLOCK);
         self.timeout = (!self.rx.is_empty()).then(|| now.saturating_add(bits));
     }
+    /// A register other than DR; reading it has no effect.
+    fn register(&self, r: u64) -> u32 {
+        match r {
+            0x18 => self.flags(),
+            0x20 => self.ilpr,
+            0x24 => self.ibrd,
+            0x28 => self.fbrd,
+            0x2c => self.lcr_h,
+            0x30 => self.cr,
+            0x34 => self.ifls,
+            0x38 => self.imsc,
+            0x3c => self.ris,
+            0x40 => self.ris & self.imsc,
+            0x48 => self.dmacr,
+            _ => regs::primecell(r, 0x0014_1011),
+        }
+    }
     fn read_data(&mut self, now: u64) -> u32 {
         let waiting = self.rx.len();
         let Some(byte) = self.rx.pop_front() else {
@@ -130,25 +148,20 @@ impl Device for Pl011 {
     fn read(&mut self, offset: u64, size: u8, ctx: DevCtx) -> Option<u64> {
         let s = &mut self.state;
         Some(regs::read(offset, size, |r| match r {
-            0x00 => s.read_data(ctx.now),
-            0x18 => s.flags(),
-            0x20 => s.ilpr,
-            0x24 => s.ibrd,
-            0x28 => s.fbrd,
-            0x2c => s.lcr_h,
-            0x30 => s.cr,
-            0x34 => s.ifls,
-            0x38 => s.imsc,
-            0x3c => s.ris,
-            0x40 => s.ris & s.imsc,
-            0x48 => s.dmacr,
-            _ => regs::primecell(r, 0x0014_1011),
+            DR => s.read_data(ctx.now),
+            _ => s.register(r),
         }))
+    }
+    fn peek(&self, offset: u64, size: u8, _: DevCtx) -> Result<u64, Unseen> {
+        if offset & !3 == DR {
+            return Err(Unseen::Effect("UARTDR", "takes a character"));
+        }
+        Ok(regs::read(offset, size, |r| self.state.register(r)))
     }
     fn write(&mut self, offset: u64, size: u8, value: u64, ctx: DevCtx) -> Option<()> {
         let (s, out) = (&mut self.state, &mut self.out);
         regs::write(offset, size, value, |r, v| match r {
-            0x00 => {
+            DR => {
                 s.ris |= TX;
                 if s.cr & CR_LOOPBACK != 0 {
                     // Bounded: what finds no room in the FIFO is lost, as on the wire.

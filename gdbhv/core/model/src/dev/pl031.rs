@@ -1,6 +1,6 @@
 //! PL031 real-time clock (Arm DDI 0224): seconds of virtual time since a configured epoch, and an alarm.
 
-use super::{DevCtx, Device};
+use super::{DevCtx, Device, Unseen};
 use crate::dev::regs;
 
 const SECOND: u64 = 1_000_000_000;
@@ -57,8 +57,11 @@ impl Device for Pl031 {
         "pl031"
     }
     fn read(&mut self, offset: u64, size: u8, ctx: DevCtx) -> Option<u64> {
+        self.peek(offset, size, ctx).ok()
+    }
+    fn peek(&self, offset: u64, size: u8, ctx: DevCtx) -> Result<u64, Unseen> {
         let s = &self.state;
-        Some(regs::read(offset, size, |r| match r {
+        Ok(regs::read(offset, size, |r| match r {
             0x00 => s.count(ctx.now),
             0x04 => s.mr,
             0x08 => s.lr,

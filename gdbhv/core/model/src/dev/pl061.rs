@@ -1,6 +1,6 @@
 //! PL061 GPIO (Arm DDI 0190): eight pins, of which nothing is connected here; inputs are pulled down.
 
-use super::{DevCtx, Device};
+use super::{DevCtx, Device, Unseen};
 use crate::dev::regs;
 
 /// Everything that a snapshot keeps.
@@ -41,9 +41,12 @@ impl Device for Pl061 {
     fn name(&self) -> &'static str {
         "pl061"
     }
-    fn read(&mut self, offset: u64, size: u8, _: DevCtx) -> Option<u64> {
+    fn read(&mut self, offset: u64, size: u8, ctx: DevCtx) -> Option<u64> {
+        self.peek(offset, size, ctx).ok()
+    }
+    fn peek(&self, offset: u64, size: u8, _: DevCtx) -> Result<u64, Unseen> {
         let s = &self.state;
-        Some(regs::read(offset, size, |r| match r {
+        Ok(regs::read(offset, size, |r| match r {
             // Address bits 9:2 select the pins.
             0x000..=0x3ff => (s.pins() & (r >> 2) as u8) as u32,
             0x400 => s.dir as u32,

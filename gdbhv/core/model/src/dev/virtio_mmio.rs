@@ -1,7 +1,7 @@
 //! The 32 virtio-mmio transports of the board, without devices: DeviceID 0 tells a driver to ignore the slot (Virtual I/O Device
 //! (VIRTIO) 1.2, 4.2.2 "MMIO Device Register Layout"). Version and vendor are those of QEMU's board: the legacy interface (4.2.4).
 
-use super::{DevCtx, Device};
+use super::{DevCtx, Device, Unseen};
 use crate::dev::regs;
 
 /// One slot.
@@ -18,8 +18,11 @@ impl Device for VirtioMmio {
     fn name(&self) -> &'static str {
         "virtio-mmio"
     }
-    fn read(&mut self, offset: u64, size: u8, _: DevCtx) -> Option<u64> {
-        Some(regs::read(offset, size, |r| match r % SLOT {
+    fn read(&mut self, offset: u64, size: u8, ctx: DevCtx) -> Option<u64> {
+        self.peek(offset, size, ctx).ok()
+    }
+    fn peek(&self, offset: u64, size: u8, _: DevCtx) -> Result<u64, Unseen> {
+        Ok(regs::read(offset, size, |r| match r % SLOT {
             0x000 => MAGIC,
             0x004 => 1, // Version
             0x00c => VENDOR,

@@ -3,7 +3,7 @@
 use super::Machine;
 use crate::cpu::Power;
 use crate::debug::{Breakpoint, Watchpoint};
-use crate::dev::DevCtx;
+use crate::dev::{DevCtx, Unseen};
 use crate::exception;
 use crate::interp;
 use crate::isa::feature::Feature;
@@ -179,6 +179,15 @@ impl Machine {
         };
         self.sh.next_event = 0;
         self.sh.bus.read(pa, size, ctx, &mut self.sh.gic)
+    }
+
+    /// What [`Machine::bus_read`] would give, without its effects.
+    pub fn bus_peek(&mut self, i: usize, pa: u64, size: u8) -> Result<u64, Unseen> {
+        let ctx = DevCtx {
+            now: self.sh.now,
+            cpu: i,
+        };
+        self.sh.bus.peek(pa, size, ctx, &mut self.sh.gic)
     }
 
     /// Write a device as CPU `i` would. None: nothing answers.

@@ -2,7 +2,7 @@
 
 use crate::dev::gic::v2::Frame;
 use crate::dev::gic::Gic;
-use crate::dev::{DevCtx, Device};
+use crate::dev::{DevCtx, Device, Unseen};
 
 /// What answers in a range.
 pub enum Target {
@@ -83,6 +83,17 @@ impl Bus {
                 raise(&**d, *intid, gic);
                 v
             }
+        }
+    }
+    /// What a read would give, without its effects: a debugger's view.
+    pub fn peek(&mut self, pa: u64, size: u8, ctx: DevCtx, gic: &mut Gic) -> Result<u64, Unseen> {
+        let (target, offset) = self.find(pa, size).ok_or(Unseen::Nothing)?;
+        match target {
+            Target::Gicd => Ok(gic.dist_read(offset, size)),
+            Target::Gicr => gic.redist_read(offset, size).ok_or(Unseen::Nothing),
+            Target::Its => Ok(gic.its_read(offset, size)),
+            Target::GicV2(frame) => gic.v2_peek(*frame, ctx.cpu, offset, size),
+            Target::Device(d, _) => d.peek(offset, size, ctx),
         }
     }
     /// Write the low `size` bytes of `value` at `pa`. None: nothing answers, an external abort.

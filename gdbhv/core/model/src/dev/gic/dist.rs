@@ -14,7 +14,7 @@ const TYPER: u32 = 0x017a_0008;
 
 impl Gic {
     /// Read the Distributor's frame. What is reserved reads as zero.
-    pub fn dist_read(&mut self, offset: u64, size: u8) -> u64 {
+    pub fn dist_read(&self, offset: u64, size: u8) -> u64 {
         if let Some(v) = irq::read(offset, size, &self.state.spi, PRIVATE) {
             return v;
         }

@@ -25,7 +25,7 @@ impl Gic {
         (cpu as u64) << 32 | 1 << 24 | (cpu as u64) << 8 | (last as u64) << 4 | 1 << 5 | 1
     }
     /// Read the Redistributors' frames. None: no CPU has one there.
-    pub fn redist_read(&mut self, offset: u64, size: u8) -> Option<u64> {
+    pub fn redist_read(&self, offset: u64, size: u8) -> Option<u64> {
         let cpu = (offset / STRIDE) as usize;
         if cpu >= self.state.pe.len() {
             return None;

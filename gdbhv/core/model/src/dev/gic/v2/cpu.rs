@@ -8,10 +8,10 @@ use super::IIDR;
 
 /// The highest pending interrupt is of group 1 and to be read by the aliased registers, as CTLR.AckCtl is 0.
 const OTHER_GROUP: u32 = 1022;
-const IAR: u64 = 0x0c;
+pub(super) const IAR: u64 = 0x0c;
 const EOIR: u64 = 0x10;
 const HPPIR: u64 = 0x18;
-const AIAR: u64 = 0x20;
+pub(super) const AIAR: u64 = 0x20;
 const AEOIR: u64 = 0x24;
 const AHPPIR: u64 = 0x28;
 const DIR: u64 = 0x1000;

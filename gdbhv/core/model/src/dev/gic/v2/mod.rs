@@ -18,6 +18,7 @@ mod tests;
 
 use super::Gic;
 use crate::bits::ones;
+use crate::dev::Unseen;
 
 /// The frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +56,27 @@ impl Gic {
             _ => self.gicc_read(cpu, at),
         };
         (v as u64) >> (offset % 4 * 8) & ones(size as u32 * 8)
+    }
+    /// The same for a debugger.
+    pub fn v2_peek(
+        &mut self,
+        frame: Frame,
+        cpu: usize,
+        offset: u64,
+        size: u8,
+    ) -> Result<u64, Unseen> {
+        const ACKNOWLEDGES: &str = "acknowledges the interrupt";
+        let effect = match (frame, offset & !if size == 8 { 7 } else { 3 }) {
+            (Frame::Gicc, cpu::IAR) => Some("GICC_IAR"),
+            (Frame::Gicc, cpu::AIAR) => Some("GICC_AIAR"),
+            (Frame::Gicv, cpu::IAR) => Some("GICV_IAR"),
+            (Frame::Gicv, cpu::AIAR) => Some("GICV_AIAR"),
+            _ => None,
+        };
+        match effect {
+            Some(name) => Err(Unseen::Effect(name, ACKNOWLEDGES)),
+            None => Ok(self.v2_read(frame, cpu, offset, size)),
+        }
     }
     /// Write a frame as `cpu` does. Registers of the CPU interfaces are words: narrower writes are ignored (IHI 0048, 4.1.4).
     pub fn v2_write(&mut self, frame: Frame, cpu: usize, offset: u64, size: u8, value: u64) {
