@@ -261,6 +261,7 @@ class GdbSession:
                 if self._running:
                     self.interrupt()
                 self._write("-gdb-exit")
+                self._read_out(5)
             try:
                 process.wait(5)
             except subprocess.TimeoutExpired:
@@ -504,12 +505,32 @@ class GdbSession:
             raise
 
     def _write(self, command: str) -> int:
+        """Send a command, and read meanwhile: a gdb that cannot get rid of what it prints does not listen."""
         self._token += 1
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        data = f"{self._token}{command}\n".encode()
         try:
-            self._io.write(f"{self._token}{command}", read_response=False)
+            while data:
+                readable, writable, _ = select.select((stdout,), (stdin,), ())
+                if readable:
+                    for message in self._io.get_gdb_response(0, raise_error_on_timeout=False):
+                        self._note(message)
+                if writable:
+                    data = data[os.write(stdin.fileno(), data[: select.PIPE_BUF]) :]
         except OSError:
             raise self._lost(command) from None
         return self._token
+
+    def _read_out(self, seconds: float) -> None:
+        """Read until gdb has ended, and forget it."""
+        stdout = self._process.stdout
+        assert stdout is not None
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0 and select.select((stdout,), (), (), left)[0]:
+            if not os.read(stdout.fileno(), 1 << 16):
+                return
 
     def _read(self, remaining: float, command: str, seconds: float, awaited: str) -> list[dict[str, Any]]:
         """Return messages as soon as there are some.

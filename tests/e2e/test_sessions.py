@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -39,6 +40,20 @@ def test_first_touches() -> None:
 
 def test_first_touches_of_the_first_few() -> None:
     assert len(session("first_touches.py", ZOO, "--most", "2").stdout.splitlines()) == 2
+
+
+def test_a_machine_that_has_much_to_say_and_a_gdb_that_prints_much(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A thousand undefined instructions, each told on stderr: more than a pipe holds. And a command longer than one."""
+    words = [0x10008000, 0xD518C000, 0xD5033FDF, *(0x00FF0000 + n for n in range(1000)), 0xD2800100, 0xF2B08000, 0xD4000002]
+    handler = (0xD5384021, 0x91001021, 0xD5184021, 0xD69F03E0)  # mrs x1, elr_el1; add x1, x1, #4; msr elr_el1, x1; eret
+    code, rest = (b"".join(n.to_bytes(4, "little") for n in some) for some in (words, handler))
+    (path := tmp_path / "undefined.bin").write_bytes(code.ljust(0x1200, b"\0") + rest)
+    caplog.set_level("INFO", "gdbhv.launch")
+    with launch(path, "--memory", "64M", timeout=20) as gdb:
+        gdb.write_memory(0x40100000, bytes(100_000))
+        gdb.execute("python print('x' * 500_000)")
+        assert gdb.cont().ended
+    assert sum("is not implemented" in record.message for record in caplog.records) > 600
 
 
 def test_exit_profile() -> None:
