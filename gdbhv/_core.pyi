@@ -70,13 +70,15 @@ class Stop(TypedDict, total=False):
     it), "caught" and
     "entry" (bare: a catchpoint), "wake" (hosted: an interrupt is pending for an idle CPU), "swbreak", "hwbreak",
     "watch", "rwatch",
-    "awatch" (``address``), "poweroff", "reset", "stuck" (nothing will ever happen again).
+    "awatch" (``address``), "poweroff", "reset", "stuck" (nothing will ever happen again), "idle" (every CPU waits until
+    virtual time ``next``, 2^64 - 1 being never, and ``idle`` does not let that come yet).
     """
 
     kind: str
     cpu: int | None
     caught: bool
     address: int
+    next: int
 
 @type_check_only
 class WalkStep(TypedDict):
@@ -211,11 +213,12 @@ class Machine:
     def set_vregs(self, cpu: int, values: list[int]) -> None:
         """Set v0 to v31."""
 
-    def run(self, until: int, mask: int = 0xFF, insns: int | None = None) -> Stop:
+    def run(self, until: int, mask: int = 0xFF, insns: int | None = None, idle: int | None = None) -> Stop:
         """Run the CPUs of ``mask`` (bit n: CPU n) until virtual time ``until`` or a stop. The GIL is released.
 
         :param insns: "budget" also when all CPUs together have executed so many instructions since the machine was made;
             idle time counts none.
+        :param idle: how far virtual time may pass while all CPUs wait; beyond it the stop is "idle".
         """
 
     def interrupter(self) -> Interrupter:

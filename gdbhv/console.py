@@ -32,7 +32,8 @@ class Console:
         self._lock = threading.Lock()
         self.text = bytearray()
         self.on_input: Callable[[], None] | None = None
-        self.interactive = False
+        self.interactive = False  # more may be typed
+        self.personal = False  # by a person, at a terminal
         self._undo = contextlib.ExitStack()
 
     def __enter__(self) -> Console:
@@ -113,6 +114,7 @@ class Console:
         now[3] &= ~(termios.ICANON | termios.ECHO)
         termios.tcsetattr(descriptor, termios.TCSADRAIN, now)
         self._undo.callback(termios.tcsetattr, descriptor, termios.TCSADRAIN, before)
+        self.personal = True
         self.read_from(descriptor)
 
     def to_file(self, path: Path) -> None:

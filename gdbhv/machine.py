@@ -7,7 +7,6 @@ stop = machine.run_all()
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 from gdbhv import _core, pages, tables
 from gdbhv.console import Console
 from gdbhv.errors import GdbhvError, MemoryError_, RegisterError
+from gdbhv.pace import FOREVER, Pace
 from gdbhv.target import Action, CatchEvents, Process, Space, Stop, StopKind, Thread, ThreadId
 
 if TYPE_CHECKING:
     from gdbhv._core import ExitRecord
 
-FOREVER = (1 << 64) - 1
 CHUNK = 20_000_000  # nanoseconds of virtual time between two looks at the console
 POWER = {"wfi": "waiting in WFI", "wfe": "waiting in WFE", "off": "off", "idle": "idle"}
 
@@ -50,17 +49,6 @@ def catch_syscalls(catchers: dict[Any, Catcher], pid: int, events: CatchEvents) 
                 return t.pid == pid and (c is None or r["number"] in c)
 
             catchers[key, pid] = Catcher(wants, classes, entries)
-
-
-def nothing_to_come(console: Console | None, interrupted: Callable[[], bool]) -> bool:
-    """Every CPU waits for ever: True if so, False once there is typed input or an interrupt to look at."""
-    if console is None or not console.interactive:
-        return True
-    while console.interactive and not interrupted():
-        if console.pending:
-            return False
-        time.sleep(0.005)
-    return not (console.pending or interrupted())
 
 
 class Machine:
@@ -101,8 +89,9 @@ class Machine:
         self.ended: Stop | None = None
         self._interrupter = self.core.interrupter()
         self._interrupted = False
+        self.pace = Pace(self.core, console)
         if console is not None:
-            console.on_input = self._interrupter.set
+            self.pace.before_sleep = lambda: console.write(self.core.take_output())
 
     def start(self, pieces: Sequence[tuple[int, bytes]], entry: int, x0: int) -> None:
         """Put bytes into RAM and CPU 0 at ``entry`` with ``x0``. :raises gdbhv.errors.MemoryError_: outside RAM."""
@@ -198,7 +187,7 @@ class Machine:
     def interrupt(self) -> None:
         """See :class:`gdbhv.target.Target`."""
         self._interrupted = True
-        self._interrupter.set()
+        self.pace.wake()
 
     def run_all(self, max_insns: int | None = None) -> Stop:
         """Run every CPU until the next stop."""
@@ -235,7 +224,7 @@ class Machine:
     def _go(self, until: int, end: int | None, mask: int, first: ThreadId) -> Stop | None:
         """Run until a stop; or None at virtual time ``until``, or after ``end`` instructions since the machine was made."""
         while True:
-            stop = self.core.run(min(until, self.core.now + CHUNK), mask, end)
+            stop = self.pace.run(min(until, self.core.now + CHUNK), mask, end)
             if self.console is not None:
                 self.console.write(self.core.take_output())
                 if typed := self.console.take_input():
@@ -255,7 +244,7 @@ class Machine:
             if kind == "stuck":
                 if until != FOREVER or end is not None:
                     return None
-                if not nothing_to_come(self.console, lambda: self._interrupted):
+                if self.pace.sleep():
                     continue
                 return Stop(StopKind.CRASH, first, text="every CPU waits or is off, and no interrupt is to come")
             if kind in ("caught", "entry"):

@@ -102,6 +102,11 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--console", metavar="WHERE", help="the guest's terminal: stdio or FILE (default: stdio; Ctrl-C ends the run)"
     )
+    run.add_argument(
+        "--realtime",
+        action=argparse.BooleanOptionalAction,
+        help="a second in which every vCPU waits takes a second, instead of none (default: if the console is a terminal)",
+    )
     run.add_argument("--max-insns", type=number, metavar="N", help="stop after N instructions (1e9)")
     run.add_argument(
         "--stats", choices=("text", "json"), help="at the end: a table of exits too, or all as JSON, the last line of stdout"

@@ -44,6 +44,7 @@ def run(options: argparse.Namespace) -> int:
             target = boot.bare(config, console, el2=options.el == 2)
         else:
             target = boot.hosted(config, console, vms=options.vms)
+        target.pace.realtime = console.personal if options.realtime is None else options.realtime
         started = time.perf_counter()
         stop = serve(options, target) if options.gdb else run_to_end(target, options.max_insns)
         seconds = time.perf_counter() - started
@@ -85,9 +86,11 @@ def run_to_end(target: HostTarget | Machine, max_insns: int | None) -> Stop:
         while True:
             before = sum(machine.insns)
             stop = target.run_all(CHUNK if end is None else min(CHUNK, end - before))
-            if stop.kind is StopKind.BUDGET and sum(machine.insns) == before != end:
-                stop = target.run_all()  # everybody waits: for input, or for ever
             tell_undefined(target)
+            if stop.kind is StopKind.BUDGET and sum(machine.insns) == before != end:
+                if target.pace.sleep():  # everybody waits: for input, or for time to pass
+                    continue
+                stop = target.run_all()  # for ever
             if stop.kind is StopKind.BUDGET and sum(machine.insns) != end:
                 continue
             if stop.kind is StopKind.POWEROFF and target.processes():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gdbhv.hv.vcpu import Vcpu, VcpuState
 from gdbhv.hv.vgic import PPI_VTIMER
-from gdbhv.machine import FOREVER
+from gdbhv.pace import FOREVER
 
 if TYPE_CHECKING:
     from gdbhv.hv.host import Host

@@ -13,7 +13,8 @@ from gdbhv.console import Console
 from gdbhv.hv.mmio import Pl011
 from gdbhv.hv.state import HostState
 from gdbhv.hv.vcpu import Vcpu, VcpuState
-from gdbhv.machine import FOREVER, Catcher, catch_syscalls, nothing_to_come, wanted
+from gdbhv.machine import Catcher, catch_syscalls, wanted
+from gdbhv.pace import FOREVER, Pace
 from gdbhv.target import Action, CatchEvents, Stop, StopKind, ThreadId
 
 if TYPE_CHECKING:
@@ -37,8 +38,7 @@ class HostTarget(HostState):
         self._interrupted = False
         self._owed = 0  # instructions of other vCPUs for those that were stepped
         self._end: int | None = None  # of a run: instructions of the whole machine since it was made
-        if self.console is not None:
-            self.console.on_input = self._interrupter.set
+        self.pace = Pace(self.machine, self.console)
         self._pending: tuple[Vcpu, ExitRecord] | None = None  # an exit that was reported and is not handled yet
 
     # --- breakpoints and catchpoints
@@ -71,7 +71,7 @@ class HostTarget(HostState):
     def interrupt(self) -> None:
         """See :class:`gdbhv.target.Target`."""
         self._interrupted = True
-        self._interrupter.set()
+        self.pace.wake()
 
     def run_all(self, max_insns: int | None = None) -> Stop:
         """Run every vCPU of every VM until the next stop."""
@@ -129,7 +129,7 @@ class HostTarget(HostState):
     def _turn(self, until: int, thread: ThreadId) -> Stop | None:
         """Let the guests execute until one of them needs the hypervisor, and do what it needs; or to a stop."""
         scheduler = self.host.scheduler
-        reason = self.machine.run(until, scheduler.mask(), self._end)
+        reason = self.pace.run(until, scheduler.mask(), self._end)
         kind, cpu = reason["kind"], reason["cpu"]
         if kind == "exit":
             assert cpu is not None
@@ -154,8 +154,7 @@ class HostTarget(HostState):
         if kind == "stuck":
             if until != FOREVER or self._end is not None:
                 return Stop(StopKind.BUDGET, thread)
-            if not nothing_to_come(self.console, lambda: self._interrupted):
-                self._type()
+            if self.pace.sleep():
                 return None
             return Stop(
                 StopKind.CRASH, self._current(thread), text="every vCPU waits or is off, and no interrupt is to come"

@@ -75,6 +75,11 @@ pub enum Stop {
     },
     /// Every CPU waits or is off, and nothing will ever wake one.
     Stuck,
+    /// The same until virtual time `next` (`u64::MAX`: for ever), which [`Machine::idle_limit`] does not let come yet.
+    Idle {
+        /// When something happens of itself.
+        next: u64,
+    },
 }
 
 /// A machine.
@@ -88,6 +93,8 @@ pub struct Machine {
     /// The CPU that executed last, for the exclusive monitors.
     executed: usize,
     interrupt: Arc<AtomicBool>,
+    /// How far virtual time may jump while every CPU waits; `u64::MAX` means that nobody minds.
+    pub idle_limit: u64,
     /// Instructions executed by each CPU.
     pub insns: [u64; MAX_CPUS],
 }
@@ -116,6 +123,7 @@ impl Machine {
             slice_end: 0,
             executed: 0,
             interrupt: Arc::new(AtomicBool::new(false)),
+            idle_limit: u64::MAX,
             insns: [0; MAX_CPUS],
         }
     }
@@ -226,12 +234,17 @@ impl Machine {
                 self.events();
             }
             let Some(i) = self.choose(mask) else {
-                // Everybody waits: time jumps to what happens next.
-                match self.next_event() {
-                    u64::MAX => return Stop::Stuck,
-                    t => self.sh.now = t.min(until).max(self.sh.now),
+                // Everybody waits: time jumps to what happens next, or as far as it may.
+                let next = self.next_event();
+                if next == u64::MAX && self.idle_limit == u64::MAX {
+                    return Stop::Stuck;
                 }
+                let to = next.min(until);
+                self.sh.now = to.min(self.idle_limit).max(self.sh.now);
                 self.sh.next_event = self.sh.now;
+                if to > self.sh.now {
+                    return Stop::Idle { next };
+                }
                 continue;
             };
             if self.cpus[i].power == Power::Idle {

@@ -185,15 +185,17 @@ impl Machine {
     }
 
     // --- running
-    #[pyo3(signature = (until, mask=0xff, insns=None))]
+    #[pyo3(signature = (until, mask=0xff, insns=None, idle=None))]
     fn run<'py>(
         &mut self,
         py: Python<'py>,
         until: u64,
         mask: u32,
         insns: Option<u64>,
+        idle: Option<u64>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let model = &mut self.model;
+        model.idle_limit = idle.unwrap_or(u64::MAX);
         let until = model.sh.ticks(until);
         let stop = py.detach(|| model.run(until, insns.unwrap_or(u64::MAX), mask));
         stop_dict(py, &stop)
@@ -535,6 +537,10 @@ fn stop_dict<'py>(py: Python<'py>, stop: &Stop) -> PyResult<Bound<'py, PyDict>> 
         Stop::PowerOff { cpu } => ("poweroff", Some(cpu)),
         Stop::Reset { cpu } => ("reset", Some(cpu)),
         Stop::Stuck => ("stuck", None),
+        Stop::Idle { next } => {
+            d.set_item("next", next)?;
+            ("idle", None)
+        }
     };
     d.set_item(intern!(py, "kind"), kind)?;
     d.set_item(intern!(py, "cpu"), cpu)?;
