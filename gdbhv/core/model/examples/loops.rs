@@ -1,8 +1,8 @@
 //! Measures the interpreter on a few loops.
 use gdbhv_model::{
     cpu::Cpu,
+    feature::Features,
     interp,
-    isa::feature::Features,
     shared::{Config, Shared},
 };
 fn run(name: &str, words: &[u32], n: u64) {

@@ -2,7 +2,7 @@
 use gdbhv_model::context::refresh;
 use gdbhv_model::cpu::Cpu;
 use gdbhv_model::debug::{Debug, Scope, Watchpoint};
-use gdbhv_model::isa::feature::Features;
+use gdbhv_model::feature::Features;
 use gdbhv_model::mem::access::{Acc, Size};
 use gdbhv_model::mmu::regime::Kind;
 use gdbhv_model::mmu::tlb::{self, Op, Tlbi, What};

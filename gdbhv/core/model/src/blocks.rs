@@ -1,7 +1,7 @@
 //! Decoded code: blocks by physical address, found by page, dropped when their bytes are written.
 
+use crate::feature::Features;
 use crate::interp::{end_of_block, undefined, Op};
-use crate::isa::feature::Features;
 use crate::isa::ops::Args;
 use crate::isa::{decode, pattern, Kind};
 

@@ -1,6 +1,6 @@
 //! Back end 2: which registers, flags and memory an instruction reads and writes, without executing it.
 
-use crate::isa::feature::Features;
+use crate::feature::Features;
 use crate::isa::ops::{reg, Args, Ops, W};
 use crate::isa::{decode, pattern};
 use crate::mem::access::{Acc, Size};

@@ -6,7 +6,7 @@
 
 use crate::bits::{bit, insert};
 use crate::cpu::{Cpu, Trap};
-use crate::isa::feature::Feature;
+use crate::feature::Feature;
 use crate::mmu::fault::{Fault, FaultKind, Purpose};
 use crate::pstate::{Flags, Pstate};
 use crate::serror;

@@ -13,6 +13,7 @@ pub mod effects;
 pub mod exception;
 pub mod exit;
 pub mod fdt;
+pub mod feature;
 pub mod fp;
 pub mod inspect;
 pub mod interp;

@@ -18,7 +18,7 @@ mod tests;
 
 use crate::bits::{bit, bits};
 use crate::cpu::Cpu;
-use crate::isa::feature::Feature;
+use crate::feature::Feature;
 use crate::shared::Shared;
 use crate::sysreg::names::*;
 use crate::sysreg::Reg;

@@ -148,7 +148,7 @@ mod tests {
         let config = Config {
             has_el2: true,
             hosted: false,
-            features: crate::isa::feature::Features::ALL,
+            features: crate::feature::Features::ALL,
         };
         let mut sh = Shared::new(config, RAM, 1 << 20);
         sh.gic = crate::dev::gic::Gic::new(4);

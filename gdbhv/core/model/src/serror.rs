@@ -11,7 +11,7 @@
 use crate::bits::bit;
 use crate::cpu::{Cpu, Trap};
 use crate::exception::{masked, Exception, Kind};
-use crate::isa::feature::Feature;
+use crate::feature::Feature;
 use crate::isa::Flow;
 use crate::shared::Shared;
 use crate::syndrome::ec;

@@ -3,7 +3,7 @@
 use super::*;
 use crate::exception::{self, Lines};
 use crate::exit;
-use crate::isa::feature::Features;
+use crate::feature::Features;
 use crate::shared::Config;
 use crate::sysreg::access;
 

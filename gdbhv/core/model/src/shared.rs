@@ -5,7 +5,7 @@ use crate::cpu::{Cpu, MAX_CPUS};
 use crate::debug::Debug;
 use crate::dev::gic::Gic;
 use crate::exit::Exits;
-use crate::isa::feature::Features;
+use crate::feature::Features;
 use crate::mem::bus::Bus;
 use crate::mem::ram::Ram;
 use crate::sysreg::profile::Registers;

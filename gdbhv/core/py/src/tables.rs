@@ -1,7 +1,7 @@
 //! The model's tables as data.
 
 use gdbhv_model::fdt::{self, Conduit, Controller, FdtConfig};
-use gdbhv_model::isa::feature;
+use gdbhv_model::feature;
 use gdbhv_model::shared::Config;
 use gdbhv_model::sysreg::field::{self, Field};
 use gdbhv_model::sysreg::profile::Registers;

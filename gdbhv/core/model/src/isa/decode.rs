@@ -1,7 +1,7 @@
 //! From a word to its row: rows bucketed by bits 28:21, so that a look-up compares a handful of masks.
 
-use super::feature::Features;
 use super::{Row, GROUPS};
+use crate::feature::Features;
 use std::sync::OnceLock;
 
 const KEY_LO: u32 = 21;

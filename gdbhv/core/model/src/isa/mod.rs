@@ -21,7 +21,6 @@ pub mod crypto_sha512;
 pub mod decode;
 pub mod exception_gen;
 pub mod exclusive;
-pub mod feature;
 pub mod fp_compare;
 pub mod fp_data1;
 pub mod fp_data2;
@@ -66,9 +65,9 @@ pub mod system;
 
 use crate::cpu::{Cpu, Trap};
 use crate::effects::Effects;
+use crate::feature::Feature;
 use crate::interp::Run;
 use crate::shared::Shared;
-use feature::Feature;
 use ops::Args;
 use pattern::Pattern;
 
@@ -187,7 +186,7 @@ macro_rules! pure_rows {
             $crate::isa::Row {
                 name: stringify!($name),
                 pattern: P,
-                feature: $crate::isa::feature::Feature::$feature,
+                feature: $crate::feature::Feature::$feature,
                 kind: $crate::pure_rows!(@kind $kind),
                 spec: M,
                 decode: $decode,
@@ -232,7 +231,7 @@ macro_rules! helper_rows {
             $crate::isa::Row {
                 name: stringify!($name),
                 pattern: $crate::isa::pattern::Pattern::new($pat),
-                feature: $crate::isa::feature::Feature::$feature,
+                feature: $crate::feature::Feature::$feature,
                 kind: $crate::helper_rows!(@kind $kind),
                 spec: 0,
                 decode: $crate::helper_rows!(@decode $($valid)?),

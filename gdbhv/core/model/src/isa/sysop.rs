@@ -3,7 +3,7 @@
 //! Caches are coherent and decoded code follows the bytes it was made from, so cache maintenance has nothing to do but to fault where the
 //! architecture does.
 
-use super::feature::Feature;
+use crate::feature::Feature;
 use super::ops::reg;
 use super::Flow;
 use crate::cpu::{Cpu, Trap};

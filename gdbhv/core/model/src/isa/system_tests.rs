@@ -2,8 +2,8 @@
 
 use crate::cpu::{Cpu, Power};
 use crate::exception::Exception;
+use crate::feature::Features;
 use crate::interp::{self, Leave};
-use crate::isa::feature::Features;
 use crate::shared::{Config, Shared};
 use crate::syndrome::ec;
 use crate::sysreg::names::*;

@@ -1,6 +1,6 @@
 //! Self-checks of the table: what must hold for every row.
 
-use super::feature::Features;
+use crate::feature::Features;
 use super::ops::reg;
 use super::pattern::{deposit, extract};
 use super::*;

@@ -5,7 +5,7 @@ use crate::armed::{self, Touch};
 use crate::bits::bit;
 use crate::cpu::{Cpu, Trap};
 use crate::exception;
-use crate::isa::feature::Feature;
+use crate::feature::Feature;
 use crate::mem::access::Acc;
 use crate::mmu::fault::{FaultKind, Purpose};
 use crate::mmu::regime::{self, Kind, Mode};

@@ -129,8 +129,8 @@ impl Span {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::feature::Features;
     use crate::isa::decode;
-    use crate::isa::feature::Features;
 
     /// Oracle: capstone's or any assembler's reading of these words.
     #[test]

@@ -3,7 +3,7 @@
 //! that need caches, TLBs, prediction or speculation to be seen are not there.
 
 use super::Total;
-use crate::isa::feature::{Feature, Features};
+use crate::feature::{Feature, Features};
 
 /// How an event comes about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

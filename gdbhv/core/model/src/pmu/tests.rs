@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::bits::bit;
-use crate::isa::feature::{profile, Features};
+use crate::feature::{profile, Features};
 use crate::machine::{Machine, Stop};
 use crate::shared::Config;
 use crate::sysreg::names;

@@ -11,7 +11,7 @@ use crate::cpu::{Cpu, Trap};
 use crate::dev::gic::View;
 use crate::dev::timer;
 use crate::exception::{self, Exception};
-use crate::isa::feature::Feature;
+use crate::feature::Feature;
 use crate::isa::ops::reg;
 use crate::isa::Flow;
 use crate::pmu;

@@ -10,7 +10,7 @@ use super::trap::{intern, Verdict};
 use super::{Reg, ROWS};
 use crate::bits::bit;
 use crate::cpu::Cpu;
-use crate::isa::feature::Feature;
+use crate::feature::Feature;
 use crate::isa::sysop;
 use crate::shared::Config;
 use crate::syndrome::ec;

@@ -4,7 +4,7 @@
 use super::super::access;
 use super::super::tests::{at, pe, sys, undefined, word, Pe};
 use super::*;
-use crate::isa::feature::Features;
+use crate::feature::Features;
 use crate::sysreg::{field, find as row_of, number};
 use std::collections::BTreeSet;
 

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::exception::Exception;
-use crate::isa::feature::{profile, Feature, Features};
+use crate::feature::{profile, Feature, Features};
 use crate::isa::{decode, sysop, Helper};
 use crate::shared::Config;
 use crate::syndrome::ec;

@@ -1,5 +1,5 @@
 //! What a CPU profile makes of the registers: which are there, which bits can be written, what they hold after a reset. The
-//! ID registers are derived here from the one list of features ([`crate::isa::feature`]), so that they tell what there is.
+//! ID registers are derived here from the one list of features ([`crate::feature`]), so that they tell what there is.
 
 use super::field::{parse, write_mask};
 use super::names::*;
@@ -7,7 +7,7 @@ use super::{Reg, Row, Store, ROWS};
 use crate::bits::{bits, insert};
 use crate::cpu::Cpu;
 use crate::dev::timer::FREQUENCY;
-use crate::isa::feature::{Feature, Features, Profile, PROFILES};
+use crate::feature::{Feature, Features, Profile, PROFILES};
 use crate::pmu::COUNTERS;
 use crate::selfhosted::{BREAKPOINTS, CONTEXT_AWARE, WATCHPOINTS};
 use crate::shared::Config;
@@ -318,7 +318,7 @@ mod tests {
     }
 
     fn id(cpu: &str, r: Reg, has_el2: bool) -> u64 {
-        let features = crate::isa::feature::profile(cpu).expect(cpu).features;
+        let features = crate::feature::profile(cpu).expect(cpu).features;
         let config = Config {
             has_el2,
             hosted: false,

@@ -4,7 +4,7 @@ use super::names::*;
 use super::*;
 use crate::cpu::Trap;
 use crate::exception::Exception;
-use crate::isa::feature::{profile, Feature, Features};
+use crate::feature::{profile, Feature, Features};
 use crate::isa::{decode, sysop};
 use crate::shared::Config;
 use crate::syndrome::ec;

@@ -4,7 +4,7 @@
 use gdbhv_model::context::refresh;
 use gdbhv_model::cpu::{Cpu, Trap};
 use gdbhv_model::exception::Exception;
-use gdbhv_model::isa::feature::Features;
+use gdbhv_model::feature::Features;
 use gdbhv_model::mem::access::{Acc, Size};
 use gdbhv_model::memory;
 use gdbhv_model::mmu::fault::{Fault, Purpose};
