@@ -1,7 +1,7 @@
 //! The architectural state of one PE, with its banking; no behaviour beyond keeping itself consistent.
 
 use crate::exception::Exception;
-use crate::isa::ops::reg;
+
 use crate::mmu::tlb::{Context, Tlb};
 use crate::pmu::Pmu;
 use crate::pstate::{Flags, Pstate};
@@ -9,6 +9,40 @@ use crate::sysreg::{Reg, REG_SPACE};
 
 /// Most PEs in a machine.
 pub const MAX_CPUS: usize = 8;
+
+/// Indexes of `Cpu::x` beyond X30: 31 is the current SP; ZR reads and ZR writes have a slot each, so that no body branches on it.
+pub mod slot {
+    /// The stack pointer in use.
+    pub const SP: u8 = 31;
+    /// Reads as zero.
+    pub const ZR: u8 = 32;
+    /// Swallows writes.
+    pub const SINK: u8 = 33;
+
+    /// A source register where 31 means zero.
+    #[inline]
+    pub const fn src(n: u32) -> u8 {
+        if n & 31 == 31 {
+            ZR
+        } else {
+            (n & 31) as u8
+        }
+    }
+    /// A destination register where 31 means none.
+    #[inline]
+    pub const fn dst(n: u32) -> u8 {
+        if n & 31 == 31 {
+            SINK
+        } else {
+            (n & 31) as u8
+        }
+    }
+    /// A register where 31 means SP.
+    #[inline]
+    pub const fn sp(n: u32) -> u8 {
+        (n & 31) as u8
+    }
+}
 
 /// What LDXR marked: a physical range and the data seen there (`MarkExclusiveLocal`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +71,7 @@ pub enum Power {
 /// One PE.
 #[repr(C)]
 pub struct Cpu {
-    /// X0-X30, the SP in use, and the two halves of ZR (see `isa::ops::reg`).
+    /// X0-X30, the SP in use, and the two halves of ZR (see `cpu::slot`).
     pub x: [u64; 34],
     /// NZCV.
     pub flags: Flags,
@@ -161,7 +195,7 @@ impl Cpu {
     /// SP_ELn.
     pub fn sp_el(&self, el: usize) -> u64 {
         if el == self.sp_index() {
-            self.x[reg::SP as usize]
+            self.x[slot::SP as usize]
         } else {
             self.sp[el]
         }
@@ -169,16 +203,16 @@ impl Cpu {
     /// Write SP_ELn.
     pub fn set_sp_el(&mut self, el: usize, v: u64) {
         if el == self.sp_index() {
-            self.x[reg::SP as usize] = v;
+            self.x[slot::SP as usize] = v;
         }
         self.sp[el] = v;
     }
     /// Replace PSTATE, switching the stack pointer. The caller refreshes the context (`context::refresh`).
     pub fn set_pstate(&mut self, p: Pstate) {
         let old = self.sp_index();
-        self.sp[old] = self.x[reg::SP as usize];
+        self.sp[old] = self.x[slot::SP as usize];
         self.pstate = p;
-        self.x[reg::SP as usize] = self.sp[self.sp_index()];
+        self.x[slot::SP as usize] = self.sp[self.sp_index()];
     }
     /// PSTATE in the layout of SPSR_ELx.
     pub fn spsr(&self) -> u64 {

@@ -1,7 +1,8 @@
 //! Back end 2: which registers, flags and memory an instruction reads and writes, without executing it.
 
+use crate::cpu::slot;
 use crate::feature::Features;
-use crate::isa::ops::{reg, Args, Ops, W};
+use crate::isa::ops::{Args, Ops, W};
 use crate::isa::{decode, pattern};
 use crate::mem::access::{Acc, Size};
 
@@ -49,12 +50,12 @@ impl Ops for Effects {
     type E = ();
 
     fn x(&mut self, r: u8) {
-        if r <= reg::SP {
+        if r <= slot::SP {
             self.reads |= 1 << r;
         }
     }
     fn set_x(&mut self, r: u8, _: ()) {
-        if r <= reg::SP {
+        if r <= slot::SP {
             self.writes |= 1 << r;
         }
     }

@@ -1,7 +1,7 @@
 //! What a debugger reads and writes of a CPU, by name. No side effects but those of the write itself.
 
+use crate::cpu::slot;
 use crate::cpu::Cpu;
-use crate::isa::ops::reg;
 use crate::pstate::Pstate;
 use crate::shared::Shared;
 use crate::sysreg::{self, Reg};
@@ -56,7 +56,7 @@ impl Register {
 pub fn read(cpu: &Cpu, sh: &mut Shared, r: Register) -> Result<u128, String> {
     Ok(match r {
         Register::X(n) => cpu.x[n as usize] as u128,
-        Register::Sp => cpu.x[reg::SP as usize] as u128,
+        Register::Sp => cpu.x[slot::SP as usize] as u128,
         Register::Pc => cpu.pc as u128,
         Register::Cpsr => cpu.spsr() as u128,
         Register::V(n) => cpu.v[n as usize],
@@ -70,7 +70,7 @@ pub fn read(cpu: &Cpu, sh: &mut Shared, r: Register) -> Result<u128, String> {
 pub fn write(cpu: &mut Cpu, sh: &mut Shared, r: Register, v: u128) -> Result<(), String> {
     match r {
         Register::X(n) => cpu.x[n as usize] = v as u64,
-        Register::Sp => cpu.x[reg::SP as usize] = v as u64,
+        Register::Sp => cpu.x[slot::SP as usize] = v as u64,
         Register::Pc => cpu.pc = v as u64,
         Register::Cpsr => return write_cpsr(cpu, sh, v as u64),
         Register::V(n) => cpu.v[n as usize] = v,

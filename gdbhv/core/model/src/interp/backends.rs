@@ -1,8 +1,9 @@
 //! The two interpreting back ends: the same operations on registers and flags, and two ways to reach memory.
 
 use crate::bits::{ones, sext};
+use crate::cpu::slot;
 use crate::cpu::{Cpu, Trap};
-use crate::isa::ops::{reg, Ops, W};
+use crate::isa::ops::{Ops, W};
 use crate::mem::access::{Acc, Size};
 use crate::mmu::tlb::{PAGE, WATCH};
 use crate::shared::Shared;
@@ -359,7 +360,7 @@ impl Ops for Fast<'_> {
 
     #[inline(always)]
     fn check_sp(&mut self, rn: u8) -> Result<(), Miss> {
-        if rn == reg::SP && self.cpu.x[reg::SP as usize] & 15 != 0 {
+        if rn == slot::SP && self.cpu.x[slot::SP as usize] & 15 != 0 {
             return Err(Miss);
         }
         Ok(())
@@ -398,7 +399,7 @@ impl Ops for Slow<'_> {
     common_ops!();
 
     fn check_sp(&mut self, rn: u8) -> Result<(), Trap> {
-        if rn == reg::SP {
+        if rn == slot::SP {
             crate::exception::check_sp(self.cpu)?;
         }
         Ok(())

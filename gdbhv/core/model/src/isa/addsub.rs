@@ -1,8 +1,9 @@
 //! Add and subtract: immediate, shifted register, extended register, with carry (Arm ARM C4.1.92, C4.1.95).
 
 use super::operands::d_n_m;
-use super::ops::{reg, Args, Ops, W};
+use super::ops::{Args, Ops, W};
 use crate::bits::field;
+use crate::cpu::slot;
 use crate::pure_rows;
 
 pure_rows! {
@@ -29,16 +30,16 @@ fn imm(i: u32) -> u64 {
 }
 fn imm12(i: u32) -> Option<Args> {
     Some(Args {
-        rd: reg::sp(i),
-        rn: reg::sp(i >> 5),
+        rd: slot::sp(i),
+        rn: slot::sp(i >> 5),
         imm: imm(i),
         ..Args::default()
     })
 }
 fn imm12s(i: u32) -> Option<Args> {
     Some(Args {
-        rd: reg::dst(i),
-        rn: reg::sp(i >> 5),
+        rd: slot::dst(i),
+        rn: slot::sp(i >> 5),
         imm: imm(i),
         ..Args::default()
     })
@@ -49,9 +50,9 @@ fn shifted(i: u32) -> Option<Args> {
         return None;
     }
     Some(Args {
-        rd: reg::dst(i),
-        rn: reg::src(i >> 5),
-        rm: reg::src(i >> 16),
+        rd: slot::dst(i),
+        rn: slot::src(i >> 5),
+        rm: slot::src(i >> 16),
         imm: amount as u64,
         ..Args::default()
     })
@@ -62,16 +63,16 @@ fn extended(i: u32) -> Option<Args> {
         return None;
     }
     Some(Args {
-        rd: reg::sp(i),
-        rn: reg::sp(i >> 5),
-        rm: reg::src(i >> 16),
+        rd: slot::sp(i),
+        rn: slot::sp(i >> 5),
+        rm: slot::src(i >> 16),
         imm: amount as u64,
         ..Args::default()
     })
 }
 fn extended_s(i: u32) -> Option<Args> {
     Some(Args {
-        rd: reg::dst(i),
+        rd: slot::dst(i),
         ..extended(i)?
     })
 }

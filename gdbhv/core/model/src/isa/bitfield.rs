@@ -1,7 +1,8 @@
 //! SBFM, BFM, UBFM (the shifts by a constant, the extensions, the bit-field moves) and EXTR (Arm ARM C4.1.92).
 
-use super::ops::{reg, Args, Ops, W};
+use super::ops::{Args, Ops, W};
 use crate::bits::{field, ones};
+use crate::cpu::slot;
 use crate::pure_rows;
 
 pure_rows! {
@@ -21,9 +22,9 @@ fn fields(i: u32) -> Option<(u32, u32, u32)> {
 fn masked(i: u32) -> Option<Args> {
     let (w, r, s) = fields(i)?;
     Some(Args {
-        rd: reg::dst(i),
-        rn: reg::src(i >> 5),
-        ra: reg::src(i),
+        rd: slot::dst(i),
+        rn: slot::src(i >> 5),
+        ra: slot::src(i),
         imm: if s >= r {
             ones(s - r + 1)
         } else {
@@ -38,8 +39,8 @@ fn signed(i: u32) -> Option<Args> {
     let (w, r, s) = fields(i)?;
     let left = w - 1 - s;
     Some(Args {
-        rd: reg::dst(i),
-        rn: reg::src(i >> 5),
+        rd: slot::dst(i),
+        rn: slot::src(i >> 5),
         imm: if s >= r { left + r } else { r - 1 - s } as u64,
         aux: left as u16,
         ..Args::default()
@@ -51,9 +52,9 @@ fn extract(i: u32) -> Option<Args> {
         return None;
     }
     Some(Args {
-        rd: reg::dst(i),
-        rn: reg::src(i >> 5),
-        rm: reg::src(i >> 16),
+        rd: slot::dst(i),
+        rn: slot::src(i >> 5),
+        rm: slot::src(i >> 16),
         imm: lsb as u64,
         aux: (w - 1 - lsb) as u16,
         ..Args::default()

@@ -1,7 +1,8 @@
 //! Branches: conditional, compare and branch, test and branch, unconditional immediate and register (Arm ARM C4.1.93).
 
-use super::ops::{reg, Args, Ops, W};
+use super::ops::{Args, Ops, W};
 use crate::bits::{field, sext};
+use crate::cpu::slot;
 use crate::pure_rows;
 
 pure_rows! {
@@ -19,7 +20,7 @@ pure_rows! {
 
 fn imm19(i: u32) -> Option<Args> {
     Some(Args {
-        rd: reg::src(i),
+        rd: slot::src(i),
         imm: sext(field(i, 23, 5) as u64, 19) << 2,
         ..Args::default()
     })
@@ -32,7 +33,7 @@ fn imm19_cond(i: u32) -> Option<Args> {
 }
 fn imm14(i: u32) -> Option<Args> {
     Some(Args {
-        rd: reg::src(i),
+        rd: slot::src(i),
         imm: sext(field(i, 18, 5) as u64, 14) << 2,
         aux: (i >> 31 << 5 | field(i, 23, 19)) as u16,
         ..Args::default()
@@ -46,7 +47,7 @@ fn imm26(i: u32) -> Option<Args> {
 }
 fn target(i: u32) -> Option<Args> {
     Some(Args {
-        rn: reg::src(i >> 5),
+        rn: slot::src(i >> 5),
         ..Args::default()
     })
 }

@@ -3,8 +3,9 @@
 //! The three bits that name a pair of opposite conditions are specialised; which of the two is meant is an operand.
 
 use super::operands::d_n_m;
-use super::ops::{reg, Args, Ops, W};
+use super::ops::{Args, Ops, W};
 use crate::bits::field;
+use crate::cpu::slot;
 use crate::pure_rows;
 
 pure_rows! {
@@ -37,8 +38,8 @@ fn select(i: u32) -> Option<Args> {
 /// `aux`: NZCV if the condition fails, and bit 4 for the opposite condition.
 fn compare(i: u32) -> Option<Args> {
     Some(Args {
-        rn: reg::src(i >> 5),
-        rm: reg::src(i >> 16),
+        rn: slot::src(i >> 5),
+        rm: slot::src(i >> 16),
         aux: (field(i, 3, 0) | (opposite(i) as u32) << 4) as u16,
         ..Args::default()
     })
@@ -52,7 +53,7 @@ fn compare_imm(i: u32) -> Option<Args> {
 /// `imm`: rotate right by this to bring the bits to 31:28; `aux`: which flags.
 fn rotated(i: u32) -> Option<Args> {
     Some(Args {
-        rn: reg::src(i >> 5),
+        rn: slot::src(i >> 5),
         imm: (field(i, 20, 15) as u64 + 36) & 63,
         aux: field(i, 3, 0) as u16,
         ..Args::default()
@@ -60,7 +61,7 @@ fn rotated(i: u32) -> Option<Args> {
 }
 fn tested(i: u32) -> Option<Args> {
     Some(Args {
-        rn: reg::src(i >> 5),
+        rn: slot::src(i >> 5),
         ..Args::default()
     })
 }

@@ -2,8 +2,8 @@
 
 use super::fp_lanes::*;
 use super::lanes::*;
-use super::ops::reg;
 use crate::bits::{bit, field};
+use crate::cpu::slot;
 use crate::cpu::Cpu;
 use crate::fp::convert::{from_fixed, to_fixed, to_int_js};
 use crate::fp::env::Rounding;
@@ -60,10 +60,10 @@ const fn fbits(i: u32) -> u32 {
     }
 }
 fn general(c: &Cpu, i: u32) -> u64 {
-    c.x[reg::src(i >> 5) as usize]
+    c.x[slot::src(i >> 5) as usize]
 }
 fn to_general(c: &mut Cpu, i: u32, v: u64) -> Done {
-    c.x[reg::dst(i) as usize] = v;
+    c.x[slot::dst(i) as usize] = v;
     DONE
 }
 fn from_general(c: &mut Cpu, i: u32, bits: u32) -> Done {

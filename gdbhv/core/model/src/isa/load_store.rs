@@ -4,8 +4,9 @@
 //! it bits 11:10 are the mode: unscaled, post-index, unprivileged or (bit 21) register offset, pre-index.
 
 use super::addsub;
-use super::ops::{reg, Args, Ops, W};
+use super::ops::{Args, Ops, W};
 use crate::bits::{field, sext};
+use crate::cpu::slot;
 use crate::mem::access::{Acc, Size};
 use crate::pure_rows;
 
@@ -51,7 +52,7 @@ pure_rows! {
 /// Base and offset of an access of `1 << log2` bytes, in any mode but literal. `aux` shifts an offset register.
 pub fn base_offset(i: u32, log2: u32) -> Args {
     let a = Args {
-        rn: reg::sp(i >> 5),
+        rn: slot::sp(i >> 5),
         ..Args::default()
     };
     if i >> 24 & 1 != 0 {
@@ -62,7 +63,7 @@ pub fn base_offset(i: u32, log2: u32) -> Args {
     }
     if is_reg(i) {
         return Args {
-            rm: reg::src(i >> 16),
+            rm: slot::src(i >> 16),
             aux: ((i >> 12 & 1) * log2) as u16,
             ..a
         };
@@ -74,20 +75,20 @@ pub fn base_offset(i: u32, log2: u32) -> Args {
 }
 fn store_args(i: u32) -> Option<Args> {
     Some(Args {
-        rd: reg::src(i),
+        rd: slot::src(i),
         ..base_offset(i, i >> 30)
     })
 }
 fn load_args(i: u32) -> Option<Args> {
     Some(Args {
-        rd: reg::dst(i),
+        rd: slot::dst(i),
         ..base_offset(i, i >> 30)
     })
 }
 /// `imm` is relative to the instruction.
 pub fn literal(i: u32) -> Option<Args> {
     Some(Args {
-        rd: reg::dst(i),
+        rd: slot::dst(i),
         imm: sext(field(i, 23, 5) as u64, 19) << 2,
         ..Args::default()
     })

@@ -1,8 +1,9 @@
 //! AND, ORR, EOR and their negated and flag-setting kin: bitmask immediate and shifted register (Arm ARM C4.1.92, C4.1.95).
 
 use super::addsub::shift;
-use super::ops::{reg, Args, Ops, W};
+use super::ops::{Args, Ops, W};
 use crate::bits::{field, ones, replicate, ror};
+use crate::cpu::slot;
 use crate::pure_rows;
 
 pure_rows! {
@@ -39,15 +40,15 @@ fn bitmask(i: u32) -> Option<Args> {
     }
     let imm = bitmask_imm(n, field(i, 15, 10), field(i, 21, 16))?;
     Some(Args {
-        rd: reg::sp(i),
-        rn: reg::src(i >> 5),
+        rd: slot::sp(i),
+        rn: slot::src(i >> 5),
         imm: imm & ones(W::of(sf).bits()),
         ..Args::default()
     })
 }
 fn bitmask_s(i: u32) -> Option<Args> {
     Some(Args {
-        rd: reg::dst(i),
+        rd: slot::dst(i),
         ..bitmask(i)?
     })
 }
@@ -57,9 +58,9 @@ fn shifted(i: u32) -> Option<Args> {
         return None;
     }
     Some(Args {
-        rd: reg::dst(i),
-        rn: reg::src(i >> 5),
-        rm: reg::src(i >> 16),
+        rd: slot::dst(i),
+        rn: slot::src(i >> 5),
+        rm: slot::src(i >> 16),
         imm: amount as u64,
         ..Args::default()
     })

@@ -1,7 +1,8 @@
 //! MOVN, MOVZ, MOVK: 16 bits at a multiple of 16 (Arm ARM C4.1.92, move wide immediate).
 
-use super::ops::{reg, Args, Ops, W};
+use super::ops::{Args, Ops, W};
 use crate::bits::{field, ones};
+use crate::cpu::slot;
 use crate::pure_rows;
 
 pure_rows! {
@@ -15,8 +16,8 @@ fn movz(i: u32) -> Option<Args> {
         return None;
     }
     Some(Args {
-        rd: reg::dst(i),
-        rn: reg::src(i),
+        rd: slot::dst(i),
+        rn: slot::src(i),
         imm: (field(i, 20, 5) as u64) << (16 * field(i, 22, 21)),
         ..Args::default()
     })

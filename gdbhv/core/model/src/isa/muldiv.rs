@@ -1,7 +1,8 @@
 //! Multiply, multiply-add, high halves, and division (Arm ARM C4.1.95, data processing 3 source; UDIV and SDIV of 2 source).
 
 use super::operands::d_n_m;
-use super::ops::{reg, Args, Ops, W};
+use super::ops::{Args, Ops, W};
+use crate::cpu::slot;
 use crate::pure_rows;
 
 pure_rows! {
@@ -20,7 +21,7 @@ pure_rows! {
 
 fn four(i: u32) -> Option<Args> {
     Some(Args {
-        ra: reg::src(i >> 10),
+        ra: slot::src(i >> 10),
         ..d_n_m(i)?
     })
 }

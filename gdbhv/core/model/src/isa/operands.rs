@@ -1,14 +1,15 @@
 //! What several groups share: decoders of the usual register fields for pure rows, and register access for helpers.
 
-use super::ops::{reg, Args};
+use super::ops::Args;
+use crate::cpu::slot;
 use crate::cpu::{Cpu, Trap};
 
 /// Rd, Rn, Rm, none of them SP.
 pub fn d_n_m(i: u32) -> Option<Args> {
     Some(Args {
-        rd: reg::dst(i),
-        rn: reg::src(i >> 5),
-        rm: reg::src(i >> 16),
+        rd: slot::dst(i),
+        rn: slot::src(i >> 5),
+        rm: slot::src(i >> 16),
         ..Args::default()
     })
 }
@@ -16,8 +17,8 @@ pub fn d_n_m(i: u32) -> Option<Args> {
 /// Rd and Rn, neither of them SP.
 pub fn d_n(i: u32) -> Option<Args> {
     Some(Args {
-        rd: reg::dst(i),
-        rn: reg::src(i >> 5),
+        rd: slot::dst(i),
+        rn: slot::src(i >> 5),
         ..Args::default()
     })
 }
@@ -25,13 +26,13 @@ pub fn d_n(i: u32) -> Option<Args> {
 /// For helpers: Xn, or zero.
 #[inline]
 pub fn x(cpu: &Cpu, n: u32) -> u64 {
-    cpu.x[reg::src(n) as usize]
+    cpu.x[slot::src(n) as usize]
 }
 
 /// For helpers: write Xn, or nothing.
 #[inline]
 pub fn set_x(cpu: &mut Cpu, n: u32, v: u64) {
-    cpu.x[reg::dst(n) as usize] = v;
+    cpu.x[slot::dst(n) as usize] = v;
 }
 
 /// For helpers: the base register in bits 9:5, aligned if it is SP (`CheckSPAlignment`).
@@ -40,5 +41,5 @@ pub fn base(cpu: &mut Cpu, i: u32) -> Result<u64, Trap> {
     if i >> 5 & 31 == 31 {
         crate::exception::check_sp(cpu)?;
     }
-    Ok(cpu.x[reg::sp(i >> 5) as usize])
+    Ok(cpu.x[slot::sp(i >> 5) as usize])
 }

@@ -60,40 +60,6 @@ pub struct Args {
     pub aux: u16,
 }
 
-/// Indexes of `Cpu::x` beyond X30: 31 is the current SP; ZR reads and ZR writes have a slot each, so that no body branches on it.
-pub mod reg {
-    /// The stack pointer in use.
-    pub const SP: u8 = 31;
-    /// Reads as zero.
-    pub const ZR: u8 = 32;
-    /// Swallows writes.
-    pub const SINK: u8 = 33;
-
-    /// A source register where 31 means zero.
-    #[inline]
-    pub const fn src(n: u32) -> u8 {
-        if n & 31 == 31 {
-            ZR
-        } else {
-            (n & 31) as u8
-        }
-    }
-    /// A destination register where 31 means none.
-    #[inline]
-    pub const fn dst(n: u32) -> u8 {
-        if n & 31 == 31 {
-            SINK
-        } else {
-            (n & 31) as u8
-        }
-    }
-    /// A register where 31 means SP.
-    #[inline]
-    pub const fn sp(n: u32) -> u8 {
-        (n & 31) as u8
-    }
-}
-
 /// A back end. `Err` ends the instruction without any effect of it.
 pub trait Ops {
     /// A value known at run time, 64 bits.

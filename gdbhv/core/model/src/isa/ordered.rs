@@ -2,8 +2,9 @@
 //! always strong enough; what is left of the semantics is that the address must be aligned.
 
 use super::load_store::extend;
-use super::ops::{reg, Args, Ops, W};
+use super::ops::{Args, Ops, W};
 use crate::bits::{field, sext};
+use crate::cpu::slot;
 use crate::mem::access::{Acc, Size};
 use crate::pure_rows;
 
@@ -27,7 +28,7 @@ const fn has_offset(i: u32) -> bool {
 }
 fn args(i: u32) -> Args {
     Args {
-        rn: reg::sp(i >> 5),
+        rn: slot::sp(i >> 5),
         imm: if has_offset(i) {
             sext(field(i, 20, 12) as u64, 9)
         } else {
@@ -38,20 +39,20 @@ fn args(i: u32) -> Args {
 }
 fn store_args(i: u32) -> Option<Args> {
     Some(Args {
-        rd: reg::src(i),
+        rd: slot::src(i),
         ..args(i)
     })
 }
 fn load_args(i: u32) -> Option<Args> {
     Some(Args {
-        rd: reg::dst(i),
+        rd: slot::dst(i),
         ..args(i)
     })
 }
 fn rcpc_args(i: u32) -> Option<Args> {
     Some(Args {
-        rd: reg::dst(i),
-        rn: reg::sp(i >> 5),
+        rd: slot::dst(i),
+        rn: slot::sp(i >> 5),
         ..Args::default()
     })
 }

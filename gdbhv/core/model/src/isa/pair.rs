@@ -2,8 +2,9 @@
 //! post-index, offset, pre-index.
 
 use super::load_store::Address;
-use super::ops::{reg, Args, Ops, W};
+use super::ops::{Args, Ops, W};
 use crate::bits::{field, sext};
+use crate::cpu::slot;
 use crate::mem::access::{Acc, Size};
 use crate::pure_rows;
 
@@ -24,7 +25,7 @@ pure_rows! {
 /// Base and offset of a pair of accesses of `1 << log2` bytes.
 pub fn base_offset(i: u32, log2: u32) -> Args {
     Args {
-        rn: reg::sp(i >> 5),
+        rn: slot::sp(i >> 5),
         imm: sext(field(i, 21, 15) as u64, 7) << log2,
         ..Args::default()
     }
@@ -34,15 +35,15 @@ fn log2(i: u32) -> u32 {
 }
 fn store_args(i: u32) -> Option<Args> {
     Some(Args {
-        rd: reg::src(i),
-        ra: reg::src(i >> 10),
+        rd: slot::src(i),
+        ra: slot::src(i >> 10),
         ..base_offset(i, log2(i))
     })
 }
 fn load_args(i: u32) -> Option<Args> {
     Some(Args {
-        rd: reg::dst(i),
-        ra: reg::dst(i >> 10),
+        rd: slot::dst(i),
+        ra: slot::dst(i >> 10),
         ..base_offset(i, log2(i))
     })
 }

@@ -1,7 +1,8 @@
 //! ADR and ADRP (Arm ARM C4.1.92, PC-relative addressing).
 
-use super::ops::{reg, Args, Ops, W};
+use super::ops::{Args, Ops, W};
 use crate::bits::{field, sext};
+use crate::cpu::slot;
 use crate::pure_rows;
 
 pure_rows! {
@@ -12,7 +13,7 @@ pure_rows! {
 fn imm21(i: u32) -> Option<Args> {
     let imm = sext((field(i, 23, 5) << 2 | field(i, 30, 29)) as u64, 21);
     Some(Args {
-        rd: reg::dst(i),
+        rd: slot::dst(i),
         imm: imm << (12 * (i >> 31)),
         ..Args::default()
     })

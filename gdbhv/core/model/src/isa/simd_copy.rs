@@ -2,8 +2,8 @@
 //! set bit of imm5 is the element's size, the bits above it its index.
 
 use super::lanes::*;
-use super::ops::reg;
 use crate::bits::field;
+use crate::cpu::slot;
 use crate::cpu::Cpu;
 use crate::helper_rows;
 use crate::shared::Shared;
@@ -33,7 +33,7 @@ const fn sized(i: u32) -> bool {
     size_ok(i) && (size(i) != 64 || q(i))
 }
 fn x(c: &Cpu, i: u32) -> u64 {
-    c.x[reg::src(i >> 5) as usize]
+    c.x[slot::src(i >> 5) as usize]
 }
 
 fn dup(c: &mut Cpu, i: u32, bits: u32) -> Done {
@@ -48,11 +48,11 @@ fn dup_general(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
 }
 fn smov(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
     let x = int(c.v[rn(i)], index(i), size(i), false) as u64;
-    c.x[reg::dst(i) as usize] = if q(i) { x } else { x as u32 as u64 };
+    c.x[slot::dst(i) as usize] = if q(i) { x } else { x as u32 as u64 };
     DONE
 }
 fn umov(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
-    c.x[reg::dst(i) as usize] = elem(c.v[rn(i)], index(i), size(i));
+    c.x[slot::dst(i) as usize] = elem(c.v[rn(i)], index(i), size(i));
     DONE
 }
 fn ins_general(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {

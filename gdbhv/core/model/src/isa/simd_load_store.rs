@@ -2,9 +2,9 @@
 //! load/store). `p` (bit 23) is post-index: by Rm, or by the bytes transferred if m is 31; without it Rm is 0.
 
 use super::operands::{base, x};
-use super::ops::reg;
 use super::Flow;
 use crate::bits::{field, replicate as repeat};
+use crate::cpu::slot;
 use crate::cpu::{Cpu, Trap};
 use crate::helper_rows;
 use crate::mem::access::{Acc, Size};
@@ -89,7 +89,7 @@ fn write_back(cpu: &mut Cpu, i: u32, base: u64, bytes: u64) {
             31 => bytes,
             m => x(cpu, m),
         };
-        cpu.x[reg::sp(i >> 5) as usize] = base.wrapping_add(by);
+        cpu.x[slot::sp(i >> 5) as usize] = base.wrapping_add(by);
     }
 }
 

@@ -3,11 +3,11 @@
 //! Caches are coherent and decoded code follows the bytes it was made from, so cache maintenance has nothing to do but to fault where the
 //! architecture does.
 
-use crate::feature::Feature;
-use super::ops::reg;
 use super::Flow;
+use crate::cpu::slot;
 use crate::cpu::{Cpu, Trap};
 use crate::exception;
+use crate::feature::Feature;
 use crate::shared::Shared;
 use crate::syndrome::ec;
 use crate::sysreg::access::{implementation_defined, refuse};
@@ -191,7 +191,7 @@ pub fn sys(cpu: &mut Cpu, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
             return Err(refuse(cpu, sh, insn, true, verdict));
         }
     }
-    let v = cpu.x[reg::src(insn) as usize];
+    let v = cpu.x[slot::src(insn) as usize];
     (row.body)(cpu, sh, row, v)
 }
 

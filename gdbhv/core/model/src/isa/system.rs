@@ -1,8 +1,8 @@
 //! System instructions: MRS and MSR, SYS and SYSL, PSTATE immediates, and the hints that do something (Arm ARM C4.1.94).
 
-use super::ops::reg;
 use super::{sysop, Flow};
 use crate::bits::{bit, bits, field};
+use crate::cpu::slot;
 use crate::cpu::{Cpu, Power, Trap};
 use crate::exception::{self, Exception};
 use crate::helper_rows;
@@ -173,7 +173,7 @@ fn wait_for_trap(cpu: &mut Cpu, sh: &mut Shared, e: Exception, until: u64) -> Re
 /// When (in ticks) the timeout of a WFET or WFIT in Xt ends: `u64::MAX` never, None if it has (`LocalTimeoutEvent`).
 fn timeout(cpu: &Cpu, sh: &Shared, insn: u32) -> Option<u64> {
     let now = sh.ns(cpu.off);
-    let count = cpu.x[reg::src(insn) as usize];
+    let count = cpu.x[slot::src(insn) as usize];
     match crate::dev::timer::timeout(cpu, now, count) {
         Some(t) if t <= now => None,
         t => Some(t.map_or(u64::MAX, |t| sh.ticks(t))),

@@ -1,9 +1,9 @@
 //! Self-checks of the table: what must hold for every row.
 
-use crate::feature::Features;
-use super::ops::reg;
 use super::pattern::{deposit, extract};
 use super::*;
+use crate::cpu::slot;
+use crate::feature::Features;
 
 /// Pairs that overlap on purpose. Empty: features and guards tell rows apart.
 const OVERLAPS: &[(&str, &str)] = &[];
@@ -73,7 +73,7 @@ fn operands_are_registers() {
     for row in rows() {
         for a in instances(row, 4096).filter_map(row.decode) {
             for r in [a.rd, a.rn, a.rm, a.ra] {
-                assert!(r <= reg::SINK, "{}: {a:?}", row.name);
+                assert!(r <= slot::SINK, "{}: {a:?}", row.name);
             }
         }
     }

@@ -7,12 +7,12 @@ use super::nv::{self, Reach};
 use super::trap::{judge, Verdict, Who, EL0_TIDCP, TIDCP};
 use super::{fgt, find, number, After, Reg, Store, ROWS};
 use crate::bits::bit;
+use crate::cpu::slot;
 use crate::cpu::{Cpu, Trap};
 use crate::dev::gic::View;
 use crate::dev::timer;
 use crate::exception::{self, Exception};
 use crate::feature::Feature;
-use crate::isa::ops::reg;
 use crate::isa::Flow;
 use crate::pmu;
 use crate::serror;
@@ -26,7 +26,7 @@ pub fn mrs(cpu: &mut Cpu, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
         Reach::Memory(offset) => return nv::mrs(cpu, sh, insn, offset),
     };
     let v = read(cpu, sh, n, cpu.pstate.el, cpu.off);
-    cpu.x[reg::dst(insn) as usize] = v;
+    cpu.x[slot::dst(insn) as usize] = v;
     Ok(if acknowledges(ROWS[n].reg) {
         Flow::Sync
     } else {
@@ -40,7 +40,7 @@ pub fn msr(cpu: &mut Cpu, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
         Reach::Row(n) => n,
         Reach::Memory(offset) => return nv::msr(cpu, sh, insn, offset),
     };
-    let v = legalize(cpu, sh, n, cpu.x[reg::src(insn) as usize]);
+    let v = legalize(cpu, sh, n, cpu.x[slot::src(insn) as usize]);
     write(cpu, sh, n, v, cpu.pstate.el, cpu.off);
     Ok(match ROWS[resolve(n)].after {
         After::Nothing => Flow::Next,

@@ -10,8 +10,8 @@ use super::names::*;
 use super::trap::{Verdict, Who};
 use super::{number, Reg, REG_SPACE};
 use crate::bits::{bit, sext};
+use crate::cpu::slot;
 use crate::cpu::{Cpu, Trap};
-use crate::isa::ops::reg;
 use crate::isa::Flow;
 use crate::shared::Shared;
 use crate::syndrome::ec;
@@ -202,14 +202,14 @@ fn address(cpu: &Cpu, offset: u16) -> u64 {
 /// MRS of a register in memory.
 pub fn mrs(cpu: &mut Cpu, sh: &mut Shared, insn: u32, offset: u16) -> Result<Flow, Trap> {
     let va = address(cpu, offset);
-    cpu.x[reg::dst(insn) as usize] = crate::memory::nv2(cpu, sh, va, None)?;
+    cpu.x[slot::dst(insn) as usize] = crate::memory::nv2(cpu, sh, va, None)?;
     Ok(Flow::Next)
 }
 
 /// MSR of a register in memory: all 64 bits, whatever the register would keep of them.
 pub fn msr(cpu: &mut Cpu, sh: &mut Shared, insn: u32, offset: u16) -> Result<Flow, Trap> {
     let va = address(cpu, offset);
-    let v = cpu.x[reg::src(insn) as usize];
+    let v = cpu.x[slot::src(insn) as usize];
     crate::memory::nv2(cpu, sh, va, Some(v))?;
     Ok(Flow::Next)
 }
