@@ -8,11 +8,13 @@
 //!
 //! A debugger's stops come first, except before a pending software step: that is an exception of the instruction before.
 
-use crate::cpu::{Cpu, Power, Trap};
-use crate::exception::{self, Exception};
+use crate::cpu::{Cpu, Power};
+use crate::exception;
 use crate::interp::{self, Leave};
 use crate::mmu::tlb;
-use crate::selfhosted::{self as rules, key, Step, BREAKPOINTS, MDE, SS, WATCHPOINTS};
+use crate::raise::{Exception, Trap};
+use crate::selfhosted as rules;
+use crate::selfhosted::{key, Step, BREAKPOINTS, MDE, SS, WATCHPOINTS};
 use crate::shared::Shared;
 use crate::syndrome::ec;
 use crate::sysreg::names::MDSCR_EL1;

@@ -1,6 +1,6 @@
 //! The architectural state of one PE, with its banking; no behaviour beyond keeping itself consistent.
 
-use crate::exception::Exception;
+use crate::raise::{Exception, Trap};
 
 use crate::mmu::tlb::{Context, Tlb};
 use crate::pmu::Pmu;
@@ -232,7 +232,3 @@ impl Cpu {
         Trap
     }
 }
-
-/// The instruction did not complete; `Cpu::raised` says why, or the debugger wants to stop before it (`Shared::debug`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Trap;

@@ -5,70 +5,15 @@
 //! and stands in `target`; routing that is common to all (HCR_EL2.TGE, never to a lower EL) is done here.
 
 use crate::bits::{bit, insert};
-use crate::cpu::{Cpu, Trap};
+use crate::cpu::Cpu;
 use crate::feature::Feature;
 use crate::mmu::fault::{Fault, FaultKind, Purpose};
 use crate::pstate::{Flags, Pstate};
+use crate::raise::{Exception, ExceptionKind, Lines, Trap};
 use crate::serror;
 use crate::shared::Shared;
 use crate::syndrome::{self, ec};
 use crate::sysreg::names::*;
-
-/// Which of the four entries of a vector table quarter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Synchronous.
-    Sync,
-    /// IRQ or vIRQ.
-    Irq,
-    /// FIQ or vFIQ.
-    Fiq,
-    /// SError or vSError.
-    SError,
-}
-
-/// One exception, before it is taken. All that the syndrome registers and the exit record need.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Exception {
-    /// Vector.
-    pub kind: Kind,
-    /// Exception level that takes it, 1 or 2 (raised to the current EL, and to 2 by HCR_EL2.TGE from EL0, when taken).
-    pub target: u8,
-    /// ESR_ELx.EC, of the "from a lower EL" form where there are two.
-    pub ec: u8,
-    /// ESR_ELx.ISS (25 bits) without what [`take`] adds (the ISV part of data aborts).
-    pub iss: u32,
-    /// ESR_ELx.IL.
-    pub il: bool,
-    /// The preferred return address is the next instruction's (SVC, HVC, SMC executed) and not this one's.
-    pub next: bool,
-    /// FAR_ELx, where it is defined for this exception.
-    pub far: Option<u64>,
-    /// The true IPA that faulted in stage 2 (of the descriptor if S1PTW), and whether HPFAR_EL2 is architecturally valid.
-    pub ipa: Option<(u64, bool)>,
-    /// The control that routes it to EL2, as `REGISTER.FIELD`, most effective first; empty if none.
-    pub cause: &'static [&'static str],
-    /// The interrupt that an Irq or Fiq would acknowledge, if known (for the exit record only).
-    pub intid: Option<u32>,
-}
-
-impl Exception {
-    /// A synchronous exception with everything else at its usual value: 32-bit instruction, returns to it.
-    pub const fn sync(target: u8, ec: u8, iss: u32) -> Exception {
-        Exception {
-            kind: Kind::Sync,
-            target,
-            ec,
-            iss,
-            il: true,
-            next: false,
-            far: None,
-            ipa: None,
-            cause: &[],
-            intid: None,
-        }
-    }
-}
 
 // ------------------------------------------------------------------------------------------------ raising
 
@@ -201,38 +146,15 @@ pub fn abort(cpu: &mut Cpu, _sh: &mut Shared, f: &Fault) -> Trap {
 
 // ------------------------------------------------------------------------------------------------ interrupts
 
-/// What interrupt lines a PE sees.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Lines {
-    /// Physical IRQ.
-    pub irq: bool,
-    /// Physical FIQ.
-    pub fiq: bool,
-    /// Virtual IRQ from the list registers.
-    pub virq: bool,
-    /// Virtual FIQ from the list registers.
-    pub vfiq: bool,
-}
-
-const fn asynchronous(kind: Kind, target: u8, cause: &'static [&'static str]) -> Exception {
+const fn asynchronous(
+    kind: ExceptionKind,
+    target: u8,
+    cause: &'static [&'static str],
+) -> Exception {
     Exception {
         kind,
         cause,
         ..Exception::sync(target, 0, 0)
-    }
-}
-
-/// Whether a physical interrupt to EL2 (else to EL1) with bit `mask` in PSTATE's DAIF is not taken now: EL2 and the host's EL0 mask what
-/// EL2 takes, EL1 and the guest's EL0 do not; what EL1 takes waits while EL2 executes (Arm ARM D1.3.6, table of interrupt masking).
-pub const fn masked(cpu: &Cpu, hcr: u64, to_el2: bool, mask: u8) -> bool {
-    let host = bit(hcr, 34) && bit(hcr, 27);
-    let set = cpu.pstate.daif & mask != 0;
-    match (to_el2, cpu.pstate.el) {
-        (true, 2) => set,
-        (true, 0) => host && set,
-        (true, _) => false,
-        (false, 2) => true,
-        (false, _) => set,
     }
 }
 
@@ -246,16 +168,16 @@ pub fn pending(cpu: &Cpu, lines: Lines, has_el2: bool) -> Option<Exception> {
         return Some(e);
     }
     // (line, kind, PSTATE mask bit, HCR_EL2 routing bit, name)
-    let physical: [(bool, Kind, u8, u32, &'static [&'static str]); 2] = [
-        (lines.fiq, Kind::Fiq, 1, 3, &["HCR_EL2.FMO"]),
-        (lines.irq, Kind::Irq, 2, 4, &["HCR_EL2.IMO"]),
+    let physical: [(bool, ExceptionKind, u8, u32, &'static [&'static str]); 2] = [
+        (lines.fiq, ExceptionKind::Fiq, 1, 3, &["HCR_EL2.FMO"]),
+        (lines.irq, ExceptionKind::Irq, 2, 4, &["HCR_EL2.IMO"]),
     ];
     for (line, kind, mask, route, cause) in physical {
         if !line {
             continue;
         }
         let to_el2 = bit(hcr, route) || tge;
-        if !masked(cpu, hcr, to_el2, mask) {
+        if !cpu.pstate.masks(hcr, to_el2, mask) {
             return Some(asynchronous(
                 kind,
                 if to_el2 { 2 } else { 1 },
@@ -268,8 +190,16 @@ pub fn pending(cpu: &Cpu, lines: Lines, has_el2: bool) -> Option<Exception> {
             return Some(e);
         }
         let virt = [
-            ((lines.vfiq || bit(hcr, 6)) && bit(hcr, 3), Kind::Fiq, 1),
-            ((lines.virq || bit(hcr, 7)) && bit(hcr, 4), Kind::Irq, 2),
+            (
+                (lines.vfiq || bit(hcr, 6)) && bit(hcr, 3),
+                ExceptionKind::Fiq,
+                1,
+            ),
+            (
+                (lines.virq || bit(hcr, 7)) && bit(hcr, 4),
+                ExceptionKind::Irq,
+                2,
+            ),
         ];
         for (line, kind, mask) in virt {
             if line && daif & mask == 0 {
@@ -308,7 +238,7 @@ pub fn take(cpu: &mut Cpu, sh: &mut Shared, e: &Exception) -> u8 {
     }
     let from = cpu.pstate.el;
     cpu.twed = None;
-    if e.kind == Kind::SError {
+    if e.kind == ExceptionKind::SError {
         serror::taken(cpu, sh.config.has_el2, e);
     }
     let tge = sh.config.has_el2 && from == 0 && bit(cpu.get(HCR_EL2), 27);
@@ -339,7 +269,7 @@ pub fn take(cpu: &mut Cpu, sh: &mut Shared, e: &Exception) -> u8 {
     }
     cpu.set(spsr, saved);
     cpu.set(elr, ret);
-    if e.kind == Kind::Sync || e.kind == Kind::SError {
+    if e.kind == ExceptionKind::Sync || e.kind == ExceptionKind::SError {
         let class = if from == target {
             syndrome::same_el(e.ec)
         } else {
@@ -373,10 +303,10 @@ pub fn take(cpu: &mut Cpu, sh: &mut Shared, e: &Exception) -> u8 {
     p.ssbs = sh.config.features.has(Feature::SSBS) && bit(control, 44);
     cpu.set_pstate(p);
     let entry = match e.kind {
-        Kind::Sync => 0x000,
-        Kind::Irq => 0x080,
-        Kind::Fiq => 0x100,
-        Kind::SError => 0x180,
+        ExceptionKind::Sync => 0x000,
+        ExceptionKind::Irq => 0x080,
+        ExceptionKind::Fiq => 0x100,
+        ExceptionKind::SError => 0x180,
     };
     cpu.pc = (cpu.get(vbar) & !0x7ff) + quarter + entry;
     crate::context::refresh(cpu, sh);

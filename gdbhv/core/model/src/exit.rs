@@ -2,8 +2,8 @@
 //! the mask of classes that a catchpoint wants. Only `machine` asks, when an exception is taken to EL2 anyway.
 
 use crate::cpu::Cpu;
-use crate::exception::{Exception, Kind};
 use crate::mmu::fault::FaultKind;
+use crate::raise::{Exception, ExceptionKind};
 use crate::shared::Shared;
 use crate::syndrome::{ec, iss};
 use crate::sysreg::names::*;
@@ -166,18 +166,18 @@ impl Exits {
 
 /// Make the record of `e`, which `cpu` has just taken to EL2 from EL `from`; `gpr` are the registers.
 pub fn record(cpu: &Cpu, sh: &Shared, e: &Exception, from: u8) -> Record {
-    let sync = e.kind == Kind::Sync;
+    let sync = e.kind == ExceptionKind::Sync;
     let class = match e.kind {
-        Kind::Sync if e.ec == ec::NV2_WATCHPOINT => 0x1034,
-        Kind::Sync => 0x1000 + e.ec as u16,
-        Kind::Irq => ASYNC,
-        Kind::Fiq => ASYNC + 1,
-        Kind::SError => 0x102f,
+        ExceptionKind::Sync if e.ec == ec::NV2_WATCHPOINT => 0x1034,
+        ExceptionKind::Sync => 0x1000 + e.ec as u16,
+        ExceptionKind::Irq => ASYNC,
+        ExceptionKind::Fiq => ASYNC + 1,
+        ExceptionKind::SError => 0x102f,
     };
     let insn = (sync && !matches!(e.ec, ec::INSTRUCTION_ABORT | ec::STEP))
         .then(|| word(cpu, sh))
         .flatten();
-    let esr = if sync || e.kind == Kind::SError {
+    let esr = if sync || e.kind == ExceptionKind::SError {
         cpu.get(ESR_EL2)
     } else {
         0

@@ -13,10 +13,11 @@ mod backends;
 pub use backends::{Fast, Miss, Slow};
 
 use crate::blocks::Block;
-use crate::cpu::{Cpu, Trap};
+use crate::cpu::Cpu;
 use crate::isa::ops::Args;
-use crate::isa::{Flow, Helper};
+use crate::isa::Helper;
 use crate::pmu::classes::Span;
+use crate::raise::{Flow, Trap};
 use crate::shared::Shared;
 
 /// One predecoded instruction.

@@ -26,6 +26,7 @@ pub mod physical;
 pub mod pmu;
 pub mod psci;
 pub mod pstate;
+pub mod raise;
 pub mod selfhosted;
 pub mod serror;
 pub mod shared;

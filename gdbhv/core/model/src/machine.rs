@@ -13,12 +13,13 @@ use crate::cpu::{Cpu, Power, MAX_CPUS};
 use crate::debug::Hit;
 use crate::dev::gic::Version;
 use crate::dev::timer;
-use crate::exception::{self, Kind, Lines};
+use crate::exception;
 use crate::exit;
 use crate::feature;
 use crate::interp::{self, Leave};
 use crate::mmu::tlb;
 use crate::pstate::Pstate;
+use crate::raise::{Exception, ExceptionKind, Lines};
 use crate::shared::{Config, Request, Shared};
 use crate::sysreg::names::*;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -395,7 +396,7 @@ impl Machine {
         let lines = sh.gic.lines(cpu.id);
         if lines != Lines::default() || cpu.get(HCR_EL2) & (7 << 6) != 0 || cpu.serror.is_some() {
             if let Some(mut e) = exception::pending(cpu, lines, sh.config.has_el2) {
-                e.intid = if e.target == 2 && e.kind != Kind::SError {
+                e.intid = if e.target == 2 && e.kind != ExceptionKind::SError {
                     sh.gic.acknowledge_peek(cpu.id)
                 } else {
                     None
@@ -408,7 +409,7 @@ impl Machine {
     }
 
     /// Take an exception; a stop if it is an exit that the host side handles or a catchpoint wants.
-    fn take(cpu: &mut Cpu, sh: &mut Shared, e: &exception::Exception) -> Option<Stop> {
+    fn take(cpu: &mut Cpu, sh: &mut Shared, e: &Exception) -> Option<Stop> {
         let from = cpu.pstate.el;
         let target = exception::take(cpu, sh, e);
         let tge = cpu.get(HCR_EL2) >> 27 & 1 != 0;

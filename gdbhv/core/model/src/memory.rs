@@ -4,13 +4,14 @@
 //! fault. Faults go through [`exception::abort`].
 
 use crate::armed::{self, Touch};
-use crate::cpu::{Cpu, Trap};
+use crate::cpu::Cpu;
 use crate::exception;
 use crate::mem::access::{Acc, Size};
 use crate::mmu::fault::{Fault, FaultKind, Purpose};
 use crate::mmu::regime::{self, Mode};
 use crate::mmu::tlb::{self, Op, IO, PAGE};
 use crate::mmu::walk::{self, Access};
+use crate::raise::Trap;
 use crate::shared::Shared;
 use crate::syndrome::ec;
 

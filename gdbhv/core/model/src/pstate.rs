@@ -65,6 +65,19 @@ pub struct Pstate {
 }
 
 impl Pstate {
+    /// Whether a physical interrupt to EL2 (else to EL1) with bit `mask` of DAIF is not taken now: EL2 and the host's EL0 mask what EL2
+    /// takes, EL1 and the guest's EL0 do not; what EL1 takes waits while EL2 executes (Arm ARM D1.3.6, table of interrupt masking).
+    pub const fn masks(&self, hcr: u64, to_el2: bool, mask: u8) -> bool {
+        let host = bit(hcr, 34) && bit(hcr, 27);
+        let set = self.daif & mask != 0;
+        match (to_el2, self.el) {
+            (true, 2) => set,
+            (true, 0) => host && set,
+            (true, _) => false,
+            (false, 2) => true,
+            (false, _) => set,
+        }
+    }
     /// After reset at exception level `el`: DAIF set, SP_ELx (R_RBRFN, `AArch64.TakeReset`).
     pub const fn reset(el: u8) -> Pstate {
         Pstate {

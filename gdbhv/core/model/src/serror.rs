@@ -9,10 +9,10 @@
 //! FEAT_DoubleFault is about EL3 (SCR_EL3.NMEA), which is not there. There are no error records (ERRIDR_EL1.NUM is 0).
 
 use crate::bits::bit;
-use crate::cpu::{Cpu, Trap};
-use crate::exception::{masked, Exception, Kind};
+use crate::cpu::Cpu;
+use crate::raise::{Exception, ExceptionKind, Flow, Trap};
+
 use crate::feature::Feature;
-use crate::isa::Flow;
 use crate::shared::Shared;
 use crate::syndrome::ec;
 use crate::sysreg::names::*;
@@ -41,8 +41,8 @@ pub fn physical(cpu: &Cpu, has_el2: bool) -> Option<Exception> {
     let hcr = hcr(cpu, has_el2);
     let iss = cpu.serror?;
     let to_el2 = bit(hcr, TGE) || bit(hcr, AMO);
-    (!masked(cpu, hcr, to_el2, 4)).then(|| Exception {
-        kind: Kind::SError,
+    (!cpu.pstate.masks(hcr, to_el2, 4)).then(|| Exception {
+        kind: ExceptionKind::SError,
         cause: if to_el2 { &["HCR_EL2.AMO"] } else { &[] },
         ..Exception::sync(1 + to_el2 as u8, ec::SERROR, iss)
     })
@@ -57,7 +57,7 @@ pub const fn is_virtual_pending(hcr: u64) -> bool {
 pub fn virtual_(cpu: &Cpu, hcr: u64) -> Option<Exception> {
     let taken = is_virtual_pending(hcr) && cpu.pstate.el < 2 && cpu.pstate.daif & 4 == 0;
     taken.then(|| Exception {
-        kind: Kind::SError,
+        kind: ExceptionKind::SError,
         ..Exception::sync(1, ec::SERROR, cpu.get(VSESR_EL2) as u32 & ISS)
     })
 }
@@ -80,7 +80,7 @@ pub fn esb(cpu: &mut Cpu, sh: &mut Shared, _: u32) -> Result<Flow, Trap> {
     }
     let hcr = hcr(cpu, sh.config.has_el2);
     let to_el2 = bit(hcr, TGE) || bit(hcr, AMO);
-    if masked(cpu, hcr, to_el2, 4) {
+    if cpu.pstate.masks(hcr, to_el2, 4) {
         if let Some(iss) = cpu.serror.take() {
             cpu.set(DISR_EL1, deferred(iss as u64));
         }

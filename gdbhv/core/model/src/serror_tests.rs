@@ -1,9 +1,10 @@
 //! Oracle: the Arm ARM (D1.3.6 interrupt masking, D17.2, `AArch64.ESBOperation`, `AArch64.vESBOperation`, DISR_EL1).
 
 use super::*;
-use crate::exception::{self, Lines};
+use crate::exception;
 use crate::exit;
 use crate::feature::Features;
+use crate::raise::Lines;
 use crate::shared::Config;
 use crate::sysreg::access;
 
@@ -65,7 +66,10 @@ fn routing_and_masking_of_a_physical_one() {
         assert_eq!(got, target, "EL{el}, HCR_EL2 {hcr:#x}, A {daif}");
         assert!(exception::wakes(&p.cpu, Lines::default(), true));
         if let Some(e) = e {
-            assert_eq!((e.kind, e.ec, e.iss), (Kind::SError, ec::SERROR, ERR));
+            assert_eq!(
+                (e.kind, e.ec, e.iss),
+                (ExceptionKind::SError, ec::SERROR, ERR)
+            );
             assert_eq!(exception::take(&mut p.cpu, &mut p.sh, &e), target);
             let esr = p.cpu.get(if target == 2 { ESR_EL2 } else { ESR_EL1 });
             assert_eq!(esr, 0x2f << 26 | 1 << 25 | ERR as u64);

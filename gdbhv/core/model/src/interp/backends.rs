@@ -1,11 +1,11 @@
 //! The two interpreting back ends: the same operations on registers and flags, and two ways to reach memory.
 
 use crate::bits::{ones, sext};
-use crate::cpu::slot;
-use crate::cpu::{Cpu, Trap};
+use crate::cpu::{slot, Cpu};
 use crate::isa::ops::{Ops, W};
 use crate::mem::access::{Acc, Size};
 use crate::mmu::tlb::{PAGE, WATCH};
+use crate::raise::Trap;
 use crate::shared::Shared;
 
 /// The access needs more than the TLB.

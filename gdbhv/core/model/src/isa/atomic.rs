@@ -4,12 +4,12 @@
 //! Acquire (bit 23 or 22) and release need nothing more: PEs take turns.
 
 use super::operands::{base, set_x, x};
-use super::Flow;
 use crate::bits::{field, sext};
-use crate::cpu::{Cpu, Trap};
+use crate::cpu::Cpu;
 use crate::helper_rows;
 use crate::mem::access::{Acc, Size};
 use crate::memory;
+use crate::raise::{Flow, Trap};
 use crate::shared::Shared;
 
 helper_rows! {

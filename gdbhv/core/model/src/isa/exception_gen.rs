@@ -1,10 +1,10 @@
 //! Exception generation and return (Arm ARM C4.1.93, "Exception generation"; ERET among the branches).
 
-use super::Flow;
 use crate::bits::{bit, field};
-use crate::cpu::{Cpu, Trap};
-use crate::exception::{self, Exception};
+use crate::cpu::Cpu;
+use crate::exception;
 use crate::helper_rows;
+use crate::raise::{Exception, Flow, Trap};
 use crate::shared::Shared;
 use crate::syndrome::ec;
 use crate::sysreg::fgt;

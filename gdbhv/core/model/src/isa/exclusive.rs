@@ -4,12 +4,12 @@
 //! have written in between: what is left to compare is the range itself.
 
 use super::operands::{base, set_x, x};
-use super::Flow;
 use crate::bits::{bits, field};
-use crate::cpu::{Cpu, Monitor, Trap};
+use crate::cpu::{Cpu, Monitor};
 use crate::helper_rows;
 use crate::mem::access::{Acc, Size};
 use crate::memory;
+use crate::raise::{Flow, Trap};
 use crate::shared::Shared;
 
 helper_rows! {

@@ -5,9 +5,9 @@
 //! product or shift of theirs overflows; results are cut, or saturated, when they are written. The encodings are regular:
 //! bit 30 is Q, bit 29 tells unsigned from signed, bit 28 scalar from vector, 23:22 the size.
 
-use super::Flow;
 use crate::bits::field;
-use crate::cpu::{Cpu, Trap};
+use crate::cpu::Cpu;
+use crate::raise::{Flow, Trap};
 
 /// What a helper's body returns.
 pub type Done = Result<Flow, Trap>;

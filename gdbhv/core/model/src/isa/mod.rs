@@ -63,24 +63,14 @@ pub mod simd_two_misc;
 pub mod sysop;
 pub mod system;
 
-use crate::cpu::{Cpu, Trap};
+use crate::cpu::Cpu;
 use crate::effects::Effects;
 use crate::feature::Feature;
 use crate::interp::Run;
+use crate::raise::{Flow, Trap};
 use crate::shared::Shared;
 use ops::Args;
 use pattern::Pattern;
-
-/// What a helper did with the flow of control.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flow {
-    /// On to the next instruction.
-    Next,
-    /// On to the next instruction, but look at interrupts, the context and the debugger first.
-    Sync,
-    /// `Cpu::pc` holds the next instruction's address.
-    Jump,
-}
 
 /// The function of a helper row. `Cpu::pc + 4 * Cpu::off` is its address (`Cpu::here`).
 pub type Helper = fn(&mut Cpu, &mut Shared, u32) -> Result<Flow, Trap>;

@@ -1,8 +1,8 @@
 //! What several groups share: decoders of the usual register fields for pure rows, and register access for helpers.
 
 use super::ops::Args;
-use crate::cpu::slot;
-use crate::cpu::{Cpu, Trap};
+use crate::cpu::{slot, Cpu};
+use crate::raise::Trap;
 
 /// Rd, Rn, Rm, none of them SP.
 pub fn d_n_m(i: u32) -> Option<Args> {

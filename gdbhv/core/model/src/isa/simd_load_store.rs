@@ -2,13 +2,13 @@
 //! load/store). `p` (bit 23) is post-index: by Rm, or by the bytes transferred if m is 31; without it Rm is 0.
 
 use super::operands::{base, x};
-use super::Flow;
-use crate::bits::{field, replicate as repeat};
-use crate::cpu::slot;
-use crate::cpu::{Cpu, Trap};
+use crate::bits::field;
+use crate::bits::replicate as repeat;
+use crate::cpu::{slot, Cpu};
 use crate::helper_rows;
 use crate::mem::access::{Acc, Size};
 use crate::memory;
+use crate::raise::{Flow, Trap};
 use crate::shared::Shared;
 
 helper_rows! {

@@ -3,11 +3,10 @@
 //! Caches are coherent and decoded code follows the bytes it was made from, so cache maintenance has nothing to do but to fault where the
 //! architecture does.
 
-use super::Flow;
-use crate::cpu::slot;
-use crate::cpu::{Cpu, Trap};
+use crate::cpu::{slot, Cpu};
 use crate::exception;
 use crate::feature::Feature;
+use crate::raise::{Flow, Trap};
 use crate::shared::Shared;
 use crate::syndrome::ec;
 use crate::sysreg::access::{implementation_defined, refuse};

@@ -1,11 +1,11 @@
 //! System instructions: MRS and MSR, SYS and SYSL, PSTATE immediates, and the hints that do something (Arm ARM C4.1.94).
 
-use super::{sysop, Flow};
+use super::sysop;
 use crate::bits::{bit, bits, field};
-use crate::cpu::slot;
-use crate::cpu::{Cpu, Power, Trap};
-use crate::exception::{self, Exception};
+use crate::cpu::{slot, Cpu, Power};
+use crate::exception;
 use crate::helper_rows;
+use crate::raise::{Exception, Flow, Trap};
 use crate::shared::Shared;
 use crate::syndrome::ec;
 use crate::sysreg::access;

@@ -1,9 +1,9 @@
 //! Oracle: the Arm ARM (C5.2, C6.2, D1.3) and the exit-class table: what each instruction raises, from which level, by which control.
 
 use crate::cpu::{Cpu, Power};
-use crate::exception::Exception;
 use crate::feature::Features;
 use crate::interp::{self, Leave};
+use crate::raise::Exception;
 use crate::shared::{Config, Shared};
 use crate::syndrome::ec;
 use crate::sysreg::names::*;

@@ -1,9 +1,10 @@
 //! Where an access goes: alignment, what is watched, the TLB, and the walk that fills it.
 
-use super::{fault, PAGE_BYTES};
+use super::fault;
+use super::PAGE_BYTES;
 use crate::armed::{self, Touch};
 use crate::bits::bit;
-use crate::cpu::{Cpu, Trap};
+use crate::cpu::Cpu;
 use crate::exception;
 use crate::feature::Feature;
 use crate::mem::access::Acc;
@@ -11,6 +12,7 @@ use crate::mmu::fault::{FaultKind, Purpose};
 use crate::mmu::regime::{self, Kind, Mode};
 use crate::mmu::tlb::{self, Context, Entry, DEVICE, EMPTY, IO, PAGE, SLOW, WATCH};
 use crate::mmu::walk::{self, Access};
+use crate::raise::Trap;
 use crate::shared::Shared;
 use crate::sysreg::names::HCR_EL2;
 use crate::sysreg::nv;

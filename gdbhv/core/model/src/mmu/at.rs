@@ -3,7 +3,8 @@
 use super::fault::{Fault, FaultKind, Purpose};
 use super::regime::{self, hcr, Kind, Regime};
 use super::walk::{self, Access, Translation};
-use crate::cpu::{Cpu, Trap};
+use crate::cpu::Cpu;
+use crate::raise::Trap;
 use crate::shared::Shared;
 use crate::sysreg::names::*;
 

@@ -2,19 +2,24 @@
 //! its own: a debugger reads and writes without being asked ([`debug_read`], [`debug_write`]), and the host side that plays EL2
 //! does so with all side effects ([`el2_read`], [`el2_write`]).
 
+use super::fgt;
+use super::find;
 use super::names::*;
+use super::number;
 use super::nv::{self, Reach};
 use super::trap::{judge, Verdict, Who, EL0_TIDCP, TIDCP};
-use super::{fgt, find, number, After, Reg, Store, ROWS};
+use super::After;
+use super::Reg;
+use super::Store;
+use super::ROWS;
 use crate::bits::bit;
-use crate::cpu::slot;
-use crate::cpu::{Cpu, Trap};
+use crate::cpu::{slot, Cpu};
 use crate::dev::gic::View;
 use crate::dev::timer;
-use crate::exception::{self, Exception};
+use crate::exception;
 use crate::feature::Feature;
-use crate::isa::Flow;
 use crate::pmu;
+use crate::raise::{Exception, Flow, Trap};
 use crate::serror;
 use crate::shared::Shared;
 use crate::syndrome::ec;

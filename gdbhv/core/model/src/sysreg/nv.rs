@@ -7,12 +7,13 @@
 //! else follows from NV is where it happens: ERET in `isa::exception_gen`, SPSR_EL1 in `exception`, stage 1 in `mmu::permission`.
 
 use super::names::*;
+use super::number;
 use super::trap::{Verdict, Who};
-use super::{number, Reg, REG_SPACE};
+use super::Reg;
+use super::REG_SPACE;
 use crate::bits::{bit, sext};
-use crate::cpu::slot;
-use crate::cpu::{Cpu, Trap};
-use crate::isa::Flow;
+use crate::cpu::{slot, Cpu};
+use crate::raise::{Flow, Trap};
 use crate::shared::Shared;
 use crate::syndrome::ec;
 

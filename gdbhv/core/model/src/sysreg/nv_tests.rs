@@ -2,9 +2,9 @@
 //! NV, NV1 and NV2 (D24.2.63).
 
 use super::*;
-use crate::exception::Exception;
 use crate::feature::{profile, Feature, Features};
 use crate::isa::{decode, sysop, Helper};
+use crate::raise::Exception;
 use crate::shared::Config;
 use crate::syndrome::ec;
 use crate::sysreg::{access, find, Access, ROWS};

@@ -2,10 +2,9 @@
 
 use super::names::*;
 use super::*;
-use crate::cpu::Trap;
-use crate::exception::Exception;
 use crate::feature::{profile, Feature, Features};
 use crate::isa::{decode, sysop};
+use crate::raise::{Exception, Trap};
 use crate::shared::Config;
 use crate::syndrome::ec;
 use std::collections::BTreeSet;

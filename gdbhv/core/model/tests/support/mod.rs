@@ -2,8 +2,7 @@
 #![allow(dead_code)]
 
 use gdbhv_model::context::refresh;
-use gdbhv_model::cpu::{Cpu, Trap};
-use gdbhv_model::exception::Exception;
+use gdbhv_model::cpu::Cpu;
 use gdbhv_model::feature::Features;
 use gdbhv_model::mem::access::{Acc, Size};
 use gdbhv_model::memory;
@@ -12,6 +11,7 @@ use gdbhv_model::mmu::regime::{self, Granule, Regime};
 use gdbhv_model::mmu::walk::{self, Access, Step, Translation};
 use gdbhv_model::mmu::{at, tlb, tlbi};
 use gdbhv_model::physical::ReadOnly;
+use gdbhv_model::raise::{Exception, Trap};
 use gdbhv_model::shared::{Config, Shared};
 use gdbhv_model::sysreg::Reg;
 

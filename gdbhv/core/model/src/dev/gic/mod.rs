@@ -30,7 +30,7 @@ use hyp::Hyp;
 use irq::Irq;
 use lpi::{Configs, Lpis, Work};
 
-pub use crate::exception::Lines;
+pub use crate::raise::Lines;
 pub use redist::STRIDE as REDIST_STRIDE;
 
 /// CPUs at most.

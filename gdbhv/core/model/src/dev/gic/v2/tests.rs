@@ -2,7 +2,7 @@
 
 use super::Frame::{Gicc, Gicd, Gich, Gicv, V2m};
 use crate::dev::gic::{Gic, Version, MAINTENANCE};
-use crate::exception::Lines;
+use crate::raise::Lines;
 
 const CTLR: u64 = 0;
 const PMR: u64 = 4;
