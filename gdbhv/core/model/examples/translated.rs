@@ -6,8 +6,8 @@ use gdbhv_model::feature::Features;
 use gdbhv_model::mem::access::{Acc, Size};
 use gdbhv_model::mmu::regime::Kind;
 use gdbhv_model::mmu::tlb::{self, Op, Tlbi, What};
+use gdbhv_model::reg::Reg;
 use gdbhv_model::shared::{Config, Shared};
-use gdbhv_model::sysreg::Reg;
 use gdbhv_model::{interp, memory};
 
 /// CPU time of this process in seconds: the machine may be busy.

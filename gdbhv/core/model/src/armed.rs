@@ -13,11 +13,11 @@ use crate::exception;
 use crate::interp::{self, Leave};
 use crate::mmu::tlb;
 use crate::raise::{Exception, Trap};
+use crate::reg::names::MDSCR_EL1;
 use crate::selfhosted as rules;
 use crate::selfhosted::{key, Step, BREAKPOINTS, MDE, SS, WATCHPOINTS};
 use crate::shared::Shared;
 use crate::syndrome::ec;
-use crate::sysreg::names::MDSCR_EL1;
 
 /// "Debug exception" in IFSC and DFSC.
 const DEBUG_EVENT: u32 = 0x22;

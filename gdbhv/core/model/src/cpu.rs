@@ -5,7 +5,7 @@ use crate::raise::{Exception, Trap};
 use crate::mmu::tlb::{Context, Tlb};
 use crate::pmu::Pmu;
 use crate::pstate::{Flags, Pstate};
-use crate::sysreg::{Reg, REG_SPACE};
+use crate::reg::{Reg, REG_SPACE};
 
 /// Most PEs in a machine.
 pub const MAX_CPUS: usize = 8;

@@ -2,7 +2,7 @@
 //! splits blocks and keeps its address out of the jump cache; a watchpoint makes its page's TLB entries slow.
 
 use crate::cpu::{Cpu, MAX_CPUS};
-use crate::sysreg::names::VTTBR_EL2;
+use crate::reg::names::VTTBR_EL2;
 
 /// Whose addresses are meant: a VM's (its EL1&0 regime, by VMID), or everything that executes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,10 +10,10 @@ use crate::feature::Feature;
 use crate::mmu::fault::{Fault, FaultKind, Purpose};
 use crate::pstate::{Flags, Pstate};
 use crate::raise::{Exception, ExceptionKind, Lines, Trap};
+use crate::reg::names::*;
 use crate::serror;
 use crate::shared::Shared;
 use crate::syndrome::{self, ec};
-use crate::sysreg::names::*;
 
 // ------------------------------------------------------------------------------------------------ raising
 

@@ -4,10 +4,11 @@
 use crate::cpu::Cpu;
 use crate::mmu::fault::FaultKind;
 use crate::raise::{Exception, ExceptionKind};
+use crate::reg::names::*;
+use crate::reg::Reg;
 use crate::shared::Shared;
 use crate::syndrome::{ec, iss};
-use crate::sysreg::names::*;
-use crate::sysreg::{nv, Reg};
+use crate::sysreg::nv;
 use std::collections::HashMap;
 
 /// One class of exits.
@@ -357,10 +358,10 @@ fn sysreg_name(iss: u32) -> String {
     );
     let dir = if iss & 1 != 0 { "read" } else { "write" };
     if op0 < 2 {
-        return format!("sysinsn:{}", crate::sysreg::system_name(op1, crn, crm, op2));
+        return format!("sysinsn:{}", crate::reg::sysop::name(op1, crn, crm, op2));
     }
     let r = Reg::new(op0 as u16, op1 as u16, crn as u16, crm as u16, op2 as u16);
-    format!("sysreg.{dir}:{}", crate::sysreg::name_of(r))
+    format!("sysreg.{dir}:{}", r.name())
 }
 
 /// The ISV part of a data abort's ISS (bits 24:14) for the instruction that executes: valid for a load or store of a single

@@ -1,7 +1,7 @@
 //! Oracle: the exit-class table of the Arm ARM's EC values and ISS encodings (D24.2.40).
 
 use super::*;
-use crate::sysreg::field;
+use crate::reg::field;
 
 /// Whether `word` is matched by a pattern of `[...]` for one character and `*` for any.
 fn matches(pattern: &[u8], word: &[u8]) -> bool {

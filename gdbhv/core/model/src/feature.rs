@@ -298,7 +298,7 @@ mod tests {
                 .iter()
                 .flat_map(|g| g.1)
                 .any(|r| r.feature == f && !matches!(r.kind, Kind::Undefined))
-                || crate::isa::sysop::ROWS.iter().any(|r| r.feature == f)
+                || crate::reg::sysop::INFOS.iter().any(|r| r.feature == f)
         };
         for p in PROFILES {
             for f in p.features.iter() {

@@ -1,10 +1,10 @@
 //! What a debugger reads and writes of a CPU, by name. No side effects but those of the write itself.
 
-use crate::cpu::slot;
-use crate::cpu::Cpu;
+use crate::cpu::{slot, Cpu};
 use crate::pstate::Pstate;
+use crate::reg::Reg;
 use crate::shared::Shared;
-use crate::sysreg::{self, Reg};
+use crate::sysreg;
 
 /// A register as a debugger names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl Register {
             "cpsr" => Register::Cpsr,
             "fpsr" => Register::Fpsr,
             "fpcr" => Register::Fpcr,
-            _ => Register::System(sysreg::by_name(&name.to_ascii_uppercase())?.reg),
+            _ => Register::System(crate::reg::by_name(&name.to_ascii_uppercase())?.reg),
         })
     }
 }

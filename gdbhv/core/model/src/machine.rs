@@ -20,8 +20,8 @@ use crate::interp::{self, Leave};
 use crate::mmu::tlb;
 use crate::pstate::Pstate;
 use crate::raise::{Exception, ExceptionKind, Lines};
+use crate::reg::names::*;
 use crate::shared::{Config, Request, Shared};
-use crate::sysreg::names::*;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 

@@ -19,9 +19,9 @@ mod tests;
 use crate::bits::{bit, bits};
 use crate::cpu::Cpu;
 use crate::feature::Feature;
+use crate::reg::names::*;
+use crate::reg::Reg;
 use crate::shared::Shared;
-use crate::sysreg::names::*;
-use crate::sysreg::Reg;
 use events::{What, CHAIN};
 
 /// Event counters of every profile: those of a Cortex-A57 (PMCR_EL0.N).

@@ -6,8 +6,8 @@
 
 use crate::bits::{bit, bits, ones};
 use crate::cpu::Cpu;
-use crate::sysreg::names::*;
-use crate::sysreg::Reg;
+use crate::reg::names::*;
+use crate::reg::Reg;
 
 /// Breakpoints, as ID_AA64DFR0_EL1.BRPs tells (minus 1).
 pub const BREAKPOINTS: usize = 6;

@@ -13,10 +13,10 @@ use crate::cpu::Cpu;
 use crate::raise::{Exception, ExceptionKind, Flow, Trap};
 
 use crate::feature::Feature;
+use crate::reg::names::*;
+use crate::reg::Reg;
 use crate::shared::Shared;
 use crate::syndrome::ec;
-use crate::sysreg::names::*;
-use crate::sysreg::Reg;
 
 const AMO: u32 = 5;
 const VSE: u32 = 8;

@@ -8,7 +8,7 @@ use crate::exit::Exits;
 use crate::feature::Features;
 use crate::mem::bus::Bus;
 use crate::mem::ram::Ram;
-use crate::sysreg::profile::Registers;
+use crate::profile::Registers;
 use std::collections::HashMap;
 
 /// What kind of machine it is; fixed when it is made.

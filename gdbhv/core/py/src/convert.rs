@@ -4,7 +4,7 @@ use gdbhv_model::exit::{self, Record};
 use gdbhv_model::inspect::Register;
 use gdbhv_model::mmu::fault::{Fault, Purpose};
 use gdbhv_model::mmu::walk::{Found, Step, Translation};
-use gdbhv_model::sysreg::Reg;
+use gdbhv_model::reg::Reg;
 use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;

@@ -1,12 +1,11 @@
 //! The model's tables as data.
 
 use gdbhv_model::fdt::{self, Conduit, Controller, FdtConfig};
-use gdbhv_model::feature;
+use gdbhv_model::profile::Registers;
+use gdbhv_model::reg::field::{self, Field};
+use gdbhv_model::reg::Access;
 use gdbhv_model::shared::Config;
-use gdbhv_model::sysreg::field::{self, Field};
-use gdbhv_model::sysreg::profile::Registers;
-use gdbhv_model::sysreg::{self, Access};
-use gdbhv_model::{effects, exit, isa};
+use gdbhv_model::{effects, exit, feature, isa, sysreg};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};

@@ -6,7 +6,7 @@ use crate::board::{self, BoardConfig, Kind};
 use crate::dev::gic::{Gic, Version};
 use crate::mem::bus::Bus;
 use crate::mem::ram::Ram;
-use crate::sysreg::{self, Reg};
+use crate::reg::Reg;
 
 /// A board's devices without its CPUs.
 struct Board {
@@ -128,7 +128,7 @@ fn redistributors_end_with_the_cpus() {
 
 #[test]
 fn the_same_history_gives_the_same_answers_looked_at_or_not() {
-    let registers: Vec<Reg> = sysreg::gic::ROWS.iter().map(|r| r.reg).collect();
+    let registers: Vec<Reg> = crate::reg::gic::INFOS.iter().map(|r| r.reg).collect();
     let run = |gic: Version, debugged: bool| {
         let mut b = Board::of(gic, 3);
         let mut seed = 1u64;

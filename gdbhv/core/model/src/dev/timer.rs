@@ -7,8 +7,8 @@
 use super::gic::Gic;
 use crate::bits::{bit, bits, sext};
 use crate::cpu::Cpu;
-use crate::sysreg::names::*;
-use crate::sysreg::Reg;
+use crate::reg::names::*;
+use crate::reg::Reg;
 
 /// CNTFRQ_EL0 of the board: 62.5 MHz.
 pub const FREQUENCY: u64 = 62_500_000;

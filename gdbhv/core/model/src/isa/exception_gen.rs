@@ -5,10 +5,10 @@ use crate::cpu::Cpu;
 use crate::exception;
 use crate::helper_rows;
 use crate::raise::{Exception, Flow, Trap};
+use crate::reg::names::{HCR_EL2, MDCR_EL2};
 use crate::shared::Shared;
 use crate::syndrome::ec;
 use crate::sysreg::fgt;
-use crate::sysreg::names::{HCR_EL2, MDCR_EL2};
 use crate::sysreg::nv::nvx;
 
 helper_rows! {

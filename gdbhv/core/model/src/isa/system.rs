@@ -6,10 +6,10 @@ use crate::cpu::{slot, Cpu, Power};
 use crate::exception;
 use crate::helper_rows;
 use crate::raise::{Exception, Flow, Trap};
+use crate::reg::names::HCR_EL2;
 use crate::shared::Shared;
 use crate::syndrome::ec;
 use crate::sysreg::access;
-use crate::sysreg::names::HCR_EL2;
 use crate::sysreg::trap::{judge, Verdict, Who, UMA};
 
 helper_rows! {

@@ -4,10 +4,10 @@ use crate::cpu::{Cpu, Power};
 use crate::feature::Features;
 use crate::interp::{self, Leave};
 use crate::raise::Exception;
+use crate::reg::names::*;
+use crate::reg::Reg;
 use crate::shared::{Config, Shared};
 use crate::syndrome::ec;
-use crate::sysreg::names::*;
-use crate::sysreg::Reg;
 
 const RAM: u64 = 0x4000_0000;
 const WFE: u32 = 0xd503_205f;

@@ -13,8 +13,8 @@ use crate::mmu::regime::{self, Kind, Mode};
 use crate::mmu::tlb::{self, Context, Entry, DEVICE, EMPTY, IO, PAGE, SLOW, WATCH};
 use crate::mmu::walk::{self, Access};
 use crate::raise::Trap;
+use crate::reg::names::HCR_EL2;
 use crate::shared::Shared;
-use crate::sysreg::names::HCR_EL2;
 use crate::sysreg::nv;
 
 /// A plain aligned load.

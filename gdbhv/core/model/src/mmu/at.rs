@@ -5,8 +5,8 @@ use super::regime::{self, hcr, Kind, Regime};
 use super::walk::{self, Access, Translation};
 use crate::cpu::Cpu;
 use crate::raise::Trap;
+use crate::reg::names::*;
 use crate::shared::Shared;
-use crate::sysreg::names::*;
 
 /// The AT instructions by op1, CRm and op2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use crate::bits::bits;
 use crate::cpu::Cpu;
-use crate::sysreg::names::*;
+use crate::reg::names::*;
 
 /// What the ID registers say about translation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@
 use super::select::{asid, dc, stages};
 use crate::bits::{bit, ones};
 use crate::cpu::Cpu;
-use crate::sysreg::names::*;
+use crate::reg::names::*;
 use crate::sysreg::nv::tables_of_nv1;
 
 pub use super::features::{size_bits, Features};

@@ -4,7 +4,7 @@ use super::context::Key;
 use super::regime::{hcr, Kind};
 use crate::bits::{bit, bits};
 use crate::cpu::Cpu;
-use crate::sysreg::names::*;
+use crate::reg::names::*;
 use crate::sysreg::nv::tables_of_nv1;
 
 /// HCR_EL2.E2H and TGE are both 1: EL2 hosts the processes at EL0.

@@ -4,7 +4,7 @@ use super::regime::{self, hcr, Kind};
 use super::tlb::{Tlbi, What};
 use crate::bits::{bit, bits, ones, sext};
 use crate::cpu::Cpu;
-use crate::sysreg::names::*;
+use crate::reg::names::*;
 
 /// What the TLBI with this encoding (op0 = 1, CRn = 8) and operand covers, executed by `cpu` now; None if there is no such TLBI.
 ///

@@ -109,7 +109,7 @@ pub fn write(cpu: &mut Cpu, sh: &mut Shared, now: u64, r: Reg, v: u64, el: u8) {
 }
 
 fn writable(sh: &Shared, r: Reg) -> u64 {
-    sh.registers.rows[crate::sysreg::number(r).expect("a row")].mask
+    sh.registers.rows[crate::reg::number(r).expect("a row")].mask
 }
 
 /// Store what the register's own fields can hold: PMXEVTYPER_EL0 and PMXEVCNTR_EL0 have those of all that they reach. NSH is RES0

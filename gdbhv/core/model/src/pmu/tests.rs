@@ -4,8 +4,8 @@ use super::*;
 use crate::bits::bit;
 use crate::feature::{profile, Features};
 use crate::machine::{Machine, Stop};
+use crate::reg::names;
 use crate::shared::Config;
-use crate::sysreg::names;
 
 const RAM: u64 = 0x4000_0000;
 const NOP: u32 = 0xd503_201f;

@@ -3,13 +3,9 @@
 //! does so with all side effects ([`el2_read`], [`el2_write`]).
 
 use super::fgt;
-use super::find;
-use super::names::*;
-use super::number;
 use super::nv::{self, Reach};
 use super::trap::{judge, Verdict, Who, EL0_TIDCP, TIDCP};
 use super::After;
-use super::Reg;
 use super::Store;
 use super::ROWS;
 use crate::bits::bit;
@@ -20,6 +16,8 @@ use crate::exception;
 use crate::feature::Feature;
 use crate::pmu;
 use crate::raise::{Exception, Flow, Trap};
+use crate::reg::names::*;
+use crate::reg::{find, number, Reg};
 use crate::serror;
 use crate::shared::Shared;
 use crate::syndrome::ec;
@@ -75,7 +73,7 @@ fn may_i(cpu: &mut Cpu, sh: &mut Shared, insn: u32, write: bool) -> Result<Reach
         }
         return Err(undefined(cpu, sh, insn, write));
     }
-    if matches!(row.store, Store::Alias(_)) && !who.e2h() {
+    if matches!(row.store, Store::Alias) && !who.e2h() {
         return Err(exception::undefined(cpu));
     }
     let to = row.e2h.filter(|_| match el {
@@ -152,7 +150,10 @@ pub const fn implementation_defined(crn: u16) -> bool {
 /// The row that holds the value: an alias leads to another one.
 fn resolve(n: usize) -> usize {
     match ROWS[n].store {
-        Store::Alias(r) => number(r).expect("an alias leads to a row"),
+        Store::Alias => ROWS[n]
+            .alias
+            .and_then(number)
+            .expect("an alias leads to a row"),
         _ => n,
     }
 }
@@ -186,7 +187,7 @@ fn read(cpu: &Cpu, sh: &mut Shared, n: usize, el: u8, off: u16) -> u64 {
         }
         Store::Timer => timer::read(cpu, sh.ns(off), row.reg, el),
         Store::Pmu => pmu::registers::read(cpu, sh, sh.now + off as u64, row.reg, el),
-        Store::Alias(_) => unreachable!("resolved"),
+        Store::Alias => unreachable!("resolved"),
     }
 }
 
@@ -219,7 +220,7 @@ fn write(cpu: &mut Cpu, sh: &mut Shared, n: usize, v: u64, el: u8, off: u16) {
             sh.next_event = 0;
         }
         Store::Pmu => pmu::registers::write(cpu, sh, sh.now + off as u64, row.reg, v, el),
-        Store::Alias(_) => unreachable!("resolved"),
+        Store::Alias => unreachable!("resolved"),
     }
     if row.reg == HCR_EL2 && timer::follows_tge(cpu) {
         timer::update(cpu, sh.ns(off), &mut sh.gic);
@@ -249,7 +250,7 @@ fn debug_row(sh: &Shared, r: Reg) -> Result<usize, &'static str> {
 /// Read for a debugger: no traps, no redirection, no side effects. Registers that act when read are refused.
 pub fn debug_read(cpu: &Cpu, sh: &mut Shared, r: Reg) -> Result<u64, &'static str> {
     let n = debug_row(sh, r)?;
-    if ROWS[n].access.read == super::Access::NEVER {
+    if ROWS[n].access.read == crate::reg::Access::NEVER {
         return Err("write-only");
     }
     if acknowledges(r) {
@@ -261,10 +262,10 @@ pub fn debug_read(cpu: &Cpu, sh: &mut Shared, r: Reg) -> Result<u64, &'static st
 /// Write for a debugger: no traps, no redirection; the bits that MSR would write.
 pub fn debug_write(cpu: &mut Cpu, sh: &mut Shared, r: Reg, v: u64) -> Result<(), &'static str> {
     let n = debug_row(sh, r)?;
-    if ROWS[n].access.write == super::Access::NEVER {
+    if ROWS[n].access.write == crate::reg::Access::NEVER {
         return Err("read-only");
     }
-    if ROWS[n].access.read == super::Access::NEVER {
+    if ROWS[n].access.read == crate::reg::Access::NEVER {
         return Err("write-only: writing it is an action of the guest");
     }
     let v = legalize(cpu, sh, n, v);
@@ -276,7 +277,7 @@ pub fn debug_write(cpu: &mut Cpu, sh: &mut Shared, r: Reg, v: u64) -> Result<(),
 pub fn el2_read(cpu: &Cpu, sh: &mut Shared, r: Reg) -> Result<u64, &'static str> {
     let n = debug_row(sh, r)?;
     match ROWS[n].access.read {
-        super::Access::NEVER => Err("write-only"),
+        crate::reg::Access::NEVER => Err("write-only"),
         _ => Ok(read(cpu, sh, n, 2, 0)),
     }
 }
@@ -284,7 +285,7 @@ pub fn el2_read(cpu: &Cpu, sh: &mut Shared, r: Reg) -> Result<u64, &'static str>
 /// Write as code at EL2 would, by a name of EL2's own or of EL1's (no E2H redirection), with side effects.
 pub fn el2_write(cpu: &mut Cpu, sh: &mut Shared, r: Reg, v: u64) -> Result<(), &'static str> {
     let n = debug_row(sh, r)?;
-    if ROWS[n].access.write == super::Access::NEVER {
+    if ROWS[n].access.write == crate::reg::Access::NEVER {
         return Err("read-only");
     }
     let v = legalize(cpu, sh, n, v);

@@ -5,7 +5,9 @@ use super::super::access;
 use super::super::tests::{at, pe, sys, undefined, word, Pe};
 use super::*;
 use crate::feature::Features;
-use crate::sysreg::{field, find as row_of, number};
+use crate::reg::fgt::{Bit, BITS};
+use crate::reg::find as row_of;
+use crate::reg::{field, number, Reg, INFOS};
 use std::collections::BTreeSet;
 
 const TGE: u64 = 1 << 27;
@@ -13,10 +15,12 @@ const E2H: u64 = 1 << 34;
 
 /// Every access: register or instruction, and direction.
 fn accesses() -> Vec<(&'static str, u16, bool)> {
-    let registers = ROWS
+    let registers = INFOS
         .iter()
         .flat_map(|r| [(r.name, r.reg.0, false), (r.name, r.reg.0, true)]);
-    let instructions = sysop::ROWS.iter().map(|r| (r.name, r.code, true));
+    let instructions = crate::reg::sysop::INFOS
+        .iter()
+        .map(|r| (r.name, r.code, true));
     registers.chain(instructions).collect()
 }
 

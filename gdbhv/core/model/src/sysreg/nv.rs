@@ -6,14 +6,12 @@
 //! hypervisor that uses E2H, whose EL1 names are its own registers; 1, one that does not, whose EL1 names are its guest's. What
 //! else follows from NV is where it happens: ERET in `isa::exception_gen`, SPSR_EL1 in `exception`, stage 1 in `mmu::permission`.
 
-use super::names::*;
-use super::number;
 use super::trap::{Verdict, Who};
-use super::Reg;
-use super::REG_SPACE;
 use crate::bits::{bit, sext};
 use crate::cpu::{slot, Cpu};
 use crate::raise::{Flow, Trap};
+use crate::reg::names::*;
+use crate::reg::{number, Reg, REG_SPACE};
 use crate::shared::Shared;
 use crate::syndrome::ec;
 

@@ -1,10 +1,11 @@
 //! Oracle: the Arm ARM's register descriptions (D24.2, accessibility) and exit-class table (ISS of EC 0x18).
 
-use super::names::*;
 use super::*;
 use crate::feature::{profile, Feature, Features};
 use crate::isa::{decode, sysop};
 use crate::raise::{Exception, Trap};
+use crate::reg::names::*;
+use crate::reg::{by_name, find, number, Access};
 use crate::shared::Config;
 use crate::syndrome::ec;
 use std::collections::BTreeSet;
@@ -92,12 +93,12 @@ fn names_are_unique() {
 fn aliases_and_partners_lead_to_rows_that_hold_something() {
     for r in &ROWS {
         let to = match r.store {
-            Store::Alias(to) => Some(to),
+            Store::Alias => r.alias,
             _ => r.e2h,
         };
         if let Some(to) = to {
             let to = find(to).unwrap_or_else(|| panic!("{}", r.name));
-            assert!(!matches!(to.store, Store::Alias(_)), "{}", r.name);
+            assert!(to.alias.is_none(), "{}", r.name);
         }
     }
 }
@@ -111,7 +112,7 @@ const ABSENT: &str =
 fn features_are_known_or_listed_as_absent() {
     let mut unknown = BTreeSet::new();
     let mut see = |f: &'static str| {
-        let known = f.is_empty() || f == super::profile::DOUBLE_LOCK;
+        let known = f.is_empty() || f == crate::profile::DOUBLE_LOCK;
         if !known && Feature::ALL.iter().all(|k| k.name() != f) {
             unknown.insert(f);
         }

@@ -6,10 +6,10 @@
 //!
 //! A rule for EL1 is asked at EL0 only; HCR_EL2.TGE sends its trap to EL2 (`exception::take`).
 
-use super::names::*;
-use super::Reg;
 use crate::bits::bit;
 use crate::cpu::Cpu;
+use crate::reg::names::*;
+use crate::reg::Reg;
 use crate::shared::Config;
 use crate::syndrome::ec;
 

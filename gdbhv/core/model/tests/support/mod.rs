@@ -12,15 +12,15 @@ use gdbhv_model::mmu::walk::{self, Access, Step, Translation};
 use gdbhv_model::mmu::{at, tlb, tlbi};
 use gdbhv_model::physical::ReadOnly;
 use gdbhv_model::raise::{Exception, Trap};
+use gdbhv_model::reg::Reg;
 use gdbhv_model::shared::{Config, Shared};
-use gdbhv_model::sysreg::Reg;
 
 pub const RAM: u64 = 0x4000_0000;
 pub const RAM_SIZE: u64 = 256 << 20;
 
 /// Registers of translation, by their encoding.
 pub mod regs {
-    use gdbhv_model::sysreg::Reg;
+    use gdbhv_model::reg::Reg;
     pub const ID_AA64MMFR0_EL1: Reg = Reg::new(3, 0, 0, 7, 0);
     pub const ID_AA64ISAR1_EL1: Reg = Reg::new(3, 0, 0, 6, 1);
     pub const ID_AA64MMFR1_EL1: Reg = Reg::new(3, 0, 0, 7, 1);

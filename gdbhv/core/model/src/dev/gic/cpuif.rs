@@ -4,9 +4,13 @@
 //! ICH_AP*R0_EL2) have in common; they differ in where interrupts come from: the Redistributor, or list registers (`hyp.rs`).
 
 use super::irq::PRIORITY;
-use super::{lpi, Gic, Pending, PES, PRIVATE};
-use crate::sysreg::names::*;
-use crate::sysreg::Reg;
+use super::lpi;
+use super::Gic;
+use super::Pending;
+use super::PES;
+use super::PRIVATE;
+use crate::reg::names::*;
+use crate::reg::Reg;
 
 /// INTID read when there is nothing to acknowledge.
 pub const SPURIOUS: u32 = 1023;

@@ -3,10 +3,11 @@
 use super::cpuif::{intid, Interface, MIN_BPR, SPURIOUS};
 use super::irq::PRIORITY;
 use super::lpi::FIRST as LPI;
-use super::{Gic, Pending};
+use super::Gic;
+use super::Pending;
 use crate::bits::{bit, bits};
-use crate::sysreg::names::*;
-use crate::sysreg::Reg;
+use crate::reg::names::*;
+use crate::reg::Reg;
 
 /// List registers.
 pub const LRS: usize = 4;

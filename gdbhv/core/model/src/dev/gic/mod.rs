@@ -23,8 +23,8 @@ mod redist;
 mod tests;
 pub mod v2;
 
-use crate::sysreg::names::*;
-use crate::sysreg::Reg;
+use crate::reg::names::*;
+use crate::reg::Reg;
 use cpuif::Interface;
 use hyp::Hyp;
 use irq::Irq;

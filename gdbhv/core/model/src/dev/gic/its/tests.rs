@@ -5,7 +5,7 @@ use super::*;
 use crate::dev::gic::tests::{gic, rd, wr};
 use crate::dev::gic::View;
 use crate::mem::ram::Ram;
-use crate::sysreg::names::*;
+use crate::reg::names::*;
 
 const BASE: u64 = 0x4000_0000;
 const QUEUE: u64 = BASE;

@@ -2,8 +2,6 @@
 //!
 //! With HCR_EL2.E2H the names of EL1's physical and virtual timers lead EL2 (and EL0 under TGE) to EL2's own, and `_EL02` leads back.
 
-use crate::sysreg_rows;
-
 const CTL: &str = "ENABLE:0 IMASK:1 ISTATUS:2!";
 const TVAL: &str = "TimerValue:31-0";
 const CNTHCTL: &str = "EL1PCTEN:0?~E2H EL0PCTEN:0?E2H EL1PCEN:1?~E2H EL0VCTEN:1?E2H EVNTEN:2 EVNTDIR:3=rising,falling EVNTI:7-4 EL0VTEN:8@VHE?E2H \
@@ -11,7 +9,9 @@ const CNTHCTL: &str = "EL1PCTEN:0?~E2H EL0PCTEN:0?E2H EL1PCEN:1?~E2H EL0VCTEN:1?
     EL1NVVCT:16@ECV EVNTIS:17@ECV";
 const CNTKCTL: &str = "EL0PCTEN:0 EL0VCTEN:1 EVNTEN:2 EVNTDIR:3=rising,falling EVNTI:7-4 EL0VTEN:8 EL0PTEN:9 EVNTIS:17@ECV";
 
-sysreg_rows! { Timer;
+/// The rows of this file, handed to the macro `$rows`.
+#[rustfmt::skip]
+macro_rules! table { ($rows:ident) => { $rows! { Timer;
     // name           op0 1 n m 2   access reset  rules              store
     CNTKCTL_EL1       3 0 14 1 0    R1W1   0      []                 timer => CNTHCTL_EL2    base "Timer access from EL0, event stream" CNTKCTL;
     CNTFRQ_EL0        3 3 14 0 0    R0W1   0      [CNTFRQ_W EL0FRQ]  timer base "Frequency of the counter, in Hz" "Freq:31-0";
@@ -41,4 +41,8 @@ sysreg_rows! { Timer;
     CNTV_TVAL_EL02    3 5 14 3 0    R2W2   0      []                 alias(CNTV_TVAL_EL0) VHE "CNTV_TVAL_EL0, from EL2 with E2H" "";
     CNTV_CTL_EL02     3 5 14 3 1    R2W2   0      []                 alias(CNTV_CTL_EL0)  VHE "CNTV_CTL_EL0, from EL2 with E2H" "";
     CNTV_CVAL_EL02    3 5 14 3 2    R2W2   0      []                 alias(CNTV_CVAL_EL0) VHE "CNTV_CVAL_EL0, from EL2 with E2H" "";
-}
+} } }
+pub(crate) use table;
+
+use super::infos;
+table!(infos);

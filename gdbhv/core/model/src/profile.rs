@@ -1,14 +1,14 @@
 //! What a CPU profile makes of the registers: which are there, which bits can be written, what they hold after a reset. The
 //! ID registers are derived here from the one list of features ([`crate::feature`]), so that they tell what there is.
 
-use super::field::{parse, write_mask};
-use super::names::*;
-use super::{Reg, Row, Store, ROWS};
 use crate::bits::{bits, insert};
 use crate::cpu::Cpu;
 use crate::dev::timer::FREQUENCY;
 use crate::feature::{Feature, Features, Profile, PROFILES};
 use crate::pmu::COUNTERS;
+use crate::reg::field::{parse, write_mask};
+use crate::reg::names::*;
+use crate::reg::{Info, Reg, INFOS};
 use crate::selfhosted::{BREAKPOINTS, CONTEXT_AWARE, WATCHPOINTS};
 use crate::shared::Config;
 
@@ -35,13 +35,13 @@ impl Registers {
     pub fn new(config: &Config) -> Registers {
         let has = |name: &str| has(config, name);
         let ids = identification(config);
-        let state = |row: &Row| State {
+        let state = |row: &Info| State {
             present: (row.feature == "base" || has(row.feature))
                 && (config.has_el2 || row.access.read.min(row.access.write) < 2),
-            mask: match row.store {
+            mask: match row.alias {
                 // What an alias writes is cut by the row it leads to.
-                Store::Alias(_) => u64::MAX,
-                _ => write_mask(&parse(row.fields), has),
+                Some(_) => u64::MAX,
+                None => write_mask(&parse(row.fields), has),
             },
             reset: ids
                 .iter()
@@ -49,14 +49,14 @@ impl Registers {
                 .map_or(row.reset, |i| i.1),
         };
         Registers {
-            rows: ROWS.iter().map(state).collect(),
+            rows: INFOS.iter().map(state).collect(),
             config: *config,
         }
     }
     /// The machine has a GICv2: no ICC_* and ICH_* registers, and ID registers that say so.
     pub fn without_gic(&mut self) {
-        for (row, state) in ROWS.iter().zip(&mut self.rows) {
-            state.present &= !super::gic::ROWS.iter().any(|r| r.reg == row.reg);
+        for (row, state) in INFOS.iter().zip(&mut self.rows) {
+            state.present &= !crate::reg::gic::INFOS.iter().any(|r| r.reg == row.reg);
             let field = match row.reg {
                 ID_AA64PFR0_EL1 => 24,
                 ID_PFR1_EL1 => 28,
@@ -71,8 +71,8 @@ impl Registers {
     }
     /// Put every register of `cpu` at its reset value. What the GIC holds is its own to reset.
     pub fn reset(&self, cpu: &mut Cpu) {
-        for (row, state) in ROWS.iter().zip(&self.rows) {
-            if state.present && !matches!(row.store, Store::Alias(_)) {
+        for (row, state) in INFOS.iter().zip(&self.rows) {
+            if state.present && row.alias.is_none() {
                 cpu.set(row.reg, state.reset);
             }
         }
@@ -82,7 +82,7 @@ impl Registers {
         cpu.set(VPIDR_EL2, self.value(MIDR_EL1));
     }
     fn value(&self, r: Reg) -> u64 {
-        super::number(r).map_or(0, |n| self.rows[n].reset)
+        crate::reg::number(r).map_or(0, |n| self.rows[n].reset)
     }
 }
 

@@ -3,8 +3,6 @@
 //!
 //! Five bits of priority need one active priorities register for each group; there are four list registers (ICH_VTR_EL2).
 
-use crate::sysreg_rows;
-
 const IAR: &str = "INTID:23-0";
 const PRIORITIES: &str = "P:31-0";
 const SGI: &str =
@@ -12,7 +10,9 @@ const SGI: &str =
 const SRE: &str = "SRE:0! DFB:1! DIB:2!";
 const LR: &str = "vINTID:31-0 pINTID:44-32?HW EOI:41?~HW Priority:55-48 Group:60 HW:61 State:63-62=inactive,pending,active,active+pending";
 
-sysreg_rows! { Gic;
+/// The rows of this file, handed to the macro `$rows`.
+#[rustfmt::skip]
+macro_rules! table { ($rows:ident) => { $rows! { Gic;
     // name           op0 1 n m 2    access reset  rules                  store
     ICC_PMR_EL1       3 0 4 6 0      R1W1   0      [ICH_TC]               gic base "Interrupt priority mask" "Priority:7-0";
     ICC_IAR0_EL1      3 0 12 8 0     R1     0      [ICH_TALL0]            gic base "Acknowledge an interrupt of group 0" IAR;
@@ -52,4 +52,8 @@ sysreg_rows! { Gic;
     ICH_LR1_EL2       3 4 12 12 1    R2W2   0      []                     gic base "List register 1" LR;
     ICH_LR2_EL2       3 4 12 12 2    R2W2   0      []                     gic base "List register 2" LR;
     ICH_LR3_EL2       3 4 12 12 3    R2W2   0      []                     gic base "List register 3" LR;
-}
+} } }
+pub(crate) use table;
+
+use super::infos;
+table!(infos);

@@ -1,8 +1,6 @@
 //! Performance monitors (Arm ARM D13, registers D24.5). What they do is in [`crate::pmu`]; here is who may touch what. Six event
 //! counters, as PMCR_EL0.N tells; those from MDCR_EL2.HPMN on are EL2's own, and their registers trap.
 
-use crate::sysreg_rows;
-
 /// E: enable. X, the export of events, is RAZ/WI: nothing takes them. D is RES0 and LC RES1 where there is no AArch32.
 const PMCR: &str = "E:0 P:1 C:2 D:3! X:4! DP:5@PMUv3p1 LC:6! LP:7@PMUv3p5 FZO:9@PMUv3p7 N:15-11! IDCODE:23-16! IMP:31-24!";
 const BITS: &str = "P0:0 P1:1 P2:2 P3:3 P4:4 P5:5 C:31";
@@ -10,7 +8,9 @@ const USER: &str = "EN:0 SW:1 CR:2 ER:3";
 const TYPE: &str = "evtCount:9-0 evtCount_hi:15-10@PMUv3p1 NSH:27 U:30 P:31";
 const COUNT: &str = "EVCNT:31-0 EVCNT_hi:63-32@PMUv3p5";
 
-sysreg_rows! { Pmu;
+/// The rows of this file, handed to the macro `$rows`.
+#[rustfmt::skip]
+macro_rules! table { ($rows:ident) => { $rows! { Pmu;
     // name           op0 1 n m 2    access reset  rules                  store
     PMINTENSET_EL1    3 0 9 14 1     R1W1   0      [TPM]                  pmu PMUv3 "Interrupt enable, set" BITS;
     PMINTENCLR_EL1    3 0 9 14 2     R1W1   0      [TPM]                  pmu PMUv3 "Interrupt enable, clear" BITS;
@@ -41,4 +41,8 @@ sysreg_rows! { Pmu;
     PMEVTYPER3_EL0    3 3 14 12 3    R0W0   0      [PMU_EN TPM HPMN_3]    pmu PMUv3 "Event type 3" TYPE;
     PMEVTYPER4_EL0    3 3 14 12 4    R0W0   0      [PMU_EN TPM HPMN_4]    pmu PMUv3 "Event type 4" TYPE;
     PMEVTYPER5_EL0    3 3 14 12 5    R0W0   0      [PMU_EN TPM HPMN_5]    pmu PMUv3 "Event type 5" TYPE;
-}
+} } }
+pub(crate) use table;
+
+use super::infos;
+table!(infos);
