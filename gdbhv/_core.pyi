@@ -7,6 +7,7 @@ Numbers: addresses and registers are unsigned; a system register's number is its
 from typing import Any, Literal, TypedDict, final, type_check_only
 
 __all__ = [
+    "Controls",
     "Interrupter",
     "Machine",
     "__version__",
@@ -14,6 +15,7 @@ __all__ = [
     "device_tree",
     "effects_of",
     "exit_classes",
+    "fault_words",
     "instructions",
     "profiles",
     "registers",
@@ -114,11 +116,74 @@ class Walk(TypedDict, total=False):
     block: int
     s2_block: int
     # "global" (not tied to an ASID) is there too; it is no identifier
-    fault: str
+    fault: str  # as in the names of exits: "trans.l2"
+    words: str  # "translation fault, level 2"
     fsc: int
     stage: int
     s1ptw: bool
     fault_ipa: int | None
+
+@final
+class Controls:
+    """The system registers that shape a translation of EL1&0: HCR_EL2, VTCR_EL2, VTTBR_EL2, SCTLR_EL1, TCR_EL1, TTBR0_EL1,
+    TTBR1_EL1, MAIR_EL1. A value: of a CPU now, or of a guest at its last exit."""
+
+    def __new__(
+        cls, *, hcr: int, vtcr: int, vttbr: int, sctlr: int, tcr: int, ttbr0: int, ttbr1: int, mair: int
+    ) -> Controls: ...
+    @property
+    def hcr(self) -> int: ...
+    @property
+    def vtcr(self) -> int: ...
+    @property
+    def vttbr(self) -> int: ...
+    @property
+    def sctlr(self) -> int: ...
+    @property
+    def tcr(self) -> int: ...
+    @property
+    def ttbr0(self) -> int: ...
+    @property
+    def ttbr1(self) -> int: ...
+    @property
+    def mair(self) -> int: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __lt__(self, other: object, /) -> bool: ...
+    def __le__(self, other: object, /) -> bool: ...
+    def __gt__(self, other: object, /) -> bool: ...
+    def __ge__(self, other: object, /) -> bool: ...
+
+@type_check_only
+class Regime(TypedDict):
+    """What the registers of a regime select (Arm ARM D8.1.2)."""
+
+    name: Literal["EL1&0", "EL2", "EL2&0"]
+    stage1: bool  # on
+    stage2: bool
+    vmid: int | None  # EL1&0 only
+    asid: int | None  # not EL2
+    fwb: bool  # stage 2 has the MemAttr of FEAT_S2FWB
+    nv1: bool  # stage 1 has the layout of HCR_EL2.{NV, NV1}
+
+@type_check_only
+class Guest(TypedDict):
+    """A guest's translation at its last exit or entry."""
+
+    controls: Controls
+    cpu: int
+    now: int  # virtual nanoseconds
+    entry: bool
+
+@type_check_only
+class Left(TypedDict):
+    """What a guest left on a CPU at its last exit."""
+
+    x: list[int]  # x0 to x30
+    sp_el0: int
+    sp_el1: int
+    pc: int  # ELR_EL2
+    controls: Controls
 
 @final
 class Interrupter:
@@ -306,6 +371,24 @@ class Machine:
     def set_spi(self, intid: int, level: bool) -> None:
         """Set the level of a shared peripheral interrupt (INTID 32 to 1019)."""
 
+    def controls(self, cpu: int) -> Controls:
+        """The registers of EL1&0's translation that a CPU has now."""
+
+    def vmids(self) -> list[int]:
+        """The VMIDs that were in VTTBR_EL2 at some exit or entry."""
+
+    def guest(self, vmid: int) -> Guest | None:
+        """What was in force for VMID ``vmid`` at its last exit or entry, on any CPU; None if it had none."""
+
+    def left(self, cpu: int) -> Left | None:
+        """What the guest left at the last exit of a CPU (:meth:`exit_record`)."""
+
+    def regime(self, cpu: int, el: int, controls: Controls | None = None) -> Regime:
+        """The regime that ``el`` of a CPU uses now; or EL1&0 as ``controls`` have it.
+
+        :raises ValueError: there is no such EL.
+        """
+
     def translate(
         self,
         cpu: int,
@@ -314,16 +397,27 @@ class Machine:
         el: int | None = None,
         access: Literal["read", "write", "fetch"] = "read",
         checked: bool = False,
+        controls: Controls | None = None,
+        pan: bool | None = None,
     ) -> Walk:
         """Walk the tables for a VA as the CPU's EL (or ``el``) sees it: what execution would do, without any effect.
 
         :param checked: permissions, access flag and the like fault as for an access; else only a missing mapping does.
+        :param controls: registers of EL1&0 to take instead of the CPU's; ``el`` is 0 or 1 then.
+        :param pan: PSTATE.PAN, instead of the CPU's.
+        :raises ValueError: there is no such EL.
         """
 
     def translate_ipa(
-        self, cpu: int, ipa: int, *, access: Literal["read", "write", "fetch"] = "read", checked: bool = False
+        self,
+        cpu: int,
+        ipa: int,
+        *,
+        access: Literal["read", "write", "fetch"] = "read",
+        checked: bool = False,
+        controls: Controls | None = None,
     ) -> Walk | None:
-        """Walk stage 2 alone; None if it is off."""
+        """Walk stage 2 alone; None if it is off. :param controls: registers to take instead of the CPU's."""
 
     def insert_breakpoint(self, address: int, *, hardware: bool = False, vmid: int | None = None) -> None:
         """Stop before the instruction at VA ``address``: of one VM, or wherever it is executed. Idempotent."""
@@ -375,6 +469,9 @@ class Machine:
 
 def exit_classes() -> list[ExitClass]:
     """Every class of exits."""
+
+def fault_words(fsc: int) -> str:
+    """What a fault status code (DFSC, IFSC) says: "translation fault, level 2"."""
 
 def effects_of(insn: int) -> dict[str, Any] | None:
     """What an instruction of a pure row reads and writes: register masks (bit 31 is SP), flags, access sizes; None

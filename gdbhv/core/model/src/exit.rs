@@ -2,7 +2,10 @@
 //! the mask of classes that a catchpoint wants. Only `machine` asks, when an exception is taken to EL2 anyway.
 
 use crate::cpu::Cpu;
+use crate::guest::{Guests, Left, Seen};
+use crate::mmu::controls::Controls;
 use crate::mmu::fault::FaultKind;
+use crate::mmu::regime::{self, Kind as Regime};
 use crate::raise::{Exception, ExceptionKind};
 use crate::reg::names::*;
 use crate::reg::Reg;
@@ -106,7 +109,7 @@ pub struct Record {
     pub el: u8,
     /// Nested virtualization: 0 without HCR_EL2.NV, 1 with it, 2 with NV2 too.
     pub nv: u8,
-    /// VMID and ASID in use.
+    /// VMID in use.
     pub vmid: u16,
     /// Class number.
     pub class: u16,
@@ -130,6 +133,8 @@ pub struct Record {
     pub cause: &'static [&'static str],
     /// INTID of an interrupt.
     pub intid: Option<u32>,
+    /// The guest's registers.
+    pub left: Left,
 }
 
 /// The exits of a machine.
@@ -141,8 +146,8 @@ pub struct Exits {
     pub counts: HashMap<(u16, u16, u32), u64>,
     /// The last one of each CPU.
     pub last: Vec<Option<Record>>,
-    /// Entries by VMID.
-    pub entries: HashMap<u16, u64>,
+    /// Who has run.
+    pub guests: Guests,
     /// Numbers of classes that stop the machine.
     pub catch: Vec<u16>,
     /// Entries stop the machine.
@@ -160,8 +165,24 @@ impl Exits {
             self.last.resize(r.cpu + 1, None);
         }
         let cpu = r.cpu;
+        self.guests.note(Seen {
+            controls: r.left.controls,
+            cpu,
+            now: r.now,
+            entry: false,
+        });
         self.last[cpu] = Some(r);
         caught
+    }
+
+    /// EL2 of `cpu` has just entered a guest.
+    pub fn entered(&mut self, cpu: &Cpu, now: u64) {
+        self.guests.note(Seen {
+            controls: Controls::of(cpu, Regime::El10),
+            cpu: cpu.id,
+            now,
+            entry: true,
+        });
     }
 }
 
@@ -197,7 +218,7 @@ pub fn record(cpu: &Cpu, sh: &Shared, e: &Exception, from: u8) -> Record {
             0 => 0,
             nvx => 1 + (nvx >> 2),
         },
-        vmid: (cpu.get(VTTBR_EL2) >> 48) as u16,
+        vmid: regime::vmid(cpu),
         class,
         pc: if e.next {
             cpu.get(ELR_EL2).wrapping_sub(4)
@@ -213,6 +234,7 @@ pub fn record(cpu: &Cpu, sh: &Shared, e: &Exception, from: u8) -> Record {
         args: [cpu.x[0], cpu.x[1], cpu.x[2], cpu.x[3]],
         cause: e.cause,
         intid: e.intid,
+        left: Left::of(cpu),
     }
 }
 
@@ -333,6 +355,29 @@ pub fn fsc_name(fsc: u32) -> String {
         0x31 => "hwupdate".into(),
         0x35 => "exclusive".into(),
         other => format!("fsc{other:#04x}"),
+    }
+}
+
+/// What a fault status code says, in words (Arm ARM D24.2.40, DFSC).
+pub fn fsc_words(fsc: u32) -> String {
+    let name = fsc_name(fsc);
+    let (kind, level) = name.rsplit_once(".l").unwrap_or((&name, ""));
+    let words = match kind {
+        "asize" => "address size fault",
+        "trans" => "translation fault",
+        "af" => "access flag fault",
+        "perm" => "permission fault",
+        "sea" => "external abort",
+        "sea.walk" => "external abort on a table walk",
+        "align" => "alignment fault",
+        "tlbconflict" => "TLB conflict abort",
+        "hwupdate" => "unsupported atomic update of a descriptor",
+        "exclusive" => "unsupported exclusive or atomic access",
+        _ => return format!("fault status {fsc:#04x}"),
+    };
+    match level {
+        "" => words.into(),
+        _ => format!("{words}, level {level}"),
     }
 }
 

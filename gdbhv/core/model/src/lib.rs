@@ -15,6 +15,7 @@ pub mod exit;
 pub mod fdt;
 pub mod feature;
 pub mod fp;
+pub mod guest;
 pub mod inspect;
 pub mod interp;
 pub mod isa;

@@ -434,10 +434,7 @@ impl Machine {
     /// What an instruction asked for that stops the turn.
     fn requests(cpu: &mut Cpu, sh: &mut Shared) -> Option<Option<Stop>> {
         if std::mem::take(&mut sh.entered) {
-            *sh.exits
-                .entries
-                .entry((cpu.get(VTTBR_EL2) >> 48) as u16)
-                .or_insert(0) += 1;
+            sh.exits.entered(cpu, sh.now);
             if sh.exits.catch_entry {
                 return Some(Some(Stop::Caught {
                     cpu: cpu.id,

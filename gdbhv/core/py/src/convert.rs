@@ -114,6 +114,7 @@ pub fn walk<'py>(
         }
         Err(f) => {
             d.set_item("fault", exit::fsc_name(f.kind.fsc()))?;
+            d.set_item("words", exit::fsc_words(f.kind.fsc()))?;
             d.set_item("fsc", f.kind.fsc())?;
             d.set_item("stage", if f.stage2 { 2 } else { 1 })?;
             d.set_item("s1ptw", f.s1ptw)?;

@@ -5,6 +5,7 @@ mod convert;
 mod gic;
 mod machine;
 mod tables;
+mod translation;
 
 use pyo3::prelude::*;
 
@@ -13,5 +14,6 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("__version__", env!("CARGO_PKG_VERSION"))?;
     m.add_class::<machine::Machine>()?;
     m.add_class::<machine::Interrupter>()?;
+    m.add_class::<translation::Controls>()?;
     tables::add(m)
 }

@@ -1,11 +1,15 @@
 //! The machine.
 
 use crate::convert::{self, RegisterArg};
+use crate::translation::{self, Controls};
 use gdbhv_model::cpu::{Cpu, Power};
 use gdbhv_model::debug::{Breakpoint, Hit, Scope, Watchpoint};
 use gdbhv_model::dev::Unseen;
 use gdbhv_model::inspect::{self, Register};
 use gdbhv_model::machine::{Machine as Model, Stop};
+use gdbhv_model::mmu::controls::Controls as ControlValues;
+use gdbhv_model::mmu::regime::{Kind, Regime};
+use gdbhv_model::mmu::walk::Access;
 use gdbhv_model::serror;
 use gdbhv_model::sysreg;
 use pyo3::exceptions::{PyIndexError, PyKeyError, PyValueError};
@@ -45,6 +49,18 @@ impl Machine {
     }
     fn check(&self, i: usize) -> PyResult<usize> {
         self.cpu(i).map(|_| i)
+    }
+    fn select(&self, cpu: usize, el: u8, controls: Option<Controls>) -> PyResult<Regime> {
+        let highest = if self.model.sh.config.has_el2 { 2 } else { 1 };
+        if el > highest || (el == 2 && controls.is_some()) {
+            return Err(PyValueError::new_err(match (el, highest) {
+                (2, 2) => "EL2 translates with its own registers, not with those of EL1&0".into(),
+                (_, 2) => format!("EL{el}: there are EL0, EL1 and EL2"),
+                _ => format!("EL{el}: this machine has EL0 and EL1"),
+            }));
+        }
+        let i = self.check(cpu)?;
+        Ok(self.model.regime(i, el, controls.map(|c| c.0).as_ref()))
     }
 }
 
@@ -327,7 +343,33 @@ impl Machine {
     }
 
     // --- translation
-    #[pyo3(signature = (cpu, address, *, el=None, access="read", checked=false))]
+    fn controls(&self, cpu: usize) -> PyResult<Controls> {
+        Ok(Controls(ControlValues::of(self.cpu(cpu)?, Kind::El10)))
+    }
+    fn vmids(&self) -> Vec<u16> {
+        self.model.sh.exits.guests.vmids()
+    }
+    fn guest<'py>(&self, py: Python<'py>, vmid: u16) -> PyResult<Option<Bound<'py, PyDict>>> {
+        let seen = self.model.sh.exits.guests.get(vmid);
+        seen.map(|s| translation::guest(py, s)).transpose()
+    }
+    fn left<'py>(&self, py: Python<'py>, cpu: usize) -> PyResult<Option<Bound<'py, PyDict>>> {
+        let i = self.check(cpu)?;
+        let last = self.model.sh.exits.last.get(i).and_then(Option::as_ref);
+        last.map(|r| translation::left(py, &r.left)).transpose()
+    }
+    #[pyo3(signature = (cpu, el, controls=None))]
+    fn regime<'py>(
+        &self,
+        py: Python<'py>,
+        cpu: usize,
+        el: u8,
+        controls: Option<Controls>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        translation::regime(py, &self.select(cpu, el, controls)?)
+    }
+    #[pyo3(signature = (cpu, address, *, el=None, access="read", checked=false, controls=None, pan=None))]
+    #[allow(clippy::too_many_arguments)]
     fn translate<'py>(
         &self,
         py: Python<'py>,
@@ -336,19 +378,22 @@ impl Machine {
         el: Option<u8>,
         access: &str,
         checked: bool,
+        controls: Option<Controls>,
+        pan: Option<bool>,
     ) -> PyResult<Bound<'py, PyDict>> {
-        let i = self.check(cpu)?;
-        let el = el.unwrap_or(self.model.cpus[i].pstate.el);
-        if el > 2 {
-            return Err(PyValueError::new_err(format!(
-                "EL{el}: there are EL0, EL1 and EL2"
-            )));
-        }
+        let pstate = self.cpu(cpu)?.pstate;
+        let el = el.unwrap_or(pstate.el);
+        let regime = self.select(cpu, el, controls)?;
         let (purpose, write) = convert::purpose(access)?;
-        let (steps, done) = self.model.walk(i, address, el, purpose, write, checked);
+        let pan = pan.unwrap_or(pstate.pan) && el != 0;
+        let access = Access {
+            checked,
+            ..Access::new(purpose, write, el == 0, pan)
+        };
+        let (steps, done) = self.model.walk(&regime, address, access);
         convert::walk(py, &steps, &done)
     }
-    #[pyo3(signature = (cpu, ipa, *, access="read", checked=false))]
+    #[pyo3(signature = (cpu, ipa, *, access="read", checked=false, controls=None))]
     fn translate_ipa<'py>(
         &self,
         py: Python<'py>,
@@ -356,10 +401,18 @@ impl Machine {
         ipa: u64,
         access: &str,
         checked: bool,
+        controls: Option<Controls>,
     ) -> PyResult<Option<Bound<'py, PyDict>>> {
-        let i = self.check(cpu)?;
-        let (_, write) = convert::purpose(access)?;
-        match self.model.walk_ipa(i, ipa, write, checked) {
+        let regime = match controls {
+            None => Regime::of(self.cpu(cpu)?, Kind::El10),
+            _ => self.select(cpu, 1, controls)?,
+        };
+        let (purpose, write) = convert::purpose(access)?;
+        let access = Access {
+            checked,
+            ..Access::new(purpose, write, false, false)
+        };
+        match self.model.walk_ipa(&regime, ipa, access) {
             Some((steps, done)) => Ok(Some(convert::walk(py, &steps, &done)?)),
             None => Ok(None),
         }

@@ -12,6 +12,7 @@ use pyo3::types::{PyBytes, PyDict, PyList};
 
 pub fn add(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(exit_classes, m)?)?;
+    m.add_function(wrap_pyfunction!(fault_words, m)?)?;
     m.add_function(wrap_pyfunction!(effects_of, m)?)?;
     m.add_function(wrap_pyfunction!(instructions, m)?)?;
     m.add_function(wrap_pyfunction!(registers, m)?)?;
@@ -35,6 +36,11 @@ fn exit_classes(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
         list.append(d)?;
     }
     Ok(list)
+}
+
+#[pyfunction]
+fn fault_words(fsc: u32) -> String {
+    exit::fsc_words(fsc)
 }
 
 /// Fields of a register or a syndrome.

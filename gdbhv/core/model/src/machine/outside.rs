@@ -7,8 +7,9 @@ use crate::dev::{DevCtx, Unseen};
 use crate::exception;
 use crate::feature::Feature;
 use crate::interp;
-use crate::mmu::fault::{Fault, Purpose};
-use crate::mmu::regime::{self, Kind, Regime};
+use crate::mmu::controls::Controls;
+use crate::mmu::fault::Fault;
+use crate::mmu::regime::{self, Features, Kind, Regime};
 use crate::mmu::tlb::{self, Tlbi, What};
 use crate::mmu::walk::{self, Access, Step, Translation};
 use crate::physical::ReadOnly;
@@ -107,54 +108,38 @@ impl Machine {
         }
     }
 
-    /// Translate `va` of CPU `i` as EL `el` sees it, telling each step; no side effects, and permissions matter only if `checked`.
+    /// The regime that EL `el` of CPU `i` uses now; or EL1&0 with the registers `controls`.
+    pub fn regime(&self, i: usize, el: u8, controls: Option<&Controls>) -> Regime {
+        let cpu = &*self.cpus[i];
+        match controls {
+            None => Regime::of(cpu, regime::kind(cpu, el)),
+            Some(c) => Regime::from(Features::of(cpu), Kind::El10, c),
+        }
+    }
+
+    /// Translate `va` of CPU `i` by `regime`, telling each step; no side effects, and what `access` may do matters only if it is
+    /// checked.
     pub fn walk(
         &self,
-        i: usize,
+        regime: &Regime,
         va: u64,
-        el: u8,
-        purpose: Purpose,
-        write: bool,
-        checked: bool,
+        access: Access,
     ) -> (Vec<Step>, Result<Translation, Fault>) {
-        let cpu = &*self.cpus[i];
-        let regime = Regime::of(cpu, regime::kind(cpu, el));
-        let access = Access {
-            checked,
-            ..Access::new(purpose, write, el == 0, cpu.pstate.pan && el != 0)
-        };
         let mut steps = Vec::new();
-        let done = walk::translate(&regime, &mut ReadOnly(&self.sh.ram), &mut steps, va, access);
+        let done = walk::translate(regime, &mut ReadOnly(&self.sh.ram), &mut steps, va, access);
         (steps, done)
     }
 
     /// The same for an IPA, by stage 2 alone; None if stage 2 is off.
     pub fn walk_ipa(
         &self,
-        i: usize,
+        regime: &Regime,
         ipa: u64,
-        write: bool,
-        checked: bool,
+        access: Access,
     ) -> Option<(Vec<Step>, Result<Translation, Fault>)> {
-        let cpu = &*self.cpus[i];
-        let regime = Regime::of(cpu, regime::kind(cpu, 1));
-        let access = Access {
-            checked,
-            ..Access::new(
-                if write { Purpose::Write } else { Purpose::Read },
-                write,
-                false,
-                false,
-            )
-        };
         let mut steps = Vec::new();
-        let done = walk::translate_ipa(
-            &regime,
-            &mut ReadOnly(&self.sh.ram),
-            &mut steps,
-            ipa,
-            access,
-        )?;
+        let ram = &mut ReadOnly(&self.sh.ram);
+        let done = walk::translate_ipa(regime, ram, &mut steps, ipa, access)?;
         Some((steps, done))
     }
 

@@ -7,6 +7,7 @@ pub mod at;
 pub mod blocks;
 pub mod combine;
 pub mod context;
+pub mod controls;
 pub mod fault;
 pub mod features;
 pub mod permission;

@@ -1,12 +1,12 @@
 //! Translation regimes: what the system registers say about a translation, decoded into plain values.
 //!
-//! [`Regime::of`] is the only place that reads those registers; the walker sees nothing else. Names and rules are those of
+//! [`Controls::of`] is the only place that reads those registers, and [`Regime::from`] decodes them; the walker sees nothing else. Names and rules are those of
 //! `AArch64.GetS1TTWParams` and `AArch64.GetS2TTWParams` in the Arm ARM's pseudocode (J1.1.5).
 
-use super::select::{asid, dc, stages};
+use super::controls::Controls;
+use super::select::{asid_of, dc, stages, vmid_of};
 use crate::bits::{bit, ones};
 use crate::cpu::Cpu;
-use crate::reg::names::*;
 use crate::sysreg::nv::tables_of_nv1;
 
 pub use super::features::{size_bits, Features};
@@ -112,24 +112,22 @@ pub struct Regime {
 }
 
 impl Regime {
-    /// Decode the registers of regime `kind`.
+    /// Decode the registers of regime `kind`, as they are now.
     pub fn of(cpu: &Cpu, kind: Kind) -> Regime {
-        let f = Features::of(cpu);
-        let hcr = cpu.get(HCR_EL2);
-        let (s1_on, s2_on) = stages(cpu, kind);
-        let sctlr = sctlr(cpu, kind);
-        let (tcr, ttbr, mair) = match kind {
-            Kind::El10 => (
-                cpu.get(TCR_EL1),
-                [cpu.get(TTBR0_EL1), cpu.get(TTBR1_EL1)],
-                cpu.get(MAIR_EL1),
-            ),
-            _ => (
-                cpu.get(TCR_EL2),
-                [cpu.get(TTBR0_EL2), cpu.get(TTBR1_EL2)],
-                cpu.get(MAIR_EL2),
-            ),
-        };
+        Regime::from(Features::of(cpu), kind, &Controls::of(cpu, kind))
+    }
+
+    /// Decode the registers `c` of regime `kind`.
+    pub fn from(f: Features, kind: Kind, c: &Controls) -> Regime {
+        let &Controls {
+            hcr,
+            sctlr,
+            tcr,
+            ttbr,
+            mair,
+            ..
+        } = c;
+        let (s1_on, s2_on) = stages(kind, sctlr, hcr);
         let s1 = if kind == Kind::El2 {
             Stage1::one_range(&f, tcr, ttbr[0])
         } else {
@@ -149,10 +147,16 @@ impl Regime {
                 epan: f.epan && bit(sctlr, 57),
                 ..s1
             },
-            s2: s2_on.then(|| Stage2::of(&f, cpu.get(VTCR_EL2), cpu.get(VTTBR_EL2), hcr)),
+            s2: s2_on.then(|| Stage2::of(&f, c.vtcr, c.vttbr, hcr)),
             s1_only: false,
-            vmid: if kind == Kind::El10 { vmid(cpu) } else { 0 },
-            asid: asid(cpu, kind),
+            vmid: match kind {
+                Kind::El10 => vmid_of(c.vttbr, c.vtcr),
+                _ => 0,
+            },
+            asid: match kind {
+                Kind::El2 => 0,
+                _ => asid_of(tcr, ttbr[bit(tcr, 22) as usize]),
+            },
         }
     }
 

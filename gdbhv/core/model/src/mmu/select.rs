@@ -38,12 +38,11 @@ pub fn sctlr(cpu: &Cpu, kind: Kind) -> u64 {
 
 /// Whether stage 1 of `kind` is on, and whether stage 2 is.
 #[inline]
-pub(super) fn stages(cpu: &Cpu, kind: Kind) -> (bool, bool) {
-    let on = bit(sctlr(cpu, kind), 0);
+pub(super) fn stages(kind: Kind, sctlr: u64, hcr: u64) -> (bool, bool) {
+    let on = bit(sctlr, 0);
     if kind != Kind::El10 {
         return (on, false);
     }
-    let hcr = cpu.get(HCR_EL2);
     // TGE = 1 and DC = 1 make SCTLR_EL1.M 0 for all but reading it; DC = 1 makes VM 1; with E2H and TGE, VM and DC are 0
     // (D24.2.63 HCR_EL2; `AArch64.S1Enabled`, `AArch64.NSS2TTWParams`).
     let s1 = on && hcr & (hcr::DC | hcr::TGE) == 0;
@@ -58,8 +57,14 @@ pub(super) const fn dc(hcr: u64) -> bool {
 /// VMID of EL1&0.
 #[inline]
 pub fn vmid(cpu: &Cpu) -> u16 {
-    let v = (cpu.get(VTTBR_EL2) >> 48) as u16;
-    if bit(cpu.get(VTCR_EL2), 19) {
+    vmid_of(cpu.get(VTTBR_EL2), cpu.get(VTCR_EL2))
+}
+
+/// The VMID in VTTBR_EL2: VTCR_EL2.VS says how wide.
+#[inline]
+pub const fn vmid_of(vttbr: u64, vtcr: u64) -> u16 {
+    let v = (vttbr >> 48) as u16;
+    if bit(vtcr, 19) {
         v
     } else {
         v & 0xff
@@ -74,7 +79,13 @@ pub fn asid(cpu: &Cpu, kind: Kind) -> u16 {
         Kind::El20 => (cpu.get(TCR_EL2), [TTBR0_EL2, TTBR1_EL2]),
         Kind::El2 => return 0,
     };
-    let v = (cpu.get(ttbr[bits(tcr, 22, 22) as usize]) >> 48) as u16;
+    asid_of(tcr, cpu.get(ttbr[bits(tcr, 22, 22) as usize]))
+}
+
+/// The ASID in the TTBR that TCR.A1 selects: TCR.AS says how wide.
+#[inline]
+pub(super) const fn asid_of(tcr: u64, ttbr: u64) -> u16 {
+    let v = (ttbr >> 48) as u16;
     if bit(tcr, 36) {
         v
     } else {
@@ -85,7 +96,7 @@ pub fn asid(cpu: &Cpu, kind: Kind) -> u16 {
 /// What selects a set of cached translations for accesses with these privileges.
 #[inline]
 pub fn key(cpu: &Cpu, kind: Kind, mode: Mode) -> Key {
-    let (s1, s2) = stages(cpu, kind);
+    let (s1, s2) = stages(kind, sctlr(cpu, kind), cpu.get(HCR_EL2));
     let dc = kind == Kind::El10 && dc(cpu.get(HCR_EL2));
     let nv1 = kind == Kind::El10 && tables_of_nv1(cpu.get(HCR_EL2));
     Key {
