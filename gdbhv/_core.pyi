@@ -488,8 +488,8 @@ def registers(cpu: str = "max", *, el2: bool = True, gic: int = 3) -> list[dict[
 def profiles() -> list[tuple[str, list[str]]]:
     """The CPU profiles: name, and the FEAT_ names (without FEAT_) that they have."""
 
-def board() -> list[dict[str, Any]]:
-    """The board's memory map: name, base, size, intid (or None)."""
+def board(gic: int = 3) -> list[dict[str, Any]]:
+    """The memory map of a board with a GIC of this version: name, base, size, intid (or None)."""
 
 def device_tree(
     *,

@@ -1,5 +1,6 @@
 //! The model's tables as data.
 
+use gdbhv_model::dev::gic::Version;
 use gdbhv_model::fdt::{self, Conduit, Controller, FdtConfig};
 use gdbhv_model::profile::Registers;
 use gdbhv_model::reg::field::{self, Field};
@@ -147,9 +148,19 @@ fn registers<'py>(py: Python<'py>, cpu: &str, el2: bool, gic: u32) -> PyResult<B
 }
 
 #[pyfunction]
-fn board(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
+#[pyo3(signature = (gic=3))]
+fn board(py: Python<'_>, gic: u32) -> PyResult<Bound<'_, PyList>> {
     let list = PyList::empty(py);
-    for r in gdbhv_model::board::ROWS {
+    let gic = match gic {
+        2 => Version::V2,
+        3 => Version::V3,
+        _ => {
+            return Err(PyValueError::new_err(format!(
+                "GIC version {gic}: 2 and 3 are there"
+            )))
+        }
+    };
+    for r in gdbhv_model::board::rows(gic) {
         let d = PyDict::new(py);
         d.set_item("name", r.name)?;
         d.set_item("base", r.base)?;
