@@ -161,6 +161,7 @@ def add_vm(host: Host, config: BootConfig, output: Callable[[bytes], None]) -> V
     vm.add_device(VIRTIO, VirtioMmio())
     for address, data in plan.pieces:
         vm.write(address, data)
+    vm.image = plan.image
     vm.start(plan.entry, plan.x0)
     return vm
 
@@ -198,5 +199,6 @@ def bare(config: BootConfig, console: Console | None = None, *, el2: bool = True
         machine.start([], entry, config.x0 or 0)
     else:
         plan = layout(config, psci="smc" if el2 else "hvc")
+        machine.image = plan.image
         machine.start(plan.pieces, plan.entry, plan.x0)
     return machine

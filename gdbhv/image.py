@@ -6,11 +6,13 @@ import gzip
 import io
 import zlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import fdt
 from construct import Bytes, Computed, Const, ConstructError, Int16ul, Int32ub, Int32ul, Int64ul, Padding, Struct, this
 from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
 
 from gdbhv.errors import ImageError
 
@@ -66,6 +68,7 @@ PACKED = {
 MAX_IMAGE = 1 << 30
 MAX_TREE = 2 << 20  # Documentation/arm64/booting.rst of Linux, "Setup the device tree"
 ALIGN = 2 << 20
+SYMBOLS = ("STT_NOTYPE", "STT_OBJECT", "STT_FUNC")
 RAW_OFFSET = 0x80000  # where QEMU's `virt` puts raw bytes, and a kernel whose header does not say how large it is
 RESERVED = 0x1000  # a kernel whose text_offset is less goes to the second 2 MiB of RAM there
 
@@ -89,6 +92,18 @@ class Image:
     def end(self) -> int:
         """The first address behind the image."""
         return max([self.base + self.size, *(a + len(d) for a, d in self.segments)])
+
+    @cached_property
+    def symbols(self) -> dict[str, int]:
+        """The addresses of its symbols by name, global ones first; none if it is no ELF, or a stripped one."""
+        if self.kind != "elf":
+            return {}
+        table = ELFFile(io.BytesIO(read_file(self.path))).get_section_by_name(".symtab")
+        if not isinstance(table, SymbolTableSection):
+            return {}
+        known = [s for s in table.iter_symbols() if s["st_shndx"] != "SHN_UNDEF" and s["st_info"]["type"] in SYMBOLS]
+        known.sort(key=lambda s: s["st_info"]["bind"] == "STB_GLOBAL")
+        return {s.name: s["st_value"] for s in known if s.name and not s.name.startswith("$")}
 
 
 def read_raw(path: str | Path) -> bytes:

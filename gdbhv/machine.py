@@ -11,11 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gdbhv import _core, pages, tables
+from gdbhv import _core, pages, tables, translation
 from gdbhv.console import Console
-from gdbhv.errors import GdbhvError, MemoryError_, RegisterError
+from gdbhv.errors import GdbhvError, RegisterError
 from gdbhv.pace import FOREVER, Pace
-from gdbhv.target import Action, CatchEvents, Process, Space, Stop, StopKind, Thread, ThreadId
+from gdbhv.target import Action, CatchEvents, Process, Space, Stop, StopKind, Symbols, Thread, ThreadId
+from gdbhv.translation import Translation
 
 if TYPE_CHECKING:
     from gdbhv._core import ExitRecord
@@ -87,6 +88,7 @@ class Machine:
         self.catchers: dict[Any, Catcher] = {}
         self.describe: Callable[[ThreadId, ExitRecord], str] = lambda thread, record: record["name"]
         self.ended: Stop | None = None
+        self.image: Symbols | None = None  # what runs, for its symbols
         self._interrupter = self.core.interrupter()
         self._interrupted = False
         self.pace = Pace(self.core, console)
@@ -120,8 +122,8 @@ class Machine:
         power = self.core.power(cpu)
         cpsr = self.core.read_register(cpu, "cpsr")
         mode = f"EL{cpsr >> 2 & 3}{'h' if cpsr & 1 else 't'}"
-        guest = self.el2 and (cpsr >> 2 & 3) < 2 and self.core.read_register(cpu, "HCR_EL2") & 1
-        where = f", VMID={self.core.read_register(cpu, 'VTTBR_EL2') >> 48}" if guest else ""
+        regime = self.core.regime(cpu, cpsr >> 2 & 3)
+        where = f", VMID={regime['vmid']}" if regime["stage2"] else ""
         extra = POWER[power] if power == "off" else f"{mode}{where}, {POWER.get(power, 'running')}"
         return Thread(self._thread_id(cpu), f"cpu{cpu}", extra, cpu, power != "off")
 
@@ -143,28 +145,35 @@ class Machine:
         """See :class:`gdbhv.target.Target`."""
         return self.core.read_core(self._cpu(thread))
 
-    def read_memory(self, thread: ThreadId, address: int, length: int, space: Space = Space.VA) -> bytes:
-        """See :class:`gdbhv.target.Target`."""
-        return pages.read(self.core, lambda a: self._physical(thread, a, space), address, length, self._cpu(thread))
+    def symbols(self, thread: ThreadId) -> tuple[dict[str, int], str]:
+        """Return the symbols of the image by name, and what it is called ("" without one)."""
+        return (self.image.symbols, self.image.path) if self.image is not None else ({}, "")
+
+    def translation(self, thread: ThreadId, el: int | None = None, vmid: int | None = None) -> Translation:
+        """Find whose translation a view of ``thread`` shows: see :func:`gdbhv.translation.bare`."""
+        return translation.bare(self.core, self._cpu(thread), el, vmid, el2=self.el2)
+
+    def stage2(self, thread: ThreadId, vmid: int | None = None) -> Translation:
+        """The same for IPAs."""
+        return translation.stage2(self.core, self._cpu(thread), vmid, el2=self.el2)
+
+    def read_memory(
+        self, thread: ThreadId, address: int, length: int, space: Space = Space.VA, by: Translation | None = None
+    ) -> bytes:
+        """See :class:`gdbhv.target.Target`. ``by``: whose addresses they are, instead of the thread's now."""
+        cpu = self._cpu(thread) if by is None else by.cpu
+        return pages.read(self.core, self._physical(thread, space, by), address, length, cpu)
 
     def write_memory(self, thread: ThreadId, address: int, data: bytes, space: Space = Space.VA) -> None:
         """See :class:`gdbhv.target.Target`."""
-        pages.write(self.core, lambda a: self._physical(thread, a, space), address, data, self._cpu(thread))
+        pages.write(self.core, self._physical(thread, space), address, data, self._cpu(thread))
 
-    def _physical(self, thread: ThreadId, address: int, space: Space) -> int:
+    def _physical(self, thread: ThreadId, space: Space, by: Translation | None = None) -> Callable[[int], int]:
         if space is Space.PA:
-            return address
-        cpu = self._cpu(thread)
+            return lambda address: address
         if space is Space.VA:
-            walk: _core.Walk | None = self.core.translate(cpu, address)
-        else:
-            walk = self.core.translate_ipa(cpu, address)
-            if walk is None:
-                return address
-        assert walk is not None
-        if "pa" not in walk:
-            raise MemoryError_(address, f"stage {walk['stage']} {walk['fault']} fault")
-        return walk["pa"]
+            return (by or self.translation(thread)).physical
+        return (by or self.stage2(thread)).physical_ipa
 
     def insert_breakpoint(self, pid: int, kind: int, address: int, length: int) -> None:
         """See :class:`gdbhv.target.Target`."""

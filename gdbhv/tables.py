@@ -117,3 +117,8 @@ def exit_classes() -> dict[str, _core.ExitClass]:
 def iss_layouts() -> dict[int, tuple[Field, ...]]:
     """The fields of ESR_EL2.ISS by number of exit class, from the most significant bit down; RES0 where it is 0."""
     return {c["number"]: _fields(c["iss"])[::-1] for c in _core.exit_classes()}
+
+
+def fault_words(fsc: int) -> str:
+    """What a fault status code (DFSC, IFSC) says: "translation fault, level 2"."""
+    return _core.fault_words(fsc)

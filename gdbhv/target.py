@@ -117,6 +117,16 @@ class CatchEvents:
     entries: set[int] | None = field(default_factory=set)
 
 
+class Symbols(Protocol):
+    """What a machine or a VM was started from, for the names in it."""
+
+    path: str
+
+    @property
+    def symbols(self) -> dict[str, int]:
+        """Return addresses by name."""
+
+
 class Target(Protocol):
     """A machine that a debugger can hold. All addresses and values are unsigned; lengths are bytes."""
 

@@ -6,18 +6,19 @@ A vCPU that has exited and waits for its handler is shown as it was in the guest
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gdbhv import pages
-from gdbhv.errors import GdbhvError, MemoryError_, RegisterError
+from gdbhv import _core, pages
+from gdbhv.errors import CommandError, GdbhvError, MemoryError_, RegisterError
 from gdbhv.hv import debugregs, pmu
 from gdbhv.hv.host import Host
 from gdbhv.hv.vcpu import Vcpu, VcpuState
 from gdbhv.hv.vm import Vm
 from gdbhv.tables import encoding
 from gdbhv.target import Process, Space, Thread, ThreadId
+from gdbhv.translation import EL10, PAN, Translation
 
 LIST_REGISTERS = [f"ICH_LR{n}_EL2" for n in range(4)]
 GUEST_MODES = (0b0000, 0b0100, 0b0101)  # PSTATE.M: EL0t, EL1t, EL1h
@@ -192,31 +193,72 @@ class HostState:
 
     # --- memory
 
-    def read_memory(self, thread: ThreadId, address: int, length: int, space: Space = Space.VA) -> bytes:
-        """See :class:`gdbhv.target.Target`."""
-        return pages.read(self.machine, lambda a: self._physical(thread, a, space), address, length)
+    def symbols(self, thread: ThreadId) -> tuple[dict[str, int], str]:
+        """Return the symbols of the VM's image by name, and what it is called ("" without one)."""
+        image = self.vm(thread.pid).image
+        return (image.symbols, image.path) if image is not None else ({}, "")
+
+    def translation(self, thread: ThreadId, el: int | None = None, vmid: int | None = None) -> Translation:
+        """Find whose translation a view of ``thread`` shows: the vCPU's, on a CPU or not, or that of vCPU 0 of VM ``vmid``.
+
+        :raises gdbhv.errors.CommandError: there is no such EL or VM.
+        """
+        v = self.vcpu(thread)
+        if vmid is not None and vmid != v.vm.vmid:
+            if not 1 <= vmid <= len(self.host.vms):
+                raise CommandError(f"no VM has VMID {vmid}: there are 1 to {len(self.host.vms)}")
+            v = self.vcpu(ThreadId(vmid, 1))
+        pstate = self._pstate(v)
+        now = pstate >> 2 & 3
+        el = now if el is None else el
+        if el not in (0, 1):
+            raise CommandError(f"EL{el}: {v.vm.name} has EL0 and EL1; EL2 is gdbhv itself")
+        names = [name for name in EL10 if name.endswith("_EL1")]
+        controls = _core.Controls(
+            hcr=self.machine.read_register(v.home, "HCR_EL2"),
+            vtcr=self.machine.read_register(v.home, "VTCR_EL2"),
+            vttbr=v.vm.vttbr,
+            **{EL10[name]: v.read(name) for name in names},
+        )
+        pan = el == now and bool(pstate & PAN)
+        return Translation(self.machine, v.home, el, f"{v.vm.name} vcpu{v.index}", controls, pan)
+
+    def stage2(self, thread: ThreadId, vmid: int | None = None) -> Translation:
+        """The same for IPAs."""
+        return self.translation(thread, 1, vmid)
+
+    def read_memory(
+        self, thread: ThreadId, address: int, length: int, space: Space = Space.VA, by: Translation | None = None
+    ) -> bytes:
+        """See :class:`gdbhv.target.Target`. ``by``: whose addresses they are, instead of the thread's now."""
+        return pages.read(self.machine, self._physical(thread, space, by), address, length)
 
     def write_memory(self, thread: ThreadId, address: int, data: bytes, space: Space = Space.VA) -> None:
         """See :class:`gdbhv.target.Target`."""
-        pages.write(self.machine, lambda a: self._physical(thread, a, space), address, data)
+        pages.write(self.machine, self._physical(thread, space), address, data)
 
-    def _physical(self, thread: ThreadId, address: int, space: Space) -> pages.Where:
-        """Where an address is: in the machine, or in a device of the VM; memory slots count as mapped, even if untouched."""
+    def _physical(self, thread: ThreadId, space: Space, by: Translation | None = None) -> Callable[[int], pages.Where]:
+        """Where addresses are: in the machine, or in a device of the VM; memory slots count as mapped, even if untouched."""
         if space is Space.PA:
-            return address
-        v = self.vcpu(thread)
-        if space is Space.VA:
-            with self.loaded(v) as cpu:
-                found = self.machine.translate(cpu, address, el=1)
-            if "ipa" not in found:
-                raise MemoryError_(address, found["fault"])
-            ipa = found["ipa"]
-        else:
+            return lambda address: address
+        by = by or self.translation(thread)
+        assert by.vmid is not None
+        vm = self.vm(by.vmid)
+
+        def physical(address: int) -> pages.Where:
             ipa = address
-        pa = v.vm.pa(ipa)
-        if pa is not None:
-            return pa
-        if (at := v.vm.device(ipa)) is None:
-            raise MemoryError_(address, f"IPA {ipa:#x} is neither memory nor a device of {v.vm.name}")
-        device, offset = at
-        return pages.Registers(offset, device.peek, device.write)
+            if space is Space.VA:
+                found = by.walk(address)
+                if "ipa" not in found:
+                    walk = " on the walk of stage 1" if found["s1ptw"] else ""
+                    raise MemoryError_(address, f"stage {found['stage']} {found['words']}{walk}")
+                ipa = found["ipa"]
+            pa = vm.pa(ipa)
+            if pa is not None:
+                return pa
+            if (at := vm.device(ipa)) is None:
+                raise MemoryError_(address, f"IPA {ipa:#x} is neither memory nor a device of {vm.name}")
+            device, offset = at
+            return pages.Registers(offset, device.peek, device.write)
+
+        return physical

@@ -16,6 +16,7 @@ from gdbhv.hv.vgic_mmio import INTERRUPTS
 if TYPE_CHECKING:
     from gdbhv._core import Machine
     from gdbhv.hv.host import Host
+    from gdbhv.target import Symbols
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class Vm:
         self.stage2 = Stage2(self.machine, host.allocate)
         self.vcpus = [Vcpu(self, i) for i in range(vcpus)]
         self.vgic = Vgic(self)
+        self.image: Symbols | None = None  # what runs, for its symbols
         self.stopped: str | None = None  # why the VM ended, if it has
         self.unserved: dict[str, int] = {}  # trapped accesses that no row emulates: name, and where it was first
         self._told = 0  # how many of them take_unserved has returned

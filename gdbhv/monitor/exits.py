@@ -39,8 +39,11 @@ def vmid_name(target: DebugTarget, vmid: int) -> str:
 def install(target: DebugTarget) -> None:
     """Have stops at exits described in one line."""
 
+    hosted = isinstance(target, HostTarget)
+
     def describe(thread: ThreadId, record: ExitRecord) -> str:
-        return line(target, thread, record)
+        said = line(target, thread, record)
+        return said if hosted else f"{said}; now at EL2's vector, the guest is in `monitor frame guest`"
 
     target.describe = describe
 
@@ -69,7 +72,7 @@ def line(target: DebugTarget, thread: ThreadId, record: ExitRecord) -> str:
     more=lambda: [
         *table(("class", "number", "KVM", "what"), [_row(c) for c in tables.exit_classes().values()]),
         *table(("filter", "what it compares"), [(f"{k}=", v[0]) for k, v in exitspec.FILTERS.items()]),
-        f"{exitspec.VM}=      name or number of the VM",
+        f"{exitspec.VM}=      name or number of the VM, if gdbhv is the hypervisor (else vmid=)",
         "A class may have sub-reasons and an argument (dabt.perm.w, sysreg.write:SCTLR_EL1, hvc:0x0), and shell patterns.",
         "gdb's own `catch syscall NUMBER` stops at a class too, as an event that its scripts understand.",
     ],
@@ -78,6 +81,8 @@ def catch(context: Context, args: argparse.Namespace) -> Iterator[str]:
     """Stop before the handler of every exit that the specification matches."""
     spec = exitspec.parse(" ".join(args.spec))
     target = context.target
+    if spec.vm is not None and not isinstance(target, HostTarget):
+        raise CommandError("vm=: the VMs here are the hypervisor's own, and known by their VMID only: vmid=N")
     if spec.vm is not None:
         known = [w for p in target.processes() for w in (p.name, str(p.pid))]
         if spec.vm not in known:

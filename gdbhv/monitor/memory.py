@@ -6,7 +6,9 @@ import argparse
 from collections.abc import Iterator
 
 from gdbhv.errors import CommandError
-from gdbhv.monitor.registry import JSON, Arg, Context, address, command, to_json
+from gdbhv.hv.target import HostTarget
+from gdbhv.monitor import addresses
+from gdbhv.monitor.registry import EL, JSON, VMID, Arg, Context, command, to_json
 from gdbhv.target import Space
 
 
@@ -17,26 +19,38 @@ def integer(text: str) -> int:
 
 @command(
     "x",
-    Arg("address", "ipa:ADDRESS, pa:ADDRESS or a VA"),
+    Arg("address", f"VA, ipa:ADDRESS or pa:ADDRESS: {addresses.HELP}"),
     Arg("length", "bytes (default 64)", nargs="?", type=integer),
+    EL,
+    VMID,
     JSON,
-    help="show memory by IPA or PA",
+    help="show memory by IPA or PA, or by VA of another EL or VM",
 )
 def examine(context: Context, args: argparse.Namespace) -> Iterator[str]:
     """Hexadecimal and text, 16 bytes a line."""
-    kind, colon, rest = args.address.partition(":")
-    spaces = {s.value: s for s in Space}
-    if colon and kind not in spaces:
-        raise CommandError(f"{kind!r} is no address space: {', '.join(spaces)}")
-    space = spaces[kind] if colon else Space.VA
-    start = address(rest if colon else kind)
+    space, start = addresses.parse(context, args.address)
     length = 64 if args.length is None else args.length
     if not 0 < length <= 1 << 20:
         raise CommandError(f"{length} bytes: 1 to {1 << 20}")
-    data = context.target.read_memory(context.thread, start, length, space)
+    if space is not Space.VA and args.el is not None:
+        raise CommandError("--el is about a VA")
+    if space is Space.PA and args.vmid is not None:
+        raise CommandError("--vmid is about a VA or an IPA")
+    by = context.stage2(args) if space is Space.IPA else None if space is Space.PA else context.translation(args)
+    data = context.target.read_memory(context.thread, start, length, space, by)
     if args.json:
-        yield from to_json({"address": start, "space": space.value, "data": data.hex()})
+        whose = None if by is None else by.document()
+        yield from to_json({"address": start, "space": space.value, "data": data.hex(), "context": whose})
         return
+    slots = isinstance(context.target, HostTarget) and space is Space.IPA
+    if by is None:
+        yield f"PA {start:#x} of the machine"
+    elif slots:
+        yield f"IPA {start:#x} of {by.place.split()[0]}, VMID {by.vmid}, mapped in stage 2 yet or not"
+    elif space is Space.IPA:
+        yield f"IPA {start:#x} of {by.place}, VMID {by.vmid}, stage 2{by.noted}"
+    else:
+        yield f"VA {start:#x} at EL{by.el} of {by.words()}"
     for at in range(0, len(data), 16):
         row = data[at : at + 16]
         text = "".join(chr(b) if 32 <= b < 127 else "." for b in row)

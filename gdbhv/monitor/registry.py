@@ -23,6 +23,7 @@ from gdbhv.target import ThreadId
 if TYPE_CHECKING:
     from gdbhv import _core
     from gdbhv.machine import Machine
+    from gdbhv.translation import Translation
 
     DebugTarget = HostTarget | Machine
 
@@ -42,6 +43,14 @@ class Context:
         """The machine model behind the target."""
         return self.target.machine if isinstance(self.target, HostTarget) else self.target.core
 
+    def translation(self, args: argparse.Namespace) -> Translation:
+        """Find whose VAs a command is about: the thread's, or as :data:`EL` and :data:`VMID` say."""
+        return self.target.translation(self.thread, args.el, args.vmid)
+
+    def stage2(self, args: argparse.Namespace) -> Translation:
+        """Find whose IPAs a command is about."""
+        return self.target.stage2(self.thread, args.vmid)
+
 
 Handler = Callable[[Context, argparse.Namespace], Iterable[str]]
 Bound = Callable[[str, ThreadId], Iterator[str]]  # a command line for a thread -> its answer
@@ -60,6 +69,8 @@ class Arg:
 
 
 JSON = Arg("--json", "print one JSON document", flag=True)
+EL = Arg("--el", "exception level whose view it is (default: the thread's)", type=int, choices=(0, 1, 2))
+VMID = Arg("--vmid", "a VM's view: where it runs, else as of its last exit (default: the thread's)", type=int)
 
 
 @dataclass(frozen=True)
@@ -120,7 +131,7 @@ def command(
 
 def load() -> dict[str, Command]:
     """Return the whole table, in the order of names."""
-    from gdbhv.monitor import exits, gic, helps, inject, memory, stage2, sysregs, translate, vcpus  # noqa: F401
+    from gdbhv.monitor import exits, frame, gic, helps, inject, memory, stage2, sysregs, translate, vcpus  # noqa: F401
 
     return dict(sorted(COMMANDS.items()))
 
@@ -181,17 +192,6 @@ def bind(target: DebugTarget) -> Bound:
     exits.install(target)
     points = Catchpoints()
     return lambda line, thread: run(line, Context(target, thread, points))
-
-
-def address(text: str) -> int:
-    """Parse an address. :raises gdbhv.errors.CommandError: it is none."""
-    try:
-        value = int(text, 0)
-    except ValueError:
-        value = -1
-    if not 0 <= value < 1 << 64:
-        raise CommandError(f"{text!r} is no address: a number up to 0xffffffffffffffff is needed")
-    return value
 
 
 def to_json(document: Any) -> Iterator[str]:

@@ -39,13 +39,16 @@ def stage2_memory(memattr: int, forced: bool = False) -> str:
     return f"Normal-{o}" if o == i else f"Normal-o{o}-i{i or '?'}"
 
 
-def stage2_leaf(descriptor: int, shareability: int | None = None, forced: bool = False) -> dict[str, object]:
+def stage2_leaf(
+    descriptor: int, shareability: int | None = None, forced: bool = False, *, xnx: bool = True
+) -> dict[str, object]:
     """Return the attributes of a stage 2 block or page.
 
     :param shareability: what holds instead of the descriptor's (52-bit descriptors of FEAT_LPA2 have none)
     :param forced: HCR_EL2.FWB
+    :param xnx: FEAT_XNX: XN has two bits; else bit 53 is RES0
     """
-    xn = descriptor >> 53 & 3
+    xn = descriptor >> 53 & (3 if xnx else 2)
     return {
         "read": bool(descriptor >> 6 & 1),
         "write": bool(descriptor >> 7 & 1),
@@ -62,13 +65,19 @@ def rwx(leaf: dict[str, object]) -> str:
     return ("r" if leaf["read"] else "-") + ("w" if leaf["write"] else "-") + str(leaf["execute"])
 
 
-def stage1_leaf(descriptor: int, wide: bool = False) -> str:
-    """Return the attributes of a stage 1 block or page of EL1&0 in words; ``wide``: of FEAT_LPA2, without a shareability."""
-    ap = descriptor >> 6 & 3
-    words = [("EL1 rw", "EL1 rw EL0 rw", "EL1 r", "EL1 r EL0 r")[ap]]
-    words += [
-        w for bit, w in ((53, "PXN"), (54, "UXN"), (11, "nG"), (52, "contiguous"), (51, "DBM")) if descriptor >> bit & 1
-    ]
+def stage1_leaf(descriptor: int, wide: bool = False, regime: str = "EL1&0", *, nv1: bool = False) -> str:
+    """Return the attributes of a stage 1 block or page in words (Arm ARM D8.4.1, D8.4.2, table D8-43).
+
+    :param wide: of FEAT_LPA2, without a shareability
+    :param regime: "EL1&0", "EL2" (one privilege: AP[1] is RES1, and one XN) or "EL2&0"
+    :param nv1: HCR_EL2.{NV, NV1} are 1: AP[1] acts as 0, bit 54 is PXN, and bit 53 is RES0
+    """
+    user = regime != "EL2" and not nv1
+    higher = regime.partition("&")[0]
+    kind = "r" if descriptor >> 7 & 1 else "rw"
+    words = [f"{higher} {kind}" + (f" EL0 {kind}" if user and descriptor >> 6 & 1 else "")]
+    bits = [(53, "PXN"), (54, "UXN"), (11, "nG")] if user else [(54, "PXN"), (11, "nG")] if nv1 else [(54, "XN")]
+    words += [w for bit, w in (*bits, (52, "contiguous"), (51, "DBM")) if descriptor >> bit & 1]
     if not descriptor >> 10 & 1:
         words.append("AF=0")
     words.append(f"AttrIndx={descriptor >> 2 & 7}")

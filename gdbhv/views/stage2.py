@@ -27,9 +27,10 @@ class Geometry:
     pa_bits: int = 48
     shareability: int | None = None  # of all leaves: 52-bit descriptors of FEAT_LPA2 have none of their own
     forced: bool = False  # HCR_EL2.FWB
+    xnx: bool = True  # FEAT_XNX: EL1 and EL0 are told apart
 
     @staticmethod
-    def of(vttbr: int, vtcr: int, mmfr0: int = MMFR0, hcr: int = 0) -> Geometry:
+    def of(vttbr: int, vtcr: int, mmfr0: int = MMFR0, hcr: int = 0, *, xnx: bool = True) -> Geometry:
         """Return the geometry that the registers select on a CPU whose ID_AA64MMFR0_EL1 is ``mmfr0``.
 
         :raises ValueError: a combination that is a translation fault of level 0 whatever the IPA (Arm ARM J1.1.5,
@@ -59,7 +60,7 @@ class Geometry:
             root = root & ~0x3F | (vttbr >> 2 & 15) << 48
         root &= -(8 * entries)
         shareability = vtcr >> 12 & 3 if ds else None
-        return Geometry(granule, ipa_bits, level, entries, root, pa_bits, shareability, bool(hcr >> 46 & 1))
+        return Geometry(granule, ipa_bits, level, entries, root, pa_bits, shareability, bool(hcr >> 46 & 1), xnx)
 
     def output(self, descriptor: int, lsb: int) -> int:
         """Return the address in a descriptor of a table or of a leaf of ``1 << lsb`` bytes."""
@@ -72,7 +73,7 @@ class Geometry:
 
     def leaf(self, descriptor: int) -> dict[str, object]:
         """Return the attributes of a block or page."""
-        return stage2_leaf(descriptor, self.shareability, self.forced)
+        return stage2_leaf(descriptor, self.shareability, self.forced, xnx=self.xnx)
 
     def has_block(self, level: int) -> bool:
         """Return whether a descriptor of ``level`` may be a block."""
@@ -149,8 +150,8 @@ def merged(leaves: Sequence[Entry], g: Geometry) -> list[dict[str, Any]]:
     return ranges
 
 
-def dump(ranges: Sequence[dict[str, Any]], name: Callable[[int], str] = lambda ipa: "") -> list[str]:
-    """Return the merged ranges as a table."""
+def dump(ranges: Sequence[dict[str, Any]], name: Callable[[int, int], str] = lambda ipa, pa: "") -> list[str]:
+    """Return the merged ranges as a table. ``name``: what is at an IPA and the PA that it is mapped to."""
     rows = []
     for r in ranges:
         a = r["attributes"]
@@ -163,7 +164,7 @@ def dump(ranges: Sequence[dict[str, Any]], name: Callable[[int], str] = lambda i
                 f"{r['leaves']} x {size(r['leaf'])}",
                 rwx(a),
                 f"{a['memory']}, {a['shareability']}{flags}",
-                name(r["ipa"]),
+                name(r["ipa"], r["pa"]),
             )
         )
     if not rows:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gdbhv.tables import Field, iss_layouts
+from gdbhv.tables import Field, fault_words, iss_layouts
 
 if TYPE_CHECKING:
     from gdbhv._core import ExitRecord
@@ -39,14 +39,9 @@ def iss_text(record: ExitRecord) -> str:
         if f.name in ("DFSC", "IFSC") and v == DEBUG_EVENT:
             words.append(f"{f.name}={v:#04x} (debug exception)")
         elif f.name in ("DFSC", "IFSC") and not f.values:
-            words.append(f"{f.name}={v:#04x} ({fault_words(record['name'])})")
+            words.append(f"{f.name}={v:#04x} ({fault_words(v)})")
         elif f.name in ("SRT", "Rt", "RN"):
             words.append(f"{f.name}={'xzr' if v == 31 else f'x{v}'}")
         else:
             words.append(f"{f.name}={f.values.get(v) or (v if v < 10 else hex(v))}")
     return " ".join(words)
-
-
-def fault_words(name: str) -> str:
-    """Return the part of an abort's name that its fault status code tells: ``trans.l3``."""
-    return ".".join(w for w in name.split(".")[1:] if w not in ("s1ptw", "r", "w", "x", "isv", "noisv", "cm"))

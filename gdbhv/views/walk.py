@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING
 from gdbhv.views.attributes import memory, rwx, size, stage1_leaf, stage2_leaf
 
 if TYPE_CHECKING:
-    from gdbhv._core import Walk, WalkStep
+    from gdbhv._core import Regime, Walk, WalkStep
 
 
-def walk_lines(title: str, walk: Walk) -> list[str]:
-    """Return every descriptor fetch of both stages, and the result or the fault."""
+def walk_lines(title: str, walk: Walk, regime: Regime, *, xnx: bool = True) -> list[str]:
+    """Return every descriptor fetch of both stages, and the result or the fault.
+
+    :param regime: whose registers say what the bits of a descriptor mean.
+    :param xnx: the CPU has FEAT_XNX.
+    """
     lines = [title]
     for s in walk["steps"]:
-        lines.append(_step(s))
+        lines.append(_step(s, regime, xnx=xnx))
     if "pa" in walk:
         perms = "".join(c if walk[k] else "-" for c, k in (("r", "read"), ("w", "write"), ("x", "execute")))  # type: ignore[literal-required]
         both = (
@@ -27,11 +31,11 @@ def walk_lines(title: str, walk: Walk) -> list[str]:
     else:
         where = f" at IPA {walk['fault_ipa']:#x}" if walk.get("fault_ipa") is not None else ""
         on_walk = " on the walk of stage 1 (S1PTW)" if walk["s1ptw"] else ""
-        lines.append(f"=> stage {walk['stage']} fault: {walk['fault']} (FSC {walk['fsc']:#04x}){where}{on_walk}")
+        lines.append(f"=> stage {walk['stage']} {walk['words']} (FSC {walk['fsc']:#04x}){where}{on_walk}")
     return lines
 
 
-def _step(s: WalkStep) -> str:
+def _step(s: WalkStep, regime: Regime, *, xnx: bool) -> str:
     on_the_way = s["stage"] == 2 and s["for_s1"] is not None
     indent = "    " if on_the_way else "  "
     purpose = f" (for the S1 L{s['for_s1']} descriptor)" if on_the_way else ""
@@ -42,8 +46,8 @@ def _step(s: WalkStep) -> str:
     if s["found"] == "table":
         return f"{head} table {s['output']:#x}{purpose}"
     if s["stage"] == 2:
-        leaf = stage2_leaf(s["value"])
+        leaf = stage2_leaf(s["value"], forced=regime["fwb"], xnx=xnx)
         what = f"{rwx(leaf)} {leaf['memory']}"
     else:
-        what = stage1_leaf(s["value"], s["wide"])
+        what = stage1_leaf(s["value"], s["wide"], regime["name"], nv1=regime["nv1"])
     return f"{head} {s['found']} -> {s['output']:#x}, {what}{purpose}"

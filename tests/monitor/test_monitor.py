@@ -67,11 +67,44 @@ def old() -> Machine:
     return machine
 
 
+def visited(host: int = 1 << 34 | 1 << 31 | 1 << 27, root: int | None = None) -> Machine:
+    """A guest (VMID 7, FWB) has made a hypercall, and its hypervisor has put HCR_EL2 and VTTBR_EL2 of its own."""
+    core = (machine := bare()).core
+    registry.bind(machine)
+    words = {
+        0x40000000: 0xD69F03E0,  # ERET
+        0x40000100: 0xA9BF7BFD,  # STP X29, X30, [SP, #-16]!
+        0x40000104: 0x910003FD,  # MOV X29, SP
+        0x40000108: 0xD40000A2,  # HVC #5
+        0x40000C00: 0x14000000,  # B .
+    }
+    for at, word in words.items():
+        core.write_pa(at, word.to_bytes(4, "little"))
+    tables = {0x40002000: 0x40004003, 0x40002008: 0x400007D9, 0x40004240: 0x090004C5, 0x40010108: 0x40000444}
+    for at, double in tables.items():
+        core.write_pa(at, double.to_bytes(8, "little"))
+    state = {
+        "ELR_EL2": 0x40000100, "SPSR_EL2": 0x3C5, "HCR_EL2": 1 << 46 | 1 << 34 | 1 << 31 | 1, "VTCR_EL2": 0x80023558,
+        "VTTBR_EL2": 7 << 48 | 0x40002000, "VBAR_EL2": 0x40000800, "SP_EL1": 0x40010000, "x29": 0x40010100,
+        "x30": 0x40000333,
+    }  # fmt: skip
+    for register, value in state.items():
+        core.write_register(0, register, value)
+    ask(machine, "vmexit catch hvc:5 vmid=7")
+    assert machine.run_all().kind is StopKind.EXIT
+    core.write_register(0, "HCR_EL2", host)
+    if root is not None:
+        core.write_register(0, "VTTBR_EL2", root)
+    return machine
+
+
 MACHINES: dict[str, Callable[[], Target]] = {
     "bare": bare,
     "alone": lambda: bare(el2=False),
     "gic": interrupted,
     "gicv2": old,
+    "vhe": visited,
+    "nvhe": lambda: visited(1 << 31, 0),
 }
 
 
@@ -108,7 +141,7 @@ def test_each_command_that_reports_has_json() -> None:
 def test_json_is_one_document(name: str, make: type) -> None:
     target = make()
     arguments = {"sysreg": "TTBR*", "walk": "0x40200000", "x": "pa:0x44200000"}
-    if isinstance(target, Machine) and name in ("vmexit last", "s2 dump"):
+    if isinstance(target, Machine) and name in ("vmexit last", "s2 dump", "frame guest"):
         with pytest.raises(CommandError):
             ask(target, f"{name} --json")
         return
@@ -200,7 +233,9 @@ def test_exits_of_a_bare_machine_are_caught_and_counted_by_vmid() -> None:
         machine.core.write_register(0, register, value)
     ask(machine, "vmexit catch hvc:5 vmid=7")
     stop = machine.run_all()
-    assert stop.text == "hvc:0x5; hvc #5 at 0x40000100 (EL1); 0x0(0x0, 0x0, 0x0)"
+    assert stop.text == (
+        "hvc:0x5; hvc #5 at 0x40000100 (EL1); 0x0(0x0, 0x0, 0x0); now at EL2's vector, the guest is in `monitor frame guest`"
+    )
     assert machine.read_register(stop.thread, "pc") == 0x40000C00
     assert ask(machine, "vmexit stats")[1].split() == ["1", "100.0%", "VMID", "7", "0x1016", "hvc:0x5"]
     assert ask(machine, "vmexit last")[1].endswith("VMID 7; class hvc, 0x1016")

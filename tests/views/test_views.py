@@ -102,14 +102,20 @@ def test_an_exit_is_one_line(exit_: Any, text: str) -> None:
 
 
 ISS = [
-    (STORE, "ISV=1 SAS=word SSE=0 SRT=x3 SF=0 AR=0 FnV=0 EA=0 CM=0 S1PTW=0 WnR=write DFSC=0x07 (trans.l3)"),
-    (LOAD, "ISV=1 SAS=doubleword SSE=0 SRT=x3 SF=1 AR=0 FnV=0 EA=0 CM=0 S1PTW=0 WnR=read DFSC=0x07 (trans.l3)"),
-    (TABLE, "ISV=0 FnV=0 EA=0 CM=0 S1PTW=1 WnR=read DFSC=0x06 (trans.l2)"),
-    (PERMISSION, "SET=0 FnV=0 EA=0 S1PTW=0 IFSC=0x0f (perm.l3)"),
+    (
+        STORE,
+        "ISV=1 SAS=word SSE=0 SRT=x3 SF=0 AR=0 FnV=0 EA=0 CM=0 S1PTW=0 WnR=write DFSC=0x07 (translation fault, level 3)",
+    ),
+    (
+        LOAD,
+        "ISV=1 SAS=doubleword SSE=0 SRT=x3 SF=1 AR=0 FnV=0 EA=0 CM=0 S1PTW=0 WnR=read DFSC=0x07 (translation fault, level 3)",
+    ),
+    (TABLE, "ISV=0 FnV=0 EA=0 CM=0 S1PTW=1 WnR=read DFSC=0x06 (translation fault, level 2)"),
+    (PERMISSION, "SET=0 FnV=0 EA=0 S1PTW=0 IFSC=0x0f (permission fault, level 3)"),
     (MRS, "Op0=3 Op2=0 Op1=0 CRn=0 Rt=x2 CRm=0 Direction=read"),
     (MSR, "Op0=3 Op2=2 Op1=0 CRn=3 Rt=xzr CRm=0 Direction=write"),
     (HVC, "imm16=0"),
-    (VNCR, "VNCR=1 FnV=0 EA=0 CM=0 S1PTW=0 WnR=write DFSC=0x07 (trans.l3)"),
+    (VNCR, "VNCR=1 FnV=0 EA=0 CM=0 S1PTW=0 WnR=write DFSC=0x07 (translation fault, level 3)"),
     (WFI, "CV=1 COND=0xe TI=WFI"),
     (IRQ, ""),
 ]
@@ -132,7 +138,7 @@ def test_an_exit_explained() -> None:
     assert exits.explain(PERMISSION) == [
         "exit 7 of the machine, at 1000 ns on CPU 0, VMID 3; class iabt, 0x1020",
         "ESR_EL2    0x000000008200000f  ISS=0xf IL=32bit EC=iabt_lower",
-        "           SET=0 FnV=0 EA=0 S1PTW=0 IFSC=0x0f (perm.l3)",
+        "           SET=0 FnV=0 EA=0 S1PTW=0 IFSC=0x0f (permission fault, level 3)",
         "FAR_EL2    0x0000000000008000",
         "IPA        0x0000000042000000  HPFAR_EL2 is not valid for this fault: AT S1E1R tells",
         "SPSR_EL2   0x00000000000003c5  M=EL1h nRW=aarch64 F I A D",
@@ -262,7 +268,7 @@ def test_stage_2_tables_as_ranges_and_as_a_tree() -> None:
         "  L2 0x0040600000 table at 0x900000, which is not RAM  [0x2018] = 0x0000000000900003",
     ]
     ranges = stage2.merged([e for e in found if not e.table], geometry)
-    assert stage2.dump(ranges, lambda ipa: "memory" if ipa < 0x40400000 else "") == [
+    assert stage2.dump(ranges, lambda ipa, pa: "memory" if ipa < 0x40400000 else "") == [
         "IPA                        PA            size  leaves  perm  memory            what",
         "0x0040000000-0x00403fffff  0x0044200000    4M  2 x 2M  rwx   Normal-WB, inner  memory",
         "0x0040400000-0x0040400fff  0x0010000000    4K  1 x 4K  rwx   Normal-WB, inner",
@@ -329,6 +335,10 @@ def step(stage: int, level: int, found: str, value: int, output: int, **changes:
     }
 
 
+def regime(name: str = "EL1&0", **changes: Any) -> Any:
+    return {"name": name, "stage1": True, "stage2": True, "vmid": 1, "asid": 0, "fwb": False, "nv1": False, **changes}
+
+
 def test_a_walk_of_both_stages() -> None:
     data: Any = {
         "steps": [
@@ -345,7 +355,7 @@ def test_a_walk_of_both_stages() -> None:
         "block": 12,
         "s2_block": 21,
     }
-    assert walk.walk_lines("VA 0x1000, read at EL1", data) == [
+    assert walk.walk_lines("VA 0x1000, read at EL1", data, regime()) == [
         "VA 0x1000, read at EL1",
         "    S2 L2 [0x2008] = 0x00000000442007fd block -> 0x44205000, rwx Normal-WB (for the S1 L3 descriptor)",
         "  S1 L3 [0x40205008 = PA 0x44205008] = 0x0000000040000f83 page -> 0x40000000, EL1 r, nG, AttrIndx=0, inner",
@@ -358,24 +368,67 @@ def test_a_walk_of_both_stages() -> None:
     ("fault", "text"),
     [
         (
-            {"stage": 1, "fault": "perm.l3", "fsc": 0xF, "s1ptw": False, "fault_ipa": None},
-            "=> stage 1 fault: perm.l3 (FSC 0x0f)",
+            {
+                "stage": 1,
+                "fault": "perm.l3",
+                "words": "permission fault, level 3",
+                "fsc": 0xF,
+                "s1ptw": False,
+                "fault_ipa": None,
+            },
+            "=> stage 1 permission fault, level 3 (FSC 0x0f)",
         ),
         (
-            {"stage": 2, "fault": "trans.l1", "fsc": 5, "s1ptw": False, "fault_ipa": 0xB000000},
-            "=> stage 2 fault: trans.l1 (FSC 0x05) at IPA 0xb000000",
+            {
+                "stage": 2,
+                "fault": "trans.l1",
+                "words": "translation fault, level 1",
+                "fsc": 5,
+                "s1ptw": False,
+                "fault_ipa": 0xB000000,
+            },
+            "=> stage 2 translation fault, level 1 (FSC 0x05) at IPA 0xb000000",
         ),
         (
-            {"stage": 2, "fault": "trans.l2", "fsc": 6, "s1ptw": True, "fault_ipa": 0x42600000},
-            "=> stage 2 fault: trans.l2 (FSC 0x06) at IPA 0x42600000 on the walk of stage 1 (S1PTW)",
+            {
+                "stage": 2,
+                "fault": "trans.l2",
+                "words": "translation fault, level 2",
+                "fsc": 6,
+                "s1ptw": True,
+                "fault_ipa": 0x42600000,
+            },
+            "=> stage 2 translation fault, level 2 (FSC 0x06) at IPA 0x42600000 on the walk of stage 1 (S1PTW)",
         ),
     ],
 )
 def test_a_fault_of_a_walk(fault: Any, text: str) -> None:
-    assert walk.walk_lines("VA 0", {"steps": [step(1, 1, "invalid", 0, 0)], **fault})[1:] == [
+    assert walk.walk_lines("VA 0", {"steps": [step(1, 1, "invalid", 0, 0)], **fault}, regime())[1:] == [
         "  S1 L1 [0x1008] = 0x0000000000000000 invalid",
         text,
     ]
+
+
+# Arm ARM D8.4.1 (AP, UXN, PXN), D8.4.1.2.2 (one privilege), D8.11 (HCR_EL2.{NV, NV1}), D8.6.6 (FWB), FEAT_XNX.
+MEANT = [
+    (1, 0x40000F43, regime(), True, "EL1 rw EL0 rw, nG, AttrIndx=0, inner"),
+    (1, 3 << 53 | 0x400007C3, regime(), True, "EL1 r EL0 r, PXN, UXN, AttrIndx=0, inner"),
+    (1, 1 << 54 | 0x40000743, regime("EL2"), True, "EL2 rw, XN, AttrIndx=0, inner"),
+    (1, 1 << 53 | 0x400007C3, regime("EL2&0"), True, "EL2 r EL0 r, PXN, AttrIndx=0, inner"),
+    (1, 3 << 53 | 0x40000743, regime(nv1=True), True, "EL1 rw, PXN, AttrIndx=0, inner"),
+    (2, 0x400007DB, regime(), True, "rwx Normal-oNC-iWT"),
+    (2, 0x400007DB, regime(fwb=True), True, "rwx Normal-WB"),
+    (2, 3 << 53 | 0x400007FF, regime(), True, "rwx(EL1) Normal-WB"),
+    (2, 3 << 53 | 0x400007FF, regime(), False, "rw- Normal-WB"),
+    (2, 1 << 53 | 0x400007FF, regime(), False, "rwx Normal-WB"),
+]
+
+
+@pytest.mark.parametrize(("stage", "value", "of", "xnx", "text"), MEANT)
+def test_what_a_leaf_says_is_its_regime_s(stage: int, value: int, of: Any, xnx: bool, text: str) -> None:
+    fault = {"stage": stage, "words": "translation fault, level 3", "fsc": 7, "s1ptw": False}
+    data: Any = {"steps": [step(stage, 3, "page", value, 0x40000000)], **fault}
+    assert walk.walk_lines("", data, of, xnx=xnx)[1].partition(" -> 0x40000000, ")[2] == text
 
 
 def test_columns() -> None:
