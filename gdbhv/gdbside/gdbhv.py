@@ -6,7 +6,11 @@ Runs inside GDB's own Python (GDB manual 23.3), with nothing of gdbhv but a conn
     (gdb) source gdbhv/gdbside/gdbhv.py
 
 ``gdbhv gdb`` does both. The commands are made from what `monitor commands --json` says, so they are always the server's.
-Words that begin with $ or & are GDB expressions: ``gdbhv walk $pc``, ``gdbhv walk &jiffies``.
+Words that begin with $ or & are GDB expressions: ``gdbhv walk $pc``, ``gdbhv walk &jiffies``; and an address may be a
+symbol of GDB's: ``gdbhv walk jiffies``.
+
+While a hypervisor has the CPU, GDB's backtrace has the frame that exited, and its callers: see :class:`GuestUnwinder`.
+``gdbhv frame guest`` selects it.
 
 Functions for expressions and conditions of breakpoints:
 
@@ -21,6 +25,7 @@ import json
 from typing import Any
 
 import gdb
+import gdb.unwinder
 
 
 def show(command: str, from_tty: bool = False) -> None:
@@ -48,9 +53,27 @@ def document(command: str) -> Any:
     return json.loads(monitor(command + " --json"))
 
 
-def evaluated(argument: str) -> str:
-    """Replace the words of a command line that are GDB expressions by their values."""
-    return " ".join(value_of(word) if word[:1] in ("$", "&") else word for word in argument.split())
+def evaluated(argument: str, *, address: bool = False) -> str:
+    """Replace the words of a command line that are GDB expressions by their values.
+
+    :param address: the command takes an address, which may be a symbol of GDB's, also behind ``ipa:`` and the like.
+    """
+    return " ".join(evaluated_word(word, address=address) for word in argument.split())
+
+
+def evaluated_word(word: str, *, address: bool) -> str:
+    """One word."""
+    space, colon, rest = word.partition(":")
+    if address and colon and space in ("va", "ipa", "pa"):
+        return f"{space}:{evaluated_word(rest, address=True)}"
+    if word[:1] in ("$", "&"):
+        return value_of(word)
+    if address and (word[:1].isalpha() or word[:1] == "_"):
+        try:
+            return hex(place(gdb.parse_and_eval(word)))
+        except gdb.error:
+            return word  # the server may know it
+    return word
 
 
 def value_of(word: str) -> str:
@@ -61,8 +84,21 @@ def value_of(word: str) -> str:
         raise gdb.GdbError(f"{word}: {error}") from None
 
 
+def place(value: Any) -> int:
+    """Where something is: GDB's `x` takes the address of a function or a variable too, and the value of anything else."""
+    lazy = value.type.strip_typedefs().code
+    if value.address is not None and lazy != gdb.TYPE_CODE_PTR:
+        return number(value.address)
+    return number(value)
+
+
 def number(value: Any) -> int:
-    """Return a GDB value as an unsigned number of 64 bits."""
+    """Return a GDB value as an unsigned number of 64 bits; a register of fields is its `raw`."""
+    kind = value.type.strip_typedefs()
+    if kind.code == gdb.TYPE_CODE_STRUCT and any(f.name == "raw" for f in kind.fields()):
+        value = value["raw"]
+    elif kind.code == gdb.TYPE_CODE_FLAGS:  # of 4 bytes: GDB casts it to nothing larger
+        return int(value) & (1 << 64) - 1
     return int(value.cast(gdb.lookup_type("unsigned long"))) & (1 << 64) - 1
 
 
@@ -72,6 +108,7 @@ class MonitorCommand(gdb.Command):
     def __init__(self, row: dict[str, Any]) -> None:
         self.row = row
         self.options = [a["name"] for a in row["args"] if a["name"].startswith("--")]
+        self.address = any(a["name"] == "address" for a in row["args"])
         self.__doc__ = f"{row['help'][:1].upper()}{row['help'][1:]}.\nUsage: gdbhv {row['usage']}"
         for a in row["args"]:
             self.__doc__ += f"\n  {a['name']:<10} {a['help']}"
@@ -79,7 +116,7 @@ class MonitorCommand(gdb.Command):
 
     def invoke(self, argument: str, from_tty: bool) -> None:
         """Run the command."""
-        show(f"{self.row['name']} {evaluated(argument)}", from_tty)
+        show(f"{self.row['name']} {evaluated(argument, address=self.address)}", from_tty)
 
     def complete(self, text: str, word: str | None) -> list[str]:
         """Complete options, their choices, and the names of system registers."""
@@ -96,6 +133,119 @@ class MonitorCommand(gdb.Command):
     def offset(text: str, word: str | None) -> int:
         """How much of the last word GDB has completed already: for GDB a word ends at "-"."""
         return len(text.split(" ")[-1]) - len(word or "")
+
+
+class Frames:
+    """The frames of a guest whose hypervisor has the CPU: where it exited, and its callers, as (PC, x29, SP)."""
+
+    def __init__(self, found: dict[str, Any]) -> None:
+        self.registers: dict[str, int] = found["registers"]
+        r = self.registers
+        self.list = [(r["pc"], r["x29"], r["sp"])]
+        callers = [(c["pc"], c["fp"]) for c in found["callers"]]
+        if callers and r["x30"] != callers[0][0] and not same_function(r["pc"], r["x30"] - 4):
+            self.list.append((r["x30"], r["x29"], r["sp"]))  # a function without a frame record of its own
+        sp = r["x29"] + 16
+        for pc, fp in callers:
+            self.list.append((pc, fp, sp))
+            sp = fp + 16
+
+    def find(self, pc: int, fp: int) -> int | None:
+        """Which of the frames has this PC and frame pointer."""
+        return next((n for n, f in enumerate(self.list) if f[:2] == (pc, fp)), None)
+
+
+def same_function(one: int, other: int) -> bool:
+    """Whether two addresses are in one function, as far as GDB has symbols; if not, they count as such."""
+    names = [str(gdb.execute(f"info symbol {a:#x}", to_string=True)).partition(" in section")[0] for a in (one, other)]
+    return bool(names[0].partition(" + ")[0] == names[1].partition(" + ")[0])
+
+
+class FrameId:
+    """What GDB knows a frame by. Frames must go up, and the hypervisor's stack may be anywhere: its frame is at 1."""
+
+    def __init__(self, sp: int, pc: int) -> None:
+        self.sp = gdb.Value(sp).cast(gdb.lookup_type("unsigned long"))
+        self.pc = gdb.Value(pc).cast(gdb.lookup_type("unsigned long"))
+
+
+class GuestUnwinder(gdb.unwinder.Unwinder):
+    """At EL2, while x30 is still the guest's: what called this code is the guest, by an exit, at ELR_EL2.
+
+    GDB would take x30 for a return address of the hypervisor, and so lose the frame that exited. It holds from the vector on
+    to the first call that the hypervisor makes; behind that, its own frames are right. The guest's callers come from the
+    server, which reads its stack through the guest's translation: GDB itself reads by that of EL2.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("gdbhv-guest")
+        self.frames: dict[Any, Frames] = {}  # by thread
+
+    def __call__(self, pending: Any) -> Any:
+        """Unwind a frame of which this is true; None for GDB's own unwinders."""
+        thread = gdb.selected_thread()
+        if thread is None or pending.architecture().name() != "aarch64":
+            return None
+        level = number(pending.read_register("cpsr")) >> 2 & 3
+        pc, sp, fp = (number(pending.read_register(r)) for r in ("pc", "sp", "x29"))
+        if pending.level() == 0:
+            self.frames.pop(thread.ptid, None)
+            if level != 2:
+                return None
+            try:
+                found = document("frame guest")
+            except (gdb.GdbError, gdb.error):
+                return None  # no guest yet
+            if found["when"] == "now" or found["registers"]["x30"] != number(pending.read_register("x30")):
+                return None
+            frames = self.frames[thread.ptid] = Frames(found)
+            return self.caller(pending, FrameId(1, number(pending.read_register("vbar_el2"))), frames.registers)
+        frames_ = self.frames.get(thread.ptid)
+        n = None if frames_ is None or level == 2 else frames_.find(pc, fp)
+        if frames_ is None or n is None:
+            return None
+        outer = frames_.list[n + 1] if n + 1 < len(frames_.list) else (0, 0, sp)
+        saved = {**dict(zip(("pc", "x29", "sp"), outer, strict=True)), "cpsr": frames_.registers["cpsr"]}
+        return self.caller(pending, FrameId(sp, pc), saved)
+
+    @staticmethod
+    def caller(pending: Any, identity: FrameId, registers: dict[str, int]) -> Any:
+        """Return what GDB wants of a frame: who it is, and the registers of its caller."""
+        info = pending.create_unwind_info(identity)
+        for name, value in registers.items():
+            kind = pending.read_register(name).type
+            size = gdb.lookup_type("unsigned int" if kind.sizeof == 4 else "unsigned long")
+            info.add_saved_register(name, gdb.Value(value).cast(size))
+        return info
+
+
+class GuestFrame(MonitorCommand):
+    """`gdbhv frame guest`: select the frame, where GDB's backtrace has it; else show it with GDB's symbols."""
+
+    def invoke(self, argument: str, from_tty: bool) -> None:
+        """Run the command."""
+        if argument.strip():
+            super().invoke(argument, from_tty)
+            return
+        found = document("frame guest")
+        if found["when"] == "now":
+            gdb.newest_frame().select()
+            gdb.execute("frame", from_tty)
+            return
+        frame = gdb.newest_frame()
+        while frame is not None and number(frame.read_register("cpsr")) >> 2 & 3 == 2:
+            frame = frame.older()
+        if frame is not None and number(frame.read_register("pc")) == found["registers"]["pc"]:
+            frame.select()
+            gdb.execute("frame", from_tty)
+            return
+        gdb.write(f"The guest, {found['when']}:\n")
+        for n, (pc, _, _) in enumerate(Frames(found).list):
+            where = gdb.execute(f"info symbol {pc - 4 * (n > 0):#x}", to_string=True).partition(" in section")[0]
+            gdb.write(f"#{n:<2} {pc:#018x} {'' if where.startswith('No symbol') else f'in {where.strip()}'}\n")
+        gdb.write(
+            "GDB's own frames are the hypervisor's, which has made calls since; `monitor frame guest` has registers.\n"
+        )
 
 
 class SystemRegister(gdb.Function):
@@ -168,7 +318,8 @@ def load() -> None:
     for word in sorted({row["name"].split()[0] for row in rows if " " in row["name"]}):
         Prefix("gdbhv " + word, f"Commands of gdbhv's server about {word}.")
     for row in rows:
-        MonitorCommand(row)
+        (GuestFrame if row["name"] == "frame guest" else MonitorCommand)(row)
+    gdb.unwinder.register_unwinder(None, GuestUnwinder(), replace=True)
     for function in (SystemRegister, Physical, LastExit):
         function()
 
