@@ -72,7 +72,8 @@ class Stop(TypedDict, total=False):
     it), "caught" and
     "entry" (bare: a catchpoint), "wake" (hosted: an interrupt is pending for an idle CPU), "swbreak", "hwbreak",
     "watch", "rwatch",
-    "awatch" (``address``), "poweroff", "reset", "stuck" (nothing will ever happen again), "idle" (every CPU waits until
+    "awatch" (``address``), "step" (``held``: the interrupt that was held back, "IRQ", "FIQ" or "SError"), "poweroff",
+    "reset", "stuck" (nothing will ever happen again), "idle" (every CPU waits until
     virtual time ``next``, 2^64 - 1 being never, and ``idle`` does not let that come yet).
     """
 
@@ -81,6 +82,7 @@ class Stop(TypedDict, total=False):
     caught: bool
     address: int
     next: int
+    held: str | None
 
 @type_check_only
 class WalkStep(TypedDict):
@@ -278,12 +280,23 @@ class Machine:
     def set_vregs(self, cpu: int, values: list[int]) -> None:
         """Set v0 to v31."""
 
-    def run(self, until: int, mask: int = 0xFF, insns: int | None = None, idle: int | None = None) -> Stop:
+    def run(
+        self,
+        until: int,
+        mask: int = 0xFF,
+        insns: int | None = None,
+        idle: int | None = None,
+        step: tuple[int, tuple[int, int] | None, bool] | None = None,
+    ) -> Stop:
         """Run the CPUs of ``mask`` (bit n: CPU n) until virtual time ``until`` or a stop. The GIL is released.
 
         :param insns: "budget" also when all CPUs together have executed so many instructions since the machine was made;
             idle time counts none.
         :param idle: how far virtual time may pass while all CPUs wait; beyond it the stop is "idle".
+        :param step: (CPU, range, hold): "step" once that CPU has executed one instruction or taken an exception, or while
+            range[0] <= pc < range[1]. The others have their turns as if it were no step, so that N steps leave the machine
+            that running leaves; an interrupt taken instead of an instruction completes the step at its vector (Arm ARM
+            H3.2). With ``hold`` the CPU's interrupts stay pending; on a hosted machine those that the guest takes.
         """
 
     def interrupter(self) -> Interrupter:

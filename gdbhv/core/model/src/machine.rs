@@ -3,9 +3,12 @@
 //! Deterministic by construction. CPUs take turns in quanta of [`QUANTUM`] instructions, cut short by WFI, WFE that waits and YIELD.
 //! Interrupts are looked at only at points that the instruction stream defines: at a deadline of the timers and devices (exact in
 //! virtual time), after an instruction that asked for it, and when a CPU's turn begins. So neither block boundaries nor the
-//! debugger's stops change what the guest sees.
+//! debugger's stops change what the guest sees. A step ([`step`]) is a run that stops sooner: it changes no turn.
 
 mod outside;
+mod step;
+
+pub use step::Step;
 
 use crate::armed;
 use crate::board::{self, BoardConfig};
@@ -30,6 +33,9 @@ pub const MAX_MEMORY: u64 = 255 << 30;
 
 /// Instructions in one turn of a CPU.
 pub const QUANTUM: u64 = 10_000;
+
+/// Jumps of idle time in a row, with no instruction between them, after which a run with a budget of instructions is over.
+const IDLE_JUMPS: u32 = 1 << 16;
 
 /// Why [`Machine::run`] came back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +70,13 @@ pub enum Stop {
         /// Breakpoint or watchpoint.
         hit: Hit,
     },
+    /// The CPU of a [`Step`] has made it.
+    Step {
+        /// CPU.
+        cpu: usize,
+        /// An interrupt that it would have taken meanwhile, but for [`Step::hold`].
+        held: Option<ExceptionKind>,
+    },
     /// PSCI SYSTEM_OFF.
     PowerOff {
         /// CPU that asked.
@@ -83,6 +96,15 @@ pub enum Stop {
     },
 }
 
+/// What a CPU found before its next instruction.
+enum Look {
+    Nothing,
+    /// An interrupt that stays pending, for a step's sake.
+    Held(ExceptionKind),
+    /// It is at a vector now; a stop if the exception is an exit that somebody wants.
+    Taken(Option<Stop>),
+}
+
 /// A machine.
 pub struct Machine {
     /// The CPUs. Boxed: their contexts point into themselves.
@@ -96,6 +118,9 @@ pub struct Machine {
     interrupt: Arc<AtomicBool>,
     /// How far virtual time may jump while every CPU waits; `u64::MAX` means that nobody minds.
     pub idle_limit: u64,
+    /// A step ended where the current CPU would have looked for interrupts next: its turn is not over before it has.
+    midway: bool,
+    stepped: step::Made,
     /// Instructions executed by each CPU.
     pub insns: [u64; MAX_CPUS],
 }
@@ -125,6 +150,8 @@ impl Machine {
             executed: 0,
             interrupt: Arc::new(AtomicBool::new(false)),
             idle_limit: u64::MAX,
+            midway: false,
+            stepped: step::Made::default(),
             insns: [0; MAX_CPUS],
         }
     }
@@ -218,31 +245,40 @@ impl Machine {
     /// Run the CPUs of `mask` until virtual time `until` (in ticks), until all CPUs together have executed `insns` instructions since the
     /// machine was made, or until a stop. CPUs outside the mask do not move.
     pub fn run(&mut self, until: u64, insns: u64, mask: u32) -> Stop {
+        self.advance(until, insns, mask, None)
+    }
+
+    /// The same, and [`Stop::Step`] as soon as the step is made.
+    pub fn advance(&mut self, until: u64, insns: u64, mask: u32, step: Option<Step>) -> Stop {
         for i in 0..self.cpus.len() {
             if mask >> i & 1 != 0 && self.sh.debug.armed() {
                 self.sh.debug.resume(i, self.cpus[i].pc);
             }
         }
+        self.stepped = step::Made::default();
+        let mut idle = 0;
         loop {
             if self.interrupt.swap(false, Ordering::Relaxed) {
                 return Stop::Interrupted;
             }
             let left = insns.saturating_sub(self.insns.iter().sum());
-            if self.sh.now >= until || left == 0 {
+            if self.sh.now >= until || left == 0 || (idle > IDLE_JUMPS && insns != u64::MAX) {
                 return Stop::Budget;
             }
-            if self.sh.now >= self.sh.next_event {
+            if self.sh.now >= self.sh.next_event && !self.midway {
                 self.events();
             }
             let Some(i) = self.choose(mask) else {
                 // Everybody waits: time jumps to what happens next, or as far as it may.
-                let next = self.next_event();
+                let next = self.next_event(mask);
                 if next == u64::MAX && self.idle_limit == u64::MAX {
                     return Stop::Stuck;
                 }
                 let to = next.min(until);
                 self.sh.now = to.min(self.idle_limit).max(self.sh.now);
                 self.sh.next_event = self.sh.now;
+                self.midway = false;
+                idle += 1;
                 if to > self.sh.now {
                     return Stop::Idle { next };
                 }
@@ -251,7 +287,12 @@ impl Machine {
             if self.cpus[i].power == Power::Idle {
                 return Stop::Wake { cpu: i };
             }
-            if let Some(stop) = self.turn(i, until.min(self.sh.now.saturating_add(left))) {
+            idle = 0;
+            let step = step.filter(|s| s.cpu == i);
+            if let Some(stop) = self.turn(i, until.min(self.sh.now.saturating_add(left)), step) {
+                return stop;
+            }
+            if let Some(stop) = step.and_then(|s| self.made(s)) {
                 return stop;
             }
         }
@@ -261,14 +302,14 @@ impl Machine {
     /// changes: where idle time is cut by the end of a run must not be seen in who comes next.
     fn choose(&mut self, mask: u32) -> Option<usize> {
         let n = self.cpus.len();
-        let over = self.sh.now >= self.slice_end || self.sh.yielded;
+        let over = (self.sh.now >= self.slice_end || self.sh.yielded) && !self.midway;
         let first = self.current + over as usize;
         let i = (first..first + n)
             .map(|k| k % n)
             .find(|&i| mask >> i & 1 != 0 && self.ready(i))?;
         if over || i != self.current {
             self.current = i;
-            self.slice_end = self.sh.now + QUANTUM;
+            self.slice_end = self.sh.now.saturating_add(QUANTUM);
             self.sh.yielded = false;
         }
         Some(i)
@@ -299,8 +340,9 @@ impl Machine {
         woken
     }
 
-    /// One turn of CPU `i`, at most to the end of its quantum, the next event, or `until`.
-    fn turn(&mut self, i: usize, until: u64) -> Option<Stop> {
+    /// One turn of CPU `i`, at most to the end of its quantum, the next event, `until`, or one event of a step.
+    fn turn(&mut self, i: usize, until: u64, step: Option<Step>) -> Option<Stop> {
+        self.midway = false;
         let (cpu, sh) = (&mut *self.cpus[i], &mut self.sh);
         if self.executed != i {
             // Others have executed since: a store of theirs to what this CPU marked would have cleared its monitor. Clearing it
@@ -320,18 +362,34 @@ impl Machine {
         }
         let (cpu, sh) = (&mut *self.cpus[i], &mut self.sh);
         let mut end = until.min(self.slice_end).min(sh.next_event);
-        if sh.debug.resuming(i) {
+        if step.is_some() || sh.debug.resuming(i) {
             end = end.min(sh.now + 1);
         }
         let begin = sh.now;
+        let hold = step.is_some_and(|s| s.hold);
+        let mut taken = false;
         cpu.pmu.enter(begin);
         let stop = loop {
             if sh.now >= cpu.pmu.due() {
                 let now = sh.now;
                 crate::pmu::settle(cpu, sh, now);
             }
-            if let Some(stop) = Self::interrupt(cpu, sh) {
-                break Some(stop);
+            if step.is_some() && sh.now > begin {
+                self.midway = true; // what interrupts the CPU now is the next step's event
+                break None;
+            }
+            match Self::interrupt(cpu, sh, hold) {
+                Look::Nothing => {}
+                Look::Held(kind) => self.stepped.held = Some(kind),
+                Look::Taken(Some(stop)) => break Some(stop),
+                Look::Taken(None) => {
+                    taken = true;
+                    if step.is_none() {
+                        continue; // another one may not be masked at the vector
+                    }
+                    self.midway = true;
+                    break None;
+                }
             }
             if sh.now >= end {
                 break None;
@@ -361,6 +419,9 @@ impl Machine {
                 }
                 Leave::Debug => {
                     let hit = sh.debug.hit.take().expect("the debugger stopped");
+                    if sh.now >= self.slice_end && matches!(hit, Hit::Break(_)) {
+                        break None; // the turn ended first: the stop is the next turn's
+                    }
                     sh.debug.stop(i, cpu.pc);
                     break Some(Stop::Debug { cpu: i, hit });
                 }
@@ -376,6 +437,7 @@ impl Machine {
         }
         cpu.pmu.leave(sh.now);
         self.insns[i] += self.sh.now - begin;
+        self.stepped.made = self.sh.now > begin || taken;
         if self.sh.now > begin && self.sh.debug.resuming(i) {
             self.sh.debug.moved(i);
         }
@@ -390,22 +452,25 @@ impl Machine {
         stop.or_else(|| self.serve(i))
     }
 
-    /// Interrupts, before the CPU executes its next instruction.
+    /// Interrupts, before the CPU executes its next instruction. `hold`: those that the guest would take are left pending.
     #[inline]
-    fn interrupt(cpu: &mut Cpu, sh: &mut Shared) -> Option<Stop> {
+    fn interrupt(cpu: &mut Cpu, sh: &mut Shared, hold: bool) -> Look {
         let lines = sh.gic.lines(cpu.id);
         if lines != Lines::default() || cpu.get(HCR_EL2) & (7 << 6) != 0 || cpu.serror.is_some() {
             if let Some(mut e) = exception::pending(cpu, lines, sh.config.has_el2) {
+                if hold && !(sh.config.hosted && e.target == 2) {
+                    return Look::Held(e.kind);
+                }
                 e.intid = if e.target == 2 && e.kind != ExceptionKind::SError {
                     sh.gic.acknowledge_peek(cpu.id)
                 } else {
                     None
                 };
                 cpu.off = 0;
-                return Self::take(cpu, sh, &e);
+                return Look::Taken(Self::take(cpu, sh, &e));
             }
         }
-        None
+        Look::Nothing
     }
 
     /// Take an exception; a stop if it is an exit that the host side handles or a catchpoint wants.
@@ -499,14 +564,16 @@ impl Machine {
             }
         }
         self.sh.bus.events(ns, &mut self.sh.gic);
-        self.sh.next_event = self.next_event();
+        self.sh.next_event = self.next_event(u32::MAX);
     }
 
-    /// When (in ticks) something happens next without any instruction; never is `u64::MAX`.
-    fn next_event(&self) -> u64 {
+    /// When (in ticks) something happens next without any instruction; never is `u64::MAX`. Of the waiting CPUs only those of `mask`
+    /// count.
+    fn next_event(&self, mask: u32) -> u64 {
         let ns = self.sh.ns(0);
-        let waits = |c: &&Box<Cpu>| matches!(c.power, Power::Wfi | Power::Wfe);
-        let wfe = |c: &&Box<Cpu>| c.power == Power::Wfe;
+        let asked = |c: &&Box<Cpu>| mask >> c.id & 1 != 0;
+        let waits = |c: &&Box<Cpu>| asked(c) && matches!(c.power, Power::Wfi | Power::Wfe);
+        let wfe = |c: &&Box<Cpu>| asked(c) && c.power == Power::Wfe;
         let timers = self.cpus.iter().filter_map(|c| timer::deadline(c, ns));
         let streams = self.cpus.iter().filter(wfe);
         let streams = streams.filter_map(|c| timer::event_deadline(c, ns));

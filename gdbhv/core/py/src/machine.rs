@@ -6,10 +6,11 @@ use gdbhv_model::cpu::{Cpu, Power};
 use gdbhv_model::debug::{Breakpoint, Hit, Scope, Watchpoint};
 use gdbhv_model::dev::Unseen;
 use gdbhv_model::inspect::{self, Register};
-use gdbhv_model::machine::{Machine as Model, Stop};
+use gdbhv_model::machine::{Machine as Model, Step, Stop};
 use gdbhv_model::mmu::controls::Controls as ControlValues;
 use gdbhv_model::mmu::regime::{Kind, Regime};
 use gdbhv_model::mmu::walk::Access;
+use gdbhv_model::raise::ExceptionKind;
 use gdbhv_model::serror;
 use gdbhv_model::sysreg;
 use pyo3::exceptions::{PyIndexError, PyKeyError, PyValueError};
@@ -32,6 +33,9 @@ impl Interrupter {
         self.0.store(false, Ordering::Relaxed);
     }
 }
+
+/// CPU, range of addresses, whether interrupts are held back.
+type StepArg = (usize, Option<(u64, u64)>, bool);
 
 #[pyclass(module = "gdbhv._core")]
 pub struct Machine {
@@ -201,7 +205,7 @@ impl Machine {
     }
 
     // --- running
-    #[pyo3(signature = (until, mask=0xff, insns=None, idle=None))]
+    #[pyo3(signature = (until, mask=0xff, insns=None, idle=None, step=None))]
     fn run<'py>(
         &mut self,
         py: Python<'py>,
@@ -209,11 +213,21 @@ impl Machine {
         mask: u32,
         insns: Option<u64>,
         idle: Option<u64>,
+        step: Option<StepArg>,
     ) -> PyResult<Bound<'py, PyDict>> {
+        let step = match step {
+            Some((cpu, range, hold)) => Some(Step {
+                cpu: self.check(cpu)?,
+                range,
+                hold,
+            }),
+            None => None,
+        };
         let model = &mut self.model;
         model.idle_limit = idle.unwrap_or(u64::MAX);
         let until = model.sh.ticks(until);
-        let stop = py.detach(|| model.run(until, insns.unwrap_or(u64::MAX), mask));
+        let insns = insns.unwrap_or(u64::MAX);
+        let stop = py.detach(|| model.advance(until, insns, mask, step));
         stop_dict(py, &stop)
     }
     fn interrupter(&self) -> Interrupter {
@@ -586,6 +600,15 @@ fn stop_dict<'py>(py: Python<'py>, stop: &Stop) -> PyResult<Bound<'py, PyDict>> 
                 },
                 Some(cpu),
             )
+        }
+        Stop::Step { cpu, held } => {
+            let held = held.map(|kind| match kind {
+                ExceptionKind::Irq => "IRQ",
+                ExceptionKind::Fiq => "FIQ",
+                ExceptionKind::SError | ExceptionKind::Sync => "SError",
+            });
+            d.set_item("held", held)?;
+            ("step", Some(cpu))
         }
         Stop::PowerOff { cpu } => ("poweroff", Some(cpu)),
         Stop::Reset { cpu } => ("reset", Some(cpu)),
