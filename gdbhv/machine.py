@@ -15,13 +15,14 @@ from gdbhv import _core, pages, tables, translation
 from gdbhv.console import Console
 from gdbhv.errors import GdbhvError, RegisterError
 from gdbhv.pace import FOREVER, Pace
-from gdbhv.target import Action, CatchEvents, Process, Space, Stop, StopKind, Symbols, Thread, ThreadId
+from gdbhv.target import Action, CatchEvents, Process, Space, Stepping, Stop, StopKind, Symbols, Thread, ThreadId
 from gdbhv.translation import Translation
 
 if TYPE_CHECKING:
     from gdbhv._core import ExitRecord
 
 CHUNK = 20_000_000  # nanoseconds of virtual time between two looks at the console
+STILL = 10_000  # idle CHUNKs in a row, after which a run with a budget of instructions is over
 POWER = {"wfi": "waiting in WFI", "wfe": "waiting in WFE", "off": "off", "idle": "idle"}
 
 
@@ -89,6 +90,7 @@ class Machine:
         self.describe: Callable[[ThreadId, ExitRecord], str] = lambda thread, record: record["name"]
         self.ended: Stop | None = None
         self.image: Symbols | None = None  # what runs, for its symbols
+        self.stepping = Stepping()
         self._interrupter = self.core.interrupter()
         self._interrupted = False
         self.pace = Pace(self.core, console)
@@ -210,18 +212,12 @@ class Machine:
         mask = sum(1 << self._cpu(a.thread) for a in actions)
         end = None if max_insns is None else sum(self.core.insns) + max_insns
         first = actions[0].thread if actions else self._thread_id(0)
-        step = next((a for a in actions if a.step), None)
-        if step is None or max_insns == 0:
-            return self._go(FOREVER, end, mask, first) or Stop(StopKind.BUDGET, first)
-        cpu = self._cpu(step.thread)
-        while True:
-            stop = self._go(self.core.now + 1, end, 1 << cpu, step.thread)
-            if stop is not None:
-                return stop
-            if step.range is None or not step.range[0] <= self.core.read_register(cpu, "pc") < step.range[1]:
-                return Stop(StopKind.STEP, step.thread)
-            if end is not None and sum(self.core.insns) >= end:
-                return Stop(StopKind.BUDGET, step.thread)
+        step = next((a for a in actions if a.step and max_insns != 0), None)
+        if step is not None and self.core.power(cpu := self._cpu(step.thread)) == "off":
+            return Stop(
+                StopKind.CRASH, step.thread, text=f"cpu{cpu} is off: it cannot be stepped before PSCI CPU_ON starts it"
+            )
+        return self._go(end, mask, first if step is None else step.thread, step)
 
     def _set_mask(self) -> None:
         classes: set[int] = set()
@@ -230,37 +226,44 @@ class Machine:
                 classes |= {row["number"] for row in _core.exit_classes()} if c.classes is None else c.classes
         self.core.catch_exits(sorted(classes), any(c.entries for c in self.catchers.values()))
 
-    def _go(self, until: int, end: int | None, mask: int, first: ThreadId) -> Stop | None:
-        """Run until a stop; or None at virtual time ``until``, or after ``end`` instructions since the machine was made."""
+    def _go(self, end: int | None, mask: int, first: ThreadId, step: Action | None) -> Stop:
+        """Run until a stop; it is BUDGET after ``end`` instructions since the machine was made."""
+        still = 0  # looks at the console in a row, with no instruction between them
         while True:
-            stop = self.pace.run(min(until, self.core.now + CHUNK), mask, end)
+            limit, executed = self.core.now + CHUNK, sum(self.core.insns)
+            stop = self._advance(limit, mask, end, step)
             if self.console is not None:
                 self.console.write(self.core.take_output())
                 if typed := self.console.take_input():
                     self.core.push_input(typed)
             kind, cpu = stop["kind"], stop.get("cpu")
             thread = first if cpu is None else self._thread_id(cpu)
-            if kind == "interrupted" or self._interrupted:
+            if kind == "interrupted" or (self._interrupted and kind in ("budget", "stuck", "step")):
                 if self._interrupted:
                     self._interrupted = False
                     self._interrupter.clear()
                     return Stop(StopKind.INTERRUPT, first)
                 continue
             if kind == "budget":
-                if self.core.now >= until or (end is not None and sum(self.core.insns) >= end):
-                    return None
+                still = still + 1 if sum(self.core.insns) == executed else 0
+                if end is not None and (self.core.now < limit or sum(self.core.insns) >= end or still > STILL):
+                    return Stop(StopKind.BUDGET, first)
                 continue
             if kind == "stuck":
-                if until != FOREVER or end is not None:
-                    return None
+                if end is not None:
+                    return Stop(StopKind.BUDGET, first)
                 if self.pace.sleep():
                     continue
-                return Stop(StopKind.CRASH, first, text="every CPU waits or is off, and no interrupt is to come")
+                return Stop(StopKind.CRASH, first, text=self._why_stuck(step))
+            if kind == "step":
+                return Stop(StopKind.STEP, thread, text=self.stepping.text(thread, stop["held"]))
             if kind in ("caught", "entry"):
                 assert cpu is not None
                 record = self.core.exit_record(cpu)
                 assert record is not None
                 if not wanted(self.catchers, thread, record, entry=kind == "entry"):
+                    if step is not None and thread == step.thread and not self._within(cpu, step):
+                        return Stop(StopKind.STEP, thread)
                     continue
                 what = StopKind.ENTRY if kind == "entry" else StopKind.EXIT
                 text = f"back in the guest after {record['name']}" if kind == "entry" else self.describe(thread, record)
@@ -269,3 +272,16 @@ class Machine:
                 self.ended = Stop(StopKind(kind), thread, text=kind)
                 return self.ended
             return Stop(StopKind(kind), thread, address=stop.get("address"))
+
+    def _advance(self, until: int, mask: int, end: int | None, step: Action | None) -> _core.Stop:
+        how = None if step is None else (self._cpu(step.thread), step.range, not self.stepping.interrupts)
+        return self.pace.run(until, mask, end, how)
+
+    def _within(self, cpu: int, step: Action) -> bool:
+        return step.range is not None and step.range[0] <= self.core.read_register(cpu, "pc") < step.range[1]
+
+    def _why_stuck(self, step: Action | None) -> str:
+        if step is None:
+            return "every CPU waits or is off, and no interrupt is to come"
+        cpu = self._cpu(step.thread)
+        return f"cpu{cpu} cannot be stepped: it is {POWER[self.core.power(cpu)]}, and nothing that ends it is to come"

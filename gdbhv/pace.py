@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gdbhv import _core
     from gdbhv.console import Console
 
+Step = tuple[int, tuple[int, int] | None, bool]  # as `_core.Machine.run` takes it
 FOREVER = (1 << 64) - 1
 MOST_BEHIND = 100_000_000  # nanoseconds that virtual time may catch up while everybody waits; more is forgiven
 LONGEST_SLEEP = 1000.0  # seconds; then the clocks are compared again
@@ -50,16 +51,16 @@ class Pace:
         self._interrupter.set()
         self._woken.set()
 
-    def run(self, until: int, mask: int, insns: int | None) -> _core.Stop:
+    def run(self, until: int, mask: int, insns: int | None, step: Step | None = None) -> _core.Stop:
         """As :meth:`gdbhv._core.Machine.run`, which never returns "idle" here: this sleeps instead.
 
         With ``insns`` it does not sleep: "stuck" then means that everybody waits, and :meth:`sleep` may follow.
         """
         if not self.realtime:
             self._next = FOREVER
-            return self._core.run(until, mask, insns)
+            return self._core.run(until, mask, insns, None, step)
         while True:
-            stop = self._core.run(until, mask, insns, self._limit)
+            stop = self._core.run(until, mask, insns, self._limit, step)
             if stop["kind"] != "idle":
                 return stop
             self._next = stop["next"]
@@ -68,7 +69,7 @@ class Pace:
             if insns is not None:
                 return {"kind": "stuck", "cpu": None}
             if self._nothing_to_come():
-                return self._core.run(until, mask, insns)
+                return self._core.run(until, mask, insns, None, step)
             if self._sleep(min(self._next, until)):
                 return {"kind": "interrupted", "cpu": None}
 

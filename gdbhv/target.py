@@ -106,6 +106,27 @@ class Action:
 
 
 @dataclass
+class Stepping:
+    """How single steps treat the interrupts of the thread that is stepped.
+
+    ``interrupts`` False leaves them pending until the thread runs on; each one that is held back is told once.
+    """
+
+    interrupts: bool = True
+    _told: set[ThreadId] = field(default_factory=set)
+
+    def text(self, thread: ThreadId, held: str | None) -> str:
+        """Return what to say at the end of a step in which an interrupt of kind ``held`` ("IRQ") was held back."""
+        if held is None:
+            self._told.discard(thread)
+            return ""
+        if thread in self._told:
+            return ""
+        self._told.add(thread)
+        return f"{held} held back while stepping: it is taken when the thread runs on, or after `monitor step interrupts on`"
+
+
+@dataclass
 class CatchEvents:
     """Which exits, and entries after them, stop the machine.
 
@@ -129,6 +150,8 @@ class Symbols(Protocol):
 
 class Target(Protocol):
     """A machine that a debugger can hold. All addresses and values are unsigned; lengths are bytes."""
+
+    stepping: Stepping
 
     def processes(self) -> Sequence[Process]:
         """Return the VMs with their threads, in the order of their numbers.
@@ -182,8 +205,12 @@ class Target(Protocol):
 
         Going on from a stop at a breakpoint or watchpoint makes progress: it stops that thread again only after it has
         moved. A thread that merely had its turn end at a breakpoint, or comes to it from an exit, still stops there.  After
-        an EXIT the exit's handler runs first.  A step is over when one instruction is executed: exits on its way are
-        handled and the instruction is begun again if they ask for it.  A thread that is off and named stays off.
+        an EXIT the exit's handler runs first.  A thread that is off and named stays off.
+
+        A step is a run that stops when its thread has executed one instruction or taken an exception; exits on its way are
+        handled, and the instruction is begun again if they ask for it.  Other threads that are named have their turns as if
+        it were no step: N instructions stepped leave what N instructions run leave.  An interrupt taken instead of the
+        instruction completes the step, at its vector.  A step that cannot be made is a CRASH, whose text has the reason.
 
         ``max_insns`` counts instructions of the whole machine, and the stop (BUDGET) is exact.  With it the call never waits
         for anything from outside (console input, wall time): when all vCPUs wait for such a thing, BUDGET comes early.

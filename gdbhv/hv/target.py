@@ -15,12 +15,14 @@ from gdbhv.hv.state import HostState
 from gdbhv.hv.vcpu import Vcpu, VcpuState
 from gdbhv.machine import Catcher, catch_syscalls, wanted
 from gdbhv.pace import FOREVER, Pace
-from gdbhv.target import Action, CatchEvents, Stop, StopKind, ThreadId
+from gdbhv.target import Action, CatchEvents, Stepping, Stop, StopKind, ThreadId
 
 if TYPE_CHECKING:
+    from gdbhv import _core
     from gdbhv._core import ExitRecord
 
-LUMP = 64  # steps of one vCPU, after which the others get as many instructions
+STORM = 1000
+"""Exits in a row after which something is wrong if time stands still; wake-ups in a row with no instruction between them."""
 
 
 @dataclass
@@ -36,7 +38,10 @@ class HostTarget(HostState):
         self.registers = self.host.registers
         self._interrupter = self.machine.interrupter()
         self._interrupted = False
-        self._owed = 0  # instructions of other vCPUs for those that were stepped
+        self.stepping = Stepping()
+        self._step: tuple[Vcpu, Action] | None = None  # what is stepped in this run
+        self._stood = (0, 0)  # since when time has stood still, and for how many exits
+        self._wakes = 0  # wake-ups of idle CPUs in a row
         self._end: int | None = None  # of a run: instructions of the whole machine since it was made
         self.pace = Pace(self.machine, self.console)
         self._pending: tuple[Vcpu, ExitRecord] | None = None  # an exit that was reported and is not handled yet
@@ -85,12 +90,17 @@ class HostTarget(HostState):
         stepping = next((a for a in actions if a.step), None)
         self.host.scheduler.allow(None if len(moving) == sum(len(vm.vcpus) for vm in self.host.vms) else moving)
         self._end = None if max_insns is None else sum(self.machine.insns) + max_insns
-        if stepping is not None:
-            v = self.vcpu(stepping.thread)
-            return self._step(v, stepping, [other for other in moving if other is not v])
+        self._stood, self._wakes, self._step = (0, 0), 0, None
         if not moving or max_insns == 0:
             return self._nothing(first)
-        return self._go(FOREVER, first)
+        if stepping is None:
+            return self._go(first)
+        v = self.vcpu(stepping.thread)
+        if v.state is VcpuState.OFF:
+            text = f"{v.name} is off: it cannot be stepped before PSCI CPU_ON starts it"
+            return Stop(StopKind.CRASH, stepping.thread, text=text)
+        self._step = v, stepping
+        return self._go(stepping.thread)
 
     def _nothing(self, thread: ThreadId) -> Stop:
         self._interrupter.clear()
@@ -109,11 +119,11 @@ class HostTarget(HostState):
                         self.host.scheduler.resume()
                         return
 
-    def _go(self, until: int, thread: ThreadId) -> Stop:
-        """Run until a stop; it is BUDGET at virtual time ``until`` and at the run's end."""
+    def _go(self, thread: ThreadId) -> Stop:
+        """Run until a stop; it is BUDGET at the run's end."""
         stop = self._settle()
         while stop is None:
-            stop = self._turn(until, thread)
+            stop = self._turn(thread)
         return stop
 
     def _settle(self) -> Stop | None:
@@ -126,23 +136,23 @@ class HostTarget(HostState):
         self.host.scheduler.resume()
         return stop
 
-    def _turn(self, until: int, thread: ThreadId) -> Stop | None:
+    def _turn(self, thread: ThreadId) -> Stop | None:
         """Let the guests execute until one of them needs the hypervisor, and do what it needs; or to a stop."""
         scheduler = self.host.scheduler
-        reason = self.pace.run(until, scheduler.mask(), self._end)
+        reason = self._advance(scheduler.mask())
         kind, cpu = reason["kind"], reason["cpu"]
         if kind == "exit":
             assert cpu is not None
             v, record = self.host.exited(cpu)
             if not self.catchers or v.vm.stopped is not None or not self._caught(v, record, entry=False):
-                return self._handle(v, record)
+                return self._handle(v, record) or self._storm(kind, thread)
             self._pending = v, record
             where = self.thread_of(v)
             return Stop(StopKind.EXIT, where, exit=dict(record), text=self.describe(where, record))
         if kind == "wake":
             assert cpu is not None
             self.host.wake(cpu)
-            return None
+            return self._storm(kind, thread)
         if kind == "budget":
             return Stop(StopKind.BUDGET, thread)
         if kind == "interrupted":
@@ -152,13 +162,13 @@ class HostTarget(HostState):
                 return Stop(StopKind.INTERRUPT, self._current(thread))
             return None
         if kind == "stuck":
-            if until != FOREVER or self._end is not None:
+            if self._end is not None:
                 return Stop(StopKind.BUDGET, thread)
             if self.pace.sleep():
                 return None
-            return Stop(
-                StopKind.CRASH, self._current(thread), text="every vCPU waits or is off, and no interrupt is to come"
-            )
+            return Stop(StopKind.CRASH, self._current(thread), text=self._why_stuck())
+        if kind == "step":
+            return Stop(StopKind.STEP, thread, text=self.stepping.text(thread, reason["held"]))
         assert cpu is not None
         stopped = scheduler.loaded[cpu]
         assert stopped is not None
@@ -167,7 +177,7 @@ class HostTarget(HostState):
 
     def _handle(self, v: Vcpu, record: ExitRecord) -> Stop | None:
         """Handle an exit; a stop if the VM ended by it, or if the entry after it is wanted."""
-        ended = v.vm.stopped is not None
+        ended, completed = v.vm.stopped is not None, v.completed
         self.host.handle_exit(v, record)
         if v.vm.stopped is not None and not ended:
             kind = {"poweroff": StopKind.POWEROFF, "reset": StopKind.RESET}.get(v.vm.stopped, StopKind.CRASH)
@@ -175,6 +185,10 @@ class HostTarget(HostState):
         if not ended and self.catchers and self._caught(v, record, entry=True):
             thread = self.thread_of(v)
             return Stop(StopKind.ENTRY, thread, exit=dict(record), text=f"back in {v.vm.name} after {record['name']}")
+        if self._step is not None and v is self._step[0] and (v.completed != completed or v.pc != record["pc"]):
+            within = self._step[1].range
+            if within is None or not within[0] <= v.pc < within[1]:
+                return Stop(StopKind.STEP, self.thread_of(v))
         return None
 
     def _current(self, default: ThreadId) -> ThreadId:
@@ -184,48 +198,33 @@ class HostTarget(HostState):
                 return self.thread_of(v)
         return default
 
-    def _step(self, v: Vcpu, action: Action, others: list[Vcpu]) -> Stop:
-        """Execute one instruction of a vCPU, or while its PC is in the range. Others that may move get as many, later."""
-        thread = self.thread_of(v)
-        while True:
-            stop = self._one(v, others)
-            if stop is not None:
-                return stop
-            done = action.range is None or not action.range[0] <= self.read_register(thread, "pc") < action.range[1]
-            self._owed += 1
-            if others and self._owed >= LUMP:
-                self.host.scheduler.allow(others)
-                stop = self._go(self.machine.now + self._owed * self.machine.ns_per_insn, thread)
-                self._owed = 0
-                if stop.kind is not StopKind.BUDGET:
-                    return stop
-            if done:
-                return Stop(StopKind.STEP, thread)
-            if self._spent():
-                return Stop(StopKind.BUDGET, thread)
+    def _advance(self, mask: int) -> _core.Stop:
+        """Let the machine run; or step, while the vCPU that is stepped is in its guest."""
+        step = None
+        if self._step is not None:
+            v, action = self._step
+            if v.cpu is not None and self.host.scheduler.in_guest[v.cpu]:
+                step = v.cpu, action.range, not self.stepping.interrupts
+        return self.pace.run(FOREVER, mask, self._end, step)
 
-    def _spent(self) -> bool:
-        """Whether the instructions asked for are executed."""
-        return self._end is not None and sum(self.machine.insns) >= self._end
+    def _storm(self, kind: str, thread: ThreadId) -> Stop | None:
+        """Count exits between which no time passes, and wake-ups between which nobody executes: neither goes on for ever."""
+        now = self.machine.now
+        since, exits = self._stood
+        self._stood = (since, exits + 1) if since == now else (now, 0)
+        self._wakes = self._wakes + 1 if kind == "wake" else 0
+        if self._stood[1] > STORM:
+            self._stood = (now, 0)
+            which = self._current(thread)
+            last = self.vcpu(which).last_exit
+            what = f" (the last is {last['name']})" if last is not None else ""
+            text = f"{STORM} exits{what} and no instruction executed: the vCPU comes no further"
+            return Stop(StopKind.CRASH, which, text=text)
+        return Stop(StopKind.BUDGET, thread) if self._wakes > STORM and self._end is not None else None
 
-    def _one(self, v: Vcpu, others: list[Vcpu]) -> Stop | None:
-        """Execute one instruction of ``v``; exits on its way are handled, and it begins again if they ask for it."""
-        thread = self.thread_of(v)
-        if v.state is VcpuState.OFF:
-            return None
-        before = self.read_register(thread, "pc")
-        while True:
-            waits, exits = v.state is VcpuState.WAITING, v.exits
-            self.host.scheduler.allow([v, *others] if waits else [v])
-            stop = self._settle()
-            limit = FOREVER if waits else self.machine.now + 1
-            while stop is None and self.read_register(thread, "pc") == before and waits == (v.state is VcpuState.WAITING):
-                stop = self._turn(limit, thread)
-            if stop is not None and stop.kind is not StopKind.BUDGET:
-                return stop
-            if self.read_register(thread, "pc") != before:
-                return None
-            if self._spent() or (stop is not None and waits):
-                return Stop(StopKind.BUDGET, thread)
-            if not waits and v.exits == exits:
-                return None  # a branch to itself
+    def _why_stuck(self) -> str:
+        if self._step is None:
+            return "every vCPU waits or is off, and no interrupt is to come"
+        v = self._step[0]
+        waits = "waits in WFI" if v.state is VcpuState.WAITING else "waits"
+        return f"{v.name} cannot be stepped: it {waits}, and no interrupt is to come"

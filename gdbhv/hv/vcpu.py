@@ -63,6 +63,7 @@ class Vcpu:
         self.cpu: int | None = None  # where it is loaded
         self.home = 0  # the CPU that it is scheduled on
         self.exits = 0
+        self.completed = 0  # exits whose instruction is over: it was emulated, or an exception took its place
         self.last_exit: ExitRecord | None = None
         self.held: tuple[int, bool] | None = None  # the debugger's stop that it has not moved from (Machine.held)
         self.vserror: int | None = None  # syndrome of the virtual SError that is pending
@@ -191,6 +192,7 @@ class Vcpu:
 
     def skip(self) -> None:
         """Go on behind the instruction that caused the exit; a guest that steps it has stepped it (``SSAdvance``)."""
+        self.completed += 1
         self.write("ELR_EL2", self.read("ELR_EL2") + 4 & (1 << 64) - 1)
         spsr = self.read("SPSR_EL2")
         if spsr & STEPPING:
@@ -201,6 +203,7 @@ class Vcpu:
     def inject(self, esr: int, far: int | None = None) -> None:
         """Make the guest take a synchronous exception to its EL1 with syndrome ``esr`` (its EC for "lower EL" is
         adjusted)."""
+        self.completed += 1
         spsr, pc = self.read("SPSR_EL2"), self.pc
         el, sp = spsr >> 2 & 3, spsr & 1
         if el == 1 and esr >> 26 in (0x20, 0x24, 0x30, 0x32, 0x34):

@@ -87,6 +87,9 @@ def test_at_el1_without_el2() -> None:
     machine.core.inject_serror(0, UER)
     assert machine.core.serror(0) == UER
     steps(machine, 1)
+    assert machine.read_register(thread(), "pc") == CODE + 4, "the instruction that unmasks it is one step"
+    steps(machine, 1)
+    assert machine.read_register(thread(), "pc") == SERROR_SAME, "and the exception the next one"
     assert machine.read_register(thread(), "ESR_EL1") == esr(UER)
     assert machine.read_register(thread(), "ELR_EL1") == CODE + 4
     assert machine.core.serror(0) is None
