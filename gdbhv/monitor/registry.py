@@ -131,7 +131,7 @@ def command(
 
 def load() -> dict[str, Command]:
     """Return the whole table, in the order of names."""
-    from gdbhv.monitor import exits, frame, gic, helps, inject, memory, stage2, sysregs, translate, vcpus  # noqa: F401
+    from gdbhv.monitor import exits, frame, gic, helps, inject, memory, stage2, step, sysregs, translate, vcpus  # noqa: F401
 
     return dict(sorted(COMMANDS.items()))
 

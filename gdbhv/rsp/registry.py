@@ -36,7 +36,7 @@ class Packet:
 
 _PACKETS: dict[bytes, Packet] = {}
 _BY_FIRST: dict[int, list[Packet]] = {}
-_SEPARATORS = b":;,"
+_SEPARATORS = b":;,="
 
 
 def packet(*prefixes: str, features: str = "", text_errors: bool = False) -> Callable[[Handler], Handler]:

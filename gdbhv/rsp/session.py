@@ -169,7 +169,7 @@ class Session:
         if stop.thread.pid in self.detached and self._threads:
             stop = Stop(StopKind.STEP, self._threads[0], text=f"VM {stop.thread.pid}: {stop.text or stop.kind.value}")
             self.say(stop.text + "\n")
-        elif stop.text and stop.kind not in (StopKind.STEP, StopKind.SW_BREAK, StopKind.HW_BREAK, StopKind.INTERRUPT):
+        elif stop.text and stop.kind not in (StopKind.SW_BREAK, StopKind.HW_BREAK, StopKind.INTERRUPT):
             self.say(stop.text + "\n")
         self._general = stop.thread if stop.thread in self._threads else None
         self.send(self.stop_answer(stop))
@@ -189,7 +189,7 @@ class Session:
         return True
 
     def clear(self) -> None:
-        """Take away what this session put into the target: breakpoints and catches."""
+        """Take away what this session put into the target: breakpoints, catches, and how it steps."""
         rows = tuple(self.breakpoints)
         self.breakpoints.clear()
         for row in rows:
@@ -197,6 +197,7 @@ class Session:
                 self.target.remove_breakpoint(*row)
         with self._guarded(answer=False):
             self.set_catches(CatchEvents())
+            self.target.stepping.interrupts = True
 
     def set_catches(self, events: CatchEvents) -> None:
         """Catch exits and entries in all processes."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gdbhv.errors import MemoryError_, RegisterError
-from gdbhv.target import Action, CatchEvents, Process, Space, Stop, StopKind, Thread, ThreadId
+from gdbhv.target import Action, CatchEvents, Process, Space, Stepping, Stop, StopKind, Thread, ThreadId
 
 RAM = 0x4000_0000
 RAM_SIZE = 0x10_0000
@@ -68,6 +68,7 @@ class FakeTarget:
 
     def __init__(self, vms: int = 2, ram_size: int = RAM_SIZE) -> None:
         self.ram_size = ram_size
+        self.stepping = Stepping()
         self.vcpus = {ThreadId(1, 1): Vcpu(0), ThreadId(1, 2): Vcpu(1)}
         if vms > 1:
             self.vcpus[ThreadId(2, 1)] = Vcpu(None)

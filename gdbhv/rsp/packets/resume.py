@@ -1,4 +1,4 @@
-"""Going on: vCont and its elders c, s, C and S, and `?`.
+"""Going on: vCont and its elders c, s, C and S, `?`, and QEMU's packets that say how steps are made.
 
 Source: GDB manual E.4.1 (vCont), E.3 "Stop Reply Packets".  Signals are of no meaning to a machine: C and S are c and s.
 For each thread the leftmost action that names it counts, and a thread that none names stays stopped: GDB passes a breakpoint
@@ -73,6 +73,31 @@ def step_plain(session: Session, args: bytes) -> bytes | None:
 @packet("S")
 def step_with_signal(session: Session, args: bytes) -> bytes | None:
     return _plain(session, args, b"S")
+
+
+# The bits of Qqemu.sstep (QEMU manual, "Changing single-stepping behaviour"). There is no NOTIMER: time passes in a step.
+_ENABLE, _NOIRQ = 1, 2
+
+
+@packet("qqemu.sstepbits")
+def step_bits(session: Session, args: bytes) -> bytes:
+    return b"ENABLE=%d,NOIRQ=%d" % (_ENABLE, _NOIRQ)
+
+
+@packet("qqemu.sstep")
+def how_steps_are(session: Session, args: bytes) -> bytes:
+    return b"0x%x" % (_ENABLE if session.target.stepping.interrupts else _ENABLE | _NOIRQ)
+
+
+@packet("Qqemu.sstep=")
+def set_how_steps_are(session: Session, args: bytes) -> bytes:
+    value = codec.number(args.removeprefix(b"0x"))
+    if value not in (_ENABLE, _ENABLE | _NOIRQ):
+        raise PacketError(
+            "Qqemu.sstep", f"steps are 1 (ENABLE) or 3 (and NOIRQ), not {value:#x}: virtual time passes in each"
+        )
+    session.target.stepping.interrupts = not value & _NOIRQ
+    return b"OK"
 
 
 def _plain(session: Session, args: bytes, kind: bytes) -> bytes | None:
