@@ -1,4 +1,4 @@
-"""`monitor COMMAND`: qRcmd, answered by O packets as the lines come (GDB manual E.4, qRcmd)."""
+"""`monitor COMMAND`: qRcmd, answered by O packets as the lines come (GDB manual E.4, qRcmd); and the same for programs."""
 
 from __future__ import annotations
 
@@ -17,6 +17,26 @@ def remote_command(session: Session, args: bytes) -> Iterator[bytes]:
     if monitor is None:
         raise PacketError("qRcmd", "this server has no monitor commands")
     return _answers(session, iter(monitor(line, session.general)))
+
+
+@packet("qGdbhv.monitor:")
+def ask(session: Session, args: bytes) -> bytes:
+    """gdbhv's own: a command for the thread that is named, answered in one packet: ``=`` and its text, or ``!`` and why not.
+
+    GDB's `monitor` is for the thread of the last Hg, which may not be the one that GDB has selected, and GDB cannot run a
+    command while it unwinds. Used by gdbhv/gdbside.
+    """
+    who, _, text = args.partition(b";")
+    monitor = session.shared.monitor
+    if monitor is None:
+        raise PacketError("qGdbhv.monitor", "this server has no monitor commands")
+    thread = session.pick(codec.thread_spec(who))
+    try:
+        answer = "=" + "".join(f"{line}\n" for line in monitor(codec.data(text).decode("utf-8", "replace"), thread))
+    except GdbhvError as error:
+        answer = f"!{error}"
+    session.refresh()
+    return answer[:1].encode() + answer[1:].encode().hex().encode()
 
 
 def _answers(session: Session, lines: Iterator[str]) -> Iterator[bytes]:
