@@ -39,18 +39,27 @@ def show(command: str, from_tty: bool = False) -> None:
         raise gdb.GdbError(str(error)) from None
 
 
-def monitor(command: str) -> str:
-    """Return what a monitor command prints. :raises gdb.GdbError: the server refuses."""
-    try:
-        return str(gdb.execute("monitor " + command, to_string=True))
-    except gdb.error:
-        show(command)  # the sentence was lost with the text: once more, to be seen
-        raise gdb.GdbError(f"monitor {command} failed, and then it did not") from None
+def ask(command: str, thread: Any = None) -> str:
+    """Return what a monitor command says of a thread (the selected one); no command of GDB is run for it.
+
+    :raises gdb.GdbError: the server refuses, with its sentence.
+    """
+    thread, connection = thread or gdb.selected_thread(), gdb.selected_inferior().connection
+    if connection is None:
+        raise gdb.GdbError("not connected to a gdbhv server")
+    who = "0" if thread is None else f"p{thread.ptid[0]:x}.{thread.ptid[1]:x}"
+    answer = connection.send_packet(f"qGdbhv.monitor:{who};{command.encode().hex()}".encode())
+    if answer[:1] not in (b"=", b"!"):
+        raise gdb.GdbError(answer.decode(errors="replace").removeprefix("E.") or "this server is not gdbhv")
+    text = bytes.fromhex(answer[1:].decode()).decode()
+    if answer[:1] == b"!":
+        raise gdb.GdbError(text)
+    return text
 
 
-def document(command: str) -> Any:
-    """Return the JSON document that a monitor command prints."""
-    return json.loads(monitor(command + " --json"))
+def document(command: str, thread: Any = None) -> Any:
+    """Return the JSON document that a monitor command prints for a thread (the selected one)."""
+    return json.loads(ask(command + " --json", thread))
 
 
 def evaluated(argument: str, *, address: bool = False) -> str:
@@ -155,10 +164,16 @@ class Frames:
         return next((n for n, f in enumerate(self.list) if f[:2] == (pc, fp)), None)
 
 
+def symbol(address: int) -> str:
+    """What GDB calls an address: ``main``, ``main+4``; "" if it knows none."""
+    text = gdb.format_address(address)  # 0x40200000 <main+4>
+    return str(text.partition("<")[2].partition(">")[0])
+
+
 def same_function(one: int, other: int) -> bool:
     """Whether two addresses are in one function, as far as GDB has symbols; if not, they count as such."""
-    names = [str(gdb.execute(f"info symbol {a:#x}", to_string=True)).partition(" in section")[0] for a in (one, other)]
-    return bool(names[0].partition(" + ")[0] == names[1].partition(" + ")[0])
+    names = [symbol(a).partition("+")[0] for a in (one, other)]
+    return names[0] == names[1]
 
 
 class FrameId:
@@ -174,38 +189,44 @@ class GuestUnwinder(gdb.unwinder.Unwinder):
 
     GDB would take x30 for a return address of the hypervisor, and so lose the frame that exited. It holds from the vector on
     to the first call that the hypervisor makes; behind that, its own frames are right. The guest's callers come from the
-    server, which reads its stack through the guest's translation: GDB itself reads by that of EL2.
+    server, which reads its stack through the guest's translation: GDB itself reads by that of EL2. They are fetched when the
+    machine has stopped, since GDB 13 crashes if an unwinder as much as sends a packet.
     """
 
     def __init__(self) -> None:
         super().__init__("gdbhv-guest")
         self.frames: dict[Any, Frames] = {}  # by thread
 
+    def fetch(self, event: Any = None) -> None:
+        """Learn of each thread whose guest its hypervisor has stopped for, and have GDB unwind again."""
+        self.frames = {}
+        for thread in gdb.selected_inferior().threads():
+            try:
+                found = document("frame guest", thread)
+            except (gdb.GdbError, gdb.error, AttributeError, ValueError):
+                continue  # no guest yet; or another server
+            if found["when"] != "now":
+                self.frames[thread.ptid] = Frames(found)
+        if self.frames:
+            gdb.invalidate_cached_frames()
+
     def __call__(self, pending: Any) -> Any:
         """Unwind a frame of which this is true; None for GDB's own unwinders."""
         thread = gdb.selected_thread()
-        if thread is None or pending.architecture().name() != "aarch64":
+        frames = None if thread is None else self.frames.get(thread.ptid)
+        if frames is None:
             return None
-        level = number(pending.read_register("cpsr")) >> 2 & 3
+        hypervisor = number(pending.read_register("cpsr")) >> 2 & 3 == 2
         pc, sp, fp = (number(pending.read_register(r)) for r in ("pc", "sp", "x29"))
         if pending.level() == 0:
-            self.frames.pop(thread.ptid, None)
-            if level != 2:
+            if not hypervisor or number(pending.read_register("x30")) != frames.registers["x30"]:
                 return None
-            try:
-                found = document("frame guest")
-            except (gdb.GdbError, gdb.error):
-                return None  # no guest yet
-            if found["when"] == "now" or found["registers"]["x30"] != number(pending.read_register("x30")):
-                return None
-            frames = self.frames[thread.ptid] = Frames(found)
             return self.caller(pending, FrameId(1, number(pending.read_register("vbar_el2"))), frames.registers)
-        frames_ = self.frames.get(thread.ptid)
-        n = None if frames_ is None or level == 2 else frames_.find(pc, fp)
-        if frames_ is None or n is None:
+        n = None if hypervisor else frames.find(pc, fp)
+        if n is None:
             return None
-        outer = frames_.list[n + 1] if n + 1 < len(frames_.list) else (0, 0, sp)
-        saved = {**dict(zip(("pc", "x29", "sp"), outer, strict=True)), "cpsr": frames_.registers["cpsr"]}
+        outer = frames.list[n + 1] if n + 1 < len(frames.list) else (0, 0, sp)
+        saved = {**dict(zip(("pc", "x29", "sp"), outer, strict=True)), "cpsr": frames.registers["cpsr"]}
         return self.caller(pending, FrameId(sp, pc), saved)
 
     @staticmethod
@@ -241,8 +262,8 @@ class GuestFrame(MonitorCommand):
             return
         gdb.write(f"The guest, {found['when']}:\n")
         for n, (pc, _, _) in enumerate(Frames(found).list):
-            where = gdb.execute(f"info symbol {pc - 4 * (n > 0):#x}", to_string=True).partition(" in section")[0]
-            gdb.write(f"#{n:<2} {pc:#018x} {'' if where.startswith('No symbol') else f'in {where.strip()}'}\n")
+            where = symbol(pc - 4 * (n > 0))
+            gdb.write(f"#{n:<2} {pc:#018x}{where and f' in {where}'}\n")
         gdb.write(
             "GDB's own frames are the hypervisor's, which has made calls since; `monitor frame guest` has registers.\n"
         )
@@ -276,7 +297,7 @@ class Physical(gdb.Function):
         """Return the physical address as a GDB number."""
         found = document(f"walk {number(address):#x}")
         if "pa" not in found:
-            raise gdb.GdbError(f"{number(address):#x}: stage {found['stage']} fault, {found['fault']}")
+            raise gdb.GdbError(f"{number(address):#x}: stage {found['stage']} {found['words']}")
         return unsigned(found["pa"])
 
 
@@ -319,7 +340,10 @@ def load() -> None:
         Prefix("gdbhv " + word, f"Commands of gdbhv's server about {word}.")
     for row in rows:
         (GuestFrame if row["name"] == "frame guest" else MonitorCommand)(row)
-    gdb.unwinder.register_unwinder(None, GuestUnwinder(), replace=True)
+    unwinder = GuestUnwinder()
+    gdb.unwinder.register_unwinder(None, unwinder, replace=True)
+    gdb.events.stop.connect(unwinder.fetch)
+    unwinder.fetch()
     for function in (SystemRegister, Physical, LastExit):
         function()
 

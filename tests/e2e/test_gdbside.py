@@ -16,13 +16,24 @@ from gdbhv.client import GdbError, gdb_arguments
 from gdbhv.monitor import registry
 
 ZOO = ROOT / "guests" / "prebuilt" / "exit_zoo.elf"
+HYPERVISOR = ROOT / "guests" / "prebuilt" / "system_stage2_syndrome.elf"
 
 
 @pytest.fixture
 def address(tmp_path: Path) -> Iterator[str]:
     """A machine with exit_zoo that waits for gdb at its first instruction."""
-    where = f"unix:{tmp_path / 'gdb'}"
-    command = [sys.executable, "-m", "gdbhv", "run", str(ZOO), "--memory", "64M", "--gdb", where, "--wait"]
+    yield from served(tmp_path, ZOO, "--memory", "64M")
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Iterator[str]:
+    """A machine with a program that owns EL2 and has guests."""
+    yield from served(tmp_path, HYPERVISOR, "--memory", "256M", "--el", "2")
+
+
+def served(folder: Path, image: Path, *options: str) -> Iterator[str]:
+    where = f"unix:{folder / 'gdb'}"
+    command = [sys.executable, "-m", "gdbhv", "run", str(image), *options, "--gdb", where, "--wait"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen([*command, "--console", os.devnull], stderr=subprocess.PIPE, text=True, env=environment) as server:
         assert server.stderr is not None
@@ -31,9 +42,9 @@ def address(tmp_path: Path) -> Iterator[str]:
         server.kill()
 
 
-def gdb(address: str, *commands: str) -> str:
+def gdb(address: str, *commands: str, image: Path = ZOO) -> str:
     """What a gdb prints that is started by `gdbhv gdb`, types ``commands`` and ends."""
-    arguments = gdb_arguments(address, str(ZOO), commands=(*commands, "kill"))
+    arguments = gdb_arguments(address, str(image), commands=(*commands, "kill"))
     done = subprocess.run([arguments[0], "-batch", *arguments[1:]], capture_output=True, text=True, timeout=50, check=False)
     return done.stdout + done.stderr
 
@@ -55,6 +66,48 @@ def test_commands_take_expressions_and_functions_give_numbers(address: str) -> N
     assert "esr=0x5a000000 pa=0x44201750" in text
 
 
+def test_an_address_is_whatever_gdb_knows(address: str) -> None:
+    text = gdb(address, "gdbhv walk zoo_wfi", "gdbhv x ipa:zoo_wfi 4", "set $VBAR_EL1 = 0x40200800", "gdbhv walk $VBAR_EL1",
+               "gdbhv walk ipa:$pc", "gdbhv x $SCTLR_EL1 4")  # fmt: skip
+    assert "VA 0x4020176c, read at EL1" in text
+    assert "df 42 03 d5" in text
+    assert "VA 0x40200800, read at EL1" in text
+    assert "IPA 0x40200000, read, of vm1 vcpu0" in text
+    assert "0xc50838" in text, "a register of fields is its number"
+    assert "Python Exception" not in text
+
+
+def test_a_backtrace_at_an_exit_goes_on_to_the_frame_that_exited(bare: str) -> None:
+    text = gdb(
+        bare,
+        "gdbhv vmexit catch dabt",
+        "continue",
+        "backtrace",
+        "gdbhv frame guest",
+        "info registers x1",
+        'printf "guest at %#lx\\n", $pc',
+        "stepi",
+        "backtrace 2",
+        image=HYPERVISOR,
+    )
+    frames = [line for line in text.splitlines() if line.startswith("#")]
+    assert frames[0].startswith("#0  el2_vectors () at ")
+    left = frames[1].split()[1]
+    assert "guest is in `monitor frame guest`" in text
+    assert f"at {int(left, 16):#x} (EL1)" in text, "the stop's text names the frame"
+    assert [line.split(" in ")[-1].split()[0] for line in frames[2:6]] == [
+        "return_by_svc",
+        "check_syndromes",
+        "case_syndrome_of_each_load_and_store",
+        "case_enter",
+    ]
+    assert f"guest at {int(left, 16):#x}" in text
+    assert "x1             0x800000000" in text, "its registers"
+    assert frames[-2].startswith("#0  el2_vectors () at ")
+    assert frames[-1].split()[1] == left, "as long as x30 is the guest's"
+    assert "Python Exception" not in text
+
+
 def test_refusals_are_the_servers_sentences(address: str) -> None:
     text = gdb(
         address,
@@ -68,7 +121,7 @@ def test_refusals_are_the_servers_sentences(address: str) -> None:
     assert "SCTRL_EL1: no such system register; did you mean SCTLR_EL1" in text
     assert "FOO: no such system register" in text
     assert "HCR_EL2 has no field FOO; it has VM, SWIO" in text
-    assert "0x4000000000: stage 2 fault, trans.l1" in text
+    assert "0x4000000000: stage 2 translation fault, level 1" in text
     assert "$nothing: " in text
     assert 'Undefined gdbhv command: "nothing"' in text
     assert "Traceback" not in text

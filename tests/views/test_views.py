@@ -108,8 +108,10 @@ ISS = [
     ),
     (
         LOAD,
-        "ISV=1 SAS=doubleword SSE=0 SRT=x3 SF=1 AR=0 FnV=0 EA=0 CM=0 S1PTW=0 WnR=read "
-        "DFSC=0x07 (translation fault, level 3)",
+        (
+            "ISV=1 SAS=doubleword SSE=0 SRT=x3 SF=1 AR=0 FnV=0 EA=0 CM=0 S1PTW=0 WnR=read "
+            "DFSC=0x07 (translation fault, level 3)"
+        ),
     ),
     (TABLE, "ISV=0 FnV=0 EA=0 CM=0 S1PTW=1 WnR=read DFSC=0x06 (translation fault, level 2)"),
     (PERMISSION, "SET=0 FnV=0 EA=0 S1PTW=0 IFSC=0x0f (permission fault, level 3)"),
