@@ -27,6 +27,7 @@ RTC = (0x09010000, 34)
 VIRTIO = 0x0A000000
 MIB = 1 << 20
 PAGE = 4096
+MAX_MEMORY = 255 << 30
 TREE_ALIGN = 2 * MIB
 TREE_ROOM = MIB
 """Left for the device tree, so that software can add to it in place."""
@@ -73,21 +74,23 @@ def layout(config: BootConfig, *, psci: str, minimal: bool = False) -> Layout:
     :param psci: conduit, "hvc" or "smc".
     :raises gdbhv.errors.GdbhvError: something does not fit or overlaps; gdbhv.errors.ImageError: a file is unusable.
     """
+    check_size(config.memory)
+    _check_text(config.append)
     pieces: list[tuple[str, int, bytes]] = []
     loaded = None
     if config.image is not None:
-        loaded = image.load(config.image, RAM, config.load_address)
+        loaded = image.load(config.image, RAM, config.load_address, config.memory)
         pieces += [(str(config.image), a, d) for a, d in loaded.segments]
     elif config.load_address is not None:
         raise GdbhvError("--load-address is for an IMAGE, and there is none")
     disk = _up(max(RAM + min(config.memory // 2, 128 * MIB), loaded.end if loaded else RAM), PAGE)
     initrd = None
     if config.initrd is not None:
-        data = image.read_raw(config.initrd)
+        data = image.read_raw(config.initrd, config.memory)
         initrd = (disk, disk + len(data))
         pieces.append((str(config.initrd), disk, data))
     for path, address in config.load:
-        pieces.append((path, address, image.read_raw(path)))
+        pieces.append((path, address, image.read_raw(path, config.memory)))
     if config.dtb is not None:
         tree = image.patch_dtb(image.load_dtb(config.dtb), str(config.dtb), append=config.append, initrd=initrd)
     else:
@@ -112,6 +115,29 @@ def layout(config: BootConfig, *, psci: str, minimal: bool = False) -> Layout:
         raise GdbhvError(f"the first instruction cannot be at {entry:#x}: it must be a multiple of 4 in {ram} (--entry)")
     _look_at_entry(entry, pieces)
     return Layout([(a, d) for _, a, d in pieces], entry, x0, loaded)
+
+
+def check_size(memory: int, vms: int = 1) -> None:
+    """Check the size of a machine's memory, or of ``vms`` times that.
+
+    :raises gdbhv.errors.GdbhvError: no machine has it.
+    """
+    if memory <= 0 or memory % PAGE:
+        raise GdbhvError(f"--memory: {memory:,} bytes are not whole 4 KiB pages ({_up(max(memory, 1), PAGE):,} bytes are)")
+    if vms * memory > MAX_MEMORY:
+        each = f"{vms} VMs of {memory >> 20:,} MiB" if vms > 1 else f"{memory >> 20:,} MiB"
+        raise GdbhvError(f"--memory: {each} are too much: at most {MAX_MEMORY >> 30} GiB of RAM are possible")
+
+
+def _check_text(append: str) -> None:
+    try:
+        encoded = append.encode()
+    except UnicodeEncodeError as e:
+        raise GdbhvError(
+            f"--append: the command line of a kernel is UTF-8 text, and byte {e.start} of this is none"
+        ) from None
+    if b"\0" in encoded:
+        raise GdbhvError("--append: a kernel's command line ends at its first NUL, and this has one in it")
 
 
 def _up(address: int, align: int) -> int:
@@ -142,7 +168,8 @@ def _check(pieces: list[tuple[str, int, bytes]], memory: int) -> None:
     for what, a, data in pieces:
         if a < RAM or a + len(data) > RAM + memory:
             ram = f"RAM, which is {RAM:#x} to {RAM + memory - 1:#x}"
-            raise GdbhvError(f"{what}: {a:#x} to {a + len(data) - 1:#x} is not all in {ram}; --memory gives more")
+            remedy = "put it, or link it, above the beginning of RAM" if a < RAM else "--memory gives more"
+            raise GdbhvError(f"{what}: {a:#x} to {a + len(data) - 1:#x} is not all in {ram}; {remedy}")
     ordered = sorted((a, a + len(d), what) for what, a, d in pieces if d)
     for (_, end, first), (start, _, second) in itertools.pairwise(ordered):
         if start < end:
@@ -171,6 +198,7 @@ def hosted(config: BootConfig, console: Console | None = None, *, vms: int = 1) 
     if config.gic != 3:
         raise GdbhvError("a hosted VM has a GICv3: GICv2 is for machines of the image's own (--el 2, --bare)")
     console = console or Console()
+    check_size(config.memory, vms)
     try:
         host = Host(cpus=config.smp, memory=vms * config.memory, cpu=config.cpu, ns_per_insn=config.ns_per_insn)
     except ValueError as e:
@@ -185,6 +213,7 @@ def bare(config: BootConfig, console: Console | None = None, *, el2: bool = True
 
     :param el2: False leaves EL2 out: the image begins at EL1, and PSCI answers HVC as on QEMU's ``virt``.
     """
+    check_size(config.memory)
     machine = Machine(
         cpus=config.smp,
         memory=config.memory,

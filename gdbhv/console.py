@@ -7,11 +7,12 @@ import os
 import sys
 import termios
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
+from gdbhv import files
 from gdbhv.errors import GdbhvError
 
 
@@ -106,8 +107,11 @@ class Console:
 
         In the background (``gdbhv run ... &``) the terminal is left alone: the shell would suspend whoever reads it.
         """
-        if os.tcgetpgrp(descriptor) != os.getpgrp():
-            return
+        try:
+            if os.tcgetpgrp(descriptor) != os.getpgrp():
+                return
+        except OSError:
+            pass  # a terminal, but not the one that controls this process: it has no foreground and background
         before = termios.tcgetattr(descriptor)
         now = termios.tcgetattr(descriptor)
         now[0] &= ~(termios.ICRNL | termios.IXON)
@@ -117,16 +121,17 @@ class Console:
         self.personal = True
         self.read_from(descriptor)
 
-    def to_file(self, path: Path) -> None:
-        """Write to a file from now on. :raises OSError: it cannot be written."""
-        self._output = self._undo.enter_context(path.open("wb"))
+    def to_file(self, path: str, inputs: Sequence[str | Path | None] = ()) -> None:
+        """Write to a file from now on. :raises OSError: it cannot be written, or should not (see ``files.open_output``)."""
+        self._output = self._undo.enter_context(files.open_output(path, inputs))
 
 
-def open_console(where: str, *, typed: bool = True) -> Console:
+def open_console(where: str, *, typed: bool = True, inputs: Sequence[str | Path | None] = ()) -> Console:
     """Return the console that ``--console`` names: "stdio" or a file.
 
     :param typed: with "stdio", what comes on standard input is typed on the guest's terminal.
-    :raises gdbhv.errors.GdbhvError: the file cannot be written.
+    :param inputs: files that must not be written.
+    :raises gdbhv.errors.GdbhvError: the file cannot be written, or should not be.
     """
     if where == "stdio":
         console = Console(None if sys.stdout is None else sys.stdout.buffer)
@@ -138,7 +143,7 @@ def open_console(where: str, *, typed: bool = True) -> Console:
         return console
     console = Console()
     try:
-        console.to_file(Path(where))
+        console.to_file(where, inputs)
     except OSError as e:
-        raise GdbhvError(f"--console {where}: {e.strerror or e}") from None
+        raise GdbhvError(f"--console {where or repr(where)}: {e.strerror or e}") from None
     return console

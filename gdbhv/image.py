@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import zlib
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +15,7 @@ from construct import Bytes, Computed, Const, ConstructError, Int16ul, Int32ub, 
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
+from gdbhv import files
 from gdbhv.errors import ImageError
 
 # Documentation/arm64/booting.rst of Linux, "Call the kernel image"
@@ -66,6 +68,7 @@ PACKED = {
 }
 
 MAX_IMAGE = 1 << 30
+MAX_DTB = 64 << 20  # of a file whose tree need not be all of it
 MAX_TREE = 2 << 20  # Documentation/arm64/booting.rst of Linux, "Setup the device tree"
 ALIGN = 2 << 20
 SYMBOLS = ("STT_NOTYPE", "STT_OBJECT", "STT_FUNC")
@@ -106,31 +109,51 @@ class Image:
         return {s.name: s["st_value"] for s in known if s.name and not s.name.startswith("$")}
 
 
-def read_raw(path: str | Path) -> bytes:
-    """Return a file's bytes as they are. :raises gdbhv.errors.ImageError: it cannot be read, or is too large."""
-    try:
-        if Path(path).stat().st_size > MAX_IMAGE:
-            raise ImageError(str(path), f"more than {MAX_IMAGE >> 30} GiB")
-        return Path(path).read_bytes()
-    except OSError as e:
-        raise ImageError(str(path), e.strerror or str(e)) from None
+def read_raw(path: str | Path, limit: int = MAX_IMAGE) -> bytes:
+    """Return a file's bytes as they are.
+
+    :raises gdbhv.errors.ImageError: it cannot be read, or is longer than ``limit``, the machine's memory.
+    """
+    limit = min(limit, MAX_IMAGE)
+    return files.read(path, limit, _too_long(limit))
 
 
-def read_file(path: str | Path) -> bytes:
-    """Return a file's bytes, unpacked if it is gzip. :raises gdbhv.errors.ImageError: it cannot be read, or is cut off."""
-    data = read_raw(path)
-    if data[:2] == b"\x1f\x8b":
+def read_file(path: str | Path, limit: int = MAX_IMAGE, reason: str = "") -> bytes:
+    """Return a file's bytes, unpacked if it is gzip.
+
+    An ELF may be longer than ``limit``: it has more in it than what is loaded.
+
+    :raises gdbhv.errors.ImageError: it cannot be read, is cut off, or is longer than ``limit``, the machine's memory unless
+        ``reason`` says what else.
+    """
+    with files.open_input(path) as file:
+        size = os.fstat(file.fileno()).st_size
         try:
-            with gzip.GzipFile(fileobj=io.BytesIO(data)) as f:
-                data = f.read(MAX_IMAGE + 1)
-        except (OSError, EOFError, zlib.error) as e:
+            if file.peek(2)[:2] == b"\x1f\x8b":
+                with gzip.GzipFile(fileobj=file) as unpacked:
+                    return _read_bounded(unpacked, str(path), limit, 0, reason)
+            return _read_bounded(file, str(path), limit, size, reason)
+        except (gzip.BadGzipFile, EOFError, zlib.error) as e:
             raise ImageError(str(path), f"a gzip file that does not unpack ({e}); is it cut off?") from None
-    if len(data) > MAX_IMAGE:
-        raise ImageError(str(path), f"more than {MAX_IMAGE >> 30} GiB")
+        except OSError as e:
+            raise ImageError(str(path), e.strerror or str(e)) from None
+
+
+def _read_bounded(file: io.BufferedReader | gzip.GzipFile, path: str, limit: int, size: int, reason: str) -> bytes:
+    limit = MAX_IMAGE if file.peek(4)[:4] == b"\x7fELF" else min(limit, MAX_IMAGE)
+    data = b"" if size > limit else file.read(limit + 1)
+    if max(size, len(data)) > limit:
+        raise ImageError(path, reason or _too_long(limit))
     return data
 
 
-def load(path: str | Path, ram: int = 0x40000000, at: int | None = None) -> Image:
+def _too_long(limit: int) -> str:
+    if limit >= MAX_IMAGE:
+        return f"more than {MAX_IMAGE >> 30} GiB"
+    return f"longer than the machine's memory, {limit >> 10:,} KiB; --memory gives more"
+
+
+def load(path: str | Path, ram: int = 0x40000000, at: int | None = None, limit: int = MAX_IMAGE) -> Image:
     """Read an image.
 
     Without ``at`` it goes where QEMU's ``virt`` puts it: ELF segments at their physical addresses; an arm64 ``Image`` at its
@@ -139,16 +162,17 @@ def load(path: str | Path, ram: int = 0x40000000, at: int | None = None) -> Imag
     :param ram: where RAM begins, a multiple of 2 MiB.
     :param at: the address of the first byte; not for an ELF, and for an arm64 ``Image`` its ``text_offset`` from a boundary
         of 2 MiB.
-    :raises gdbhv.errors.ImageError: the file is unreadable, cut off, empty, packed in a way that is not known here, or for
-        another machine.
+    :param limit: bytes that the machine has.
+    :raises gdbhv.errors.ImageError: the file is unreadable, too long, cut off, empty, packed in a way that is not known
+        here, or for another machine.
     """
-    data = read_file(path)
+    data = read_file(path, limit)
     if not data:
         raise ImageError(str(path), "empty")
     if data[:4] == b"\x7fELF":
         if at is not None:
             raise ImageError(str(path), "an ELF goes to the addresses that it is linked for, and cannot be put elsewhere")
-        return _elf(str(path), data)
+        return _elf(str(path), data, limit)
     if data[56:60] == b"ARM\x64":
         return _arm64(str(path), data, ram, at)
     packed = next((name for magic, name in PACKED.items() if data.startswith(magic)), None)
@@ -160,16 +184,16 @@ def load(path: str | Path, ram: int = 0x40000000, at: int | None = None) -> Imag
     return Image(str(path), "raw", [(start, data)], start, len(data))
 
 
-def _elf(path: str, data: bytes) -> Image:
+def _elf(path: str, data: bytes, limit: int) -> Image:
     try:
-        return _elf_image(path, data)
+        return _elf_image(path, data, limit)
     except ImageError:
         raise
     except Exception as e:  # pyelftools raises whatever a broken file makes it stumble over
         raise ImageError(path, f"a broken ELF ({type(e).__name__}: {e}); is it cut off?") from None
 
 
-def _elf_image(path: str, data: bytes) -> Image:
+def _elf_image(path: str, data: bytes, limit: int) -> Image:
     elf = ELFFile(io.BytesIO(data))
     if elf["e_machine"] != "EM_AARCH64" or elf.elfclass != 64 or not elf.little_endian:
         raise ImageError(path, f"an ELF for {elf['e_machine']} ({elf.elfclass} bits); a little-endian AArch64 one is needed")
@@ -178,6 +202,8 @@ def _elf_image(path: str, data: bytes) -> Image:
         raise ImageError(path, "an ELF without anything to load (an object file?)")
     if sum(s["p_memsz"] for s in loaded) > MAX_IMAGE or any(s["p_memsz"] < s["p_filesz"] for s in loaded):
         raise ImageError(path, f"an ELF with segments of impossible sizes (more than {MAX_IMAGE >> 30} GiB, or less than 0)")
+    if sum(s["p_memsz"] for s in loaded) > limit:
+        raise ImageError(path, f"an ELF whose segments are {_too_long(limit)}")
     sections_end = elf["e_shoff"] + elf["e_shnum"] * elf["e_shentsize"]
     if sections_end > len(data) or any(s["p_offset"] + s["p_filesz"] > len(data) for s in loaded):
         raise ImageError(path, "an ELF that is cut off: its headers tell of more than is there")
@@ -229,7 +255,7 @@ def load_dtb(path: str | Path) -> bytes:
 
     :raises gdbhv.errors.ImageError: it is none, or it is cut off or broken.
     """
-    data = read_file(path)
+    data = read_file(path, MAX_DTB, f"longer than a device tree may be ({MAX_DTB >> 20} MiB)")
     try:
         header = FDT_HEADER.parse(data)
     except ConstructError:

@@ -139,6 +139,8 @@ def usage_error(options: argparse.Namespace) -> str | None:
     bare = options.bare or options.el == 2
     if options.image is None and not options.load and not (bare and options.wait):
         return "an IMAGE is needed (it may be left out with --el 2 --wait, to be loaded through gdb)"
+    if options.gdb == "":
+        return "--gdb needs an address: [HOST:]PORT, unix:PATH or stdio"
     if options.wait and not options.gdb:
         return "--wait needs --gdb, or nobody will ever start the machine"
     if options.gdb and options.max_insns is not None:

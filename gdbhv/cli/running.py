@@ -37,8 +37,13 @@ def run(options: argparse.Namespace) -> int:
         return 2
     given = {f.name: getattr(options, f.name) for f in dataclasses.fields(boot.BootConfig) if hasattr(options, f.name)}
     config = boot.BootConfig(**given)
-    where = options.console or ("stdio" if options.gdb != "stdio" else os.devnull)
-    with open_console(where, typed=options.console == "stdio" or (sys.stdin is not None and sys.stdin.isatty())) as console:
+    inputs = [options.image, options.initrd, options.dtb, *(path for path, _ in options.load)]
+    where = options.console
+    if where is None:
+        where = "stdio" if options.gdb != "stdio" else os.devnull
+    with open_console(
+        where, typed=options.console == "stdio" or (sys.stdin is not None and sys.stdin.isatty()), inputs=inputs
+    ) as console:
         target: HostTarget | Machine
         if options.bare or options.el == 2:
             target = boot.bare(config, console, el2=options.el == 2)
@@ -126,7 +131,7 @@ def exec_file(image: str | None) -> str | None:
         return None
     for candidate in (Path(image), Path(f"{image}.vmlinux"), Path(image).with_suffix(".elf")):
         if candidate.is_file():
-            with candidate.open("rb") as f:
+            with contextlib.suppress(PermissionError), candidate.open("rb") as f:
                 if f.read(4) == b"\x7fELF":
                     return str(candidate.resolve())
     return None

@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 
 from gdbhv.errors import GdbhvError
+from gdbhv.files import claim_socket
 
 _CHUNK = 1 << 16
 
@@ -64,7 +65,7 @@ class Address:
 def listen(address: Address) -> tuple[socket.socket, Address]:
     """Listen on a TCP or Unix address; return the socket and the address with its real port.
 
-    A Unix socket that a process left behind is taken over.
+    A Unix socket that a process left behind is taken over; nothing else that is at its path.
 
     :raises OSError: it is in use, or not allowed.
     """
@@ -72,8 +73,7 @@ def listen(address: Address) -> tuple[socket.socket, Address]:
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.socket(family))
         if address.kind == "unix":
-            if _is_stale(address.path):
-                os.unlink(address.path)
+            claim_socket(address.path)
             listener.bind(address.path)
         else:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -158,15 +158,3 @@ class Stream:
     def close(self) -> None:
         if self._sock is not None:
             self._sock.close()
-
-
-def _is_stale(path: str) -> bool:
-    """Tell whether a socket's file is there but nobody listens on it."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(path)
-        except ConnectionRefusedError:
-            return True
-        except FileNotFoundError:
-            return False
-    return False
