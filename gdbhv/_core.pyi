@@ -230,6 +230,18 @@ class Machine:
     def write_pa(self, address: int, data: bytes) -> None:
         """Write RAM, all of it or nothing. :raises IndexError: some of it is not RAM."""
 
+    def zero_pa(self, address: int, length: int) -> None:
+        """Make RAM zero; pages that nobody has touched stay untouched. :raises IndexError: some of it is not RAM."""
+
+    def reset(self) -> None:
+        """Switch the board off and on: RAM is zero; CPUs, devices, interrupt controller and virtual time are as after
+        ``Machine(...)``.
+
+        What is not the guest's stays: breakpoints, watchpoints, :meth:`catch_exits`, and the counts of instructions and
+        exits, which go on. Console output that nobody has taken is lost; typed input that waits for room in the UART's FIFO
+        waits on.
+        """
+
     def invalidate_vm(self, vmid: int) -> None:
         """Forget cached translations of a VM on every CPU, as TLBI VMALLS12E1IS with its VMID does (Arm ARM C5.5).
 

@@ -123,6 +123,17 @@ impl Debug {
         self.stopped[cpu] = held.map(|h| h.0);
         self.watched[cpu] = held.filter(|h| h.1).map(|h| h.0);
     }
+    /// The machine is reset: no CPU stands where it stopped.
+    pub fn forget_stops(&mut self) {
+        self.hit = None;
+        self.skip = Default::default();
+        self.stopped = Default::default();
+        self.watched = Default::default();
+    }
+    /// Where breakpoints are.
+    pub fn addresses(&self) -> Vec<u64> {
+        self.breakpoints.iter().map(|b| b.va).collect()
+    }
     /// Whether there is anything to stop at.
     pub fn armed(&self) -> bool {
         !self.breakpoints.is_empty() || !self.watchpoints.is_empty()

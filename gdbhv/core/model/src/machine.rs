@@ -6,12 +6,13 @@
 //! debugger's stops change what the guest sees. A step ([`step`]) is a run that stops sooner: it changes no turn.
 
 mod outside;
+mod reset;
 mod step;
 
 pub use step::Step;
 
 use crate::armed;
-use crate::board::{self, BoardConfig};
+use crate::board;
 use crate::cpu::{Cpu, Power, MAX_CPUS};
 use crate::debug::Hit;
 use crate::dev::gic::Version;
@@ -134,16 +135,8 @@ impl Machine {
     /// A machine with `cpus` CPUs that are all off but the first; at reset EL2 (EL1 without EL2).
     pub fn new(mut sh: Shared, cpus: usize) -> Machine {
         assert!((1..=MAX_CPUS).contains(&cpus));
-        let el = if sh.config.has_el2 { 2 } else { 1 };
-        let mut list: Vec<Box<Cpu>> = (0..cpus).map(|i| Box::new(Cpu::new(i, el))).collect();
-        for (i, cpu) in list.iter_mut().enumerate() {
-            cpu.power = if i == 0 { Power::On } else { Power::Off };
-            sh.registers.reset(cpu);
-            crate::context::refresh(cpu, &mut sh);
-        }
-        sh.cpu_on[0] = true;
         Machine {
-            cpus: list,
+            cpus: reset::cpus(&mut sh, cpus),
             sh,
             current: 0,
             slice_end: 0,
@@ -210,13 +203,7 @@ impl Machine {
         };
         let mut sh = Shared::new(config, board::RAM_BASE, memory);
         sh.tlb_queue.truncate(cpus);
-        let devices = board::devices(&BoardConfig {
-            cpus,
-            gic,
-            el2: has_el2,
-            ..BoardConfig::default()
-        });
-        (sh.bus, sh.gic) = devices.map_err(|e| e.to_string())?;
+        (sh.bus, sh.gic) = reset::board(&config, cpus, gic).map_err(|e| e.to_string())?;
         if gic == Version::V2 {
             sh.registers.without_gic();
         }

@@ -107,6 +107,16 @@ impl Machine {
         }
         Ok(())
     }
+    fn zero_pa(&mut self, py: Python<'_>, address: u64, length: u64) -> PyResult<()> {
+        let model = &mut self.model;
+        if !py.detach(|| model.zero_pa(address, length)) {
+            return Err(no_memory(address, length, &self.model));
+        }
+        Ok(())
+    }
+    fn reset(&mut self) {
+        self.model.reset();
+    }
     fn invalidate_vm(&mut self, vmid: u16) {
         self.model.invalidate_vm(vmid);
     }

@@ -67,4 +67,6 @@ pub trait Console {
     fn take_output(&mut self) -> Vec<u8>;
     /// Type at virtual time `now`. Nothing is lost: what the FIFO cannot hold waits.
     fn push_input(&mut self, data: &[u8], now: u64);
+    /// What was typed and waits for room in the FIFO; it is forgotten here.
+    fn take_waiting(&mut self) -> Vec<u8>;
 }

@@ -207,6 +207,10 @@ impl Console for Pl011 {
     fn push_input(&mut self, data: &[u8], now: u64) {
         self.state.receive(data, now);
     }
+    fn take_waiting(&mut self) -> Vec<u8> {
+        let held = self.state.depth().min(self.state.rx.len());
+        self.state.rx.drain(held..).collect()
+    }
 }
 
 #[cfg(test)]

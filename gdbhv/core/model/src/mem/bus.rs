@@ -157,6 +157,14 @@ impl Bus {
         });
         devices.flat_map(|c| c.take_output()).collect()
     }
+    /// What was typed and waits for room in the first UART's FIFO, which forgets it.
+    pub fn take_waiting(&mut self) -> Vec<u8> {
+        let mut devices = self.ranges.iter_mut().filter_map(|r| match &mut r.target {
+            Target::Device(d, _) => d.console(),
+            _ => None,
+        });
+        devices.next().map_or_else(Vec::new, |c| c.take_waiting())
+    }
     /// Type on the board's first UART at virtual time `now`. False: there is none.
     pub fn push_input(&mut self, data: &[u8], now: u64, gic: &mut Gic) -> bool {
         for r in &mut self.ranges {

@@ -4,7 +4,11 @@
 pub struct Ram {
     base: u64,
     bytes: Vec<u8>,
+    /// By chunk: whether anything may have been written to it.
+    touched: Vec<bool>,
 }
+
+const CHUNK: usize = 1 << 21;
 
 impl Ram {
     /// `size` zero bytes at physical address `base`.
@@ -12,6 +16,7 @@ impl Ram {
         Ram {
             base,
             bytes: vec![0; size as usize],
+            touched: vec![false; (size as usize).div_ceil(CHUNK)],
         }
     }
     /// First address.
@@ -37,7 +42,28 @@ impl Ram {
     #[inline]
     pub fn get_mut(&mut self, pa: u64, len: u64) -> Option<&mut [u8]> {
         let at = pa.checked_sub(self.base)? as usize;
-        self.bytes.get_mut(at..at.checked_add(len as usize)?)
+        let end = at.checked_add(len as usize)?;
+        let bytes = self.bytes.get_mut(at..end)?;
+        if len != 0 {
+            self.touched[at / CHUNK..=(end - 1) / CHUNK].fill(true);
+        }
+        Some(bytes)
+    }
+    /// The parts of `pa .. pa + len`, at most `most` bytes each within a boundary of as many, that something may have been written to.
+    pub fn touched(&self, pa: u64, len: u64, most: u64) -> Vec<(u64, u64)> {
+        let (mut at, end) = (pa, pa + len);
+        let mut found = Vec::new();
+        while at < end {
+            let chunk = (at - self.base) as usize / CHUNK;
+            if !self.touched[chunk] {
+                at = self.base + ((chunk + 1) * CHUNK) as u64;
+                continue;
+            }
+            let n = (end - at).min(most - at % most);
+            found.push((at, n));
+            at += n;
+        }
+        found
     }
     /// Read 1 to 8 bytes, little endian.
     #[inline]
@@ -57,6 +83,7 @@ impl Ram {
     #[inline]
     pub fn host(&mut self, va_page: u64, pa_page: u64) -> usize {
         let at = (pa_page - self.base) as usize;
+        self.touched[at / CHUNK] = true;
         (self.bytes.as_mut_ptr() as usize)
             .wrapping_add(at)
             .wrapping_sub(va_page as usize)

@@ -1,0 +1,83 @@
+//! Power-on, the first time and again.
+
+use super::Machine;
+use crate::board::{self, BoardConfig};
+use crate::cpu::{Cpu, Power};
+use crate::dev::gic::{Gic, Version};
+use crate::mem::bus::{BadRange, Bus};
+use crate::mem::ram::Ram;
+use crate::shared::{Config, Shared};
+
+/// `count` CPUs after reset, all off but the first, at the highest exception level that there is.
+pub(super) fn cpus(sh: &mut Shared, count: usize) -> Vec<Box<Cpu>> {
+    let el = if sh.config.has_el2 { 2 } else { 1 };
+    let mut list: Vec<Box<Cpu>> = (0..count).map(|i| Box::new(Cpu::new(i, el))).collect();
+    for (i, cpu) in list.iter_mut().enumerate() {
+        cpu.power = if i == 0 { Power::On } else { Power::Off };
+        sh.registers.reset(cpu);
+        crate::context::refresh(cpu, sh);
+    }
+    sh.cpu_on[0] = true;
+    list
+}
+
+/// The devices of a machine's board, and its interrupt controller.
+pub(super) fn board(config: &Config, cpus: usize, gic: Version) -> Result<(Bus, Gic), BadRange> {
+    board::devices(&BoardConfig {
+        cpus,
+        gic,
+        el2: config.has_el2,
+        ..BoardConfig::default()
+    })
+}
+
+impl Machine {
+    /// Switch the board off and on: RAM is zero, CPUs, devices, interrupt controller and virtual time are at reset.
+    ///
+    /// What is not the guest's stays: breakpoints and watchpoints, counts of instructions and of exits, catchpoints. What was typed and
+    /// was too much for the UART's FIFO is typed again.
+    pub fn reset(&mut self) {
+        let count = self.cpus.len();
+        let (base, size) = (self.sh.ram.base(), self.sh.ram.size());
+        let typed = self.sh.bus.take_waiting();
+        self.cpus.clear(); // their caches point into RAM and blocks
+        self.sh.ram = Ram::new(base, 0); // free before it is allocated again
+        let config = self.sh.config;
+        let old = std::mem::replace(&mut self.sh, Shared::new(config, base, size));
+        let sh = &mut self.sh;
+        sh.tlb_queue.truncate(count);
+        sh.ns_per_insn = old.ns_per_insn;
+        sh.registers = old.registers;
+        sh.undefined = old.undefined;
+        sh.undefined_new = old.undefined_new;
+        sh.exits = old.exits;
+        sh.exits.last.clear();
+        sh.debug = old.debug;
+        sh.debug.forget_stops();
+        for va in sh.debug.addresses() {
+            sh.blocks.split(va);
+        }
+        (sh.bus, sh.gic) =
+            board(&config, count, old.gic.version()).expect("the same map as before");
+        self.cpus = cpus(sh, count);
+        (self.current, self.slice_end, self.executed) = (0, 0, 0);
+        if !typed.is_empty() {
+            self.push_input(&typed);
+        }
+    }
+
+    /// Make RAM zero from outside, and forget what was decoded from it. False, and nothing done, if some of it is no RAM.
+    pub fn zero_pa(&mut self, pa: u64, len: u64) -> bool {
+        if !self.sh.ram.contains(pa, len) {
+            return false;
+        }
+        for (at, n) in self.sh.ram.touched(pa, len, 0x1000) {
+            // The host gives memory to pages that are written, if only with zeros.
+            if self.sh.ram.get(at, n).expect("RAM").iter().any(|b| *b != 0) {
+                self.sh.ram.get_mut(at, n).expect("RAM").fill(0);
+                self.sh.blocks.written(at, n);
+            }
+        }
+        true
+    }
+}
