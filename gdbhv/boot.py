@@ -186,10 +186,8 @@ def add_vm(host: Host, config: BootConfig, output: Callable[[bytes], None]) -> V
     vm.add_device(UART[0], Pl011(output), UART[1])
     vm.add_device(RTC[0], Pl031(lambda: host.machine.now), RTC[1])
     vm.add_device(VIRTIO, VirtioMmio())
-    for address, data in plan.pieces:
-        vm.write(address, data)
     vm.image = plan.image
-    vm.start(plan.entry, plan.x0)
+    vm.boot(plan.pieces, plan.entry, plan.x0)
     return vm
 
 

@@ -91,6 +91,7 @@ class Machine:
         self.ended: Stop | None = None
         self.image: Symbols | None = None  # what runs, for its symbols
         self.stepping = Stepping()
+        self._recipe: tuple[Sequence[tuple[int, bytes]], int, int] | None = None
         self._interrupter = self.core.interrupter()
         self._interrupted = False
         self.pace = Pace(self.core, console)
@@ -98,11 +99,27 @@ class Machine:
             self.pace.before_sleep = lambda: console.write(self.core.take_output())
 
     def start(self, pieces: Sequence[tuple[int, bytes]], entry: int, x0: int) -> None:
-        """Put bytes into RAM and CPU 0 at ``entry`` with ``x0``. :raises gdbhv.errors.MemoryError_: outside RAM."""
+        """Put bytes into RAM and CPU 0 at ``entry`` with ``x0``; :meth:`reset` does it again.
+
+        :raises gdbhv.errors.MemoryError_: outside RAM.
+        """
+        self._recipe = tuple(pieces), entry, x0
         for address, data in pieces:
             self.write_memory(self._thread_id(0), address, data, Space.PA)
         self.core.write_register(0, "pc", entry)
         self.core.write_register(0, "x0", x0)
+
+    def reset(self, pid: int | None = None) -> None:
+        """See :class:`gdbhv.target.Target`."""
+        self.core.reset()
+        self.ended = None
+        if self._recipe is not None:
+            self.start(*self._recipe)
+
+    @property
+    def off_text(self) -> str:
+        """See :class:`gdbhv.target.Target`."""
+        return "the machine is off"
 
     def _thread_id(self, cpu: int) -> ThreadId:
         return ThreadId(self.PID, cpu + 1)
@@ -116,7 +133,7 @@ class Machine:
 
     def processes(self) -> Sequence[Process]:
         """See :class:`gdbhv.target.Target`."""
-        if self.ended is not None and self.ended.kind is StopKind.POWEROFF:
+        if self.ended is not None:
             return []
         return [Process(self.PID, "machine", tuple(self._thread(i) for i in range(self.core.cpus)))]
 

@@ -159,6 +159,20 @@ class Target(Protocol):
         A VM that has switched itself off is no longer among them; a vCPU that PSCI has off still is (``alive`` False).
         """
 
+    @property
+    def off_text(self) -> str:
+        """What there is to say when no process is left: "all VMs are off"."""
+
+    def reset(self, pid: int | None = None) -> None:
+        """Switch a VM (None: all) off and on: its memory is zero but for what it was booted with, which is put there again;
+        devices and vCPUs are at reset, and vCPU 0 stands at its first instruction. One that has ended is there again.
+
+        Breakpoints, catchpoints and the counts of instructions and exits stay. Other VMs do not notice; if there are none,
+        virtual time begins at 0 again, and what follows is what followed the first time.
+
+        :raises gdbhv.errors.GdbhvError: it is not known what it was booted with.
+        """
+
     def read_register(self, thread: ThreadId, register: str | int) -> int:
         """Return a register by name ("x0".."x30", "sp", "pc", "cpsr", "v0".."v31", "fpsr", "fpcr", any system register)
         or, for system registers, by 16-bit encoding (op0:op1:CRn:CRm:op2). No side effects.

@@ -10,7 +10,7 @@ print(host.run_to_end())
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from gdbhv import _core, tables
@@ -146,6 +146,28 @@ class Host:
         for v in vm.vcpus:
             self.scheduler.add(v)
         return vm
+
+    def reset(self, vms: Sequence[Vm]) -> None:
+        """Switch VMs off and on. If no other one is running, the whole machine begins again, at virtual time 0, so that the
+        same happens as the first time; else the others go on, and their time too.
+
+        :raises gdbhv.errors.GdbhvError: one of them was not started by ``Vm.boot``; nothing has happened then.
+        """
+        for vm in vms:
+            if not vm.resettable:
+                vm.power_on()  # says why it cannot
+        for vm in vms:
+            vm.stop("reset")
+        others = self.running()
+        if not others:
+            self.machine.reset()
+            self.scheduler.power_on()
+            for cpu in range(self.machine.cpus):
+                self._prepare(cpu)
+        for vm in vms:
+            vm.power_on()
+            if others:
+                self.scheduler.begin_again(vm)
 
     # --- contexts
 

@@ -44,6 +44,9 @@ class MmioDevice:
         """Take what a store brings."""
         raise NotImplementedError
 
+    def reset(self) -> None:
+        """The VM is switched off and on: be as at power-on, the line low. What stands outside (a console, a disk) stays."""
+
     def deadline(self) -> int | None:
         """Return when :meth:`event` is to be called, in virtual nanoseconds; None: not of itself."""
         return None
@@ -66,13 +69,19 @@ class Pl011(MmioDevice):
 
     name = "pl011"
     ID = (0x11, 0x10, 0x14, 0x00, 0x0D, 0xF0, 0x05, 0xB1)
+    FIFO = 16  # bytes
     RX, TX, RT = 1 << 4, 1 << 5, 1 << 6  # interrupt bits of IMSC, RIS, MIS, ICR
 
     def __init__(self, output: Callable[[bytes], None]) -> None:
         super().__init__()
         self._output = output
         self._fifo = bytearray()
-        self._raw = 0
+        self.reset()
+
+    def reset(self) -> None:
+        """What was typed and is too much for the hardware's FIFO is typed again."""
+        del self._fifo[: self.FIFO]
+        self._raw = self.RX | self.RT if self._fifo else 0
         # offset: value of the registers that only store
         self._plain = {0x20: 0, 0x24: 0, 0x28: 0, 0x2C: 0, 0x30: 0x300, 0x34: 0x12, 0x38: 0, 0x48: 0}
 
@@ -136,7 +145,12 @@ class Pl031(MmioDevice):
     def __init__(self, now: Callable[[], int], epoch: int = 1767225600) -> None:  # 2026-01-01
         super().__init__()
         self._now = now
-        self._offset = epoch
+        self._epoch = epoch
+        self.reset()
+
+    def reset(self) -> None:
+        """The clock shows the epoch at virtual time 0 again, whatever it was set to."""
+        self._offset = self._epoch
         self._match = self._load = 0
         self._mask = self._raw = False
         self._alarm: int | None = None  # when DR reaches MR, in virtual seconds

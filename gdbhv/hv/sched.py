@@ -28,8 +28,14 @@ class Scheduler:
     def __init__(self, host: Host) -> None:
         self.host = host
         self.machine = host.machine
+        self.queues: list[list[Vcpu]] = [[] for _ in range(self.machine.cpus)]  # by CPU, whose turn it is first
+        self.power_on()
+
+    def power_on(self) -> None:
+        """No CPU has executed anything yet."""
         cpus = self.machine.cpus
-        self.queues: list[list[Vcpu]] = [[] for _ in range(cpus)]  # by CPU, whose turn it is first
+        for queue in self.queues:
+            queue.sort(key=lambda v: (v.vm.vmid, v.index))  # the order in which they came
         self.loaded: list[Vcpu | None] = [None] * cpus
         self.in_guest = [False] * cpus
         self._slice_end = [0] * cpus
@@ -51,6 +57,13 @@ class Scheduler:
         vcpu.vm.vgic.reset(vcpu)
         vcpu.state = VcpuState.READY
         self._notice(vcpu.home)
+
+    def begin_again(self, vm: Vm) -> None:
+        """A VM was reset while others run: its turn comes after theirs, or one that resets itself for ever starves them."""
+        for v in vm.vcpus:
+            self.queues[v.home].remove(v)
+            self.queues[v.home].append(v)
+        self._notice(vm.vcpus[0].home)
 
     def wait(self, vcpu: Vcpu, until: int | None = None) -> None:
         """WFI: wait, unless an interrupt is there already; WFIT: until virtual time ``until`` (nanoseconds) at most."""

@@ -56,7 +56,22 @@ class Stage2:
     def __init__(self, machine: Machine, allocate: Callable[[int], int]) -> None:
         self._machine = machine
         self._allocate = allocate
+        self._tables: list[int] = []  # below the root
+        self._spare: list[int] = []  # zeroed
         self.root = allocate(CONCATENATED * PAGE)
+
+    def clear(self) -> None:
+        """Map nothing any more; the tables are used again. CPUs may still remember what was mapped."""
+        self._machine.zero_pa(self.root, CONCATENATED * PAGE)
+        for table in self._tables:
+            self._machine.zero_pa(table, PAGE)
+        self._spare = sorted(self._spare + self._tables, reverse=True)
+        self._tables = []
+
+    def _new_table(self) -> int:
+        table = self._spare.pop() if self._spare else self._allocate(PAGE)
+        self._tables.append(table)
+        return table
 
     def _read(self, address: int) -> int:
         return int(struct.unpack("<Q", self._machine.read_pa(address, 8))[0])
@@ -84,7 +99,7 @@ class Stage2:
             if entry & (VALID | TABLE) == VALID:
                 raise ValueError(f"IPA {ipa:#x} is inside a level {level} block already")
             if not entry & VALID:
-                entry = self._allocate(PAGE) | VALID | TABLE
+                entry = self._new_table() | VALID | TABLE
                 self._write(slot, entry)
             table = entry & ADDRESS
         slot = self._slot(table, ipa, leaf)

@@ -71,6 +71,20 @@ class HostTarget(HostState):
     def _caught(self, v: Vcpu, record: ExitRecord, *, entry: bool) -> bool:
         return bool(self.catchers) and wanted(self.catchers, self.thread_of(v), record, entry=entry)
 
+    # --- again
+
+    @property
+    def off_text(self) -> str:
+        """See :class:`gdbhv.target.Target`."""
+        return "all VMs are off"
+
+    def reset(self, pid: int | None = None) -> None:
+        """See :class:`gdbhv.target.Target`."""
+        vms = self.host.vms if pid is None else [self.vm(pid)]
+        if self._pending is not None and self._pending[0].vm in vms:
+            self._pending = self.host.handling = None
+        self.host.reset(vms)
+
     # --- running
 
     def interrupt(self) -> None:

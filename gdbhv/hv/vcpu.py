@@ -105,6 +105,12 @@ class Vcpu:
         self.ptimer = PhysicalTimer(self)
         self.pmu = GuestPmu(self)
 
+    def power_off(self) -> None:
+        """Off and at reset, as a vCPU of a VM that has not begun. Only for one that is not loaded."""
+        self.reset(0, 0)
+        self.state = VcpuState.OFF
+        self.held = self.timeout = self.last_exit = None
+
     # --- the switch
 
     def load(self, cpu: int) -> None:

@@ -80,15 +80,7 @@ class Vgic:
     def __init__(self, vm: Vm) -> None:
         self.vm = vm
         self.machine = vm.machine
-        self.enabled = 0  # GICD_CTLR's enable bits
-        self.shared = [Irq(n) for n in range(32, INTERRUPTS)]
-        self.private = [[Irq(n, v, edge=n < 16) for n in range(32)] for v in vm.vcpus]
-        for bank in self.private:
-            for intid in PASSED:
-                bank[intid].physical = intid
-        self.lists: list[set[Irq]] = [set() for _ in vm.vcpus]  # by vCPU: what is pending or active for it
-        self.used: list[list[Irq]] = [[] for _ in vm.vcpus]  # by vCPU, while it executes: what is in its list registers
-        self.lpis: Lpis = Lpis(self)
+        self.power_on()
         self._lr = [encoding(f"ICH_LR{n}_EL2") for n in range(LIST_REGISTERS)]
         self._hcr = encoding("ICH_HCR_EL2")
         self._on = encode("ICH_HCR_EL2", En=1)
@@ -99,6 +91,19 @@ class Vgic:
         vm.add_device(GITS_BASE, self.its)
         for v in vm.vcpus:
             vm.add_device(GICR_BASE + v.index * GICR_STRIDE, Redistributor(self, v))
+
+    def power_on(self) -> None:
+        """All interrupts are disabled and none is pending. No vCPU may be loaded."""
+        vcpus = self.vm.vcpus
+        self.enabled = 0  # GICD_CTLR's enable bits
+        self.shared = [Irq(n) for n in range(32, INTERRUPTS)]
+        self.private = [[Irq(n, v, edge=n < 16) for n in range(32)] for v in vcpus]
+        for bank in self.private:
+            for intid in PASSED:
+                bank[intid].physical = intid
+        self.lists: list[set[Irq]] = [set() for _ in vcpus]  # by vCPU: what is pending or active for it
+        self.used: list[list[Irq]] = [[] for _ in vcpus]  # by vCPU, while it executes: what is in its list registers
+        self.lpis: Lpis = Lpis(self)
 
     def irq(self, intid: int, vcpu: Vcpu) -> Irq:
         """Return interrupt ``intid`` as ``vcpu`` sees it."""

@@ -158,6 +158,10 @@ class Redistributor(MmioDevice):
         super().__init__()
         self._vgic = vgic
         self._vcpu = vcpu
+        self.reset()
+
+    def reset(self) -> None:
+        """Asleep; the interrupts are the :class:`~gdbhv.hv.vgic.Vgic`'s."""
         self._asleep = 0b110  # WAKER: ProcessorSleep, ChildrenAsleep
 
     def _irq(self, n: int) -> Irq | None:

@@ -118,7 +118,11 @@ class Its(MmioDevice):
     def __init__(self, vgic: Vgic) -> None:
         super().__init__()
         self._vgic = vgic
-        self._lpis = vgic.lpis
+        self.reset()
+
+    def reset(self) -> None:
+        """Disabled, without tables."""
+        self._lpis = self._vgic.lpis
         self._enabled = False
         self._cbaser = self._cwriter = self._creadr = 0
         self._baser = [PAGE_64K, PAGE_64K]

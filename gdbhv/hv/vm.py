@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,15 @@ class Slot:
         return self.ipa <= ipa < self.ipa + self.size
 
 
+@dataclass(frozen=True)
+class PowerOn:
+    """What a VM is switched on with: bytes at IPAs, and vCPU 0's first instruction and x0."""
+
+    pieces: tuple[tuple[int, bytes], ...]
+    entry: int
+    x0: int
+
+
 Hypercall = Callable[[Vcpu], int | None]
 
 
@@ -53,6 +62,7 @@ class Vm:
         self.vgic = Vgic(self)
         self.image: Symbols | None = None  # what runs, for its symbols
         self.stopped: str | None = None  # why the VM ended, if it has
+        self._recipe: PowerOn | None = None
         self.unserved: dict[str, int] = {}  # trapped accesses that no row emulates: name, and where it was first
         self._told = 0  # how many of them take_unserved has returned
 
@@ -195,9 +205,49 @@ class Vm:
     # --- life
 
     def start(self, entry: int, x0: int = 0) -> None:
-        """Make vCPU 0 ready at ``entry`` with ``x0``."""
+        """Make vCPU 0 ready at ``entry`` with ``x0``; what is in memory is the caller's affair (see :meth:`boot`)."""
         self.vcpus[0].reset(entry, x0)
         self.vcpus[0].state = VcpuState.READY
+
+    def boot(self, pieces: Sequence[tuple[int, bytes]], entry: int, x0: int = 0) -> None:
+        """Put bytes at IPAs, and start vCPU 0 at ``entry`` with ``x0``; a reset of the VM does it again.
+
+        :raises gdbhv.errors.MemoryError_: some of it is no memory of this VM.
+        """
+        self._recipe = PowerOn(tuple(pieces), entry, x0)
+        self._load(self._recipe)
+
+    def _load(self, recipe: PowerOn) -> None:
+        for ipa, data in recipe.pieces:
+            self.write(ipa, data)
+        self.start(recipe.entry, recipe.x0)
+
+    @property
+    def resettable(self) -> bool:
+        """Whether it is known how the VM begins (:meth:`boot`)."""
+        return self._recipe is not None
+
+    def power_on(self) -> None:
+        """Begin again: memory is zero but for what :meth:`boot` put there, devices and vCPUs are at reset.
+
+        The VM has ended before (:meth:`stop`). Counts of exits go on.
+
+        :raises gdbhv.errors.GdbhvError: it was not started by :meth:`boot`.
+        """
+        if self._recipe is None:
+            raise GdbhvError(f"{self.name} cannot begin again: its memory was filled by hand (Vm.write, not Vm.boot)")
+        for slot in self.slots:
+            self.machine.zero_pa(slot.pa, slot.size)
+        self.stage2.clear()
+        self.machine.invalidate_vm(self.vmid)
+        self.cntvoff = self.machine.now // 16
+        for v in self.vcpus:
+            v.power_off()
+        self.vgic.power_on()
+        for _, device in self.devices:
+            device.reset()
+        self.stopped = None
+        self._load(self._recipe)
 
     def stop(self, why: str) -> None:
         """End the VM: no vCPU of it executes again."""

@@ -1,5 +1,6 @@
 //! Power-on, the first time and again.
 
+use super::step::Made;
 use super::Machine;
 use crate::board::{self, BoardConfig};
 use crate::cpu::{Cpu, Power};
@@ -61,6 +62,7 @@ impl Machine {
             board(&config, count, old.gic.version()).expect("the same map as before");
         self.cpus = cpus(sh, count);
         (self.current, self.slice_end, self.executed) = (0, 0, 0);
+        (self.midway, self.stepped) = (false, Made::default());
         if !typed.is_empty() {
             self.push_input(&typed);
         }
