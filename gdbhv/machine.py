@@ -112,9 +112,14 @@ class Machine:
     def reset(self, pid: int | None = None) -> None:
         """See :class:`gdbhv.target.Target`."""
         self.core.reset()
+        self.pace.reset()
         self.ended = None
         if self._recipe is not None:
             self.start(*self._recipe)
+
+    def end(self, pid: int) -> None:
+        """See :class:`gdbhv.target.Target`."""
+        self.ended = Stop(StopKind.POWEROFF, self._thread_id(0), text="killed")
 
     @property
     def off_text(self) -> str:

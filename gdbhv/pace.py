@@ -46,6 +46,11 @@ class Pace:
         if console is not None:
             console.on_input = self.wake
 
+    def reset(self) -> None:
+        """Virtual time begins again at 0."""
+        self._virtual = self._host = self._limit = 0
+        self._next = FOREVER
+
     def wake(self) -> None:
         """Something has come from outside: end a run, or a sleep. From any thread."""
         self._interrupter.set()

@@ -163,6 +163,9 @@ class Target(Protocol):
     def off_text(self) -> str:
         """What there is to say when no process is left: "all VMs are off"."""
 
+    def end(self, pid: int) -> None:
+        """Switch a VM off, as a debugger that kills it wants."""
+
     def reset(self, pid: int | None = None) -> None:
         """Switch a VM (None: all) off and on: its memory is zero but for what it was booted with, which is put there again;
         devices and vCPUs are at reset, and vCPU 0 stands at its first instruction. One that has ended is there again.

@@ -39,6 +39,13 @@ def tell_undefined(target: HostTarget | Machine) -> None:
             print(f"gdbhv: {vm.name}: {pc:#x}: {name} is not emulated: undefined to the guest", file=sys.stderr)
 
 
+def tell_reset(target: HostTarget | Machine, stop: Stop) -> None:
+    """Say that a guest has got the reset that it asked for."""
+    name = next(p.name for p in target.processes() if p.pid == stop.thread.pid)
+    insns = sum(core(target).insns)
+    print(f"gdbhv: {name}: the guest asked for a reset after {insns:,} instructions, and begins again", file=sys.stderr)
+
+
 def report(options: argparse.Namespace, target: HostTarget | Machine, stop: Stop | None, seconds: float) -> int:
     """Say why the run ended and after how many instructions; return the exit status."""
     status, name, what = KILLED if stop is None else STATUS[stop.kind]

@@ -107,6 +107,11 @@ def parser() -> argparse.ArgumentParser:
         action=argparse.BooleanOptionalAction,
         help="a second in which every vCPU waits takes a second, instead of none (default: if the console is a terminal)",
     )
+    run.add_argument(
+        "--no-reboot",
+        action="store_true",
+        help="a guest that asks for a reset ends the run (status 3) instead of beginning again",
+    )
     run.add_argument("--max-insns", type=number, metavar="N", help="stop after N instructions (1e9)")
     run.add_argument(
         "--stats", choices=("text", "json"), help="at the end: a table of exits too, or all as JSON, the last line of stdout"

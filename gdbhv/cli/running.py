@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gdbhv import _core, boot
-from gdbhv.cli.ending import core, report, tell_undefined
+from gdbhv.cli.ending import core, report, tell_reset, tell_undefined
 from gdbhv.cli.options import usage_error
 from gdbhv.console import open_console
 from gdbhv.hv.target import HostTarget
@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
             target = boot.hosted(config, console, vms=options.vms)
         target.pace.realtime = console.personal if options.realtime is None else options.realtime
         started = time.perf_counter()
-        stop = serve(options, target) if options.gdb else run_to_end(target, options.max_insns)
+        stop = serve(options, target) if options.gdb else run_to_end(target, options.max_insns, not options.no_reboot)
         seconds = time.perf_counter() - started
     return report(options, target, stop, seconds)
 
@@ -83,8 +83,11 @@ def ctrl_c_interrupts(target: HostTarget | Machine) -> Iterator[None]:
         reader.close()
 
 
-def run_to_end(target: HostTarget | Machine, max_insns: int | None) -> Stop:
-    """Run without a debugger until the machine ends, after ``max_insns`` instructions, or until Ctrl-C."""
+def run_to_end(target: HostTarget | Machine, max_insns: int | None, reboots: bool) -> Stop:
+    """Run without a debugger until the machine ends, after ``max_insns`` instructions, or until Ctrl-C.
+
+    :param reboots: a guest that asks for a reset gets it; otherwise it ends the run.
+    """
     machine = core(target)
     end = None if max_insns is None else sum(machine.insns) + max_insns
     with ctrl_c_interrupts(target):
@@ -98,6 +101,10 @@ def run_to_end(target: HostTarget | Machine, max_insns: int | None) -> Stop:
                 stop = target.run_all()  # for ever
             if stop.kind is StopKind.BUDGET and sum(machine.insns) != end:
                 continue
+            if stop.kind is StopKind.RESET and reboots:
+                target.reset(stop.thread.pid)
+                tell_reset(target, stop)
+                continue
             if stop.kind is StopKind.POWEROFF and target.processes():
                 continue  # other VMs go on
             return stop
@@ -108,14 +115,17 @@ def serve(options: argparse.Namespace, target: HostTarget | Machine) -> Stop | N
     from gdbhv.monitor import registry
     from gdbhv.rsp.server import Server
 
+    monitor = registry.bind(target)
     server: Server = Server(
         target,
         options.gdb,
         registers=_core.registers(options.cpu, el2=options.el == 2 or not options.bare, gic=options.gic),
-        monitor=registry.bind(target),
+        monitor=monitor,
         exec_file=lambda pid: exec_file(options.image),
         held=options.wait,
         on_stop=lambda: tell_undefined(target),
+        on_leave=monitor.left,
+        reboots=not options.no_reboot,
     )
     if options.gdb != "stdio":
         hint = f"gdbhv gdb {server.address}"

@@ -13,6 +13,7 @@ from gdbhv.console import Console
 from gdbhv.hv.mmio import Pl011
 from gdbhv.hv.state import HostState
 from gdbhv.hv.vcpu import Vcpu, VcpuState
+from gdbhv.hv.vm import Vm
 from gdbhv.machine import Catcher, catch_syscalls, wanted
 from gdbhv.pace import FOREVER, Pace
 from gdbhv.target import Action, CatchEvents, Stepping, Stop, StopKind, ThreadId
@@ -81,9 +82,22 @@ class HostTarget(HostState):
     def reset(self, pid: int | None = None) -> None:
         """See :class:`gdbhv.target.Target`."""
         vms = self.host.vms if pid is None else [self.vm(pid)]
+        self._drop_exit(vms)
+        now = self.machine.now
+        self.host.reset(vms)
+        if self.machine.now < now:
+            self.pace.reset()
+
+    def end(self, pid: int) -> None:
+        """See :class:`gdbhv.target.Target`."""
+        vm = self.vm(pid)
+        self._drop_exit([vm])
+        vm.stop("killed")
+
+    def _drop_exit(self, vms: list[Vm]) -> None:
+        """The exit that was reported last is never handled, if it is of one of ``vms``."""
         if self._pending is not None and self._pending[0].vm in vms:
             self._pending = self.host.handling = None
-        self.host.reset(vms)
 
     # --- running
 

@@ -110,6 +110,7 @@ class Vcpu:
         self.reset(0, 0)
         self.state = VcpuState.OFF
         self.held = self.timeout = self.last_exit = None
+        self.gave_way = False
 
     # --- the switch
 

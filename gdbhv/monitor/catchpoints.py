@@ -15,6 +15,7 @@ class Catchpoint:
 
     number: int
     spec: ExitSpec
+    keep: bool = False  # when the debugger that set it leaves
     hits: int = 0
 
 
@@ -25,8 +26,12 @@ class Catchpoints:
     rows: dict[int, Catchpoint] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
-    def add(self, spec: ExitSpec) -> Catchpoint:
+    def add(self, spec: ExitSpec, *, keep: bool = False) -> Catchpoint:
         """File a specification under a new number."""
-        point = Catchpoint(next(self._numbers), spec)
+        point = Catchpoint(next(self._numbers), spec, keep)
         self.rows[point.number] = point
         return point
+
+    def unkept(self) -> list[int]:
+        """Return the numbers of those that end with the session."""
+        return [number for number, point in self.rows.items() if not point.keep]

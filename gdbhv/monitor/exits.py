@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from gdbhv._core import ExitRecord
     from gdbhv.monitor.registry import DebugTarget
 
+KEPT = " (kept)"
+
 
 def vm_name(target: DebugTarget, pid: int) -> str:
     """Return the name of the VM that is process ``pid``."""
@@ -68,6 +70,7 @@ def line(target: DebugTarget, thread: ThreadId, record: ExitRecord) -> str:
 @command(
     "vmexit catch",
     Arg("spec", "exit class and filters: dabt.trans.w ipa=0x9000000-0x9000fff", nargs="+"),
+    Arg("--keep", "stop the machine when this debugger has left, too", flag=True),
     help="stop at VM exits",
     more=lambda: [
         *table(("class", "number", "KVM", "what"), [_row(c) for c in tables.exit_classes().values()]),
@@ -87,7 +90,7 @@ def catch(context: Context, args: argparse.Namespace) -> Iterator[str]:
         known = [w for p in target.processes() for w in (p.name, str(p.pid))]
         if spec.vm not in known:
             raise CommandError(f"no VM {spec.vm!r}; there are {', '.join(known)}")
-    point = context.catchpoints.add(spec)
+    point = context.catchpoints.add(spec, keep=args.keep)
 
     def wants(thread: ThreadId, record: ExitRecord) -> bool:
         hit = spec.matches(record, vm_name(target, thread.pid), thread.pid)
@@ -95,7 +98,7 @@ def catch(context: Context, args: argparse.Namespace) -> Iterator[str]:
         return hit
 
     target.catchers["vmexit", point.number] = Catcher(wants, spec.classes)
-    yield f"catchpoint {point.number}: {spec.text}"
+    yield f"catchpoint {point.number}: {spec.text}{KEPT if args.keep else ''}"
 
 
 def _row(c: Any) -> tuple[str, str, str, str]:
@@ -107,11 +110,13 @@ def list_(context: Context, args: argparse.Namespace) -> Iterator[str]:
     """The catchpoints set by `vmexit catch`."""
     rows = context.catchpoints.rows.values()
     if args.json:
-        yield from to_json([{"number": p.number, "spec": p.spec.text, "hits": p.hits} for p in rows])
+        yield from to_json([{"number": p.number, "spec": p.spec.text, "hits": p.hits, "keep": p.keep} for p in rows])
     elif not rows:
         yield "no catchpoints; `monitor vmexit catch SPEC` sets one"
     else:
-        yield from table(("number", "hits", "exits"), [(p.number, p.hits, p.spec.text) for p in rows], "rr")
+        yield from table(
+            ("number", "hits", "exits"), [(p.number, p.hits, p.spec.text + (KEPT if p.keep else "")) for p in rows], "rr"
+        )
 
 
 @command("vmexit delete", Arg("number", "number of a catchpoint, or all"), help="delete a catchpoint, or all")
@@ -119,8 +124,10 @@ def delete(context: Context, args: argparse.Namespace) -> Iterator[str]:
     """Delete by number."""
     points = context.catchpoints.rows
     wanted = list(points) if args.number == "all" else [int(args.number)] if args.number.isdecimal() else []
+    if not points:
+        raise CommandError("there are no catchpoints; `monitor vmexit catch SPEC` sets one")
     if args.number != "all" and (not wanted or wanted[0] not in points):
-        raise CommandError(f"no catchpoint {args.number!r}; there are {', '.join(map(str, points)) or 'none'}")
+        raise CommandError(f"no catchpoint {args.number!r}; there are {', '.join(map(str, points))}")
     for number in wanted:
         del points[number]
         context.target.catchers.pop(("vmexit", number), None)

@@ -32,11 +32,19 @@ log = logging.getLogger("gdbhv.monitor")
 
 @dataclass
 class Context:
-    """What a command works on: the target, the thread that the debugger has selected, the catchpoints set so far."""
+    """What a command works on: the target, the thread that the debugger has selected (None: all VMs are off), the
+    catchpoints set so far."""
 
     target: DebugTarget
-    thread: ThreadId
+    selected: ThreadId | None
     catchpoints: Catchpoints = field(default_factory=Catchpoints)
+
+    @property
+    def thread(self) -> ThreadId:
+        """The thread that the debugger has selected. :raises gdbhv.errors.CommandError: nobody is there to be selected."""
+        if self.selected is None:
+            raise CommandError(f"{self.target.off_text}: `run` or `monitor reset` starts again")
+        return self.selected
 
     @property
     def core(self) -> _core.Machine:
@@ -53,7 +61,6 @@ class Context:
 
 
 Handler = Callable[[Context, argparse.Namespace], Iterable[str]]
-Bound = Callable[[str, ThreadId], Iterator[str]]  # a command line for a thread -> its answer
 
 
 @dataclass(frozen=True)
@@ -131,7 +138,20 @@ def command(
 
 def load() -> dict[str, Command]:
     """Return the whole table, in the order of names."""
-    from gdbhv.monitor import exits, frame, gic, helps, inject, memory, stage2, step, sysregs, translate, vcpus  # noqa: F401
+    from gdbhv.monitor import (  # noqa: F401
+        exits,
+        frame,
+        gic,
+        helps,
+        inject,
+        memory,
+        reset,
+        stage2,
+        step,
+        sysregs,
+        translate,
+        vcpus,
+    )
 
     return dict(sorted(COMMANDS.items()))
 
@@ -185,13 +205,29 @@ def run(line: str, context: Context) -> Iterator[str]:
         raise CommandError(f"{found.name} failed ({type(e).__name__}: {e}): this is an error of gdbhv itself") from e
 
 
+class Bound:
+    """The commands of one target: a command line for a thread (None: all VMs are off) gives its answer."""
+
+    def __init__(self, target: DebugTarget) -> None:
+        self._target = target
+        self._points = Catchpoints()
+
+    def __call__(self, line: str, thread: ThreadId | None) -> Iterator[str]:
+        return run(line, Context(self._target, thread, self._points))
+
+    def left(self) -> None:
+        """A debugger has left: its catchpoints go, but for those that it asked to be kept."""
+        for number in self._points.unkept():
+            self._target.catchers.pop(("vmexit", number), None)
+            del self._points.rows[number]
+
+
 def bind(target: DebugTarget) -> Bound:
     """Return what the remote protocol calls for ``monitor``; stops at exits are described in a line from now on."""
     from gdbhv.monitor import exits
 
     exits.install(target)
-    points = Catchpoints()
-    return lambda line, thread: run(line, Context(target, thread, points))
+    return Bound(target)
 
 
 def to_json(document: Any) -> Iterator[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gdbhv.errors import PacketError
@@ -16,6 +17,7 @@ from gdbhv.target import ThreadId
 ADDRESS_LIMIT = 1 << 64
 WINDOW = PACKET_SIZE // 2 - 1
 """Bytes that fit into one answer, even if all of them have to be escaped."""
+_TEXT_LIMIT = PACKET_SIZE // 16  # characters of output in one O packet
 _HEX = re.compile(rb"[0-9a-fA-F]+")
 _REVERSED_BITS = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
@@ -108,3 +110,9 @@ def _signed(text: bytes) -> int:
 
 def _show(text: bytes) -> str:
     return text[:40].decode("ascii", "replace")
+
+
+def console(text: str) -> Iterator[bytes]:
+    """Yield ``text`` as O packets."""
+    for start in range(0, len(text), _TEXT_LIMIT):
+        yield b"O" + text[start : start + _TEXT_LIMIT].encode("utf-8", "backslashreplace").hex().encode()

@@ -28,7 +28,7 @@ from gdbhv.errors import NOT_A_FAULT, GdbhvError
 from gdbhv.rsp.door import Candidate, Door
 from gdbhv.rsp.framing import frame
 from gdbhv.rsp.session import Session
-from gdbhv.rsp.shared import ExecFile, Monitor, Outcome, Run, Shared
+from gdbhv.rsp.shared import ENDS, ExecFile, Monitor, Outcome, Run, Shared
 from gdbhv.rsp.tdesc import Description, RegisterRow
 from gdbhv.rsp.transport import Address, Stream, listen
 from gdbhv.target import Action, Stop, StopKind, Target
@@ -38,7 +38,6 @@ log = logging.getLogger("gdbhv.rsp")
 BRIEF_BUDGET = 20_000
 """Instructions that a step may take in the thread of the server: a fraction of a millisecond."""
 
-_ENDS = (StopKind.POWEROFF, StopKind.RESET, StopKind.CRASH)
 _POLL_SECONDS = 200e-6  # after an answer, before sleeping: GDB's next packet is on its way
 _BUSY = b"+" + frame(b"E.another debugger controls this machine: detach it first")
 _TURNED_AWAY_LIMIT = 8  # connections kept open for a while, so that the refusal arrives before the end does
@@ -106,7 +105,8 @@ class Server:
 
     ``registers`` are the rows of ``_core.registers()``; ``monitor`` runs a monitor command; ``exec_file`` tells the ELF of a
     process.  ``held``: the machine waits for the first debugger (otherwise it runs at once).  ``on_stop`` is called when a
-    `continue` has ended, while nothing runs.
+    `continue` has ended, while nothing runs; ``on_leave`` when a debugger has left.  ``reboots``: a guest that asks for a
+    reset gets it; otherwise it has ended.
 
     :raises AddressError: ``address`` is no address.
     :raises OSError: it cannot be listened on.
@@ -122,9 +122,11 @@ class Server:
         exec_file: ExecFile | None = None,
         held: bool = True,
         on_stop: Callable[[], None] | None = None,
+        on_leave: Callable[[], None] = lambda: None,
+        reboots: bool = True,
     ) -> None:
         self.address = Address.parse(address) if isinstance(address, str) else address
-        self._shared = Shared(target, Description(registers), monitor, exec_file)
+        self._shared = Shared(target, Description(registers), monitor, exec_file, reboots, on_leave)
         self._target = target
         self._held = held
         self._on_stop = on_stop
@@ -133,6 +135,7 @@ class Server:
         self._turned_away: list[Stream] = []
         self._attended = 0.0  # when everything but the client was last seen to
         self._end: Stop | None = None
+        self._stuck: Stop | None = None  # why nothing can go on, while nobody has looked
         self._door: Door | None = None
         if self.address.kind != "stdio":
             listener, self.address = listen(self.address)
@@ -157,6 +160,10 @@ class Server:
                 if self._door is None or not self._shared.alive():
                     break
             return self._end or self._last_end()
+        except KeyboardInterrupt:
+            if self._stuck is None:
+                raise
+            return self._stuck
         finally:
             self._stop_worker()
             self._dispose()
@@ -196,12 +203,17 @@ class Server:
 
     def _free_stop(self, stop: Stop) -> bool:
         """Take a stop that no debugger asked for; return whether the machine goes on living."""
+        if self._shared.reboot(stop) is not None:
+            return True
         self._shared.last_stop = stop
-        if self._shared.ended(stop):
-            self._shared.gone.add(stop.thread.pid)
-            if self._shared.alive():
-                return True
-        if stop.kind in _ENDS:
+        alive = self._shared.alive()
+        if self._shared.ended(stop) and alive:
+            return True
+        if stop.kind is StopKind.CRASH and alive:
+            log.warning("nothing can go on: %s; attach gdb to look at it, or end it with Ctrl-C", stop.text)
+            self._held, self._stuck = True, stop
+            return True
+        if stop.kind in ENDS:
             self._end = stop
             return False
         if stop.kind is not StopKind.INTERRUPT:
@@ -221,16 +233,18 @@ class Server:
 
     def _serve_client(self, client: Candidate) -> None:
         session, stream = Session(self._shared, client.framer), client.stream
+        self._stuck = None
         try:
             session.take(client.events)
             self._talk(session, stream)
         finally:
             if self._worker.running:
                 self._target.interrupt()
-                self._shared.last_stop = stop = self._finish()
-                if self._shared.ended(stop):
-                    self._shared.gone.add(stop.thread.pid)
+                stop = self._finish()
+                if self._shared.reboot(stop) is None:
+                    self._shared.last_stop = stop
             session.clear()
+            self._shared.left()
             self._target.run((), 0)  # takes away a Ctrl-C that came too late
             stream.send(session.take_output())
             stream.drain(_FAREWELL_SECONDS)
@@ -345,7 +359,7 @@ class Server:
     def _last_end(self) -> Stop | None:
         """Return the stop by which the last VM ended while a debugger was there."""
         stop = self._shared.last_stop
-        return stop if stop is not None and stop.kind in _ENDS and not self._closing and not self._killed else None
+        return stop if stop is not None and stop.kind in ENDS and not self._closing and not self._killed else None
 
     def _stop_worker(self) -> None:
         if self._worker.running:

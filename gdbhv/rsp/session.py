@@ -20,15 +20,14 @@ from collections.abc import Iterable, Iterator
 from gdbhv.errors import NOT_A_FAULT, GdbhvError, PacketError
 from gdbhv.rsp import registry
 from gdbhv.rsp.agent import Program, reported
-from gdbhv.rsp.codec import ThreadSpec, thread_id
+from gdbhv.rsp.codec import ThreadSpec, console, thread_id
 from gdbhv.rsp.framing import PACKET_SIZE, Framer, Signal, frame
-from gdbhv.rsp.shared import Outcome, Run, Shared
+from gdbhv.rsp.shared import ENDS, Outcome, Run, Shared
 from gdbhv.rsp.stop import FAILED, SIGWINCH, exit_number, exited_reply, stop_reply, with_signal
 from gdbhv.target import CatchEvents, Process, Space, Stop, StopKind, ThreadId
 
 log = logging.getLogger("gdbhv.rsp")
 
-_TEXT_LIMIT = PACKET_SIZE // 16  # characters of output in one O packet
 _NO_SPECIALS = str.maketrans("#$}*", "    ")  # they mean something in a packet
 _WAITING_LIMIT = 4 * PACKET_SIZE  # bytes that a client may send ahead
 _EVENT_SIZE = 256  # of them, what each packet counts for besides its length
@@ -46,6 +45,8 @@ class Session:
         self.outcome: Outcome | None = None
         self.features: dict[str, str] = {}  # what the client said in its last qSupported
         self.detached: set[int] = set()
+        self.extended = False  # `!`: a kill leaves the server there for a `run`
+        self.killed: int | None = None  # the process that was killed last
         self.breakpoints: dict[tuple[int, int, int, int], Program] = {}  # (pid, kind, address, length)
         self.catches = CatchEvents()  # QCatchSyscalls
         self.catching = False  # whether it is in its round: nothing has been resumed since
@@ -63,6 +64,8 @@ class Session:
         self._stream: Iterator[bytes | None] | None = None
         self._processes: list[Process] = []
         self._threads: tuple[ThreadId, ...] = ()
+        self._general: ThreadId | None = None
+        self._nobody: PacketError | None = None  # a thread was selected that there is not
         self.refresh()
         stop = shared.last_stop
         self._general = stop.thread if stop is not None and stop.thread in self._threads else None
@@ -149,10 +152,14 @@ class Session:
         self.advance()
 
     def _stopped(self, stop: Stop, run: Run | None) -> None:
+        if (text := self.shared.reboot(stop)) is not None:
+            self.say(text + "\n")
+            if run is not None and not any(action.step and action.thread.pid == stop.thread.pid for action in run.actions):
+                self.run = run
+                return
+            stop = Stop(StopKind.STEP, ThreadId(stop.thread.pid, 1))  # a step ends where the guest begins again
         self.shared.last_stop = stop
-        if self.shared.ended(stop):
-            self.shared.gone.add(stop.thread.pid)
-        if stop.thread.pid in self.shared.gone or stop.thread not in self._threads:
+        if stop.kind in ENDS or stop.thread not in self._threads:
             self.refresh()
         if run is not None and (again := self._silently(stop, run)) is not None:
             self.run = again
@@ -171,7 +178,7 @@ class Session:
             self.say(stop.text + "\n")
         elif stop.text and stop.kind not in (StopKind.SW_BREAK, StopKind.HW_BREAK, StopKind.INTERRUPT):
             self.say(stop.text + "\n")
-        self._general = stop.thread if stop.thread in self._threads else None
+        self._general, self._nobody = (stop.thread if stop.thread in self._threads else None), None
         self.send(self.stop_answer(stop))
 
     def report_late(self) -> bool:
@@ -233,20 +240,43 @@ class Session:
         return self._threads
 
     @property
-    def general(self) -> ThreadId:
-        """The thread that `g`, `m`, `Z` and their kind are about (Hg).
+    def current(self) -> ThreadId:
+        """The thread that was selected last, or the first (qC).
 
         :raises PacketError: there is none: every process has gone.
         """
         if self._general is None:
             if not self._threads:
-                raise PacketError("", "no process is left: all VMs are off")
+                raise PacketError("", self.shared.off())
             self._general = self._threads[0]
         return self._general
 
+    @property
+    def general(self) -> ThreadId:
+        """The thread that `g`, `m`, `Z` and their kind are about (Hg).
+
+        :raises PacketError: there is none: every process has gone.
+        """
+        if self._nobody is not None and self._threads:
+            raise self._nobody
+        return self.current
+
     @general.setter
     def general(self, thread: ThreadId) -> None:
-        self._general = thread
+        self._general, self._nobody = thread, None
+
+    def select(self, spec: ThreadSpec) -> None:
+        """Select a thread (Hg). If there is none such, what comes is about no thread at all: GDB does not look at the
+        answer, and means a VM that has ended, not another one.
+
+        :raises PacketError: there is none.
+        """
+        self.refresh()
+        try:
+            self.general = self.pick(spec)
+        except PacketError as error:
+            self._nobody = error
+            raise
 
     def pick(self, spec: ThreadSpec) -> ThreadId:
         """Return the first thread that ``spec`` means, the selected one by preference.
@@ -258,6 +288,8 @@ class Session:
         for thread in self._threads:
             if spec.matches(thread):
                 return thread
+        if not self._threads:
+            raise PacketError("", self.shared.off())
         raise PacketError("", f"no thread p{spec.pid}.{spec.tid}: `info threads` lists those that there are")
 
     def write_id(self, thread: ThreadId) -> bytes:
@@ -271,10 +303,12 @@ class Session:
         if threads != self._threads:
             self._threads = threads
             self.resume_cache.clear()
+            if self._general not in threads:
+                self._general = None
 
     def stop_answer(self, stop: Stop) -> bytes:
         """Return the stop reply for ``stop``."""
-        if stop.thread.pid in self.shared.gone:
+        if stop.thread not in self._threads:
             code = stop.code if stop.kind is StopKind.POWEROFF else FAILED
             return exited_reply(code, stop.thread.pid, self.multiprocess)
         return stop_reply(
@@ -305,7 +339,7 @@ class Session:
 
     def _silently(self, stop: Stop, run: Run) -> Run | None:
         """Return how to go on after a stop that is not the debugger's business, or None if it is."""
-        if stop.thread.pid in self.shared.gone and stop.thread.pid in self.detached and self._threads:
+        if stop.thread.pid in self.detached and self._threads and self.shared.ended(stop):
             return Run(tuple(action for action in run.actions if action.thread.pid != stop.thread.pid), brief=False)
         try:
             if not reported(stop, self.breakpoints, self.target, self.shared.description, self.say):
@@ -389,9 +423,3 @@ def _words(error: BaseException) -> str:
 def _size(event: bytes | Signal) -> int:
     """Return what a waiting packet counts for."""
     return _EVENT_SIZE + (len(event) if isinstance(event, bytes) else 0)
-
-
-def console(text: str) -> Iterator[bytes]:
-    """Yield ``text`` as O packets."""
-    for start in range(0, len(text), _TEXT_LIMIT):
-        yield b"O" + text[start : start + _TEXT_LIMIT].encode("utf-8", "backslashreplace").hex().encode()

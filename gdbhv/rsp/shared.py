@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 
+from gdbhv.errors import GdbhvError
 from gdbhv.rsp.tdesc import Description
 from gdbhv.target import Action, Process, Stop, StopKind, Target, ThreadId
 
-Monitor = Callable[[str, ThreadId], Iterable[str]]
-"""Runs a `monitor` command line for a thread and yields lines of text as they come."""
+log = logging.getLogger("gdbhv.rsp")
+
+Monitor = Callable[[str, ThreadId | None], Iterable[str]]
+"""Runs a `monitor` command line for a thread (None: all VMs are off) and yields lines of text as they come."""
+
+ENDS = (StopKind.POWEROFF, StopKind.RESET, StopKind.CRASH)
+"""The stops after which a VM may be no longer there."""
 
 ExecFile = Callable[[int], str | None]
 """Returns the path of the ELF that a process runs, on the machine of the debugger, or None."""
@@ -42,15 +49,37 @@ class Shared:
     description: Description
     monitor: Monitor | None = None
     exec_file: ExecFile | None = None
-    gone: set[int] = field(default_factory=set)  # processes that have switched themselves off or were killed
+    reboots: bool = True  # a guest that asks for a reset gets it
+    left: Callable[[], None] = lambda: None  # called when a debugger has left
     last_stop: Stop | None = None
 
     def alive(self) -> list[Process]:
-        """Return the target's processes without those that are gone."""
-        return [process for process in self.target.processes() if process.pid not in self.gone]
+        """Return the processes that have not ended."""
+        return list(self.target.processes())
 
     def ended(self, stop: Stop) -> bool:
-        """Tell whether a stop is the end of its VM: a power-off, or a reset or failure that the target keeps nothing of."""
-        if stop.kind in (StopKind.RESET, StopKind.CRASH):
-            return stop.thread.pid not in {process.pid for process in self.target.processes()}
-        return stop.kind is StopKind.POWEROFF
+        """Tell whether a stop is the end of its VM: the target has it no longer."""
+        return stop.kind in ENDS and stop.thread.pid not in {process.pid for process in self.target.processes()}
+
+    def off(self) -> str:
+        """Return what to say when no process is left."""
+        return f"{self.target.off_text}: `run` or `monitor reset` starts again"
+
+    def restart(self, pid: int | None) -> None:
+        """Switch a process (None: all) off and on."""
+        self.target.reset(pid)
+        self.last_stop = None
+
+    def reboot(self, stop: Stop) -> str | None:
+        """Give a guest the reset that it asks for: return what to say of it, or None if the stop is something else."""
+        if stop.kind is not StopKind.RESET or not self.reboots:
+            return None
+        try:
+            self.restart(stop.thread.pid)
+        except GdbhvError as error:
+            log.warning("the guest asked for a reset: %s", error)
+            return None
+        name = next(process.name for process in self.alive() if process.pid == stop.thread.pid)
+        text = f"{name}: the guest asked for a reset, and begins again"
+        log.info(text)
+        return text

@@ -105,6 +105,7 @@ MACHINES: dict[str, Callable[[], Target]] = {
     "gicv2": old,
     "vhe": visited,
     "nvhe": lambda: visited(1 << 31, 0),
+    "reset": lambda: hosted(2),
 }
 
 
@@ -132,7 +133,7 @@ def test_commands_tells_programs_the_whole_table() -> None:
 
 
 def test_each_command_that_reports_has_json() -> None:
-    silent = {"help", "inject serror", "step interrupts", "version", "vmexit catch", "vmexit delete"}
+    silent = {"help", "inject serror", "reset", "step interrupts", "version", "vmexit catch", "vmexit delete"}
     assert {name for name, c in registry.load().items() if "--json" not in [a.name for a in c.args]} == silent
 
 

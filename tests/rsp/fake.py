@@ -10,7 +10,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from gdbhv.errors import MemoryError_, RegisterError
+from gdbhv.errors import GdbhvError, MemoryError_, RegisterError
 from gdbhv.target import Action, CatchEvents, Process, Space, Stepping, Stop, StopKind, Thread, ThreadId
 
 RAM = 0x4000_0000
@@ -79,6 +79,7 @@ class FakeTarget:
         self.catches: dict[int, CatchEvents] = {}
         self.off: dict[ThreadId, Vcpu] = {}
         self.insns = 0
+        self.stubborn = False  # does not begin again
         self._interrupted = threading.Event()
 
     def processes(self) -> Sequence[Process]:
@@ -91,6 +92,20 @@ class FakeTarget:
         cpu = self.vcpus[ident].cpu
         extra = "EL1h, running" if cpu is not None else "descheduled (WFI) VMID=2"
         return Thread(ident, f"vcpu{ident.tid - 1}", extra, cpu)
+
+    off_text = "all VMs are off"
+
+    def end(self, pid: int) -> None:
+        for thread in [t for t in self.vcpus if t.pid == pid]:
+            self.off[thread] = self.vcpus.pop(thread)
+
+    def reset(self, pid: int | None = None) -> None:
+        if self.stubborn:
+            raise GdbhvError("nobody knows how it begins")
+        threads = sorted(t for t in (*self.vcpus, *self.off) if pid in (None, t.pid))
+        self.vcpus = dict(sorted({**self.vcpus, **{t: Vcpu(i) for i, t in enumerate(threads)}}.items()))
+        for thread in threads:
+            self.off.pop(thread, None)
 
     def read_register(self, thread: ThreadId, register: str | int) -> int:
         vcpu = self.vcpus[thread]
@@ -213,12 +228,10 @@ class FakeTarget:
             return Stop(StopKind.EXIT, ident, exit=record, text=f"exit hvc:{imm} at 0x{vcpu.pc:x}, cause: always")
         vcpu.in_exit = False
         if imm == 1:
-            for thread in [t for t in self.vcpus if t.pid == ident.pid]:
-                del self.vcpus[thread]
+            self.end(ident.pid)
             return Stop(StopKind.POWEROFF, ident, code=0, text=f"vm{ident.pid} powered off")
         if imm == 3:
-            for thread in [t for t in self.vcpus if t.pid == ident.pid]:
-                self.off[thread] = self.vcpus.pop(thread)
+            self.end(ident.pid)
             return Stop(StopKind.RESET, ident, text=f"vm{ident.pid} asks for a reset")
         if imm == 2:
             raise ZeroDivisionError("a handler divides by zero")

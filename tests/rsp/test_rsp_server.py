@@ -184,8 +184,8 @@ def test_the_server_ends_when_the_last_vm_is_off_and_the_debugger_gone():
         assert server.end.kind is StopKind.POWEROFF
 
 
-def test_a_reset_ends_the_server_with_its_stop():
-    with serving(FakeTarget(vms=1), held=False) as server:
+def test_without_reboots_a_reset_ends_the_server_with_its_stop():
+    with serving(FakeTarget(vms=1), held=False, reboots=False) as server:
         wire = Wire.connect(server).hello()
         set_pc(wire, ENTRY + 0x20)
         assert wire.ask(b"D") == b"OK"

@@ -31,7 +31,8 @@ def start_no_ack_mode(session: Session, args: bytes) -> bytes:
 
 @packet("!")
 def extended_mode(session: Session, args: bytes) -> bytes:
-    """A server that outlives its clients is always in extended mode."""
+    """A server that outlives its clients serves them in extended mode: what they kill they may run again."""
+    session.extended = True
     return b"OK"
 
 

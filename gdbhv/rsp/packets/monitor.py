@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from gdbhv.errors import GdbhvError, PacketError
 from gdbhv.rsp import codec
 from gdbhv.rsp.registry import packet
-from gdbhv.rsp.session import Session, console
+from gdbhv.rsp.session import Session
+from gdbhv.rsp.shared import Monitor
 
 
 @packet("qRcmd,")
@@ -16,7 +17,7 @@ def remote_command(session: Session, args: bytes) -> Iterator[bytes]:
     monitor = session.shared.monitor
     if monitor is None:
         raise PacketError("qRcmd", "this server has no monitor commands")
-    return _answers(session, iter(monitor(line, session.general)))
+    return _answers(session, monitor, line)
 
 
 @packet("qGdbhv.monitor:")
@@ -30,7 +31,7 @@ def ask(session: Session, args: bytes) -> bytes:
     monitor = session.shared.monitor
     if monitor is None:
         raise PacketError("qGdbhv.monitor", "this server has no monitor commands")
-    thread = session.pick(codec.thread_spec(who))
+    thread = session.pick(codec.thread_spec(who)) if session.threads else None
     try:
         answer = "=" + "".join(f"{line}\n" for line in monitor(codec.data(text).decode("utf-8", "replace"), thread))
     except GdbhvError as error:
@@ -39,15 +40,18 @@ def ask(session: Session, args: bytes) -> bytes:
     return answer[:1].encode() + answer[1:].encode().hex().encode()
 
 
-def _answers(session: Session, lines: Iterator[str]) -> Iterator[bytes]:
-    """Yield the lines, then OK. A refusal is shown as a line, since GDB 13 prints no text of an error here."""
+def _answers(session: Session, monitor: Monitor, command: str) -> Iterator[bytes]:
+    """Yield the lines, then OK. A refusal is shown as a line, since GDB 13 prints no text of an error here.
+
+    Whether there is a thread to work on is the command's business: some need none.
+    """
     try:
-        for line in lines:
-            yield from console(line + "\n")
+        for line in monitor(command, session.general if session.threads else None):
+            yield from codec.console(line + "\n")
     except GdbhvError as error:
         if "error-message" in session.features:
             raise
-        yield from console(f"{error}\n")
+        yield from codec.console(f"{error}\n")
         yield b"E01"
         return
     session.refresh()

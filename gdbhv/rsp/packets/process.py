@@ -1,16 +1,20 @@
-"""Processes: one for each VM. Attach, detach, kill, and why there is no `run`.
+"""Processes: one for each VM. Attach, detach, kill, run again.
 
 Source: GDB manual E.4.1 (D, vAttach, vKill, vRun, k, R), E.4 (qAttached).
 """
 
 from __future__ import annotations
 
-from gdbhv.errors import PacketError
+import logging
+
+from gdbhv.errors import GdbhvError, PacketError
 from gdbhv.rsp import codec
 from gdbhv.rsp.registry import packet
 from gdbhv.rsp.session import Session
 from gdbhv.rsp.shared import Outcome
 from gdbhv.target import CatchEvents, Stop, StopKind
+
+log = logging.getLogger("gdbhv.rsp")
 
 
 @packet("qAttached", "qAttached:")
@@ -53,28 +57,59 @@ def kill_one(session: Session, args: bytes) -> bytes:
     pid = _pid(args)
     if pid not in {process.pid for process in session.processes}:
         raise PacketError("vKill", f"there is no VM {pid}")
-    _forget(session, pid)
     _kill(session, pid)
     return b"OK"
 
 
 @packet("k")
 def kill_all(session: Session, args: bytes) -> None:
-    """End the machine. There is no answer."""
-    session.clear()
+    """Switch all off. There is no answer. In extended mode the session goes on: `run` may come."""
     for process in tuple(session.processes):
         _kill(session, process.pid)
-    session.outcome = Outcome.KILLED
+    if not session.extended:
+        session.outcome = Outcome.KILLED
 
 
 @packet("vRun;", text_errors=True)
-def run_refused(session: Session, args: bytes) -> bytes:
-    raise PacketError("vRun", "the machine is loaded already: use `continue`; start gdbhv again for a fresh one")
+def run_again(session: Session, args: bytes) -> bytes:
+    """Begin again what was killed, or has ended, or else is selected; it stands at its first instruction.
+
+    GDB shows no reason of a refusal ('try "set remote exec-file"?'), so it is logged too.
+    """
+    file, *words = (codec.data(text) for text in args.split(b";"))
+    pid = _to_run(session)
+    own = session.shared.exec_file(pid) if session.shared.exec_file is not None else None
+    try:
+        if file and file.decode("utf-8", "replace") != own:
+            raise PacketError("vRun", "what runs is given on gdbhv's command line: `set remote exec-file` must be empty")
+        if any(words):
+            raise PacketError("vRun", "a machine takes no arguments: --append of gdbhv's command line is the kernel's")
+        session.shared.restart(pid)
+    except GdbhvError as error:
+        log.warning("`run`: %s", error)
+        raise
+    session.detached.discard(pid)
+    session.killed = None
+    session.refresh()
+    session.general = next(thread for thread in session.threads if thread.pid == pid)
+    return session.stop_answer(Stop(StopKind.STEP, session.general))
 
 
 @packet("R")
-def restart_refused(session: Session, args: bytes) -> None:
-    """R has no answer, and nothing happens: GDB sends it only where vRun is unknown."""
+def restart(session: Session, args: bytes) -> None:
+    """Begin everything again. There is no answer, so GDB sends it only where vRun is unknown."""
+    session.shared.restart(None)
+    session.refresh()
+
+
+def _to_run(session: Session) -> int:
+    alive = {process.pid for process in session.shared.alive()}
+    last = session.shared.last_stop
+    if session.killed is not None and session.killed not in alive:
+        return session.killed
+    if last is not None and last.thread.pid not in alive:
+        return last.thread.pid
+    return session.general.pid if session.threads else 1
 
 
 def _forget(session: Session, pid: int) -> None:
@@ -85,7 +120,9 @@ def _forget(session: Session, pid: int) -> None:
 
 
 def _kill(session: Session, pid: int) -> None:
-    session.shared.gone.add(pid)
+    _forget(session, pid)
+    session.target.end(pid)
+    session.killed = pid
     session.refresh()
 
 

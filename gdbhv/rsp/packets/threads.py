@@ -21,8 +21,7 @@ def select(session: Session, args: bytes) -> bytes:
     spec = codec.thread_spec(args[1:])
     match args[:1]:
         case b"g":
-            session.refresh()
-            session.general = session.pick(spec)
+            session.select(spec)
         case b"c":
             session.continue_thread = spec
         case _:
@@ -38,7 +37,7 @@ def alive(session: Session, args: bytes) -> bytes:
 
 @packet("qC")
 def current(session: Session, args: bytes) -> bytes:
-    return b"QC" + session.write_id(session.general)
+    return b"QC" + session.write_id(session.current)
 
 
 @packet("qfThreadInfo")
