@@ -13,7 +13,6 @@ __all__ = [
     "__version__",
     "board",
     "device_tree",
-    "effects_of",
     "exit_classes",
     "fault_words",
     "instructions",
@@ -497,10 +496,6 @@ def exit_classes() -> list[ExitClass]:
 
 def fault_words(fsc: int) -> str:
     """What a fault status code (DFSC, IFSC) says: "translation fault, level 2"."""
-
-def effects_of(insn: int) -> dict[str, Any] | None:
-    """What an instruction of a pure row reads and writes: register masks (bit 31 is SP), flags, access sizes; None
-    for others."""
 
 def instructions() -> list[dict[str, Any]]:
     """The instruction table: name, pattern (32 characters), feature, kind, group."""

@@ -1,9 +1,9 @@
 //! Decoded code: blocks by physical address, found by page, dropped when their bytes are written.
 
 use crate::feature::Features;
-use crate::interp::{end_of_block, undefined, Op};
+use crate::interp::{end_of_block, entry, undefined, Op};
 use crate::isa::ops::Args;
-use crate::isa::{decode, pattern, Kind};
+use crate::isa::{decode, pattern, RowKind};
 
 /// Most instructions in a block.
 pub const MAX_LEN: usize = 64;
@@ -98,16 +98,16 @@ pub fn end(len: u16) -> Op {
 
 /// Predecode one word; true if it ends a block.
 fn decode_op(word: u32, off: u16, features: Features) -> (Op, bool) {
-    let row = decode::row(word, features);
-    match row.and_then(|r| (r.decode)(word).map(|a| (r, a))) {
-        Some((r, args)) => {
-            let run = r.run[pattern::extract(word, r.spec) as usize];
+    let row = decode::numbered(word, features);
+    match row.and_then(|(n, r)| (r.decode)(word).map(|a| (n, r, a))) {
+        Some((n, r, args)) => {
+            let run = entry(n, pattern::extract(word, r.spec));
             (
                 Op {
                     run,
                     args: Args { off, ..args },
                 },
-                !matches!(r.kind, Kind::Pure | Kind::Helper),
+                !matches!(r.kind, RowKind::Pure | RowKind::Helper),
             )
         }
         None => (

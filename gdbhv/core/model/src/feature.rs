@@ -279,7 +279,7 @@ pub fn profile(name: &str) -> Option<&'static Profile> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::isa::{Kind, GROUPS};
+    use crate::isa::{RowKind, GROUPS};
 
     /// Features that change behaviour but bring no instruction of their own.
     #[rustfmt::skip]
@@ -297,7 +297,7 @@ mod tests {
             GROUPS
                 .iter()
                 .flat_map(|g| g.1)
-                .any(|r| r.feature == f && !matches!(r.kind, Kind::Undefined))
+                .any(|r| r.feature == f && !matches!(r.kind, RowKind::Undefined))
                 || crate::reg::sysop::INFOS.iter().any(|r| r.feature == f)
         };
         for p in PROFILES {

@@ -15,10 +15,11 @@ pub use backends::{Fast, Miss, Slow};
 use crate::blocks::Block;
 use crate::cpu::Cpu;
 use crate::isa::ops::Args;
-use crate::isa::Helper;
+use crate::isa::{self, Backend, Concrete, Pure, SPECS};
 use crate::pmu::classes::Span;
 use crate::raise::{Flow, Trap};
 use crate::shared::Shared;
+use std::sync::OnceLock;
 
 /// One predecoded instruction.
 #[repr(C)]
@@ -47,7 +48,7 @@ pub enum Exit {
 
 /// Execute the op after `op`.
 #[inline(always)]
-pub fn next(cpu: &mut Cpu, op: &Op, sh: &mut Shared) -> Exit {
+fn next(cpu: &mut Cpu, op: &Op, sh: &mut Shared) -> Exit {
     // SAFETY: ops live in a block's slice, and the last op of every block is of a kind that does not call `next` (`Block::new`).
     let op = unsafe { &*std::ptr::from_ref(op).add(1) };
     (op.run)(cpu, op, sh)
@@ -55,7 +56,7 @@ pub fn next(cpu: &mut Cpu, op: &Op, sh: &mut Shared) -> Exit {
 
 /// Go on after an instruction on the slow path (which has set `Cpu::off`).
 #[inline]
-pub fn after_slow(cpu: &mut Cpu, op: &Op, sh: &mut Shared, done: Result<(), Trap>) -> Exit {
+fn after_slow(cpu: &mut Cpu, op: &Op, sh: &mut Shared, done: Result<(), Trap>) -> Exit {
     match done {
         Ok(()) if !sh.leave => next(cpu, op, sh),
         Ok(()) => leave_after(cpu, op),
@@ -69,11 +70,61 @@ fn leave_after(cpu: &mut Cpu, op: &Op) -> Exit {
     Exit::Early
 }
 
-/// Execute a helper row.
-#[inline(always)]
-pub fn run_helper(cpu: &mut Cpu, op: &Op, sh: &mut Shared, f: Helper) -> Exit {
+/// The interpreter as a back end.
+struct Interpreter;
+
+impl Backend for Interpreter {
+    type Entry = Run;
+    fn pure<R: Pure, const I: u32>() -> Run {
+        pure::<R, I>
+    }
+    fn helper<R: Concrete>() -> Run {
+        helper::<R>
+    }
+    fn undefined() -> Run {
+        undefined
+    }
+}
+
+/// The function of a row, by its number and the value of its specialised bits.
+pub fn entry(row: usize, spec: u32) -> Run {
+    static ENTRIES: OnceLock<Vec<[Run; SPECS]>> = OnceLock::new();
+    ENTRIES.get_or_init(isa::entries::<Interpreter>)[row][spec as usize]
+}
+
+/// Execute an instance of a pure row.
+fn pure<R: Pure, const I: u32>(cpu: &mut Cpu, op: &Op, sh: &mut Shared) -> Exit {
+    if R::FP && cpu.fp_traps {
+        return fp_trap(cpu, op, sh);
+    }
+    match R::body::<Fast, I>(&mut Fast { cpu }, &op.args) {
+        Ok(()) if R::BRANCH => Exit::Block,
+        Ok(()) => next(cpu, op, sh),
+        Err(_) => slow::<R, I>(cpu, op, sh),
+    }
+}
+
+/// The same, from its start, where something is needed that [`Fast`] does not know.
+#[cold]
+fn slow<R: Pure, const I: u32>(cpu: &mut Cpu, op: &Op, sh: &mut Shared) -> Exit {
     cpu.off = op.args.off;
-    match f(cpu, sh, op.args.imm as u32) {
+    let done = R::body::<Slow, I>(&mut Slow { cpu, sh }, &op.args);
+    if !R::BRANCH {
+        return after_slow(cpu, op, sh, done);
+    }
+    match done {
+        Ok(()) => Exit::Block,
+        Err(Trap) => Exit::Trap,
+    }
+}
+
+/// Execute a helper row.
+fn helper<R: Concrete>(cpu: &mut Cpu, op: &Op, sh: &mut Shared) -> Exit {
+    if R::FP && cpu.fp_traps {
+        return fp_trap(cpu, op, sh);
+    }
+    cpu.off = op.args.off;
+    match R::call(cpu, sh, op.args.imm as u32) {
         Ok(Flow::Next) if !sh.leave => next(cpu, op, sh),
         Ok(Flow::Next | Flow::Sync) => leave_after(cpu, op),
         Ok(Flow::Jump) => Exit::Early,
@@ -81,18 +132,9 @@ pub fn run_helper(cpu: &mut Cpu, op: &Op, sh: &mut Shared, f: Helper) -> Exit {
     }
 }
 
-/// Execute a helper row behind the FP and SIMD trap check.
-#[inline(always)]
-pub fn run_fp(cpu: &mut Cpu, op: &Op, sh: &mut Shared, f: Helper) -> Exit {
-    if cpu.fp_traps {
-        return fp_trap(cpu, op, sh);
-    }
-    run_helper(cpu, op, sh, f)
-}
-
 /// Trap an FP or SIMD instruction instead of executing it.
 #[cold]
-pub fn fp_trap(cpu: &mut Cpu, op: &Op, sh: &mut Shared) -> Exit {
+fn fp_trap(cpu: &mut Cpu, op: &Op, sh: &mut Shared) -> Exit {
     cpu.off = op.args.off;
     crate::exception::fp_access(cpu, sh);
     Exit::Trap

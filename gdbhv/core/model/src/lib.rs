@@ -9,7 +9,6 @@ pub mod cpu;
 pub mod crc;
 pub mod debug;
 pub mod dev;
-pub mod effects;
 pub mod exception;
 pub mod exit;
 pub mod fdt;

@@ -6,7 +6,7 @@ use gdbhv_model::profile::Registers;
 use gdbhv_model::reg::field::{self, Field};
 use gdbhv_model::reg::Access;
 use gdbhv_model::shared::Config;
-use gdbhv_model::{effects, exit, feature, isa, sysreg};
+use gdbhv_model::{exit, feature, isa, sysreg};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
@@ -14,7 +14,6 @@ use pyo3::types::{PyBytes, PyDict, PyList};
 pub fn add(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(exit_classes, m)?)?;
     m.add_function(wrap_pyfunction!(fault_words, m)?)?;
-    m.add_function(wrap_pyfunction!(effects_of, m)?)?;
     m.add_function(wrap_pyfunction!(instructions, m)?)?;
     m.add_function(wrap_pyfunction!(registers, m)?)?;
     m.add_function(wrap_pyfunction!(profiles, m)?)?;
@@ -61,25 +60,6 @@ fn fields<'py>(py: Python<'py>, fields: &[Field]) -> PyResult<Bound<'py, PyList>
         list.append(e)?;
     }
     Ok(list)
-}
-
-#[pyfunction]
-fn effects_of(py: Python<'_>, insn: u32) -> PyResult<Option<Bound<'_, PyDict>>> {
-    let Some(e) = effects::of(insn) else {
-        return Ok(None);
-    };
-    let d = PyDict::new(py);
-    d.set_item("reads", e.reads)?;
-    d.set_item("writes", e.writes)?;
-    d.set_item("v_reads", e.v_reads)?;
-    d.set_item("v_writes", e.v_writes)?;
-    d.set_item("reads_flags", e.reads_flags)?;
-    d.set_item("writes_flags", e.writes_flags)?;
-    d.set_item("loads", e.loads)?;
-    d.set_item("stores", e.stores)?;
-    d.set_item("reads_pc", e.reads_pc)?;
-    d.set_item("branches", e.branches)?;
-    Ok(Some(d))
 }
 
 #[pyfunction]

@@ -1,12 +1,14 @@
 //! The instruction set: rows, collected from the group files into the decode table.
 //!
 //! A row is a pattern, a name, a feature, a kind and a body. Three kinds:
-//! * **pure**: a function generic over the back end ([`ops::Ops`]), instantiated for the interpreter (a fast and a slow
-//!   one), the effects recorder and, one day, compilers. `branch` rows are pure rows that end a block.
-//! * **helper**: one concrete function of (CPU, what CPUs share, instruction word). `fp` rows are helpers behind the FP trap check.
+//! * **pure**: a function generic over the vocabulary of run-time effects ([`ops::Ops`]). `branch` rows are pure rows that end a block.
+//! * **helper**: one concrete function of (CPU, what CPUs share, instruction word). `Fp` rows of either kind are behind the FP trap check.
 //! * **undefined**: listed so that it is decided and not forgotten.
 //!
 //! Adding an instruction is adding a row to its group's file.
+//!
+//! Rows name no back end. A [`Backend`] makes an entry of its own for each row ([`entries`]): the interpreter a function, the recorder
+//! another one.
 
 pub mod addsub;
 pub mod atomic;
@@ -64,23 +66,48 @@ pub mod sysop;
 pub mod system;
 
 use crate::cpu::Cpu;
-use crate::effects::Effects;
 use crate::feature::Feature;
-use crate::interp::Run;
 use crate::raise::{Flow, Trap};
 use crate::shared::Shared;
-use ops::Args;
+use ops::{Args, Ops};
 use pattern::Pattern;
 
 /// The function of a helper row. `Cpu::pc + 4 * Cpu::off` is its address (`Cpu::here`).
 pub type Helper = fn(&mut Cpu, &mut Shared, u32) -> Result<Flow, Trap>;
 
-/// The instance of a pure row for the effects recorder.
-pub type Record = fn(&Args, &mut Effects);
+/// A pure row, for a back end to instantiate.
+pub trait Pure {
+    /// It is behind the FP and SIMD trap check.
+    const FP: bool;
+    /// It ends its block.
+    const BRANCH: bool;
+    /// The body; `I` has the word's fixed and specialised bits.
+    fn body<B: Ops, const I: u32>(b: &mut B, args: &Args) -> Result<(), B::E>;
+}
+
+/// A helper row, for a back end to call.
+pub trait Concrete {
+    /// It is behind the FP and SIMD trap check.
+    const FP: bool;
+    /// The function ([`Helper`]).
+    fn call(cpu: &mut Cpu, sh: &mut Shared, insn: u32) -> Result<Flow, Trap>;
+}
+
+/// What executes, records or compiles rows.
+pub trait Backend {
+    /// What it makes of a row.
+    type Entry: Copy;
+    /// Of an instance of a pure row.
+    fn pure<R: Pure, const I: u32>() -> Self::Entry;
+    /// Of a helper row.
+    fn helper<R: Concrete>() -> Self::Entry;
+    /// Of an encoding that is UNDEFINED.
+    fn undefined() -> Self::Entry;
+}
 
 /// How a row is executed.
 #[derive(Clone, Copy)]
-pub enum Kind {
+pub enum RowKind {
     /// Generic over back ends.
     Pure,
     /// Pure, and ends the block.
@@ -105,40 +132,11 @@ pub struct Row {
     /// The feature that brought it: without it the row is not there.
     pub feature: Feature,
     /// How it runs.
-    pub kind: Kind,
+    pub kind: RowKind,
     /// Bits that pick the instantiation.
     pub spec: u32,
     /// Operands of a word; None if the word is unallocated after all.
     pub decode: fn(u32) -> Option<Args>,
-    /// Interpreter entries.
-    pub run: [Run; SPECS],
-    /// What it reads and writes (pure rows only).
-    pub effects: Option<[Record; SPECS]>,
-}
-
-/// `[$f::<{i(0)}>, ... $f::<{i(15)}>]`
-#[macro_export]
-macro_rules! instances {
-    ($f:ident, $i:ident) => {
-        [
-            $f::<{ $i(0) }>,
-            $f::<{ $i(1) }>,
-            $f::<{ $i(2) }>,
-            $f::<{ $i(3) }>,
-            $f::<{ $i(4) }>,
-            $f::<{ $i(5) }>,
-            $f::<{ $i(6) }>,
-            $f::<{ $i(7) }>,
-            $f::<{ $i(8) }>,
-            $f::<{ $i(9) }>,
-            $f::<{ $i(10) }>,
-            $f::<{ $i(11) }>,
-            $f::<{ $i(12) }>,
-            $f::<{ $i(13) }>,
-            $f::<{ $i(14) }>,
-            $f::<{ $i(15) }>,
-        ]
-    };
 }
 
 /// Rows of one group of pure instructions:
@@ -151,59 +149,47 @@ macro_rules! pure_rows {
     ($($kind:ident $name:ident $pat:literal $spec:literal $feature:ident $decode:expr, $body:ident;)*) => {
         /// The rows of this group.
         pub const ROWS: &[$crate::isa::Row] = &[$({
-            use $crate::{cpu::Cpu, effects::Effects, interp::{Exit, Fast, Op, Slow}, isa::ops::Args, shared::Shared};
             const P: $crate::isa::pattern::Pattern = $crate::isa::pattern::Pattern::new($pat);
-            const M: u32 = P.letters($spec);
-            const fn word(k: u32) -> u32 {
-                P.value | $crate::isa::pattern::deposit(k, M)
-            }
-            fn fast<const I: u32>(cpu: &mut Cpu, op: &Op, sh: &mut Shared) -> Exit {
-                $crate::pure_rows!(@guard $kind cpu op sh);
-                match $body::<Fast, I>(&mut Fast { cpu }, &op.args) {
-                    Ok(()) => $crate::pure_rows!(@done $kind cpu op sh),
-                    Err(_) => slow::<I>(cpu, op, sh),
-                }
-            }
-            #[cold]
-            fn slow<const I: u32>(cpu: &mut Cpu, op: &Op, sh: &mut Shared) -> Exit {
-                cpu.off = op.args.off;
-                let done = $body::<Slow, I>(&mut Slow { cpu, sh }, &op.args);
-                $crate::pure_rows!(@slow $kind cpu op sh done)
-            }
-            fn effects<const I: u32>(args: &Args, e: &mut Effects) {
-                let _ = $body::<Effects, I>(e, args);
-            }
             $crate::isa::Row {
                 name: stringify!($name),
                 pattern: P,
                 feature: $crate::feature::Feature::$feature,
                 kind: $crate::pure_rows!(@kind $kind),
-                spec: M,
+                spec: P.letters($spec),
                 decode: $decode,
-                run: $crate::instances!(fast, word),
-                effects: Some($crate::instances!(effects, word)),
             }
         }),*];
-    };
-    (@kind Branch) => { $crate::isa::Kind::Branch };
-    (@kind $kind:ident) => { $crate::isa::Kind::Pure };
-    (@guard Fp $cpu:ident $op:ident $sh:ident) => {
-        if $cpu.fp_traps {
-            return $crate::interp::fp_trap($cpu, $op, $sh);
+        /// What a back end makes of them.
+        pub fn entries<B: $crate::isa::Backend>(all: &mut Vec<[B::Entry; $crate::isa::SPECS]>) {
+            $({
+                use $crate::isa::{ops::{Args, Ops}, pattern, Pure};
+                struct R;
+                impl Pure for R {
+                    const FP: bool = $crate::pure_rows!(@is Fp $kind);
+                    const BRANCH: bool = $crate::pure_rows!(@is Branch $kind);
+                    #[inline(always)]
+                    fn body<B: Ops, const I: u32>(b: &mut B, args: &Args) -> Result<(), B::E> {
+                        $body::<B, I>(b, args)
+                    }
+                }
+                const P: pattern::Pattern = pattern::Pattern::new($pat);
+                const fn word(k: u32) -> u32 {
+                    P.value | pattern::deposit(k, P.letters($spec))
+                }
+                all.push([
+                    B::pure::<R, { word(0) }>(), B::pure::<R, { word(1) }>(), B::pure::<R, { word(2) }>(), B::pure::<R, { word(3) }>(),
+                    B::pure::<R, { word(4) }>(), B::pure::<R, { word(5) }>(), B::pure::<R, { word(6) }>(), B::pure::<R, { word(7) }>(),
+                    B::pure::<R, { word(8) }>(), B::pure::<R, { word(9) }>(), B::pure::<R, { word(10) }>(), B::pure::<R, { word(11) }>(),
+                    B::pure::<R, { word(12) }>(), B::pure::<R, { word(13) }>(), B::pure::<R, { word(14) }>(), B::pure::<R, { word(15) }>(),
+                ]);
+            })*
         }
     };
-    (@guard $kind:ident $cpu:ident $op:ident $sh:ident) => {};
-    (@done Fp $cpu:ident $op:ident $sh:ident) => { $crate::interp::next($cpu, $op, $sh) };
-    (@done Pure $cpu:ident $op:ident $sh:ident) => { $crate::interp::next($cpu, $op, $sh) };
-    (@done Branch $cpu:ident $op:ident $sh:ident) => { Exit::Block };
-    (@slow Fp $cpu:ident $op:ident $sh:ident $done:ident) => { $crate::interp::after_slow($cpu, $op, $sh, $done) };
-    (@slow Pure $cpu:ident $op:ident $sh:ident $done:ident) => { $crate::interp::after_slow($cpu, $op, $sh, $done) };
-    (@slow Branch $cpu:ident $op:ident $sh:ident $done:ident) => {
-        match $done {
-            Ok(()) => Exit::Block,
-            Err(_) => Exit::Trap,
-        }
-    };
+    (@kind Branch) => { $crate::isa::RowKind::Branch };
+    (@kind $kind:ident) => { $crate::isa::RowKind::Pure };
+    (@is Fp Fp) => { true };
+    (@is Branch Branch) => { true };
+    (@is $what:ident $kind:ident) => { false };
 }
 
 /// Rows of one group of helpers: `KIND NAME "pattern" feature function;` with KIND one of Helper, HelperEnd, Fp (a helper
@@ -214,10 +200,6 @@ macro_rules! helper_rows {
     ($($kind:ident $name:ident $pat:literal $feature:ident $(where $valid:expr,)? $f:expr;)*) => {
         /// The rows of this group.
         pub const ROWS: &[$crate::isa::Row] = &[$({
-            use $crate::{cpu::Cpu, interp::{Exit, Op}, shared::Shared};
-            fn run(cpu: &mut Cpu, op: &Op, sh: &mut Shared) -> Exit {
-                $crate::helper_rows!(@run $kind cpu op sh $f)
-            }
             $crate::isa::Row {
                 name: stringify!($name),
                 pattern: $crate::isa::pattern::Pattern::new($pat),
@@ -225,21 +207,33 @@ macro_rules! helper_rows {
                 kind: $crate::helper_rows!(@kind $kind),
                 spec: 0,
                 decode: $crate::helper_rows!(@decode $($valid)?),
-                run: [run as $crate::interp::Run; $crate::isa::SPECS],
-                effects: None,
             }
         }),*];
+        /// What a back end makes of them.
+        pub fn entries<B: $crate::isa::Backend>(all: &mut Vec<[B::Entry; $crate::isa::SPECS]>) {
+            $( $crate::helper_rows!(@entry $kind all $f); )*
+        }
     };
     (@decode) => { $crate::isa::whole_word };
     (@decode $valid:expr) => { |insn| if $valid(insn) { $crate::isa::whole_word(insn) } else { None } };
-    (@kind Helper) => { $crate::isa::Kind::Helper };
-    (@kind Fp) => { $crate::isa::Kind::Helper };
-    (@kind HelperEnd) => { $crate::isa::Kind::HelperEnd };
-    (@kind Undefined) => { $crate::isa::Kind::Undefined };
-    (@run Undefined $cpu:ident $op:ident $sh:ident $f:expr) => { $crate::interp::undefined($cpu, $op, $sh) };
-    (@run Fp $cpu:ident $op:ident $sh:ident $f:expr) => { $crate::interp::run_fp($cpu, $op, $sh, $f) };
-    (@run Helper $cpu:ident $op:ident $sh:ident $f:expr) => { $crate::interp::run_helper($cpu, $op, $sh, $f) };
-    (@run HelperEnd $cpu:ident $op:ident $sh:ident $f:expr) => { $crate::interp::run_helper($cpu, $op, $sh, $f) };
+    (@kind Helper) => { $crate::isa::RowKind::Helper };
+    (@kind Fp) => { $crate::isa::RowKind::Helper };
+    (@kind HelperEnd) => { $crate::isa::RowKind::HelperEnd };
+    (@kind Undefined) => { $crate::isa::RowKind::Undefined };
+    (@entry Undefined $all:ident $f:expr) => { $all.push([B::undefined(); $crate::isa::SPECS]); };
+    (@entry $kind:ident $all:ident $f:expr) => {{
+        use $crate::{cpu::Cpu, isa::Concrete, raise::{Flow, Trap}, shared::Shared};
+        struct R;
+        impl Concrete for R {
+            const FP: bool = $crate::pure_rows!(@is Fp $kind);
+            #[inline(always)]
+            fn call(cpu: &mut Cpu, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
+                const F: $crate::isa::Helper = $f;
+                F(cpu, sh, insn)
+            }
+        }
+        $all.push([B::helper::<R>(); $crate::isa::SPECS]);
+    }};
 }
 
 /// Decode of helper rows: the word itself is the operand.
@@ -250,56 +244,26 @@ pub fn whole_word(insn: u32) -> Option<Args> {
     })
 }
 
-/// The groups, in the order of the Arm ARM's encoding index. Patterns do not overlap (checked by the tests).
-pub const GROUPS: &[(&str, &[Row])] = &[
-    ("pc_relative", pc_relative::ROWS),
-    ("addsub", addsub::ROWS),
-    ("logical", logical::ROWS),
-    ("movewide", movewide::ROWS),
-    ("bitfield", bitfield::ROWS),
-    ("branch", branch::ROWS),
-    ("exception_gen", exception_gen::ROWS),
-    ("system", system::ROWS),
-    ("barrier", barrier::ROWS),
-    ("load_store", load_store::ROWS),
-    ("pair", pair::ROWS),
-    ("load_store_fp", load_store_fp::ROWS),
-    ("simd_load_store", simd_load_store::ROWS),
-    ("exclusive", exclusive::ROWS),
-    ("ordered", ordered::ROWS),
-    ("atomic", atomic::ROWS),
-    ("shift", shift::ROWS),
-    ("crc", crc::ROWS),
-    ("condition", condition::ROWS),
-    ("muldiv", muldiv::ROWS),
-    ("pauth", pauth::ROWS),
-    ("simd_across", simd_across::ROWS),
-    ("simd_by_element", simd_by_element::ROWS),
-    ("simd_copy", simd_copy::ROWS),
-    ("simd_imm", simd_imm::ROWS),
-    ("simd_permute", simd_permute::ROWS),
-    ("simd_shift_imm", simd_shift_imm::ROWS),
-    ("simd_three_diff", simd_three_diff::ROWS),
-    ("simd_three_same", simd_three_same::ROWS),
-    ("simd_two_misc", simd_two_misc::ROWS),
-    ("simd_extra", simd_extra::ROWS),
-    ("crypto_aes", crypto_aes::ROWS),
-    ("crypto_sha", crypto_sha::ROWS),
-    ("crypto_sha512", crypto_sha512::ROWS),
-    ("simd_fp_across", simd_fp_across::ROWS),
-    ("simd_fp_by_element", simd_fp_by_element::ROWS),
-    ("simd_fp_extra", simd_fp_extra::ROWS),
-    ("simd_fp_three_same", simd_fp_three_same::ROWS),
-    ("simd_fp_two_misc", simd_fp_two_misc::ROWS),
-    ("fp_compare", fp_compare::ROWS),
-    ("fp_data1", fp_data1::ROWS),
-    ("fp_data2", fp_data2::ROWS),
-    ("fp_data3", fp_data3::ROWS),
-    ("fp_fixed", fp_fixed::ROWS),
-    ("fp_imm", fp_imm::ROWS),
-    ("fp_int", fp_int::ROWS),
-    ("fp_select", fp_select::ROWS),
-];
+macro_rules! groups {
+    ($($group:ident)*) => {
+        /// The groups, in the order of the Arm ARM's encoding index. Patterns do not overlap (checked by the tests).
+        pub const GROUPS: &[(&str, &[Row])] = &[$((stringify!($group), $group::ROWS)),*];
+
+        /// What a back end makes of every row, by the row's number ([`decode::numbered`]) and the value of its specialised bits.
+        pub fn entries<B: Backend>() -> Vec<[B::Entry; SPECS]> {
+            let mut all = Vec::new();
+            $($group::entries::<B>(&mut all);)*
+            all
+        }
+    };
+}
+
+groups! {
+    pc_relative addsub logical movewide bitfield branch exception_gen system barrier load_store pair
+    load_store_fp simd_load_store exclusive ordered atomic shift crc condition muldiv pauth simd_across simd_by_element simd_copy
+    simd_imm simd_permute simd_shift_imm simd_three_diff simd_three_same simd_two_misc simd_extra crypto_aes crypto_sha crypto_sha512
+    simd_fp_across simd_fp_by_element simd_fp_extra simd_fp_three_same simd_fp_two_misc fp_compare fp_data1 fp_data2 fp_data3 fp_fixed fp_imm fp_int fp_select
+}
 
 /// What is told about a row outside the core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -324,11 +288,11 @@ pub fn list() -> Vec<Info> {
         pattern: r.pattern.text,
         feature: r.feature.name(),
         kind: match r.kind {
-            Kind::Pure => "pure",
-            Kind::Branch => "branch",
-            Kind::Helper => "helper",
-            Kind::HelperEnd => "helper_end",
-            Kind::Undefined => "undefined",
+            RowKind::Pure => "pure",
+            RowKind::Branch => "branch",
+            RowKind::Helper => "helper",
+            RowKind::HelperEnd => "helper_end",
+            RowKind::Undefined => "undefined",
         },
     };
     GROUPS

@@ -197,7 +197,7 @@ mod tests {
             x ^= x << 17;
             let word = x as u32;
             let Some(row) = decode::row(word, Features::ALL).filter(|r| {
-                (r.decode)(word).is_some() && !matches!(r.kind, crate::isa::Kind::Undefined)
+                (r.decode)(word).is_some() && !matches!(r.kind, crate::isa::RowKind::Undefined)
             }) else {
                 continue;
             };
