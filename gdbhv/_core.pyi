@@ -485,8 +485,12 @@ class Machine:
     def take_output(self) -> bytes:
         """What the board's UART has sent since the last call."""
 
+    @property
+    def listens(self) -> bool:
+        """Whether the guest would see what is typed: it has the UART's receive interrupts on, or polls it."""
+
     def push_input(self, data: bytes) -> None:
-        """Type on the board's UART, at the current virtual time."""
+        """Type on the board's UART, at the current virtual time; what is typed before the guest listens waits."""
 
     def undefined_seen(self) -> list[tuple[int, int]]:
         """(address, word) of instructions that no row implements, each word once, since the last call."""

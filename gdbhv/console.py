@@ -7,13 +7,24 @@ import os
 import sys
 import termios
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
 from gdbhv import files
 from gdbhv.errors import GdbhvError
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What was typed, the virtual time at which it came to the guest's UART, and the instructions executed until then."""
+
+    now: int
+    insns: int
+    data: bytes
 
 
 class Console:
@@ -32,6 +43,7 @@ class Console:
         self._input = bytearray()
         self._lock = threading.Lock()
         self.text = bytearray()
+        self.entered: deque[Typed] = deque(maxlen=10_000)  # the last that was taken
         self.on_input: Callable[[], None] | None = None
         self.interactive = False  # more may be typed
         self.personal = False  # by a person, at a terminal
@@ -68,6 +80,12 @@ class Console:
                 if not isinstance(e, BrokenPipeError):  # there nobody reads any more, and the guest goes on
                     raise GdbhvError(f"what the guest prints cannot be written: {e.strerror or e}") from None
 
+    def listen(self, on_input: Callable[[], None]) -> None:
+        """Have ``on_input`` called for all that is typed, and at once if something is there."""
+        self.on_input = on_input
+        if self.pending:
+            on_input()
+
     def type(self, data: bytes) -> None:
         """Type on the guest's terminal."""
         with self._lock:
@@ -80,13 +98,14 @@ class Console:
         """Whether something has been typed that nobody has taken."""
         return bool(self._input)
 
-    def take_input(self) -> bytes:
-        """Return what has been typed since the last call."""
+    def take_input(self, now: int = 0, insns: int = 0) -> bytes:
+        """Return what has been typed since the last call. It enters at virtual time ``now``, after ``insns``."""
         if not self._input:
             return b""
         with self._lock:
             data = bytes(self._input)
             self._input.clear()
+        self.entered.append(Typed(now, insns, data))
         return data
 
     def read_from(self, descriptor: int) -> None:

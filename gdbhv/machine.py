@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from gdbhv import _core, pages, tables, translation
 from gdbhv.console import Console
 from gdbhv.errors import GdbhvError, RegisterError
-from gdbhv.pace import FOREVER, Pace
+from gdbhv.pace import Pace
 from gdbhv.target import Action, CatchEvents, Process, Space, Stepping, Stop, StopKind, Symbols, Thread, ThreadId
 from gdbhv.translation import Translation
 
@@ -94,8 +94,9 @@ class Machine:
         self._recipe: tuple[Sequence[tuple[int, bytes]], int, int] | None = None
         self._interrupter = self.core.interrupter()
         self._interrupted = False
-        self.pace = Pace(self.core, console)
+        self.pace = Pace(self.core, lambda: console is not None and console.interactive and self.core.listens)
         if console is not None:
+            console.listen(self.pace.wake)
             self.pace.before_sleep = lambda: console.write(self.core.take_output())
 
     def start(self, pieces: Sequence[tuple[int, bytes]], entry: int, x0: int) -> None:
@@ -256,7 +257,7 @@ class Machine:
             stop = self._advance(limit, mask, end, step)
             if self.console is not None:
                 self.console.write(self.core.take_output())
-                if typed := self.console.take_input():
+                if typed := self.console.take_input(self.core.now, sum(self.core.insns)):
                     self.core.push_input(typed)
             kind, cpu = stop["kind"], stop.get("cpu")
             thread = first if cpu is None else self._thread_id(cpu)

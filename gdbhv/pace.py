@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gdbhv import _core
-    from gdbhv.console import Console
 
 Step = tuple[int, tuple[int, int] | None, bool]  # as `_core.Machine.run` takes it
 FOREVER = (1 << 64) - 1
@@ -26,25 +25,26 @@ class Pace:
     """Runs a machine's model, and sleeps while everybody waits.
 
     :param core: the model.
-    :param console: where input may come from; None: nowhere.
+    :param awaited: whether something may come from outside that the machine would see.
     :param clock: nanoseconds of the host's time.
     """
 
     def __init__(
-        self, core: _core.Machine, console: Console | None = None, clock: Callable[[], int] = time.monotonic_ns
+        self,
+        core: _core.Machine,
+        awaited: Callable[[], bool] = lambda: False,
+        clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self.realtime = False
         self.before_sleep: Callable[[], None] = lambda: None
         self._core = core
-        self._console = console
+        self._awaited = awaited
         self._clock = clock
         self._interrupter = core.interrupter()
         self._woken = threading.Event()
         self._virtual = self._host = 0  # two times that belong together
         self._limit = 0  # what the host's clock allowed when it was looked at last
         self._next = FOREVER  # when something happens of itself, after a run that ended because everybody waits
-        if console is not None:
-            console.on_input = self.wake
 
     def reset(self) -> None:
         """Virtual time begins again at 0."""
@@ -90,7 +90,7 @@ class Pace:
         return True
 
     def _nothing_to_come(self) -> bool:
-        return self._next == FOREVER and not (self._console is not None and self._console.interactive)
+        return self._next == FOREVER and not self._awaited()
 
     def _allowed(self) -> int:
         """Compare the clocks; return the virtual time up to which waiting may last now."""

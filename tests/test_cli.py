@@ -214,7 +214,10 @@ ERRORS = [
     ([""], "'': a file's name is needed, and this is empty"),
     (["/dev/zero"], "/dev/zero: a character device: a regular file is needed"),
     ([HELLO, "--initrd", "/dev/zero"], "/dev/zero: a character device"),
-    ([HELLO, "--load", f"{HELLO}@0x1000"], "is not all in RAM, which is 0x40000000 to 0x7fffffff; put it, or link it, above"),
+    (
+        [HELLO, "--load", f"{HELLO}@0x1000"],
+        "is not all in RAM, which is 0x40000000 to 0x7fffffff; put it, or link it, above",
+    ),
     ([HELLO, "--append", os.fsdecode(b"ok \xff\xfe")], "--append: the command line of a kernel is UTF-8 text, and byte 3"),
     ([HELLO, "--console", ""], "--console '': a file's name is needed"),
     ([HELLO, "--console", HELLO], "the same file as"),
@@ -292,6 +295,19 @@ def test_a_terminal_passes_keys_to_the_guest_and_is_given_back(tmp_path: Path) -
     finally:
         os.close(controller)
         os.close(terminal)
+
+
+@pytest.mark.parametrize("el", ["1", "2"])
+def test_a_piped_stdin_is_typed_and_its_end_is_no_end(tmp_path: Path, el: str) -> None:
+    """The guest polls for two characters, echoes them in upper case, and switches off; the input was there before."""
+    echo = (0xB9401820, 0x3727FFE0, 0xB9400020, 0x51008000, 0xB9000020)  # wait; ldr w0, [x1]; sub w0, w0, #32; str
+    system_off = (0xD2800100, 0xF2B08000, 0xD4000002 if el == "1" else 0xD4000003)
+    (path := tmp_path / "echo.bin").write_bytes(words(*SEND, *echo, *echo, *system_off))
+    runs = [gdbhv("run", path, "--el", el, "--stats", "json", stdin="ab") for _ in range(2)]
+    for run in runs:
+        assert (run.returncode, run.stdout.partition("{")[0]) == (0, ">AB")
+    first, second = (json.loads("{" + run.stdout.partition("{")[2]) for run in runs)
+    assert (first["instructions"], first["virtual_ns"]) == (second["instructions"], second["virtual_ns"])
 
 
 def test_gdb_over_stdio() -> None:

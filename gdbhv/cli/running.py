@@ -41,9 +41,7 @@ def run(options: argparse.Namespace) -> int:
     where = options.console
     if where is None:
         where = "stdio" if options.gdb != "stdio" else os.devnull
-    with open_console(
-        where, typed=options.console == "stdio" or (sys.stdin is not None and sys.stdin.isatty()), inputs=inputs
-    ) as console:
+    with open_console(where, typed=options.gdb != "stdio", inputs=inputs) as console:
         target: HostTarget | Machine
         if options.bare or options.el == 2:
             target = boot.bare(config, console, el2=options.el == 2)

@@ -64,6 +64,8 @@ class MmioDevice:
 class Pl011(MmioDevice):
     """Arm PrimeCell UART (PL011, Arm DDI 0183): transmits at once, receives what :meth:`receive` is given.
 
+    What is typed waits until the guest listens: it has the receive interrupts on, or polls. Drivers empty the FIFO before.
+
     :param output: called with each run of bytes that the guest sends.
     """
 
@@ -71,31 +73,49 @@ class Pl011(MmioDevice):
     ID = (0x11, 0x10, 0x14, 0x00, 0x0D, 0xF0, 0x05, 0xB1)
     FIFO = 16  # bytes
     RX, TX, RT = 1 << 4, 1 << 5, 1 << 6  # interrupt bits of IMSC, RIS, MIS, ICR
+    POLLS = 16
 
     def __init__(self, output: Callable[[bytes], None]) -> None:
         super().__init__()
         self._output = output
         self._fifo = bytearray()
+        self._held = bytearray()  # typed before the guest listened
         self.reset()
 
     def reset(self) -> None:
-        """What was typed and is too much for the hardware's FIFO is typed again."""
-        del self._fifo[: self.FIFO]
-        self._raw = self.RX | self.RT if self._fifo else 0
+        """What was typed and is too much for the hardware's FIFO is typed again, once the guest listens."""
+        self._held = self._fifo[self.FIFO :] + self._held
+        self._fifo.clear()
+        self._polls = 0  # reads of FR or DR in a row that found nothing, and nothing sent between them
+        self._raw = 0
         # offset: value of the registers that only store
         self._plain = {0x20: 0, 0x24: 0, 0x28: 0, 0x2C: 0, 0x30: 0x300, 0x34: 0x12, 0x38: 0, 0x48: 0}
 
     def receive(self, data: bytes) -> None:
         """Type ``data`` on the guest's terminal."""
-        self._fifo += data
-        self._raw |= self.RX | self.RT
-        self._line()
+        self._held += data
+        self._give()
+
+    @property
+    def listens(self) -> bool:
+        """Whether the guest would see what is typed."""
+        return bool(self._plain[0x38] & (self.RX | self.RT)) or self._polls >= self.POLLS
+
+    def _give(self) -> None:
+        if self._held and self.listens:
+            self._fifo += self._held
+            self._held.clear()
+            self._raw |= self.RX | self.RT
+            self._line()
 
     def _line(self) -> None:
         if self.intid is not None:
             self.set_irq(bool(self._raw & self._plain[0x38]))
 
     def read(self, offset: int, size: int) -> int:
+        if offset in (0x00, 0x18) and not self._fifo and self._polls < self.POLLS:
+            self._polls += 1
+            self._give()
         if offset != 0x00:
             return self.peek(offset, size)
         value = self._fifo.pop(0) if self._fifo else 0  # DR
@@ -120,6 +140,7 @@ class Pl011(MmioDevice):
     def write(self, offset: int, size: int, value: int) -> None:
         if offset == 0x00:  # DR
             self._output(bytes([value & 0xFF]))
+            self._polls = 0 if self._polls < self.POLLS else self.POLLS
             self._raw |= self.TX
             if self._plain[0x38] & self.TX:
                 self._line()
@@ -131,6 +152,7 @@ class Pl011(MmioDevice):
             if offset == 0x38:
                 self._raw |= self.TX
                 self._line()
+                self._give()
 
 
 class Pl031(MmioDevice):

@@ -44,7 +44,9 @@ class HostTarget(HostState):
         self._stood = (0, 0)  # since when time has stood still, and for how many exits
         self._wakes = 0  # wake-ups of idle CPUs in a row
         self._end: int | None = None  # of a run: instructions of the whole machine since it was made
-        self.pace = Pace(self.machine, self.console)
+        self.pace = Pace(self.machine, self._awaited)
+        if self.console is not None:
+            self.console.listen(self.pace.wake)
         self._pending: tuple[Vcpu, ExitRecord] | None = None  # an exit that was reported and is not handled yet
 
     # --- breakpoints and catchpoints
@@ -136,16 +138,27 @@ class HostTarget(HostState):
         self._interrupted = False
         return Stop(kind, thread)
 
+    def _uart(self) -> Pl011 | None:
+        """The UART that the console types on: that of the first VM that has one."""
+        for vm in self.host.running():
+            for _, device in vm.devices:
+                if isinstance(device, Pl011):
+                    return device
+        return None
+
+    def _awaited(self) -> bool:
+        """Whether something may be typed that a VM would see."""
+        uart = self._uart()
+        return self.console is not None and self.console.interactive and uart is not None and uart.listens
+
     def _type(self) -> None:
-        """Give what was typed to the first VM that has a UART."""
-        typed = self.console.take_input() if self.console is not None else b""
-        if typed:
-            for vm in self.host.running():
-                for _, device in vm.devices:
-                    if isinstance(device, Pl011):
-                        device.receive(typed)
-                        self.host.scheduler.resume()
-                        return
+        """Give the UART what was typed."""
+        uart = self._uart()
+        if self.console is None or uart is None:
+            return
+        if typed := self.console.take_input(self.machine.now, sum(self.machine.insns)):
+            uart.receive(typed)
+            self.host.scheduler.resume()
 
     def _go(self, thread: ThreadId) -> Stop:
         """Run until a stop; it is BUDGET at the run's end."""

@@ -29,7 +29,7 @@ LAYERS = {
     "exitspec": "_core errors tables",
     "views": "_core tables",
     "pages": "_core errors",
-    "pace": "_core console",
+    "pace": "_core",
     "translation": "_core errors",
     "machine": "_core console errors pace pages tables target translation",
     "hv": "_core console errors machine pace pages tables target translation",

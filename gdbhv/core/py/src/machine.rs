@@ -540,6 +540,10 @@ impl Machine {
     fn take_output<'py>(&mut self, py: Python<'py>) -> Bound<'py, PyBytes> {
         PyBytes::new(py, &self.model.take_output())
     }
+    #[getter]
+    fn listens(&mut self) -> bool {
+        self.model.sh.bus.listens()
+    }
     fn push_input(&mut self, data: &[u8]) {
         self.model.push_input(data);
     }

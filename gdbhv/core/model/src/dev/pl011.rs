@@ -1,7 +1,7 @@
 //! PL011 UART (Arm DDI 0183), the board's console.
 //!
-//! What is sent goes out at once, so the transmitter is always empty; what is typed waits here and fills the receive FIFO as the
-//! guest reads. As on QEMU's board, the RX interrupt comes with the first byte whatever IFLS says, and CR's enables are not asked:
+//! What is sent goes out at once, so the transmitter is always empty; what is typed waits here, until the guest listens (it has the
+//! receive interrupts on, or polls: drivers empty the FIFO as they begin), and then fills the receive FIFO as the guest reads. As on QEMU's board, the RX interrupt comes with the first byte whatever IFLS says, and CR's enables are not asked:
 //! guests too simple to program the UART print all the same.
 
 use super::{Console, DevCtx, Device, Unseen};
@@ -19,6 +19,7 @@ const RXFE: u32 = 1 << 4;
 const RXFF: u32 = 1 << 6;
 const TXFE: u32 = 1 << 7;
 const DR: u64 = 0x00;
+const FR: u64 = 0x18;
 const LCR_FEN: u32 = 1 << 4;
 const CR_LOOPBACK: u32 = 1 << 7;
 /// UARTCLK of the board, in Hz.
@@ -26,11 +27,18 @@ const CLOCK: u64 = 24_000_000;
 /// IBRD when it was never set: 115200 baud.
 const DEFAULT_IBRD: u64 = 13;
 
+/// Reads of FR or DR in a row that find nothing, and nothing sent between them: the guest waits for input.
+const POLLS: u32 = 16;
+
 /// Everything that a snapshot keeps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {
     /// Typed and not yet read; the receive FIFO is its beginning.
     rx: VecDeque<u8>,
+    /// Typed before the guest listened.
+    held: Vec<u8>,
+    /// How often the guest has polled in vain; [`POLLS`] at most.
+    polls: u32,
     /// When the receive timeout comes.
     timeout: Option<u64>,
     ris: u32,
@@ -48,6 +56,8 @@ impl Default for State {
     fn default() -> State {
         State {
             rx: VecDeque::new(),
+            held: Vec::new(),
+            polls: 0,
             timeout: None,
             ris: 0,
             imsc: 0,
@@ -89,6 +99,24 @@ impl State {
         };
         TXFE | empty | full
     }
+    /// Whether the guest would see what is typed.
+    fn listens(&self) -> bool {
+        self.imsc & (RX | RT) != 0 || self.polls >= POLLS
+    }
+    /// The guest looks for input: count it if there is none.
+    fn polled(&mut self, now: u64) {
+        if self.rx.is_empty() && self.polls < POLLS {
+            self.polls += 1;
+            self.give(now);
+        }
+    }
+    /// Give the guest what was held, if it listens now.
+    fn give(&mut self, now: u64) {
+        if self.listens() {
+            let held = std::mem::take(&mut self.held);
+            self.receive(&held, now);
+        }
+    }
     fn receive(&mut self, data: &[u8], now: u64) {
         if data.is_empty() {
             return;
@@ -112,7 +140,7 @@ impl State {
     /// A register other than DR; reading it has no effect.
     fn register(&self, r: u64) -> u32 {
         match r {
-            0x18 => self.flags(),
+            FR => self.flags(),
             0x20 => self.ilpr,
             0x24 => self.ibrd,
             0x28 => self.fbrd,
@@ -147,9 +175,14 @@ impl Device for Pl011 {
     }
     fn read(&mut self, offset: u64, size: u8, ctx: DevCtx) -> Option<u64> {
         let s = &mut self.state;
-        Some(regs::read(offset, size, |r| match r {
-            DR => s.read_data(ctx.now),
-            _ => s.register(r),
+        Some(regs::read(offset, size, |r| {
+            if matches!(r, DR | FR) {
+                s.polled(ctx.now);
+            }
+            match r {
+                DR => s.read_data(ctx.now),
+                _ => s.register(r),
+            }
         }))
     }
     fn peek(&self, offset: u64, size: u8, _: DevCtx) -> Result<u64, Unseen> {
@@ -163,6 +196,9 @@ impl Device for Pl011 {
         regs::write(offset, size, value, |r, v| match r {
             DR => {
                 s.ris |= TX;
+                if s.polls < POLLS {
+                    s.polls = 0;
+                }
                 if s.cr & CR_LOOPBACK != 0 {
                     // Bounded: what finds no room in the FIFO is lost, as on the wire.
                     if s.rx.len() < s.depth() {
@@ -178,7 +214,10 @@ impl Device for Pl011 {
             0x2c => s.lcr_h = v & 0xff,
             0x30 => s.cr = v & 0xff87,
             0x34 => s.ifls = v & 0x3f,
-            0x38 => s.imsc = v & INTERRUPTS,
+            0x38 => {
+                s.imsc = v & INTERRUPTS;
+                s.give(ctx.now);
+            }
             0x44 => s.ris &= !v,
             0x48 => s.dmacr = v & 7,
             _ => {}
@@ -205,11 +244,16 @@ impl Console for Pl011 {
         std::mem::take(&mut self.out)
     }
     fn push_input(&mut self, data: &[u8], now: u64) {
-        self.state.receive(data, now);
+        self.state.held.extend(data);
+        self.state.give(now);
+    }
+    fn listens(&self) -> bool {
+        self.state.listens()
     }
     fn take_waiting(&mut self) -> Vec<u8> {
-        let held = self.state.depth().min(self.state.rx.len());
-        self.state.rx.drain(held..).collect()
+        let kept = self.state.depth().min(self.state.rx.len());
+        let held = std::mem::take(&mut self.state.held);
+        self.state.rx.drain(kept..).chain(held).collect()
     }
 }
 
@@ -265,6 +309,30 @@ mod tests {
         }
         assert_eq!(rd(&mut d, 0x18), 0x90);
         assert_eq!(rd(&mut d, 0), 0);
+    }
+
+    #[test]
+    fn what_is_typed_waits_until_the_guest_listens() {
+        let mut d = Pl011::default();
+        d.push_input(b"ab", 1000);
+        for _ in 1..POLLS {
+            assert_eq!(rd(&mut d, 0x18), 0x90);
+        }
+        wr(&mut d, 0, 0x41); // it was about the transmitter
+        for _ in 1..POLLS {
+            assert_eq!((rd(&mut d, 0x18), d.listens()), (0x90, false));
+        }
+        assert_eq!((rd(&mut d, 0x18) & RXFE as u64, d.listens()), (0, true));
+        assert_eq!(rd(&mut d, 0), 0x61);
+        let mut d = Pl011::default();
+        d.push_input(b"ab", 1000);
+        assert_eq!(
+            rd(&mut d, 0),
+            0,
+            "a driver that empties the FIFO before it begins"
+        );
+        wr(&mut d, 0x38, RT as u64);
+        assert_eq!((rd(&mut d, 0), rd(&mut d, 0)), (0x61, 0x62));
     }
 
     #[test]

@@ -165,6 +165,14 @@ impl Bus {
         });
         devices.next().map_or_else(Vec::new, |c| c.take_waiting())
     }
+    /// Whether the guest would see what is typed on the board's first UART.
+    pub fn listens(&mut self) -> bool {
+        let mut consoles = self.ranges.iter_mut().filter_map(|r| match &mut r.target {
+            Target::Device(d, _) => d.console(),
+            _ => None,
+        });
+        consoles.next().is_some_and(|c| c.listens())
+    }
     /// Type on the board's first UART at virtual time `now`. False: there is none.
     pub fn push_input(&mut self, data: &[u8], now: u64, gic: &mut Gic) -> bool {
         for r in &mut self.ranges {
