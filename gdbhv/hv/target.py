@@ -267,5 +267,6 @@ class HostTarget(HostState):
         if self._step is None:
             return "every vCPU waits or is off, and no interrupt is to come"
         v = self._step[0]
-        waits = "waits in WFI" if v.state is VcpuState.WAITING else "waits"
+        in_wfe = v.cpu is not None and self.machine.power(v.cpu) == "wfe"
+        waits = "waits in WFI" if v.state is VcpuState.WAITING else "waits in WFE" if in_wfe else "waits"
         return f"{v.name} cannot be stepped: it {waits}, and no interrupt is to come"

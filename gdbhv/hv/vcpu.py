@@ -161,6 +161,13 @@ class Vcpu:
         physical = count + self.vm.cntvoff
         return None if physical >> 64 else physical * TICK
 
+    def timer_fires(self) -> bool:
+        """Whether the virtual timer is on, not masked, and has fired."""
+        control = self.read("CNTV_CTL_EL0") & 7
+        if self.cpu is not None or control & 3 != 1:
+            return control == 5
+        return (self.machine.now // TICK - self.vm.cntvoff) & (1 << 64) - 1 >= self.sys["CNTV_CVAL_EL0"]
+
     # --- registers, wherever they are
 
     def read(self, name: str) -> int:

@@ -10,7 +10,7 @@ after it has left. While a vCPU is out of its guest the list registers are empty
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -116,7 +116,7 @@ class Vgic:
     def document(self) -> dict[str, Any]:
         """Return the state as ``_core.Machine.gic`` returns the machine's, LPIs among the interrupts, no CPU interfaces."""
         lpis = [self.lpis.irqs[n] for n in sorted(self.lpis.irqs)]
-        irqs = [i for bank in self.private for i in bank] + self.shared + lpis
+        irqs = [self.seen(i) for i in [*(i for bank in self.private for i in bank), *self.shared, *lpis]]
         return {
             "version": 3,
             "ctlr": self.enabled,
@@ -240,19 +240,40 @@ class Vgic:
             scheduler.schedule(cpu)
 
     def seen(self, irq: Irq) -> Irq:
-        """Return an interrupt as it would be if its vCPU left the guest now; a copy if it is in a list register."""
+        """Return an interrupt as the hypervisor will have it before its vCPU executes again; a copy if that differs.
+
+        What the guest did in its list registers is taken back (:meth:`sync`), and a line of its own that has risen meanwhile
+        interrupts the hypervisor first (:meth:`fired`).
+        """
         vcpu = irq.holder
         if irq.lr is None or vcpu is None or vcpu.cpu is None:
-            return irq
+            return self._seen_outside(irq)
         value = self.machine.read_register(vcpu.cpu, self._lr[irq.lr])
         copy = replace(irq, active=bool(value & LR_ACTIVE))
         if irq.edge:
             copy.latch = irq.latch or bool(value & LR_PENDING)
         elif not value & LR_PENDING:
             copy.latch = False
-        if irq.physical is not None and irq.level:
-            copy.level = bool(value & LR_ACTIVE) or (bool(value & LR_PENDING) and self._high(vcpu, irq.intid))
+        if irq.physical is not None:
+            copy.level = copy.active or self._high(vcpu, irq.intid)
         return copy
+
+    def _seen_outside(self, irq: Irq) -> Irq:
+        """The same for an interrupt that is in no list register."""
+        holder = irq.holder
+        if irq.active and holder is not None and holder.cpu is not None and self.used[holder.index]:
+            ended = self.machine.read_register(holder.cpu, self._hcr) >> 27  # EOIcount
+            if ended and irq in self._outside(holder, self.used[holder.index])[:ended]:
+                irq = replace(irq, active=False, level=irq.level and irq.physical is None)
+        if irq.physical is not None and irq.owner is not None and not irq.level and self._high(irq.owner, irq.intid):
+            return replace(irq, level=True)
+        return irq
+
+    def due(self, vcpu: Vcpu) -> list[int]:
+        """Return what the list registers will hold when ``vcpu`` executes next."""
+        mine = self.lists[vcpu.index] | {self.private[vcpu.index][intid] for intid in PASSED}
+        seen = [replace(self.seen(irq)) for irq in mine]
+        return [self._value(irq) for irq in self._choose(seen)[0]]
 
     # --- list registers
 
@@ -267,6 +288,15 @@ class Vgic:
         if not irqs:
             return
         assert vcpu.cpu is not None
+        chosen, control = self._choose(irqs)
+        for n, irq in enumerate(chosen):
+            irq.lr = n
+        self.used[vcpu.index] = chosen
+        values = [self._value(irq) for irq in chosen]
+        self.machine.msr_many(vcpu.cpu, [*self._lr[: len(chosen)], self._hcr], [*values, control])
+
+    def _choose(self, irqs: Collection[Irq]) -> tuple[list[Irq], int]:
+        """Which of a vCPU's interrupts go into list registers, in their order, and ICH_HCR_EL2."""
         active = sorted((i for i in irqs if i.active), key=_urgency)
         pending = sorted((i for i in irqs if not i.active and self._deliverable(i)), key=_urgency)
         room = LIST_REGISTERS - bool(pending)
@@ -274,11 +304,7 @@ class Vgic:
         control = self._on
         control |= self._more_active if len(active) > room else 0
         control |= self._more_pending if len(active[:room]) + len(pending) > LIST_REGISTERS else 0
-        for n, irq in enumerate(chosen):
-            irq.lr = n
-        self.used[vcpu.index] = chosen
-        values = [self._value(irq) for irq in chosen]
-        self.machine.msr_many(vcpu.cpu, [*self._lr[: len(chosen)], self._hcr], [*values, control])
+        return chosen, control
 
     def _value(self, irq: Irq) -> int:
         """What the list register of ``irq`` says; the latch of an edge goes into it."""
@@ -314,10 +340,13 @@ class Vgic:
             if irq.physical is not None:
                 self._sync_physical(vcpu, irq, value)
             self.changed(irq)
-        rest = sorted((i for i in self.lists[vcpu.index] if i.active and i not in used), key=_urgency)
-        for irq in rest[: control >> 27]:  # EOIcount: it deactivated those, the most urgent first
+        for irq in self._outside(vcpu, used)[: control >> 27]:  # EOIcount: it deactivated those, the most urgent first
             irq.deactivate()
             self.changed(irq)
+
+    def _outside(self, vcpu: Vcpu, used: list[Irq]) -> list[Irq]:
+        """The active interrupts of a vCPU that are in no list register, the most urgent first."""
+        return sorted((i for i in self.lists[vcpu.index] if i.active and i not in used), key=_urgency)
 
     def _sync_physical(self, vcpu: Vcpu, irq: Irq, value: int) -> None:
         """The line of a physical interrupt that the guest has directly: its timer's."""
@@ -335,8 +364,8 @@ class Vgic:
             self.changed(irq)
 
     def _high(self, vcpu: Vcpu, intid: int) -> bool:
-        """Whether the line of a physical interrupt of ``vcpu``'s is high."""
-        return vcpu.pmu.line() if intid == PPI_PMU else vcpu.read("CNTV_CTL_EL0") & 7 == 5
+        """Whether the line of a physical interrupt of ``vcpu``'s is high, or will be once it is on a CPU."""
+        return vcpu.pmu.line() if intid == PPI_PMU else vcpu.timer_fires()
 
     def deactivate(self, vcpu: Vcpu, intid: int) -> None:
         """ICC_DIR_EL1, trapped while active interrupts are outside the list registers."""
