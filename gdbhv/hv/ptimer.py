@@ -16,6 +16,7 @@ class PhysicalTimer:
     """CNTP_CTL_EL0, CNTP_CVAL_EL0 and CNTP_TVAL_EL0 of one vCPU; the hypervisor's timer tells when it fires."""
 
     PPI = PPI
+    REGISTERS = ("CNTP_CTL_EL0", "CNTP_CVAL_EL0", "CNTP_TVAL_EL0")
 
     def __init__(self, vcpu: Vcpu) -> None:
         self._vcpu = vcpu

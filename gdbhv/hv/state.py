@@ -12,15 +12,17 @@ from typing import Any
 
 from gdbhv import _core, pages
 from gdbhv.errors import CommandError, GdbhvError, MemoryError_, RegisterError
-from gdbhv.hv import debugregs, pmu
+from gdbhv.hv import debugregs, guestregs, pmu
 from gdbhv.hv.host import Host
+from gdbhv.hv.ptimer import PhysicalTimer
 from gdbhv.hv.vcpu import Vcpu, VcpuState
 from gdbhv.hv.vm import Vm
-from gdbhv.tables import encoding
+from gdbhv.tables import Register, encoding
 from gdbhv.target import Process, Space, Thread, ThreadId
 from gdbhv.translation import EL10, PAN, Translation
 
 LIST_REGISTERS = [f"ICH_LR{n}_EL2" for n in range(4)]
+VIRTUAL_SERROR = 1 << 8  # ISR_EL1.A
 GUEST_MODES = (0b0000, 0b0100, 0b0101)  # PSTATE.M: EL0t, EL1t, EL1h
 
 
@@ -32,6 +34,7 @@ class HostState:
 
     def __post_init__(self) -> None:
         self.machine = self.host.machine
+        self._system = {key: r for r in self.host.registers.values() for key in (r.name, r.encoding)}
 
     # --- who is there
 
@@ -130,7 +133,7 @@ class HostState:
         if v.cpu is None:
             if register[:1] == "x" and number is not None and number < 31:
                 return v.gprs, number
-            if register in v.sys:
+            if register in v.sys and register != "CNTV_CTL_EL0":  # whose ISTATUS follows time
                 return v.sys, register
         return None
 
@@ -145,11 +148,32 @@ class HostState:
         debug = debugregs.name_of(register)
         if debug is not None and not v.debug.live:
             return v.debug.read(debug)
+        system = self._system_register(register)
+        name = guestregs.plain_name(system.name) if system is not None else ""
         try:
-            with self.loaded(v) as cpu:
-                return self.machine.read_register(cpu, register)
+            with self.loaded(v) as cpu, self._entering(v, cpu) if name in guestregs.PENDING else contextlib.nullcontext():
+                value = self.machine.read_register(cpu, register)
         except KeyError as e:
             raise RegisterError(register, str(e.args[0])) from None
+        if name == "ISR_EL1" and v.cpu is None and v.vserror is not None:
+            value |= VIRTUAL_SERROR
+        view = guestregs.VIEWS.get(name)
+        return value if view is None else view(v, name, value)
+
+    def _system_register(self, register: str | int) -> Register | None:
+        return self._system.get(register.upper() if isinstance(register, str) else register)
+
+    @contextlib.contextmanager
+    def _entering(self, v: Vcpu, cpu: int) -> Iterator[None]:
+        """Have the list registers as they will be when ``v`` executes next, for the body."""
+        m = self.machine
+        numbers = [encoding(name) for name in LIST_REGISTERS]
+        before, due = m.mrs_many(cpu, numbers), v.vm.vgic.due(v)
+        m.msr_many(cpu, numbers, due + [0] * (len(numbers) - len(due)))
+        try:
+            yield
+        finally:
+            m.msr_many(cpu, numbers, before)
 
     def write_register(self, thread: ThreadId, register: str | int, value: int) -> None:
         """See :class:`gdbhv.target.Target`."""
@@ -160,6 +184,16 @@ class HostState:
             raise RegisterError(
                 register, f"mode {value & 0x1F:#x} is none that a guest has: EL0t, EL1t and EL1h are 0, 4 and 5"
             )
+        system = self._system_register(register)
+        if system is not None:
+            why = guestregs.refusal(
+                system, lambda: self.read_register(thread, system.name), value, in_guest=self._in_guest(v)
+            )
+            if why is not None:
+                raise RegisterError(system.name, why)
+            if (name := guestregs.plain_name(system.name)) in PhysicalTimer.REGISTERS:
+                v.ptimer.write(name, value)
+                return
         saved = self._saved(v, register)
         try:
             if saved is not None and saved[0] is not v.sys:

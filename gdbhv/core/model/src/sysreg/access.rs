@@ -247,6 +247,16 @@ fn debug_row(sh: &Shared, r: Reg) -> Result<usize, &'static str> {
     }
 }
 
+/// The exception level as which a debugger's accesses are made to registers that `least` may use: EL2 sees all; what the guests of
+/// the host side have, it sees as they do (ICC_* are their virtual interface).
+fn seen_from(sh: &Shared, least: u8) -> u8 {
+    if sh.config.hosted && least < 2 {
+        1
+    } else {
+        2
+    }
+}
+
 /// Read for a debugger: no traps, no redirection, no side effects. Registers that act when read are refused.
 pub fn debug_read(cpu: &Cpu, sh: &mut Shared, r: Reg) -> Result<u64, &'static str> {
     let n = debug_row(sh, r)?;
@@ -256,7 +266,8 @@ pub fn debug_read(cpu: &Cpu, sh: &mut Shared, r: Reg) -> Result<u64, &'static st
     if acknowledges(r) {
         return Err("reading it acknowledges an interrupt; ICC_HPPIR tells which");
     }
-    Ok(read(cpu, sh, n, 2, 0))
+    let el = seen_from(sh, ROWS[n].access.read);
+    Ok(read(cpu, sh, n, el, 0))
 }
 
 /// Write for a debugger: no traps, no redirection; the bits that MSR would write.
@@ -268,8 +279,9 @@ pub fn debug_write(cpu: &mut Cpu, sh: &mut Shared, r: Reg, v: u64) -> Result<(),
     if ROWS[n].access.read == crate::reg::Access::NEVER {
         return Err("write-only: writing it is an action of the guest");
     }
+    let el = seen_from(sh, ROWS[n].access.write);
     let v = legalize(cpu, sh, n, v);
-    write(cpu, sh, n, v, 2, 0);
+    write(cpu, sh, n, v, el, 0);
     Ok(())
 }
 

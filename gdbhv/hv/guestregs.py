@@ -1,0 +1,107 @@
+"""Whose a register is, for a debugger of a guest: the guest's own as its MRS and MSR see them, and EL2's, which are gdbhv's.
+
+EL2 is played by gdbhv, and what it has set up for its guests holds only while nobody else changes it: a list register, a
+physical interrupt's control or the root of stage 2 that is written behind its back ends in a storm of exits or in another
+guest's memory. So a debugger reads all of it and writes what :data:`WRITABLE` names; the rest is refused, with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING
+
+from gdbhv.hv import sysregs
+from gdbhv.hv.ptimer import PhysicalTimer
+from gdbhv.tables import registers
+
+if TYPE_CHECKING:
+    from gdbhv.hv.vcpu import Vcpu
+    from gdbhv.tables import Register
+
+WHOLE = "*"
+
+# Registers of EL2 and the fields of them that a debugger may write; why is said beside them.
+WRITABLE: dict[str, str] = {
+    # Traps whose exits gdbhv serves as the hardware would (hv/sysregs.py, hv/exits.py): more exits to look at,
+    # or fewer. Not TLB maintenance, DC ZVA, AT and ERR*, which nothing serves; nor TSC: an SMC that is not trapped reaches
+    # the machine's firmware.
+    "HCR_EL2": "TWI TWE TWEDEn TWEDEL TID1 TID2 TID3 TID4 TIDCP TACR TSW TPC TPU TICAB TOCU TVM TRVM",
+    "CPTR_EL2": "TCPAC",
+    # The guest's own state that only EL2 has a name for
+    "SP_EL1": WHOLE,
+    "VDISR_EL2": WHOLE,
+    "ICH_VMCR_EL2": WHOLE,  # its ICC_PMR_EL1, ICC_IGRPEN1_EL1, ...
+    "ICH_AP0R0_EL2": WHOLE,
+    "ICH_AP1R0_EL2": WHOLE,
+}
+
+# Why the rest is refused: the first prefix that fits.
+REASONS = (
+    ("HCR_EL2", "its other fields make a VM of the guest, and gdbhv relies on them"),
+    ("CPTR_EL2", "its other fields are gdbhv's lazy switch of the SIMD registers"),
+    ("MDCR_EL2", "gdbhv lends the guest debug registers and counters with it"),
+    ("VTTBR_EL2", "stage 2 and its VMID are gdbhv's, and written anew when the vCPU is loaded"),
+    ("VTCR_EL2", "gdbhv has built stage 2 for it"),
+    ("V", "gdbhv writes it anew when the vCPU is loaded"),
+    ("CNTVOFF_EL2", "gdbhv writes it anew when the vCPU is loaded; cntv_cval_el0 moves the timer"),
+    ("ICH_", "gdbhv fills the virtual interface from its own list of interrupts (`monitor gic`) at each entry"),
+    ("ICC_", "the physical interrupts are gdbhv's; the guest's interface is ICC_*_EL1"),
+    ("CNTH", "the timer of EL2 is gdbhv's own: it ends time slices and wakes vCPUs"),
+    ("CNTFRQ_EL0", "the firmware's, and the same for ever"),
+    ("ELR_EL2", "the guest executes: write pc"),
+    ("SPSR_EL2", "the guest executes: write cpsr"),
+    ("", "nothing executes at EL2, which gdbhv plays: it would have no effect"),
+)
+WAY_OUT = "`gdbhv run --el 2` runs a hypervisor of your own, whose registers are all yours"
+
+
+@cache
+def plain_name(name: str) -> str:
+    """The register behind EL2's name for one of a lower level: SCTLR_EL12 is SCTLR_EL1, CNTV_CTL_EL02 CNTV_CTL_EL0."""
+    return name[:-1] if name.endswith(("_EL12", "_EL02")) else name
+
+
+def refusal(r: Register, old: Callable[[], int], new: int, *, in_guest: bool) -> str | None:
+    """Why a debugger may not write ``new`` to register ``r`` of a guest; None if it may.
+
+    :param old: returns what it holds.
+    :param in_guest: the vCPU is in its guest; else ELR_EL2 and SPSR_EL2 are its pc and cpsr.
+    """
+    name = plain_name(r.name)
+    least = registers()[name].write if name != r.name else r.write
+    if least is None or (least < 2 and name != "CNTFRQ_EL0"):
+        return None  # the guest's, or read-only, which the machine says
+    if name in ("ELR_EL2", "SPSR_EL2") and not in_guest:
+        return None
+    fields = WRITABLE.get(name, "")
+    if fields == WHOLE:
+        return None
+    may = [f for f in r.fields if f.name in fields.split()]
+    changed = (old() ^ new) & r.write_mask
+    if changed & ~sum(f.mask for f in may) == 0 and may:
+        return None
+    reason = next(why for prefix, why in REASONS if name.startswith(prefix))
+    some = f"a debugger may change {' '.join(f.name for f in may)}: " if may else ""
+    return f"it belongs to the hypervisor, which is gdbhv: {some}{reason}. {WAY_OUT}"
+
+
+# --- what MRS gives to the guest, where that is not what the CPU has
+
+
+def _identification(vcpu: Vcpu, name: str, value: int) -> int:
+    return value & ~sum(registers()[name].field(f).mask for f in sysregs.HIDDEN[name])
+
+
+def _timer(vcpu: Vcpu, name: str, value: int) -> int:
+    return vcpu.ptimer.read(name)
+
+
+VIEWS: dict[str, Callable[[Vcpu, str, int], int]] = {
+    **dict.fromkeys(sysregs.HIDDEN, _identification),
+    **dict.fromkeys(PhysicalTimer.REGISTERS, _timer),
+}
+"""Name: what a trapped read of it gives, from the vCPU, the name, and what the CPU has."""
+
+PENDING = ("ICC_HPPIR0_EL1", "ICC_HPPIR1_EL1", "ISR_EL1")
+"""Those that tell what is pending: they depend on list registers, which are filled at the next entry."""
