@@ -57,7 +57,7 @@ CASE(translation_fault_at_each_level, "D8.15.9, stage 2 Translation fault; HPFAR
 {
     EACH_GRANULE(i) {
         struct tables s2;
-        const unsigned bits = pa_range() >= 4 ? 44 : 40; /* 4 KiB from level 0, 16 and 64 KiB from level 1 */
+        const unsigned bits = pa_range() >= 4 ? 44 : 39; /* with 44, 4 KiB from level 0, 16 and 64 KiB from level 1 */
         const u64 ipa = 1ul << (bits - 1);
         stage2_new(&s2, shifts[i], bits, start_level(shifts[i], bits));
         for (int level = s2.level; level <= 3; level++) {
