@@ -215,7 +215,7 @@ class Machine:
 
         :param cpus: 1 to 8.
         :param memory: bytes of RAM.
-        :param cpu: profile, "max" or "cortex-a57".
+        :param cpu: profile, one of :func:`profiles`.
         :param hosted: EL2 is played by Python: an exception to EL2 makes :meth:`run` return an "exit" stop.
         :param el2: False leaves EL2 out (HVC is then the PSCI conduit).
         :param gic: version of the interrupt controller, 2 or 3; 2 not if hosted.
@@ -523,10 +523,12 @@ def device_tree(
     initrd: tuple[int, int] | None = None,
     psci: Literal["hvc", "smc"] = "hvc",
     gic: Literal["v2", "v3", "v3-its"] = "v3-its",
+    cpu: str = "max",
     pmu: bool = True,
     minimal: bool = False,
 ) -> bytes:
     """The board's device tree as a DTB. ``minimal`` leaves out all but CPUs, memory, PSCI, GIC, timer, PMU and UART.
 
-    ``gic`` "v3" leaves out the ITS, "v2" has its virtual interface with ``psci`` "smc" only; ``pmu`` False leaves out the
+    ``gic`` "v3" leaves out the ITS, "v2" has its virtual interface with ``psci`` "smc" only; ``cpu`` is a profile, which
+    is named, and decides whether there is EL2's virtual timer; ``pmu`` False leaves out the
     PMU, for a guest that does not get it."""

@@ -101,6 +101,7 @@ def layout(config: BootConfig, *, psci: str, minimal: bool = False) -> Layout:
             initrd=initrd,
             psci=psci,  # type: ignore[arg-type]
             gic="v2" if config.gic == 2 else "v3-its",
+            cpu=config.cpu,
             minimal=minimal,
         )
     behind = _up(initrd[1] if initrd else disk, TREE_ALIGN)

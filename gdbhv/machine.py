@@ -58,7 +58,7 @@ class Machine:
 
     :param cpus: 1 to 8.
     :param memory: bytes of RAM, from 0x40000000.
-    :param cpu: profile, "max" or "cortex-a57".
+    :param cpu: profile, one of :func:`gdbhv._core.profiles`.
     :param el2: False leaves EL2 out.
     :param gic: version of the interrupt controller, 2 or 3.
     :param ns_per_insn: nanoseconds of virtual time that an instruction takes, 1 to 1000.

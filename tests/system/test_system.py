@@ -121,6 +121,15 @@ def test_every_case_holds(topic: str, cpu: str) -> None:
     assert run_ours(topic, cpu, every=997) == (console, insns), "a run in pieces differs"
 
 
+@pytest.mark.parametrize("cpu", sorted({name for name, _ in _core.profiles()} - {*PROFILES}))
+@each_topic
+def test_no_case_fails_on_another_core(topic: str, cpu: str) -> None:
+    """Those between the least and the most that there is: what they skip follows from their ID registers."""
+    results = parse(run_ours(topic, cpu)[0])
+    assert results.of("FAIL") == {}
+    assert results.cases == facts(topic)["cases"]
+
+
 @pytest.mark.skipif(shutil.which(QEMU) is None, reason=f"{QEMU} is not installed")
 @each_cpu
 @each_topic

@@ -11,6 +11,7 @@ fn run(name: &str, words: &[u32], n: u64) {
         has_el2: false,
         hosted: false,
         features: Features::ALL,
+        core: &gdbhv_model::cores::MAX,
     };
     let mut sh = Shared::new(config, base, 64 << 20);
     for (i, w) in words.iter().enumerate() {

@@ -53,6 +53,7 @@ fn machine(stages: u32) -> (Cpu, Box<Shared>) {
         has_el2: true,
         hosted: false,
         features: Features::ALL,
+        core: &gdbhv_model::cores::MAX,
     };
     let mut sh = Box::new(Shared::new(config, RAM, 128 << 20));
     sh.tlb_queue.truncate(1);

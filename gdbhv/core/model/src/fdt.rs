@@ -39,6 +39,10 @@ pub struct FdtConfig<'a> {
     pub psci: Conduit,
     /// Which interrupt controller.
     pub gic: Controller,
+    /// The CPUs have EL2's virtual timer (FEAT_VHE), and the caller EL2.
+    pub el2_virtual_timer: bool,
+    /// `compatible` of the CPUs.
+    pub compatible: &'a str,
     /// The CPUs have performance monitors.
     pub pmu: bool,
     /// Names of the board's rows that are there besides the GIC (a hosted VM may have but some).
@@ -66,8 +70,8 @@ const LEVEL_HIGH: u32 = 4;
 const PMU: u32 = 7;
 /// The maintenance interrupt: INTID 25.
 const MAINTENANCE: u32 = 9;
-/// Secure physical, non-secure physical, virtual, hypervisor's physical timer: INTIDs 29, 30, 27, 26.
-const TIMERS: [u32; 4] = [13, 14, 11, 10];
+/// Secure physical, non-secure physical, virtual, hypervisor's physical and virtual timer: INTIDs 29, 30, 27, 26, 28.
+const TIMERS: [u32; 5] = [13, 14, 11, 10, 12];
 
 fn strings(list: &[&str]) -> Vec<String> {
     list.iter().map(|s| s.to_string()).collect()
@@ -235,7 +239,7 @@ fn cpus(f: &mut FdtWriter, c: &FdtConfig) -> Result<(), Error> {
         f.property_phandle(CPU0 + cpu)?;
         f.property_u32("reg", cpu)?;
         f.property_string("enable-method", "psci")?;
-        f.property_string("compatible", "arm,armv8")?;
+        f.property_string("compatible", c.compatible)?;
         f.property_string("device_type", "cpu")?;
         f.end_node(n)?;
     }
@@ -253,7 +257,9 @@ fn private_level(c: &FdtConfig) -> u32 {
 fn timer(f: &mut FdtWriter, c: &FdtConfig) -> Result<(), Error> {
     let flags = private_level(c);
     let n = f.begin_node("timer")?;
-    f.property_array_u32("interrupts", &TIMERS.map(|t| [GIC_PPI, t, flags]).concat())?;
+    let timers = &TIMERS[..if c.el2_virtual_timer { 5 } else { 4 }];
+    let interrupts: Vec<u32> = timers.iter().flat_map(|t| [GIC_PPI, *t, flags]).collect();
+    f.property_array_u32("interrupts", &interrupts)?;
     f.property_null("always-on")?;
     f.property_string_list(
         "compatible",
@@ -321,6 +327,8 @@ mod tests {
             initrd: None,
             psci: Conduit::Smc,
             gic: Controller::V3,
+            el2_virtual_timer: true,
+            compatible: "arm,armv8",
             pmu: true,
             devices: FdtConfig::ALL,
         };

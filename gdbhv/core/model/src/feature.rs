@@ -1,6 +1,6 @@
 //! The architecture's features, by their FEAT_ names: what a row needs, what a profile has, what the ID registers tell.
 //!
-//! [`Feature`] is the one list. A row names the feature that brought it; a [`Features`] set says which of them a machine
+//! [`Feature`] is the one list; which CPU has what is in [`crate::cores`]. A row names the feature that brought it; a [`Features`] set says which of them a machine
 //! has, and a row outside the set is UNDEFINED there. The ID registers are derived from the same set.
 
 macro_rules! features {
@@ -191,6 +191,9 @@ features! {
     Debugv8p4
     /// No OS double lock.
     DoPD
+    /// AArch32 at EL1: of it only the registers that EL2 keeps for a guest in that state. It cannot be entered, and no ID register
+    /// promises it.
+    AA32EL1
 }
 
 /// A set of features.
@@ -212,6 +215,10 @@ impl Features {
         }
         Features(set)
     }
+    /// This set and `other`.
+    pub const fn with(self, other: Features) -> Features {
+        Features(self.0 | other.0)
+    }
     /// Whether `f` is in it.
     #[inline]
     pub const fn has(self, f: Feature) -> bool {
@@ -223,62 +230,11 @@ impl Features {
     }
 }
 
-/// A CPU profile: a name for a set of features.
-pub struct Profile {
-    /// As `--cpu` takes it.
-    pub name: &'static str,
-    /// What it has.
-    pub features: Features,
-}
-
-use Feature::*;
-
-/// The profiles. A feature is in one only if it is implemented.
-pub const PROFILES: &[Profile] = &[
-    Profile {
-        name: "cortex-a57",
-        features: Features::of(&[FP, AdvSIMD, CRC32, AES, PMULL, SHA1, SHA256, PMUv3]),
-    },
-    Profile {
-        name: "max",
-        #[rustfmt::skip]
-        features: Features::of(&[
-            // Floating point and SIMD
-            FP, AdvSIMD, FP16, JSCVT, FRINTTS, RDM, DotProd, FHM, FCMA, I8MM,
-            // Cryptography and checksums
-            CRC32, AES, PMULL, SHA1, SHA256, SHA512, SHA3,
-            // Atomics and order
-            LSE, LSE2, LOR, LRCPC, LRCPC2,
-            // Flags, barriers, speculation
-            FlagM, FlagM2, SB, SPECRES, SSBS, SSBS2, DIT, CSV2, CSV3,
-            // Cache and TLB maintenance
-            DPB, DPB2, TLBIOS, TLBIRANGE, TTL,
-            // Translation
-            PAN, PAN2, PAN3, UAO, HAFDBS, HPDS, HPDS2, XNX, TTST, TTCNP, E0PD, S2FWB, VMID16,
-            LVA, LPA, LPA2, BBM, nTLBPA,
-            // EL2
-            VHE, EVT, IDST, NV, NV2,
-            FGT, HCX, TIDCP1, TWED,
-            // Debug
-            Debugv8p2, Debugv8p4, DoPD,
-            // Errors
-            RAS, IESB,
-            // Time
-            ECV, ECV_POFF, WFxT,
-            // Performance monitors
-            PMUv3, PMUv3p1, PMUv3p4, PMUv3p5, PMUv3p7,
-        ]),
-    },
-];
-
-/// The profile of that name.
-pub fn profile(name: &str) -> Option<&'static Profile> {
-    PROFILES.iter().find(|p| p.name == name)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::Feature::*;
     use super::*;
+    use crate::cores::PROFILES;
     use crate::isa::{RowKind, GROUPS};
 
     /// Features that change behaviour but bring no instruction of their own.
@@ -288,7 +244,7 @@ mod tests {
         VHE, PAN3, SSBS, VMID16, HAFDBS, HPDS, XNX, TTST, TTCNP, E0PD, S2FWB, TTL, IDST, EVT,
         CSV2, CSV3, LSE2, NV, NV2, Debugv8p2, Debugv8p4, DoPD,
         FGT, HCX, TIDCP1, TWED, RAS, IESB,
-        ECV, ECV_POFF, PMUv3, PMUv3p1, PMUv3p4, PMUv3p5, PMUv3p7,
+        ECV, ECV_POFF, PMUv3, PMUv3p1, PMUv3p4, PMUv3p5, PMUv3p7, AA32EL1,
     ];
 
     #[test]

@@ -5,6 +5,7 @@ pub mod bits;
 pub mod blocks;
 pub mod board;
 pub mod context;
+pub mod cores;
 pub mod cpu;
 pub mod crc;
 pub mod debug;

@@ -13,13 +13,13 @@ pub use step::Step;
 
 use crate::armed;
 use crate::board;
+use crate::cores;
 use crate::cpu::{Cpu, Power, MAX_CPUS};
 use crate::debug::Hit;
 use crate::dev::gic::Version;
 use crate::dev::timer;
 use crate::exception;
 use crate::exit;
-use crate::feature;
 use crate::interp::{self, Leave};
 use crate::mmu::tlb;
 use crate::pstate::Pstate;
@@ -189,8 +189,8 @@ impl Machine {
             3 => Version::V3,
             n => return Err(format!("GIC version {n}: 2 or 3")),
         };
-        let Some(p) = feature::profile(profile) else {
-            let known: Vec<_> = feature::PROFILES.iter().map(|p| p.name).collect();
+        let Some(p) = cores::profile(profile) else {
+            let known: Vec<_> = cores::PROFILES.iter().map(|p| p.name).collect();
             return Err(format!(
                 "no CPU profile is called {profile:?}; there are {}",
                 known.join(", ")
@@ -200,6 +200,7 @@ impl Machine {
             has_el2,
             hosted,
             features: p.features,
+            core: &p.core,
         };
         let mut sh = Shared::new(config, board::RAM_BASE, memory);
         sh.tlb_queue.truncate(cpus);

@@ -4,7 +4,7 @@
 use crate::bits::{bits, insert};
 use crate::cpu::Cpu;
 use crate::dev::timer::FREQUENCY;
-use crate::feature::{Feature, Features, Profile, PROFILES};
+use crate::feature::Feature;
 use crate::pmu::COUNTERS;
 use crate::reg::field::{parse, write_mask};
 use crate::reg::names::*;
@@ -96,53 +96,6 @@ fn has(config: &Config, name: &str) -> bool {
     Feature::ALL
         .iter()
         .any(|f| f.name() == name && config.features.has(*f))
-}
-
-/// What a profile is beyond its features.
-struct Core {
-    midr: u64,
-    revidr: u64,
-    ctr: u64,
-    /// ID_AA64MMFR0_EL1.PARange.
-    pa_range: u64,
-    /// ID_AA64MMFR0_EL1.TGran16.
-    granule_16k: u64,
-    /// PMCR_EL0.IMP and IDCODE.
-    pmcr: u64,
-}
-
-/// A Cortex-A57 r1p0: 44 bits of physical address, granules of 4 and 64 KiB; instruction and data caches must be kept coherent by software.
-const A57: Core = Core {
-    midr: 0x411f_d070,
-    revidr: 0,
-    ctr: 0x8444_c004,
-    pa_range: 4,
-    granule_16k: 0,
-    pmcr: 0x4101_0000,
-};
-
-/// No known core (implementer 0), so that no guest looks for errata: 52 bits of physical address (FEAT_LPA), all granules; CTR_EL0.IDC and DIC tell that
-/// code needs no cache maintenance.
-const MAX: Core = Core {
-    midr: 0x000f_0510,
-    revidr: 0,
-    ctr: 0xb444_c004,
-    pa_range: 5,
-    granule_16k: 1,
-    pmcr: 0, // whose PMU it is MIDR_EL1 tells
-};
-
-fn core(features: Features) -> &'static Core {
-    let is = |name: &str| {
-        PROFILES
-            .iter()
-            .any(|p: &Profile| p.name == name && p.features == features)
-    };
-    if is("cortex-a57") {
-        &A57
-    } else {
-        &MAX
-    }
 }
 
 /// Where an ID register tells of a feature: register, lowest bit of the field, value. Of several values the largest holds.
@@ -245,12 +198,13 @@ pub const WITHOUT_FIELD: &[Feature] = &[
     Feature::FP,      // 15 in ID_AA64PFR0_EL1.FP means absent
     Feature::AdvSIMD, // as does 15 in AdvSIMD
     Feature::FP16,    // 1 in both
+    Feature::AA32EL1, // only some registers are there
 ];
 
 /// The registers whose reset value depends on the profile, if it is not zero.
 fn identification(config: &Config) -> Vec<(Reg, u64)> {
     let f = config.features;
-    let core = core(f);
+    let core = config.core;
     let fp = |there| match (f.has(there), f.has(Feature::FP16)) {
         (false, _) => 15,
         (true, half) => half as u64,
@@ -272,10 +226,9 @@ fn identification(config: &Config) -> Vec<(Reg, u64)> {
     let mut ids = vec![
         (MIDR_EL1, core.midr),
         (MPIDR_EL1, 1 << 31),
-        (REVIDR_EL1, core.revidr),
         (CTR_EL0, core.ctr),
         (DCZID_EL0, 4), // 64 bytes
-        (CLIDR_EL1, 0xa20_0023),
+        (CLIDR_EL1, core.clidr),
         (CNTFRQ_EL0, FREQUENCY),
         // N, and LC, which is RES1 without AArch32
         (PMCR_EL0, core.pmcr | (COUNTERS as u64) << 11 | 1 << 6),
@@ -318,11 +271,12 @@ mod tests {
     }
 
     fn id(cpu: &str, r: Reg, has_el2: bool) -> u64 {
-        let features = crate::feature::profile(cpu).expect(cpu).features;
+        let profile = crate::cores::profile(cpu).expect(cpu);
         let config = Config {
             has_el2,
             hosted: false,
-            features,
+            features: profile.features,
+            core: &profile.core,
         };
         Registers::new(&config).value(r)
     }
@@ -336,6 +290,46 @@ mod tests {
         assert_eq!(id("cortex-a57", ID_AA64ISAR1_EL1, true), 0);
         assert_eq!(id("cortex-a57", ID_AA64MMFR1_EL1, true), 0);
         assert_eq!(id("cortex-a57", ID_AA64DFR0_EL1, true), 0x1030_5106);
+    }
+
+    #[test]
+    fn other_cores() {
+        let ids = |cpu| {
+            [
+                ID_AA64PFR0_EL1,
+                ID_AA64MMFR0_EL1,
+                ID_AA64MMFR1_EL1,
+                ID_AA64DFR0_EL1,
+            ]
+            .map(|r| id(cpu, r, true))
+        };
+        assert_eq!(ids("cortex-a53"), [0x0100_0111, 0x22, 0, 0x1030_5106]);
+        assert_eq!(ids("cortex-a72"), ids("cortex-a57"));
+        let n1 = [0x1100_0000_1111_0111, 0x10_0025, 0x1021_2122, 0x1030_5408];
+        assert_eq!(ids("neoverse-n1"), n1);
+        let v1 = [
+            0x1101_0000_1111_0111,
+            0x10_0025,
+            0x1021_2122,
+            0xf0_1030_5509,
+        ];
+        assert_eq!(ids("neoverse-v1"), v1);
+        let v1 = [
+            ID_AA64ISAR0_EL1,
+            ID_AA64ISAR1_EL1,
+            ID_AA64MMFR2_EL1,
+            ID_AA64PFR1_EL1,
+        ];
+        let told = v1.map(|r| id("neoverse-v1", r, true));
+        assert_eq!(
+            told,
+            [
+                0x11_1001_1021_2120 | 1 << 32,
+                0x10_0000_0021_1002,
+                0x220_0111_0200_1011,
+                0x20
+            ]
+        );
     }
 
     #[test]

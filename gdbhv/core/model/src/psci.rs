@@ -149,6 +149,7 @@ mod tests {
             has_el2: true,
             hosted: false,
             features: crate::feature::Features::ALL,
+            core: &crate::cores::MAX,
         };
         let mut sh = Shared::new(config, RAM, 1 << 20);
         sh.gic = crate::dev::gic::Gic::new(4);

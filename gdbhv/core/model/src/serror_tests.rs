@@ -23,6 +23,7 @@ fn pe(el: u8, hcr: u64, daif: u8) -> Pe {
         has_el2: true,
         hosted: false,
         features: Features::ALL,
+        core: &crate::cores::MAX,
     };
     let mut cpu = Cpu::new(0, el);
     let sh = Shared::new(config, 0x4000_0000, 0x1_0000);

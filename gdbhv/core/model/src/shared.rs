@@ -1,6 +1,7 @@
 //! What the PEs of a machine share: RAM, devices, decoded code, time, exits, and what the debugger wants.
 
 use crate::blocks::{Block, Blocks};
+use crate::cores::Core;
 use crate::cpu::{Cpu, MAX_CPUS};
 use crate::debug::Debug;
 use crate::dev::gic::Gic;
@@ -20,6 +21,8 @@ pub struct Config {
     pub hosted: bool,
     /// What the CPUs have: decides which instructions exist, and what ID registers and PSTATE tell.
     pub features: Features,
+    /// What else their ID registers tell.
+    pub core: &'static Core,
 }
 
 /// A word that no row claims, the first time it is executed.

@@ -1,12 +1,14 @@
 //! The model's tables as data.
 
+use gdbhv_model::cores::{self, Profile};
 use gdbhv_model::dev::gic::Version;
 use gdbhv_model::fdt::{self, Conduit, Controller, FdtConfig};
+use gdbhv_model::feature::Feature;
 use gdbhv_model::profile::Registers;
 use gdbhv_model::reg::field::{self, Field};
 use gdbhv_model::reg::Access;
 use gdbhv_model::shared::Config;
-use gdbhv_model::{exit, feature, isa, sysreg};
+use gdbhv_model::{exit, isa, sysreg};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
@@ -77,14 +79,14 @@ fn instructions(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
     Ok(list)
 }
 
-fn profile(name: &str) -> PyResult<&'static feature::Profile> {
-    feature::profile(name)
+fn profile(name: &str) -> PyResult<&'static Profile> {
+    cores::profile(name)
         .ok_or_else(|| PyValueError::new_err(format!("no CPU profile is called {name:?}")))
 }
 
 #[pyfunction]
 fn profiles() -> Vec<(&'static str, Vec<&'static str>)> {
-    feature::PROFILES
+    cores::PROFILES
         .iter()
         .map(|p| (p.name, p.features.iter().map(|f| f.name()).collect()))
         .collect()
@@ -101,6 +103,7 @@ fn registers<'py>(py: Python<'py>, cpu: &str, el2: bool, gic: u32) -> PyResult<B
         has_el2: el2,
         hosted: false,
         features: profile(cpu)?.features,
+        core: &profile(cpu)?.core,
     };
     let list = PyList::empty(py);
     let mut registers = Registers::new(&config);
@@ -152,7 +155,7 @@ fn board(py: Python<'_>, gic: u32) -> PyResult<Bound<'_, PyList>> {
 }
 
 #[pyfunction]
-#[pyo3(signature = (*, cpus, memory, bootargs="", initrd=None, psci="hvc", gic="v3-its", pmu=true, minimal=false))]
+#[pyo3(signature = (*, cpus, memory, bootargs="", initrd=None, psci="hvc", gic="v3-its", cpu="max", pmu=true, minimal=false))]
 fn device_tree<'py>(
     py: Python<'py>,
     cpus: usize,
@@ -161,6 +164,7 @@ fn device_tree<'py>(
     initrd: Option<(u64, u64)>,
     psci: &str,
     gic: &str,
+    cpu: &str,
     pmu: bool,
     minimal: bool,
 ) -> PyResult<Bound<'py, PyBytes>> {
@@ -183,6 +187,7 @@ fn device_tree<'py>(
             )))
         }
     };
+    let profile = profile(cpu)?;
     let devices = if minimal {
         FdtConfig::MINIMAL
     } else {
@@ -195,6 +200,8 @@ fn device_tree<'py>(
         initrd,
         psci,
         gic,
+        el2_virtual_timer: psci == Conduit::Smc && profile.features.has(Feature::VHE),
+        compatible: profile.core.compatible,
         pmu,
         devices,
     };

@@ -33,6 +33,7 @@ fn pe(el: u8, has_el2: bool, set: &[(Reg, u64)]) -> Pe {
         has_el2,
         hosted: false,
         features: Features::ALL,
+        core: &crate::cores::MAX,
     };
     let mut cpu = Cpu::new(0, el);
     let mut sh = Shared::new(config, RAM, 0x1_0000);

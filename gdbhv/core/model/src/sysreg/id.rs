@@ -31,10 +31,9 @@ fn mpidr(cpu: &Cpu, sh: &mut Shared, r: Reg, el: u8) -> u64 {
     }
 }
 
-/// 64-byte lines; L1 data 32 KiB 2-way, L1 instruction 48 KiB 3-way, L2 2 MiB 16-way: those of a Cortex-A57.
-fn ccsidr(cpu: &Cpu, _: &mut Shared, _: Reg, _: u8) -> u64 {
-    const CACHES: [u64; 3] = [0x701f_e00a, 0x201f_e012, 0x70ff_e07a];
-    CACHES
+fn ccsidr(cpu: &Cpu, sh: &mut Shared, _: Reg, _: u8) -> u64 {
+    let caches = &sh.config.core.ccsidr;
+    caches
         .get(cpu.get(CSSELR_EL1) as usize)
         .copied()
         .unwrap_or(0) // UNKNOWN for a cache that is not there

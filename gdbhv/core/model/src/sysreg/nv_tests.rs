@@ -2,7 +2,8 @@
 //! NV, NV1 and NV2 (D24.2.63).
 
 use super::*;
-use crate::feature::{profile, Feature, Features};
+use crate::cores::profile;
+use crate::feature::{Feature, Features};
 use crate::isa::{decode, sysop, Helper};
 use crate::raise::Exception;
 use crate::reg::{find, Access};
@@ -147,6 +148,7 @@ fn pe(hcr: u64) -> Pe {
         has_el2: true,
         hosted: false,
         features: Features::ALL,
+        core: &crate::cores::MAX,
     };
     let mut cpu = Cpu::new(0, 1);
     let mut sh = Shared::new(config, RAM, 0x1_0000);

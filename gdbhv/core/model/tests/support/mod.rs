@@ -81,6 +81,7 @@ impl Bench {
             has_el2: true,
             hosted: false,
             features: Features::ALL,
+            core: &gdbhv_model::cores::MAX,
         };
         let mut b = Bench {
             cpu: Cpu::new(0, el),

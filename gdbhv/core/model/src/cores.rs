@@ -1,0 +1,181 @@
+//! The CPU profiles: what `--cpu` can be. A profile is a row here: the features that the core has and the model implements, and
+//! what its identification registers hold besides (from the Technical Reference Manual of each core). What the core has and the
+//! model lacks (SVE, pointer authentication, big-endian data, AArch32 ...) its ID registers do not promise.
+
+use crate::feature::Feature::{self, *};
+use crate::feature::Features;
+
+/// A CPU profile.
+pub struct Profile {
+    /// As `--cpu` takes it.
+    pub name: &'static str,
+    /// What it has.
+    pub features: Features,
+    /// What it is beyond that.
+    pub core: Core,
+}
+
+/// What a profile is beyond its features.
+#[derive(Debug)]
+pub struct Core {
+    /// `compatible` in the device tree.
+    pub compatible: &'static str,
+    /// MIDR_EL1.
+    pub midr: u64,
+    /// CTR_EL0.
+    pub ctr: u64,
+    /// CLIDR_EL1.
+    pub clidr: u64,
+    /// CCSIDR_EL1 of the L1 data cache, the L1 instruction cache and the L2 cache.
+    pub ccsidr: [u64; 3],
+    /// ID_AA64MMFR0_EL1.PARange.
+    pub pa_range: u64,
+    /// ID_AA64MMFR0_EL1.TGran16. Granules of 4 and 64 KiB every profile has.
+    pub granule_16k: u64,
+    /// PMCR_EL0.IMP and IDCODE.
+    pub pmcr: u64,
+}
+
+/// No known core (implementer 0), so that no guest looks for errata: 52 bits of physical address (FEAT_LPA), all granules;
+/// CTR_EL0.IDC and DIC tell that code needs no cache maintenance. The caches are those of a Cortex-A57.
+pub const MAX: Core = Core {
+    compatible: "arm,armv8",
+    midr: 0x000f_0510,
+    ctr: 0xb444_c004,
+    clidr: 0x0a20_0023,
+    ccsidr: [0x701f_e00a, 0x201f_e012, 0x70ff_e07a],
+    pa_range: 5,
+    granule_16k: 1,
+    pmcr: 0, // whose PMU it is MIDR_EL1 tells
+};
+
+/// Armv8.0 with the options that Cortex-A53, A57 and A72 share.
+const V8_0: &[Feature] = &[FP, AdvSIMD, CRC32, AES, PMULL, SHA1, SHA256, PMUv3, AA32EL1];
+
+/// Armv8.2, as Neoverse N1 has it.
+#[rustfmt::skip]
+const V8_2: &[Feature] = &[
+    FP, AdvSIMD, FP16, RDM, DotProd, CRC32, AES, PMULL, SHA1, SHA256, LSE, LOR, LRCPC, SSBS, SSBS2, CSV2, CSV3, DPB,
+    PAN, PAN2, UAO, HAFDBS, HPDS, HPDS2, XNX, TTCNP, VMID16, VHE, Debugv8p2, RAS, IESB, PMUv3, PMUv3p1,
+];
+
+/// What Neoverse V1 has besides.
+#[rustfmt::skip]
+const V8_4: &[Feature] = &[
+    JSCVT, FHM, FCMA, I8MM, SHA512, SHA3, LSE2, LRCPC2, FlagM, DIT, DPB2, S2FWB, BBM, EVT, IDST, NV, NV2, Debugv8p4, DoPD, PMUv3p4,
+];
+
+/// The profiles. A feature is in one only if it is implemented.
+pub const PROFILES: &[Profile] = &[
+    // r0p4: 40 bits of PA; the smallest of them.
+    Profile {
+        name: "cortex-a53",
+        features: Features::of(V8_0),
+        core: Core {
+            compatible: "arm,cortex-a53",
+            midr: 0x410f_d034,
+            ctr: 0x8444_8004,
+            clidr: 0x0a20_0023,
+            ccsidr: [0x700f_e01a, 0x201f_e00a, 0x707f_e07a],
+            pa_range: 2,
+            granule_16k: 0,
+            pmcr: 0x4103_0000,
+        },
+    },
+    // r1p0: 44 bits of PA. Instruction and data caches must be kept coherent by software, as on the others of Armv8.0.
+    Profile {
+        name: "cortex-a57",
+        features: Features::of(V8_0),
+        core: Core {
+            compatible: "arm,cortex-a57",
+            midr: 0x411f_d070,
+            ctr: 0x8444_c004,
+            clidr: 0x0a20_0023,
+            ccsidr: [0x701f_e00a, 0x201f_e012, 0x70ff_e07a],
+            pa_range: 4,
+            granule_16k: 0,
+            pmcr: 0x4101_0000,
+        },
+    },
+    // r0p3.
+    Profile {
+        name: "cortex-a72",
+        features: Features::of(V8_0),
+        core: Core {
+            compatible: "arm,cortex-a72",
+            midr: 0x410f_d083,
+            ctr: 0x8444_c004,
+            clidr: 0x0a20_0023,
+            ccsidr: [0x701f_e00a, 0x201f_e012, 0x707f_e07a],
+            pa_range: 4,
+            granule_16k: 0,
+            pmcr: 0x4102_0000,
+        },
+    },
+    // r4p1: 48 bits of PA, FEAT_VHE, no AArch32 at EL1.
+    Profile {
+        name: "neoverse-n1",
+        features: Features::of(V8_2),
+        core: Core {
+            compatible: "arm,neoverse-n1",
+            midr: 0x414f_d0c1,
+            ctr: 0x8444_c004,
+            clidr: 0x8200_0023,
+            ccsidr: [0x701f_e01a, 0x201f_e01a, 0x70ff_e03a],
+            pa_range: 5,
+            granule_16k: 1,
+            pmcr: 0x410c_0000,
+        },
+    },
+    // r1p2: nested virtualization; without its SVE, pointer authentication, BFloat16, SM3 and SM4, RNDR, AMU, MPAM and SPE.
+    Profile {
+        name: "neoverse-v1",
+        features: Features::of(V8_2).with(Features::of(V8_4)),
+        core: Core {
+            compatible: "arm,neoverse-v1",
+            midr: 0x411f_d402,
+            ctr: 0xb444_c004,
+            clidr: 0x8200_0023,
+            ccsidr: [0x701f_e01a, 0x201f_e01a, 0x70ff_e03a],
+            pa_range: 5,
+            granule_16k: 1,
+            pmcr: 0x4121_0000,
+        },
+    },
+    Profile {
+        name: "max",
+        #[rustfmt::skip]
+        features: Features::of(&[
+            // Floating point and SIMD
+            FP, AdvSIMD, FP16, JSCVT, FRINTTS, RDM, DotProd, FHM, FCMA, I8MM,
+            // Cryptography and checksums
+            CRC32, AES, PMULL, SHA1, SHA256, SHA512, SHA3,
+            // Atomics and order
+            LSE, LSE2, LOR, LRCPC, LRCPC2,
+            // Flags, barriers, speculation
+            FlagM, FlagM2, SB, SPECRES, SSBS, SSBS2, DIT, CSV2, CSV3,
+            // Cache and TLB maintenance
+            DPB, DPB2, TLBIOS, TLBIRANGE, TTL,
+            // Translation
+            PAN, PAN2, PAN3, UAO, HAFDBS, HPDS, HPDS2, XNX, TTST, TTCNP, E0PD, S2FWB, VMID16,
+            LVA, LPA, LPA2, BBM, nTLBPA,
+            // EL2
+            VHE, EVT, IDST, NV, NV2,
+            FGT, HCX, TIDCP1, TWED,
+            // Debug
+            Debugv8p2, Debugv8p4, DoPD,
+            // Errors
+            RAS, IESB,
+            // Time
+            ECV, ECV_POFF, WFxT,
+            // Performance monitors
+            PMUv3, PMUv3p1, PMUv3p4, PMUv3p5, PMUv3p7,
+        ]),
+        core: MAX,
+    },
+];
+
+/// The profile of that name.
+pub fn profile(name: &str) -> Option<&'static Profile> {
+    PROFILES.iter().find(|p| p.name == name)
+}
