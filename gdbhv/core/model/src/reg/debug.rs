@@ -49,7 +49,7 @@ macro_rules! table { ($rows:ident) => { $rows! { Debug;
     MDCCSR_EL0        2 3 0 1 0      R0     0      [TDCC EL2_TDCC TDA] plain base "DCC status" "TXfull:29 RXfull:30";
     DBGDTR_EL0        2 3 0 4 0      R0W0   0      [TDCC EL2_TDCC TDA] func(zero, ignore) base "Data transfer, both halves" "";
     DBGDTRRX_EL0      2 3 0 5 0      R0W0   0      [TDCC EL2_TDCC TDA] func(zero, ignore) base "Data transfer, receive and transmit" "DTR:31-0";
-    DBGVCR32_EL2      2 4 0 7 0      R2W2   0      []             plain AA32EL1 "AArch32 vector catch" "";
+    DBGVCR32_EL2      2 4 0 7 0      R2W2   0      []             plain AA32EL1 "Vector catch of an AArch32 guest" "SU:1 SS:2 SP:3 SD:4 SI:6 SF:7";
 } } }
 pub(crate) use table;
 

@@ -32,6 +32,10 @@ const TCR: &str = "T0SZ:5-0 EPD0:7@VHE?E2H IRGN0:9-8=nc,wbwa,wt,wb ORGN0:11-10=n
     DS:59@LPA2?E2H";
 const VTCR: &str = "T0SZ:5-0 SL0:7-6 IRGN0:9-8=nc,wbwa,wt,wb ORGN0:11-10=nc,wbwa,wt,wb SH0:13-12=non,,outer,inner TG0:15-14=4K,64K,16K \
     PS:18-16=32,36,40,42,44,48,52 VS:19@VMID16=8bit,16bit HA:21@HAFDBS HD:22@HAFDBS HWU:28-25@HPDS2 RES1:31 DS:32@LPA2 SL2:33@LPA2";
+const DACR32: &str = "D0:1-0 D1:3-2 D2:5-4 D3:7-6 D4:9-8 D5:11-10 D6:13-12 D7:15-14 D8:17-16 D9:19-18 D10:21-20 D11:23-22 D12:25-24 D13:27-26 \
+    D14:29-28 D15:31-30";
+const SPSR32: &str = "M:4-0 T:5 F:6 I:7 A:8 E:9 IT_7_2:15-10 GE:19-16 IL:20 DIT:21@DIT PAN:22@PAN SSBS:23@SSBS IT_1_0:26-25 Q:27 V:28 C:29 Z:30 N:31";
+const IFSR32: &str = "STATUS:5-0 LPAE:9 FS_4:10 ExT:12 FnV:16";
 
 /// The rows of this file, handed to the macro `$rows`.
 #[rustfmt::skip]
@@ -63,20 +67,20 @@ macro_rules! table { ($rows:ident) => { $rows! { El2;
     HDFGRTR_EL2       3 4 3 1 4    R2W2   0           []           ctl   FGT "Fine-grained debug read traps" fgt::HDFGRTR;
     HDFGWTR_EL2       3 4 3 1 5    R2W2   0           []           ctl   FGT "Fine-grained debug write traps" fgt::HDFGWTR;
     HAFGRTR_EL2       3 4 3 1 6    R2W2   0           []           plain AMUv1 "Fine-grained activity monitor traps" "";
-    DACR32_EL2        3 4 3 0 0    R2W2   0           []           plain AA32EL1 "AArch32 DACR" "";
+    DACR32_EL2        3 4 3 0 0    R2W2   0           []           plain AA32EL1 "Domains of an AArch32 guest" DACR32;
     SPSR_EL2          3 4 4 0 0    R2W2   0           []           plain base "PSTATE saved by an exception to EL2" SPSR;
     ELR_EL2           3 4 4 0 1    R2W2   0           []           plain base "Return address of an exception to EL2" "";
     SP_EL1            3 4 4 1 0    R2W2   0           []           func(sp_el1, set_sp_el1) base "Stack pointer of EL1" "";
-    SPSR_irq          3 4 4 3 0    R2W2   0           []           plain AA32EL1 "AArch32 SPSR of IRQ mode" "";
-    SPSR_abt          3 4 4 3 1    R2W2   0           []           plain AA32EL1 "AArch32 SPSR of Abort mode" "";
-    SPSR_und          3 4 4 3 2    R2W2   0           []           plain AA32EL1 "AArch32 SPSR of Undefined mode" "";
-    SPSR_fiq          3 4 4 3 3    R2W2   0           []           plain AA32EL1 "AArch32 SPSR of FIQ mode" "";
-    IFSR32_EL2        3 4 5 0 1    R2W2   0           []           plain AA32EL1 "AArch32 IFSR" "";
+    SPSR_irq          3 4 4 3 0    R2W2   0           []           plain AA32EL1 "SPSR of IRQ mode of an AArch32 guest" SPSR32;
+    SPSR_abt          3 4 4 3 1    R2W2   0           []           plain AA32EL1 "SPSR of Abort mode of an AArch32 guest" SPSR32;
+    SPSR_und          3 4 4 3 2    R2W2   0           []           plain AA32EL1 "SPSR of Undefined mode of an AArch32 guest" SPSR32;
+    SPSR_fiq          3 4 4 3 3    R2W2   0           []           plain AA32EL1 "SPSR of FIQ mode of an AArch32 guest" SPSR32;
+    IFSR32_EL2        3 4 5 0 1    R2W2   0           []           plain AA32EL1 "Instruction fault status of an AArch32 guest" IFSR32;
     AFSR0_EL2         3 4 5 1 0    R2W2   0           []           func(zero, ignore) base "Auxiliary fault status 0 of EL2" "";
     AFSR1_EL2         3 4 5 1 1    R2W2   0           []           func(zero, ignore) base "Auxiliary fault status 1 of EL2" "";
     ESR_EL2           3 4 5 2 0    R2W2   0           []           plain base "Syndrome of an exception to EL2" ESR;
     VSESR_EL2         3 4 5 2 3    R2W2   0           []           plain RAS "Syndrome of a virtual SError" "ISS:23-0 IDS:24";
-    FPEXC32_EL2       3 4 5 3 0    R2W2   0           []           plain AA32EL1 "AArch32 FPEXC" "";
+    FPEXC32_EL2       3 4 5 3 0    R2W2   0x700       [FP]         plain AA32EL1 "Floating-point control of an AArch32 guest" "RES1:10-8 EN:30";
     TFSR_EL2          3 4 5 6 0    R2W2   0           []           plain MTE2 "Tag faults of EL2" "";
     FAR_EL2           3 4 6 0 0    R2W2   0           []           plain base "Faulting VA of an exception to EL2" "";
     HPFAR_EL2         3 4 6 0 4    R2W2   0           []           plain base "Faulting IPA of a stage 2 fault" "FIPA:43-4";
