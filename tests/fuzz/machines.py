@@ -15,7 +15,9 @@ from gdbhv import _core
 
 LONGER = int(os.environ.get("GDBHV_FUZZ", "1"))
 SEED = os.environ.get("GDBHV_FUZZ_SEED", "0")
-CPUS = [profile[0] for profile in _core.profiles()]
+CPUS = list({frozenset(features): name for name, features in _core.profiles()}.values())
+"""A profile of each set of features."""
+
 
 RAM, MEMORY = 0x4000_0000, 16 << 20
 CODE, VECTORS = RAM + 0x10_0000, {1: RAM + 0x20_0000, 2: RAM + 0x21_0000}
