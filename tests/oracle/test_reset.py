@@ -1,7 +1,7 @@
-"""What each register of the board holds at reset, against a live QEMU: system registers and devices, GICv3 and GICv2, with and without EL2.
+"""What each register of the board holds at reset, against a live QEMU: GICv3 and GICv2, EL2 or not.
 
-Where the architecture leaves a value open, the board is QEMU's `virt`. What differs is listed here with its reason, and an entry that
-is not needed any more fails.
+Where the architecture leaves a value open, the board is QEMU's `virt`. What differs is listed here with its reason, and an
+entry that is not needed any more fails.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ FRAMES = {
     "GICV": {2: (0x0804_0000, 0x2000)},
     "PL011": dict.fromkeys((2, 3), (0x0900_0000, 0x1000)),
     "PL031": dict.fromkeys((2, 3), (0x0901_0000, 0x1000)),
+    "FWCFG": dict.fromkeys((2, 3), (0x0902_0000, 4)),
+    "FWCFG DMA": dict.fromkeys((2, 3), (0x0902_0010, 8)),
     "PL061": dict.fromkeys((2, 3), (0x0903_0000, 0x1000)),
     "VIRTIO": dict.fromkeys((2, 3), (0x0A00_0000, 0x4000)),
 }
@@ -36,7 +38,7 @@ OF_EL2 = ("GICH", "GICV")
 
 DIFFERENT = {
     3: {
-        "GICD+0x4": "QEMU's ITLinesNumber leaves out its last 32 interrupts, which work; No1N = 0: the 1 of N model is there",
+        "GICD+0x4": "QEMU's ITLinesNumber leaves out its last 32 interrupts, which work; No1N = 0: 1 of N is there",
         "GITS+0x8": "ITT_entry_size: 8 bytes are enough here",
         "GICR+0x0": "GICR_CTLR.IR: GICR_INVLPIR, GICR_INVALLR and GICR_SYNCR are there",
         "GICR+0x8": "GICR_TYPER.DPGS goes with the 1 of N model",
@@ -67,7 +69,7 @@ SYSTEM_DIFFERENT = {
 FEATURES = ("ID_", "MVFR", "PMCEID")
 MOVING = ("CNTPCT", "CNTVCT", "_TVAL_")
 REDIRECTED = ("_EL12", "_EL02")
-"""Those and the debug and error registers that QEMU 7.2 lacks are for test_registers.py: an exception here is not looked at."""
+"""Those and what QEMU 7.2 lacks are for test_registers.py: an exception here is not looked at."""
 
 
 def shown(value: int | None) -> str:

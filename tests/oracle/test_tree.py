@@ -12,7 +12,7 @@ from gdbhv import _core
 
 MEMORY = 512 << 20
 # What QEMU's board has and this one does not (yet), and what differs between two machines of the same kind.
-ABSENT = ("platform-bus", "fw-cfg", "virtio_mmio", "gpio-keys", "pl061", "pcie", "flash")
+ABSENT = ("platform-bus", "virtio_mmio", "gpio-keys", "pl061", "pcie", "flash")
 DIFFERENT = ("kaslr-seed", "rng-seed", "migrate")
 
 # Rows of the map that have no node of their own: the GIC's frames share one, and the tree does not tell of the others.

@@ -1,16 +1,18 @@
 //! The board: QEMU's `virt` map, as one table. The address map and the device tree are built from it.
 //!
-//! Not there (yet): flash at 0, fw_cfg, the platform bus, PCIe. The tree does not promise them, and an access to
+//! Not there (yet): flash at 0, the platform bus, PCIe. The tree does not promise them, and an access to
 //! their addresses is an external abort, but for the PCIe bus and the virtio-mmio slots, which are found empty: kernels probe
 //! them, and the PL061, when their tree was made for QEMU's board.
 
 use crate::dev::ecam::Ecam;
+use crate::dev::fw_cfg::FwCfg;
 use crate::dev::gic::v2::Frame;
 use crate::dev::gic::{Gic, Version};
 use crate::dev::pl011::Pl011;
 use crate::dev::pl031::Pl031;
 use crate::dev::pl061::Pl061;
 use crate::dev::virtio_mmio::VirtioMmio;
+use crate::dev::Device;
 use crate::mem::bus::{BadRange, Bus, Target};
 
 /// Where RAM begins.
@@ -77,6 +79,11 @@ pub enum Kind {
         /// Makes it.
         make: fn(&BoardConfig) -> Target,
     },
+    /// QEMU's firmware configuration.
+    FwCfg {
+        /// Makes it.
+        make: fn(&BoardConfig) -> Target,
+    },
     /// There, but the tree does not tell.
     Unlisted {
         /// Makes it.
@@ -96,6 +103,8 @@ pub const ROWS: &[Row] = &[
     Row { name: "pl031", base: 0x0901_0000, size: 0x1000,    spi: Some(2), kind: Kind::PrimeCell {
         compatible: "arm,pl031", clocks: &["apb_pclk"],
         make: |c| Target::Device(Box::new(Pl031::new(c.epoch)), Some(SPI + 2)) } },
+    Row { name: "fw-cfg", base: 0x0902_0000, size: 0x18,     spi: None,    kind: Kind::FwCfg {
+        make: |c| Target::Device(Box::new(FwCfg::new(c.cpus)), None) } },
     Row { name: "pl061", base: 0x0903_0000, size: 0x1000,    spi: Some(7), kind: Kind::Unlisted {
         make: |_| Target::Device(Box::new(Pl061::default()), Some(SPI + 7)) } },
     Row { name: "virtio-mmio", base: 0x0a00_0000, size: 0x4000, spi: None, kind: Kind::Unlisted {
@@ -131,6 +140,19 @@ pub fn row(name: &str) -> Option<&'static Row> {
     ROWS.iter().find(|r| r.name == name)
 }
 
+/// The device of the row named `name`, alone: for a VM whose host emulates the board. None: no row, or no device of its own.
+pub fn device(name: &str, config: &BoardConfig) -> Option<Box<dyn Device>> {
+    match row(name)?.kind {
+        Kind::PrimeCell { make, .. } | Kind::FwCfg { make } | Kind::Unlisted { make } => {
+            match make(config) {
+                Target::Device(d, _) => Some(d),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
 /// The address map with its devices, and the interrupt controller.
 pub fn devices(config: &BoardConfig) -> Result<(Bus, Gic), BadRange> {
     let mut bus = Bus::default();
@@ -143,7 +165,9 @@ pub fn devices(config: &BoardConfig) -> Result<(Bus, Gic), BadRange> {
             Kind::Gicr => Target::Gicr,
             Kind::Its => Target::Its,
             Kind::GicV2(frame) => Target::GicV2(frame),
-            Kind::PrimeCell { make, .. } | Kind::Unlisted { make } => make(config),
+            Kind::PrimeCell { make, .. } | Kind::FwCfg { make } | Kind::Unlisted { make } => {
+                make(config)
+            }
         };
         bus.add(r.base, r.size, target)?;
     }

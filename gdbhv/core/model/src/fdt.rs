@@ -51,7 +51,7 @@ pub struct FdtConfig<'a> {
 
 impl FdtConfig<'_> {
     /// The devices of the whole board.
-    pub const ALL: &'static [&'static str] = &["pl011", "pl031"];
+    pub const ALL: &'static [&'static str] = &["pl011", "pl031", "fw-cfg"];
     /// The least that Linux needs.
     pub const MINIMAL: &'static [&'static str] = &["pl011"];
 }
@@ -92,8 +92,11 @@ pub fn build(c: &FdtConfig) -> Result<Vec<u8>, Error> {
     psci(&mut f, c)?;
     memory(&mut f, c)?;
     for r in ROWS {
-        if let (Kind::PrimeCell { .. }, true) = (&r.kind, c.devices.contains(&r.name)) {
-            prime_cell(&mut f, r)?;
+        match r.kind {
+            _ if !c.devices.contains(&r.name) => {}
+            Kind::PrimeCell { .. } => prime_cell(&mut f, r)?,
+            Kind::FwCfg { .. } => fw_cfg(&mut f, r)?,
+            _ => {}
         }
     }
     gic(&mut f, c)?;
@@ -152,6 +155,14 @@ fn prime_cell(f: &mut FdtWriter, r: &Row) -> Result<(), Error> {
     }
     f.property_array_u64("reg", &[r.base, r.size])?;
     f.property_string_list("compatible", strings(&[compatible, "arm,primecell"]))?;
+    f.end_node(n)
+}
+
+fn fw_cfg(f: &mut FdtWriter, r: &Row) -> Result<(), Error> {
+    let n = f.begin_node(&node_name(r))?;
+    f.property_null("dma-coherent")?;
+    f.property_array_u64("reg", &[r.base, r.size])?;
+    f.property_string("compatible", "qemu,fw-cfg-mmio")?;
     f.end_node(n)
 }
 
@@ -311,7 +322,7 @@ mod tests {
     fn devices_are_rows() {
         let rows: Vec<&str> = ROWS
             .iter()
-            .filter(|r| matches!(r.kind, Kind::PrimeCell { .. }))
+            .filter(|r| matches!(r.kind, Kind::PrimeCell { .. } | Kind::FwCfg { .. }))
             .map(|r| r.name)
             .collect();
         assert_eq!(rows, FdtConfig::ALL);

@@ -1,9 +1,9 @@
 //! Physical memory as PEs see it: RAM kept coherent with decoded code, devices behind the bus, descriptors for the walker.
 
 use crate::blocks::Blocks;
-use crate::dev::gic::lpi::Memory;
 use crate::dev::DevCtx;
 use crate::mem::ram::Ram;
+use crate::mem::Memory;
 use crate::mmu::walk::{LastTable, Leaf, TableKey, Tables};
 use crate::mmu::walk_cache::WalkCache;
 use crate::shared::Shared;
@@ -96,20 +96,23 @@ impl Shared {
             cpu,
         };
         let done = self.bus.write(pa, bytes, v, ctx, &mut self.gic);
-        self.serve_gic();
+        self.serve();
         done
     }
-    /// Do what a write to the interrupt controller has left to do in memory (its LPIs' tables and commands).
+    /// Do what a write to a device has left to do in memory (tables and commands of LPIs, DMA).
     #[inline]
-    pub fn serve_gic(&mut self) {
+    pub fn serve(&mut self) {
+        let (ram, blocks) = (&mut self.ram, &mut self.blocks);
         if self.gic.has_work() {
-            let (ram, blocks) = (&mut self.ram, &mut self.blocks);
             self.gic.service(&mut Tended { ram, blocks });
+        }
+        if self.bus.has_work() {
+            self.bus.service(&mut Tended { ram, blocks });
         }
     }
 }
 
-/// RAM as the interrupt controller reads and writes it, kept coherent with decoded code.
+/// RAM as a device reads and writes it, kept coherent with decoded code.
 struct Tended<'a> {
     ram: &'a mut Ram,
     blocks: &'a mut Blocks,
@@ -124,6 +127,20 @@ impl Memory for Tended<'_> {
         self.blocks.written(pa, bytes);
         Some(())
     }
+    fn read_bytes(&self, pa: u64, to: &mut [u8]) -> Option<()> {
+        self.ram.read_bytes(pa, to)
+    }
+    fn write_bytes(&mut self, pa: u64, from: &[u8]) -> Option<()> {
+        self.ram.write_bytes(pa, from)?;
+        let end = pa + from.len() as u64;
+        let mut at = pa;
+        while at < end {
+            let next = end.min((at | 0xfff) + 1);
+            self.blocks.written(at, next - at);
+            at = next;
+        }
+        Some(())
+    }
 }
 
 impl Memory for Ram {
@@ -132,5 +149,13 @@ impl Memory for Ram {
     }
     fn write(&mut self, pa: u64, bytes: u64, v: u64) -> Option<()> {
         Ram::write(self, pa, bytes, v)
+    }
+    fn read_bytes(&self, pa: u64, to: &mut [u8]) -> Option<()> {
+        to.copy_from_slice(self.get(pa, to.len() as u64)?);
+        Some(())
+    }
+    fn write_bytes(&mut self, pa: u64, from: &[u8]) -> Option<()> {
+        self.get_mut(pa, from.len() as u64)?.copy_from_slice(from);
+        Some(())
     }
 }

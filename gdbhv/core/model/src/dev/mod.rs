@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod contract;
 pub mod ecam;
+pub mod fw_cfg;
 pub mod gic;
 pub mod pl011;
 pub mod pl031;
@@ -10,6 +11,8 @@ pub mod pl061;
 pub mod regs;
 pub mod timer;
 pub mod virtio_mmio;
+
+use crate::mem::Memory;
 
 /// What a device may know while it is accessed.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +58,16 @@ pub trait Device: Send {
     }
     /// Virtual time has reached [`Device::deadline`].
     fn event(&mut self, _now: u64) {}
+    /// Whether the last write has left something to do in memory.
+    fn has_work(&self) -> bool {
+        false
+    }
+    /// Do it.
+    fn service(&mut self, _mem: &mut dyn Memory) {}
+    /// What fw_cfg has besides: items to be given.
+    fn fw_cfg(&mut self) -> Option<&mut fw_cfg::FwCfg> {
+        None
+    }
     /// What a UART has besides.
     fn console(&mut self) -> Option<&mut dyn Console> {
         None

@@ -183,7 +183,7 @@ impl Machine {
         };
         self.sh.next_event = 0;
         let done = self.sh.bus.write(pa, size, value, ctx, &mut self.sh.gic);
-        self.sh.serve_gic();
+        self.sh.serve();
         done
     }
 }

@@ -1,8 +1,10 @@
 //! The address map outside RAM: typed ranges, each with its device.
 
+use crate::dev::fw_cfg::FwCfg;
 use crate::dev::gic::v2::Frame;
 use crate::dev::gic::Gic;
 use crate::dev::{DevCtx, Device, Unseen};
+use crate::mem::Memory;
 
 /// What answers in a range.
 pub enum Target {
@@ -50,6 +52,8 @@ impl std::error::Error for BadRange {}
 pub struct Bus {
     /// By base, disjoint.
     ranges: Vec<Range>,
+    /// A device has something left to do in memory.
+    work: bool,
 }
 
 impl Bus {
@@ -123,7 +127,23 @@ impl Bus {
             Target::Device(d, intid) => {
                 let done = d.write(offset, size, value, ctx);
                 raise(&**d, *intid, gic);
+                let work = d.has_work();
+                self.work |= work;
                 done
+            }
+        }
+    }
+    /// Whether a write has left something to do in memory.
+    #[inline]
+    pub fn has_work(&self) -> bool {
+        self.work
+    }
+    /// Do it.
+    pub fn service(&mut self, mem: &mut dyn Memory) {
+        self.work = false;
+        for r in &mut self.ranges {
+            if let Target::Device(d, _) = &mut r.target {
+                d.service(mem);
             }
         }
     }
@@ -185,6 +205,14 @@ impl Bus {
             }
         }
         false
+    }
+
+    /// The board's fw_cfg, if it has one.
+    pub fn fw_cfg(&mut self) -> Option<&mut FwCfg> {
+        self.ranges.iter_mut().find_map(|r| match &mut r.target {
+            Target::Device(d, _) => d.fw_cfg(),
+            _ => None,
+        })
     }
 
     /// The range that holds all of the access, and the offset in it.

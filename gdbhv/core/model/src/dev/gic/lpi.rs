@@ -9,6 +9,7 @@
 
 use super::{Gic, Pending};
 use crate::bits::{bit, bits};
+use crate::mem::Memory;
 
 /// INTIDs of LPIs begin here.
 pub const FIRST: u32 = 8192;
@@ -22,14 +23,6 @@ const PROPBASER_MASK: u64 = 0x070f_ffff_ffff_ff9f;
 /// GICR_PENDBASER: InnerCache, Shareability, PA, PTZ, OuterCache. PTZ reads as zero.
 const PENDBASER_MASK: u64 = 0x470f_ffff_ffff_0f80;
 const PTZ: u64 = 1 << 62;
-
-/// Memory as the interrupt controller reaches it.
-pub trait Memory {
-    /// 1 to 8 bytes, little endian. None: no memory there.
-    fn read(&self, pa: u64, bytes: u64) -> Option<u64>;
-    /// 1 to 8 bytes, little endian. None: no memory there.
-    fn write(&mut self, pa: u64, bytes: u64, v: u64) -> Option<()>;
-}
 
 /// What an access to a register has left to do in memory, served right after it by [`Gic::service`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

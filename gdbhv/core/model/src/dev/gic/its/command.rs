@@ -7,8 +7,9 @@
 use super::table::{Device, Event};
 use super::State;
 use crate::bits::{bit, bits};
-use crate::dev::gic::lpi::{Memory, END, FIRST, ID_BITS};
+use crate::dev::gic::lpi::{END, FIRST, ID_BITS};
 use crate::dev::gic::Gic;
+use crate::mem::Memory;
 
 /// Bytes of a command.
 const SIZE: u64 = 32;

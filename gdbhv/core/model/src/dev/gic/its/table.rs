@@ -8,8 +8,9 @@
 
 use super::{State, COLLECTIONS, DEVICE_BITS, ENTRY};
 use crate::bits::{bit, bits};
-use crate::dev::gic::lpi::{Memory, FIRST};
+use crate::dev::gic::lpi::FIRST;
 use crate::dev::gic::Gic;
+use crate::mem::Memory;
 
 const VALID: u64 = 1 << 63;
 const DEVICES: usize = 0;
