@@ -4,9 +4,10 @@ Numbers: addresses and registers are unsigned; a system register's number is its
 (0x8000 and up); times are virtual nanoseconds, one for each instruction; CPUs are numbered from 0.
 """
 
-from typing import Any, Literal, TypedDict, final, type_check_only
+from typing import Any, Literal, Protocol, Self, TypedDict, final, type_check_only
 
 __all__ = [
+    "BoardDevice",
     "Controls",
     "Interrupter",
     "Machine",
@@ -222,6 +223,11 @@ class Machine:
         :param ns_per_insn: nanoseconds of virtual time that an instruction takes, 1 to 1000.
         :raises ValueError: a parameter is out of range, with what is allowed.
         """
+
+    def set_fw_cfg(self, key: int | str, data: bytes) -> None:
+        """Give fw_cfg an item by its number, or one that its directory lists by its name.
+
+        :raises ValueError: no such name can be listed: it has 1 to 55 bytes."""
 
     def read_pa(self, address: int, length: int) -> bytes:
         """Read RAM. :raises IndexError: some of it is not RAM."""
@@ -511,6 +517,39 @@ def registers(cpu: str = "max", *, el2: bool = True, gic: int = 3) -> list[dict[
 
 def profiles() -> list[tuple[str, list[str]]]:
     """The CPU profiles: name, and the FEAT_ names (without FEAT_) that they have."""
+
+@type_check_only
+class _Memory(Protocol):
+    def read(self, address: int, length: int, /) -> bytes: ...
+    def write(self, address: int, data: bytes, /) -> None: ...
+
+@final
+class BoardDevice:
+    """A device of the board by itself, for a VM whose host emulates the board. Times are virtual nanoseconds.
+
+    :raises KeyError: no row of :func:`board` is called so, or it is the interrupt controller's."""
+
+    def __new__(cls, name: str, *, cpus: int = 1, epoch: int = 1767225600) -> Self: ...
+    def read(self, offset: int, size: int, now: int) -> int:
+        """Read 1, 2, 4 or 8 bytes. :raises ValueError: another size, or not aligned."""
+
+    def peek(self, offset: int, size: int, now: int) -> int:
+        """Return what :meth:`read` would, without an effect. :raises KeyError: it has one, which the error names."""
+
+    def write(self, offset: int, size: int, value: int, now: int, memory: _Memory | None) -> None:
+        """Write; what that leaves to do in memory (fw_cfg's DMA) is done. ``memory`` raises for what it does not have."""
+
+    def irq(self) -> bool:
+        """The level of the interrupt line."""
+
+    def deadline(self) -> int | None:
+        """When :meth:`event` is to be called; None: not of itself."""
+
+    def event(self, now: int) -> None:
+        """The time of :meth:`deadline` has come."""
+
+    def set_item(self, key: int | str, data: bytes) -> None:
+        """What ``Machine.set_fw_cfg`` does. :raises ValueError: a bad name, or a device without items."""
 
 def board(gic: int = 3) -> list[dict[str, Any]]:
     """The memory map of a board with a GIC of this version: name, base, size, intid (or None)."""

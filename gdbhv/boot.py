@@ -16,15 +16,15 @@ from gdbhv import _core, image
 from gdbhv.console import Console
 from gdbhv.errors import GdbhvError
 from gdbhv.hv.host import Host
-from gdbhv.hv.mmio import Pl011, Pl031, VirtioMmio
+from gdbhv.hv.mmio import BoardDevice, Pl011
 from gdbhv.hv.target import HostTarget
 from gdbhv.hv.vm import Vm
 from gdbhv.machine import Machine
 
 RAM = 0x40000000
 UART = (0x09000000, 33)
-RTC = (0x09010000, 34)
-VIRTIO = 0x0A000000
+OF_THE_VM = ("gicd", "its", "gicr", "pl011")
+"""Rows of the board that a hosted VM has of its own: its GIC, and the UART, which has a console behind it."""
 MIB = 1 << 20
 PAGE = 4096
 MAX_MEMORY = 255 << 30
@@ -44,6 +44,7 @@ class BootConfig:
     memory: int = 1 << 30
     initrd: str | Path | None = None
     append: str = ""
+    kernel: str | Path | None = None
     dtb: str | Path | None = None
     cpu: str = "max"
     load: list[tuple[str, int]] = field(default_factory=list)
@@ -65,11 +66,34 @@ class Layout:
     image: image.Image | None
 
 
+# Items of fw_cfg (QEMU's specification, "Selector keys" and include/standard-headers/linux/qemu_fw_cfg.h).
+KERNEL_SIZE, KERNEL_DATA, INITRD_SIZE, INITRD_DATA, CMDLINE_SIZE, CMDLINE_DATA = 0x08, 0x11, 0x0B, 0x12, 0x14, 0x15
+
+
+def firmware_items(config: BootConfig) -> dict[int, bytes]:
+    """Return what an image that is a firmware finds in fw_cfg, by key: the kernel to boot, and what goes with it.
+
+    :raises gdbhv.errors.ImageError: a file is unusable.
+    """
+    if config.kernel is None:
+        return {}
+    disk = b"" if config.initrd is None else image.read_raw(config.initrd, config.memory)
+    line = config.append.encode() + b"\0"
+    sized = (
+        (KERNEL_SIZE, KERNEL_DATA, image.read_raw(config.kernel, config.memory)),
+        (INITRD_SIZE, INITRD_DATA, disk),
+        (CMDLINE_SIZE, CMDLINE_DATA, line),
+    )
+    return {k: v for size, key, data in sized for k, v in ((size, len(data).to_bytes(4, "little")), (key, data))}
+
+
 def layout(config: BootConfig, *, psci: str, minimal: bool = False) -> Layout:
     """Place the image, the initial RAM disk, the device tree and further files, where QEMU's ``virt`` places them.
 
     The RAM disk is 128 MiB into RAM, or in its middle if that is less, and above the image; the device tree is behind it, on
     a boundary of 2 MiB. With an ELF that leaves 1 MiB free at the beginning of RAM, or without an image, the tree is there.
+
+    With a kernel for a firmware, RAM disk and command line are in fw_cfg alone (:func:`firmware_items`).
 
     :param psci: conduit, "hvc" or "smc".
     :raises gdbhv.errors.GdbhvError: something does not fit or overlaps; gdbhv.errors.ImageError: a file is unusable.
@@ -85,19 +109,20 @@ def layout(config: BootConfig, *, psci: str, minimal: bool = False) -> Layout:
         raise GdbhvError("--load-address is for an IMAGE, and there is none")
     disk = _up(max(RAM + min(config.memory // 2, 128 * MIB), loaded.end if loaded else RAM), PAGE)
     initrd = None
-    if config.initrd is not None:
+    if config.initrd is not None and config.kernel is None:
         data = image.read_raw(config.initrd, config.memory)
         initrd = (disk, disk + len(data))
         pieces.append((str(config.initrd), disk, data))
     for path, address in config.load:
         pieces.append((path, address, image.read_raw(path, config.memory)))
+    append = config.append if config.kernel is None else ""
     if config.dtb is not None:
-        tree = image.patch_dtb(image.load_dtb(config.dtb), str(config.dtb), append=config.append, initrd=initrd)
+        tree = image.patch_dtb(image.load_dtb(config.dtb), str(config.dtb), append=append, initrd=initrd)
     else:
         tree = _core.device_tree(
             cpus=config.smp,
             memory=config.memory,
-            bootargs=config.append,
+            bootargs=append,
             initrd=initrd,
             psci=psci,  # type: ignore[arg-type]
             gic="v2" if config.gic == 2 else "v3-its",
@@ -185,8 +210,12 @@ def add_vm(host: Host, config: BootConfig, output: Callable[[bytes], None]) -> V
     vm = host.create_vm(config.name, vcpus=config.smp)
     vm.add_memory(RAM, config.memory)
     vm.add_device(UART[0], Pl011(output), UART[1])
-    vm.add_device(RTC[0], Pl031(lambda: host.machine.now), RTC[1])
-    vm.add_device(VIRTIO, VirtioMmio())
+    for row in _core.board():
+        if row["name"] not in OF_THE_VM:
+            device = BoardDevice(row["name"], cpus=config.smp)
+            vm.add_device(row["base"], device, row["intid"])
+            for key, data in firmware_items(config).items() if row["name"] == "fw-cfg" else ():
+                device.set_item(key, data)
     vm.image = plan.image
     vm.boot(plan.pieces, plan.entry, plan.x0)
     return vm
@@ -222,6 +251,8 @@ def bare(config: BootConfig, console: Console | None = None, *, el2: bool = True
         ns_per_insn=config.ns_per_insn,
         console=console or Console(),
     )
+    for key, data in firmware_items(config).items():
+        machine.core.set_fw_cfg(key, data)
     if config.image is None and not config.load:
         entry = RAM if config.entry is None else config.entry
         machine.start([], entry, config.x0 or 0)

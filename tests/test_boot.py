@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import fdt
 import pytest
@@ -12,6 +14,7 @@ from conftest import ROOT
 from gdbhv import _core, boot
 from gdbhv.boot import MIB, RAM, BootConfig, layout
 from gdbhv.errors import GdbhvError
+from gdbhv.machine import Machine
 from gdbhv.target import Space
 
 HELLO = ROOT / "guests" / "prebuilt" / "hello.elf"
@@ -121,3 +124,33 @@ def test_vms_of_one_configuration_have_names_and_memory_of_their_own() -> None:
     first, second = (p.threads[0].id for p in target.processes())
     target.write_memory(first, RAM + 32 * MIB, b"mine", Space.IPA)
     assert target.read_memory(second, RAM + 32 * MIB, 4, Space.IPA) == bytes(4)
+
+
+@pytest.mark.parametrize("make", [boot.bare, boot.hosted])
+def test_a_firmware_finds_its_kernel_in_fw_cfg(tmp_path: Path, make: Callable[[BootConfig], Any]) -> None:
+    files = {"kernel": b"a kernel", "initrd": b"a disk"}
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    config = BootConfig(
+        image=HELLO, memory=256 << 20, kernel=tmp_path / "kernel", initrd=tmp_path / "initrd", append="quiet"
+    )
+    plan = boot.layout(config, psci="hvc")
+    assert not any(data in (b"a disk",) or b"quiet" in data for _, data in plan.pieces)
+    items = {0x08: b"\x08\0\0\0", 0x11: b"a kernel", 0x0B: b"\6\0\0\0", 0x12: b"a disk", 0x15: b"quiet\0"}
+    target = make(config)
+    for key, data in items.items():
+        assert bytes(through_fw_cfg(target, key, len(data))) == data
+    target.reset(1)
+    assert bytes(through_fw_cfg(target, 0x11, 8)) == b"a kernel"
+    assert boot.firmware_items(BootConfig(initrd=tmp_path / "initrd")) == {}
+
+
+def through_fw_cfg(target: Any, key: int, length: int) -> Iterator[int]:
+    selector = int.from_bytes(key.to_bytes(2, "big"), "little")
+    if isinstance(target, Machine):
+        target.core.bus_write(0, 0x0902_0008, 2, selector)
+        yield from (target.core.bus_read(0, 0x0902_0000, 1) for _ in range(length))
+    else:
+        device, _ = target.host.vms[0].device(0x0902_0000)
+        device.write(8, 2, selector)
+        yield from (device.read(0, 1) for _ in range(length))

@@ -68,6 +68,9 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--memory", type=size, default=1 << 30, metavar="SIZE", help="memory of each VM (default: 1G)")
     run.add_argument("--initrd", metavar="FILE", help="initial RAM disk")
     run.add_argument("--append", default="", metavar="S", help="kernel command line")
+    run.add_argument(
+        "--kernel", metavar="FILE", help="IMAGE is a firmware: it finds FILE in fw_cfg, and --initrd and --append with it"
+    )
     run.add_argument("--dtb", metavar="FILE", help="device tree, instead of the board's own")
     run.add_argument(
         "--cpu", default="max", metavar="NAME", choices=[n for n, _ in _core.profiles()], help="CPU profile: %(choices)s"

@@ -7,14 +7,15 @@ A device of your own is a subclass of :class:`MmioDevice` and one line, ``vm.add
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar
+from functools import partial
+from typing import TYPE_CHECKING
 
+from gdbhv._core import BoardDevice as CoreDevice
+from gdbhv._core import board
 from gdbhv.errors import PeekError
 
 if TYPE_CHECKING:
     from gdbhv.hv.vm import Vm
-
-SECOND = 10**9  # in virtual nanoseconds
 
 
 class MmioDevice:
@@ -155,79 +156,65 @@ class Pl011(MmioDevice):
                 self._give()
 
 
-class Pl031(MmioDevice):
-    """Arm PrimeCell real-time clock (PL031, Arm DDI 0224), counting virtual seconds from ``epoch``, with its alarm.
+class BoardDevice(MmioDevice):
+    """A device of the board's table, as bare machines have it: the clock, fw_cfg, the GPIO block, the empty buses.
 
-    :param now: returns virtual nanoseconds.
+    :param name: of a row of ``gdbhv._core.board()``.
+    :param epoch: what the clock shows at virtual time 0, in seconds since 1970; None: what a machine's does.
+    :raises KeyError: no row, or the GIC's.
     """
 
-    name = "pl031"
-    ID = (0x31, 0x10, 0x14, 0x00, 0x0D, 0xF0, 0x05, 0xB1)
-
-    def __init__(self, now: Callable[[], int], epoch: int = 1767225600) -> None:  # 2026-01-01
+    def __init__(self, name: str, *, cpus: int = 1, epoch: int | None = None) -> None:
         super().__init__()
-        self._now = now
-        self._epoch = epoch
-        self.reset()
+        self.name = name
+        self.size = next((row["size"] for row in board() if row["name"] == name), 0)
+        self._make = partial(CoreDevice, name, cpus=cpus, **({} if epoch is None else {"epoch": epoch}))
+        self._core = self._make()
+        self._items: dict[int | str, bytes] = {}
 
     def reset(self) -> None:
-        """The clock shows the epoch at virtual time 0 again, whatever it was set to."""
-        self._offset = self._epoch
-        self._match = self._load = 0
-        self._mask = self._raw = False
-        self._alarm: int | None = None  # when DR reaches MR, in virtual seconds
+        """As it was made, with the items that were given since: they are the machine's, not the guest's."""
+        self._core = self._make()
+        for key, data in self._items.items():
+            self._core.set_item(key, data)
 
-    def _count(self) -> int:
-        return (self._offset + self._now() // SECOND) & 0xFFFFFFFF
+    def _now(self) -> int:
+        assert self.vm is not None
+        return self.vm.machine.now
 
-    def _set_alarm(self) -> None:
-        """MR or the count was set: the alarm comes when they are equal next, which may be now."""
-        self._alarm = self._now() // SECOND + ((self._match - self._count()) & 0xFFFFFFFF)
-        self.event()
+    def _line(self) -> None:
+        if self.intid is not None:
+            self.set_irq(self._core.irq())
+
+    def set_item(self, key: int | str, data: bytes) -> None:
+        """Give fw_cfg an item by its number, or by its name. :raises ValueError: a bad name, or this is not fw_cfg."""
+        self._core.set_item(key, data)
+        self._items[key] = data
+
+    def read(self, offset: int, size: int) -> int:
+        if offset % size:  # a guest that maps it as Normal memory: byte by byte, as the machine does
+            return sum(self.read(offset + n, 1) << 8 * n for n in range(size))
+        return self._core.read(offset, size, self._now())
+
+    def peek(self, offset: int, size: int) -> int:
+        width = next(n for n in (1, 2, 4, 8) if offset + size <= (offset & -n) + n)
+        try:
+            value = self._core.peek(offset & -width, width, self._now())
+            return value >> 8 * (offset % width) & ((1 << 8 * size) - 1)
+        except KeyError as e:
+            raise PeekError(e.args[0]) from None
+
+    def write(self, offset: int, size: int, value: int) -> None:
+        if offset % size:
+            for n in range(size):
+                self.write(offset + n, 1, value >> 8 * n & 0xFF)
+            return
+        self._core.write(offset, size, value, self._now(), self.vm)
+        self._line()
 
     def deadline(self) -> int | None:
-        return None if self._alarm is None else self._alarm * SECOND
+        return self._core.deadline()
 
     def event(self) -> None:
-        if self._alarm is not None and self._now() >= self._alarm * SECOND:
-            self._alarm, self._raw = None, True
-        if self.intid is not None:
-            self.set_irq(self._raw and self._mask)
-
-    def read(self, offset: int, size: int) -> int:
-        if offset >= 0xFE0:
-            return self.ID[(offset - 0xFE0) >> 2 & 7]
-        registers = (self._count(), self._match, self._load, 1, self._mask, self._raw, self._raw and self._mask)
-        return int(registers[offset >> 2]) if offset >> 2 < len(registers) else 0
-
-    peek = read
-
-    def write(self, offset: int, size: int, value: int) -> None:
-        if offset == 0x04:  # MR
-            self._match = value & 0xFFFFFFFF
-            self._set_alarm()
-        elif offset == 0x08:  # LR
-            self._load = value & 0xFFFFFFFF
-            self._offset += self._load - self._count()
-            self._set_alarm()
-        elif offset == 0x10:  # IMSC
-            self._mask = bool(value & 1)
-        elif offset == 0x1C:  # ICR: any value clears, as on QEMU's board
-            self._raw = False
-        self.event()
-
-
-class VirtioMmio(MmioDevice):
-    """The 32 virtio-mmio transports of QEMU's ``virt`` without devices (Virtual I/O Device 1.2, 4.2.2: DeviceID 0)."""
-
-    name = "virtio-mmio"
-    size = 0x4000
-    REGISTERS: ClassVar = {0x000: 0x74726976, 0x004: 1, 0x00C: 0x554D4551}  # MagicValue "virt", Version, VendorID "QEMU"
-
-    def read(self, offset: int, size: int) -> int:
-        return self.REGISTERS.get(offset & 0x1FF, 0)
-
-    peek = read
-
-    def write(self, offset: int, size: int, value: int) -> None:
-        pass
+        self._core.event(self._now())
+        self._line()

@@ -33,7 +33,8 @@ STALLED = 1
 ADDRESS_4K = 0xF_FFFF_FFFF_F000
 ENTRY_SIZE = 8
 PAGE_64K = 2 << 8
-# GITS_TYPER: physical LPIs; sizes less one of an ITT entry, EventIDs, DeviceIDs, collections (CIL). Collections are mapped by processor number.
+# GITS_TYPER: physical LPIs; sizes less one of an ITT entry, EventIDs, DeviceIDs, ICIDs (CIL). Collections are mapped by
+# processor number.
 TYPER_VALUE = 1 | (ENTRY_SIZE - 1) << 4 | (ID_BITS - 1) << 8 | (ID_BITS - 1) << 13 | (ID_BITS - 1) << 32 | 1 << 36
 # GITS_BASERn.Type: devices, collections. Entry size and type are read-only; tables are flat.
 BASER_FIXED = [(1 << 56) | (ENTRY_SIZE - 1) << 48, (4 << 56) | (ENTRY_SIZE - 1) << 48]

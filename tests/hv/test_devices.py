@@ -1,14 +1,18 @@
-"""The devices that a hosted VM has from the start. Oracle: Arm DDI 0224 (PL031), VIRTIO 1.2, 4.2.2."""
+"""The devices that a hosted VM has from the start. Oracle: Arm DDI 0224 (PL031), VIRTIO 1.2, 4.2.2,
+QEMU's specification of fw_cfg."""
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 
-from gdbhv.hv.mmio import Pl031, VirtioMmio
+from gdbhv import _core
+from gdbhv.hv.mmio import BoardDevice
 from hv.programs import ERET, mrs, msr, thread
 from hv.test_vgic import EOIR1, GICD_BASE, IAR1, ISENABLER, NOTE_X9, access, machine, noted, run
 
-RTC, RTC_SPI, VIRTIO = 0x09010000, 34, 0x0A000000
+RTC, RTC_SPI, VIRTIO, FW_CFG = 0x09010000, 34, 0x0A000000, 0x09020000
 DR, MR, LR, CR, IMSC, RIS, MIS, ICR = range(RTC, RTC + 0x20, 4)
 SECOND = 10**9
 HANDLER = (mrs(*IAR1, 9), *NOTE_X9, 0xB90002FF, msr(*EOIR1, 9), ERET)  # STR wzr, [x23]
@@ -17,8 +21,8 @@ HANDLER = (mrs(*IAR1, 9), *NOTE_X9, 0xB90002FF, msr(*EOIR1, 9), ERET)  # STR wzr
 @pytest.mark.parametrize("cpus", [1, 2])
 def test_the_clock_wakes_a_guest_that_waits(cpus: int) -> None:
     target, vm = machine(*HANDLER, vcpus=2, cpus=cpus)
-    vm.add_device(RTC, Pl031(lambda: target.machine.now), RTC_SPI)
-    vm.add_device(VIRTIO, VirtioMmio())
+    vm.add_device(RTC, BoardDevice("pl031"), RTC_SPI)
+    vm.add_device(VIRTIO, BoardDevice("virtio-mmio"))
     access(vm, GICD_BASE + ISENABLER + 4, 1 << RTC_SPI - 32)
     access(vm, GICD_BASE + 0x80 + 4, 0xFFFFFFFF)  # GICD_IGROUPR1
     access(vm, IMSC, 1)
@@ -31,25 +35,54 @@ def test_the_clock_wakes_a_guest_that_waits(cpus: int) -> None:
 
 
 def test_the_alarm_of_the_clock() -> None:
-    now = 0
-    clock = Pl031(lambda: now, epoch=100)
-    registers = [clock.read(offset, 4) for offset in range(0, 0x20, 4)]
+    clock = _core.BoardDevice("pl031", epoch=100)
+    registers = [clock.read(offset, 4, 0) for offset in range(0, 0x20, 4)]
     assert registers == [100, 0, 0, 1, 0, 0, 0, 0]
-    clock.write(0x04, 4, 103)
+    clock.write(0x04, 4, 103, 0, None)
     assert clock.deadline() == 3 * SECOND
     now = 3 * SECOND
-    clock.event()
-    assert (clock.read(0x14, 4), clock.read(0x18, 4)) == (1, 0)  # masked: raw only
-    clock.write(0x10, 4, 1)
-    assert clock.read(0x18, 4) == 1
-    clock.write(0x1C, 4, 1)
-    assert (clock.read(0x14, 4), clock.deadline()) == (0, None)
-    clock.write(0x08, 4, 500)
-    assert clock.read(0x00, 4) == 500
-    clock.write(0x04, 4, 500)
-    assert clock.read(0x14, 4) == 1
+    clock.event(now)
+    assert (clock.read(0x14, 4, now), clock.read(0x18, 4, now), clock.irq()) == (1, 0, False)  # masked: raw only
+    clock.write(0x10, 4, 1, now, None)
+    assert (clock.read(0x18, 4, now), clock.irq()) == (1, True)
+    clock.write(0x1C, 4, 1, now, None)
+    assert (clock.read(0x14, 4, now), clock.deadline()) == (0, None)
+    clock.write(0x08, 4, 500, now, None)
+    assert clock.read(0x00, 4, now) == 500
+    clock.write(0x04, 4, 500, now, None)
+    assert clock.read(0x14, 4, now) == 1
 
 
 def test_there_are_no_virtio_devices() -> None:
-    slots = VirtioMmio()
-    assert [slots.read(0x3E00 + offset, 4) for offset in (0, 4, 8, 12)] == [0x74726976, 1, 0, 0x554D4551]
+    slots = _core.BoardDevice("virtio-mmio")
+    assert [slots.read(0x3E00 + offset, 4, 0) for offset in (0, 4, 8, 12)] == [0x74726976, 1, 0, 0x554D4551]
+
+
+def test_fw_cfg_reaches_the_vms_memory() -> None:
+    _, vm = machine(ERET)
+    configuration = BoardDevice("fw-cfg", cpus=2)
+    vm.add_device(FW_CFG, configuration)
+    configuration.set_item("opt/words", b"a few words")
+    base = vm.slots[0].ipa + 0x10_0000
+
+    def command(control: int, length: int, address: int) -> bytes:
+        vm.write(base, struct.pack(">IIQ", control, length, address))
+        access(vm, FW_CFG + 0x10, 0)
+        access(vm, FW_CFG + 0x14, int.from_bytes(base.to_bytes(4, "big"), "little"))
+        return vm.read(base, 4)
+
+    assert command(0x20 << 16 | 0b1010, 5, base + 0x100) == bytes(4)
+    assert vm.read(base + 0x100, 5) == b"a few"
+    assert command(0b10, 100, base + 0xFFE) == bytes(4)  # the rest, across pages
+    assert vm.read(base + 0xFFE, 100) == b" words" + bytes(94)
+    assert command(0x20 << 16 | 0b1010, 1, 0x1000) == b"\0\0\0\1"  # no memory
+
+
+@pytest.mark.parametrize(("key", "what"), [("", "1 to 55 bytes"), ("n" * 56, "1 to 55 bytes"), ("a\0b", "1 to 55 bytes")])
+def test_a_name_that_fw_cfg_cannot_list(key: str, what: str) -> None:
+    with pytest.raises(ValueError, match=what):
+        BoardDevice("fw-cfg").set_item(key, b"")
+    with pytest.raises(ValueError, match="no items"):
+        BoardDevice("pl031").set_item(1, b"")
+    with pytest.raises(KeyError, match="gicd"):
+        BoardDevice("gicd")

@@ -2,6 +2,7 @@
 #![allow(missing_docs)]
 
 mod convert;
+mod device;
 mod gic;
 mod machine;
 mod tables;
@@ -15,5 +16,6 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<machine::Machine>()?;
     m.add_class::<machine::Interrupter>()?;
     m.add_class::<translation::Controls>()?;
+    m.add_class::<device::BoardDevice>()?;
     tables::add(m)
 }

@@ -1,6 +1,7 @@
 //! The machine.
 
 use crate::convert::{self, RegisterArg};
+use crate::device::{self, ItemKey};
 use crate::translation::{self, Controls};
 use gdbhv_model::cpu::{Cpu, Power};
 use gdbhv_model::debug::{Breakpoint, Hit, Scope, Watchpoint};
@@ -87,6 +88,10 @@ impl Machine {
             .set_speed(ns_per_insn)
             .map_err(PyValueError::new_err)?;
         Ok(Machine { model })
+    }
+
+    fn set_fw_cfg(&mut self, key: ItemKey, data: &[u8]) -> PyResult<()> {
+        device::set_item(self.model.sh.bus.fw_cfg(), key, data)
     }
 
     // --- memory
@@ -339,14 +344,9 @@ impl Machine {
         let i = self.check(cpu)?;
         check_size(size)?;
         let seen = self.model.bus_peek(i, address, size);
-        seen.map_err(|unseen| match unseen {
+        seen.map_err(|why| match why {
             Unseen::Nothing => no_device(address),
-            Unseen::Unsaid(device) => {
-                PyKeyError::new_err(format!("{device} does not say which reads have no effect"))
-            }
-            Unseen::Effect(register, what) => {
-                PyKeyError::new_err(format!("{register}: reading it {what}"))
-            }
+            why => unseen(why),
         })
     }
     fn bus_write(&mut self, cpu: usize, address: u64, size: u8, value: u64) -> PyResult<()> {
@@ -635,4 +635,13 @@ fn stop_dict<'py>(py: Python<'py>, stop: &Stop) -> PyResult<Bound<'py, PyDict>> 
     d.set_item(intern!(py, "kind"), kind)?;
     d.set_item(intern!(py, "cpu"), cpu)?;
     Ok(d)
+}
+
+/// Why a debugger does not see a register.
+pub fn unseen(why: Unseen) -> PyErr {
+    PyKeyError::new_err(match why {
+        Unseen::Nothing => "no register is there".to_string(),
+        Unseen::Unsaid(device) => format!("{device} does not say which reads have no effect"),
+        Unseen::Effect(register, what) => format!("{register}: reading it {what}"),
+    })
 }

@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{DevCtx, Device};
+use super::{DevCtx, Device, Unseen};
 use crate::bits::ones;
 use crate::mem::Memory;
 
@@ -76,6 +76,13 @@ pub struct State {
 pub struct FwCfg {
     /// Guest-visible state.
     pub state: State,
+    /// What the board's maker says: a reset does not change it.
+    pub told: Told,
+}
+
+/// What there is to read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told {
     items: BTreeMap<u16, Vec<u8>>,
     /// By name; their keys count from [`key::FIRST_FILE`] in this order.
     files: BTreeMap<String, Vec<u8>>,
@@ -90,8 +97,7 @@ impl FwCfg {
     pub fn new(cpus: usize) -> FwCfg {
         let mut d = FwCfg {
             state: State::default(),
-            items: BTreeMap::new(),
-            files: BTreeMap::new(),
+            told: Told::default(),
         };
         d.set_item(key::SIGNATURE, b"QEMU".to_vec());
         d.set_item(key::ID, vec![3, 0, 0, 0]);
@@ -104,7 +110,7 @@ impl FwCfg {
     }
     /// Give an item by its key.
     pub fn set_item(&mut self, key: u16, data: Vec<u8>) {
-        self.items.insert(key, data);
+        self.told.items.insert(key, data);
     }
     /// Give an item by its name, which the directory then lists (in the order of names).
     ///
@@ -114,9 +120,9 @@ impl FwCfg {
         if name.is_empty() || name.len() >= NAME || name.contains('\0') {
             return Err(BadName);
         }
-        self.files.insert(name.to_string(), data);
-        let mut directory = (self.files.len() as u32).to_be_bytes().to_vec();
-        for (key, (name, data)) in (key::FIRST_FILE..).zip(&self.files) {
+        self.told.files.insert(name.to_string(), data);
+        let mut directory = (self.told.files.len() as u32).to_be_bytes().to_vec();
+        for (key, (name, data)) in (key::FIRST_FILE..).zip(&self.told.files) {
             directory.extend((data.len() as u32).to_be_bytes());
             directory.extend(key.to_be_bytes());
             directory.extend([0; 2]);
@@ -135,9 +141,9 @@ impl FwCfg {
         let key = self.state.selected;
         let file = || {
             let n = key.checked_sub(key::FIRST_FILE)?;
-            self.files.values().nth(n as usize)
+            self.told.files.values().nth(n as usize)
         };
-        self.items.get(&key).or_else(file).map(|v| &v[..])
+        self.told.items.get(&key).or_else(file).map(|v| &v[..])
     }
     /// Fill `to` with the next bytes; zeros behind the end.
     fn next(&mut self, to: &mut [u8]) {
@@ -188,13 +194,17 @@ impl Device for FwCfg {
     fn name(&self) -> &'static str {
         "fw-cfg"
     }
-    fn read(&mut self, offset: u64, size: u8, _: DevCtx) -> Option<u64> {
-        Some(match offset {
-            DATA => {
-                let mut bytes = [0; 8];
-                self.next(&mut bytes[..size as usize]);
-                u64::from_le_bytes(bytes)
-            }
+    fn read(&mut self, offset: u64, size: u8, ctx: DevCtx) -> Option<u64> {
+        if offset == DATA {
+            let mut bytes = [0; 8];
+            self.next(&mut bytes[..size as usize]);
+            return Some(u64::from_le_bytes(bytes));
+        }
+        self.peek(offset, size, ctx).ok()
+    }
+    fn peek(&self, offset: u64, size: u8, _: DevCtx) -> Result<u64, Unseen> {
+        Ok(match offset {
+            DATA => return Err(Unseen::Effect("the data register", "takes the next bytes")),
             DMA..=0x17 => {
                 let from = DMA_SIGNATURE.swap_bytes() >> ((offset - DMA) * 8);
                 from & ones(size as u32 * 8)

@@ -36,11 +36,12 @@ impl Machine {
     /// Switch the board off and on: RAM is zero, CPUs, devices, interrupt controller and virtual time are at reset.
     ///
     /// What is not the guest's stays: breakpoints and watchpoints, counts of instructions and of exits, catchpoints. What was typed and
-    /// was too much for the UART's FIFO is typed again.
+    /// was too much for the UART's FIFO is typed again. Items that fw_cfg was given are there.
     pub fn reset(&mut self) {
         let count = self.cpus.len();
         let (base, size) = (self.sh.ram.base(), self.sh.ram.size());
         let typed = self.sh.bus.take_waiting();
+        let told = self.sh.bus.fw_cfg().map(|d| std::mem::take(&mut d.told));
         self.cpus.clear(); // their caches point into RAM and blocks
         self.sh.ram = Ram::new(base, 0); // free before it is allocated again
         let config = self.sh.config;
@@ -60,6 +61,9 @@ impl Machine {
         }
         (sh.bus, sh.gic) =
             board(&config, count, old.gic.version()).expect("the same map as before");
+        if let (Some(d), Some(told)) = (sh.bus.fw_cfg(), told) {
+            d.told = told;
+        }
         self.cpus = cpus(sh, count);
         (self.current, self.slice_end, self.executed) = (0, 0, 0);
         (self.midway, self.stepped) = (false, Made::default());

@@ -1,0 +1,141 @@
+//! A device of the board by itself, for a VM whose host emulates the board in Python.
+
+use gdbhv_model::board::{self, BoardConfig};
+use gdbhv_model::dev::fw_cfg::FwCfg;
+use gdbhv_model::dev::{DevCtx, Device};
+use gdbhv_model::mem::Memory;
+use pyo3::exceptions::{PyKeyError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use std::sync::{Mutex, PoisonError};
+
+#[pyclass(module = "gdbhv._core")]
+pub struct BoardDevice {
+    /// Never locked: Python lends the object to one thread at a time.
+    device: Mutex<Box<dyn Device>>,
+}
+
+impl BoardDevice {
+    fn device(&mut self) -> &mut dyn Device {
+        &mut **self
+            .device
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[pymethods]
+impl BoardDevice {
+    #[new]
+    #[pyo3(signature = (name, *, cpus=1, epoch=1_767_225_600))]
+    fn new(name: &str, cpus: usize, epoch: u32) -> PyResult<BoardDevice> {
+        let config = BoardConfig {
+            cpus,
+            epoch,
+            ..BoardConfig::default()
+        };
+        let device = board::device(name, &config);
+        let none = || PyKeyError::new_err(format!("no device of the board is called {name:?}"));
+        let device = device.ok_or_else(none)?;
+        Ok(BoardDevice {
+            device: Mutex::new(device),
+        })
+    }
+    fn read(&mut self, offset: u64, size: u8, now: u64) -> PyResult<u64> {
+        aligned(offset, size)?;
+        Ok(self.device().read(offset, size, at(now)).unwrap_or(0))
+    }
+    fn peek(&mut self, offset: u64, size: u8, now: u64) -> PyResult<u64> {
+        aligned(offset, size)?;
+        let seen = self.device().peek(offset, size, at(now));
+        seen.map_err(crate::machine::unseen)
+    }
+    fn write(
+        &mut self,
+        offset: u64,
+        size: u8,
+        value: u64,
+        now: u64,
+        memory: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        aligned(offset, size)?;
+        let device = self.device();
+        device.write(offset, size, value, at(now));
+        if device.has_work() {
+            device.service(&mut Outside(memory));
+        }
+        Ok(())
+    }
+    fn irq(&mut self) -> bool {
+        self.device().irq()
+    }
+    fn deadline(&mut self) -> Option<u64> {
+        self.device().deadline()
+    }
+    fn event(&mut self, now: u64) {
+        self.device().event(now);
+    }
+    fn set_item(&mut self, key: ItemKey, data: &[u8]) -> PyResult<()> {
+        set_item(self.device().fw_cfg(), key, data)
+    }
+}
+
+fn at(now: u64) -> DevCtx {
+    DevCtx { now, cpu: 0 }
+}
+
+fn aligned(offset: u64, size: u8) -> PyResult<()> {
+    if matches!(size, 1 | 2 | 4 | 8) && offset.is_multiple_of(size as u64) {
+        return Ok(());
+    }
+    Err(PyValueError::new_err(format!(
+        "an access of {size} bytes at offset {offset:#x}: 1, 2, 4 or 8, aligned"
+    )))
+}
+
+/// A number or a name.
+#[derive(FromPyObject)]
+pub enum ItemKey {
+    Number(u16),
+    Name(String),
+}
+
+/// Give fw_cfg an item.
+pub fn set_item(to: Option<&mut FwCfg>, key: ItemKey, data: &[u8]) -> PyResult<()> {
+    let to = to.ok_or_else(|| PyValueError::new_err("this device has no items: fw-cfg has"))?;
+    match key {
+        ItemKey::Number(n) => {
+            to.set_item(n, data.to_vec());
+            Ok(())
+        }
+        ItemKey::Name(n) => to.set_file(&n, data.to_vec()).map_err(|_| {
+            PyValueError::new_err(format!(
+                "a fw_cfg item cannot be called {n:?}: 1 to 55 bytes"
+            ))
+        }),
+    }
+}
+
+/// Memory that Python reads and writes: `read(address, length)` gives bytes, `write(address, data)` takes some; both raise for no memory.
+struct Outside<'a, 'py>(&'a Bound<'py, PyAny>);
+
+impl Memory for Outside<'_, '_> {
+    fn read(&self, pa: u64, bytes: u64) -> Option<u64> {
+        let mut v = [0; 8];
+        self.read_bytes(pa, v.get_mut(..bytes as usize)?)?;
+        Some(u64::from_le_bytes(v))
+    }
+    fn write(&mut self, pa: u64, bytes: u64, v: u64) -> Option<()> {
+        self.write_bytes(pa, v.to_le_bytes().get(..bytes as usize)?)
+    }
+    fn read_bytes(&self, pa: u64, to: &mut [u8]) -> Option<()> {
+        let bytes = self.0.call_method1("read", (pa, to.len())).ok()?;
+        let bytes = bytes.cast::<PyBytes>().ok()?.as_bytes();
+        to.copy_from_slice(bytes.get(..to.len())?);
+        Some(())
+    }
+    fn write_bytes(&mut self, pa: u64, from: &[u8]) -> Option<()> {
+        let data = PyBytes::new(self.0.py(), from);
+        self.0.call_method1("write", (pa, data)).ok().map(|_| ())
+    }
+}
