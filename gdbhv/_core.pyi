@@ -71,8 +71,8 @@ class Stop(TypedDict, total=False):
     ``kind``: "budget", "interrupted", "exit" (hosted: the host side must handle it; ``caught``: a catchpoint wants
     it), "caught" and
     "entry" (bare: a catchpoint), "wake" (hosted: an interrupt is pending for an idle CPU), "swbreak", "hwbreak",
-    "watch", "rwatch",
-    "awatch" (``address``), "step" (``held``: the interrupt that was held back, "IRQ", "FIQ" or "SError"), "poweroff",
+    "watch", "rwatch", "awatch", "watch_ipa", "watch_pa" (``address`` in that space, and whether it would ``write``),
+    "step" (``held``: the interrupt that was held back, "IRQ", "FIQ" or "SError"), "poweroff",
     "reset", "stuck" (nothing will ever happen again), "idle" (every CPU waits until
     virtual time ``next``, 2^64 - 1 being never, and ``idle`` does not let that come yet).
     """
@@ -83,6 +83,7 @@ class Stop(TypedDict, total=False):
     address: int
     next: int
     held: str | None
+    write: bool
 
 @type_check_only
 class WalkStep(TypedDict):
@@ -456,12 +457,31 @@ class Machine:
         """Remove it. Idempotent."""
 
     def insert_watchpoint(
-        self, address: int, length: int, *, read: bool = False, write: bool = True, vmid: int | None = None
+        self,
+        address: int,
+        length: int,
+        *,
+        read: bool = False,
+        write: bool = True,
+        vmid: int | None = None,
+        space: Literal["va", "ipa", "pa"] = "va",
     ) -> None:
-        """Stop before an access to any of ``length`` bytes at VA ``address``. Idempotent."""
+        """Stop before an access to any of ``length`` bytes at ``address``: a virtual one, or where stage 1 (IPA; only where
+        there is a stage 2) or both stages lead (PA). The fetch of a descriptor is no access. Idempotent.
+
+        :param vmid: only EL1 and EL0 of this VM; None: whoever makes the access.
+        :raises ValueError: another space.
+        """
 
     def remove_watchpoint(
-        self, address: int, length: int, *, read: bool = False, write: bool = True, vmid: int | None = None
+        self,
+        address: int,
+        length: int,
+        *,
+        read: bool = False,
+        write: bool = True,
+        vmid: int | None = None,
+        space: Literal["va", "ipa", "pa"] = "va",
     ) -> None:
         """Remove it. Idempotent."""
 

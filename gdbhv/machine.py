@@ -8,7 +8,7 @@ stop = machine.run_all()
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gdbhv import _core, pages, tables, translation
@@ -53,6 +53,17 @@ def catch_syscalls(catchers: dict[Any, Catcher], pid: int, events: CatchEvents) 
             catchers[key, pid] = Catcher(wants, classes, entries)
 
 
+DescribeWatch = Callable[[Stop, bool], str]
+"""One line for people about a stop at a watched IPA or PA: the stop, and whether the access is a write."""
+
+
+def watched(stop: Stop, reason: _core.Stop, describe: DescribeWatch) -> Stop:
+    """Return a stop with what is to be said of it."""
+    if stop.kind not in (StopKind.WATCH_IPA, StopKind.WATCH_PA):
+        return stop
+    return replace(stop, text=describe(stop, reason["write"]))
+
+
 class Machine:
     """A machine without a host side, as a :class:`gdbhv.target.Target`.
 
@@ -88,6 +99,7 @@ class Machine:
         self.console = console
         self.catchers: dict[Any, Catcher] = {}
         self.describe: Callable[[ThreadId, ExitRecord], str] = lambda thread, record: record["name"]
+        self.describe_watch: DescribeWatch = lambda stop, write: stop.kind.value
         self.ended: Stop | None = None
         self.image: Symbols | None = None  # what runs, for its symbols
         self.stepping = Stepping()
@@ -294,7 +306,7 @@ class Machine:
             if kind in ("poweroff", "reset"):
                 self.ended = Stop(StopKind(kind), thread, text=kind)
                 return self.ended
-            return Stop(StopKind(kind), thread, address=stop.get("address"))
+            return watched(Stop(StopKind(kind), thread, address=stop.get("address")), stop, self.describe_watch)
 
     def _advance(self, until: int, mask: int, end: int | None, step: Action | None) -> _core.Stop:
         how = None if step is None else (self._cpu(step.thread), step.range, not self.stepping.interrupts)

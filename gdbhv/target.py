@@ -70,6 +70,8 @@ class StopKind(Enum):
     WATCH = "watch"  # about to make a watched access (Z2)
     RWATCH = "rwatch"  # (Z3)
     AWATCH = "awatch"  # (Z4)
+    WATCH_IPA = "watch_ipa"  # about to access an IPA that `monitor watch` watches, whatever its VA
+    WATCH_PA = "watch_pa"  # the same of a PA
     EXIT = "exit"  # a VM exit that a catchpoint wants, before its handler runs
     ENTRY = "entry"  # back in the guest after an exit (syscall_return of `catch syscall`)
     INTERRUPT = "interrupt"  # Target.interrupt()
@@ -90,7 +92,7 @@ class Stop:
 
     kind: StopKind
     thread: ThreadId
-    address: int | None = None  # the watched data address
+    address: int | None = None  # the watched data address: virtual, but for WATCH_IPA and WATCH_PA
     exit: dict[str, Any] | None = None
     text: str = ""
     code: int = 0  # POWEROFF: the status a VM reported

@@ -14,7 +14,7 @@ from gdbhv.hv.mmio import Pl011
 from gdbhv.hv.state import HostState
 from gdbhv.hv.vcpu import Vcpu, VcpuState
 from gdbhv.hv.vm import Vm
-from gdbhv.machine import Catcher, catch_syscalls, wanted
+from gdbhv.machine import Catcher, DescribeWatch, catch_syscalls, wanted, watched
 from gdbhv.pace import FOREVER, Pace
 from gdbhv.target import Action, CatchEvents, Stepping, Stop, StopKind, ThreadId
 
@@ -33,6 +33,7 @@ class HostTarget(HostState):
     console: Console | None = None
     catchers: dict[Any, Catcher] = field(default_factory=dict)
     describe: Callable[[ThreadId, ExitRecord], str] = lambda thread, record: record["name"]
+    describe_watch: DescribeWatch = lambda stop, write: stop.kind.value
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -214,7 +215,8 @@ class HostTarget(HostState):
         stopped = scheduler.loaded[cpu]
         assert stopped is not None
         stopped.held = self.machine.held(cpu)
-        return Stop(StopKind(kind), self.thread_of(stopped), address=reason.get("address"))
+        stop = Stop(StopKind(kind), self.thread_of(stopped), address=reason.get("address"))
+        return watched(stop, reason, self.describe_watch)
 
     def _handle(self, v: Vcpu, record: ExitRecord) -> Stop | None:
         """Handle an exit; a stop if the VM ended by it, or if the entry after it is wanted."""

@@ -1,12 +1,16 @@
-"""The catchpoints of one target: what `vmexit catch` has set, and how often each was hit."""
+"""What stops one target: the catchpoints of `vmexit catch` and the ranges of `watch`, and how often each was hit."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
+from typing import TYPE_CHECKING, Literal
 
 from gdbhv.exitspec import ExitSpec
+
+if TYPE_CHECKING:
+    from gdbhv import _core
 
 
 @dataclass
@@ -35,3 +39,56 @@ class Catchpoints:
     def unkept(self) -> list[int]:
         """Return the numbers of those that end with the session."""
         return [number for number, point in self.rows.items() if not point.keep]
+
+
+ACCESSES = {"r": (True, False), "w": (False, True), "rw": (True, True)}
+
+
+@dataclass
+class Watch:
+    """A row of `watch list`: the first and the last byte."""
+
+    number: int
+    space: Literal["ipa", "pa"]
+    first: int
+    last: int
+    access: str  # a key of ACCESSES
+    vmid: int | None  # an IPA's: of which VM
+    keep: bool = False  # when the debugger that set it leaves
+    hits: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.space}:{self.first:#x}-{self.last:#x} {self.access}"
+
+    def insert(self, core: _core.Machine) -> None:
+        """Have a machine stop at it."""
+        read, write = ACCESSES[self.access]
+        core.insert_watchpoint(self.first, self._length, read=read, write=write, vmid=self.vmid, space=self.space)
+
+    def remove(self, core: _core.Machine) -> None:
+        """Take it away."""
+        read, write = ACCESSES[self.access]
+        core.remove_watchpoint(self.first, self._length, read=read, write=write, vmid=self.vmid, space=self.space)
+
+    @property
+    def _length(self) -> int:
+        return self.last - self.first + 1
+
+
+@dataclass
+class Watches:
+    """All of them; numbers are not used again."""
+
+    rows: dict[int, Watch] = field(default_factory=dict)
+    numbers: Iterator[int] = field(default_factory=lambda: count(1))
+
+    def delete(self, core: _core.Machine, numbers: list[int]) -> None:
+        """Take some away. What another row watches in the same way goes on being watched."""
+        for number in numbers:
+            self.rows.pop(number).remove(core)
+        for row in self.rows.values():
+            row.insert(core)
+
+    def unkept(self) -> list[int]:
+        """Return the numbers of those that end with the session."""
+        return [number for number, row in self.rows.items() if not row.keep]

@@ -11,7 +11,7 @@ from gdbhv.errors import CommandError
 from gdbhv.hv import hypercall
 from gdbhv.hv.target import HostTarget
 from gdbhv.machine import Catcher
-from gdbhv.monitor.registry import JSON, Arg, Context, command, to_json
+from gdbhv.monitor.registry import JSON, KEEP, KEPT, Arg, Context, command, to_json
 from gdbhv.target import ThreadId
 from gdbhv.views.exits import exit_line, explain, stats_table
 from gdbhv.views.syndrome import iss_fields
@@ -20,8 +20,6 @@ from gdbhv.views.table import table
 if TYPE_CHECKING:
     from gdbhv._core import ExitRecord
     from gdbhv.monitor.registry import DebugTarget
-
-KEPT = " (kept)"
 
 
 def vm_name(target: DebugTarget, pid: int) -> str:
@@ -70,7 +68,7 @@ def line(target: DebugTarget, thread: ThreadId, record: ExitRecord) -> str:
 @command(
     "vmexit catch",
     Arg("spec", "exit class and filters: dabt.trans.w ipa=0x9000000-0x9000fff", nargs="+"),
-    Arg("--keep", "stop the machine when this debugger has left, too", flag=True),
+    KEEP,
     help="stop at VM exits",
     more=lambda: [
         *table(("class", "number", "KVM", "what"), [_row(c) for c in tables.exit_classes().values()]),

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from gdbhv.errors import CommandError, GdbhvError
 from gdbhv.hv.target import HostTarget
-from gdbhv.monitor.catchpoints import Catchpoints
+from gdbhv.monitor.catchpoints import Catchpoints, Watches
 from gdbhv.target import ThreadId
 
 if TYPE_CHECKING:
@@ -32,12 +32,13 @@ log = logging.getLogger("gdbhv.monitor")
 
 @dataclass
 class Context:
-    """What a command works on: the target, the thread that the debugger has selected (None: all VMs are off), the
-    catchpoints set so far."""
+    """What a command works on: the target, the thread that the debugger has selected (None: all VMs are off), what
+    has been set so far."""
 
     target: DebugTarget
     selected: ThreadId | None
     catchpoints: Catchpoints = field(default_factory=Catchpoints)
+    watches: Watches = field(default_factory=Watches)
 
     @property
     def thread(self) -> ThreadId:
@@ -77,6 +78,8 @@ class Arg:
 
 JSON = Arg("--json", "print one JSON document", flag=True)
 EL = Arg("--el", "exception level whose view it is (default: the thread's)", type=int, choices=(0, 1, 2))
+KEEP = Arg("--keep", "stop the machine when this debugger has left, too", flag=True)
+KEPT = " (kept)"
 VMID = Arg("--vmid", "a VM's view: where it runs, else as of its last exit (default: the thread's)", type=int)
 
 
@@ -151,6 +154,7 @@ def load() -> dict[str, Command]:
         sysregs,
         translate,
         vcpus,
+        watch,
     )
 
     return dict(sorted(COMMANDS.items()))
@@ -210,16 +214,20 @@ class Bound:
 
     def __init__(self, target: DebugTarget) -> None:
         self._target = target
-        self._points = Catchpoints()
+        self._points, self._watches = Catchpoints(), Watches()
 
     def __call__(self, line: str, thread: ThreadId | None) -> Iterator[str]:
-        return run(line, Context(self._target, thread, self._points))
+        return run(line, self._context(thread))
+
+    def _context(self, thread: ThreadId | None) -> Context:
+        return Context(self._target, thread, self._points, self._watches)
 
     def left(self) -> None:
-        """A debugger has left: its catchpoints go, but for those that it asked to be kept."""
+        """A debugger has left: its catchpoints and watches go, but for those that it asked to be kept."""
         for number in self._points.unkept():
             self._target.catchers.pop(("vmexit", number), None)
             del self._points.rows[number]
+        self._watches.delete(self._context(None).core, self._watches.unkept())
 
 
 def bind(target: DebugTarget) -> Bound:

@@ -74,3 +74,16 @@ def test_watched(kind: str) -> None:
             {"value": "144"},
             {"old": "80", "new": "82"},
         ]
+
+
+@kinds("hosted", "bare")
+def test_watched_by_the_monitor(kind: str) -> None:
+    """The stop is a plain one to gdb, told by its line."""
+    with machine(kind, STR_W2_X1_IBRD, LDR_W3_X1_FR, B_HERE) as (session, start):
+        gdb = session.gdb
+        gdb.monitor(f"watch {'ipa' if kind == 'hosted' else 'pa'}:{UART:#x}-{UART + 0xFFF:#x} rw")
+        first, second = gdb.cont(), gdb.cont()
+        assert (first.reason, first.pc, second.pc) == ("signal-received", start, start + 4)
+        assert "write to" in first.text
+        assert "0x9000024 (pl011+0x24); str w2, [x1, #0x24] at" in first.text
+        assert "0x9000018 (pl011+0x18); ldr w3, [x1, #0x18] at" in second.text

@@ -1,7 +1,7 @@
 //! Measures loads and stores with translation off, by stage 1, and by both stages (4 KiB leaves): hits, and strides that miss.
 use gdbhv_model::context::refresh;
 use gdbhv_model::cpu::Cpu;
-use gdbhv_model::debug::{Debug, Scope, Watchpoint};
+use gdbhv_model::debug::{Debug, Scope, Space, Watchpoint};
 use gdbhv_model::feature::Features;
 use gdbhv_model::mem::access::{Acc, Size};
 use gdbhv_model::mmu::regime::Kind;
@@ -127,7 +127,8 @@ fn main() {
     run_with("unaligned", 2, &hits, 200_000_000, DATA + 1, |_| ());
     run_with("watched", 2, &hits, 200_000_000, DATA, |d| {
         d.insert_watchpoint(Watchpoint {
-            va: DATA + 0x800,
+            space: Space::Va,
+            at: DATA + 0x800,
             len: 8,
             read: true,
             write: true,

@@ -33,11 +33,46 @@ pub struct Breakpoint {
     pub scope: Scope,
 }
 
+/// How a watched address is meant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Space {
+    /// As the access has it.
+    #[default]
+    Va,
+    /// What stage 1 makes of it, where there is a stage 2.
+    Ipa,
+    /// Where it goes.
+    Pa,
+}
+
+/// The addresses of an access inside a page; None is what is not there, or not known since the translation faults.
+#[derive(Clone, Copy, Debug)]
+pub struct Located {
+    /// Virtual.
+    pub va: u64,
+    /// Intermediate physical.
+    pub ipa: Option<u64>,
+    /// Physical.
+    pub pa: Option<u64>,
+}
+
+impl Located {
+    fn in_space(&self, space: Space) -> Option<u64> {
+        match space {
+            Space::Va => Some(self.va),
+            Space::Ipa => self.ipa,
+            Space::Pa => self.pa,
+        }
+    }
+}
+
 /// A watchpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Watchpoint {
+    /// How its address is meant.
+    pub space: Space,
     /// First byte.
-    pub va: u64,
+    pub at: u64,
     /// Bytes.
     pub len: u64,
     /// Stops reads.
@@ -53,8 +88,8 @@ pub struct Watchpoint {
 pub enum Hit {
     /// A breakpoint at the PC.
     Break(Breakpoint),
-    /// It would access a watched byte, here.
-    Watch(Watchpoint, u64),
+    /// It would access a watched byte, here (in the watchpoint's space); whether it writes.
+    Watch(Watchpoint, u64, bool),
 }
 
 /// What the debugger wants of the machine.
@@ -62,6 +97,8 @@ pub enum Hit {
 pub struct Debug {
     breakpoints: Vec<Breakpoint>,
     watchpoints: Vec<Watchpoint>,
+    /// Some of them is on an IPA or a PA.
+    physical: bool,
     /// The stop that [`crate::interp::Leave::Debug`] is about.
     pub hit: Option<Hit>,
     /// By CPU: the address of the stop that it goes on from, which does not stop again before the CPU has moved.
@@ -88,10 +125,15 @@ impl Debug {
         if !self.watchpoints.contains(&w) {
             self.watchpoints.push(w);
         }
+        self.count();
     }
     /// Remove a watchpoint.
     pub fn remove_watchpoint(&mut self, w: Watchpoint) {
         self.watchpoints.retain(|x| *x != w);
+        self.count();
+    }
+    fn count(&mut self) {
+        self.physical = self.watchpoints.iter().any(|w| w.space != Space::Va);
     }
     /// `cpu` stops for the debugger at `pc`.
     pub fn stop(&mut self, cpu: usize, pc: u64) {
@@ -157,12 +199,20 @@ impl Debug {
         self.hit = Some(Hit::Break(*b));
         true
     }
-    /// The lines of 64 bytes in the page of `va` that hold watched bytes; bit 0 is the first (accesses to them must be slow).
-    pub fn watched_lines(&self, va: u64) -> u64 {
-        let page = va & !0xfff;
+    /// Whether some watchpoint is on an IPA or a PA, so that [`Debug::watched_lines`] and [`Debug::watch_hit`] need those of an access.
+    #[inline]
+    pub fn watches_physical(&self) -> bool {
+        self.physical
+    }
+    /// The lines of 64 bytes in the page of an access that hold watched bytes; bit 0 is the first (accesses to them must be slow).
+    pub fn watched_lines(&self, to: &Located) -> u64 {
         let mut lines = 0;
         for w in &self.watchpoints {
-            let (first, last) = (w.va, w.va.saturating_add(w.len.max(1) - 1));
+            let Some(at) = to.in_space(w.space) else {
+                continue;
+            };
+            let page = at & !0xfff;
+            let (first, last) = (w.at, w.at.saturating_add(w.len.max(1) - 1));
             if first <= page | 0xfff && last >= page {
                 let (from, to) = (first.max(page) >> 6 & 63, last.min(page | 0xfff) >> 6 & 63);
                 lines |= u64::MAX >> (63 - to) & u64::MAX << from;
@@ -170,25 +220,25 @@ impl Debug {
         }
         lines
     }
-    /// Whether an access as from `el` hits a watchpoint; remembers which. Cheap when there are none.
+    /// Whether there are no watchpoints.
     #[inline]
-    pub fn watch_hit(&mut self, cpu: &Cpu, el: u8, va: u64, bytes: u64, write: bool) -> bool {
-        if self.watchpoints.is_empty() {
-            return false;
-        }
-        self.watch_hit_any(cpu, el, va, bytes, write)
+    pub fn watches_nothing(&self) -> bool {
+        self.watchpoints.is_empty()
     }
-    fn watch_hit_any(&mut self, cpu: &Cpu, el: u8, va: u64, bytes: u64, write: bool) -> bool {
-        let hit = self.watchpoints.iter().find(|w| {
-            let overlaps = va < w.va.wrapping_add(w.len) && w.va < va.wrapping_add(bytes);
-            overlaps && if write { w.write } else { w.read } && w.scope.covers(cpu, el)
+    /// Whether an access as from `el` of `bytes` inside a page hits a watchpoint; remembers which.
+    pub fn watch_hit(&mut self, cpu: &Cpu, el: u8, to: &Located, bytes: u64, write: bool) -> bool {
+        let hit = self.watchpoints.iter().find_map(|w| {
+            let at = to.in_space(w.space)?;
+            let overlaps = at < w.at.wrapping_add(w.len) && w.at < at.wrapping_add(bytes);
+            let wanted = if write { w.write } else { w.read };
+            (overlaps && wanted && w.scope.covers(cpu, el)).then_some((*w, at.max(w.at)))
         });
-        let Some(w) = hit else { return false };
+        let Some((w, at)) = hit else { return false };
         if self.watched[cpu.id] == Some(cpu.here()) && self.skip[cpu.id].is_some() {
             return false;
         }
         self.watched[cpu.id] = Some(cpu.here());
-        self.hit = Some(Hit::Watch(*w, va.max(w.va)));
+        self.hit = Some(Hit::Watch(w, at, write));
         true
     }
 }

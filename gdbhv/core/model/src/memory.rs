@@ -18,7 +18,8 @@ use crate::syndrome::ec;
 mod place;
 
 use place::{
-    check_alignment, hits, is_plain, place, place_in, touch, watch, Place, Want, READ, WRITE,
+    check_alignment, hits, is_plain, place, place_in, touch, watch, watch_as, Place, Want, READ,
+    WRITE,
 };
 
 const PAGE_BYTES: u64 = 4096;
@@ -199,8 +200,8 @@ fn nv2_access(cpu: &mut Cpu, sh: &mut Shared, va: u64, v: Option<u64>) -> Result
         unpriv: false,
         aligned: true,
     };
-    if sh.debug.watch_hit(cpu, 2, va, BYTES, want.write) {
-        return Err(Trap);
+    if !sh.debug.watches_nothing() {
+        watch_as(cpu, sh, 2, va, BYTES, want.write)?;
     }
     let kind = regime::kind(cpu, 2);
     let mode = Mode::Privileged;

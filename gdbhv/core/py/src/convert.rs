@@ -1,5 +1,6 @@
 //! Values of the model as Python's, and the other way.
 
+use gdbhv_model::debug::Space;
 use gdbhv_model::exit::{self, Record};
 use gdbhv_model::inspect::Register;
 use gdbhv_model::mmu::fault::{Fault, Purpose};
@@ -66,6 +67,18 @@ pub fn purpose(access: &str) -> PyResult<(Purpose, bool)> {
         "fetch" => Ok((Purpose::Fetch, false)),
         a => Err(PyValueError::new_err(format!(
             "{a:?} is none of read, write, fetch"
+        ))),
+    }
+}
+
+/// An address space by name: "va", "ipa", "pa".
+pub fn space(name: &str) -> PyResult<Space> {
+    match name {
+        "va" => Ok(Space::Va),
+        "ipa" => Ok(Space::Ipa),
+        "pa" => Ok(Space::Pa),
+        s => Err(PyValueError::new_err(format!(
+            "{s:?} is none of va, ipa, pa"
         ))),
     }
 }

@@ -4,7 +4,7 @@ use crate::convert::{self, RegisterArg};
 use crate::device::{self, ItemKey};
 use crate::translation::{self, Controls};
 use gdbhv_model::cpu::{Cpu, Power};
-use gdbhv_model::debug::{Breakpoint, Hit, Scope, Watchpoint};
+use gdbhv_model::debug::{Breakpoint, Hit, Scope, Space, Watchpoint};
 use gdbhv_model::dev::Unseen;
 use gdbhv_model::inspect::{self, Register};
 use gdbhv_model::machine::{Machine as Model, Step, Stop};
@@ -459,7 +459,7 @@ impl Machine {
             scope: scope(vmid),
         });
     }
-    #[pyo3(signature = (address, length, *, read=false, write=true, vmid=None))]
+    #[pyo3(signature = (address, length, *, read=false, write=true, vmid=None, space="va"))]
     fn insert_watchpoint(
         &mut self,
         address: u64,
@@ -467,16 +467,19 @@ impl Machine {
         read: bool,
         write: bool,
         vmid: Option<u16>,
-    ) {
+        space: &str,
+    ) -> PyResult<()> {
         self.model.insert_watchpoint(Watchpoint {
-            va: address,
+            space: convert::space(space)?,
+            at: address,
             len: length,
             read,
             write,
             scope: scope(vmid),
         });
+        Ok(())
     }
-    #[pyo3(signature = (address, length, *, read=false, write=true, vmid=None))]
+    #[pyo3(signature = (address, length, *, read=false, write=true, vmid=None, space="va"))]
     fn remove_watchpoint(
         &mut self,
         address: u64,
@@ -484,14 +487,17 @@ impl Machine {
         read: bool,
         write: bool,
         vmid: Option<u16>,
-    ) {
+        space: &str,
+    ) -> PyResult<()> {
         self.model.remove_watchpoint(Watchpoint {
-            va: address,
+            space: convert::space(space)?,
+            at: address,
             len: length,
             read,
             write,
             scope: scope(vmid),
         });
+        Ok(())
     }
 
     fn held(&self, cpu: usize) -> PyResult<Option<(u64, bool)>> {
@@ -601,19 +607,18 @@ fn stop_dict<'py>(py: Python<'py>, stop: &Stop) -> PyResult<Bound<'py, PyDict>> 
         }
         Stop::Debug {
             cpu,
-            hit: Hit::Watch(w, at),
+            hit: Hit::Watch(w, at, write),
         } => {
             d.set_item("address", at)?;
-            (
-                if w.read && w.write {
-                    "awatch"
-                } else if w.read {
-                    "rwatch"
-                } else {
-                    "watch"
-                },
-                Some(cpu),
-            )
+            d.set_item("write", write)?;
+            let kind = match (w.space, w.read, w.write) {
+                (Space::Ipa, ..) => "watch_ipa",
+                (Space::Pa, ..) => "watch_pa",
+                (Space::Va, true, true) => "awatch",
+                (Space::Va, true, false) => "rwatch",
+                (Space::Va, ..) => "watch",
+            };
+            (kind, Some(cpu))
         }
         Stop::Step { cpu, held } => {
             let held = held.map(|kind| match kind {

@@ -5,13 +5,15 @@ use super::PAGE_BYTES;
 use crate::armed::{self, Touch};
 use crate::bits::bit;
 use crate::cpu::Cpu;
+use crate::debug::Located;
 use crate::exception;
 use crate::feature::Feature;
 use crate::mem::access::Acc;
 use crate::mmu::fault::{FaultKind, Purpose};
-use crate::mmu::regime::{self, Kind, Mode};
+use crate::mmu::regime::{self, Kind, Mode, Regime};
 use crate::mmu::tlb::{self, Context, Entry, DEVICE, EMPTY, IO, PAGE, SLOW, WATCH};
 use crate::mmu::walk::{self, Access};
+use crate::physical::ReadOnly;
 use crate::raise::Trap;
 use crate::reg::names::HCR_EL2;
 use crate::shared::Shared;
@@ -105,11 +107,55 @@ pub(super) fn watch(
     bytes: u64,
     write: bool,
 ) -> Result<(), Trap> {
-    let el = cpu.pstate.el;
-    if sh.debug.watch_hit(cpu, el, va, bytes, write) {
-        return Err(Trap);
+    if sh.debug.watches_nothing() {
+        return Ok(());
+    }
+    watch_as(cpu, sh, cpu.pstate.el, va, bytes, write)
+}
+
+/// The same for an access with the privileges of `el`.
+pub(super) fn watch_as(
+    cpu: &mut Cpu,
+    sh: &mut Shared,
+    el: u8,
+    va: u64,
+    bytes: u64,
+    write: bool,
+) -> Result<(), Trap> {
+    let here = bytes.min(PAGE_BYTES - (va & !PAGE));
+    for (va, bytes) in [(va, here), (va.wrapping_add(here), bytes - here)] {
+        if bytes == 0 {
+            continue;
+        }
+        let to = located(cpu, sh, va, regime::kind(cpu, el), None);
+        if sh.debug.watch_hit(cpu, el, &to, bytes, write) {
+            return Err(Trap);
+        }
     }
     Ok(())
+}
+
+/// What watchpoints may have to know of an address: of the PA only what the caller knows, unless some of them ask for more.
+fn located(cpu: &Cpu, sh: &Shared, va: u64, kind: Kind, pa: Option<u64>) -> Located {
+    if !sh.debug.watches_physical() {
+        return Located { va, ipa: None, pa };
+    }
+    let regime = Regime::of(cpu, kind);
+    let access = Access {
+        checked: false,
+        ..Access::new(Purpose::Read, false, false, false)
+    };
+    let done = walk::translate(&regime, &mut ReadOnly(&sh.ram), &mut (), va, access);
+    let (ipa, walked) = match done {
+        Ok(t) => (Some(t.ipa), Some(t.pa)),
+        Err(f) if f.stage2 && !f.s1ptw => (Some(f.ipa), None),
+        Err(_) => (None, None),
+    };
+    Located {
+        va,
+        ipa: ipa.filter(|_| regime.s2.is_some()),
+        pa: pa.or(walked),
+    }
 }
 
 /// Take a guest's watchpoint exception instead of an access that nothing else stops: it comes after the faults of translation
@@ -198,7 +244,8 @@ pub(super) fn place_in(
             _ => false,
         };
         if granted && (want.aligned || flags & DEVICE == 0) {
-            let flags = fill(cpu, sh, va, ctx, flags & !(tlb::READ | tlb::WRITE), r, w);
+            let flags = flags & !(tlb::READ | tlb::WRITE);
+            let flags = fill(cpu, sh, va, ctx, kind, flags, r, w);
             return Ok(Place {
                 pa: flags & PAGE | va & !PAGE,
                 flags,
@@ -246,7 +293,7 @@ fn walk_and_fill(
     let (r, w) = (t.perms.r, t.perms.w);
     let granted = if r { tlb::READ } else { 0 } | if w { tlb::WRITE } else { 0 };
     tlb::fill_second(cpu, ctx, va, &t, flags | granted);
-    let flags = fill(cpu, sh, va, ctx, t.pa & PAGE | flags, r, w);
+    let flags = fill(cpu, sh, va, ctx, kind, t.pa & PAGE | flags, r, w);
     Ok(Place { pa: t.pa, flags })
 }
 
@@ -256,6 +303,7 @@ fn fill(
     sh: &mut Shared,
     va: u64,
     ctx: *mut Context,
+    kind: Kind,
     mut pa: u64,
     r: bool,
     w: bool,
@@ -265,7 +313,8 @@ fn fill(
     if !ram {
         pa |= IO;
     }
-    let lines = sh.debug.watched_lines(va) | cpu.armed.watched_lines(va);
+    let to = located(cpu, sh, va, kind, Some(page));
+    let lines = sh.debug.watched_lines(&to) | cpu.armed.watched_lines(va);
     let watch = if lines != 0 { WATCH } else { 0 };
     let slow = watch | if ram { 0 } else { SLOW };
     let slow_w = slow | if sh.blocks.is_code(page) { SLOW } else { 0 };

@@ -189,7 +189,7 @@ fn alignment_of_parts() {
 
 #[test]
 fn watchpoints() {
-    use gdbhv_model::debug::{Scope, Watchpoint};
+    use gdbhv_model::debug::{Scope, Space, Watchpoint};
     use gdbhv_model::interp::{execute, Leave};
     use gdbhv_model::mmu::tlb;
     let mut b = Bench::new(1);
@@ -205,7 +205,8 @@ fn watchpoints() {
     assert_eq!(execute(&mut b.cpu, &mut b.sh, 30), Leave::Time);
     let watch = |b: &mut Bench, va, read, write| {
         let w = Watchpoint {
-            va,
+            space: Space::Va,
+            at: va,
             len: 8,
             read,
             write,
