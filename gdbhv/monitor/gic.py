@@ -19,18 +19,19 @@ def gic(context: Context, args: argparse.Namespace) -> Iterator[str]:
     """The VM's interrupt controller where there is a host side, else the machine's."""
     document: dict[str, Any]
     if isinstance(context.target, HostTarget) and not args.machine:
-        document = context.target.vcpu(context.thread).vm.vgic.document()
+        vm = context.target.vcpu(context.thread).vm
+        document, of = vm.vgic.document(), vm.name
     else:
-        document = context.core.gic()
+        document, of = context.core.gic(), "the machine"
     shown = document["interrupts"]
     if not args.all:
         always = 16 if document["version"] == 2 else 0  # SGIs of a GICv2 are always enabled
         shown = [i for i in shown if (i["enabled"] and i["intid"] >= always) or i["pending"] or i["active"]]
     if args.json:
-        yield from to_json({**document, "interrupts": shown})
+        yield from to_json({**document, "of": of, "interrupts": shown})
         return
     enabled = " ".join(str(g) for g in (0, 1) if document["ctlr"] >> g & 1) or "none"
-    yield f"GICv{document['version']}, Distributor: groups {enabled}"
+    yield f"GICv{document['version']} of {of}, Distributor: groups {enabled}"
     yield from views.interfaces(document["cpus"])
     if shown:
         yield from views.interrupts(shown, document["version"])
