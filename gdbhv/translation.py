@@ -60,6 +60,11 @@ class Translation:
         """Whether stage 2 tells execution at EL1 and EL0 apart (FEAT_XNX)."""
         return bool(self.machine.read_register(self.cpu, "ID_AA64MMFR1_EL1") >> 28 & 15)
 
+    @property
+    def ttst(self) -> bool:
+        """Whether tables may be small (FEAT_TTST)."""
+        return bool(self.machine.read_register(self.cpu, "ID_AA64MMFR2_EL1") >> 28 & 15)
+
     def walk(self, va: int, access: Access = "read", *, checked: bool = False) -> Walk:
         """Translate a VA; see ``_core.Machine.translate``."""
         return self.machine.translate(

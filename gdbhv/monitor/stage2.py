@@ -42,7 +42,7 @@ def dump(context: Context, args: argparse.Namespace) -> Iterator[str]:
         low, high = (0, None) if args.range is None else span(args.range)
         mmfr0 = machine.read_register(by.cpu, "ID_AA64MMFR0_EL1")
         hcr = FWB if by.regime["fwb"] else 0
-        geometry = stage2.Geometry.of(by.controls.vttbr, by.controls.vtcr, mmfr0, hcr, xnx=by.xnx)
+        geometry = stage2.Geometry.of(by.controls.vttbr, by.controls.vtcr, mmfr0, hcr, xnx=by.xnx, ttst=by.ttst)
         found = list(islice(stage2.entries(geometry, machine.read_pa, low, high), MOST + 1))
     except (ValueError, IndexError) as e:
         if not on:

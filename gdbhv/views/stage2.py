@@ -30,9 +30,11 @@ class Geometry:
     xnx: bool = True  # FEAT_XNX: EL1 and EL0 are told apart
 
     @staticmethod
-    def of(vttbr: int, vtcr: int, mmfr0: int = MMFR0, hcr: int = 0, *, xnx: bool = True) -> Geometry:
+    def of(vttbr: int, vtcr: int, mmfr0: int = MMFR0, hcr: int = 0, *, xnx: bool = True, ttst: bool = True) -> Geometry:
         """Return the geometry that the registers select on a CPU whose ID_AA64MMFR0_EL1 is ``mmfr0``.
 
+        :param xnx: it has FEAT_XNX.
+        :param ttst: it has FEAT_TTST: T0SZ may be more than 39, and a walk with the 4 KiB granule may begin at level 3.
         :raises ValueError: a combination that is a translation fault of level 0 whatever the IPA (Arm ARM J1.1.5,
             ``AArch64.S2InvalidSL``, ``AArch64.S2InconsistentSL``)
         """
@@ -47,7 +49,12 @@ class Geometry:
         sl = vtcr >> 6 & 3 | (vtcr >> 33 & 1) << 2 if ds and granule == 12 else vtcr >> 6 & 3
         start = {12: (2, 1, 0, 3, -1), 14: (3, 2, 1, 0 if ds else None), 16: (3, 2, 1)}[granule][sl : sl + 1]
         refused = ValueError(f"VTCR_EL2: SL = {sl} and T0SZ = {t0sz} do not go together")
-        if not start or start[0] is None or ipa_bits > min(limit, pa_bits):
+        smallest = 39 if not ttst else 47 if granule == 16 else 48
+        if not start or start[0] is None or ipa_bits > min(limit, pa_bits) or t0sz > smallest:
+            raise refused
+        if (granule, sl) == (12, 3) and not ttst:
+            raise refused
+        if sl == 2 and limit < {12: 44, 14: 42, 16: 44}[granule]:
             raise refused
         level = start[0]
         lowest = granule + (granule - 3) * (3 - level)
