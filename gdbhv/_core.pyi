@@ -280,6 +280,11 @@ class Machine:
     def msr(self, cpu: int, register: int | str, value: int) -> None:
         """Write a system register as MSR executed at EL2 does."""
 
+    def software_increment(self, cpu: int, counters: int, el: int) -> None:
+        """Count SW_INCR as a write of ``counters`` to PMSWINC_EL0 at EL0 or EL1 does, for a hypervisor that trapped it.
+
+        :raises ValueError: another exception level."""
+
     def mrs_many(self, cpu: int, registers: list[int]) -> list[int]:
         """:meth:`mrs` for each encoding: saving a vCPU's context in one call."""
 

@@ -80,8 +80,12 @@ class GuestPmu:
     def write(self, name: str, value: int) -> None:
         """A trapped write: the filter of EL2 is RES0 where the guest has no EL2."""
         assert self._vcpu.cpu is not None
+        m, cpu = self._vcpu.machine, self._vcpu.cpu
         self.used = True
-        self._vcpu.machine.msr(self._vcpu.cpu, name, value & ~NSH if "TYPER" in name or "FILTR" in name else value)
+        if name == "PMSWINC_EL0":  # an event of the guest, where the guest is: at EL2 its counters stand still
+            m.software_increment(cpu, value & EVERY, m.mrs(cpu, "SPSR_EL2") >> 2 & 1)
+        else:
+            m.msr(cpu, name, value & ~NSH if "TYPER" in name or "FILTR" in name else value)
         self._vcpu.vm.vgic.sample(self._vcpu, self.PPI)
 
     def line(self) -> bool:

@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from gdbhv.hv.host import Host
 from gdbhv.hv.sched import SLICE
 from gdbhv.hv.target import HostTarget
-from gdbhv.target import Action, StopKind
-from hv.programs import CODE, ERET, MEMORY, NOP, UNMASK_IRQ, VECTORS, WFI, add, add_vm, branch, code, mrs, msr, thread, wfit
+from gdbhv.machine import Machine
+from gdbhv.target import Action, StopKind, Target
+from hv.programs import (
+    CODE,
+    ERET,
+    ISB,
+    MEMORY,
+    NOP,
+    UNMASK_IRQ,
+    VECTORS,
+    WFI,
+    add,
+    add_vm,
+    branch,
+    code,
+    mrs,
+    msr,
+    thread,
+    wfit,
+)
 
 COUNT = (NOP, add(0, 0, 1), branch(-1))
 GICD_CTLR, IGROUPR0, ISENABLER0 = 0x08000000, 0x080B0080, 0x080B0100
@@ -125,3 +145,56 @@ def test_wfit_waits_until_its_count(others: int) -> None:
     counts = {name: n for _, _, name, n in host.machine.exit_counts()}
     assert counts["wfx.wfit"] == 1  # that of XZR is over before it traps
     assert target.read_register(thread(), "pc") in (CODE + 5 * 4, CODE + 6 * 4)
+
+
+CHAIN, USER, PRIVILEGED = 0x1E, 1 << 30, 1 << 31  # an event, and the filters U and P: not at EL0, not at EL1
+PMSWINC, PMUSERENR = (3, 9, 12, 4), (3, 9, 14, 0)
+SPSR, ELR = (0, 4, 0, 0), (0, 4, 0, 1)
+EVENTS = [(3, 14, 8, n) for n in range(6)]
+TYPES = [(3, 14, 12, n) for n in range(6)]
+
+# Types and first values of counters 0 to 3, what is written to PMSWINC_EL0, and what the counters and PMOVSSET_EL0 then are.
+INCREMENTS = {
+    "each bit counts once": ([0, 0, 0, CYCLES], [0, 5, 0, 0], [0b1011, 0b0010], [1, 7, 0, None], 0),
+    "a counter that is off": ([0, 0, 0, 0], [0, 0, 0, 0], [0b1100], [0, 0, 1, 0], 0),
+    "overflow": ([0, 0, 0, 0], [0xFFFFFFFE, 0xFFFFFFFF, 0, 0], [0b11, 0b11], [1 << 32, 1 + (1 << 32), 0, 0], 0b11),
+    "chained": ([0, CHAIN, 0, 0], [0xFFFFFFFF, 0xFFFFFFFF, 0, 0], [0b1], [1 << 32, 1 << 32, 0, 0], 0b11),
+    "filters": ([USER, PRIVILEGED, 0, 0], [0, 0, 0, 0], [0b111], [(1, 0), (0, 1), 1, 0], 0),
+}  # fmt: skip
+
+
+def bare(program: bytes) -> Target:
+    machine = Machine(cpus=1, memory=MEMORY, el2=False)
+    machine.start([(CODE, program)], CODE, 0)
+    return machine
+
+
+def hosted(program: bytes) -> Target:
+    host = Host(cpus=1, memory=MEMORY)
+    add_vm(host).write(CODE, program)
+    return HostTarget(host)
+
+
+@pytest.mark.parametrize("make", [bare, hosted])
+@pytest.mark.parametrize("el", [1, 0])
+@pytest.mark.parametrize("case", INCREMENTS)
+def test_software_increments(case: str, el: int, make: Callable[[bytes], Target]) -> None:
+    """Arm ARM D24.5 PMSWINC_EL0, D13.11 SW_INCR and CHAIN: where the guest is, whoever executes the access."""
+    types, begin, written, expected, overflows = INCREMENTS[case]
+    writes = [*zip(TYPES, types, strict=False), *zip(EVENTS, begin, strict=False)]
+    writes += [(PMCNTENSET, 0b0111), (PMUSERENR, 0b1111), (PMCR, 1), (SPSR, 0x3C5 if el else 0x3C0)]
+    words = [w for register, value in writes for w in (*load(value), msr(*register, 1))]
+    words += [*load(CODE + 4 * (len(words) + 7)), msr(*ELR, 1), ISB, ERET]
+    words += [w for value in written for w in (*load(value), msr(*PMSWINC, 1))]
+    target = make(code(*words, branch(0)))
+    target.run([Action(thread())], 2000)
+    assert target.read_register(thread(), "pc") == CODE + 4 * len(words)
+    for n, value in enumerate(expected):
+        value = value[1 - el] if isinstance(value, tuple) else value
+        assert value in (None, target.read_register(thread(), f"PMEVCNTR{n}_EL0")), n
+    assert target.read_register(thread(), "PMOVSSET_EL0") == overflows
+
+
+def load(value: int) -> list[int]:
+    """MOVZ and MOVK: X1 = value, always four words."""
+    return [(0xD2800001 if n == 0 else 0xF2800001) | n << 21 | (value >> 16 * n & 0xFFFF) << 5 for n in range(4)]

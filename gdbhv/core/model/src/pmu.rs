@@ -355,6 +355,17 @@ fn pulse(cpu: &mut Cpu, sh: &mut Shared, event: u16, mask: u32) {
     derive(cpu, sh);
 }
 
+/// PMSWINC_EL0 written for software at `el`, from outside the PE's turn: its counters count as they do there.
+pub fn increment(cpu: &mut Cpu, sh: &mut Shared, mask: u32, el: u8) {
+    settle(cpu, sh, 0);
+    let there = Controls {
+        el,
+        ..Controls::new(cpu, sh)
+    };
+    cpu.pmu.running = running(cpu, &there);
+    pulse(cpu, sh, events::SW_INCR, mask & !(1 << CYCLE)); // which works out anew what counts here
+}
+
 /// An exception is about to be taken, at [`Shared::now`]. Only if [`Pmu::on`].
 #[cold]
 pub fn exception(cpu: &mut Cpu, sh: &mut Shared) {

@@ -179,6 +179,17 @@ impl Machine {
         m.sh.next_event = 0;
         Ok(())
     }
+    fn software_increment(&mut self, cpu: usize, counters: u32, el: u8) -> PyResult<()> {
+        let i = self.check(cpu)?;
+        if el > 1 {
+            let what = format!("software increments are for EL0 or EL1, not for EL{el}");
+            return Err(PyValueError::new_err(what));
+        }
+        let m = &mut self.model;
+        gdbhv_model::pmu::increment(&mut m.cpus[i], &mut m.sh, counters, el);
+        m.sh.next_event = 0;
+        Ok(())
+    }
     fn mrs_many(&mut self, cpu: usize, registers: Vec<u16>) -> PyResult<Vec<u64>> {
         registers
             .into_iter()
