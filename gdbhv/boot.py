@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gdbhv import _core, image
@@ -221,19 +221,43 @@ def add_vm(host: Host, config: BootConfig, output: Callable[[bytes], None]) -> V
     return vm
 
 
-def hosted(config: BootConfig, console: Console | None = None, *, vms: int = 1) -> HostTarget:
-    """Make a hosted machine with ``vms`` VMs of the same configuration, and return it as a debugger's target."""
-    if config.gic != 3:
+def hosted(
+    config: BootConfig | Sequence[BootConfig],
+    console: Console | None = None,
+    *,
+    vms: int = 1,
+    consoles: Mapping[str, Console] | None = None,
+) -> HostTarget:
+    """Make a hosted machine, and return it as a debugger's target.
+
+    :param config: of one VM, or of each of several; CPU and speed are those of the first.
+    :param console: of all VMs that have none of their own; what several of them print begins with the VM's name.
+    :param vms: how often each configuration is used.
+    :param consoles: by the VM's name: vm1, vm2, ... unless its configuration has another.
+    :raises gdbhv.errors.GdbhvError: two VMs of a name, a console of none, or what does not fit.
+    """
+    configs = [c for c in ([config] if isinstance(config, BootConfig) else config) for _ in range(vms)]
+    if any(c.gic != 3 for c in configs):
         raise GdbhvError("a hosted VM has a GICv3: GICv2 is for machines of the image's own (--el 2, --bare)")
-    console = console or Console()
-    check_size(config.memory, vms)
+    console, own = console or Console(), dict(consoles or {})
+    names = [c.name or f"vm{n}" for n, c in enumerate(configs, 1)]
+    if len(set(names)) < len(names):
+        raise GdbhvError(f"two VMs cannot have the same name: {', '.join(names)}")
+    if strange := set(own) - set(names):
+        raise GdbhvError(f"a console for {min(strange)!r}: no VM is called so; there are {', '.join(names)}")
+    for c in configs:
+        check_size(c.memory, len(configs))
+    memory = sum(c.memory for c in configs)
+    first = configs[0]
     try:
-        host = Host(cpus=config.smp, memory=vms * config.memory, cpu=config.cpu, ns_per_insn=config.ns_per_insn)
+        host = Host(cpus=max(c.smp for c in configs), memory=memory, cpu=first.cpu, ns_per_insn=first.ns_per_insn)
     except ValueError as e:
         raise GdbhvError(str(e)) from None
-    for _ in range(vms):
-        add_vm(host, config, console.write)
-    return HostTarget(host, console)
+    shared = len(set(names) - set(own)) > 1
+    for name, c in zip(names, configs, strict=True):
+        own_or_common = own.get(name, console)
+        add_vm(host, replace(c, name=name), console.named(name) if shared and name not in own else own_or_common.write)
+    return HostTarget(host, console, own)
 
 
 def bare(config: BootConfig, console: Console | None = None, *, el2: bool = True) -> Machine:

@@ -131,9 +131,38 @@ def test_more_memory_than_there_is() -> None:
     assert "MiB of RAM are more than this computer can give" in done.stderr
 
 
-def test_several_vms() -> None:
+def test_lines_of_several_vms_are_named() -> None:
     done = gdbhv("run", HELLO, "--vms", "3", "--memory", "64M")
-    assert (done.returncode, done.stdout) == (0, "hello from EL1\n" * 3)
+    assert (done.returncode, done.stdout) == (0, "".join(f"vm{n}| hello from EL1\n" for n in (1, 2, 3)))
+
+
+def test_a_vm_with_a_console_of_its_own(tmp_path: Path) -> None:
+    done = gdbhv("run", HELLO, "--vms", "2", "--memory", "64M", "--console", f"vm1={tmp_path / 'log'}")
+    assert (done.returncode, done.stdout) == (0, "hello from EL1\n")
+    assert (tmp_path / "log").read_text() == "hello from EL1\n"
+
+
+def test_each_vm_has_its_own_image_and_name() -> None:
+    one, two = f"{HELLO},name=left,memory=64M", f"{ZOO},name=right,memory=128M,smp=2,append=a,,b"
+    done = gdbhv("run", "--vm", one, "--vm", two, "--stats", "text")
+    lines = done.stdout.splitlines()
+    assert done.returncode == 0
+    assert "left| hello from EL1" in lines
+    assert "right| zoo ok" in lines
+    assert all(line.startswith(("left| ", "right| ")) for line in lines)
+
+
+def test_the_end_is_said_on_a_line_of_its_own(tmp_path: Path) -> None:
+    """The guest's last line has no end: where both go to the same place, one is made; elsewhere its output is as it is."""
+    system_off = (0xD2800100, 0xF2B08000, 0xD4000002)
+    (path := tmp_path / "half.bin").write_bytes(words(*SEND, *system_off))
+    command_line = command("run", path)
+    together = subprocess.run(
+        command_line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, env=ENVIRONMENT, check=False
+    )
+    assert together.stdout.startswith(">\ngdbhv: the guest powered off")
+    assert gdbhv("run", path).stdout == ">"
+    assert [line[0] for line in gdbhv("run", path, "--stats", "json").stdout.splitlines()] == [">", "{"]
 
 
 def test_the_console_in_a_file(tmp_path: Path) -> None:
@@ -183,6 +212,13 @@ WRONG_USAGE = [
     (["run", HELLO, "--stats", "xml"], "choose from"),
     (["run", HELLO, "--gdb", "1234", "--max-insns", "5"], "--max-insns is for runs without --gdb"),
     (["run", HELLO, "--gdb", "stdio", "--console", "stdio"], "cannot both have stdio"),
+    (["run", HELLO, "--vm", HELLO], "--vm is instead of IMAGE"),
+    (["run", "--vm", HELLO, "--el", "2"], "--vm is instead of IMAGE"),
+    (["run", "--vm", f"{HELLO},colour=red"], "'colour=red': IMAGE is followed by initrd=, append="),
+    (["run", "--vm", ",smp=2"], "an IMAGE comes first"),
+    (["run", "--vm", f"{HELLO},smp=9"], "'9': 1 to 8 is possible"),
+    (["run", HELLO, "--console", "a", "--console", "b"], "--console twice"),
+    (["run", HELLO, "--bare", "--console", "vm1=a"], "is for the VMs of gdbhv's own hypervisor"),
     (["run", HELLO, "--frobnicate"], "unrecognized arguments: --frobnicate"),
     (["frobnicate"], "invalid choice: 'frobnicate'"),
     ([], "required: COMMAND"),
@@ -228,6 +264,8 @@ ERRORS = [
     ([HELLO, "--memory", "300G"], "at most 255 GiB"),
     ([HELLO, "--entry", "0x10"], "the first instruction cannot be at 0x10"),
     ([HELLO, "--console", "/nonexistent/log"], "--console /nonexistent/log: No such file"),
+    ([HELLO, "--console", "vm7=/dev/null"], "no VM is called so; there are vm1"),
+    (["--vm", f"{HELLO},name=a", "--vm", f"{HELLO},name=a"], "two VMs cannot have the same name: a, a"),
     ([HELLO, "--gdb", "port"], "write [HOST:]PORT, unix:PATH or stdio"),
     ([HELLO, "--gdb", "99999"], "the port is no number up to 65535"),
     ([HELLO, "--gdb", "unix:/nonexistent/socket"], "unix:/nonexistent/socket: No such file"),
@@ -305,7 +343,7 @@ def test_a_piped_stdin_is_typed_and_its_end_is_no_end(tmp_path: Path, el: str) -
     (path := tmp_path / "echo.bin").write_bytes(words(*SEND, *echo, *echo, *system_off))
     runs = [gdbhv("run", path, "--el", el, "--stats", "json", stdin="ab") for _ in range(2)]
     for run in runs:
-        assert (run.returncode, run.stdout.partition("{")[0]) == (0, ">AB")
+        assert (run.returncode, run.stdout.partition("{")[0]) == (0, ">AB\n")
     first, second = (json.loads("{" + run.stdout.partition("{")[2]) for run in runs)
     assert (first["instructions"], first["virtual_ns"]) == (second["instructions"], second["virtual_ns"])
 

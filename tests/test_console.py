@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
 
 from gdbhv.console import Console, open_console
+from gdbhv.console.keys import HELP, Keys
+from gdbhv.console.places import Pty, Socket
 from gdbhv.errors import GdbhvError
 
 
@@ -63,3 +66,76 @@ def test_a_file(tmp_path: Path) -> None:
         assert (tmp_path / "log").read_bytes() == b"hello\n"
     with pytest.raises(GdbhvError, match=r"--console .*nowhere/log: No such file"):
         open_console(str(tmp_path / "nowhere" / "log"))
+
+
+KEYS = [  # typed; to the guest; ends; lines for the person
+    (b"ls\r\x03", b"ls\r\x03", 0, 0),
+    (b"\x01x", b"", 1, 0),
+    (b"a\x01cb", b"a\x03b", 0, 0),
+    (b"\x01\x01x", b"\x01x", 0, 0),
+    (b"\x01a", b"\x01", 0, 0),
+    (b"\x01h.\x01?.", b"..", 0, 2),
+]
+
+
+@pytest.mark.parametrize(("typed", "guest", "ends", "lines"), KEYS)
+def test_what_follows_ctrl_a_is_not_the_guests(typed: bytes, guest: bytes, ends: int, lines: int) -> None:
+    """In one piece or byte by byte."""
+    for pieces in ([typed], [bytes([b]) for b in typed]):
+        ended: list[None] = []
+        said: list[str] = []
+        keys = Keys(lambda ended=ended: ended.append(None), said.append)  # type: ignore[misc]
+        assert b"".join(keys(p) for p in pieces) == guest
+        assert (len(ended), said) == (ends, [HELP] * lines)
+
+
+def wait_for_input(console: Console) -> bytes:
+    for _ in iter(lambda: console.pending, True):
+        pass
+    return console.take_input(17, 5)
+
+
+def test_a_terminal_of_its_own() -> None:
+    with open_console("pty") as console:
+        assert isinstance(console, Pty)
+        assert console.personal
+        with open(console.path, "r+b", buffering=0) as terminal:
+            console.write(b"hello\r\n")
+            assert terminal.read(7) == b"hello\r\n"
+            terminal.write(b"ls\r")
+            assert wait_for_input(console) == b"ls\r"
+            assert [(t.now, t.insns, t.data) for t in console.entered] == [(17, 5, b"ls\r")]
+        console.write(b"x" * 1_000_000)  # nobody reads, and nobody waits
+
+
+def test_a_socket_has_one_client_after_the_other(tmp_path: Path) -> None:
+    path = str(tmp_path / "console")
+    with open_console(f"unix:{path}") as console:
+        assert isinstance(console, Socket)
+        console.write(b"before")
+        for text in (b"one", b"two"):
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(path)
+                assert client.recv(6, socket.MSG_WAITALL) == b"before"
+                client.sendall(text)
+                assert wait_for_input(console) == text
+                console.write(b"now")
+                assert client.recv(3, socket.MSG_WAITALL) == b"now"
+            for _ in iter(lambda: console._client, None):
+                pass
+            console.write(b"before")
+    assert not os.path.exists(path)
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(GdbhvError, match="stays"):
+        open_console(f"unix:{tmp_path / 'file'}")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_lines_of_several_have_their_names() -> None:
+    console = Console()
+    a, b = console.named("a"), console.named("b")
+    for byte in b"one\r\n\r\nt":
+        a(bytes([byte]))
+    b(b"x\ny")
+    a(b"wo\n")
+    assert console.text == b"a| one\r\n\r\na| t\nb| x\nb| y\na| wo\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 
 
 def size(text: str) -> int:
@@ -49,3 +50,35 @@ def placed_file(text: str) -> tuple[str, int]:
     if not at or not path:
         raise argparse.ArgumentTypeError(f"{text!r}: FILE@ADDR is needed, e.g. initrd.img@0x48000000")
     return path, number(address)
+
+
+VM_KEYS: dict[str, Callable[[str], object]] = {
+    "initrd": str,
+    "append": str,
+    "dtb": str,
+    "smp": few,
+    "memory": size,
+    "name": str,
+    "entry": number,
+}
+
+
+def vm(text: str) -> dict[str, object]:
+    """Parse IMAGE,KEY=VALUE,...: fields of a BootConfig. Two commas are one in a value."""
+    image, *rest = text.replace(",,", "\0").split(",")
+    fields: dict[str, object] = {"image": image.replace("\0", ",")}
+    for part in rest:
+        key, equals, value = part.replace("\0", ",").partition("=")
+        if not equals or key not in VM_KEYS:
+            known = ", ".join(f"{k}=" for k in VM_KEYS)
+            raise argparse.ArgumentTypeError(f"{part!r}: IMAGE is followed by {known} (in a value, two commas for one)")
+        fields[key] = VM_KEYS[key](value)
+    if not image:
+        raise argparse.ArgumentTypeError(f"{text!r}: an IMAGE comes first")
+    return fields
+
+
+def console(text: str) -> tuple[str, str]:
+    """Parse WHERE or NAME=WHERE; without a name it is ""."""
+    name, equals, where = text.partition("=")
+    return (name, where) if equals and "/" not in name and ":" not in name else ("", text)

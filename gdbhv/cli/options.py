@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from gdbhv import _core
 from gdbhv.cli.ending import KILLED, STATUS
-from gdbhv.cli.kinds import few, number, placed_file, size, speed
+from gdbhv.cli.kinds import VM_KEYS, console, few, number, placed_file, size, speed, vm
 
 RUN_EXAMPLES = (
     """\
@@ -19,6 +19,8 @@ examples:
                                        stopped at its first instruction, for: gdbhv gdb 1234
   gdbhv run xen --el 2 --dtb xen.dtb --load Image@0x48000000 --memory 1G
                                        a hypervisor of its own
+  gdbhv run --vm Image,name=a,append=console=ttyAMA0 --vm hello.elf,memory=64M --console a=pty
+                                       two VMs, each with its own image; one has a terminal of its own
   gdbhv run Image --bare --smp 4       a kernel alone, on a machine without EL2
   gdbhv run boot.bin --el 2 --load-address 0x40000000
                                        raw bytes, put and begun there
@@ -65,6 +67,14 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--bare", action="store_true", help="with --el 1: no hypervisor below, on a machine without EL2")
     run.add_argument("--smp", type=few, default=1, metavar="N", help="CPUs, and vCPUs of each VM, 1 to 8 (default: 1)")
     run.add_argument("--vms", type=few, default=1, metavar="N", help="with --el 1: run the image as 1 to 8 VMs (default: 1)")
+    run.add_argument(
+        "--vm",
+        type=vm,
+        action="append",
+        default=[],
+        metavar="IMAGE[,KEY=VALUE...]",
+        help="instead of IMAGE, and for each VM: what it runs; keys are " + ", ".join(VM_KEYS) + "; else as the options say",
+    )
     run.add_argument("--memory", type=size, default=1 << 30, metavar="SIZE", help="memory of each VM (default: 1G)")
     run.add_argument("--initrd", metavar="FILE", help="initial RAM disk")
     run.add_argument("--append", default="", metavar="S", help="kernel command line")
@@ -103,7 +113,13 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--gdb", metavar="ADDR", help="serve gdb at [HOST:]PORT, unix:PATH or stdio")
     run.add_argument("--wait", action="store_true", help="with --gdb: stand at the first instruction until gdb attaches")
     run.add_argument(
-        "--console", metavar="WHERE", help="the guest's terminal: stdio or FILE (default: stdio; Ctrl-C ends the run)"
+        "--console",
+        type=console,
+        action="append",
+        default=[],
+        metavar="[VM=]WHERE",
+        help="the guests' terminal, or a VM's own: stdio, pty, unix:PATH or FILE; repeats (default: stdio; Ctrl-C ends the "
+        "run, Ctrl-A h lists the keys)",
     )
     run.add_argument(
         "--realtime",
@@ -145,7 +161,9 @@ def _version() -> str:
 def usage_error(options: argparse.Namespace) -> str | None:
     """Return what is wrong with options that are each right."""
     bare = options.bare or options.el == 2
-    if options.image is None and not options.load and not (bare and options.wait):
+    if options.vm and (options.image is not None or bare or options.vms != 1):
+        return "--vm is instead of IMAGE and --vms, and for gdbhv's own hypervisor (no --el 2, no --bare)"
+    if options.image is None and not options.load and not options.vm and not (bare and options.wait):
         return "an IMAGE is needed (it may be left out with --el 2 --wait, to be loaded through gdb)"
     if options.gdb == "":
         return "--gdb needs an address: [HOST:]PORT, unix:PATH or stdio"
@@ -153,12 +171,17 @@ def usage_error(options: argparse.Namespace) -> str | None:
         return "--wait needs --gdb, or nobody will ever start the machine"
     if options.gdb and options.max_insns is not None:
         return "--max-insns is for runs without --gdb: a debugger decides when it stops"
-    if options.gdb == "stdio" and options.console == "stdio":
+    if options.gdb == "stdio" and any(where == "stdio" for _, where in options.console):
         return "gdb and the console cannot both have stdio: --console FILE"
     if options.gdb == "stdio" and options.stats == "json":
         return "--stats json prints on stdout, which --gdb stdio needs"
     if bare and options.vms != 1:
         return "--vms needs gdbhv's hypervisor: with --el 2 the image itself makes the VMs, with --bare there are none"
+    names = [name for name, _ in options.console]
+    if len(set(names)) < len(names):
+        return "--console twice for the same: give each VM its own with --console VM=WHERE"
+    if bare and any(names):
+        return "--console VM=WHERE is for the VMs of gdbhv's own hypervisor"
     if options.gic == 2 and not bare:
         return "--gic 2 is for a machine of the image's own (--el 2 or --bare): a hosted VM has a GICv3"
     return None

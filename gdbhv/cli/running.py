@@ -13,12 +13,12 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from gdbhv import _core, boot
 from gdbhv.cli.ending import core, report, tell_reset, tell_undefined
 from gdbhv.cli.options import usage_error
-from gdbhv.console import open_console
+from gdbhv.console import Console, open_console
 from gdbhv.hv.target import HostTarget
 from gdbhv.machine import Machine
 from gdbhv.target import Stop, StopKind
@@ -36,22 +36,41 @@ def run(options: argparse.Namespace) -> int:
         print(f"gdbhv run: error: {wrong}", file=sys.stderr)
         return 2
     given = {f.name: getattr(options, f.name) for f in dataclasses.fields(boot.BootConfig) if hasattr(options, f.name)}
-    config = boot.BootConfig(**given)
-    inputs = [options.image, options.initrd, options.dtb, *(path for path, _ in options.load)]
-    where = options.console
-    if where is None:
-        where = "stdio" if options.gdb != "stdio" else os.devnull
-    with open_console(where, typed=options.gdb != "stdio", inputs=inputs) as console:
+    configs = [boot.BootConfig(**{**given, **fields}) for fields in options.vm or [{}]]
+    inputs = [f for c in configs for f in (c.image, c.initrd, c.dtb)] + [path for path, _ in options.load]
+    typed, usual = options.gdb != "stdio", "stdio" if options.gdb != "stdio" else os.devnull
+    with contextlib.ExitStack() as opened:
+
+        def open_one(where: str, name: str) -> Console:
+            return opened.enter_context(open_console(where, typed=typed, inputs=inputs, name=name))
+
+        consoles = {name: open_one(where, name) for name, where in options.console if name}
+        common = next((where for name, where in options.console if not name), usual)
+        console = open_one(common, "")
         target: HostTarget | Machine
         if options.bare or options.el == 2:
-            target = boot.bare(config, console, el2=options.el == 2)
+            target = boot.bare(configs[0], console, el2=options.el == 2)
         else:
-            target = boot.hosted(config, console, vms=options.vms)
-        target.pace.realtime = console.personal if options.realtime is None else options.realtime
+            target = boot.hosted(configs, console, vms=options.vms, consoles=consoles)
+        by_hand = any(c.personal for c in (console, *consoles.values()))
+        target.pace.realtime = by_hand if options.realtime is None else options.realtime
         started = time.perf_counter()
-        stop = serve(options, target) if options.gdb else run_to_end(target, options.max_insns, not options.no_reboot)
+        if options.gdb:
+            stop = serve(options, target, [c.image for c in configs for _ in range(options.vms)])
+        else:
+            stop = run_to_end(target, options.max_insns, not options.no_reboot)
         seconds = time.perf_counter() - started
+    if common == "stdio" and not console.at_line_start and (options.stats == "json" or same_place(sys.stdout, sys.stderr)):
+        print(flush=True)  # what is said now begins a line
     return report(options, target, stop, seconds)
+
+
+def same_place(one: TextIO | None, other: TextIO | None) -> bool:
+    """Whether two streams end in the same file or terminal."""
+    try:
+        return one is not None and other is not None and os.path.sameopenfile(one.fileno(), other.fileno())
+    except (OSError, ValueError):
+        return False
 
 
 @contextlib.contextmanager
@@ -108,8 +127,8 @@ def run_to_end(target: HostTarget | Machine, max_insns: int | None, reboots: boo
             return stop
 
 
-def serve(options: argparse.Namespace, target: HostTarget | Machine) -> Stop | None:
-    """Run with a gdb server until the machine ends."""
+def serve(options: argparse.Namespace, target: HostTarget | Machine, images: list[str | Path | None]) -> Stop | None:
+    """Run with a gdb server until the machine ends. ``images``: of each process."""
     from gdbhv.monitor import registry
     from gdbhv.rsp.server import Server
 
@@ -119,7 +138,7 @@ def serve(options: argparse.Namespace, target: HostTarget | Machine) -> Stop | N
         options.gdb,
         registers=_core.registers(options.cpu, el2=options.el == 2 or not options.bare, gic=options.gic),
         monitor=monitor,
-        exec_file=lambda pid: exec_file(options.image),
+        exec_file=lambda pid: exec_file(images[pid - 1]),
         held=options.wait,
         on_stop=lambda: tell_undefined(target),
         on_leave=monitor.left,
@@ -133,7 +152,7 @@ def serve(options: argparse.Namespace, target: HostTarget | Machine) -> Stop | N
     return stop
 
 
-def exec_file(image: str | None) -> str | None:
+def exec_file(image: str | Path | None) -> str | None:
     """The ELF to hand to gdb: the image itself, or a ``.vmlinux`` beside it."""
     if image is None:
         return None

@@ -5,7 +5,7 @@ What there is to see is in :mod:`~gdbhv.hv.state`; here is what moves: breakpoin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,7 @@ class HostTarget(HostState):
     """A host as a :class:`gdbhv.target.Target`."""
 
     console: Console | None = None
+    consoles: dict[str, Console] = field(default_factory=dict)  # of VMs that have one of their own, by name
     catchers: dict[Any, Catcher] = field(default_factory=dict)
     describe: Callable[[ThreadId, ExitRecord], str] = lambda thread, record: record["name"]
     describe_watch: DescribeWatch = lambda stop, write: stop.kind.value
@@ -46,8 +47,9 @@ class HostTarget(HostState):
         self._wakes = 0  # wake-ups of idle CPUs in a row
         self._end: int | None = None  # of a run: instructions of the whole machine since it was made
         self.pace = Pace(self.machine, self._awaited)
-        if self.console is not None:
-            self.console.listen(self.pace.wake)
+        for console in (self.console, *self.consoles.values()):
+            if console is not None:
+                console.listen(self.pace.wake)
         self._pending: tuple[Vcpu, ExitRecord] | None = None  # an exit that was reported and is not handled yet
 
     # --- breakpoints and catchpoints
@@ -139,27 +141,26 @@ class HostTarget(HostState):
         self._interrupted = False
         return Stop(kind, thread)
 
-    def _uart(self) -> Pl011 | None:
-        """The UART that the console types on: that of the first VM that has one."""
+    def _terminals(self) -> Iterator[tuple[Console, Pl011]]:
+        """Who types on which UART: each VM's own console, and the common one on the first VM that has none of its own."""
+        common = self.console
         for vm in self.host.running():
-            for _, device in vm.devices:
-                if isinstance(device, Pl011):
-                    return device
-        return None
+            console = self.consoles.get(vm.name, common)
+            uart = next((device for _, device in vm.devices if isinstance(device, Pl011)), None)
+            if console is not None and uart is not None:
+                yield console, uart
+                common = None if console is common else common
 
     def _awaited(self) -> bool:
         """Whether something may be typed that a VM would see."""
-        uart = self._uart()
-        return self.console is not None and self.console.interactive and uart is not None and uart.listens
+        return any(console.interactive and uart.listens for console, uart in self._terminals())
 
     def _type(self) -> None:
-        """Give the UART what was typed."""
-        uart = self._uart()
-        if self.console is None or uart is None:
-            return
-        if typed := self.console.take_input(self.machine.now, sum(self.machine.insns)):
-            uart.receive(typed)
-            self.host.scheduler.resume()
+        """Give the UARTs what was typed."""
+        for console, uart in self._terminals():
+            if typed := console.take_input(self.machine.now, sum(self.machine.insns)):
+                uart.receive(typed)
+                self.host.scheduler.resume()
 
     def _go(self, thread: ThreadId) -> Stop:
         """Run until a stop; it is BUDGET at the run's end."""

@@ -1,11 +1,10 @@
-"""The guest's terminal: where its UART's output goes, and where typed input comes from."""
+"""A console: takes what the guest sends, and keeps what is typed until the machine looks."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import sys
-import termios
+import select
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -47,7 +46,8 @@ class Console:
         self.on_input: Callable[[], None] | None = None
         self.interactive = False  # more may be typed
         self.personal = False  # by a person, at a terminal
-        self._undo = contextlib.ExitStack()
+        self._speaker = ""  # the last of those that share this console
+        self.undo = contextlib.ExitStack()  # what close() does
 
     def __enter__(self) -> Console:
         return self
@@ -57,7 +57,7 @@ class Console:
 
     def close(self) -> None:
         """Close the file, or give the terminal back as it was."""
-        self._undo.close()
+        self.undo.close()
 
     def write(self, data: bytes) -> None:
         """Take what the guest sends; the last :data:`KEEP` bytes stay in :attr:`text`.
@@ -69,6 +69,28 @@ class Console:
         self.text += data
         if len(self.text) > 2 * self.KEEP:
             del self.text[: -self.KEEP]
+        self.emit(data)
+
+    @property
+    def at_line_start(self) -> bool:
+        """Whether what comes next begins a line."""
+        return not self.text or self.text.endswith(b"\n")
+
+    def named(self, name: str) -> Callable[[bytes], None]:
+        """Return a :meth:`write` for one of several that share this console: each line begins with ``name``."""
+        prefix = f"{name}| ".encode()
+
+        def write(data: bytes) -> None:
+            for line in data.splitlines(keepends=True):
+                if self._speaker != name and not self.at_line_start:
+                    self.write(b"\n")
+                self.write(prefix + line if self.at_line_start and line.strip(b"\r\n") else line)
+                self._speaker = name
+
+        return write
+
+    def emit(self, data: bytes) -> None:
+        """Pass bytes on to where the output goes."""
         if self._output is not None:
             try:
                 self._output.write(data)
@@ -108,61 +130,31 @@ class Console:
         self.entered.append(Typed(now, insns, data))
         return data
 
-    def read_from(self, descriptor: int) -> None:
-        """Type whatever comes from a file descriptor, in a thread of its own, until it ends."""
+    def read_from(self, descriptor: int, keys: Callable[[bytes], bytes] = bytes) -> None:
+        """Type whatever comes from a file descriptor, in a thread of its own, until it ends.
+
+        :param keys: takes what comes and returns what goes to the guest.
+        """
         self.interactive = True
+        stopping, stop = os.pipe()
 
         def pump() -> None:
-            while data := os.read(descriptor, 4096):
-                self.type(data)
+            while stopping not in select.select((descriptor, stopping), (), ())[0]:
+                with contextlib.suppress(BlockingIOError):
+                    if not (data := os.read(descriptor, 4096)):
+                        break
+                    if typed := keys(data):
+                        self.type(typed)
+            os.close(stopping)
             self.interactive = False
             if self.on_input is not None:
                 self.on_input()
 
-        threading.Thread(target=pump, name="console input", daemon=True).start()
-
-    def take_terminal(self, descriptor: int) -> None:
-        """Have a terminal pass each key to the guest, which echoes it; Ctrl-C stays ours. :meth:`close` undoes it.
-
-        In the background (``gdbhv run ... &``) the terminal is left alone: the shell would suspend whoever reads it.
-        """
-        try:
-            if os.tcgetpgrp(descriptor) != os.getpgrp():
-                return
-        except OSError:
-            pass  # a terminal, but not the one that controls this process: it has no foreground and background
-        before = termios.tcgetattr(descriptor)
-        now = termios.tcgetattr(descriptor)
-        now[0] &= ~(termios.ICRNL | termios.IXON)
-        now[3] &= ~(termios.ICANON | termios.ECHO)
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, now)
-        self._undo.callback(termios.tcsetattr, descriptor, termios.TCSADRAIN, before)
-        self.personal = True
-        self.read_from(descriptor)
+        thread = threading.Thread(target=pump, name="console input", daemon=True)
+        thread.start()
+        self.undo.callback(thread.join)
+        self.undo.callback(os.close, stop)
 
     def to_file(self, path: str, inputs: Sequence[str | Path | None] = ()) -> None:
         """Write to a file from now on. :raises OSError: it cannot be written, or should not (see ``files.open_output``)."""
-        self._output = self._undo.enter_context(files.open_output(path, inputs))
-
-
-def open_console(where: str, *, typed: bool = True, inputs: Sequence[str | Path | None] = ()) -> Console:
-    """Return the console that ``--console`` names: "stdio" or a file.
-
-    :param typed: with "stdio", what comes on standard input is typed on the guest's terminal.
-    :param inputs: files that must not be written.
-    :raises gdbhv.errors.GdbhvError: the file cannot be written, or should not be.
-    """
-    if where == "stdio":
-        console = Console(None if sys.stdout is None else sys.stdout.buffer)
-        if typed and sys.stdin is not None and not sys.stdin.closed:
-            if sys.stdin.isatty():
-                console.take_terminal(sys.stdin.fileno())
-            else:
-                console.read_from(sys.stdin.fileno())
-        return console
-    console = Console()
-    try:
-        console.to_file(where, inputs)
-    except OSError as e:
-        raise GdbhvError(f"--console {where or repr(where)}: {e.strerror or e}") from None
-    return console
+        self._output = self.undo.enter_context(files.open_output(path, inputs))
