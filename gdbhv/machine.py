@@ -263,9 +263,9 @@ class Machine:
 
     def _go(self, end: int | None, mask: int, first: ThreadId, step: Action | None) -> Stop:
         """Run until a stop; it is BUDGET after ``end`` instructions since the machine was made."""
-        still = 0  # looks at the console in a row, with no instruction between them
+        still, executed = 0, -1  # looks at the console in a row with no instruction between them; instructions at the last
         while True:
-            limit, executed = self.core.now + CHUNK, sum(self.core.insns)
+            limit = self.core.now + CHUNK
             stop = self._advance(limit, mask, end, step)
             if self.console is not None:
                 self.console.write(self.core.take_output())
@@ -280,8 +280,9 @@ class Machine:
                     return Stop(StopKind.INTERRUPT, first)
                 continue
             if kind == "budget":
-                still = still + 1 if sum(self.core.insns) == executed else 0
-                if end is not None and (self.core.now < limit or sum(self.core.insns) >= end or still > STILL):
+                before, executed = executed, sum(self.core.insns)
+                still = still + 1 if before == executed else 0
+                if end is not None and (self.core.now < limit or executed >= end or still > STILL):
                     return Stop(StopKind.BUDGET, first)
                 continue
             if kind == "stuck":
