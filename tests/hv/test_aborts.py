@@ -94,13 +94,13 @@ def test_a_table_where_nothing_is(empty: int, level: int) -> None:
     tables = [DATA + 0x1000 * n for n in range(4)]
     chain = [*tables[:empty], NOTHING]
     machines = [hosted(LDR_X0_X1), bare(LDR_X0_X1)]
-    for m in machines:
+    for m, space in zip(machines, (Space.IPA, Space.PA), strict=True):
         t = thread()
         # VA = PA for the code by TTBR0, and the tables in question by TTBR1.
-        m.write_memory(t, DATA + 0x8000, struct.pack("<Q", DATA + 0x9000 | 3), Space.IPA)
-        m.write_memory(t, DATA + 0x9008, struct.pack("<Q", 0x40000000 | 1 << 10 | 3 << 8 | 1), Space.IPA)
+        m.write_memory(t, DATA + 0x8000, struct.pack("<Q", DATA + 0x9000 | 3), space)
+        m.write_memory(t, DATA + 0x9008, struct.pack("<Q", 0x40000000 | 1 << 10 | 3 << 8 | 1), space)
         for a, b in itertools.pairwise(chain):
-            m.write_memory(t, a, struct.pack("<Q", b | 3), Space.IPA)
+            m.write_memory(t, a, struct.pack("<Q", b | 3), space)
         set_up(m, mode=EL1H, far=0xFFFF_0000_0000_0000)
         m.write_register(t, "TCR_EL1", 16 | 16 << 16 | 0b10 << 30 | 5 << 32)
         m.write_register(t, "TTBR0_EL1", DATA + 0x8000)
