@@ -323,3 +323,36 @@ def test_until_advance_and_tbreak(hello):
     assert gdb.cont().frame.function == "main"
     assert "uart_puts" in gdb.execute("advance uart_puts") + gdb.execute("frame")
     assert "main" in gdb.execute("finish") + gdb.execute("frame")
+
+
+def test_next_passes_a_wait_for_another_vcpu():
+    """With scheduler-locking at its default the other vCPU has its turns meanwhile, or the wait would never end."""
+    with guest("two_vcpus", vcpus=2) as session:
+        gdb = session.gdb
+        gdb.break_at("wait_for_turn")
+        stop = gdb.cont()
+        gdb.execute("delete")
+        lines = 0
+        while stop.frame.function == "wait_for_turn":
+            stop = gdb.next()
+            lines += 1
+            assert lines < 40, "it waits for ever"
+        assert lines > 3
+
+
+def test_interrupts_are_held_back_while_stepping_and_it_is_said():
+    with guest("two_vcpus", vcpus=2) as session:
+        gdb = session.gdb
+        gdb.break_at("wait_for_turn")
+        waiting = gdb.cont().thread
+        gdb.execute("delete")
+        assert "holds interrupts back" in gdb.monitor("step interrupts off")
+        functions = set()
+        for _ in range(40):
+            stop = gdb.step_instruction()
+            assert stop.thread == waiting
+            functions.add(stop.frame.function)
+        assert functions <= {"wait_for_turn", "irq_enable", "irq_disable", "this_vcpu", None}, functions
+        gdb.monitor("step interrupts on")
+        gdb.break_at("el1_irq")
+        assert gdb.cont().frame.function == "el1_irq"

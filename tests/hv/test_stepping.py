@@ -99,6 +99,30 @@ def test_stepping_through_a_run_is_that_run(make: Make, insns: int, tid: int, sp
     assert state(stepped) == state(run)
 
 
+@pytest.mark.parametrize(("make", "insns"), [(system_smp, 45_000), (two_vcpus, 20_000)])
+def test_passing_breakpoints_as_gdb_does_is_the_run_without_them(make: Make, insns: int) -> None:
+    """GDB takes them away, steps the one thread alone, puts them back, and lets all go on."""
+    run, stopped, scout = make(), make(), make()
+    assert run.run_all(insns).kind is StopKind.BUDGET
+    end, seen, hits = sum(core(run).insns), set(), 0
+    scout.run_all(insns // 2)
+    for n in range(1200):
+        scout.run(actions(scout, thread(1, 1 + n // 600)), insns)
+        seen |= {scout.read_register(thread(1, tid), "pc") for tid in (1, 2)}
+    places = sorted(seen)[::17]
+    while (left := end - sum(core(stopped).insns)) > 0:
+        for address in places:
+            stopped.insert_breakpoint(1, 0, address, 4)
+        stop = stopped.run_all(left)
+        for address in places:
+            stopped.remove_breakpoint(1, 0, address, 4)
+        if stop.kind is StopKind.SW_BREAK:
+            hits += 1
+            assert stopped.run([Action(stop.thread, step=True)], left).kind in (StopKind.STEP, StopKind.BUDGET)
+    assert hits > 100
+    assert state(stopped) == state(run)
+
+
 def with_timer(make: Make, *words: int) -> Target:
     """A guest whose virtual timer fires soon, with IRQs as the words have them."""
     target = make(*words)
