@@ -311,7 +311,9 @@ class Machine:
         idle: int | None = None,
         step: tuple[int, tuple[int, int] | None, bool] | None = None,
     ) -> Stop:
-        """Run the CPUs of ``mask`` (bit n: CPU n) until virtual time ``until`` or a stop. The GIL is released.
+        """Run the CPUs of ``mask`` (bit n: CPU n) until virtual time ``until`` or a stop. The GIL is released, and taken back
+        for an instant every 50 ms, so that signal handlers run (in the main thread); what one raises, this raises, and the
+        machine can run on.
 
         :param insns: "budget" also when all CPUs together have executed so many instructions since the machine was made;
             idle time counts none.

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
 import gdbhv
 from conftest import ROOT
 from gdbhv import exitspec
-from gdbhv.machine import Catcher
+from gdbhv.hv.host import Host
+from gdbhv.hv.target import HostTarget
+from gdbhv.machine import Catcher, Machine
+from gdbhv.target import StopKind, ThreadId
+from hv.programs import add, add_vm, branch, code
 
 PREBUILT = ROOT / "guests" / "prebuilt"
 HELLO, ZOO = PREBUILT / "hello.elf", PREBUILT / "exit_zoo.elf"
@@ -107,3 +114,42 @@ def test_errors_are_of_one_family() -> None:
     assert memory.value.address == 0x0B000000
     for kind in (gdbhv.ImageError, gdbhv.RegisterError, gdbhv.MemoryError_, gdbhv.CommandError):
         assert issubclass(kind, gdbhv.GdbhvError)
+
+
+class Alarm(Exception):
+    pass
+
+
+@pytest.mark.parametrize("kind", ["hosted", "bare"])
+def test_a_guest_that_never_exits_is_interrupted_by_signals(kind: str) -> None:
+    """What a handler raises comes out of run_all(), as Ctrl-C does, and the machine can run on as another one does."""
+
+    def spinning() -> HostTarget | Machine:
+        if kind == "bare":
+            (machine := Machine(memory=16 << 20)).start([(0x40000000, code(add(0, 0, 1), branch(-1)))], 0x40000000, 0)
+            return machine
+        host = Host(cpus=1, memory=64 << 20)
+        add_vm(host, add(0, 0, 1), branch(-1))
+        return HostTarget(host)
+
+    def handler(*_: object) -> None:
+        raise Alarm
+
+    def insns(target: HostTarget | Machine) -> int:
+        return sum((target.machine if isinstance(target, HostTarget) else target.core).insns)
+
+    first, second = spinning(), spinning()
+    before = signal.signal(signal.SIGUSR1, handler)
+    try:
+        for _ in range(2):
+            timer = threading.Timer(0.1, lambda: os.kill(os.getpid(), signal.SIGUSR1))
+            timer.start()
+            with pytest.raises(Alarm):
+                first.run_all()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    end = insns(first) + 12345
+    for target in (first, second):
+        assert target.run_all(end - insns(target)).kind is StopKind.BUDGET
+    (a, b) = (target.read_core(ThreadId(1, 1)) for target in (first, second))
+    assert a == b

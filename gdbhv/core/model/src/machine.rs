@@ -238,6 +238,18 @@ impl Machine {
 
     /// The same, and [`Stop::Step`] as soon as the step is made.
     pub fn advance(&mut self, until: u64, insns: u64, mask: u32, step: Option<Step>) -> Stop {
+        self.advance_polled(until, insns, mask, step, &mut || false)
+    }
+
+    /// The same; `poll` is called between turns, and ends the run as the interrupter does by returning true.
+    pub fn advance_polled(
+        &mut self,
+        until: u64,
+        insns: u64,
+        mask: u32,
+        step: Option<Step>,
+        poll: &mut dyn FnMut() -> bool,
+    ) -> Stop {
         for i in 0..self.cpus.len() {
             if mask >> i & 1 != 0 && self.sh.debug.armed() {
                 self.sh.debug.resume(i, self.cpus[i].pc);
@@ -246,7 +258,7 @@ impl Machine {
         self.stepped = step::Made::default();
         let mut idle = 0;
         loop {
-            if self.interrupt.swap(false, Ordering::Relaxed) {
+            if self.interrupt.swap(false, Ordering::Relaxed) || poll() {
                 return Stop::Interrupted;
             }
             let left = insns.saturating_sub(self.insns.iter().sum());

@@ -20,6 +20,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Stops a running machine from any thread.
 #[pyclass(frozen, module = "gdbhv._core")]
@@ -253,8 +254,14 @@ impl Machine {
         model.idle_limit = idle.unwrap_or(u64::MAX);
         let until = model.sh.ticks(until);
         let insns = insns.unwrap_or(u64::MAX);
-        let stop = py.detach(|| model.advance(until, insns, mask, step));
-        stop_dict(py, &stop)
+        let mut raised = None;
+        let mut poll = signals(&mut raised);
+        let stop = py.detach(|| model.advance_polled(until, insns, mask, step, &mut poll));
+        drop(poll);
+        match raised {
+            Some(error) => Err(error),
+            None => stop_dict(py, &stop),
+        }
     }
     fn interrupter(&self) -> Interrupter {
         Interrupter(self.model.interrupter())
@@ -574,6 +581,21 @@ impl Machine {
 
 fn scope(vmid: Option<u16>) -> Scope {
     vmid.map_or(Scope::All, Scope::Vmid)
+}
+
+/// What lets Python's signal handlers run while guests execute: true once one of them has raised.
+fn signals(raised: &mut Option<PyErr>) -> impl FnMut() -> bool + '_ {
+    const EVERY: Duration = Duration::from_millis(50);
+    let (mut last, mut calls) = (Instant::now(), 0u32);
+    move || {
+        calls = calls.wrapping_add(1);
+        if !calls.is_multiple_of(16) || last.elapsed() < EVERY {
+            return false;
+        }
+        last = Instant::now();
+        *raised = Python::try_attach(|py| py.check_signals().err()).flatten();
+        raised.is_some()
+    }
 }
 
 fn check_size(size: u8) -> PyResult<()> {
