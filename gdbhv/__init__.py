@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gdbhv.boot import BootConfig, add_vm, bare, hosted
     from gdbhv.client import GdbError, GdbSession, GdbStop
     from gdbhv.console import Console
-    from gdbhv.errors import CommandError, GdbhvError, ImageError, MemoryError_, RegisterError
+    from gdbhv.errors import CommandError, GdbhvError, ImageError, MemoryError_, PeekError, RegisterError
     from gdbhv.exitspec import ExitSpec
     from gdbhv.hv.host import Host
     from gdbhv.hv.mmio import MmioDevice
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gdbhv.hv.vcpu import Vcpu
     from gdbhv.hv.vm import Vm
     from gdbhv.machine import Machine
+    from gdbhv.records import ExitCount, ExitRecord
     from gdbhv.sessions import launch
     from gdbhv.target import Action, Space, Stop, StopKind, Target, ThreadId
 
@@ -37,6 +38,8 @@ _HOME = {
     "BootConfig": "boot",
     "CommandError": "errors",
     "Console": "console",
+    "ExitCount": "records",
+    "ExitRecord": "records",
     "ExitSpec": "exitspec",
     "GdbError": "client",
     "GdbSession": "client",
@@ -48,6 +51,7 @@ _HOME = {
     "Machine": "machine",
     "MemoryError_": "errors",
     "MmioDevice": "hv.mmio",
+    "PeekError": "errors",
     "RegisterError": "errors",
     "Space": "target",
     "Stop": "target",
@@ -67,6 +71,8 @@ __all__ = [
     "BootConfig",
     "CommandError",
     "Console",
+    "ExitCount",
+    "ExitRecord",
     "ExitSpec",
     "GdbError",
     "GdbSession",
@@ -78,6 +84,7 @@ __all__ = [
     "Machine",
     "MemoryError_",
     "MmioDevice",
+    "PeekError",
     "RegisterError",
     "Space",
     "Stop",
@@ -93,10 +100,12 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(f"gdbhv.{_HOME[name]}"), name)
-    raise AttributeError(f"module 'gdbhv' has no attribute {name!r}")
+if not TYPE_CHECKING:  # for a type checker a name that is not above is a mistake
+
+    def __getattr__(name: str) -> Any:
+        if name in _HOME:
+            return getattr(import_module(f"gdbhv.{_HOME[name]}"), name)
+        raise AttributeError(f"module 'gdbhv' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

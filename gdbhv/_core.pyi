@@ -6,6 +6,8 @@ Numbers: addresses and registers are unsigned; a system register's number is its
 
 from typing import Any, Literal, Protocol, Self, TypedDict, final, type_check_only
 
+from gdbhv.records import ExitCount, ExitRecord
+
 __all__ = [
     "BoardDevice",
     "Controls",
@@ -23,7 +25,7 @@ __all__ = [
 
 __version__: str
 
-# The shapes of dictionaries exist only here: name them under `if TYPE_CHECKING`.
+# The shapes of dictionaries exist only here: name them under `if TYPE_CHECKING`. Those that users see are in gdbhv.records.
 
 @type_check_only
 class ExitClass(TypedDict):
@@ -36,33 +38,6 @@ class ExitClass(TypedDict):
     what: str
     iss: list[dict[str, Any]]
     subs: list[str]
-
-_ClassKey = TypedDict("_ClassKey", {"class": str})  # no identifier, so the functional form
-
-@type_check_only
-class ExitRecord(_ClassKey):
-    """One exit: what EL2's registers say of it, and what the machine knows besides."""
-
-    seq: int  # number of this exit, from 1
-    cpu: int
-    now: int  # virtual time
-    el: int  # exception level it came from
-    nv: int  # 0 without HCR_EL2.NV, 1 with it, 2 with HCR_EL2.NV2 too
-    vmid: int
-    number: int  # of the class; the key "class" has its name
-    name: str  # class and sub-reasons: dabt.trans.l3.w.isv
-    pc: int  # of the instruction that caused it, or where the interrupt came
-    spsr: int
-    esr: int  # 0 for interrupts
-    far: int | None
-    ipa: int | None  # the true one
-    hpfar_valid: bool  # whether HPFAR_EL2 has it
-    insn: int | None  # the instruction's word
-    rt: int | None  # the register that is transferred, and its value
-    rt_value: int | None
-    args: list[int]  # x0 to x3
-    cause: list[str]  # control bits, the effective one first
-    intid: int | None
 
 @type_check_only
 class Stop(TypedDict, total=False):
@@ -311,9 +286,10 @@ class Machine:
         idle: int | None = None,
         step: tuple[int, tuple[int, int] | None, bool] | None = None,
     ) -> Stop:
-        """Run the CPUs of ``mask`` (bit n: CPU n) until virtual time ``until`` or a stop. The GIL is released, and taken back
-        for an instant every 50 ms, so that signal handlers run (in the main thread); what one raises, this raises, and the
-        machine can run on.
+        """Run the CPUs of ``mask`` (bit n: CPU n) until virtual time ``until`` or a stop.
+
+        The GIL is released, and taken back for an instant every 50 ms, so that signal handlers run (in the main thread);
+        what one raises, this raises, and the machine can run on.
 
         :param insns: "budget" also when all CPUs together have executed so many instructions since the machine was made;
             idle time counts none.
@@ -502,8 +478,8 @@ class Machine:
     def exit_record(self, cpu: int) -> ExitRecord | None:
         """The last exit of a CPU."""
 
-    def exit_counts(self) -> list[tuple[int, int, str, int]]:
-        """(VMID, class number, name with sub-reasons, count) of every kind of exit so far, sorted."""
+    def exit_counts(self) -> list[ExitCount]:
+        """Every kind of exit so far, and how many, sorted by VMID and class."""
 
     @property
     def exits(self) -> int:

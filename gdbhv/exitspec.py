@@ -20,7 +20,7 @@ from gdbhv import tables
 from gdbhv.errors import CommandError
 
 if TYPE_CHECKING:
-    from gdbhv._core import ExitRecord
+    from gdbhv.records import ExitRecord
 
 Test = Callable[["ExitRecord"], bool]
 

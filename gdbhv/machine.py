@@ -19,7 +19,7 @@ from gdbhv.target import Action, CatchEvents, Process, Space, Stepping, Stop, St
 from gdbhv.translation import Translation
 
 if TYPE_CHECKING:
-    from gdbhv._core import ExitRecord
+    from gdbhv.records import ExitRecord
 
 CHUNK = 20_000_000  # nanoseconds of virtual time between two looks at the console
 STILL = 10_000  # idle CHUNKs in a row, after which a run with a budget of instructions is over
@@ -303,7 +303,7 @@ class Machine:
                     continue
                 what = StopKind.ENTRY if kind == "entry" else StopKind.EXIT
                 text = f"back in the guest after {record['name']}" if kind == "entry" else self.describe(thread, record)
-                return Stop(what, thread, exit=dict(record), text=text)
+                return Stop(what, thread, exit=record.copy(), text=text)
             if kind in ("poweroff", "reset"):
                 self.ended = Stop(StopKind(kind), thread, text=kind)
                 return self.ended

@@ -15,7 +15,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from gdbhv.records import ExitRecord
 
 
 @dataclass(frozen=True, order=True)
@@ -86,14 +89,14 @@ class StopKind(Enum):
 class Stop:
     """One stop. ``text`` is one line for people.
 
-    ``exit`` is the exit's record (see ``_core.Machine.exit_record``); its key ``number`` is the number of the exit's class,
+    ``exit`` is the exit's record; its key ``number`` is the number of the exit's class,
     as in :class:`CatchEvents`.  An ENTRY carries the record of the exit that was handled.
     """
 
     kind: StopKind
     thread: ThreadId
     address: int | None = None  # the watched data address: virtual, but for WATCH_IPA and WATCH_PA
-    exit: dict[str, Any] | None = None
+    exit: ExitRecord | None = None
     text: str = ""
     code: int = 0  # POWEROFF: the status a VM reported
 

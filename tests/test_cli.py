@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
-from gdbhv import cli
+from gdbhv import boot, cli
+from gdbhv.monitor import registry
+from gdbhv.records import ExitCount, ExitCounts
 
 PREBUILT = ROOT / "guests" / "prebuilt"
 HELLO, ZOO = str(PREBUILT / "hello.elf"), str(PREBUILT / "exit_zoo.elf")
@@ -65,13 +67,20 @@ def test_the_same_twice() -> None:
 def test_stats_json() -> None:
     done = gdbhv("run", ZOO, "--console", os.devnull, "--stats", "json", "--smp", "2")
     stats = json.loads(done.stdout)
-    keys = "end status text instructions instructions_by_cpu virtual_ns seconds exits exits_by_name".split()
+    keys = "end status text instructions instructions_by_cpu virtual_ns seconds exits counts".split()
     assert list(stats) == keys
     assert (stats["end"], stats["status"], done.returncode) == ("poweroff", 0, 0)
     assert stats["instructions"] == sum(stats["instructions_by_cpu"]) <= stats["virtual_ns"]
     assert len(stats["instructions_by_cpu"]) == 2
-    assert stats["exits"] == sum(row["count"] for row in stats["exits_by_name"])
-    assert {"vmid": 1, "number": 0x1016, "name": "hvc:0x2a", "count": 1} in stats["exits_by_name"]
+    assert stats["exits"] == sum(row["count"] for row in stats["counts"])
+    # The same table has the same schema: here, in `monitor vmexit stats --json` and in the library.
+    assert {frozenset(row) for row in stats["counts"]} == {frozenset(ExitCount.__annotations__)}
+    target = boot.hosted(boot.BootConfig(image=ZOO, smp=2))
+    target.run_all()
+    (line,) = registry.bind(target)("vmexit stats --json", None)
+    assert json.loads(line) == {key: stats[key] for key in ExitCounts.__annotations__}
+    assert json.loads(line)["counts"] == target.machine.exit_counts()
+    assert {"vmid": 1, "number": 0x1016, "name": "hvc:0x2a", "count": 1} in stats["counts"]
 
 
 def test_stats_text() -> None:

@@ -54,6 +54,8 @@ def report(options: argparse.Namespace, target: HostTarget | Machine, stop: Stop
     text = stop.text if stop is not None and stop.text not in ("", name) else ""
     counts = machine.exit_counts()
     if options.stats == "json":
+        from gdbhv.views.exits import stats_document
+
         document = {
             "end": name,
             "status": status,
@@ -62,8 +64,7 @@ def report(options: argparse.Namespace, target: HostTarget | Machine, stop: Stop
             "instructions_by_cpu": machine.insns,
             "virtual_ns": machine.now,
             "seconds": round(seconds, 3),
-            "exits": sum(n for *_, n in counts),
-            "exits_by_name": [{"vmid": v, "number": c, "name": n, "count": k} for v, c, n, k in counts],
+            **stats_document(counts),
         }
         print(json.dumps(document))
         return status

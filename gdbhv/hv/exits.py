@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from gdbhv.hv import hypercall, sysregs
 
 if TYPE_CHECKING:
-    from gdbhv._core import ExitRecord
     from gdbhv.hv.mmio import MmioDevice
     from gdbhv.hv.vcpu import Vcpu
+    from gdbhv.records import ExitRecord
 
 Handler = Callable[["Vcpu", "ExitRecord"], None]
 HANDLERS: dict[str, Handler] = {}

@@ -25,7 +25,7 @@ from gdbhv.hv.vm import Vm
 from gdbhv.tables import encode, register
 
 if TYPE_CHECKING:
-    from gdbhv._core import ExitRecord
+    from gdbhv.records import ExitRecord
 
 MAX_VCPUS = 16  # affinity 0 of one cluster
 PPI_HTIMER, PPI_MAINTENANCE = 26, 25

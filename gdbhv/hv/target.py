@@ -20,7 +20,7 @@ from gdbhv.target import Action, CatchEvents, Stepping, Stop, StopKind, ThreadId
 
 if TYPE_CHECKING:
     from gdbhv import _core
-    from gdbhv._core import ExitRecord
+    from gdbhv.records import ExitRecord
 
 STORM = 1000
 """Exits in a row after which something is wrong if time stands still; wake-ups in a row with no instruction between them."""
@@ -191,7 +191,7 @@ class HostTarget(HostState):
                 return self._handle(v, record) or self._storm(kind, thread)
             self._pending = v, record
             where = self.thread_of(v)
-            return Stop(StopKind.EXIT, where, exit=dict(record), text=self.describe(where, record))
+            return Stop(StopKind.EXIT, where, exit=record.copy(), text=self.describe(where, record))
         if kind == "wake":
             assert cpu is not None
             self.host.wake(cpu)
@@ -228,7 +228,7 @@ class HostTarget(HostState):
             return Stop(kind, self.thread_of(v), text=v.vm.stopped)
         if not ended and self.catchers and self._caught(v, record, entry=True):
             thread = self.thread_of(v)
-            return Stop(StopKind.ENTRY, thread, exit=dict(record), text=f"back in {v.vm.name} after {record['name']}")
+            return Stop(StopKind.ENTRY, thread, exit=record.copy(), text=f"back in {v.vm.name} after {record['name']}")
         if self._step is not None and v is self._step[0] and (v.completed != completed or v.pc != record["pc"]):
             within = self._step[1].range
             if within is None or not within[0] <= v.pc < within[1]:

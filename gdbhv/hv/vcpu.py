@@ -18,8 +18,9 @@ from gdbhv.hv.ptimer import TICK, PhysicalTimer
 from gdbhv.tables import encoding
 
 if TYPE_CHECKING:
-    from gdbhv._core import ExitRecord, Machine
+    from gdbhv._core import Machine
     from gdbhv.hv.vm import Vm
+    from gdbhv.records import ExitRecord
 
 # What belongs to the guest and not to the CPU, in the order of restoring. The timer's controls come last: with them the
 # interrupt line may rise.

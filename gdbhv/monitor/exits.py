@@ -13,13 +13,13 @@ from gdbhv.hv.target import HostTarget
 from gdbhv.machine import Catcher
 from gdbhv.monitor.registry import JSON, KEEP, KEPT, Arg, Context, command, to_json
 from gdbhv.target import ThreadId
-from gdbhv.views.exits import exit_line, explain, stats_table
+from gdbhv.views.exits import exit_line, explain, stats_document, stats_table
 from gdbhv.views.syndrome import iss_fields
 from gdbhv.views.table import table
 
 if TYPE_CHECKING:
-    from gdbhv._core import ExitRecord
     from gdbhv.monitor.registry import DebugTarget
+    from gdbhv.records import ExitRecord
 
 
 def vm_name(target: DebugTarget, pid: int) -> str:
@@ -142,8 +142,7 @@ def stats(context: Context, args: argparse.Namespace) -> Iterator[str]:
     """How many exits of each kind there were."""
     counts = context.core.exit_counts()
     if args.json:
-        keys = ("vmid", "number", "name", "count")
-        yield from to_json({"exits": sum(c[3] for c in counts), "counts": [dict(zip(keys, c, strict=True)) for c in counts]})
+        yield from to_json(stats_document(counts))
     else:
         yield from stats_table(counts, lambda vmid: vmid_name(context.target, vmid))
     if args.clear:

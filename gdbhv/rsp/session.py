@@ -325,7 +325,7 @@ class Session:
         if exit_number(stop) is None:
             return False
         events = self.catches.entries if stop.kind is StopKind.ENTRY else self.catches.exits
-        return events is None or (stop.exit or {}).get("number") in events
+        return events is None or (stop.exit is not None and stop.exit["number"] in events)
 
     def start_no_ack(self) -> None:
         """Leave acknowledgements out from now on; the answer to QStartNoAckMode still gets its own, which is ignored."""

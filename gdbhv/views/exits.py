@@ -12,23 +12,27 @@ from gdbhv.views.sysreg import fields_text
 from gdbhv.views.table import table
 
 if TYPE_CHECKING:
-    from gdbhv._core import ExitRecord
+    from gdbhv.records import ExitCount, ExitCounts, ExitRecord
 
-Count = tuple[int, int, str, int]  # VMID, class number, name, how many
 SIZES = (1, 2, 4, 8)
 
 
-def stats_table(counts: Sequence[Count], names: Callable[[int], str] = str) -> list[str]:
+def stats_document(counts: Sequence[ExitCount]) -> ExitCounts:
+    """Return the counts for programs, the same in every ``--json``."""
+    return {"exits": sum(row["count"] for row in counts), "counts": list(counts)}
+
+
+def stats_table(counts: Sequence[ExitCount], names: Callable[[int], str] = str) -> list[str]:
     """Return the counts, most frequent first, with their share.
 
     :param names: what to call a VM, by VMID.
     """
-    total = sum(n for *_, n in counts)
+    total = sum(row["count"] for row in counts)
     if not total:
         return ["no exits yet"]
     rows = [
-        (f"{n:,}", f"{100 * n / total:.1f}%", names(vmid), f"{number:#x}", name)
-        for vmid, number, name, n in sorted(counts, key=lambda c: (-c[3], c))
+        (f"{row['count']:,}", f"{100 * row['count'] / total:.1f}%", names(row["vmid"]), f"{row['number']:#x}", row["name"])
+        for row in sorted(counts, key=lambda row: (-row["count"], row["vmid"], row["number"], row["name"]))
     ]
     return [*table(("count", "share", "vm", "class", "exit"), rows, "rr"), f"{total:,} exits of {len(rows)} kinds"]
 

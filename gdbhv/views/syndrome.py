@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from gdbhv.tables import Field, fault_words, iss_layouts
 
 if TYPE_CHECKING:
-    from gdbhv._core import ExitRecord
+    from gdbhv.records import ExitRecord
 
 DEBUG_EVENT = 0x22  # the fault status code of breakpoints, watchpoints and steps
 

@@ -48,8 +48,8 @@ def linux(kit, *, vcpus: int, vms: int = 1, cpus: int | None = None) -> Boot:
     assert not target.processes()
     machine = host.machine
     result = Boot(consoles, stops, sum(machine.insns), machine.now)
-    for vmid, _, name, n in machine.exit_counts():
-        result.exits.setdefault(vmid, Counter())[name] += n
+    for row in machine.exit_counts():
+        result.exits.setdefault(row["vmid"], Counter())[row["name"]] += row["count"]
     assert sum(n for c in result.exits.values() for n in c.values()) == machine.exits
     return result
 

@@ -142,7 +142,7 @@ def test_wfit_waits_until_its_count(others: int) -> None:
     assert until == begin + 0x400
     late = end - until
     assert 0 <= late < 16 + others * SLICE // 16
-    counts = {name: n for _, _, name, n in host.machine.exit_counts()}
+    counts = {row["name"]: row["count"] for row in host.machine.exit_counts()}
     assert counts["wfx.wfit"] == 1  # that of XZR is over before it traps
     assert target.read_register(thread(), "pc") in (CODE + 5 * 4, CODE + 6 * 4)
 

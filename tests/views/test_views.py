@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gdbhv import tables
+from gdbhv.records import ExitCount
 from gdbhv.views import attributes, disasm, exits, stage2, syndrome, sysreg, table, walk
 
 BASE: dict[str, Any] = {
@@ -155,7 +156,9 @@ def test_an_exit_of_a_nested_hypervisor_explained() -> None:
 
 
 def test_counts_are_sorted_and_shared() -> None:
-    counts = [(1, 0x1016, "hvc:0x0", 1), (2, 0x1024, "dabt.trans.l3.w.isv", 2999)]
+    rows = ((1, 0x1016, "hvc:0x0", 1), (2, 0x1024, "dabt.trans.l3.w.isv", 2999))
+    counts: list[ExitCount] = [{"vmid": v, "number": c, "name": name, "count": n} for v, c, name, n in rows]
+    assert exits.stats_document(counts) == {"exits": 3000, "counts": counts}
     assert exits.stats_table(counts, {1: "left", 2: "right"}.__getitem__) == [
         "count   share  vm     class   exit",
         "2,999  100.0%  right  0x1024  dabt.trans.l3.w.isv",

@@ -540,11 +540,18 @@ impl Machine {
             _ => Ok(None),
         }
     }
-    fn exit_counts(&self) -> Vec<(u16, u16, String, u64)> {
-        let mut v: Vec<_> = self.model.sh.exits.counts.iter().collect();
-        v.sort();
-        v.into_iter()
-            .map(|(&(vmid, class, key), &n)| (vmid, class, gdbhv_model::exit::name(class, key), n))
+    fn exit_counts<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        let mut rows: Vec<_> = self.model.sh.exits.counts.iter().collect();
+        rows.sort();
+        rows.into_iter()
+            .map(|(&(vmid, class, key), &count)| {
+                let d = PyDict::new(py);
+                d.set_item("vmid", vmid)?;
+                d.set_item("number", class)?;
+                d.set_item("name", gdbhv_model::exit::name(class, key))?;
+                d.set_item("count", count)?;
+                Ok(d)
+            })
             .collect()
     }
     #[getter]

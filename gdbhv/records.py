@@ -1,0 +1,55 @@
+"""Records that the native module makes: what an exit was, and how many there were of each kind.
+
+They are dictionaries with these keys wherever they appear: in ``on_exit`` and the hypervisor's handlers, in
+:attr:`gdbhv.target.Stop.exit`, from ``Machine.exit_counts``, and in every ``--json`` (which may add keys of its own).
+"""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+_ClassKey = TypedDict("_ClassKey", {"class": str})  # no identifier, so the functional form
+
+
+class ExitRecord(_ClassKey):
+    """One exit: what EL2's registers say of it, and what the machine knows besides. Addresses and values are unsigned.
+
+    Source: Arm ARM D24.2 (ESR_EL2, FAR_EL2, HPFAR_EL2, SPSR_EL2).
+    """
+
+    seq: int  # number of this exit, from 1
+    cpu: int
+    now: int  # virtual time in nanoseconds
+    el: int  # exception level it came from
+    nv: int  # 0 without HCR_EL2.NV, 1 with it, 2 with HCR_EL2.NV2 too
+    vmid: int
+    number: int  # of the class; the key "class" has its name
+    name: str  # class and sub-reasons: dabt.trans.l3.w.isv
+    pc: int  # of the instruction that caused it, or where the interrupt came
+    spsr: int
+    esr: int  # 0 for interrupts
+    far: int | None
+    ipa: int | None  # the true one
+    hpfar_valid: bool  # whether HPFAR_EL2 has it
+    insn: int | None  # the instruction's word
+    rt: int | None  # the register that is transferred, and its value
+    rt_value: int | None
+    args: list[int]  # x0 to x3
+    cause: list[str]  # control bits, the effective one first
+    intid: int | None
+
+
+class ExitCount(TypedDict):
+    """How many exits of one kind there were, of one VM."""
+
+    vmid: int
+    number: int  # of the class
+    name: str  # class and sub-reasons, as in an exit's record
+    count: int
+
+
+class ExitCounts(TypedDict):
+    """The exits so far: what `monitor vmexit stats --json` prints, and part of what `gdbhv run --stats json` does."""
+
+    exits: int  # all
+    counts: list[ExitCount]  # sorted by VM and class
