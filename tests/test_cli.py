@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import termios
@@ -15,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
-from gdbhv import boot, cli
+from gdbhv import _core, boot, cli
 from gdbhv.monitor import registry
 from gdbhv.records import ExitCount, ExitCounts
 
@@ -196,7 +198,33 @@ def test_instructions_that_are_not_implemented_are_told_once_each(tmp_path: Path
     assert told == ["gdbhv: 0x40080000: 0x00ffffff .inst 0x00ffffff is not implemented: undefined to the guest"]
 
 
+def test_cpus_are_compared() -> None:
+    done = gdbhv("cpus")
+    assert done.stdout.split("\n")[0].split() == [name for name, _ in _core.profiles()]
+    (document,) = json.loads(gdbhv("cpus", "--json", "cortex-a53").stdout)
+    assert (document["name"], document["pa_bits"]) == ("cortex-a53", 40)
+
+
+HANGS = [
+    (0x14000000, "is at 0x40080000 in EL2. If"),
+    (0xD503207F, "is at 0x40080004 in EL2. If"),  # WFI
+    (0xD4200000, "in EL2, ESR_EL2 0x"),  # BRK, and no vectors
+]
+
+
+@pytest.mark.parametrize(("word", "text"), HANGS)
+def test_an_image_that_hangs_on_max_before_it_prints_is_told_of_other_cpus(tmp_path: Path, word: int, text: str) -> None:
+    (path := tmp_path / "hang.bin").write_bytes(struct.pack("<I", word))
+    said = {
+        cpu: gdbhv("run", path, "--el", "2", "--cpu", cpu, "--max-insns", "1000").stderr for cpu in ("max", "cortex-a72")
+    }
+    assert f"has printed nothing, and CPU 0 {text}" in re.sub(r"is at 0x\w+ (in EL2, ESR)", r"\1", said["max"])
+    assert "--cpu cortex-a57 (44 bits)" in said["max"]
+    assert "--cpu cortex-a57" not in said["cortex-a72"]
+
+
 WRONG_USAGE = [
+    (["cpus", "cortex"], "'cortex' is no CPU: cortex-a53, cortex-a57"),
     (["run"], "an IMAGE is needed"),
     (["run", "--el", "2"], "an IMAGE is needed"),
     (["run", HELLO, "--wait"], "--wait needs --gdb"),

@@ -1,12 +1,14 @@
-"""The command line: ``gdbhv run`` and ``gdbhv gdb``: options, the run, and its end, a file each."""
+"""The command line: ``gdbhv run``, ``gdbhv gdb``, ``gdbhv cpus``: options, the run, and its end, a file each."""
 
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Sequence
 
 from gdbhv import client
+from gdbhv.cli import cpus
 from gdbhv.cli.ending import KILLED, STATUS
 from gdbhv.cli.options import GDB_EXAMPLES, RUN_EXAMPLES, parser, usage_error
 from gdbhv.cli.running import run
@@ -22,9 +24,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if options.command == "gdb":
             client.exec_gdb(options.address, options.program, options.scripts, options.commands)
+        if options.command == "cpus":
+            return cpus.show(options)
         return run(options)
     except (GdbhvError, client.GdbError) as e:
         print(f"gdbhv: {e}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # nobody reads stdout any more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as e:
         print(f"gdbhv: {e.filename or getattr(options, 'gdb', None) or ''}: {e.strerror or e}", file=sys.stderr)

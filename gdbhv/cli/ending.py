@@ -7,9 +7,10 @@ import json
 import sys
 
 from gdbhv import _core
+from gdbhv.errors import MemoryError_
 from gdbhv.hv.target import HostTarget
 from gdbhv.machine import Machine
-from gdbhv.target import Stop, StopKind
+from gdbhv.target import Stop, StopKind, ThreadId
 
 # Exit statuses of `gdbhv run`; the names are in --stats json too.
 STATUS = {
@@ -19,6 +20,7 @@ STATUS = {
     StopKind.BUDGET: (5, "max-insns", "the number of instructions asked for is reached"),
     StopKind.INTERRUPT: (130, "interrupted", "interrupted"),
 }
+BRANCH_TO_ITSELF = bytes((0, 0, 0, 0x14))
 KILLED = (6, "killed", "a debugger ended it")
 
 
@@ -44,6 +46,28 @@ def tell_reset(target: HostTarget | Machine, stop: Stop) -> None:
     name = next(p.name for p in target.processes() if p.pid == stop.thread.pid)
     insns = sum(core(target).insns)
     print(f"gdbhv: {name}: the guest asked for a reset after {insns:,} instructions, and begins again", file=sys.stderr)
+
+
+def early_hang(options: argparse.Namespace, target: HostTarget | Machine, stop: Stop | None) -> list[str]:
+    """Say what may help an image that stands still on ``max`` before it has printed anything."""
+    if isinstance(target, HostTarget) or options.cpu != "max" or stop is None or stop.kind is StopKind.POWEROFF:
+        return []
+    if target.console is None or target.console.text:
+        return []
+    machine = target.core
+    pc, level = machine.read_register(0, "pc"), machine.read_register(0, "cpsr") >> 2 & 3
+    try:
+        loops = target.read_memory(ThreadId(target.PID, 1), pc, 4) == BRANCH_TO_ITSELF
+    except MemoryError_:
+        loops = True  # there is nothing to execute
+    esr = machine.read_register(0, f"ESR_EL{max(level, 1)}")
+    if not (loops or esr or machine.power(0) in ("wfi", "wfe")):
+        return []
+    syndrome = f", ESR_EL{max(level, 1)} {esr:#x}" if esr else ""
+    where = f"the image has printed nothing, and CPU 0 is at {pc:#x} in EL{level}{syndrome}"
+    return [
+        f"{where}. If it does not know a CPU like max (52 bits of PA): --cpu cortex-a57 (44 bits); `gdbhv cpus` compares"
+    ]
 
 
 def report(options: argparse.Namespace, target: HostTarget | Machine, stop: Stop | None, seconds: float) -> int:
@@ -75,6 +99,8 @@ def report(options: argparse.Namespace, target: HostTarget | Machine, stop: Stop
         for line in stats_table(counts, lambda vmid: vmid_name(target, vmid)):
             print(line, file=sys.stderr)
     mips = insns / seconds / 1e6 if seconds else 0
+    for line in early_hang(options, target, stop):
+        print(f"gdbhv: {line}", file=sys.stderr)
     print(
         f"gdbhv: {what}{': ' + text if text else ''} after {insns:,} instructions ({seconds:.2f} s, {mips:.0f} MIPS)",
         file=sys.stderr,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
+from gdbhv import _core
+
 
 def size(text: str) -> int:
     """Parse a size: bytes, or with K, M or G."""
@@ -35,6 +37,14 @@ def speed(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 1000:
         raise argparse.ArgumentTypeError(f"{text!r}: 1 to 1000 nanoseconds are possible")
     return int(text)
+
+
+def profile(text: str) -> str:
+    """Parse the name of a CPU profile."""
+    names = [name for name, _ in _core.profiles()]
+    if text not in names:
+        raise argparse.ArgumentTypeError(f"{text!r} is no CPU: {', '.join(names)}")
+    return text
 
 
 def few(text: str) -> int:

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from gdbhv import _core
 from gdbhv.cli.ending import KILLED, STATUS
-from gdbhv.cli.kinds import VM_KEYS, console, few, number, placed_file, size, speed, vm
+from gdbhv.cli.kinds import VM_KEYS, console, few, number, placed_file, profile, size, speed, vm
 
 RUN_EXAMPLES = (
     """\
@@ -35,6 +35,13 @@ GDB_EXAMPLES = """\
 examples:
   gdbhv gdb 1234 vmlinux               attach, with symbols
   gdbhv gdb unix:/run/gdbhv.sock       over a Unix socket
+"""
+
+CPUS_EXAMPLES = """\
+examples:
+  gdbhv cpus                           all, a feature in each row
+  gdbhv cpus cortex-a57 max            what max has besides
+  gdbhv cpus --json neoverse-n1        for scripts
 """
 
 
@@ -83,7 +90,11 @@ def parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--dtb", metavar="FILE", help="device tree, instead of the board's own")
     run.add_argument(
-        "--cpu", default="max", metavar="NAME", choices=[n for n, _ in _core.profiles()], help="CPU profile: %(choices)s"
+        "--cpu",
+        default="max",
+        metavar="NAME",
+        choices=[n for n, _ in _core.profiles()],
+        help="CPU: %(choices)s (default: max; `gdbhv cpus` compares them)",
     )
     run.add_argument(
         "--gic",
@@ -148,6 +159,15 @@ def parser() -> argparse.ArgumentParser:
         "-x", "--command", action="append", default=[], metavar="FILE", dest="scripts", help="gdb script; repeats"
     )
     gdb.add_argument("-ex", action="append", default=[], metavar="COMMAND", dest="commands", help="gdb command; repeats")
+
+    cpus = commands.add_parser(
+        "cpus",
+        help="compare the CPUs that `gdbhv run --cpu` can name",
+        epilog=CPUS_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    cpus.add_argument("names", nargs="*", type=profile, metavar="NAME", help="a CPU of `gdbhv run --cpu` (default: all)")
+    cpus.add_argument("--json", action="store_true", help="one JSON document, with the identification registers")
     return top
 
 

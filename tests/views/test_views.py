@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from gdbhv import tables
+from gdbhv import _core, tables
 from gdbhv.records import ExitCount
-from gdbhv.views import attributes, disasm, exits, stage2, syndrome, sysreg, table, walk
+from gdbhv.views import attributes, cpus, disasm, exits, stage2, syndrome, sysreg, table, walk
 
 BASE: dict[str, Any] = {
     "seq": 7,
@@ -452,3 +452,15 @@ def test_columns() -> None:
 )
 def test_disassembly(word: int, text: str) -> None:
     assert disasm.disassemble(word, 0x1000) == text
+
+
+def test_cpus_side_by_side() -> None:
+    features = dict(_core.profiles())
+    reset = {name: {r["name"]: r["reset"] for r in _core.registers(name)} for name in ("cortex-a57", "neoverse-n1")}
+    documents = [cpus.document(name, features[name], reset[name]) for name in reset]
+    assert [(d["pa_bits"], d["va_bits"], d["aarch32_registers"]) for d in documents] == [(44, 48, True), (48, 48, False)]
+    lines = cpus.compare(documents)
+    assert lines[0].split() == ["cortex-a57", "neoverse-n1"]
+    assert "bits of PA      44          48" in lines
+    assert "FEAT_VHE        -           yes" in lines
+    assert lines[-1] == "all of them: FEAT_FP FEAT_AdvSIMD FEAT_CRC32 FEAT_AES FEAT_PMULL FEAT_SHA1 FEAT_SHA256 FEAT_PMUv3"
