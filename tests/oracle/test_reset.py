@@ -58,6 +58,7 @@ DIFFERENT = {
 
 SYSTEM_DIFFERENT = {
     "SCTLR_EL2": "QEMU resets RES1 bits to 0",
+    "FPEXC32_EL2": "QEMU resets RES1 bits to 0",
     "CPTR_EL2": "QEMU resets RES1 bits to 0",
     "HCR_EL2": "RW is RES1 without AArch32",
     "PMCR_EL0": "LC is RES1 without AArch32",
