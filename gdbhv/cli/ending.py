@@ -37,8 +37,8 @@ def tell_undefined(target: HostTarget | Machine) -> None:
         text = disassemble(word, pc)
         print(f"gdbhv: {pc:#x}: {word:#010x} {text} is not implemented: undefined to the guest", file=sys.stderr)
     for vm in target.host.vms if isinstance(target, HostTarget) else ():
-        for pc, name in vm.take_unserved():
-            print(f"gdbhv: {vm.name}: {pc:#x}: {name} is not emulated: undefined to the guest", file=sys.stderr)
+        for text in vm.take_unserved():
+            print(f"gdbhv: {vm.name}: {text}", file=sys.stderr)
 
 
 def tell_reset(target: HostTarget | Machine, stop: Stop) -> None:

@@ -207,7 +207,8 @@ class Its(MmioDevice):
             self._creadr = (self._creadr + 32) % size
             name, carry_out = COMMANDS.get(words[0] & 0xFF, (f"{words[0] & 0xFF:#x}", None))
             if carry_out is None or not carry_out(self, Command(*words)):
-                self._vgic.vm.unserved.setdefault(f"ITS command {name} at IPA {at:#x}: refused", 0)
+                why = "there is no such command" if carry_out is None else "it names what is not mapped, or is out of range"
+                self._vgic.vm.unserved.setdefault(f"ITS command {name} at IPA {at:#x} is ignored: {why}", None)
 
     def _change(self, irq: Irq, **values: Vcpu | int | None) -> None:
         with self._vgic.held_still(irq):

@@ -63,7 +63,8 @@ class Vm:
         self.image: Symbols | None = None  # what runs, for its symbols
         self.stopped: str | None = None  # why the VM ended, if it has
         self._recipe: PowerOn | None = None
-        self.unserved: dict[str, int] = {}  # trapped accesses that no row emulates: name, and where it was first
+        # Trapped accesses that no row emulates: name, and where it was first; None: other news, which say all themselves.
+        self.unserved: dict[str, int | None] = {}
         self._told = 0  # how many of them take_unserved has returned
 
     def __repr__(self) -> str:
@@ -196,11 +197,11 @@ class Vm:
 
         return add
 
-    def take_unserved(self) -> list[tuple[int, str]]:
-        """Return the trapped accesses that nothing emulates, each name once: where it was first, and its name."""
+    def take_unserved(self) -> list[str]:
+        """Return what a user must know since the last call, each once: what the guest asked for and did not get."""
         new = list(self.unserved.items())[self._told :]
         self._told = len(self.unserved)
-        return [(pc, name) for name, pc in new]
+        return [name if pc is None else f"{pc:#x}: {name} is not emulated: undefined to the guest" for name, pc in new]
 
     # --- life
 
