@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gdbhv.boot import BootConfig, add_vm, bare, hosted
-    from gdbhv.client import GdbError, GdbSession, GdbStop
+    from gdbhv.client import GdbSession
     from gdbhv.console import Console
     from gdbhv.errors import CommandError, GdbhvError, ImageError, MemoryError_, PeekError, RegisterError
     from gdbhv.exitspec import ExitSpec
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gdbhv.machine import Machine
     from gdbhv.records import ExitCount, ExitRecord
     from gdbhv.sessions import launch
+    from gdbhv.stops import GdbBreakpoint, GdbError, GdbStop, GdbUnexpectedStop
     from gdbhv.target import Action, Space, Stop, StopKind, Target, ThreadId
 
 # name: module. Imported when first used: `gdbhv gdb` and GdbSession need no native module.
@@ -41,9 +42,11 @@ _HOME = {
     "ExitCount": "records",
     "ExitRecord": "records",
     "ExitSpec": "exitspec",
-    "GdbError": "client",
+    "GdbBreakpoint": "stops",
+    "GdbError": "stops",
     "GdbSession": "client",
-    "GdbStop": "client",
+    "GdbStop": "stops",
+    "GdbUnexpectedStop": "stops",
     "GdbhvError": "errors",
     "Host": "hv.host",
     "HostTarget": "hv.target",
@@ -74,9 +77,11 @@ __all__ = [
     "ExitCount",
     "ExitRecord",
     "ExitSpec",
+    "GdbBreakpoint",
     "GdbError",
     "GdbSession",
     "GdbStop",
+    "GdbUnexpectedStop",
     "GdbhvError",
     "Host",
     "HostTarget",

@@ -8,7 +8,8 @@ A session starts a gdb, attaches it to a gdbhv server, and answers in types::
         print(stop.text, hex(gdb.read_register("x0")))
         print(gdb.monitor_json("vmexit last"))
 
-It needs pygdbmi and gdb-multiarch, and nothing else of gdbhv: it may run on another machine than the server.
+It needs pygdbmi, gdb-multiarch and :mod:`gdbhv.stops`, and nothing else of gdbhv: it may run on another machine than the
+server.
 """
 
 from __future__ import annotations
@@ -22,14 +23,37 @@ import shutil
 import subprocess
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
 
 from pygdbmi.IoManager import IoManager
 
-__all__ = ["Frame", "GdbError", "GdbLost", "GdbMissing", "GdbSession", "GdbStop", "GdbThread", "GdbTimeout", "exec_gdb"]
+from gdbhv.stops import (
+    Frame,
+    GdbBreakpoint,
+    GdbError,
+    GdbLost,
+    GdbMissing,
+    GdbStop,
+    GdbThread,
+    GdbTimeout,
+    GdbUnexpectedStop,
+)
+
+__all__ = [
+    "Frame",
+    "GdbBreakpoint",
+    "GdbError",
+    "GdbLost",
+    "GdbMissing",
+    "GdbSession",
+    "GdbStop",
+    "GdbThread",
+    "GdbTimeout",
+    "GdbUnexpectedStop",
+    "exec_gdb",
+]
 
 GDB = "gdb-multiarch"
 GDB_SIDE = Path(__file__).with_name("gdbside") / "gdbhv.py"  # commands for people, sourced once gdb is attached
@@ -44,91 +68,6 @@ define hookpost-monitor
 python gdb.execute("maintenance flush register-cache", to_string=True); gdb.execute("maintenance flush dcache")
 end
 """
-
-
-class GdbError(Exception):
-    """GDB refused a command: ``command``, and its words as the message."""
-
-    def __init__(self, command: str, message: str) -> None:
-        super().__init__(f"{command}: {message}" if command else message)
-        self.command = command
-
-
-class GdbMissing(GdbError, FileNotFoundError):
-    """There is no gdb for AArch64 on this machine."""
-
-    def __init__(self, gdb: str) -> None:
-        super().__init__("", f"{gdb} is not installed; on Debian and Ubuntu: apt-get install gdb-multiarch")
-
-
-class GdbTimeout(GdbError, TimeoutError):
-    """GDB did not answer, or the guest did not stop, in time: ``seconds``."""
-
-    def __init__(self, command: str, seconds: float, awaited: str) -> None:
-        super().__init__(command, f"no {awaited} within {seconds:g} s")
-        self.seconds = seconds
-
-
-class GdbLost(GdbError, ConnectionError):
-    """The gdb process or its server has ended by itself; the message has the last words."""
-
-
-@dataclass(frozen=True)
-class Frame:
-    """A stack frame: ``pc``, the function's name and the source line where they are known."""
-
-    level: int
-    pc: int
-    function: str | None = None
-    file: str | None = None
-    line: int | None = None
-
-
-@dataclass(frozen=True)
-class GdbThread:
-    """A vCPU as gdb lists it: gdb's ``number``, the server's id ("Thread 1.2"), its name and what it is doing."""
-
-    number: int
-    target_id: str
-    name: str | None
-    details: str | None
-    state: str
-    frame: Frame | None
-
-
-@dataclass(frozen=True)
-class GdbStop:
-    """Why and where the guest stopped.
-
-    ``reason`` is MI's word: "breakpoint-hit", "watchpoint-trigger", "end-stepping-range", "signal-received", "syscall-entry"
-    (an exit), "syscall-return" (an entry), "exited-normally", "exited".  ``exit_number`` is the number of the exit's class;
-    ``text`` is what was printed on the way, the server's line about the exit first.
-    """
-
-    reason: str
-    thread: int | None = None
-    frame: Frame | None = None
-    signal: str | None = None
-    breakpoint: int | None = None
-    exit_number: int | None = None
-    exit_code: int | None = None
-    text: str = ""
-    raw: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
-
-    @property
-    def pc(self) -> int:
-        """The address where it stopped.
-
-        :raises GdbError: the guest has ended.
-        """
-        if self.frame is None:
-            raise GdbError("", f"the guest is gone ({self.reason}), so there is no pc")
-        return self.frame.pc
-
-    @property
-    def ended(self) -> bool:
-        """Tell whether the VM has switched itself off."""
-        return self.reason.startswith("exited")
 
 
 def gdb_target(address: str) -> str:
@@ -192,6 +131,7 @@ class GdbSession:
         self.timeout = timeout
         self._token = 0
         self._stops: list[GdbStop] = []
+        self._breakpoints: dict[int, GdbBreakpoint] = {}
         self._running = False
         self._disconnected = ""  # what gdb said when the server went away
         self._text: list[str] = []  # printed since the last command
@@ -335,11 +275,14 @@ class GdbSession:
 
     # Stops.
 
-    def break_at(self, location: str | int, *, hardware: bool = False, condition: str | None = None) -> int:
-        """Set a breakpoint at a symbol, ``file:line`` or address; return its number."""
+    def break_at(self, location: str | int, *, hardware: bool = False, condition: str | None = None) -> GdbBreakpoint:
+        """Set a breakpoint at a symbol, ``file:line`` or address; return its number, which knows its places."""
         where = f"*{location:#x}" if isinstance(location, int) else location
         options = ("-h " if hardware else "") + (f"-c {quote(condition)} " if condition else "")
-        return int(self.mi(f"-break-insert {options}{quote(where)}")["bkpt"]["number"])
+        row = self.mi(f"-break-insert {options}{quote(where)}")["bkpt"]
+        places = [frame for each in row.get("locations", [row]) if (frame := _frame(each)) is not None]
+        found = self._breakpoints[int(row["number"])] = GdbBreakpoint(int(row["number"]), where, tuple(places))
+        return found
 
     def watch(self, expression: str, *, read: bool = False, write: bool = True) -> int:
         """Set a watchpoint on an expression, as `watch -l`; return its number."""
@@ -361,9 +304,20 @@ class GdbSession:
         else:
             self.monitor(f"vmexit catch {spec}")
 
-    def cont(self, timeout: float | None = None) -> GdbStop:
-        """Go on until the next stop. Only the VM of the selected thread runs, unless `set schedule-multiple on`."""
-        return self._resume("-exec-continue", timeout)
+    def cont(self, timeout: float | None = None, *, at: int | None = None, on: str | None = None) -> GdbStop:
+        """Go on until the next stop. Only the VM of the selected thread runs, unless `set schedule-multiple on`.
+
+        ``at``: it is to be at this breakpoint or watchpoint; ``on``: for an exit of this class, see :meth:`GdbStop.is_exit`.
+
+        :raises GdbUnexpectedStop: it is another one, or the guest ended.
+        """
+        stop = self._resume("-exec-continue", timeout)
+        if at is not None and stop.breakpoint != at:
+            known = self._breakpoints.get(at)
+            raise GdbUnexpectedStop(f"watchpoint {at}" if known is None else known.words, stop)
+        if on is not None and not stop.is_exit(on):
+            raise GdbUnexpectedStop(f"an exit {on}", stop)
+        return stop
 
     def step_instruction(self, count: int = 1, timeout: float | None = None) -> GdbStop:
         """Execute ``count`` instructions of the selected vCPU."""
@@ -572,13 +526,18 @@ class GdbSession:
         text = "".join(self._text)
         self._text.clear()
         number = payload.get("syscall-number")
-        breakpoint_number = payload.get("bkptno", next((w.get("number") for w in _watchpoints(payload)), None))
+        named = payload.get("bkptno", next((w.get("number") for w in _watchpoints(payload)), None))
+        breakpoint_number = None if named is None else int(str(named).partition(".")[0])
+        frame = _frame(payload.get("frame"))
+        known = self._breakpoints.get(breakpoint_number or 0)
+        places = [place.pc for place in known.locations] if known is not None and frame is not None else []
         return GdbStop(
             reason=str(payload.get("reason", "unknown")),
             thread=int(payload["thread-id"]) if str(payload.get("thread-id", "")).isdigit() else None,
-            frame=_frame(payload.get("frame")),
+            frame=frame,
             signal=payload.get("signal-name"),
-            breakpoint=None if breakpoint_number is None else int(str(breakpoint_number).partition(".")[0]),
+            breakpoint=breakpoint_number,
+            location=places.index(frame.pc) + 1 if frame is not None and frame.pc in places else None,
             exit_number=None if number is None else int(number),
             exit_code=_exit_code(payload),
             text=text,

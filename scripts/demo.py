@@ -20,7 +20,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from gdbhv.client import GdbSession, GdbStop
+from gdbhv.client import GdbSession, GdbStop, GdbUnexpectedStop
 
 ROOT = Path(__file__).resolve().parent.parent
 GUEST = ROOT / "guests" / "prebuilt" / "exit_zoo.elf"
@@ -110,12 +110,12 @@ def tour(address: str, server: subprocess.Popen[str]) -> None:
         say("3. Break on three classes of VM exits; each stop comes before the hypervisor's handler")
         for spec in ("hvc nr=0x84000000", "sysreg dir=w reg=ACTLR_EL1", "dabt.trans.s1ptw"):
             monitor(session, f"vmexit catch {spec}")
-        for _ in range(2):
+        for kind in ("hvc", "sysreg.write:ACTLR_EL1"):
             command("continue")
-            stopped(session.cont())
+            stopped(session.cont(on=kind))
         monitor(session, "vmexit delete 1")
         command("continue")
-        stopped(session.cont())
+        stopped(session.cont(on="dabt.trans"))
         monitor(session, "vmexit last")
         say("4. That address through both stages: the stage 1 table lies in memory that stage 2 does not map yet")
         monitor(session, "walk 0xc0000000")
@@ -135,6 +135,8 @@ def tour(address: str, server: subprocess.Popen[str]) -> None:
         monitor(session, "vmexit stats")
         command("continue")
         stop = session.cont()
+        if not stop.ended:
+            raise GdbUnexpectedStop("the guest's end", stop)
         console.print(f"  the guest ended: {stop.reason}, code {stop.exit_code or 0}")
 
 

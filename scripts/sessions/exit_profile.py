@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """How expensive is what your guest does to its hypervisor? Exits by kind, between two places in the guest.
 
-Attaches stock gdb, runs to a function, clears the counts, runs to a second one, and prints the exits between them: what
-`perf kvm stat` shows, exact and repeatable, for any stretch of code.
+Attaches stock gdb, runs to a function, clears the counts, runs on to a second one, and prints the exits between them: what
+`perf kvm stat` shows, exact and repeatable, for any stretch of code. A function that is inlined at several places is named
+by one of its addresses: --start '*0x40201750'.
 
     scripts/sessions/exit_profile.py guests/prebuilt/exit_zoo.elf --start zoo_wfi --end zoo_fresh_table
 """
@@ -19,8 +20,8 @@ def main() -> int:
     """Run the session."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("elf")
-    parser.add_argument("--start", required=True, help="function where the profile begins")
-    parser.add_argument("--end", required=True, help="function where it ends")
+    parser.add_argument("--start", required=True, help="function (or file:line, or *ADDRESS) where the profile begins")
+    parser.add_argument("--end", required=True, help="where it ends")
     parser.add_argument("--smp", default="1")
     options = parser.parse_args()
     try:
@@ -34,15 +35,14 @@ def main() -> int:
 
 def profile(gdb: GdbSession, start: str, end: str) -> None:
     """Print the exits between two functions."""
-    gdb.break_at(start)
-    gdb.break_at(end)
-    for place in (start, end):
-        if gdb.cont().ended:
-            raise GdbhvError(f"the guest ended before it came to {place}")
-        if place == start:
-            gdb.monitor("vmexit stats --clear")
+    first, last = gdb.break_at(start).only, gdb.break_at(end).only
+    gdb.delete(last)
+    gdb.cont(at=first)  # whatever else stops it is an error, and not a profile
+    gdb.monitor("vmexit stats --clear")
+    gdb.delete(first)
+    gdb.cont(at=gdb.break_at(end))
     found = gdb.monitor_json("vmexit stats --json")
-    print(f"from {start} to {end}: {found['exits']} exits")
+    print(f"from {start} to {end}: {found['exits'] or 'no'} exits")
     for row in sorted(found["counts"], key=lambda r: -r["count"]):
         print(f"{row['count']:8}  {row['name']}")
 

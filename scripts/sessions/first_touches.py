@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from gdbhv import GdbError, GdbhvError, GdbSession, launch
+from gdbhv import GdbError, GdbhvError, GdbSession, GdbUnexpectedStop, launch
 
 RAM = "0x40000000-0xffffffff"
 
@@ -38,17 +38,21 @@ def watch(gdb: GdbSession, most: int) -> None:
     """Print a line for each first touch."""
     gdb.catch_exit(f"dabt.trans ipa={RAM}")
     gdb.catch_exit(f"iabt.trans ipa={RAM}")
+    stop = gdb.cont()
     for n in range(1, most + 1):
-        stop = gdb.cont()
         if stop.ended:
             print(f"the guest ended ({stop.reason})")
             return
+        if not stop.is_exit("?abt.trans"):
+            raise GdbUnexpectedStop("a fault of stage 2", stop)
         fault = gdb.monitor_json("vmexit last --json")
         where = stop.frame.function if stop.frame and stop.frame.function else hex(stop.pc)
-        gdb.step_instruction()  # the hypervisor handles the fault, and the access is made
+        stop = gdb.step_instruction()  # the hypervisor handles the fault, and the access is made, or faults once more
         mapped = gdb.monitor_json(f"s2 dump {fault['ipa']:#x} --json")["ranges"]
         leaf = f"{mapped[0]['leaf'] >> 10} KiB leaf at PA {mapped[0]['pa']:#x}" if mapped else "not mapped"
         print(f"{n:3}  {fault['name']:32} IPA {fault['ipa']:#x}  {where:24} {leaf}")
+        if n < most and stop.reason == "end-stepping-range":
+            stop = gdb.cont()
 
 
 if __name__ == "__main__":

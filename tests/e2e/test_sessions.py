@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
-from gdbhv import GdbhvError, launch
+from gdbhv import GdbError, GdbhvError, GdbUnexpectedStop, launch
 
 SESSIONS = ROOT / "scripts" / "sessions"
 ZOO = "guests/prebuilt/exit_zoo.elf"
@@ -64,6 +64,72 @@ def test_exit_profile() -> None:
     assert first == f"from zoo_wfi to zoo_id_read: {sum(counts.values())} exits"
     assert (counts["wfx.wfi"], counts["wfx.wfe"]) == (1, 1)
     assert "sysreg.read:ID_AA64PFR0_EL1" not in counts
+
+
+def test_exit_profile_of_nothing_and_of_another_order() -> None:
+    """No exits is said so; an end that comes before the start is not taken for it."""
+    done = session("exit_profile.py", ZOO, "--start", "zoo_hvc_psci", "--end", "*zoo_hvc_psci+4")
+    assert done.stdout == "from zoo_hvc_psci to *zoo_hvc_psci+4: no exits\n"
+    done = session("exit_profile.py", ZOO, "--start", "zoo_id_read", "--end", "zoo_wfi")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "exit_profile.py: expected breakpoint 3 (zoo_wfi), but the guest ended (exited-normally)" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def two_places(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A guest with a function that is inlined twice. Needs Debian's gcc-aarch64-linux-gnu."""
+    folder = tmp_path_factory.mktemp("two")
+    (folder / "two.c").write_text(
+        '#define HVC(n) __asm__ volatile("hvc #" #n ::: "x0", "memory")\n'
+        "static inline __attribute__((always_inline)) void inner(void) { HVC(7); }\n"
+        "__attribute__((noinline)) void first(void) { inner(); HVC(1); }\n"
+        "__attribute__((noinline)) void second(void) { inner(); HVC(2); }\n"
+        '__asm__(".globl _start\\n_start: ldr x0, =0x40100000; mov sp, x0; bl first; bl second;"\n'
+        '        "ldr x0, =0x84000008; hvc #0");\n'
+    )
+    options = (
+        "-g -O1 -ffreestanding -fno-asynchronous-unwind-tables -nostdlib -static -Wl,--build-id=none,-Ttext=0x40080000,-N"
+    )
+    command = ["aarch64-linux-gnu-gcc", *options.split(), "-o", "two.elf", "two.c"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return folder / "two.elf"
+
+
+def test_a_breakpoint_at_two_places(two_places: Path) -> None:
+    """A script sees which place it is, and a profile refuses to guess."""
+    with launch(two_places, program=two_places) as gdb:
+        inner = gdb.break_at("inner")
+        assert len(inner.locations) == 2
+        stops = [gdb.cont(at=inner) for _ in range(2)]
+        assert [(s.breakpoint, s.location) for s in stops] == [(inner, 1), (inner, 2)]
+        assert [s.pc for s in stops] == [frame.pc for frame in inner.locations]
+        with pytest.raises(GdbError, match=r"inner is at 2 places: name one of them by its address: \*0x[0-9a-f]+ in"):
+            _ = inner.only
+    done = session("exit_profile.py", str(two_places), "--start", "inner", "--end", "second")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "exit_profile.py: inner is at 2 places" in done.stderr
+    address = f"*{inner.locations[0].pc:#x}"
+    done = session("exit_profile.py", str(two_places), "--start", address, "--end", "second")
+    assert done.stdout.splitlines()[0] == f"from {address} to second: 2 exits"
+
+
+def test_a_stop_that_nobody_expected() -> None:
+    with launch(ROOT / ZOO) as gdb:
+        gdb.catch_exit("hvc")
+        point = gdb.break_at("zoo_id_read")
+        with pytest.raises(
+            GdbUnexpectedStop, match=r"expected breakpoint 1 \(zoo_id_read\), but it stopped for hvc:"
+        ) as error:
+            gdb.cont(at=point)
+        assert error.value.stop.is_exit("hvc")
+        assert error.value.stop.exit == "hvc:0x0"
+        with pytest.raises(GdbUnexpectedStop, match="expected an exit wfx, but it stopped for hvc"):
+            gdb.cont(on="wfx")
+        gdb.monitor("vmexit delete all")
+        assert gdb.cont(at=point).location == 1
+        gdb.delete(point)
+        with pytest.raises(GdbUnexpectedStop, match=r"expected an exit \*, but the guest ended \(exited-normally\)"):
+            gdb.cont(on="*")
 
 
 @pytest.mark.parametrize("start", ["zoo_wfi", "no_such_function"])

@@ -37,12 +37,13 @@ LAYERS = {
     "boot": "_core console errors hv image machine",
     "monitor": "_core errors exitspec hv machine records tables target translation views",
     "rsp": "errors files target",
-    "client": "",
+    "stops": "",
+    "client": "stops",
     "gdbside": "",
     "sessions": "client errors",
     "cli": "_core boot client console errors hv machine monitor rsp target views",
     "__main__": "cli",
-    "__init__": "boot client console errors exitspec hv machine records sessions target",
+    "__init__": "boot client console errors exitspec hv machine records sessions stops target",
 }
 
 # What a unit may import of others' libraries; whoever is not named: the standard library only.
@@ -106,7 +107,7 @@ def test_views_are_pure() -> None:
 
 def test_files_fit_in_a_head() -> None:
     """Some 400 lines; the entry goes when the file is shorter again."""
-    longer = {"client.py": 620}
+    longer = {"client.py": 580}
     lines = {str(p.relative_to(PACKAGE)): len(p.read_text().splitlines()) for p in modules()}
     too_long = {name: n for name, n in lines.items() if n > 430}
     assert all(n <= longer.get(name, 0) for name, n in too_long.items()), too_long
