@@ -1,7 +1,20 @@
-"""``python -m gdbhv``."""
+"""``gdbhv`` and ``python -m gdbhv``: a Ctrl-C that comes while the rest is imported is one, too."""
+
+from __future__ import annotations
 
 import sys
 
-from gdbhv.cli import main
 
-sys.exit(main())
+def main() -> int:
+    """Run the command line and return the exit status."""
+    try:
+        from gdbhv.cli import main as command_line
+
+        return command_line()
+    except KeyboardInterrupt:
+        print("gdbhv: interrupted", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

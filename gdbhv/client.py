@@ -78,10 +78,12 @@ def gdb_target(address: str) -> str:
 
 
 def gdb_arguments(
-    address: str, program: str | None = None, scripts: Sequence[str] = (), commands: Sequence[str] = (), gdb: str = GDB
+    address: str, program: str | None = None, own: Sequence[str] = (), commands: Sequence[str] = (), gdb: str = GDB
 ) -> list[str]:
     """Return the command line of a gdb that attaches to ``address`` as it starts.
 
+    :param own: options of gdb's, as they are; it does what ``-x`` and ``-ex`` say in their order, once it is attached.
+    :param commands: typed at the end.
     :raises GdbMissing: there is no such gdb.
     """
     path = shutil.which(gdb)
@@ -90,24 +92,21 @@ def gdb_arguments(
     arguments = [path, "-q", "-nx", "-iex", "set confirm off", "-iex", "set pagination off"]
     arguments += ["-iex", "set architecture aarch64"]  # a second VM's process is added without its description
     arguments += ["-iex", f"python gdb.execute({_HOOK!r})"]
-    for script in scripts:
-        arguments += ["-x", script]
     arguments += ["-ex", f"target extended-remote {gdb_target(address)}"]
     if GDB_SIDE.is_file():
         arguments += ["-ex", f"source {GDB_SIDE}"]
+    arguments += own
     for command in commands:
         arguments += ["-ex", command]
     return arguments if program is None else [*arguments, program]
 
 
-def exec_gdb(
-    address: str, program: str | None = None, scripts: Sequence[str] = (), commands: Sequence[str] = ()
-) -> NoReturn:
+def exec_gdb(address: str, program: str | None = None, own: Sequence[str] = (), commands: Sequence[str] = ()) -> NoReturn:
     """Become a gdb-multiarch for a person, attached to ``address``. Does not return.
 
     :raises GdbMissing: there is none on this machine.
     """
-    arguments = gdb_arguments(address, program, scripts, commands)
+    arguments = gdb_arguments(address, program, own, commands)
     os.execv(arguments[0], arguments)
 
 

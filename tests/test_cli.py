@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import signal
 import socket
 import struct
@@ -229,6 +230,8 @@ WRONG_USAGE = [
     (["run", "--el", "2"], "an IMAGE is needed"),
     (["run", HELLO, "--wait"], "--wait needs --gdb"),
     (["run", HELLO, "--gdb", ""], "--gdb needs an address"),
+    (["run", HELLO, "-v"], "they need --gdb"),
+    (["run", HELLO, "--rsp-log", "x"], "they need --gdb"),
     (["run", "--el", "2", "--wait"], "--wait needs --gdb"),
     (["run", HELLO, "--el", "3"], "invalid choice: 3"),
     (["run", HELLO, "--smp", "9"], "'9': 1 to 8 is possible"),
@@ -385,6 +388,125 @@ def test_a_piped_stdin_is_typed_and_its_end_is_no_end(tmp_path: Path, el: str) -
     assert (first["instructions"], first["virtual_ns"]) == (second["instructions"], second["virtual_ns"])
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+@pytest.mark.parametrize("debugged", [False, True])
+@pytest.mark.parametrize("controlling", [True, False])
+def test_a_signal_that_ends_the_run_gives_the_terminal_back(
+    tmp_path: Path, number: signal.Signals, debugged: bool, controlling: bool
+) -> None:
+    """Whether or not the terminal is the one that controls the process; and the process dies of that signal."""
+    (path := tmp_path / "busy.bin").write_bytes(words(*SEND) + SPIN)
+    run = command("run", path, "--memory", "16M", *(["--gdb", "0"] if debugged else []))
+    controller, terminal = pty.openpty()
+    before = termios.tcgetattr(terminal)
+    try:
+        with subprocess.Popen(
+            ["setsid", *(["--ctty"] if controlling else []), "sh", "-c", 'ulimit -c 0; exec "$@"', "sh", *run],
+            stdin=terminal,
+            stdout=terminal,
+            stderr=subprocess.PIPE,
+            env=ENVIRONMENT,
+        ) as process:
+            assert os.read(controller, 1) == b">"
+            assert not termios.tcgetattr(terminal)[3] & termios.ECHO
+            process.send_signal(number)
+            _, err = process.communicate(timeout=50)
+        assert process.returncode == -number, err
+        assert b"Traceback" not in err
+        assert termios.tcgetattr(terminal) == before
+    finally:
+        os.close(controller)
+        os.close(terminal)
+
+
+def test_a_signal_that_is_ignored_stays_so(tmp_path: Path) -> None:
+    """As nohup has it."""
+    (path := tmp_path / "busy.bin").write_bytes(words(*SEND) + SPIN)
+    shell = ["sh", "-c", f"trap '' HUP; exec {' '.join(command('run', path))}"]
+    with subprocess.Popen(shell, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT) as process:
+        assert process.stdout is not None
+        assert process.stdout.read(1) == b">"
+        process.send_signal(signal.SIGHUP)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+    assert process.returncode == -signal.SIGTERM
+
+
+@pytest.mark.parametrize("module", ["gdbhv.cli", "gdbhv._core", "gdbhv.boot", "pygdbmi.IoManager", "gdbhv.cli.running"])
+def test_ctrl_c_while_it_is_imported(module: str) -> None:
+    code = f"""
+import sys
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}: raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupt())
+from gdbhv.__main__ import main
+sys.argv = ["gdbhv", "run", "nothing"]
+sys.exit(main())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=ENVIRONMENT, check=False
+    )
+    assert (done.returncode, done.stderr) == (130, "gdbhv: interrupted\n")
+
+
+def test_stdio_is_left_as_it_was() -> None:
+    """The mode "non-blocking" belongs to the open file, which others share."""
+    ours, theirs = socket.socketpair()
+    with (
+        ours,
+        theirs,
+        subprocess.Popen(
+            command("run", HELLO, "--gdb", "stdio", "--wait"),
+            stdin=theirs,
+            stdout=theirs,
+            stderr=subprocess.PIPE,
+            env=ENVIRONMENT,
+        ) as process,
+    ):
+        ours.sendall(b"$qC#b4")
+        assert ours.recv(1) == b"+"
+        assert os.get_blocking(theirs.fileno())
+        process.kill()
+        process.communicate()
+        assert os.get_blocking(theirs.fileno())
+
+
+def test_the_packets_on_stderr_and_in_a_file(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    done = gdbhv("run", HELLO, "--gdb", "stdio", "--wait", "-v", "--rsp-log", log, stdin="+$qC#b4$m40200000,4#53-\x03$k#6b")
+    lines = log.read_text().splitlines()
+    assert lines[:2] == ["> qC", "< QC1"]
+    assert [line for line in lines if line.startswith(">")] == ["> qC", "> m40200000,4", "> (-)", ">> \\x03", "> k"]
+    shown = [line for line in done.stderr.splitlines() if line.startswith(("gdbhv: <", "gdbhv: >"))]
+    assert shown == [f"gdbhv: {line}" for line in lines]
+    assert gdbhv("run", HELLO, "--gdb", "stdio", "--rsp-log", HELLO).stderr.startswith(f"gdbhv: --rsp-log {HELLO}: the same")
+
+
+def test_gdb_says_what_it_runs(tmp_path: Path) -> None:
+    fake = tmp_path / "gdb-multiarch"
+    fake.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    fake.chmod(0o755)
+    environment = {**ENVIRONMENT, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    run = command("gdb", "1234", "x.elf", "-ex", "echo one", "-x", "two", "--command", "three")
+    done = subprocess.run(run, capture_output=True, text=True, timeout=60, env=environment, check=False)
+    arguments = done.stdout.splitlines()
+    assert arguments[-7:] == ["-ex", "echo one", "-x", "two", "-x", "three", "x.elf"]
+    assert arguments.index("target extended-remote 127.0.0.1:1234") < arguments.index("echo one"), "once it is attached"
+    assert done.stderr.startswith(f"gdbhv: {fake} -q -nx -iex 'set confirm off'")
+    assert done.stderr.endswith("-ex 'echo one' -x two -x three x.elf\n")
+
+
+def test_a_stderr_that_nobody_reads_ends_nothing() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        command("run", ZOO), stdout=subprocess.PIPE, stderr=writer, timeout=60, env=ENVIRONMENT, check=False
+    )
+    os.close(writer)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, b"zoo ok")
+
+
 def test_gdb_over_stdio() -> None:
     """A debugger that kills the machine with its first packets."""
     done = gdbhv("run", HELLO, "--gdb", "stdio", "--wait", stdin="+$?#3f$k#6b")
@@ -401,7 +523,7 @@ def test_help_has_examples_that_parse(capsys: pytest.CaptureFixture[str]) -> Non
         lines = [line.split("   ")[0] for line in examples.splitlines() if line.startswith("  gdbhv ")]
         assert lines
         for line in lines:
-            options = cli.parser().parse_args(line.split()[1:])
+            options = cli.parser().parse_args(shlex.split(line)[1:])
             assert options.command == topic
             assert topic == "gdb" or cli.usage_error(options) is None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 
@@ -12,6 +13,8 @@ from gdbhv.cli import cpus
 from gdbhv.cli.ending import KILLED, STATUS
 from gdbhv.cli.options import GDB_EXAMPLES, RUN_EXAMPLES, parser, usage_error
 from gdbhv.cli.running import run
+from gdbhv.cli.saying import say
+from gdbhv.cli.signals import Ended, die, ending_signals_raise
 from gdbhv.errors import GdbhvError
 
 __all__ = ["GDB_EXAMPLES", "KILLED", "RUN_EXAMPLES", "STATUS", "main", "parser", "usage_error"]
@@ -20,22 +23,28 @@ __all__ = ["GDB_EXAMPLES", "KILLED", "RUN_EXAMPLES", "STATUS", "main", "parser",
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
     logging.basicConfig(format="gdbhv: %(message)s", level=logging.INFO, stream=sys.stderr)
+    logging.raiseExceptions = False  # a stderr that nobody reads any more is no reason for a traceback on it
     options = parser().parse_args(argv)
     try:
-        if options.command == "gdb":
-            client.exec_gdb(options.address, options.program, options.scripts, options.commands)
-        if options.command == "cpus":
-            return cpus.show(options)
-        return run(options)
+        with ending_signals_raise():
+            if options.command == "gdb":
+                arguments = (options.address, options.program, options.own)
+                say(shlex.join(client.gdb_arguments(*arguments)))
+                client.exec_gdb(*arguments)
+            if options.command == "cpus":
+                return cpus.show(options)
+            return run(options)
     except (GdbhvError, client.GdbError) as e:
-        print(f"gdbhv: {e}", file=sys.stderr)
+        say(str(e))
         return 1
     except BrokenPipeError:  # nobody reads stdout any more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as e:
-        print(f"gdbhv: {e.filename or getattr(options, 'gdb', None) or ''}: {e.strerror or e}", file=sys.stderr)
+        say(f"{e.filename or getattr(options, 'gdb', None) or ''}: {e.strerror or e}")
         return 1
     except KeyboardInterrupt:
-        print("gdbhv: interrupted", file=sys.stderr)
+        say("interrupted")
         return 130
+    except Ended as e:
+        return die(e.number)

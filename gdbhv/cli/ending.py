@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 
 from gdbhv import _core
+from gdbhv.cli.saying import say
 from gdbhv.errors import MemoryError_
 from gdbhv.hv.target import HostTarget
 from gdbhv.machine import Machine
@@ -35,17 +35,17 @@ def tell_undefined(target: HostTarget | Machine) -> None:
 
     for pc, word in core(target).undefined_seen():
         text = disassemble(word, pc)
-        print(f"gdbhv: {pc:#x}: {word:#010x} {text} is not implemented: undefined to the guest", file=sys.stderr)
+        say(f"{pc:#x}: {word:#010x} {text} is not implemented: undefined to the guest")
     for vm in target.host.vms if isinstance(target, HostTarget) else ():
         for text in vm.take_unserved():
-            print(f"gdbhv: {vm.name}: {text}", file=sys.stderr)
+            say(f"{vm.name}: {text}")
 
 
 def tell_reset(target: HostTarget | Machine, stop: Stop) -> None:
     """Say that a guest has got the reset that it asked for."""
     name = next(p.name for p in target.processes() if p.pid == stop.thread.pid)
     insns = sum(core(target).insns)
-    print(f"gdbhv: {name}: the guest asked for a reset after {insns:,} instructions, and begins again", file=sys.stderr)
+    say(f"{name}: the guest asked for a reset after {insns:,} instructions, and begins again")
 
 
 def early_hang(options: argparse.Namespace, target: HostTarget | Machine, stop: Stop | None) -> list[str]:
@@ -97,12 +97,9 @@ def report(options: argparse.Namespace, target: HostTarget | Machine, stop: Stop
         from gdbhv.views.exits import stats_table
 
         for line in stats_table(counts, lambda vmid: vmid_name(target, vmid)):
-            print(line, file=sys.stderr)
+            say(line, "")
     mips = insns / seconds / 1e6 if seconds else 0
     for line in early_hang(options, target, stop):
-        print(f"gdbhv: {line}", file=sys.stderr)
-    print(
-        f"gdbhv: {what}{': ' + text if text else ''} after {insns:,} instructions ({seconds:.2f} s, {mips:.0f} MIPS)",
-        file=sys.stderr,
-    )
+        say(line)
+    say(f"{what}{': ' + text if text else ''} after {insns:,} instructions ({seconds:.2f} s, {mips:.0f} MIPS)")
     return status

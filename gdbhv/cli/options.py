@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 from importlib.metadata import PackageNotFoundError, version
 from typing import NoReturn
 
@@ -35,6 +36,10 @@ GDB_EXAMPLES = """\
 examples:
   gdbhv gdb 1234 vmlinux               attach, with symbols
   gdbhv gdb unix:/run/gdbhv.sock       over a Unix socket
+  gdbhv gdb 1234 -x session.gdb        attach, then do what the script says
+  gdbhv gdb 1234 vmlinux -ex 'break panic' -ex continue
+
+It prints the command that it runs. Your .gdbinit is left out (-nx): give what you need of it with -x.
 """
 
 CPUS_EXAMPLES = """\
@@ -123,6 +128,8 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--x0", type=number, metavar="VALUE", help="x0 at entry, instead of the device tree's address")
     run.add_argument("--gdb", metavar="ADDR", help="serve gdb at [HOST:]PORT, unix:PATH or stdio")
     run.add_argument("--wait", action="store_true", help="with --gdb: stand at the first instruction until gdb attaches")
+    run.add_argument("-v", "--verbose", action="store_true", help="with --gdb: show each packet on stderr")
+    run.add_argument("--rsp-log", metavar="FILE", help="with --gdb: write each packet to FILE")
     run.add_argument(
         "--console",
         type=console,
@@ -150,15 +157,22 @@ def parser() -> argparse.ArgumentParser:
     gdb = commands.add_parser(
         "gdb",
         help="start gdb-multiarch attached to a running `gdbhv run --gdb`",
+        description="Start gdb-multiarch attached to a running `gdbhv run --gdb`, with gdbhv's commands for gdb.",
         epilog=GDB_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     gdb.add_argument("address", metavar="ADDR", help="[HOST:]PORT or unix:PATH")
     gdb.add_argument("program", nargs="?", metavar="ELF", help="file with symbols; without it gdb takes the one that runs")
-    gdb.add_argument(
-        "-x", "--command", action="append", default=[], metavar="FILE", dest="scripts", help="gdb script; repeats"
-    )
-    gdb.add_argument("-ex", action="append", default=[], metavar="COMMAND", dest="commands", help="gdb command; repeats")
+    for options, metavar, what in ((("-x", "--command"), "FILE", "a script"), (("-ex",), "COMMAND", "a command")):
+        gdb.add_argument(
+            *options,
+            action="extend",
+            type=functools.partial(_own, options[0]),
+            default=[],
+            metavar=metavar,
+            dest="own",
+            help=f"{what} of gdb's, run once it is attached, in the order given; repeats",
+        )
 
     cpus = commands.add_parser(
         "cpus",
@@ -169,6 +183,10 @@ def parser() -> argparse.ArgumentParser:
     cpus.add_argument("names", nargs="*", type=profile, metavar="NAME", help="a CPU of `gdbhv run --cpu` (default: all)")
     cpus.add_argument("--json", action="store_true", help="one JSON document, with the identification registers")
     return top
+
+
+def _own(option: str, value: str) -> tuple[str, str]:
+    return option, value
 
 
 def _version() -> str:
@@ -189,6 +207,8 @@ def usage_error(options: argparse.Namespace) -> str | None:
         return "--gdb needs an address: [HOST:]PORT, unix:PATH or stdio"
     if options.wait and not options.gdb:
         return "--wait needs --gdb, or nobody will ever start the machine"
+    if not options.gdb and (options.verbose or options.rsp_log is not None):
+        return "-v and --rsp-log show what a debugger and gdbhv say to each other: they need --gdb"
     if options.gdb and options.max_insns is not None:
         return "--max-insns is for runs without --gdb: a debugger decides when it stops"
     if options.gdb == "stdio" and any(where == "stdio" for _, where in options.console):

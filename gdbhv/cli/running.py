@@ -6,18 +6,16 @@ import argparse
 import contextlib
 import dataclasses
 import os
-import signal
-import socket
 import sys
-import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from gdbhv import _core, boot
 from gdbhv.cli.ending import core, report, tell_reset, tell_undefined
 from gdbhv.cli.options import usage_error
+from gdbhv.cli.saying import say, show_packets
+from gdbhv.cli.signals import signals_interrupt, signals_wake
 from gdbhv.console import Console, open_console
 from gdbhv.hv.target import HostTarget
 from gdbhv.machine import Machine
@@ -33,16 +31,15 @@ def run(options: argparse.Namespace) -> int:
     """``gdbhv run``."""
     wrong = usage_error(options)
     if wrong is not None:
-        print(f"gdbhv run: error: {wrong}", file=sys.stderr)
+        say(f"error: {wrong}", "gdbhv run: ")
         return 2
     given = {f.name: getattr(options, f.name) for f in dataclasses.fields(boot.BootConfig) if hasattr(options, f.name)}
     configs = [boot.BootConfig(**{**given, **fields}) for fields in options.vm or [{}]]
-    inputs = [f for c in configs for f in (c.image, c.initrd, c.dtb)] + [path for path, _ in options.load]
     typed, usual = options.gdb != "stdio", "stdio" if options.gdb != "stdio" else os.devnull
     with contextlib.ExitStack() as opened:
 
         def open_one(where: str, name: str) -> Console:
-            return opened.enter_context(open_console(where, typed=typed, inputs=inputs, name=name))
+            return opened.enter_context(open_console(where, typed=typed, inputs=inputs(options), name=name))
 
         consoles = {name: open_one(where, name) for name, where in options.console if name}
         common = next((where for name, where in options.console if not name), usual)
@@ -73,31 +70,10 @@ def same_place(one: TextIO | None, other: TextIO | None) -> bool:
         return False
 
 
-@contextlib.contextmanager
-def ctrl_c_interrupts(target: HostTarget | Machine) -> Iterator[None]:
-    """Have Ctrl-C stop the machine between two instructions, instead of raising in the middle of what Python does.
-
-    Python's own handler would wait until the native module comes back; the wake-up descriptor is written at once.
-    """
-    reader, writer = socket.socketpair()
-    writer.setblocking(False)
-
-    def pass_on() -> None:
-        while reader.recv(1):
-            target.interrupt()
-
-    thread = threading.Thread(target=pass_on, name="Ctrl-C", daemon=True)
-    thread.start()
-    handler = signal.signal(signal.SIGINT, lambda number, frame: None)
-    descriptor = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
-    try:
-        yield
-    finally:
-        signal.set_wakeup_fd(descriptor)
-        signal.signal(signal.SIGINT, handler)
-        writer.close()
-        thread.join()
-        reader.close()
+def inputs(options: argparse.Namespace) -> list[str | None]:
+    """The files that are read, and must not be written."""
+    named = [vars(options), *options.vm]
+    return [fields.get(key) for fields in named for key in ("image", "initrd", "dtb")] + [path for path, _ in options.load]
 
 
 def run_to_end(target: HostTarget | Machine, max_insns: int | None, reboots: bool) -> Stop:
@@ -107,7 +83,7 @@ def run_to_end(target: HostTarget | Machine, max_insns: int | None, reboots: boo
     """
     machine = core(target)
     end = None if max_insns is None else sum(machine.insns) + max_insns
-    with ctrl_c_interrupts(target):
+    with signals_interrupt(target):
         while True:
             before = sum(machine.insns)
             stop = target.run_all(CHUNK if end is None else min(CHUNK, end - before))
@@ -132,6 +108,7 @@ def serve(options: argparse.Namespace, target: HostTarget | Machine, images: lis
     from gdbhv.monitor import registry
     from gdbhv.rsp.server import Server
 
+    show_packets(verbose=options.verbose, path=options.rsp_log, inputs=inputs(options))
     monitor = registry.bind(target)
     server: Server = Server(
         target,
@@ -146,8 +123,9 @@ def serve(options: argparse.Namespace, target: HostTarget | Machine, images: lis
     )
     if options.gdb != "stdio":
         hint = f"gdbhv gdb {server.address}"
-        print(f"gdbhv: waiting for gdb at {server.address}; attach with: {hint}", file=sys.stderr)
-    stop = server.serve()
+        say(f"waiting for gdb at {server.address}; attach with: {hint}")
+    with signals_wake(server.wakeup):
+        stop = server.serve()
     tell_undefined(target)
     return stop
 

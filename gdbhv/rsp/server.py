@@ -30,7 +30,7 @@ from gdbhv.rsp.framing import frame
 from gdbhv.rsp.session import Session
 from gdbhv.rsp.shared import ENDS, ExecFile, Monitor, Outcome, Run, Shared
 from gdbhv.rsp.tdesc import Description, RegisterRow
-from gdbhv.rsp.transport import Address, Stream, listen
+from gdbhv.rsp.transport import Address, Stream, listen, release_socket
 from gdbhv.target import Action, Stop, StopKind, Target
 
 log = logging.getLogger("gdbhv.rsp")
@@ -139,8 +139,10 @@ class Server:
         self._door: Door | None = None
         if self.address.kind != "stdio":
             listener, self.address = listen(self.address)
+            self._socket = os.stat(self.address.path) if self.address.kind == "unix" else None
             self._door = Door(listener)
-        self._wake_reader, self._wake_writer = os.pipe()  # close() from another thread
+        self._wake_reader, self._wake_writer = os.pipe()  # close() from another thread, and signals
+        os.set_blocking(self._wake_writer, False)
         self._worker = _Worker(target)
         if self.address.wide:
             log.warning("listening on %s: whoever reaches this port controls the machine", self.address)
@@ -167,6 +169,11 @@ class Server:
         finally:
             self._stop_worker()
             self._dispose()
+
+    @property
+    def wakeup(self) -> int:
+        """A descriptor for ``signal.set_wakeup_fd``, so that :meth:`serve` notices each signal at once."""
+        return self._wake_writer
 
     def close(self) -> None:
         """Make :meth:`serve` return, from any thread."""
@@ -329,7 +336,10 @@ class Server:
 
     def _wait(self, *sources: int, writers: tuple[int, ...] = (), seconds: float | None = None) -> list[int]:
         """Sleep until one of ``sources``, the end of a run, room in one of ``writers``, or close()."""
-        return select.select([self._worker.reader, self._wake_reader, *sources], writers, (), seconds)[0]
+        ready = select.select([self._worker.reader, self._wake_reader, *sources], writers, (), seconds)[0]
+        if self._wake_reader in ready:
+            os.read(self._wake_reader, 4096)
+        return ready
 
     def _finish(self) -> Stop:
         """Wait for the end of the run in the worker."""
@@ -371,8 +381,7 @@ class Server:
         if self._door is not None:
             self._door.close()
             if self.address.kind == "unix":
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(self.address.path)
+                release_socket(self.address.path, self._socket)
         for stream in self._turned_away:
             stream.close()
         os.close(self._wake_reader)

@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 
 from gdbhv.errors import NOT_A_FAULT, GdbhvError, PacketError
-from gdbhv.rsp import registry
+from gdbhv.rsp import registry, wire
 from gdbhv.rsp.agent import Program, reported
 from gdbhv.rsp.codec import ThreadSpec, console, thread_id
 from gdbhv.rsp.framing import PACKET_SIZE, Framer, Signal, frame
@@ -27,7 +27,6 @@ from gdbhv.rsp.stop import FAILED, SIGWINCH, exit_number, exited_reply, stop_rep
 from gdbhv.target import CatchEvents, Process, Space, Stop, StopKind, ThreadId
 
 log = logging.getLogger("gdbhv.rsp")
-
 _NO_SPECIALS = str.maketrans("#$}*", "    ")  # they mean something in a packet
 _WAITING_LIMIT = 4 * PACKET_SIZE  # bytes that a client may send ahead
 _EVENT_SIZE = 256  # of them, what each packet counts for besides its length
@@ -81,6 +80,7 @@ class Session:
         for event in events:
             if event is Signal.BREAK:
                 self.advance()  # what was sent before it comes first
+                wire.heard(event)
                 with self._guarded():
                     self._break()
             elif event is not Signal.ACK:
@@ -216,6 +216,7 @@ class Session:
 
     def send(self, payload: bytes) -> None:
         """Send one packet."""
+        wire.sent(payload)
         self._sent = frame(payload)
         self._out += self._sent
 
@@ -370,6 +371,7 @@ class Session:
         # Otherwise the machine has stopped in the meantime, and the debugger has been told.
 
     def _event(self, event: bytes | Signal) -> None:
+        wire.heard(event)
         if isinstance(event, bytes):
             if self._acks:
                 self._out += b"+"

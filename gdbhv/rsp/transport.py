@@ -96,6 +96,13 @@ def accept(listener: socket.socket) -> Stream | None:
     return Stream(sock.fileno(), sock.fileno(), sock)
 
 
+def release_socket(path: str, ours: os.stat_result | None) -> None:
+    """Remove a Unix socket's file, unless somebody has put another one there in the meantime."""
+    with contextlib.suppress(FileNotFoundError):
+        if ours is not None and os.path.samestat(ours, os.lstat(path)):
+            os.unlink(path)
+
+
 class Stream:
     """A client's connection: two file descriptors, the same one for a socket. Nothing here waits for the client.
 

@@ -41,7 +41,7 @@ LAYERS = {
     "client": "stops",
     "gdbside": "",
     "sessions": "client errors",
-    "cli": "_core boot client console errors hv machine monitor rsp target views",
+    "cli": "_core boot client console errors files hv machine monitor rsp target views",
     "__main__": "cli",
     "__init__": "boot client console errors exitspec hv machine records sessions stops target",
 }
