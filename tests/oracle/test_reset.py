@@ -117,3 +117,30 @@ def test_the_last_interrupts_work_on_both(gic: int) -> None:
     items = [store, load(0x0800_0120), mrs(encoding(3, 0, 4, 2, 2))]
     board = Board(gic=gic)
     assert reset.on_gdbhv(items, board)[1] == reset.on_qemu(items, board)[1] == 0x0800_0120
+
+
+ABSENT = {
+    "flash": [(0x0000_0000, 0x0800_0000)],
+    "PCIe windows": [(0x1000_0000, 0x2F00_0000), (0x80_0000_0000, 0x80_0000_0000)],
+    "PCIe host bridge": [(0x40_1000_0000, 0x1_0000)],
+}
+"""What QEMU's board has besides, as ranges of addresses that answer there with something else."""
+
+STEPS = [(0, 0x4000_0000, 0x1_0000), (0x40_0000_0000, 0x40_3000_0000, 0x10_0000), (0x50_0000_0000, 0x100_0000_0000, 1 << 36)]
+"""Begin, end and distance of the words that are read: the whole map, without RAM."""
+
+
+@pytest.mark.parametrize("gic", [2, 3])
+def test_the_map(gic: int) -> None:
+    """Where something answers, and where an access is an external abort."""
+    addresses = [a for begin, end, step in STEPS for a in range(begin, end, step)]
+    board = Board(cpu="max", gic=gic)
+    items = [load(a) for a in addresses]
+    answers = zip(addresses, reset.on_gdbhv(items, board), reset.on_qemu(items, board), strict=True)
+    # The devices' own words are compared above; here, whether there is one, and what an empty bus reads.
+    differing = {a for a, ours, theirs in answers if (ours is None) != (theirs is None) or (a >= 1 << 32 and ours != theirs)}
+    for what, ranges in ABSENT.items():
+        within = {a for a in differing for base, size in ranges if base <= a < base + size}
+        assert within, f"{what}: listed, but the same"
+        differing -= within
+    assert sorted(map(hex, differing)) == []
