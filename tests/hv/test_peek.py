@@ -12,19 +12,21 @@ from gdbhv.hv.mmio import MmioDevice
 from gdbhv.target import Space, StopKind, ThreadId
 
 PREBUILT = ROOT / "guests" / "prebuilt"
-SLICE = 997
+SLICE = 6997
 STRIDE = 4
+# Registers that a read changes, by device and offset: the character, and the data of the item that is selected.
+REFUSED = {("pl011", 0), ("fw-cfg", 0), ("fw-cfg", 4)}
 
 
 def look(target, vm, *, compare: bool) -> None:
     """Look at the beginning of every frame of the VM's devices."""
     for base, device in vm.devices:
-        for frame in range(0, device.size, 0x10000):
+        for frame in range(0, min(device.size, 0x20000), 0x10000):
             for offset in range(frame, frame + min(device.size, 0x500), STRIDE):
                 try:
                     seen = device.peek(offset, STRIDE)
                 except PeekError:
-                    assert (device.name, offset) == ("pl011", 0)
+                    assert (device.name, offset) in REFUSED
                     continue
                 data = target.read_memory(ThreadId(1, 1), base + offset, STRIDE, Space.IPA)
                 assert int.from_bytes(data, "little") == seen & 0xFFFFFFFF
