@@ -498,8 +498,11 @@ class Machine:
     def listens(self) -> bool:
         """Whether the guest would see what is typed: it has the UART's receive interrupts on, or polls it."""
 
-    def push_input(self, data: bytes) -> None:
-        """Type on the board's UART, at the current virtual time; what is typed before the guest listens waits."""
+    def push_input(self, data: bytes, paced: bool = False) -> None:
+        """Type on the board's UART, at the current virtual time; what is typed before the guest listens waits.
+
+        :param paced: line by line, each after a second of virtual time in which the guest neither sent nor took anything.
+        """
 
     def undefined_seen(self) -> list[tuple[int, int]]:
         """(address, word) of instructions that no row implements, each word once, since the last call."""

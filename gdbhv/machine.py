@@ -270,7 +270,7 @@ class Machine:
             if self.console is not None:
                 self.console.write(self.core.take_output())
                 if typed := self.console.take_input(self.core.now, sum(self.core.insns)):
-                    self.core.push_input(typed)
+                    self.core.push_input(typed, self.console.paced)
             kind, cpu = stop["kind"], stop.get("cpu")
             thread = first if cpu is None else self._thread_id(cpu)
             if kind == "interrupted" or (self._interrupted and kind in ("budget", "stuck", "step")):

@@ -56,6 +56,7 @@ def _stdio(typed: bool) -> Console:
     if sys.stdin.isatty():
         _take_terminal(console, sys.stdin.fileno())
     else:
+        console.paced = True
         console.read_from(sys.stdin.fileno())
     return console
 

@@ -46,6 +46,7 @@ class Console:
         self.on_input: Callable[[], None] | None = None
         self.interactive = False  # more may be typed
         self.personal = False  # by a person, at a terminal
+        self.paced = False  # it was there before: to be typed line by line, each when the guest has been silent
         self._speaker = ""  # the last of those that share this console
         self.undo = contextlib.ExitStack()  # what close() does
 

@@ -75,25 +75,33 @@ class Pl011(MmioDevice):
     FIFO = 16  # bytes
     RX, TX, RT = 1 << 4, 1 << 5, 1 << 6  # interrupt bits of IMSC, RIS, MIS, ICR
     POLLS = 16
+    SILENCE = 10**9  # nanoseconds after which a guest is taken to wait for the next line of what is typed line by line
 
     def __init__(self, output: Callable[[bytes], None]) -> None:
         super().__init__()
         self._output = output
         self._fifo = bytearray()
         self._held = bytearray()  # typed before the guest listened
+        self._paced = False  # it is typed line by line, each after a silence, unless the guest polls
         self.reset()
 
     def reset(self) -> None:
         """What was typed and is too much for the hardware's FIFO is typed again, once the guest listens."""
         self._held = self._fifo[self.FIFO :] + self._held
         self._fifo.clear()
+        self._due: int | None = None  # when the silence is looked at next
+        self._last = 0  # when the guest sent or took a byte last, or a line was typed
         self._polls = 0  # reads of FR or DR in a row that found nothing, and nothing sent between them
         self._raw = 0
         # offset: value of the registers that only store
         self._plain = {0x20: 0, 0x24: 0, 0x28: 0, 0x2C: 0, 0x30: 0x300, 0x34: 0x12, 0x38: 0, 0x48: 0}
 
-    def receive(self, data: bytes) -> None:
-        """Type ``data`` on the guest's terminal."""
+    def receive(self, data: bytes, *, paced: bool = False) -> None:
+        """Type ``data`` on the guest's terminal.
+
+        :param paced: line by line, each after a second in which the guest neither sent nor took anything.
+        """
+        self._paced |= paced
         self._held += data
         self._give()
 
@@ -103,11 +111,37 @@ class Pl011(MmioDevice):
         return bool(self._plain[0x38] & (self.RX | self.RT)) or self._polls >= self.POLLS
 
     def _give(self) -> None:
-        if self._held and self.listens:
-            self._fifo += self._held
-            self._held.clear()
-            self._raw |= self.RX | self.RT
-            self._line()
+        if not self._held or not self.listens:
+            return
+        if self._paced and self._polls < self.POLLS:
+            self._due = self._due or self._now() + self.SILENCE
+        else:
+            self._due = None
+            self._put(len(self._held))
+
+    def _put(self, count: int) -> None:
+        """Move bytes into the FIFO."""
+        self._fifo += self._held[:count]
+        del self._held[:count]
+        self._raw |= self.RX | self.RT
+        self._line()
+
+    def _now(self) -> int:
+        return 0 if self.vm is None else self.vm.machine.now
+
+    def deadline(self) -> int | None:
+        return self._due
+
+    def event(self) -> None:
+        now, quiet, self._due = self._now(), self._last + self.SILENCE, None
+        if not self.listens:
+            return  # until it listens again
+        if quiet > now:
+            self._due = quiet
+            return
+        self._put(next((n for n, byte in enumerate(self._held, 1) if byte in b"\r\n"), len(self._held)))
+        self._last = now
+        self._give()
 
     def _line(self) -> None:
         if self.intid is not None:
@@ -120,6 +154,7 @@ class Pl011(MmioDevice):
         if offset != 0x00:
             return self.peek(offset, size)
         value = self._fifo.pop(0) if self._fifo else 0  # DR
+        self._last = self._now()
         if not self._fifo:
             self._raw &= ~(self.RX | self.RT)
         self._line()
@@ -141,6 +176,7 @@ class Pl011(MmioDevice):
     def write(self, offset: int, size: int, value: int) -> None:
         if offset == 0x00:  # DR
             self._output(bytes([value & 0xFF]))
+            self._last = self._now()
             self._polls = 0 if self._polls < self.POLLS else self.POLLS
             self._raw |= self.TX
             if self._plain[0x38] & self.TX:

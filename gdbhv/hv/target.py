@@ -159,7 +159,7 @@ class HostTarget(HostState):
         """Give the UARTs what was typed."""
         for console, uart in self._terminals():
             if typed := console.take_input(self.machine.now, sum(self.machine.insns)):
-                uart.receive(typed)
+                uart.receive(typed, paced=console.paced)
                 self.host.scheduler.resume()
 
     def _go(self, thread: ThreadId) -> Stop:

@@ -4,11 +4,12 @@ QEMU's specification of fw_cfg."""
 from __future__ import annotations
 
 import struct
+from types import SimpleNamespace
 
 import pytest
 
 from gdbhv import _core
-from gdbhv.hv.mmio import BoardDevice
+from gdbhv.hv.mmio import BoardDevice, Pl011
 from hv.programs import ERET, mrs, msr, thread
 from hv.test_vgic import EOIR1, GICD_BASE, IAR1, ISENABLER, NOTE_X9, access, machine, noted, run
 
@@ -86,3 +87,34 @@ def test_a_name_that_fw_cfg_cannot_list(key: str, what: str) -> None:
         BoardDevice("pl031").set_item(1, b"")
     with pytest.raises(KeyError, match="gicd"):
         BoardDevice("gicd")
+
+
+def test_what_is_typed_line_by_line_comes_after_a_silence() -> None:
+    """As the machine's own model has it (dev/pl011.rs), for the hosted UART; the guest has the receive interrupt on."""
+    second = Pl011.SILENCE
+    machine = SimpleNamespace(now=1000)
+    uart = Pl011(lambda text: None)
+    uart.vm = SimpleNamespace(machine=machine)  # type: ignore[assignment]
+
+    def at(now: int) -> str:
+        machine.now = now
+        uart.event()
+        return "".join(chr(uart.read(0, 4)) for _ in range(9) if not uart.peek(0x18, 4) & 0x10)
+
+    uart.receive(b"a\nbc\n", paced=True)
+    assert (uart.listens, uart.deadline()) == (False, None)
+    uart.write(0x38, 4, Pl011.RX)
+    assert (uart.listens, uart.deadline()) == (True, 1000 + second)
+    machine.now = second
+    uart.write(0, 4, 0x41)
+    assert (at(1000 + second), uart.deadline()) == ("", 2 * second), "it spoke meanwhile"
+    assert (at(2 * second), uart.deadline()) == ("a\n", 3 * second)
+    assert (at(3 * second), uart.deadline()) == ("bc\n", None)
+
+
+def test_a_guest_that_polls_gets_all_at_once() -> None:
+    uart = Pl011(lambda text: None)
+    uart.receive(b"ab\ncd", paced=True)
+    flags = [uart.read(0x18, 4) for _ in range(Pl011.POLLS)]
+    assert flags == [0x90] * (Pl011.POLLS - 1) + [0x80]
+    assert bytes(uart.read(0, 4) for _ in range(5)) == b"ab\ncd"

@@ -575,8 +575,9 @@ impl Machine {
     fn listens(&mut self) -> bool {
         self.model.sh.bus.listens()
     }
-    fn push_input(&mut self, data: &[u8]) {
-        self.model.push_input(data);
+    #[pyo3(signature = (data, paced=false))]
+    fn push_input(&mut self, data: &[u8], paced: bool) {
+        self.model.push_input(data, paced);
     }
     fn undefined_seen(&mut self) -> Vec<(u64, u32)> {
         std::mem::take(&mut self.model.sh.undefined_new)

@@ -159,7 +159,7 @@ fn the_same_history_gives_the_same_answers_looked_at_or_not() {
             }
             if x.is_multiple_of(64) {
                 let mut now = b.now;
-                b.bus.push_input(&[x as u8], now, &mut b.gic);
+                b.bus.push_input(&[x as u8], false, now, &mut b.gic);
                 now += x % 100_000;
                 b.now = now;
                 b.events();

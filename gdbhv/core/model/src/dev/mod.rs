@@ -79,9 +79,10 @@ pub trait Console {
     /// What was sent since the last call.
     fn take_output(&mut self) -> Vec<u8>;
     /// Type at virtual time `now`. Nothing is lost: what the FIFO cannot hold waits, and so does all before the guest listens.
-    fn push_input(&mut self, data: &[u8], now: u64);
+    /// `paced`: line by line, each after a second in which the guest neither sent nor took anything.
+    fn push_input(&mut self, data: &[u8], paced: bool, now: u64);
     /// What was typed and waits for room in the FIFO; it is forgotten here.
-    fn take_waiting(&mut self) -> Vec<u8>;
+    fn take_waiting(&mut self) -> (Vec<u8>, bool);
     /// Whether the guest would see what is typed: it has the interrupt on, or polls.
     fn listens(&self) -> bool;
 }

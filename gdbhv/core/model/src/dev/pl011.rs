@@ -30,6 +30,9 @@ const DEFAULT_IBRD: u64 = 13;
 /// Reads of FR or DR in a row that find nothing, and nothing sent between them: the guest waits for input.
 const POLLS: u32 = 16;
 
+/// Nanoseconds of silence after which a guest is taken to wait for the next line of what is typed line by line.
+const SILENCE: u64 = 1_000_000_000;
+
 /// Everything that a snapshot keeps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {
@@ -37,6 +40,12 @@ pub struct State {
     rx: VecDeque<u8>,
     /// Typed before the guest listened.
     held: Vec<u8>,
+    /// What is held is typed line by line, each after a silence, unless the guest polls.
+    paced: bool,
+    /// When the silence is looked at next.
+    due: Option<u64>,
+    /// When the guest sent or took a byte last, or a line was typed.
+    last: u64,
     /// How often the guest has polled in vain; [`POLLS`] at most.
     polls: u32,
     /// When the receive timeout comes.
@@ -57,6 +66,9 @@ impl Default for State {
         State {
             rx: VecDeque::new(),
             held: Vec::new(),
+            paced: false,
+            due: None,
+            last: 0,
             polls: 0,
             timeout: None,
             ris: 0,
@@ -110,12 +122,40 @@ impl State {
             self.give(now);
         }
     }
-    /// Give the guest what was held, if it listens now.
+    /// Give the guest what was held, if it listens now; or begin to wait for a silence.
     fn give(&mut self, now: u64) {
-        if self.listens() {
+        if !self.listens() || self.held.is_empty() {
+            return;
+        }
+        if self.paced && self.polls < POLLS {
+            self.due = self.due.or(Some(now.saturating_add(SILENCE)));
+        } else {
+            self.due = None;
             let held = std::mem::take(&mut self.held);
             self.receive(&held, now);
         }
+    }
+    /// The silence is looked at: after all of it a line is typed.
+    fn look(&mut self, now: u64) {
+        let quiet = self.last.saturating_add(SILENCE);
+        self.due = None;
+        if !self.listens() {
+            return; // until it listens again
+        }
+        if quiet > now {
+            self.due = Some(quiet);
+            return;
+        }
+        let end = |b: &u8| *b == b'\n' || *b == b'\r';
+        let line = self
+            .held
+            .iter()
+            .position(end)
+            .map_or(self.held.len(), |n| n + 1);
+        let line: Vec<u8> = self.held.drain(..line).collect();
+        self.receive(&line, now);
+        self.last = now;
+        self.give(now);
     }
     fn receive(&mut self, data: &[u8], now: u64) {
         if data.is_empty() {
@@ -159,6 +199,7 @@ impl State {
         let Some(byte) = self.rx.pop_front() else {
             return 0;
         };
+        self.last = now;
         if self.rx.is_empty() {
             self.ris &= !(RX | RT);
         } else if waiting > self.depth() {
@@ -196,6 +237,7 @@ impl Device for Pl011 {
         regs::write(offset, size, value, |r, v| match r {
             DR => {
                 s.ris |= TX;
+                s.last = ctx.now;
                 if s.polls < POLLS {
                     s.polls = 0;
                 }
@@ -228,11 +270,20 @@ impl Device for Pl011 {
         self.state.ris & self.state.imsc != 0
     }
     fn deadline(&self) -> Option<u64> {
-        self.state.timeout
+        [self.state.timeout, self.state.due]
+            .into_iter()
+            .flatten()
+            .min()
     }
-    fn event(&mut self, _now: u64) {
-        self.state.timeout = None;
-        self.state.ris |= RT;
+    fn event(&mut self, now: u64) {
+        let s = &mut self.state;
+        if s.timeout.is_some_and(|t| t <= now) {
+            s.timeout = None;
+            s.ris |= RT;
+        }
+        if s.due.is_some_and(|t| t <= now) {
+            s.look(now);
+        }
     }
     fn console(&mut self) -> Option<&mut dyn Console> {
         Some(self)
@@ -243,17 +294,19 @@ impl Console for Pl011 {
     fn take_output(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.out)
     }
-    fn push_input(&mut self, data: &[u8], now: u64) {
+    fn push_input(&mut self, data: &[u8], paced: bool, now: u64) {
+        self.state.paced |= paced;
         self.state.held.extend(data);
         self.state.give(now);
     }
     fn listens(&self) -> bool {
         self.state.listens()
     }
-    fn take_waiting(&mut self) -> Vec<u8> {
+    fn take_waiting(&mut self) -> (Vec<u8>, bool) {
         let kept = self.state.depth().min(self.state.rx.len());
         let held = std::mem::take(&mut self.state.held);
-        self.state.rx.drain(kept..).chain(held).collect()
+        let waiting = self.state.rx.drain(kept..).chain(held).collect();
+        (waiting, self.state.paced)
     }
 }
 
@@ -298,7 +351,7 @@ mod tests {
         let mut d = Pl011::default();
         wr(&mut d, 0x2c, LCR_FEN as u64);
         wr(&mut d, 0x38, RX as u64);
-        d.push_input(&[7; 20], 1000);
+        d.push_input(&[7; 20], false, 1000);
         assert!(d.irq());
         wr(&mut d, 0x44, RX as u64);
         assert!(!d.irq());
@@ -314,7 +367,7 @@ mod tests {
     #[test]
     fn what_is_typed_waits_until_the_guest_listens() {
         let mut d = Pl011::default();
-        d.push_input(b"ab", 1000);
+        d.push_input(b"ab", false, 1000);
         for _ in 1..POLLS {
             assert_eq!(rd(&mut d, 0x18), 0x90);
         }
@@ -325,7 +378,7 @@ mod tests {
         assert_eq!((rd(&mut d, 0x18) & RXFE as u64, d.listens()), (0, true));
         assert_eq!(rd(&mut d, 0), 0x61);
         let mut d = Pl011::default();
-        d.push_input(b"ab", 1000);
+        d.push_input(b"ab", false, 1000);
         assert_eq!(
             rd(&mut d, 0),
             0,
@@ -336,12 +389,39 @@ mod tests {
     }
 
     #[test]
+    fn line_by_line_after_a_silence() {
+        let mut d = Pl011::default();
+        d.push_input(b"a\nbc\n", true, 1000);
+        assert_eq!(d.deadline(), None, "nobody listens");
+        wr(&mut d, 0x38, RX as u64);
+        assert_eq!(d.deadline(), Some(1000 + SILENCE));
+        let send = |d: &mut Pl011, now| d.write(0, 4, 0x41, DevCtx { now, cpu: 0 });
+        send(&mut d, SILENCE);
+        d.event(1000 + SILENCE);
+        assert_eq!(
+            (d.irq(), d.deadline()),
+            (false, Some(2 * SILENCE)),
+            "it spoke meanwhile"
+        );
+        d.event(2 * SILENCE);
+        assert!(d.irq());
+        assert_eq!([rd(&mut d, 0), rd(&mut d, 0), rd(&mut d, 0)], [0x61, 10, 0]);
+        assert_eq!(d.deadline(), Some(3 * SILENCE));
+        d.event(3 * SILENCE);
+        assert_eq!(
+            [rd(&mut d, 0), rd(&mut d, 0), rd(&mut d, 0)],
+            [0x62, 0x63, 10]
+        );
+        assert_eq!(d.deadline(), None);
+    }
+
+    #[test]
     fn receive_timeout() {
         let mut d = Pl011::default();
         wr(&mut d, 0x24, 13);
         wr(&mut d, 0x38, RT as u64);
         assert_eq!(d.deadline(), None);
-        d.push_input(b"x", 1000);
+        d.push_input(b"x", false, 1000);
         let at = d.deadline().expect("a byte waits");
         assert_eq!(at, 1000 + 32 * 16 * 13 * 1000 / 24);
         assert!(!d.irq());

@@ -149,10 +149,10 @@ impl Machine {
     }
 
     /// Type on the board's UART, now.
-    pub fn push_input(&mut self, data: &[u8]) {
+    pub fn push_input(&mut self, data: &[u8], paced: bool) {
         self.sh
             .bus
-            .push_input(data, self.sh.ns(0), &mut self.sh.gic);
+            .push_input(data, paced, self.sh.ns(0), &mut self.sh.gic);
         self.sh.next_event = 0;
     }
 

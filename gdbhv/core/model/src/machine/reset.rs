@@ -40,7 +40,7 @@ impl Machine {
     pub fn reset(&mut self) {
         let count = self.cpus.len();
         let (base, size) = (self.sh.ram.base(), self.sh.ram.size());
-        let typed = self.sh.bus.take_waiting();
+        let (typed, paced) = self.sh.bus.take_waiting();
         let told = self.sh.bus.fw_cfg().map(|d| std::mem::take(&mut d.told));
         self.cpus.clear(); // their caches point into RAM and blocks
         self.sh.ram = Ram::new(base, 0); // free before it is allocated again
@@ -68,7 +68,7 @@ impl Machine {
         (self.current, self.slice_end, self.executed) = (0, 0, 0);
         (self.midway, self.stepped) = (false, Made::default());
         if !typed.is_empty() {
-            self.push_input(&typed);
+            self.push_input(&typed, paced);
         }
     }
 

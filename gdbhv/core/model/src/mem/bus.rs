@@ -178,12 +178,14 @@ impl Bus {
         devices.flat_map(|c| c.take_output()).collect()
     }
     /// What was typed and waits for room in the first UART's FIFO, which forgets it.
-    pub fn take_waiting(&mut self) -> Vec<u8> {
+    pub fn take_waiting(&mut self) -> (Vec<u8>, bool) {
         let mut devices = self.ranges.iter_mut().filter_map(|r| match &mut r.target {
             Target::Device(d, _) => d.console(),
             _ => None,
         });
-        devices.next().map_or_else(Vec::new, |c| c.take_waiting())
+        devices
+            .next()
+            .map_or_else(Default::default, |c| c.take_waiting())
     }
     /// Whether the guest would see what is typed on the board's first UART.
     pub fn listens(&mut self) -> bool {
@@ -194,11 +196,11 @@ impl Bus {
         consoles.next().is_some_and(|c| c.listens())
     }
     /// Type on the board's first UART at virtual time `now`. False: there is none.
-    pub fn push_input(&mut self, data: &[u8], now: u64, gic: &mut Gic) -> bool {
+    pub fn push_input(&mut self, data: &[u8], paced: bool, now: u64, gic: &mut Gic) -> bool {
         for r in &mut self.ranges {
             if let Target::Device(d, intid) = &mut r.target {
                 if let Some(c) = d.console() {
-                    c.push_input(data, now);
+                    c.push_input(data, paced, now);
                     raise(&**d, *intid, gic);
                     return true;
                 }
