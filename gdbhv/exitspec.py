@@ -130,6 +130,7 @@ class ExitSpec:
     pattern: str
     tests: tuple[Test, ...]
     vm: str | None = None
+    filters: tuple[tuple[str, str], ...] = ()  # as they were typed, names and values
 
     @property
     def classes(self) -> frozenset[int]:
@@ -180,6 +181,7 @@ def parse(text: str) -> ExitSpec:
     pattern = "*"
     tests: list[Test] = []
     vm = None
+    filters: list[tuple[str, str]] = []
     for i, word in enumerate(words):
         key, equals, value = word.partition("=")
         if not equals:
@@ -192,10 +194,11 @@ def parse(text: str) -> ExitSpec:
             vm = value
         elif key in FILTERS:
             tests.append(FILTERS[key][1](value))
+            filters.append((key, value))
         else:
             raise CommandError(f"no filter {key!r}; {_near(key, [*FILTERS, VM])}")
     _known_name(pattern)
-    return ExitSpec(" ".join(words), pattern, tuple(tests), vm)
+    return ExitSpec(" ".join(words), pattern, tuple(tests), vm, tuple(filters))
 
 
 def _known_name(pattern: str) -> None:

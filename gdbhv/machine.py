@@ -135,6 +135,11 @@ class Machine:
         self.ended = Stop(StopKind.POWEROFF, self._thread_id(0), text="killed")
 
     @property
+    def exit_numbers(self) -> frozenset[int]:
+        """See :class:`gdbhv.target.Target`."""
+        return frozenset(row["number"] for row in _core.exit_classes()) if self.el2 else frozenset()
+
+    @property
     def off_text(self) -> str:
         """See :class:`gdbhv.target.Target`."""
         return "the machine is off"

@@ -165,6 +165,10 @@ class Target(Protocol):
         """
 
     @property
+    def exit_numbers(self) -> frozenset[int]:
+        """The numbers of the exit classes, as in :class:`CatchEvents`; none where there is no EL2 to exit to."""
+
+    @property
     def off_text(self) -> str:
         """What there is to say when no process is left: "all VMs are off"."""
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from gdbhv import _core
 from gdbhv.console import Console
 from gdbhv.hv.mmio import Pl011
 from gdbhv.hv.state import HostState
@@ -19,7 +20,6 @@ from gdbhv.pace import FOREVER, Pace
 from gdbhv.target import Action, CatchEvents, Stepping, Stop, StopKind, ThreadId
 
 if TYPE_CHECKING:
-    from gdbhv import _core
     from gdbhv.records import ExitRecord
 
 STORM = 1000
@@ -78,6 +78,11 @@ class HostTarget(HostState):
         return bool(self.catchers) and wanted(self.catchers, self.thread_of(v), record, entry=entry)
 
     # --- again
+
+    @property
+    def exit_numbers(self) -> frozenset[int]:
+        """See :class:`gdbhv.target.Target`."""
+        return frozenset(row["number"] for row in _core.exit_classes())
 
     @property
     def off_text(self) -> str:

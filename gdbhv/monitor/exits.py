@@ -11,6 +11,7 @@ from gdbhv.errors import CommandError
 from gdbhv.hv import hypercall
 from gdbhv.hv.target import HostTarget
 from gdbhv.machine import Catcher
+from gdbhv.monitor.possible import doubts, refuse_impossible
 from gdbhv.monitor.registry import JSON, KEEP, KEPT, Arg, Context, command, to_json
 from gdbhv.target import ThreadId
 from gdbhv.views.exits import exit_line, explain, stats_document, stats_table
@@ -70,6 +71,7 @@ def line(target: DebugTarget, thread: ThreadId, record: ExitRecord) -> str:
     Arg("spec", "exit class and filters: dabt.trans.w ipa=0x9000000-0x9000fff", nargs="+"),
     KEEP,
     help="stop at VM exits",
+    about="VM exits",
     more=lambda: [
         *table(("class", "number", "KVM", "what"), [_row(c) for c in tables.exit_classes().values()]),
         *table(("filter", "what it compares"), [(f"{k}=", v[0]) for k, v in exitspec.FILTERS.items()]),
@@ -88,6 +90,7 @@ def catch(context: Context, args: argparse.Namespace) -> Iterator[str]:
         known = [w for p in target.processes() for w in (p.name, str(p.pid))]
         if spec.vm not in known:
             raise CommandError(f"no VM {spec.vm!r}; there are {', '.join(known)}")
+    refuse_impossible(target, spec)
     point = context.catchpoints.add(spec, keep=args.keep)
 
     def wants(thread: ThreadId, record: ExitRecord) -> bool:
@@ -97,13 +100,14 @@ def catch(context: Context, args: argparse.Namespace) -> Iterator[str]:
 
     target.catchers["vmexit", point.number] = Catcher(wants, spec.classes)
     yield f"catchpoint {point.number}: {spec.text}{KEPT if args.keep else ''}"
+    yield from doubts(target, spec)
 
 
 def _row(c: Any) -> tuple[str, str, str, str]:
     return c["name"], f"{c['number']:#x}", c["kvm"], c["what"]
 
 
-@command("vmexit list", JSON, help="the catchpoints, and how often each was hit")
+@command("vmexit list", JSON, help="the catchpoints, and how often each was hit", about="VM exits")
 def list_(context: Context, args: argparse.Namespace) -> Iterator[str]:
     """The catchpoints set by `vmexit catch`."""
     rows = context.catchpoints.rows.values()
@@ -117,7 +121,9 @@ def list_(context: Context, args: argparse.Namespace) -> Iterator[str]:
         )
 
 
-@command("vmexit delete", Arg("number", "number of a catchpoint, or all"), help="delete a catchpoint, or all")
+@command(
+    "vmexit delete", Arg("number", "number of a catchpoint, or all"), help="delete a catchpoint, or all", about="VM exits"
+)
 def delete(context: Context, args: argparse.Namespace) -> Iterator[str]:
     """Delete by number."""
     points = context.catchpoints.rows
@@ -137,6 +143,7 @@ def delete(context: Context, args: argparse.Namespace) -> Iterator[str]:
     Arg("--clear", "forget the counts afterwards", flag=True),
     JSON,
     help="count the exits so far, by kind and VM",
+    about="VM exits",
 )
 def stats(context: Context, args: argparse.Namespace) -> Iterator[str]:
     """How many exits of each kind there were."""
@@ -149,7 +156,7 @@ def stats(context: Context, args: argparse.Namespace) -> Iterator[str]:
         context.core.clear_exit_counts()
 
 
-@command("vmexit last", JSON, help="explain the last exit of the thread")
+@command("vmexit last", JSON, help="explain the last exit of the thread", about="VM exits")
 def last(context: Context, args: argparse.Namespace) -> Iterator[str]:
     """The record of the last exit, with ESR_EL2 decoded."""
     record = last_record(context)

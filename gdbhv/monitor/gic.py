@@ -11,7 +11,7 @@ from gdbhv.monitor.registry import JSON, Arg, Context, command, to_json
 from gdbhv.views import gic as views
 
 ALL = Arg("--all", "every interrupt, not only those that are enabled, pending or active", flag=True)
-MACHINE = Arg("--machine", "hosted: the machine's own interrupt controller instead of the VM's", flag=True)
+MACHINE = Arg("--machine", "the interrupt controller of gdbhv's hypervisor instead of the VM's", flag=True)
 
 
 @command("gic", ALL, MACHINE, JSON, help="show the interrupt controller: interrupts, CPU interfaces, LPIs and the ITS")

@@ -15,7 +15,10 @@ from gdbhv.views.table import table
 def help_(context: Context, args: argparse.Namespace) -> Iterator[str]:
     """All commands, or the arguments of one."""
     if not args.words:
-        yield from table(("command", "what it does"), [(c.name, c.help) for c in registry.load().values()])
+        here = [c for c in registry.load().values() if not c.missing(context.target)]
+        yield from table(("command", "what it does"), [(c.name, c.help) for c in here])
+        if others := sorted({c.about: c.name for c in registry.load().values() if c not in here}):
+            yield f"This machine has no EL2, and so no {', no '.join(others)}: there are no commands for them."
         yield "`monitor help COMMAND` explains one; names may be shortened."
         return
     topic = [c for c in registry.load().values() if c.name.split()[0] == args.words[0] and c.name != args.words[0]]
@@ -24,6 +27,9 @@ def help_(context: Context, args: argparse.Namespace) -> Iterator[str]:
         return
     found, _ = registry.find(args.words)
     yield f"{found.usage}: {found.help}"
+    if missing := found.missing(context.target):
+        yield f"Not here: {missing}."
+        return
     yield from table(("argument", "meaning"), [(a.name, a.help) for a in found.args]) if found.args else ()
     yield from found.more()
 

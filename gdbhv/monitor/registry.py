@@ -44,8 +44,12 @@ class Context:
     def thread(self) -> ThreadId:
         """The thread that the debugger has selected. :raises gdbhv.errors.CommandError: nobody is there to be selected."""
         if self.selected is None:
-            raise CommandError(f"{self.target.off_text}: `run` or `monitor reset` starts again")
+            raise CommandError(self.off())
         return self.selected
+
+    def off(self) -> str:
+        """Say that no VM is there, and what to do."""
+        return f"{self.target.off_text}: `run` or `monitor reset` starts again"
 
     @property
     def core(self) -> _core.Machine:
@@ -92,6 +96,13 @@ class Command:
     help: str
     handler: Handler
     more: Callable[[], list[str]] = list  # further lines of `help COMMAND`
+    about: str = ""  # what of EL2 it is about: nothing to see on a machine without
+
+    def missing(self, target: DebugTarget) -> str | None:
+        """Say why the command has nothing to work on; None: it has."""
+        if self.about and "HCR_EL2" not in target.registers:
+            return f"this machine has no EL2, and so no {self.about}"
+        return None
 
     def parser(self) -> argparse.ArgumentParser:
         """Return the parser of its words."""
@@ -127,13 +138,17 @@ def command(
     *args: Arg,
     help: str,  # noqa: A002
     more: Callable[[], list[str]] = list,
+    about: str = "",
 ) -> Callable[[Handler], Handler]:
-    """File a function as the monitor command ``name`` (one or two words)."""
+    """File a function as the monitor command ``name`` (one or two words).
+
+    :param about: what of EL2 it is about, if anything: "VM exits". It is refused where there is no EL2.
+    """
 
     def add(f: Handler) -> Handler:
         if name in COMMANDS:
             raise ValueError(f"two commands are called {name!r}")
-        COMMANDS[name] = Command(name, args, help, f, more)
+        COMMANDS[name] = Command(name, args, help, f, more, about)
         return f
 
     return add
@@ -200,6 +215,8 @@ def run(line: str, context: Context) -> Iterator[str]:
     except ValueError as e:
         raise CommandError(f"{line!r}: {e}") from None
     found, rest = find(words)
+    if missing := found.missing(context.target):
+        raise CommandError(missing)
     try:
         yield from found.handler(context, found.parser().parse_args(rest))
     except GdbhvError:

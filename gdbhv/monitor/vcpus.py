@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 
+from gdbhv.errors import CommandError
 from gdbhv.hv.target import HostTarget
 from gdbhv.monitor.registry import JSON, Context, command, to_json
 from gdbhv.views.table import table
@@ -31,6 +32,8 @@ def vcpus(context: Context, args: argparse.Namespace) -> Iterator[str]:
             else:
                 row["instructions"] = target.core.insns[thread.id.tid - 1]
             rows.append(row)
+    if not rows and not args.json:
+        raise CommandError(context.off())
     if args.json:
         yield from to_json(rows)
         return

@@ -22,7 +22,7 @@ from gdbhv.rsp import registry, wire
 from gdbhv.rsp.agent import Program, reported
 from gdbhv.rsp.codec import ThreadSpec, console, thread_id
 from gdbhv.rsp.framing import PACKET_SIZE, Framer, Signal, frame
-from gdbhv.rsp.shared import ENDS, Outcome, Run, Shared
+from gdbhv.rsp.shared import ENDS, Notes, Outcome, Run, Shared
 from gdbhv.rsp.stop import FAILED, SIGWINCH, exit_number, exited_reply, stop_reply, with_signal
 from gdbhv.target import CatchEvents, Process, Space, Stop, StopKind, ThreadId
 
@@ -44,6 +44,7 @@ class Session:
         self.outcome: Outcome | None = None
         self.features: dict[str, str] = {}  # what the client said in its last qSupported
         self.detached: set[int] = set()
+        self.notes = Notes()
         self.extended = False  # `!`: a kill leaves the server there for a `run`
         self.killed: int | None = None  # the process that was killed last
         self.breakpoints: dict[tuple[int, int, int, int], Program] = {}  # (pid, kind, address, length)

@@ -41,6 +41,23 @@ class Run:
     alone: bool = False
 
 
+class Notes:
+    """What is to be said to a debugger, each thing once, as soon as it prints what is said: when it resumes next."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, bool] = {}
+
+    def add(self, text: str) -> None:
+        """Have something said."""
+        self._said.setdefault(text, False)
+
+    def take(self) -> list[str]:
+        """Return what has not been said yet."""
+        new = [text for text, said in self._said.items() if not said]
+        self._said.update(dict.fromkeys(new, True))
+        return new
+
+
 @dataclass
 class Shared:
     """What outlives a session: the target and what is known of it."""

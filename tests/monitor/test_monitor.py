@@ -109,6 +109,9 @@ MACHINES: dict[str, Callable[[], Target]] = {
 }
 
 
+NEED_A_THREAD = {"frame guest", "s2 dump", "sysreg", "vcpus", "vmexit last", "walk", "x"}
+
+
 def ask(target: HostTarget | Machine, command: str, pid: int = 1) -> list[str]:
     thread = next(p for p in target.processes() if p.pid == pid).threads[0].id
     return list(registry.run(command, registry.Context(target, thread)))
@@ -122,6 +125,37 @@ def test_transcript(path: Path) -> None:
 def test_each_command_is_in_a_transcript() -> None:
     typed = " ".join(f"{step.text} " for path in HERE.glob("*.txt") for step in steps(path))
     assert [name for name in registry.load() if f"$ {name} " not in typed] == ["commands"]
+
+
+def test_catchpoints_end_with_their_session_unless_kept() -> None:
+    target = hosted()
+    run = registry.bind(target)
+    thread = target.processes()[0].threads[0].id
+    for line in ("vmexit catch hvc", "vmexit catch --keep dabt", "vmexit catch wfx"):
+        assert list(run(line, thread))
+    run.left()
+    assert list(run("vmexit list", thread)) == ["number  hits  exits", "     2     0  dabt (kept)"]
+    assert len(target.catchers) == 1
+
+
+@pytest.mark.parametrize("make", [hosted, bare])
+def test_what_needs_no_cpu_works_with_all_off(make: type) -> None:
+    """Nothing raises but what says, in words, that nobody is there to be looked at."""
+    target = make()
+    target.end(1)
+    off = f"{target.off_text}: `run` or `monitor reset` starts again"
+    arguments = {"walk": "0", "x": "pa:0x40000000", "sysreg": "VBAR_EL1", "inject serror": "--cpu 0", "watch": "list"}
+    arguments |= {"vmexit catch": "hvc", "vmexit delete": "all", "step interrupts": ""}
+    needs = set()
+    for name in registry.load():
+        try:
+            list(registry.run(f"{name} {arguments.get(name, '')}", registry.Context(target, None)))
+        except CommandError as e:
+            if str(e) == off:
+                needs.add(name)
+        if name == "reset":
+            target.end(1)  # it has begun again
+    assert needs == NEED_A_THREAD | ({"gic"} if make is hosted else set())
 
 
 def test_commands_tells_programs_the_whole_table() -> None:

@@ -94,6 +94,7 @@ class FakeTarget:
         return Thread(ident, f"vcpu{ident.tid - 1}", extra, cpu)
 
     off_text = "all VMs are off"
+    exit_numbers = frozenset(range(0x1000, 0x1102))
 
     def end(self, pid: int) -> None:
         for thread in [t for t in self.vcpus if t.pid == pid]:

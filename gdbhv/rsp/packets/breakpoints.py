@@ -48,6 +48,8 @@ def _row(session: Session, args: bytes) -> tuple[int, int, int, int]:
     address, length = codec.pair(rest)
     if kind <= 1 and length != 4:
         raise PacketError("Z", f"AArch64 instructions have 4 bytes, not {length}")
+    if kind <= 1 and address % 4:
+        raise PacketError("Z", f"0x{address:x} is no multiple of 4: no instruction is ever there")
     if kind >= 2 and not 0 < length <= _WATCH_LIMIT:
         raise PacketError("Z", f"a watchpoint covers 1 to {_WATCH_LIMIT} bytes, not {length}")
     if address + length > codec.ADDRESS_LIMIT:

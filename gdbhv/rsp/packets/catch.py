@@ -32,6 +32,13 @@ def catch_syscalls(session: Session, args: bytes) -> bytes:
             events = CatchEvents({n for n in numbers if not is_entry(n)}, {n - ENTRY_NUMBER for n in numbers if is_entry(n)})
         case _:
             raise PacketError("QCatchSyscalls", "QCatchSyscalls is followed by :0 or :1")
+    if not session.target.exit_numbers:
+        session.notes.add("`catch syscall`: this machine has no EL2, and so no VM exits: it never stops")
+    elif strange := sorted(n for n in numbers if (n & ~ENTRY_NUMBER) not in session.target.exit_numbers):
+        some = ", ".join(map(str, strange[:8]))
+        session.notes.add(
+            f"`catch syscall {some}`: no class of VM exits has such a number; `monitor help vmexit catch` lists them"
+        )
     if session.catching and switch == b"1":
         old = session.catches
         events = CatchEvents(_union(old.exits, events.exits), _union(old.entries, events.entries))

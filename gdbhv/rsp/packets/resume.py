@@ -153,6 +153,8 @@ def _start(session: Session, run: Run) -> bytes | None:
     if not run.actions:  # only `t`, which belongs to non-stop mode: nothing moves
         return session.stop_answer(Stop(StopKind.STEP, session.general))
     session.catching = False
+    for note in session.notes.take():
+        session.say(note + "\n")
     if not session.report_late():
         session.run = run
     return None

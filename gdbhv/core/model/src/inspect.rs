@@ -85,8 +85,13 @@ pub fn write(cpu: &mut Cpu, sh: &mut Shared, r: Register, v: u128) -> Result<(),
 fn write_cpsr(cpu: &mut Cpu, sh: &mut Shared, v: u64) -> Result<(), String> {
     let el = v >> 2 & 3;
     if v & 0x12 != 0 || el == 3 || (el == 2 && !sh.config.has_el2) || (el == 0 && v & 1 != 0) {
+        let there = if sh.config.has_el2 {
+            "EL0t, EL1t, EL1h, EL2t and EL2h do"
+        } else {
+            "EL0t, EL1t and EL1h do"
+        };
         return Err(format!(
-            "mode {:#x} does not exist on this machine (EL0t, EL1t, EL1h, EL2t and EL2h do)",
+            "mode {:#x} does not exist on this machine ({there})",
             v & 0x1f
         ));
     }

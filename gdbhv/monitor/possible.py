@@ -1,0 +1,104 @@
+"""Which exits a machine can have: a catchpoint that never hits would look like a guest that behaves.
+
+What the CPU lacks is refused. What only the hypervisor's controls prevent is said: they can be changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from gdbhv import tables
+from gdbhv.errors import CommandError
+from gdbhv.exitspec import ExitSpec, span
+from gdbhv.hv.target import HostTarget
+
+if TYPE_CHECKING:
+    from gdbhv.monitor.registry import DebugTarget
+
+# Class: the features of which it needs one, each as a field of an ID register and its least value. (Arm ARM D24.2)
+NEEDS = {
+    "sve": (("ID_AA64PFR0_EL1", "SVE", 1),),
+    "pac": (("ID_AA64ISAR1_EL1", "API", 1), ("ID_AA64ISAR1_EL1", "APA", 1)),
+    "svc": (("ID_AA64MMFR0_EL1", "FGT", 1),),
+    "eret": (("ID_AA64MMFR0_EL1", "FGT", 1), ("ID_AA64MMFR2_EL1", "NV", 1)),
+    "vncr": (("ID_AA64MMFR2_EL1", "NV", 2),),
+}
+NEVER = {"unknown": "an undefined instruction goes to EL1 while HCR_EL2.TGE is 0"}
+
+# Class: the controls of which one must be set.
+ROUTED = {
+    "svc": ("HFGITR_EL2.SVC_EL0", "HFGITR_EL2.SVC_EL1"),
+    "eret": ("HCR_EL2.NV", "HFGITR_EL2.ERET"),
+    "vncr": ("HCR_EL2.NV2",),
+    "bp": ("MDCR_EL2.TDE",),
+    "step": ("MDCR_EL2.TDE",),
+    "wp": ("MDCR_EL2.TDE",),
+    "brk": ("MDCR_EL2.TDE",),
+}
+
+
+def refuse_impossible(target: DebugTarget, spec: ExitSpec) -> None:
+    """Refuse a specification that no exit of this machine can ever meet. :raises gdbhv.errors.CommandError: it is one."""
+    reasons = [_lacks(target, name) for name in _names(spec)]
+    if all(reasons):
+        raise CommandError(f"no exit is ever {spec.pattern!r} here: {reasons[0]}")
+    for key, value in spec.filters:
+        check = _FILTERS.get(key)
+        if check is not None and (reason := check(target, value)):
+            raise CommandError(f"{key}={value}: {reason}")
+
+
+def doubts(target: DebugTarget, spec: ExitSpec) -> Iterator[str]:
+    """Say what keeps gdbhv's own hypervisor from having such exits, as its controls are now."""
+    if not isinstance(target, HostTarget):
+        return
+    names = _names(spec)
+    if names and all(name in ROUTED and not any(_on(target, bit) for bit in ROUTED[name]) for name in names):
+        bits = sorted({bit for name in names for bit in ROUTED[name]})
+        yield f"gdbhv's hypervisor leaves {' and '.join(bits)} at 0: as it is now, no such exit comes"
+
+
+def _names(spec: ExitSpec) -> list[str]:
+    return [name for name, row in tables.exit_classes().items() if row["number"] in spec.classes]
+
+
+def _lacks(target: DebugTarget, name: str) -> str | None:
+    if name in NEVER:
+        return NEVER[name]
+    needs = NEEDS.get(name, ())
+    if not needs or any(_field(target, r, f) >= least for r, f, least in needs):
+        return None
+    return f"the CPU has none of what it takes ({', '.join(f'{r}.{f} >= {least}' for r, f, least in needs)})"
+
+
+def _field(target: DebugTarget, register: str, field: str) -> int:
+    machine = target.machine if isinstance(target, HostTarget) else target.core
+    f = tables.register(register).field(field)
+    return (machine.read_register(0, register) & f.mask) >> f.lsb
+
+
+def _on(target: HostTarget, bit: str) -> bool:
+    register, _, field = bit.partition(".")
+    return register in target.registers and _field(target, register, field) != 0
+
+
+def _cpu(target: DebugTarget, value: str) -> str | None:
+    cpus = (target.machine if isinstance(target, HostTarget) else target.core).cpus
+    return f"the machine's CPUs are 0 to {cpus - 1}" if span(value)[0] >= cpus else None
+
+
+def _vmid(target: DebugTarget, value: str) -> str | None:
+    if not isinstance(target, HostTarget):
+        return None  # the hypervisor may use any
+    low, high = span(value)
+    known = [vm.vmid for vm in target.host.vms]
+    return None if any(low <= v <= high for v in known) else f"the VMIDs are {', '.join(map(str, known))}"
+
+
+def _reg(target: DebugTarget, value: str) -> str | None:
+    name = value.upper()
+    return "the CPU does not have this register" if name in tables.registers() and name not in target.registers else None
+
+
+_FILTERS = {"cpu": _cpu, "vmid": _vmid, "reg": _reg}
