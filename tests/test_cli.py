@@ -190,6 +190,26 @@ def test_more_files_and_another_entry(tmp_path: Path, spin: Path) -> None:
     assert done.returncode == 5
 
 
+RESET = (0x52800120, 0x72B08000, 0xD4000002)  # MOV W0, #0x84000009; HVC #0: PSCI SYSTEM_RESET
+
+
+@pytest.mark.parametrize("options", [[], ["--bare"]])
+def test_a_guest_that_resets_begins_again(tmp_path: Path, options: list[str]) -> None:
+    (path := tmp_path / "reset.bin").write_bytes(b"".join(w.to_bytes(4, "little") for w in RESET))
+    done = gdbhv("run", path, *options, "--no-reboot")
+    assert done.returncode == 3
+    assert done.stderr.startswith("gdbhv: the guest asked for a reset after ")
+    done = gdbhv("run", path, *options, "--max-insns", "100")
+    again = [line for line in done.stderr.splitlines() if line.endswith("and begins again")]
+    assert (done.returncode, len(again)) == (5, 100 // (3 if options else 4))  # hosted, the first one faults for its page
+
+
+def test_semihosting_is_named(tmp_path: Path) -> None:
+    (path := tmp_path / "semihosting.bin").write_bytes((0xD45E0000).to_bytes(4, "little"))
+    done = gdbhv("run", path, "--max-insns", "10")
+    assert "hlt #0xf000 is a semihosting call, and there is no semihosting here" in done.stderr
+
+
 def test_instructions_that_are_not_implemented_are_told_once_each(tmp_path: Path) -> None:
     # An unallocated word twice, and another; the vectors at 0 are nothing, so the guest faults for ever.
     word = (0x00FFFFFF).to_bytes(4, "little")

@@ -23,6 +23,11 @@ STATUS = {
 BRANCH_TO_ITSELF = bytes((0, 0, 0, 0x14))
 KILLED = (6, "killed", "a debugger ended it")
 
+# Instructions that are absent for a reason, and what takes their place.
+ABSENT = {
+    0xD45E0000: "hlt #0xf000 is a semihosting call, and there is no semihosting here (the UART prints, PSCI SYSTEM_OFF ends)",
+}
+
 
 def core(target: HostTarget | Machine) -> _core.Machine:
     """Return the machine model behind a target."""
@@ -34,8 +39,8 @@ def tell_undefined(target: HostTarget | Machine) -> None:
     from gdbhv.views.disasm import disassemble
 
     for pc, word in core(target).undefined_seen():
-        text = disassemble(word, pc)
-        say(f"{pc:#x}: {word:#010x} {text} is not implemented: undefined to the guest")
+        text = ABSENT.get(word) or f"{disassemble(word, pc)} is not implemented"
+        say(f"{pc:#x}: {word:#010x} {text}: undefined to the guest")
     for vm in target.host.vms if isinstance(target, HostTarget) else ():
         for text in vm.take_unserved():
             say(f"{vm.name}: {text}")
