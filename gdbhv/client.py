@@ -318,6 +318,10 @@ class GdbSession:
             raise GdbUnexpectedStop(f"an exit {on}", stop)
         return stop
 
+    def run(self, timeout: float | None = None) -> GdbStop:
+        """Begin the selected VM again, from its image, and go on until the next stop (gdb's `run`)."""
+        return self._resume("-exec-run", timeout)
+
     def step_instruction(self, count: int = 1, timeout: float | None = None) -> GdbStop:
         """Execute ``count`` instructions of the selected vCPU."""
         if count == 1:

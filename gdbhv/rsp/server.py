@@ -257,7 +257,7 @@ class Server:
             stream.drain(_FAREWELL_SECONDS)
             stream.close()
         self._held = session.outcome is not Outcome.DETACHED
-        self._killed = session.outcome is Outcome.KILLED
+        self._killed = session.outcome is Outcome.KILLED or session.killed is not None
         if session.outcome is Outcome.LOST and self._shared.alive():
             log.warning("the debugger's connection is lost: the machine is held until the next one")
 

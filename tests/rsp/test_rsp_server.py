@@ -193,6 +193,81 @@ def test_without_reboots_a_reset_ends_the_server_with_its_stop():
         assert server.end.kind is StopKind.RESET
 
 
+def test_who_resets_with_nobody_there_begins_again(caplog):
+    caplog.set_level("INFO")
+    target = FakeTarget(vms=1)
+    with serving(target) as server:
+        wire = Wire.connect(server).hello()
+        set_pc(wire, ENTRY + 0x20)
+        assert wire.ask(b"D") == b"OK"
+        while target.insns < 1000:
+            time.sleep(0.001)
+        assert not server.ended.is_set()
+    assert [r.message for r in caplog.records if "reset" in r.message] == [
+        "vm1: the guest asked for a reset, and begins again"
+    ]
+
+
+def test_a_machine_on_which_nothing_can_go_on_is_held(caplog):
+    """Nobody has asked for it to be held: it is, and a debugger can look, and begin it again."""
+    target = FakeTarget(vms=1)
+    for vcpu in target.vcpus.values():
+        vcpu.pc = DATA
+    with serving(target, held=False) as server:
+        while not caplog.records:
+            time.sleep(0.001)
+        assert caplog.records[0].message.startswith(
+            "nothing can go on: 0x40090000: not an instruction of this machine; attach gdb"
+        )
+        wire = Wire.connect(server).hello()
+        assert wire.ask(b"?").startswith(b"T05")
+        assert wire.ask(b"vRun;").startswith(b"T05")
+        assert wire.ask(b"p20") == struct.pack("<Q", ENTRY).hex().encode()
+        assert not server.ended.is_set()
+
+
+def test_ctrl_c_ends_what_cannot_go_on_with_its_stop(monkeypatch):
+    """Until a debugger has attached, the stop is what the run ended by."""
+    target = FakeTarget(vms=1)
+    for vcpu in target.vcpus.values():
+        vcpu.pc = DATA
+    server = Server(target, "0", held=False)
+    wait = server._wait
+
+    def pressed(*sources, **options):
+        if server._stuck is not None:
+            raise KeyboardInterrupt
+        return wait(*sources, **options)
+
+    monkeypatch.setattr(server, "_wait", pressed)
+    assert server.serve().kind is StopKind.CRASH
+
+
+def test_what_left_is_told():
+    """Once for each debugger, when its breakpoints are gone."""
+    target, left = FakeTarget(), []
+    with serving(target, on_leave=lambda: left.append(set(target.breakpoints))) as server:
+        for n in range(1, 3):
+            wire = Wire.connect(server).hello()
+            assert wire.ask(b"Z0,40080008,4") == b"OK"
+            wire.close()
+            while len(left) < n:
+                time.sleep(0.001)
+    assert left == [set(), set()]
+
+
+def test_killed_in_extended_mode_the_server_ends_with_its_debugger():
+    with serving() as server:
+        wire = Wire.connect(server).hello()
+        assert wire.ask(b"!") == b"OK"
+        wire.send(b"k")
+        assert wire.ask(b"qfThreadInfo") == b"l"
+        assert not server.ended.is_set()
+        wire.close()
+        assert server.ended.wait(10)
+        assert server.end is None
+
+
 def test_kill_ends_the_server():
     with serving() as server:
         Wire.connect(server).hello().send(b"k")
