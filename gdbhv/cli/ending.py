@@ -25,7 +25,7 @@ KILLED = (6, "killed", "a debugger ended it")
 
 # Instructions that are absent for a reason, and what takes their place.
 ABSENT = {
-    0xD45E0000: "hlt #0xf000 is a semihosting call, and there is no semihosting here (the UART prints, PSCI SYSTEM_OFF ends)",
+    0xD45E0000: "hlt #0xf000 is a semihosting call, and there is no semihosting here (print by UART, end by PSCI)",
 }
 
 

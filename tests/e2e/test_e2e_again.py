@@ -1,4 +1,4 @@
-"""A guest that resets, `run`, `start`, `kill` and `monitor reset`, as stock gdb does them. Oracle: QEMU's virt, GDB's manual."""
+"""A guest that resets; `run`, `kill` and `monitor reset`, as gdb does them. Oracle: QEMU's virt, GDB's manual."""
 
 from __future__ import annotations
 
