@@ -54,7 +54,7 @@ def test_kill_run_start(gdb: str):
         assert at.gdb.run().frame.function == "main"
         assert at.gdb.cont().ended
         assert at.gdb.run().frame.function == "main", "what has ended begins again, too"
-        assert at.console == "hello from EL1\n"
+        assert at.console.endswith("hello from EL1\n")
         assert at.gdb.cont().ended
         assert at.console == "hello from EL1\n" * 2
 
@@ -69,7 +69,7 @@ def test_one_vm_of_two_begins_again():
         assert at.gdb.run().frame.function == "main"
         assert [at.target.read_register(p.threads[0].id, "pc") == entry for p in at.target.processes()] == [False, True]
         assert at.gdb.cont().ended
-        assert at.console == "hello from EL1\n"
+        assert at.console.endswith("hello from EL1\n")
 
 
 def test_monitor_reset():

@@ -54,6 +54,7 @@ impl Machine {
         sh.undefined_new = old.undefined_new;
         sh.exits = old.exits;
         sh.exits.last.clear();
+        sh.exits.guests = Default::default();
         sh.debug = old.debug;
         sh.debug.forget_stops();
         for va in sh.debug.addresses() {
