@@ -174,6 +174,16 @@ def test_the_end_is_said_on_a_line_of_its_own(tmp_path: Path) -> None:
     )
     assert together.stdout.startswith(">\ngdbhv: the guest powered off")
     assert gdbhv("run", path).stdout == ">"
+    (path := tmp_path / "spin.bin").write_bytes(words(*SEND) + SPIN)
+    with subprocess.Popen(
+        command("run", path, "--gdb", "0"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ENVIRONMENT
+    ) as process:
+        assert process.stdout is not None
+        said = process.stdout.readline() + process.stdout.read(1)
+        process.send_signal(signal.SIGINT)
+        said += process.stdout.read()
+    assert said.splitlines()[1:] == [">", "gdbhv: interrupted"]
+    (path := tmp_path / "half.bin").write_bytes(words(*SEND, *system_off))
     assert [line[0] for line in gdbhv("run", path, "--stats", "json").stdout.splitlines()] == [">", "{"]
 
 

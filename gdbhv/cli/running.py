@@ -44,6 +44,8 @@ def run(options: argparse.Namespace) -> int:
         consoles = {name: open_one(where, name) for name, where in options.console if name}
         common = next((where for name, where in options.console if not name), usual)
         console = open_one(common, "")
+        if common == "stdio" and (options.stats == "json" or same_place(sys.stdout, sys.stderr)):
+            opened.callback(begin_line, console)
         target: HostTarget | Machine
         if options.bare or options.el == 2:
             target = boot.bare(configs[0], console, el2=options.el == 2)
@@ -57,9 +59,13 @@ def run(options: argparse.Namespace) -> int:
         else:
             stop = run_to_end(target, options.max_insns, not options.no_reboot)
         seconds = time.perf_counter() - started
-    if common == "stdio" and not console.at_line_start and (options.stats == "json" or same_place(sys.stdout, sys.stderr)):
-        print(flush=True)  # what is said now begins a line
     return report(options, target, stop, seconds)
+
+
+def begin_line(console: Console) -> None:
+    """End the guest's last line, so that what is said then begins one."""
+    if not console.at_line_start:
+        console.write(b"\n")
 
 
 def same_place(one: TextIO | None, other: TextIO | None) -> bool:
