@@ -29,7 +29,6 @@ def test_linux_from_reset_on(kit):
         stage_2_and_a_walk(gdb)
         detach_and_attach(gdb, session)
         gdb.execute("delete")
-        gdb.monitor("vmexit delete all")
         gdb.resume()
         for marker in ("GDBHV-GUEST: boot ok", "GDBHV-GUEST: selftest ok"):
             session.wait_for(marker)
