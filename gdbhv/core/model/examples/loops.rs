@@ -1,10 +1,9 @@
 //! Measures the interpreter on a few loops.
-use gdbhv_model::{
-    cpu::Cpu,
-    feature::Features,
-    interp,
-    shared::{Config, Shared},
-};
+use gdbhv_model::config::Config;
+use gdbhv_model::cpu::Cpu;
+use gdbhv_model::feature::Features;
+use gdbhv_model::interp;
+use gdbhv_model::shared::Shared;
 fn run(name: &str, words: &[u32], n: u64) {
     let base = 0x4000_0000;
     let config = Config {

@@ -1,4 +1,5 @@
 //! Measures loads and stores with translation off, by stage 1, and by both stages (4 KiB leaves): hits, and strides that miss.
+use gdbhv_model::config::Config;
 use gdbhv_model::context::refresh;
 use gdbhv_model::cpu::Cpu;
 use gdbhv_model::debug::{Debug, Scope, Space, Watchpoint};
@@ -7,7 +8,7 @@ use gdbhv_model::mem::access::{Acc, Size};
 use gdbhv_model::mmu::regime::Kind;
 use gdbhv_model::mmu::tlb::{self, Op, Tlbi, What};
 use gdbhv_model::reg::Reg;
-use gdbhv_model::shared::{Config, Shared};
+use gdbhv_model::shared::Shared;
 use gdbhv_model::{interp, memory};
 
 /// CPU time of this process in seconds: the machine may be busy.

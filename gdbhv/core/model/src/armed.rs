@@ -13,9 +13,10 @@ use crate::exception;
 use crate::interp::{self, Leave};
 use crate::mmu::tlb;
 use crate::raise::{Exception, Trap};
+use crate::reg::debug::{BREAKPOINTS, WATCHPOINTS};
 use crate::reg::names::MDSCR_EL1;
 use crate::selfhosted as rules;
-use crate::selfhosted::{key, Step, BREAKPOINTS, MDE, SS, WATCHPOINTS};
+use crate::selfhosted::{key, Step, MDE, SS};
 use crate::shared::Shared;
 use crate::syndrome::ec;
 

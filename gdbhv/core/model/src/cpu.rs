@@ -225,6 +225,12 @@ impl Cpu {
         self.pc.wrapping_add(self.off as u64 * 4)
     }
 
+    /// Physical address of the instruction that executes.
+    #[inline]
+    pub fn here_pa(&self) -> u64 {
+        self.block_pa + self.off as u64 * 4
+    }
+
     /// End the instruction with an exception.
     #[cold]
     pub fn raise(&mut self, e: Exception) -> Trap {

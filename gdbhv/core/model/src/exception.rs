@@ -103,7 +103,7 @@ pub fn illegal_state(cpu: &mut Cpu) -> Trap {
 
 /// Raise an instruction or data abort. A stage 2 fault goes to EL2; a synchronous external abort does by HCR_EL2.TEA
 /// (`AArch64.InstructionAbort`, `AArch64.DataAbort`).
-pub fn abort(cpu: &mut Cpu, _sh: &mut Shared, f: &Fault) -> Trap {
+pub fn abort(cpu: &mut Cpu, sh: &mut Shared, f: &Fault) -> Trap {
     let external = matches!(f.kind, FaultKind::External | FaultKind::ExternalWalk(_));
     let tea = external && bit(cpu.get(HCR_EL2), 37);
     let target = if f.stage2 || (tea && cpu.pstate.el < 2) {
@@ -120,7 +120,8 @@ pub fn abort(cpu: &mut Cpu, _sh: &mut Shared, f: &Fault) -> Trap {
             iss |= 1 << 8 | 1 << 6; // CM; WnR is 1 for cache maintenance and address translation
         }
         if f.stage2 && !f.s1ptw && !external && f.purpose != Purpose::CacheMaintenance {
-            iss |= crate::exit::isv(cpu, _sh);
+            let word = sh.ram.read(cpu.here_pa(), 4);
+            iss |= word.map_or(0, |w| syndrome::isv_of(w as u32));
         }
         ec::DATA_ABORT
     };

@@ -240,9 +240,7 @@ pub fn record(cpu: &Cpu, sh: &Shared, e: &Exception, from: u8) -> Record {
 
 /// The word of the instruction that executes.
 fn word(cpu: &Cpu, sh: &Shared) -> Option<u32> {
-    sh.ram
-        .read(cpu.block_pa + cpu.off as u64 * 4, 4)
-        .map(|w| w as u32)
+    sh.ram.read(cpu.here_pa(), 4).map(|w| w as u32)
 }
 
 impl Record {
@@ -407,51 +405,6 @@ fn sysreg_name(iss: u32) -> String {
     }
     let r = Reg::new(op0 as u16, op1 as u16, crn as u16, crm as u16, op2 as u16);
     format!("sysreg.{dir}:{}", r.name())
-}
-
-/// The ISV part of a data abort's ISS (bits 24:14) for the instruction that executes: valid for a load or store of a single
-/// general-purpose register without write-back, exclusives left out (Arm ARM D24.2.40, ISS encoding for a Data Abort).
-pub fn isv(cpu: &Cpu, sh: &Shared) -> u32 {
-    word(cpu, sh).map_or(0, isv_of)
-}
-
-/// The ISV part for instruction `i`; 0 if it has none.
-pub fn isv_of(i: u32) -> u32 {
-    let is = |mask: u32, value: u32| i & mask == value;
-    let plain = is(0x3f00_0000, 0x3900_0000)      // unsigned offset
-        || is(0x3f20_0400, 0x3800_0000)           // unscaled and unprivileged
-        || is(0x3f20_0c00, 0x3820_0800); // register offset
-    let ordered = is(0x3fa0_0000, 0x0880_0000) // LDAR, STLR, LDLAR, STLLR
-        || is(0x3fff_fc00, 0x38bf_c000); // LDAPR
-    let rcpc2 = is(0x3f20_0c00, 0x1900_0000); // LDAPUR, STLUR
-    let (size, opc) = (i >> 30, i >> 22 & 3);
-    let (sas, sse, sf) = if plain || rcpc2 {
-        if size == 3 && opc >= 2 {
-            return 0; // PRFM
-        }
-        (
-            size,
-            opc >> 1,
-            if opc >> 1 == 1 {
-                (opc == 2) as u32
-            } else {
-                (size == 3) as u32
-            },
-        )
-    } else if ordered {
-        (size, 0, (size == 3) as u32)
-    } else if is(0x3f00_0000, 0x1800_0000) && size < 3 {
-        // literal: LDR (32), LDR (64), LDRSW
-        (
-            if size == 1 { 3 } else { 2 },
-            (size == 2) as u32,
-            (size >= 1) as u32,
-        )
-    } else {
-        return 0;
-    };
-    let acquire = (ordered || rcpc2) as u32;
-    1 << 24 | sas << 22 | sse << 21 | (i & 31) << 16 | sf << 15 | acquire << 14
 }
 
 #[cfg(test)]

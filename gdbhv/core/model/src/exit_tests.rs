@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::reg::field;
+use crate::syndrome::isv_of;
 
 /// Whether `word` is matched by a pattern of `[...]` for one character and `*` for any.
 fn matches(pattern: &[u8], word: &[u8]) -> bool {

@@ -13,11 +13,11 @@ pub use step::Step;
 
 use crate::armed;
 use crate::board;
+use crate::config::Config;
 use crate::cores;
 use crate::cpu::{Cpu, Power, MAX_CPUS};
 use crate::debug::Hit;
 use crate::dev::gic::Version;
-use crate::dev::timer;
 use crate::exception;
 use crate::exit;
 use crate::interp::{self, Leave};
@@ -25,7 +25,8 @@ use crate::mmu::tlb;
 use crate::pstate::Pstate;
 use crate::raise::{Exception, ExceptionKind, Lines};
 use crate::reg::names::*;
-use crate::shared::{Config, Request, Shared};
+use crate::shared::{Request, Shared};
+use crate::timer;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 

@@ -20,12 +20,11 @@ use crate::bits::{bit, bits};
 use crate::cpu::Cpu;
 use crate::feature::Feature;
 use crate::reg::names::*;
+use crate::reg::pmu::COUNTERS;
 use crate::reg::Reg;
 use crate::shared::Shared;
 use events::{What, CHAIN};
 
-/// Event counters of every profile: those of a Cortex-A57 (PMCR_EL0.N).
-pub const COUNTERS: usize = 6;
 /// The cycle counter's bit in PMCNTENSET_EL0 and its kind.
 pub const CYCLE: u32 = 31;
 /// INTID of the overflow interrupt: PPI 7.

@@ -2,15 +2,15 @@
 //! ID registers are derived here from the one list of features ([`crate::feature`]), so that they tell what there is.
 
 use crate::bits::{bits, insert};
+use crate::config::Config;
 use crate::cpu::Cpu;
-use crate::dev::timer::FREQUENCY;
 use crate::feature::Feature;
-use crate::pmu::COUNTERS;
+use crate::reg::debug::{BREAKPOINTS, CONTEXT_AWARE, WATCHPOINTS};
 use crate::reg::field::{parse, write_mask};
 use crate::reg::names::*;
+use crate::reg::pmu::COUNTERS;
 use crate::reg::{Info, Reg, INFOS};
-use crate::selfhosted::{BREAKPOINTS, CONTEXT_AWARE, WATCHPOINTS};
-use crate::shared::Config;
+use crate::timer::FREQUENCY;
 
 /// What one row is on this machine.
 #[derive(Clone, Copy, Debug)]

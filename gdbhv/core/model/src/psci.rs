@@ -139,7 +139,7 @@ fn affinity_info(_: &mut Cpu, sh: &mut Shared, [target, level, _]: [u64; 3]) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shared::Config;
+    use crate::config::Config;
 
     const RAM: u64 = 0x4000_0000;
 

@@ -6,15 +6,9 @@
 
 use crate::bits::{bit, bits, ones};
 use crate::cpu::Cpu;
+use crate::reg::debug::{BREAKPOINTS, CONTEXT_AWARE, WATCHPOINTS};
 use crate::reg::names::*;
 use crate::reg::Reg;
-
-/// Breakpoints, as ID_AA64DFR0_EL1.BRPs tells (minus 1).
-pub const BREAKPOINTS: usize = 6;
-/// The highest-numbered of them that compare context, as CTX_CMPs tells (minus 1).
-pub const CONTEXT_AWARE: usize = 2;
-/// Watchpoints, as WRPs tells (minus 1).
-pub const WATCHPOINTS: usize = 4;
 
 const BVR: [Reg; BREAKPOINTS] = [
     DBGBVR0_EL1,

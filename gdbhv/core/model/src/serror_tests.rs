@@ -1,11 +1,11 @@
 //! Oracle: the Arm ARM (D1.3.6 interrupt masking, D17.2, `AArch64.ESBOperation`, `AArch64.vESBOperation`, DISR_EL1).
 
 use super::*;
+use crate::config::Config;
 use crate::exception;
 use crate::exit;
 use crate::feature::Features;
 use crate::raise::Lines;
-use crate::shared::Config;
 use crate::sysreg::access;
 
 const ERR: u32 = 3 << 10 | 0x11; // UER

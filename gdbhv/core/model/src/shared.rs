@@ -1,29 +1,15 @@
 //! What the PEs of a machine share: RAM, devices, decoded code, time, exits, and what the debugger wants.
 
 use crate::blocks::{Block, Blocks};
-use crate::cores::Core;
+use crate::config::Config;
 use crate::cpu::{Cpu, MAX_CPUS};
 use crate::debug::Debug;
 use crate::dev::gic::Gic;
 use crate::exit::Exits;
-use crate::feature::Features;
 use crate::mem::bus::Bus;
 use crate::mem::ram::Ram;
 use crate::profile::Registers;
 use std::collections::HashMap;
-
-/// What kind of machine it is; fixed when it is made.
-#[derive(Clone, Copy, Debug)]
-pub struct Config {
-    /// EL2 exists.
-    pub has_el2: bool,
-    /// EL2 is played by the host side: an exception to EL2 stops the machine, and nothing is ever fetched at EL2.
-    pub hosted: bool,
-    /// What the CPUs have: decides which instructions exist, and what ID registers and PSTATE tell.
-    pub features: Features,
-    /// What else their ID registers tell.
-    pub core: &'static Core,
-}
 
 /// A word that no row claims, the first time it is executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

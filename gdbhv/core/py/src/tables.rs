@@ -1,5 +1,6 @@
 //! The model's tables as data.
 
+use gdbhv_model::config::Config;
 use gdbhv_model::cores::{self, Profile};
 use gdbhv_model::dev::gic::Version;
 use gdbhv_model::fdt::{self, Conduit, Controller, FdtConfig};
@@ -7,7 +8,6 @@ use gdbhv_model::feature::Feature;
 use gdbhv_model::profile::Registers;
 use gdbhv_model::reg::field::{self, Field};
 use gdbhv_model::reg::Access;
-use gdbhv_model::shared::Config;
 use gdbhv_model::{exit, isa, sysreg};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;

@@ -9,7 +9,6 @@ pub mod pl011;
 pub mod pl031;
 pub mod pl061;
 pub mod regs;
-pub mod timer;
 pub mod virtio_mmio;
 
 use crate::mem::Memory;

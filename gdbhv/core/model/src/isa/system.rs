@@ -174,7 +174,7 @@ fn wait_for_trap(cpu: &mut Cpu, sh: &mut Shared, e: Exception, until: u64) -> Re
 fn timeout(cpu: &Cpu, sh: &Shared, insn: u32) -> Option<u64> {
     let now = sh.ns(cpu.off);
     let count = cpu.x[slot::src(insn) as usize];
-    match crate::dev::timer::timeout(cpu, now, count) {
+    match crate::timer::timeout(cpu, now, count) {
         Some(t) if t <= now => None,
         t => Some(t.map_or(u64::MAX, |t| sh.ticks(t))),
     }
@@ -210,7 +210,7 @@ fn event_or(
     insn: u32,
     until: Option<u64>,
 ) -> Result<Flow, Trap> {
-    crate::dev::timer::stream_events(cpu, sh.ns(cpu.off));
+    crate::timer::stream_events(cpu, sh.ns(cpu.off));
     let event = std::mem::take(&mut cpu.event);
     let Some(until) = until.filter(|_| !event) else {
         cpu.twed = None;

@@ -1,12 +1,13 @@
 //! Oracle: the Arm ARM (C5.2, C6.2, D1.3) and the exit-class table: what each instruction raises, from which level, by which control.
 
+use crate::config::Config;
 use crate::cpu::{Cpu, Power};
 use crate::feature::Features;
 use crate::interp::{self, Leave};
 use crate::raise::Exception;
 use crate::reg::names::*;
 use crate::reg::Reg;
-use crate::shared::{Config, Shared};
+use crate::shared::Shared;
 use crate::syndrome::ec;
 
 const RAM: u64 = 0x4000_0000;

@@ -3,11 +3,12 @@
 use super::step::Made;
 use super::Machine;
 use crate::board::{self, BoardConfig};
+use crate::config::Config;
 use crate::cpu::{Cpu, Power};
 use crate::dev::gic::{Gic, Version};
 use crate::mem::bus::{BadRange, Bus};
 use crate::mem::ram::Ram;
-use crate::shared::{Config, Shared};
+use crate::shared::Shared;
 
 /// `count` CPUs after reset, all off but the first, at the highest exception level that there is.
 pub(super) fn cpus(sh: &mut Shared, count: usize) -> Vec<Box<Cpu>> {

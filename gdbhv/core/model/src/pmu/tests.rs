@@ -2,11 +2,11 @@
 
 use super::*;
 use crate::bits::bit;
+use crate::config::Config;
 use crate::cores::profile;
 use crate::feature::Features;
 use crate::machine::{Machine, Stop};
 use crate::reg::names;
-use crate::shared::Config;
 
 const RAM: u64 = 0x4000_0000;
 const NOP: u32 = 0xd503_201f;

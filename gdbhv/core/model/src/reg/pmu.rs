@@ -1,6 +1,9 @@
 //! Performance monitors (Arm ARM D13, registers D24.5). What they do is in [`crate::pmu`]; here is who may touch what. Six event
 //! counters, as PMCR_EL0.N tells; those from MDCR_EL2.HPMN on are EL2's own, and their registers trap.
 
+/// Event counters of every profile: those of a Cortex-A57 (PMCR_EL0.N).
+pub const COUNTERS: usize = 6;
+
 /// E: enable. X, the export of events, is RAZ/WI: nothing takes them. D is RES0 and LC RES1 where there is no AArch32.
 const PMCR: &str = "E:0 P:1 C:2 D:3! X:4! DP:5@PMUv3p1 LC:6! LP:7@PMUv3p5 FZO:9@PMUv3p7 N:15-11! IDCODE:23-16! IMP:31-24!";
 const BITS: &str = "P0:0 P1:1 P2:2 P3:3 P4:4 P5:5 C:31";

@@ -11,7 +11,6 @@ use super::ROWS;
 use crate::bits::bit;
 use crate::cpu::{slot, Cpu};
 use crate::dev::gic::View;
-use crate::dev::timer;
 use crate::exception;
 use crate::feature::Feature;
 use crate::pmu;
@@ -21,6 +20,7 @@ use crate::reg::{find, number, Reg};
 use crate::serror;
 use crate::shared::Shared;
 use crate::syndrome::ec;
+use crate::timer;
 
 /// MRS.
 pub fn mrs(cpu: &mut Cpu, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {

@@ -7,11 +7,11 @@
 
 use super::trap::{intern, Verdict};
 use crate::bits::bit;
+use crate::config::Config;
 use crate::cpu::Cpu;
 use crate::feature::Feature;
 use crate::reg::fgt::{find, CONTROLS};
 use crate::reg::names::*;
-use crate::shared::Config;
 use crate::syndrome::ec;
 
 /// The places of HFGITR_EL2's bits for instructions that are no system instructions.

@@ -2,12 +2,12 @@
 //! NV, NV1 and NV2 (D24.2.63).
 
 use super::*;
+use crate::config::Config;
 use crate::cores::profile;
 use crate::feature::{Feature, Features};
 use crate::isa::{decode, sysop, Helper};
 use crate::raise::Exception;
 use crate::reg::{find, Access};
-use crate::shared::Config;
 use crate::syndrome::ec;
 use crate::sysreg::{access, ROWS};
 use std::collections::BTreeSet;

@@ -1,13 +1,13 @@
 //! Oracle: the Arm ARM's register descriptions (D24.2, accessibility) and exit-class table (ISS of EC 0x18).
 
 use super::*;
+use crate::config::Config;
 use crate::cores::profile;
 use crate::feature::{Feature, Features};
 use crate::isa::{decode, sysop};
 use crate::raise::{Exception, Trap};
 use crate::reg::names::*;
 use crate::reg::{by_name, find, number, Access};
-use crate::shared::Config;
 use crate::syndrome::ec;
 use std::collections::BTreeSet;
 

@@ -7,10 +7,10 @@
 //! A rule for EL1 is asked at EL0 only; HCR_EL2.TGE sends its trap to EL2 (`exception::take`).
 
 use crate::bits::bit;
+use crate::config::Config;
 use crate::cpu::Cpu;
 use crate::reg::names::*;
 use crate::reg::Reg;
-use crate::shared::Config;
 use crate::syndrome::ec;
 
 /// Who does what.
@@ -279,7 +279,7 @@ rules! {
     /// The selected event counter, if it exists.
     HPMN_SEL El2Host "MDCR_EL2.HPMN" |w| {
         let sel = w.cpu.get(PMSELR_EL0) as usize;
-        sel < crate::pmu::COUNTERS && w.hpmn(sel)
+        sel < crate::reg::pmu::COUNTERS && w.hpmn(sel)
     };
     /// Debug registers.
     TDA El2Host "MDCR_EL2.TDA" |w| w.debug_trap(9);

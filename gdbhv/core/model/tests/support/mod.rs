@@ -1,6 +1,7 @@
 //! A CPU, some RAM and page tables to try translations on.
 #![allow(dead_code)]
 
+use gdbhv_model::config::Config;
 use gdbhv_model::context::refresh;
 use gdbhv_model::cpu::Cpu;
 use gdbhv_model::feature::Features;
@@ -13,7 +14,7 @@ use gdbhv_model::mmu::{at, tlb, tlbi};
 use gdbhv_model::physical::ReadOnly;
 use gdbhv_model::raise::{Exception, Trap};
 use gdbhv_model::reg::Reg;
-use gdbhv_model::shared::{Config, Shared};
+use gdbhv_model::shared::Shared;
 
 pub const RAM: u64 = 0x4000_0000;
 pub const RAM_SIZE: u64 = 256 << 20;

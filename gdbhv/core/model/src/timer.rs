@@ -4,9 +4,9 @@
 //! function of it and of the time, so that nothing ticks. Redirection by E2H (CNTP_* at EL2 is CNTHP_*, and so on) and
 //! traps are the caller's: the registers named here are the real ones.
 
-use super::gic::Gic;
 use crate::bits::{bit, bits, sext};
 use crate::cpu::Cpu;
+use crate::dev::gic::Gic;
 use crate::reg::names::*;
 use crate::reg::Reg;
 
