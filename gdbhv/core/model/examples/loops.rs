@@ -1,8 +1,9 @@
 //! Measures the interpreter on a few loops.
 use gdbhv_model::config::Config;
-use gdbhv_model::cpu::Cpu;
+use gdbhv_model::exec::code::Code;
+use gdbhv_model::exec::interp;
 use gdbhv_model::feature::Features;
-use gdbhv_model::interp;
+use gdbhv_model::pe::Pe;
 use gdbhv_model::shared::Shared;
 fn run(name: &str, words: &[u32], n: u64) {
     let base = 0x4000_0000;
@@ -16,11 +17,12 @@ fn run(name: &str, words: &[u32], n: u64) {
     for (i, w) in words.iter().enumerate() {
         sh.ram.write(base + 4 * i as u64, 4, *w as u64).unwrap();
     }
-    let mut cpu = Cpu::new(0, 1);
+    let mut cpu = Pe::new(0, 1);
     cpu.pc = base;
     cpu.x[20] = base + 0x10_0000;
+    let mut code = Code::new(&sh.ram, config.features, 1);
     let t = std::time::Instant::now();
-    let leave = interp::execute(&mut cpu, &mut sh, n);
+    let leave = interp::execute(&mut cpu, &mut sh, &mut code, n);
     println!(
         "{name:20} {:7.1} MIPS {leave:?} {}",
         n as f64 / t.elapsed().as_secs_f64() / 1e6,

@@ -1,15 +1,18 @@
 //! Measures loads and stores with translation off, by stage 1, and by both stages (4 KiB leaves): hits, and strides that miss.
 use gdbhv_model::config::Config;
-use gdbhv_model::context::refresh;
-use gdbhv_model::cpu::Cpu;
 use gdbhv_model::debug::{Debug, Scope, Space, Watchpoint};
+use gdbhv_model::exec::code::Code;
+use gdbhv_model::exec::interp;
+use gdbhv_model::exec::refresh::refresh;
 use gdbhv_model::feature::Features;
 use gdbhv_model::mem::access::{Acc, Size};
+use gdbhv_model::memory;
 use gdbhv_model::mmu::regime::Kind;
-use gdbhv_model::mmu::tlb::{self, Op, Tlbi, What};
+use gdbhv_model::mmu::tlb::{Op, Tlbi, What};
+use gdbhv_model::pe;
+use gdbhv_model::pe::Pe;
 use gdbhv_model::reg::Reg;
 use gdbhv_model::shared::Shared;
-use gdbhv_model::{interp, memory};
 
 /// CPU time of this process in seconds: the machine may be busy.
 fn cpu_time() -> f64 {
@@ -49,7 +52,7 @@ fn tables(sh: &mut Shared, at: u64, start: u32, leaf: u64) {
     }
 }
 
-fn machine(stages: u32) -> (Cpu, Box<Shared>) {
+fn machine(stages: u32) -> (Pe, Box<Shared>) {
     let config = Config {
         has_el2: true,
         hosted: false,
@@ -58,7 +61,7 @@ fn machine(stages: u32) -> (Cpu, Box<Shared>) {
     };
     let mut sh = Box::new(Shared::new(config, RAM, 128 << 20));
     sh.tlb_queue.truncate(1);
-    let mut cpu = Cpu::new(0, 1);
+    let mut cpu = Pe::new(0, 1);
     cpu.set(Reg::new(3, 0, 0, 7, 0), 0x1125); // ID_AA64MMFR0_EL1
     tables(&mut sh, S1, 0, 0x703); // AF, inner shareable, page
     tables(&mut sh, S2, 1, 0x7ff); // AF, S2AP = RW, Normal
@@ -90,8 +93,9 @@ fn run_with(name: &str, stages: u32, words: &[u32], n: u64, data: u64, set: fn(&
     cpu.x[21] = DATA;
     cpu.x[22] = 4160;
     cpu.x[23] = DATA + (64 << 20);
+    let mut code = Code::new(&sh.ram, sh.config.features, 1);
     let t = cpu_time();
-    let leave = interp::execute(&mut cpu, &mut sh, n);
+    let leave = interp::execute(&mut cpu, &mut sh, &mut code, n);
     assert_eq!(leave, interp::Leave::Time, "{:?}", cpu.raised);
     let s = cpu_time() - t;
     println!("{name:10} stages {stages} {:7.1} MIPS", n as f64 / s / 1e6);
@@ -151,12 +155,12 @@ fn main() {
         println!("walk       stages {stages} {ns:7.1} ns");
         let t = cpu_time();
         for _ in 0..n / 10 {
-            tlb::apply(&mut cpu, Op::All);
+            pe::tlb::apply(&mut cpu, Op::All);
         }
         let ns = (cpu_time() - t) / n as f64 * 1e10;
         println!("flush      stages {stages} {ns:7.1} ns");
         let page = |i: u64| DATA + (i & 3) * 4096;
-        let touch = |cpu: &mut Cpu, sh: &mut Shared, n| {
+        let touch = |cpu: &mut Pe, sh: &mut Shared, n| {
             for i in 0..n {
                 memory::load(cpu, sh, page(i), Size::X, Acc::PLAIN).expect("mapped");
             }
@@ -182,7 +186,7 @@ fn main() {
             };
             let t = cpu_time();
             for _ in 0..n / 10 {
-                tlb::tlbi(&mut cpu, &mut sh, op);
+                pe::tlb::tlbi(&mut cpu, &mut sh, op);
                 touch(&mut cpu, &mut sh, 4);
             }
             let ns = (cpu_time() - t) / n as f64 * 1e10;

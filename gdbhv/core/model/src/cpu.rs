@@ -2,7 +2,6 @@
 
 use crate::raise::{Exception, Trap};
 
-use crate::mmu::tlb::{Context, Tlb};
 use crate::pmu::Pmu;
 use crate::pstate::{Flags, Pstate};
 use crate::reg::{Reg, REG_SPACE};
@@ -68,21 +67,16 @@ pub enum Power {
     Idle,
 }
 
-/// One PE.
+/// One PE's architectural state, and where it is between two instructions or in one.
 #[repr(C)]
+#[derive(Clone)]
 pub struct Cpu {
     /// X0-X30, the SP in use, and the two halves of ZR (see `cpu::slot`).
     pub x: [u64; 34],
     /// NZCV.
     pub flags: Flags,
-    /// Whether an FP or SIMD instruction would trap now (CPACR_EL1, CPTR_EL2): kept by `context::refresh`.
-    pub fp_traps: bool,
-    /// Whether a fine-grained trap may hit now (`sysreg::fgt`): kept by `context::refresh`.
-    pub fgt: bool,
     /// Address of the block that executes; between blocks, of the next instruction.
     pub pc: u64,
-    /// The translation context in use: owned by `tlb`, replaced when it changes.
-    pub ctx: *mut Context,
     /// Position in its block of the instruction that left it early.
     pub off: u16,
     /// Physical address of the block that executes.
@@ -117,33 +111,22 @@ pub struct Cpu {
     pub timeout: u64,
     /// The exception that ended an instruction; taken by the dispatcher.
     pub raised: Option<Exception>,
-    /// What the guest's own breakpoints, watchpoints and software step ask for: kept by `armed::refresh`.
-    pub armed: crate::armed::Armed,
     /// A software step is pending because the instruction before was stepped: whether that was a Load-Exclusive.
     pub stepped: Option<bool>,
     /// The performance monitors.
     pub pmu: Pmu,
-    /// Cached translations.
-    pub tlb: Tlb,
-    /// VA to block.
-    pub jump: Box<[crate::interp::Jump; crate::interp::JUMPS]>,
+    /// PSTATE, or a register that translation, traps or self-hosted debug depend on, has been written: what is derived from them
+    /// ([`crate::pe::Pe`]) follows before the PE executes again.
+    pub changed: bool,
 }
-
-// SAFETY: `ctx` and the jump cache point to boxes that the machine owns; a Cpu moves between threads only with its machine.
-unsafe impl Send for Cpu {}
 
 impl Cpu {
     /// A PE after reset at exception level `el`, with zeroed general registers.
     pub fn new(id: usize, el: u8) -> Cpu {
-        let mut tlb = Tlb::new();
-        let ctx = tlb.initial();
         Cpu {
             x: [0; 34],
             flags: Flags::default(),
-            fp_traps: true,
-            fgt: false,
             pc: 0,
-            ctx,
             off: 0,
             block_pa: 0,
             id,
@@ -164,11 +147,9 @@ impl Cpu {
             power: Power::On,
             timeout: u64::MAX,
             raised: None,
-            armed: crate::armed::Armed::NOTHING,
             stepped: None,
             pmu: Pmu::default(),
-            tlb,
-            jump: crate::interp::empty_jumps(),
+            changed: true,
         }
     }
 
@@ -207,8 +188,9 @@ impl Cpu {
         }
         self.sp[el] = v;
     }
-    /// Replace PSTATE, switching the stack pointer. The caller refreshes the context (`context::refresh`).
+    /// Replace PSTATE, switching the stack pointer.
     pub fn set_pstate(&mut self, p: Pstate) {
+        self.changed = true;
         let old = self.sp_index();
         self.sp[old] = self.x[slot::SP as usize];
         self.pstate = p;

@@ -14,6 +14,7 @@ use crate::reg::names::*;
 use crate::serror;
 use crate::shared::Shared;
 use crate::syndrome::{self, ec};
+use crate::sysreg::trap::fp_trap;
 
 // ------------------------------------------------------------------------------------------------ raising
 
@@ -34,34 +35,6 @@ pub fn fp_access(cpu: &mut Cpu, _sh: &mut Shared) -> Trap {
         cause,
         ..Exception::sync(target, ec::FP, 0x1e0_0000)
     })
-}
-
-/// Where an FP access traps to now, and by which control; None if it does not.
-pub fn fp_trap(cpu: &Cpu) -> Option<(u8, &'static [&'static str])> {
-    let hcr = cpu.get(HCR_EL2);
-    let (e2h, tge) = (bit(hcr, 34), bit(hcr, 27));
-    let el = cpu.pstate.el;
-    if el < 2 && !(e2h && tge) {
-        let fpen = cpu.get(CPACR_EL1) >> 20 & 3;
-        if fpen & 1 == 0 || (fpen == 1 && el == 0) {
-            return Some((1, &["CPACR_EL1.FPEN"]));
-        }
-    }
-    let cptr = cpu.get(CPTR_EL2);
-    let traps = if e2h {
-        let fpen = cptr >> 20 & 3;
-        fpen & 1 == 0 || (fpen == 1 && el == 0 && tge)
-    } else {
-        bit(cptr, 10)
-    };
-    traps.then_some((
-        2,
-        if e2h {
-            &["CPTR_EL2.FPEN"]
-        } else {
-            &["CPTR_EL2.TFP"]
-        },
-    ))
 }
 
 /// Refuse a misaligned SP as a base if SCTLR_ELx.SA (SA0 at EL0) says so (`CheckSPAlignment`; EC 0x26).
@@ -310,7 +283,6 @@ pub fn take(cpu: &mut Cpu, sh: &mut Shared, e: &Exception) -> u8 {
         ExceptionKind::SError => 0x180,
     };
     cpu.pc = (cpu.get(vbar) & !0x7ff) + quarter + entry;
-    crate::context::refresh(cpu, sh);
     target
 }
 
@@ -362,7 +334,6 @@ pub fn return_to(cpu: &mut Cpu, sh: &mut Shared, pc: u64, spsr: u64) {
     if now.el == 2 && cpu.pstate.el < 2 && !bit(cpu.get(HCR_EL2), 27) {
         sh.entered = true;
     }
-    crate::context::refresh(cpu, sh);
 }
 
 /// `IllegalExceptionReturn`.

@@ -1,6 +1,7 @@
 //! What a debugger reads and writes of a CPU, by name. No side effects but those of the write itself.
 
 use crate::cpu::{slot, Cpu};
+use crate::pe::Pe;
 use crate::pstate::Pstate;
 use crate::reg::Reg;
 use crate::shared::Shared;
@@ -67,7 +68,7 @@ pub fn read(cpu: &Cpu, sh: &mut Shared, r: Register) -> Result<u128, String> {
 }
 
 /// Write a register. The error says why not; nothing is changed then.
-pub fn write(cpu: &mut Cpu, sh: &mut Shared, r: Register, v: u128) -> Result<(), String> {
+pub fn write(cpu: &mut Pe, sh: &mut Shared, r: Register, v: u128) -> Result<(), String> {
     match r {
         Register::X(n) => cpu.x[n as usize] = v as u64,
         Register::Sp => cpu.x[slot::SP as usize] = v as u64,
@@ -82,7 +83,7 @@ pub fn write(cpu: &mut Cpu, sh: &mut Shared, r: Register, v: u128) -> Result<(),
 }
 
 /// PSTATE as a debugger may set it: any exception level that the machine has, AArch64 only.
-fn write_cpsr(cpu: &mut Cpu, sh: &mut Shared, v: u64) -> Result<(), String> {
+fn write_cpsr(cpu: &mut Pe, sh: &mut Shared, v: u64) -> Result<(), String> {
     let el = v >> 2 & 3;
     if v & 0x12 != 0 || el == 3 || (el == 2 && !sh.config.has_el2) || (el == 0 && v & 1 != 0) {
         let there = if sh.config.has_el2 {
@@ -98,7 +99,6 @@ fn write_cpsr(cpu: &mut Cpu, sh: &mut Shared, v: u64) -> Result<(), String> {
     let (p, flags) = Pstate::from_spsr(v);
     cpu.flags = flags;
     cpu.set_pstate(p);
-    crate::context::refresh(cpu, sh);
     Ok(())
 }
 

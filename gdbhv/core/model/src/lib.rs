@@ -1,29 +1,28 @@
 //! The machine model: no Python, no JIT.
 #![allow(clippy::missing_safety_doc)]
-pub mod armed;
 pub mod bits;
-pub mod blocks;
 pub mod board;
 pub mod config;
-pub mod context;
 pub mod cores;
 pub mod cpu;
 pub mod crc;
 pub mod debug;
+pub mod debug_events;
 pub mod dev;
 pub mod exception;
+pub mod exec;
 pub mod exit;
 pub mod fdt;
 pub mod feature;
 pub mod fp;
 pub mod guest;
 pub mod inspect;
-pub mod interp;
 pub mod isa;
 pub mod machine;
 pub mod mem;
 pub mod memory;
 pub mod mmu;
+pub mod pe;
 pub mod physical;
 pub mod pmu;
 pub mod profile;

@@ -11,17 +11,19 @@ mod step;
 
 pub use step::Step;
 
-use crate::armed;
 use crate::board;
 use crate::config::Config;
 use crate::cores;
-use crate::cpu::{Cpu, Power, MAX_CPUS};
+use crate::cpu::{Power, MAX_CPUS};
 use crate::debug::Hit;
 use crate::dev::gic::Version;
 use crate::exception;
+use crate::exec::code::Code;
+use crate::exec::interp::{self, Leave};
+use crate::exec::refresh::follow;
+use crate::exec::single;
 use crate::exit;
-use crate::interp::{self, Leave};
-use crate::mmu::tlb;
+use crate::pe::{self, Pe};
 use crate::pstate::Pstate;
 use crate::raise::{Exception, ExceptionKind, Lines};
 use crate::reg::names::*;
@@ -110,9 +112,11 @@ enum Look {
 /// A machine.
 pub struct Machine {
     /// The CPUs. Boxed: their contexts point into themselves.
-    pub cpus: Vec<Box<Cpu>>,
+    pub cpus: Vec<Box<Pe>>,
     /// What they share.
     pub sh: Shared,
+    /// Decoded code.
+    pub code: Code,
     current: usize,
     slice_end: u64,
     /// The CPU that executed last, for the exclusive monitors.
@@ -138,6 +142,7 @@ impl Machine {
         assert!((1..=MAX_CPUS).contains(&cpus));
         Machine {
             cpus: reset::cpus(&mut sh, cpus),
+            code: Code::new(&sh.ram, sh.config.features, cpus),
             sh,
             current: 0,
             slice_end: 0,
@@ -344,7 +349,7 @@ impl Machine {
     /// One turn of CPU `i`, at most to the end of its quantum, the next event, `until`, or one event of a step.
     fn turn(&mut self, i: usize, until: u64, step: Option<Step>) -> Option<Stop> {
         self.midway = false;
-        let (cpu, sh) = (&mut *self.cpus[i], &mut self.sh);
+        let (cpu, sh, code) = (&mut *self.cpus[i], &mut self.sh, &mut self.code);
         if self.executed != i {
             // Others have executed since: a store of theirs to what this CPU marked would have cleared its monitor. Clearing it
             // always is allowed (B2.17: the monitor may be cleared at any time), and is an event for WFE: without it a turn that
@@ -354,14 +359,8 @@ impl Machine {
             }
             self.executed = i;
         }
-        tlb::drain(cpu, sh);
-        if sh.blocks.crowded() {
-            for c in &mut self.cpus {
-                c.jump = interp::empty_jumps();
-            }
-            self.sh.blocks.collect();
-        }
-        let (cpu, sh) = (&mut *self.cpus[i], &mut self.sh);
+        pe::tlb::drain(cpu, sh);
+        code.collect();
         let mut end = until.min(self.slice_end).min(sh.next_event);
         if step.is_some() || sh.debug.resuming(i) {
             end = end.min(sh.now + 1);
@@ -371,6 +370,8 @@ impl Machine {
         let mut taken = false;
         cpu.pmu.enter(begin);
         let stop = loop {
+            follow(cpu, sh, code);
+            code.follow_writes(&mut sh.ram);
             if sh.now >= cpu.pmu.due() {
                 let now = sh.now;
                 crate::pmu::settle(cpu, sh, now);
@@ -397,9 +398,9 @@ impl Machine {
             }
             let until = end.min(cpu.pmu.due());
             let leave = if cpu.armed.single || cpu.pstate.il {
-                armed::execute_one(cpu, sh)
+                single::execute_one(cpu, sh, code)
             } else {
-                interp::execute(cpu, sh, until)
+                interp::execute(cpu, sh, code, until)
             };
             match leave {
                 Leave::Time if sh.now < end => {} // a counter may have overflowed
@@ -455,7 +456,7 @@ impl Machine {
 
     /// Interrupts, before the CPU executes its next instruction. `hold`: those that the guest would take are left pending.
     #[inline]
-    fn interrupt(cpu: &mut Cpu, sh: &mut Shared, hold: bool) -> Look {
+    fn interrupt(cpu: &mut Pe, sh: &mut Shared, hold: bool) -> Look {
         let lines = sh.gic.lines(cpu.id);
         if lines != Lines::default() || cpu.get(HCR_EL2) & (7 << 6) != 0 || cpu.serror.is_some() {
             if let Some(mut e) = exception::pending(cpu, lines, sh.config.has_el2) {
@@ -475,7 +476,7 @@ impl Machine {
     }
 
     /// Take an exception; a stop if it is an exit that the host side handles or a catchpoint wants.
-    fn take(cpu: &mut Cpu, sh: &mut Shared, e: &Exception) -> Option<Stop> {
+    fn take(cpu: &mut Pe, sh: &mut Shared, e: &Exception) -> Option<Stop> {
         let from = cpu.pstate.el;
         let target = exception::take(cpu, sh, e);
         let tge = cpu.get(HCR_EL2) >> 27 & 1 != 0;
@@ -498,7 +499,7 @@ impl Machine {
     }
 
     /// What an instruction asked for that stops the turn.
-    fn requests(cpu: &mut Cpu, sh: &mut Shared) -> Option<Option<Stop>> {
+    fn requests(cpu: &mut Pe, sh: &mut Shared) -> Option<Option<Stop>> {
         if std::mem::take(&mut sh.entered) {
             sh.exits.entered(cpu, sh.now);
             if sh.exits.catch_entry {
@@ -551,7 +552,6 @@ impl Machine {
         cpu.set_pstate(Pstate::reset(el));
         cpu.pc = entry;
         cpu.power = Power::On;
-        crate::context::refresh(cpu, &mut self.sh);
         self.sh.cpu_on[i] = true;
     }
 
@@ -572,9 +572,9 @@ impl Machine {
     /// count.
     fn next_event(&self, mask: u32) -> u64 {
         let ns = self.sh.ns(0);
-        let asked = |c: &&Box<Cpu>| mask >> c.id & 1 != 0;
-        let waits = |c: &&Box<Cpu>| asked(c) && matches!(c.power, Power::Wfi | Power::Wfe);
-        let wfe = |c: &&Box<Cpu>| asked(c) && c.power == Power::Wfe;
+        let asked = |c: &&Box<Pe>| mask >> c.id & 1 != 0;
+        let waits = |c: &&Box<Pe>| asked(c) && matches!(c.power, Power::Wfi | Power::Wfe);
+        let wfe = |c: &&Box<Pe>| asked(c) && c.power == Power::Wfe;
         let timers = self.cpus.iter().filter_map(|c| timer::deadline(c, ns));
         let streams = self.cpus.iter().filter(wfe);
         let streams = streams.filter_map(|c| timer::event_deadline(c, ns));

@@ -3,14 +3,14 @@
 //! A cached translation is used as long as it grants the access; anything else walks again, and the walk finds the exact
 //! fault. Faults go through [`exception::abort`].
 
-use crate::armed::{self, Touch};
-use crate::cpu::Cpu;
+use crate::debug_events::{self, Touch};
 use crate::exception;
 use crate::mem::access::{Acc, Size};
 use crate::mmu::fault::{Fault, FaultKind, Purpose};
 use crate::mmu::regime::{self, Mode};
-use crate::mmu::tlb::{self, Op, IO, PAGE};
+use crate::mmu::tlb::{self, IO, PAGE};
 use crate::mmu::walk::{self, Access};
+use crate::pe::{self, Pe};
 use crate::raise::Trap;
 use crate::shared::Shared;
 use crate::syndrome::ec;
@@ -25,7 +25,7 @@ use place::{
 const PAGE_BYTES: u64 = 4096;
 
 /// The physical address to fetch `pc` from; it is in RAM. `Cpu::pc` loses its tag, if the regime ignores it.
-pub fn fetch(cpu: &mut Cpu, sh: &mut Shared, pc: u64) -> Result<u64, Trap> {
+pub fn fetch(cpu: &mut Pe, sh: &mut Shared, pc: u64) -> Result<u64, Trap> {
     if pc & 3 != 0 {
         return Err(exception::pc_alignment(cpu, pc));
     }
@@ -35,7 +35,7 @@ pub fn fetch(cpu: &mut Cpu, sh: &mut Shared, pc: u64) -> Result<u64, Trap> {
     }
     let kind = regime::kind(cpu, cpu.pstate.el);
     let user = cpu.pstate.el == 0;
-    let (r, walks) = tlb::regime(cpu, kind);
+    let (r, walks) = pe::tlb::regime(cpu, kind);
     let pc = r.untag(pc, true);
     let a = Access::new(Purpose::Fetch, false, user, false);
     let result = walk::translate(r, &mut sh.tables(walks), &mut (), pc, a);
@@ -48,7 +48,7 @@ pub fn fetch(cpu: &mut Cpu, sh: &mut Shared, pc: u64) -> Result<u64, Trap> {
             Ok(t.pa)
         }
         Ok(t) => {
-            armed::break_at(cpu, pc, t.pa)?; // before an external abort
+            debug_events::break_at(cpu, pc, t.pa)?; // before an external abort
             Err(external(cpu, sh, pc, Purpose::Fetch, false))
         }
         Err(f) => Err(exception::abort(cpu, sh, &f)),
@@ -56,7 +56,7 @@ pub fn fetch(cpu: &mut Cpu, sh: &mut Shared, pc: u64) -> Result<u64, Trap> {
 }
 
 /// Load, zero-extended.
-pub fn load(cpu: &mut Cpu, sh: &mut Shared, va: u64, size: Size, acc: Acc) -> Result<u64, Trap> {
+pub fn load(cpu: &mut Pe, sh: &mut Shared, va: u64, size: Size, acc: Acc) -> Result<u64, Trap> {
     let bytes = size.bytes();
     // SAFETY: `ctx` points to a box of `cpu.tlb`, which nothing else borrows here.
     let e = unsafe { *(*cpu.ctx).entry(va) };
@@ -70,7 +70,7 @@ pub fn load(cpu: &mut Cpu, sh: &mut Shared, va: u64, size: Size, acc: Acc) -> Re
     load_far(cpu, sh, va, bytes, acc)
 }
 
-fn load_far(cpu: &mut Cpu, sh: &mut Shared, va: u64, bytes: u64, acc: Acc) -> Result<u64, Trap> {
+fn load_far(cpu: &mut Pe, sh: &mut Shared, va: u64, bytes: u64, acc: Acc) -> Result<u64, Trap> {
     let want = check_alignment(cpu, sh, va, bytes, Purpose::Read, false, acc)?;
     watch(cpu, sh, va, bytes, false)?;
     let first = place(cpu, sh, va, want)?;
@@ -89,7 +89,7 @@ fn load_far(cpu: &mut Cpu, sh: &mut Shared, va: u64, bytes: u64, acc: Acc) -> Re
 
 /// Store the low bytes of `v`.
 pub fn store(
-    cpu: &mut Cpu,
+    cpu: &mut Pe,
     sh: &mut Shared,
     va: u64,
     size: Size,
@@ -109,7 +109,7 @@ pub fn store(
 }
 
 fn store_far(
-    cpu: &mut Cpu,
+    cpu: &mut Pe,
     sh: &mut Shared,
     va: u64,
     bytes: u64,
@@ -134,7 +134,7 @@ fn store_far(
 /// The physical address of an access of `bytes` (1 to 16) by an exclusive or atomic instruction: in RAM, inside a page, with the
 /// faults and watchpoints that the access would have.
 pub fn translate_data(
-    cpu: &mut Cpu,
+    cpu: &mut Pe,
     sh: &mut Shared,
     va: u64,
     bytes: u64,
@@ -153,7 +153,7 @@ pub fn translate_data(
 }
 
 /// DC ZVA: zero the 64 bytes around `va`.
-pub fn dc_zva(cpu: &mut Cpu, sh: &mut Shared, va: u64) -> Result<(), Trap> {
+pub fn dc_zva(cpu: &mut Pe, sh: &mut Shared, va: u64) -> Result<(), Trap> {
     const BLOCK: u64 = 64;
     let block = va & !(BLOCK - 1);
     watch(cpu, sh, block, BLOCK, true)?;
@@ -175,7 +175,7 @@ pub fn dc_zva(cpu: &mut Cpu, sh: &mut Shared, va: u64) -> Result<(), Trap> {
 /// The load of 8 bytes, or the store of `v`, that an access to a system register at EL1 becomes with HCR_EL2.NV2
 /// (`CreateAccDescNV2`): in EL2's regime with its privileges, and without PSTATE.PAN. Its faults are EL2's: a data abort from the
 /// current EL by its number, with ISS.VNCR set (`AArch64.DataAbort`, D24.2.40).
-pub fn nv2(cpu: &mut Cpu, sh: &mut Shared, va: u64, v: Option<u64>) -> Result<u64, Trap> {
+pub fn nv2(cpu: &mut Pe, sh: &mut Shared, va: u64, v: Option<u64>) -> Result<u64, Trap> {
     const VNCR: u32 = 1 << 13;
     let done = nv2_access(cpu, sh, va, v);
     if let (Err(_), Some(e)) = (&done, cpu.raised.as_mut()) {
@@ -191,7 +191,7 @@ pub fn nv2(cpu: &mut Cpu, sh: &mut Shared, va: u64, v: Option<u64>) -> Result<u6
     done
 }
 
-fn nv2_access(cpu: &mut Cpu, sh: &mut Shared, va: u64, v: Option<u64>) -> Result<u64, Trap> {
+fn nv2_access(cpu: &mut Pe, sh: &mut Shared, va: u64, v: Option<u64>) -> Result<u64, Trap> {
     const BYTES: u64 = 8;
     let purpose = v.map_or(Purpose::Read, |_| Purpose::Write);
     let want = Want {
@@ -208,7 +208,7 @@ fn nv2_access(cpu: &mut Cpu, sh: &mut Shared, va: u64, v: Option<u64>) -> Result
     let ctx = cpu.tlb.select(regime::key(cpu, kind, mode), cpu.ctx);
     let p = place_in(cpu, sh, va, want, ctx, kind, mode)?;
     if cpu.armed.watching {
-        armed::watch(
+        debug_events::watch(
             cpu,
             Touch {
                 va,
@@ -227,7 +227,7 @@ fn nv2_access(cpu: &mut Cpu, sh: &mut Shared, va: u64, v: Option<u64>) -> Result
 
 /// DC or IC by VA: nothing to do but to check that the address translates. `invalidates`: DC IVAC, which needs to write.
 pub fn cache_maintenance(
-    cpu: &mut Cpu,
+    cpu: &mut Pe,
     sh: &mut Shared,
     va: u64,
     invalidates: bool,
@@ -241,7 +241,7 @@ pub fn cache_maintenance(
     place(cpu, sh, va, want)?;
     // DC IVAC may generate watchpoint exceptions, as a store to the line (IMPLEMENTATION DEFINED, D2.10), and Arm's cores have it so.
     if invalidates && cpu.armed.watching {
-        return armed::watch(
+        return debug_events::watch(
             cpu,
             Touch {
                 va: va & !(LINE - 1),
@@ -262,7 +262,7 @@ const LINE: u64 = 64;
 
 /// Read what `place` found: RAM, or a device in pieces that it can serve.
 fn read(
-    cpu: &mut Cpu,
+    cpu: &mut Pe,
     sh: &mut Shared,
     va: u64,
     p: Place,
@@ -284,14 +284,7 @@ fn read(
 }
 
 /// Write what `place` found.
-fn write(
-    cpu: &mut Cpu,
-    sh: &mut Shared,
-    va: u64,
-    p: Place,
-    bytes: u64,
-    v: u64,
-) -> Result<(), Trap> {
+fn write(cpu: &mut Pe, sh: &mut Shared, va: u64, p: Place, bytes: u64, v: u64) -> Result<(), Trap> {
     if p.flags & IO == 0 {
         sh.write_ram(p.pa, bytes, v);
         return Ok(());
@@ -318,12 +311,12 @@ fn piece(pa: u64, bytes: u64) -> u64 {
     }
 }
 
-fn external(cpu: &mut Cpu, sh: &mut Shared, va: u64, purpose: Purpose, write: bool) -> Trap {
+fn external(cpu: &mut Pe, sh: &mut Shared, va: u64, purpose: Purpose, write: bool) -> Trap {
     fault(cpu, sh, FaultKind::External, va, purpose, write)
 }
 
 fn fault(
-    cpu: &mut Cpu,
+    cpu: &mut Pe,
     sh: &mut Shared,
     kind: FaultKind,
     va: u64,
@@ -340,11 +333,4 @@ fn fault(
         write,
     };
     exception::abort(cpu, sh, &f)
-}
-
-/// A page now holds decoded code: every PE's writes to it take the slow path.
-pub fn protect(cpu: &mut Cpu, sh: &mut Shared, pa: u64) {
-    let op = Op::Protect(pa & PAGE);
-    tlb::apply(cpu, op);
-    tlb::post(cpu, sh, op);
 }

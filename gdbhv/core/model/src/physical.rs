@@ -1,6 +1,5 @@
-//! Physical memory as PEs see it: RAM kept coherent with decoded code, devices behind the bus, descriptors for the walker.
+//! Physical memory as PEs see it: RAM, devices behind the bus, descriptors for the walker.
 
-use crate::blocks::Blocks;
 use crate::dev::DevCtx;
 use crate::mem::ram::Ram;
 use crate::mem::Memory;
@@ -11,7 +10,7 @@ use crate::shared::Shared;
 /// The walker's view of RAM for one PE. A walk to anywhere else is an external abort.
 pub struct Descriptors<'a> {
     ram: &'a mut Ram,
-    blocks: &'a mut Blocks,
+    leave: &'a mut bool,
     walks: &'a mut WalkCache,
 }
 
@@ -24,7 +23,7 @@ impl Tables for Descriptors<'_> {
     fn update(&mut self, pa: u64, desc: u64) {
         // The descriptor has just been read from there.
         self.ram.write(pa, 8, desc).expect("a descriptor in RAM");
-        self.blocks.written(pa, 8);
+        *self.leave |= self.ram.code_written();
     }
     #[inline]
     fn known(&self, vmid: u16, ipa: u64, table: bool) -> Option<Leaf> {
@@ -59,24 +58,20 @@ impl Shared {
     pub fn tables<'a>(&'a mut self, walks: &'a mut WalkCache) -> Descriptors<'a> {
         Descriptors {
             ram: &mut self.ram,
-            blocks: &mut self.blocks,
+            leave: &mut self.leave,
             walks,
         }
     }
-    /// Write 1 to 8 bytes of RAM inside a page; what was decoded from them is forgotten. The caller knows that it is RAM.
+    /// Write 1 to 8 bytes of RAM inside a page. The caller knows that it is RAM.
     #[inline]
     pub fn write_ram(&mut self, pa: u64, bytes: u64, v: u64) {
         self.ram.write(pa, bytes, v).expect("RAM");
-        if self.blocks.is_code(pa) {
-            self.leave |= self.blocks.written(pa, bytes);
-        }
+        self.leave |= self.ram.code_written();
     }
     /// Zero `bytes` of RAM inside a page.
     pub fn zero_ram(&mut self, pa: u64, bytes: u64) {
         self.ram.get_mut(pa, bytes).expect("RAM").fill(0);
-        if self.blocks.is_code(pa) {
-            self.leave |= self.blocks.written(pa, bytes);
-        }
+        self.leave |= self.ram.code_written();
     }
     /// Read a device; None is an external abort. `off` is the position of the instruction in its block.
     pub fn read_bus(&mut self, cpu: usize, pa: u64, bytes: u8, off: u16) -> Option<u64> {
@@ -102,44 +97,12 @@ impl Shared {
     /// Do what a write to a device has left to do in memory (tables and commands of LPIs, DMA).
     #[inline]
     pub fn serve(&mut self) {
-        let (ram, blocks) = (&mut self.ram, &mut self.blocks);
         if self.gic.has_work() {
-            self.gic.service(&mut Tended { ram, blocks });
+            self.gic.service(&mut self.ram);
         }
         if self.bus.has_work() {
-            self.bus.service(&mut Tended { ram, blocks });
+            self.bus.service(&mut self.ram);
         }
-    }
-}
-
-/// RAM as a device reads and writes it, kept coherent with decoded code.
-struct Tended<'a> {
-    ram: &'a mut Ram,
-    blocks: &'a mut Blocks,
-}
-
-impl Memory for Tended<'_> {
-    fn read(&self, pa: u64, bytes: u64) -> Option<u64> {
-        self.ram.read(pa, bytes)
-    }
-    fn write(&mut self, pa: u64, bytes: u64, v: u64) -> Option<()> {
-        self.ram.write(pa, bytes, v)?;
-        self.blocks.written(pa, bytes);
-        Some(())
-    }
-    fn read_bytes(&self, pa: u64, to: &mut [u8]) -> Option<()> {
-        self.ram.read_bytes(pa, to)
-    }
-    fn write_bytes(&mut self, pa: u64, from: &[u8]) -> Option<()> {
-        self.ram.write_bytes(pa, from)?;
-        let end = pa + from.len() as u64;
-        let mut at = pa;
-        while at < end {
-            let next = end.min((at | 0xfff) + 1);
-            self.blocks.written(at, next - at);
-            at = next;
-        }
-        Some(())
     }
 }
 

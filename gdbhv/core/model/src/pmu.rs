@@ -381,12 +381,11 @@ pub fn exception_return(cpu: &mut Cpu, sh: &mut Shared) {
     pulse(cpu, sh, events::EXC_RETURN, u32::MAX);
 }
 
-/// The exception level has changed. Whoever changes it in the PE's turn has settled before. Only if [`Pmu::on`].
+/// The exception level, or another thing that filters depend on, has changed at [`Shared::now`]. Only if [`Pmu::on`].
 #[cold]
 pub fn refresh(cpu: &mut Cpu, sh: &mut Shared) {
-    if cpu.pmu.turn.is_none() {
-        settle(cpu, sh, 0);
-    }
+    let now = sh.now;
+    settle(cpu, sh, now);
     derive(cpu, sh);
 }
 

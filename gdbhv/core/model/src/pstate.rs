@@ -25,6 +25,22 @@ impl Flags {
             | (self.c as u64) << 29
             | (self.v as u64) << 28
     }
+    /// Whether a condition holds (`ConditionHolds`); 14 and 15 always do.
+    #[inline(always)]
+    pub const fn holds(self, cond: u32) -> bool {
+        let f = self;
+        let holds = match cond >> 1 & 7 {
+            0 => f.z != 0,
+            1 => f.c != 0,
+            2 => f.n != 0,
+            3 => f.v != 0,
+            4 => f.c != 0 && f.z == 0,
+            5 => f.n == f.v,
+            6 => f.n == f.v && f.z == 0,
+            _ => return true,
+        };
+        holds != (cond & 1 != 0)
+    }
     /// From bits 31:28.
     #[inline]
     pub const fn unpack(v: u64) -> Flags {

@@ -255,6 +255,78 @@ pub fn watch_matches(cpu: &Cpu, n: usize, el: u8, write: bool) -> bool {
         && enabled_from(cpu, el.max(cpu.pstate.el), cpu.pstate.daif & D != 0)
 }
 
+/// Addresses compared by none: [`key`] makes no such.
+pub const NOWHERE: u64 = u64::MAX;
+
+/// What the guest on a PE has armed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Armed {
+    /// Anything at all, software step included.
+    pub any: bool,
+    /// Instructions are to be executed one by one.
+    pub single: bool,
+    /// Some watchpoint is enabled.
+    pub watching: bool,
+    /// Addresses of breakpoints, as [`key`] makes them, or [`NOWHERE`].
+    pub breaks: [u64; BREAKPOINTS],
+    /// First and last byte of watched ranges.
+    pub watches: [(u64, u64); WATCHPOINTS],
+}
+
+impl Armed {
+    /// Nothing.
+    pub const NOTHING: Armed = Armed {
+        any: false,
+        single: false,
+        watching: false,
+        breaks: [NOWHERE; BREAKPOINTS],
+        watches: [(NOWHERE, 0); WATCHPOINTS],
+    };
+
+    /// What the registers of a PE say now.
+    pub fn of(cpu: &Cpu) -> Armed {
+        let mdscr = cpu.get(MDSCR_EL1);
+        let mut a = Armed {
+            any: mdscr & (SS | MDE) != 0,
+            single: step(cpu) != Step::Inactive,
+            ..Armed::NOTHING
+        };
+        if mdscr & MDE != 0 {
+            for (slot, pc) in a.breaks.iter_mut().zip(break_addresses(cpu)) {
+                *slot = pc;
+            }
+            for (n, slot) in a.watches.iter_mut().enumerate() {
+                if let Some(range) = watched(cpu, n) {
+                    (*slot, a.watching) = (range, true);
+                }
+            }
+            a.single |= breaks_by_context(cpu);
+        }
+        a
+    }
+    /// Whether `pc` must stay out of the jump cache.
+    pub fn breaks(&self, pc: u64) -> bool {
+        self.breaks.contains(&key(pc))
+    }
+    /// The lines of 64 bytes in the page of `va` that hold watched bytes; bit 0 is the first.
+    pub fn watched_lines(&self, va: u64) -> u64 {
+        let page = key(va) & !0xfff;
+        let lines = |&(first, last): &(u64, u64)| {
+            if first > page | 0xfff || last < page {
+                return 0;
+            }
+            let (from, to) = (first.max(page) >> 6 & 63, last.min(page | 0xfff) >> 6 & 63);
+            u64::MAX >> (63 - to) & u64::MAX << from
+        };
+        self.watches.iter().map(lines).fold(0, |a, b| a | b)
+    }
+}
+
+/// Whether PSTATE matters to self-hosted debug now: who changes PSTATE.D then has what is armed looked at again.
+pub fn sees_pstate(cpu: &Cpu) -> bool {
+    cpu.get(MDSCR_EL1) & (SS | MDE) != 0
+}
+
 #[cfg(test)]
 #[path = "selfhosted_tests.rs"]
 mod tests;

@@ -13,27 +13,27 @@ const E2H: u64 = 1 << 34;
 const HOST: u64 = E2H | 1 << TGE;
 const A: u8 = 4;
 
-struct Pe {
-    cpu: Cpu,
+struct Bench {
+    cpu: crate::pe::Pe,
     sh: Shared,
 }
 
-fn pe(el: u8, hcr: u64, daif: u8) -> Pe {
+fn pe(el: u8, hcr: u64, daif: u8) -> Bench {
     let config = Config {
         has_el2: true,
         hosted: false,
         features: Features::ALL,
         core: &crate::cores::MAX,
     };
-    let mut cpu = Cpu::new(0, el);
+    let mut cpu = crate::pe::Pe::new(0, el);
     let sh = Shared::new(config, 0x4000_0000, 0x1_0000);
     sh.registers.reset(&mut cpu);
     cpu.pstate.daif = daif;
     cpu.set(HCR_EL2, hcr);
-    Pe { cpu, sh }
+    Bench { cpu, sh }
 }
 
-impl Pe {
+impl Bench {
     fn pending(&self) -> Option<Exception> {
         exception::pending(&self.cpu, Lines::default(), true)
     }

@@ -1,6 +1,5 @@
-//! What the PEs of a machine share: RAM, devices, decoded code, time, exits, and what the debugger wants.
+//! What the PEs of a machine share: RAM, devices, time, exits, and what the debugger wants.
 
-use crate::blocks::{Block, Blocks};
 use crate::config::Config;
 use crate::cpu::{Cpu, MAX_CPUS};
 use crate::debug::Debug;
@@ -56,8 +55,6 @@ pub struct Shared {
     pub bus: Bus,
     /// The interrupt controller.
     pub gic: Gic,
-    /// Decoded code.
-    pub blocks: Blocks,
     /// Virtual time in ticks, of which an instruction takes one: those executed and those idled, at the start of the block that
     /// executes. What is not the CPU's (timers, devices, users) counts nanoseconds: [`Shared::ns`], [`Shared::ticks`].
     pub now: u64,
@@ -100,7 +97,6 @@ impl Shared {
             config,
             registers: Registers::new(&config),
             ram: Ram::new(base, size),
-            blocks: Blocks::new(base, size, config.features),
             bus: Bus::default(),
             gic: Gic::new(1),
             now: 0,
@@ -126,22 +122,6 @@ impl Shared {
     /// The first tick at which it is `ns` nanoseconds or later.
     pub fn ticks(&self, ns: u64) -> u64 {
         ns.div_ceil(self.ns_per_insn)
-    }
-    /// The block at `pa` (in RAM), decoded if need be.
-    pub fn block_at(&mut self, cpu: &mut Cpu, pa: u64) -> *const Block {
-        if let Some(b) = self.blocks.get(pa) {
-            return b;
-        }
-        let page = self.ram.get(pa & !0xfff, 4096).expect("fetch found RAM");
-        let (block, new) = self.blocks.insert(pa, page);
-        if new {
-            crate::memory::protect(cpu, self, pa);
-        }
-        block
-    }
-    /// The first `len` instructions of `block`.
-    pub fn partial(&mut self, block: &Block, len: u16) -> *const Block {
-        self.blocks.partial(block, len)
     }
     /// Remember an encoding that is not implemented, for the user. UDF (C6.2.459) is undefined on purpose.
     pub fn note_undefined(&mut self, cpu: &Cpu, insn: u32) {

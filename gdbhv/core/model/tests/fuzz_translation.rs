@@ -3,13 +3,14 @@
 
 mod support;
 
-use gdbhv_model::context::refresh;
+use gdbhv_model::exec::refresh::refresh;
 use gdbhv_model::mem::access::{Acc, Size};
 use gdbhv_model::memory;
 use gdbhv_model::mmu::fault::Purpose;
 use gdbhv_model::mmu::regime::{self, Mode, Regime};
 use gdbhv_model::mmu::walk::{self, Access};
 use gdbhv_model::mmu::{tlb, tlbi};
+use gdbhv_model::pe;
 use gdbhv_model::physical::ReadOnly;
 use support::regs::*;
 use support::{Bench, RAM, RAM_SIZE};
@@ -104,7 +105,7 @@ fn random_machines() {
             fill(&mut b, &mut r);
         }
         registers(&mut b, &mut r);
-        tlb::apply(&mut b.cpu, tlb::Op::All);
+        pe::tlb::apply(&mut b.cpu, tlb::Op::All);
         for _ in 0..20 {
             let va = match r.below(4) {
                 0 => r.next(),
@@ -154,7 +155,7 @@ fn random_machines() {
             }
             let (op1, crm) = ([0, 4][r.below(2) as usize], r.below(8) as u32);
             if let Some(t) = tlbi::decode(&b.cpu, op1, crm, r.below(8) as u32, r.next()) {
-                tlb::tlbi(&mut b.cpu, &mut b.sh, t);
+                pe::tlb::tlbi(&mut b.cpu, &mut b.sh, t);
             }
         }
     }

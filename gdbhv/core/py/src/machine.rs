@@ -50,7 +50,7 @@ impl Machine {
         self.model
             .cpus
             .get(i)
-            .map(|c| &**c)
+            .map(|c| &c.cpu)
             .ok_or_else(|| PyIndexError::new_err(format!("no CPU {i}: there are {n}")))
     }
     fn check(&self, i: usize) -> PyResult<usize> {

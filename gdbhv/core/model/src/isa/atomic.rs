@@ -5,10 +5,10 @@
 
 use super::operands::{base, set_x, x};
 use crate::bits::{field, sext};
-use crate::cpu::Cpu;
 use crate::helper_rows;
 use crate::mem::access::{Acc, Size};
 use crate::memory;
+use crate::pe::Pe;
 use crate::raise::{Flow, Trap};
 use crate::shared::Shared;
 
@@ -43,7 +43,7 @@ fn operate(op: u32, size: Size, old: u64, s: u64) -> u64 {
     }
 }
 
-fn modify(cpu: &mut Cpu, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
+fn modify(cpu: &mut Pe, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
     let (va, size) = (base(cpu, i)?, Size::of(i >> 30));
     let old = memory::load(cpu, sh, va, size, Acc::ATOMIC)?;
     let new = operate(field(i, 15, 12), size, old, x(cpu, i >> 16));
@@ -53,7 +53,7 @@ fn modify(cpu: &mut Cpu, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
 }
 
 /// A comparison that fails still needs permission to write (`MemAtomicCompareAndSwap` translates once, for both).
-fn cas(cpu: &mut Cpu, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
+fn cas(cpu: &mut Pe, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
     let (va, size) = (base(cpu, i)?, Size::of(i >> 30));
     let old = memory::load(cpu, sh, va, size, Acc::ATOMIC)?;
     let (expected, new) = (x(cpu, i >> 16), x(cpu, i));
@@ -67,12 +67,12 @@ fn cas(cpu: &mut Cpu, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
 }
 
 /// Rs and Rt are even (an odd one is UNDEFINED). Bit 30: a pair of 64-bit registers, in two accesses of which the first checks the alignment of both.
-fn casp(cpu: &mut Cpu, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
+fn casp(cpu: &mut Pe, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
     let (s, t) = (field(i, 20, 16), field(i, 4, 0));
     let va = base(cpu, i)?;
     if i >> 30 & 1 == 0 {
         let old = memory::load(cpu, sh, va, Size::X, Acc::ATOMIC)?;
-        let pair = |cpu: &Cpu, n| x(cpu, n) as u32 as u64 | x(cpu, n + 1) << 32;
+        let pair = |cpu: &Pe, n| x(cpu, n) as u32 as u64 | x(cpu, n + 1) << 32;
         if old == pair(cpu, s) {
             let new = pair(cpu, t);
             memory::store(cpu, sh, va, Size::X, new, Acc::ATOMIC)?;

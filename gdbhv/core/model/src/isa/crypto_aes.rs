@@ -1,8 +1,8 @@
 //! Cryptographic AES (Arm ARM C4.1.96): one round's halves. The S-box is computed from its definition (FIPS 197, 5.1.1).
 
 use super::lanes::*;
-use crate::cpu::Cpu;
 use crate::helper_rows;
+use crate::pe::Pe;
 use crate::shared::Shared;
 
 helper_rows! {
@@ -54,13 +54,13 @@ const INVERSE_SBOX: [u8; 256] = {
 };
 
 /// The state is in columns of four bytes; row r moves left (or, to invert, right) by r columns.
-fn aese(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn aese(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     let s = (c.v[rd(i)] ^ c.v[rn(i)]).to_le_bytes();
     let r = std::array::from_fn(|k| SBOX[s[(k + 4 * (k % 4)) % 16] as usize]);
     c.v[rd(i)] = u128::from_le_bytes(r);
     DONE
 }
-fn aesd(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn aesd(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     let s = (c.v[rd(i)] ^ c.v[rn(i)]).to_le_bytes();
     let r = std::array::from_fn(|k| INVERSE_SBOX[s[(k + 12 * (k % 4)) % 16] as usize]);
     c.v[rd(i)] = u128::from_le_bytes(r);

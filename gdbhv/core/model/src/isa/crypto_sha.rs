@@ -3,6 +3,7 @@
 use super::lanes::*;
 use crate::cpu::Cpu;
 use crate::helper_rows;
+use crate::pe::Pe;
 use crate::shared::Shared;
 
 helper_rows! {
@@ -50,16 +51,16 @@ fn sha1(c: &mut Cpu, i: u32, f: fn(u32, u32, u32) -> u32) -> Done {
     c.v[rd(i)] = vector(x);
     DONE
 }
-fn sha1h(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn sha1h(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     c.v[rd(i)] = (c.v[rn(i)] as u32).rotate_left(30) as u128;
     DONE
 }
-fn sha1su0(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn sha1su0(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     let (d, n, m) = (c.v[rd(i)], c.v[rn(i)], c.v[rm(i)]);
     c.v[rd(i)] = (n << 64 | d >> 64) ^ d ^ m;
     DONE
 }
-fn sha1su1(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn sha1su1(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     let t = words(c.v[rd(i)] ^ c.v[rn(i)] >> 32);
     let mut r = t.map(|x| x.rotate_left(1));
     r[3] ^= t[0].rotate_left(2);
@@ -88,7 +89,7 @@ fn sha256(x: u128, y: u128, w: u128) -> (u128, u128) {
     }
     (vector(x), vector(y))
 }
-fn sha256su0(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn sha256su0(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     let (d, n) = (words(c.v[rd(i)]), words(c.v[rn(i)]));
     let next = [d[1], d[2], d[3], n[0]];
     let r = std::array::from_fn(|k| {
@@ -98,7 +99,7 @@ fn sha256su0(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
     c.v[rd(i)] = vector(r);
     DONE
 }
-fn sha256su1(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn sha256su1(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     let (d, n, m) = (words(c.v[rd(i)]), words(c.v[rn(i)]), words(c.v[rm(i)]));
     let next = [n[1], n[2], n[3], m[0]];
     let mut r = [0; 4];

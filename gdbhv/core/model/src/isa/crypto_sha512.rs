@@ -4,6 +4,7 @@ use super::lanes::*;
 use crate::bits::field;
 use crate::cpu::Cpu;
 use crate::helper_rows;
+use crate::pe::Pe;
 use crate::shared::Shared;
 
 helper_rows! {
@@ -34,7 +35,7 @@ fn zip64(c: &mut Cpu, i: u32, f: impl Fn(u64, u64) -> u64) -> Done {
 fn rotations(x: u64, a: u32, b: u32, c: u32) -> u64 {
     x.rotate_right(a) ^ x.rotate_right(b) ^ x.rotate_right(c)
 }
-fn sha512h(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn sha512h(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     let (w, x, y) = (halves(c.v[rd(i)]), halves(c.v[rn(i)]), halves(c.v[rm(i)]));
     let round = |e: u64, f: u64, g: u64, w: u64| {
         ((f ^ g) & e ^ g)
@@ -46,7 +47,7 @@ fn sha512h(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
     c.v[rd(i)] = whole(lo, hi);
     DONE
 }
-fn sha512h2(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn sha512h2(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     let (w, x, y) = (halves(c.v[rd(i)]), halves(c.v[rn(i)]), halves(c.v[rm(i)]));
     let round = |a: u64, b: u64, c: u64, w: u64| {
         (a & b ^ a & c ^ b & c)
@@ -58,13 +59,13 @@ fn sha512h2(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
     c.v[rd(i)] = whole(lo, hi);
     DONE
 }
-fn sha512su0(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn sha512su0(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     let (w, x) = (halves(c.v[rd(i)]), halves(c.v[rn(i)]));
     let next = |x: u64| x.rotate_right(1) ^ x.rotate_right(8) ^ x >> 7;
     c.v[rd(i)] = whole(w.0.wrapping_add(next(w.1)), w.1.wrapping_add(next(x.0)));
     DONE
 }
-fn sha512su1(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn sha512su1(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     let (w, x, y) = (halves(c.v[rd(i)]), halves(c.v[rn(i)]), halves(c.v[rm(i)]));
     let next = |x: u64, y: u64, w: u64| {
         (x.rotate_right(19) ^ x.rotate_right(61) ^ x >> 6)

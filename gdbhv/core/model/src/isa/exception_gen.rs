@@ -1,9 +1,9 @@
 //! Exception generation and return (Arm ARM C4.1.93, "Exception generation"; ERET among the branches).
 
 use crate::bits::{bit, field};
-use crate::cpu::Cpu;
 use crate::exception;
 use crate::helper_rows;
+use crate::pe::Pe;
 use crate::raise::{Exception, Flow, Trap};
 use crate::reg::names::{HCR_EL2, MDCR_EL2};
 use crate::shared::Shared;
@@ -30,7 +30,7 @@ fn imm16(i: u32) -> u32 {
 }
 
 /// To EL1, or to the EL that it is executed at (C6.2.411). Trapped to EL2, it returns to the SVC itself.
-fn svc(cpu: &mut Cpu, _: &mut Shared, i: u32) -> Result<Flow, Trap> {
+fn svc(cpu: &mut Pe, _: &mut Shared, i: u32) -> Result<Flow, Trap> {
     if let Some(cause) = fgt::svc(cpu) {
         return Err(cpu.raise(Exception {
             cause,
@@ -44,7 +44,7 @@ fn svc(cpu: &mut Cpu, _: &mut Shared, i: u32) -> Result<Flow, Trap> {
 }
 
 /// To EL2 (C6.2.142). Where EL2 is not there, the board's firmware takes PSCI calls by it.
-fn hvc(cpu: &mut Cpu, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
+fn hvc(cpu: &mut Pe, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
     if cpu.pstate.el == 0 {
         return Err(exception::undefined(cpu));
     }
@@ -62,7 +62,7 @@ fn hvc(cpu: &mut Cpu, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
 
 /// To the board's firmware, as if there were an EL3 (C6.2.371); HCR_EL2.TSC traps it before that. A machine without EL2
 /// has PSCI by HVC, and SMC is UNDEFINED.
-fn smc(cpu: &mut Cpu, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
+fn smc(cpu: &mut Pe, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
     if cpu.pstate.el == 0 || !sh.config.has_el2 {
         return Err(exception::undefined(cpu));
     }
@@ -76,14 +76,14 @@ fn smc(cpu: &mut Cpu, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
 }
 
 /// A call of the firmware, which answers in X0 to X3.
-fn firmware(cpu: &mut Cpu, sh: &mut Shared) -> Flow {
+fn firmware(cpu: &mut Pe, sh: &mut Shared) -> Flow {
     crate::psci::call(cpu, sh);
     cpu.pc = cpu.here().wrapping_add(4);
     Flow::Jump
 }
 
 /// To EL1, or to EL2 by MDCR_EL2.TDE or HCR_EL2.TGE (`AArch64.SoftwareBreakpoint`).
-fn brk(cpu: &mut Cpu, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
+fn brk(cpu: &mut Pe, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
     let tde = sh.config.has_el2
         && cpu.pstate.el < 2
         && (bit(cpu.get(MDCR_EL2), 8) || bit(cpu.get(HCR_EL2), 27));
@@ -94,7 +94,7 @@ fn brk(cpu: &mut Cpu, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
 }
 
 /// A hypervisor at EL1 (HCR_EL2.NV) returns to where EL2 says (`AArch64.CheckForERetTrap`; ISS 0: no pointer authentication).
-fn eret(cpu: &mut Cpu, sh: &mut Shared, _: u32) -> Result<Flow, Trap> {
+fn eret(cpu: &mut Pe, sh: &mut Shared, _: u32) -> Result<Flow, Trap> {
     if cpu.pstate.el == 0 {
         return Err(exception::undefined(cpu));
     }

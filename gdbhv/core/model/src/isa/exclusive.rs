@@ -5,10 +5,11 @@
 
 use super::operands::{base, set_x, x};
 use crate::bits::{bits, field};
-use crate::cpu::{Cpu, Monitor};
+use crate::cpu::Monitor;
 use crate::helper_rows;
 use crate::mem::access::{Acc, Size};
 use crate::memory;
+use crate::pe::Pe;
 use crate::raise::{Flow, Trap};
 use crate::shared::Shared;
 
@@ -37,7 +38,7 @@ fn access(i: u32) -> (Size, bool, Acc) {
 }
 
 /// LDXP of one register twice keeps the second value (CONSTRAINED UNPREDICTABLE K1.2.7, as in QEMU).
-fn load(cpu: &mut Cpu, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
+fn load(cpu: &mut Pe, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
     let va = base(cpu, i)?;
     let (size, pair, acc) = access(i);
     let bytes = size.bytes() << pair as u32;
@@ -67,7 +68,7 @@ fn load(cpu: &mut Cpu, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
 
 /// Without a mark the store fails before anything can fault (IMPLEMENTATION DEFINED, C6.2.372 STXR: aborts and alignment; as in
 /// QEMU). Only the address and size that were marked pass. The monitor is cleared when nothing can fault any more.
-fn store(cpu: &mut Cpu, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
+fn store(cpu: &mut Pe, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
     let va = base(cpu, i)?;
     let (size, pair, acc) = access(i);
     let bytes = size.bytes() << pair as u32;
@@ -106,7 +107,7 @@ fn store(cpu: &mut Cpu, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
     Ok(Flow::Next)
 }
 
-fn clear(cpu: &mut Cpu, _: &mut Shared, _: u32) -> Result<Flow, Trap> {
+fn clear(cpu: &mut Pe, _: &mut Shared, _: u32) -> Result<Flow, Trap> {
     cpu.monitor = None;
     Ok(Flow::Next)
 }

@@ -2,12 +2,11 @@
 
 use super::fp_lanes::*;
 use super::lanes::*;
-use super::ops::Ops;
 use crate::bits::{bit, field};
 use crate::cpu::Cpu;
 use crate::fp::compare::compare;
 use crate::helper_rows;
-use crate::interp::Fast;
+use crate::pe::Pe;
 use crate::pstate::Flags;
 use crate::shared::Shared;
 use std::cmp::Ordering;
@@ -28,7 +27,7 @@ helper_rows! {
 }
 
 /// Set NZCV from Rn and `m`.
-fn flags(c: &mut Cpu, i: u32, m: u128, signal: bool) -> Done {
+fn flags(c: &mut Pe, i: u32, m: u128, signal: bool) -> Done {
     let f = ftype(i);
     let order = with_env(c, |c, env| {
         compare(env, f, low(c.v[rn(i)], f), low(m, f), signal)
@@ -48,14 +47,14 @@ fn set_flags(c: &mut Cpu, nzcv: u32) -> Done {
     DONE
 }
 
-fn fcmp(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn fcmp(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     flags(c, i, c.v[rm(i)], bit(i as u64, 4))
 }
-fn fcmp_zero(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn fcmp_zero(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     flags(c, i, 0, bit(i as u64, 4))
 }
-fn fccmp(c: &mut Cpu, sh: &mut Shared, i: u32) -> Done {
-    if (Fast { cpu: c }).cond(field(i, 15, 12)) {
+fn fccmp(c: &mut Pe, sh: &mut Shared, i: u32) -> Done {
+    if c.flags.holds(field(i, 15, 12)) {
         fcmp(c, sh, i)
     } else {
         set_flags(c, field(i, 3, 0))

@@ -3,9 +3,9 @@
 use super::fp_lanes::*;
 use super::lanes::*;
 use crate::bits::bit;
-use crate::cpu::Cpu;
 use crate::fp::arith::mul_add;
 use crate::helper_rows;
+use crate::pe::Pe;
 use crate::shared::Shared;
 
 helper_rows! {
@@ -19,7 +19,7 @@ helper_rows! {
     Fp FNMSUB_half "00011111111mmmmm1aaaaannnnnddddd" FP16 fused;
 }
 
-fn fused(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn fused(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     let (negate_all, subtract) = (bit(i as u64, 21), bit(i as u64, 15));
     by_ftype(c, i, |c, env, f| {
         let sign = |negate| if negate { f.sign() } else { 0 };

@@ -3,9 +3,9 @@
 use super::fp_lanes::*;
 use super::lanes::*;
 use crate::bits::field;
-use crate::cpu::Cpu;
 use crate::fp::format::expand_imm;
 use crate::helper_rows;
+use crate::pe::Pe;
 use crate::shared::Shared;
 
 helper_rows! {
@@ -13,7 +13,7 @@ helper_rows! {
     Fp FMOV_imm_half "00011110111iiiiiiii10000000ddddd" FP16 fmov;
 }
 
-fn fmov(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn fmov(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     c.v[rd(i)] = expand_imm(field(i, 20, 13) as u64, ftype(i)) as u128;
     DONE
 }

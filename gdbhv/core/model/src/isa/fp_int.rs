@@ -8,6 +8,7 @@ use crate::cpu::Cpu;
 use crate::fp::convert::{from_fixed, to_fixed, to_int_js};
 use crate::fp::env::Rounding;
 use crate::helper_rows;
+use crate::pe::Pe;
 use crate::pstate::Flags;
 use crate::shared::Shared;
 
@@ -62,7 +63,7 @@ const fn fbits(i: u32) -> u32 {
 fn general(c: &Cpu, i: u32) -> u64 {
     c.x[slot::src(i >> 5) as usize]
 }
-fn to_general(c: &mut Cpu, i: u32, v: u64) -> Done {
+fn to_general(c: &mut Pe, i: u32, v: u64) -> Done {
     c.x[slot::dst(i) as usize] = v;
     DONE
 }
@@ -72,7 +73,7 @@ fn from_general(c: &mut Cpu, i: u32, bits: u32) -> Done {
 }
 
 /// FCVTxS, FCVTxU; bit 16 is unsigned.
-pub fn to_int(c: &mut Cpu, i: u32, mode: Rounding) -> Done {
+pub fn to_int(c: &mut Pe, i: u32, mode: Rounding) -> Done {
     let f = ftype(i);
     let unsigned = bit(i as u64, 16);
     let r = with_env(c, |c, env| {
@@ -89,7 +90,7 @@ pub fn to_int(c: &mut Cpu, i: u32, mode: Rounding) -> Done {
     to_general(c, i, r)
 }
 /// SCVTF, UCVTF.
-pub fn from_int(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+pub fn from_int(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     let f = ftype(i);
     let int = extend(general(c, i), width(i), bit(i as u64, 16));
     let r = with_env(c, |_, env| {
@@ -100,7 +101,7 @@ pub fn from_int(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
     DONE
 }
 
-fn fjcvtzs(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn fjcvtzs(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     let (r, exact) = with_env(c, |c, env| to_int_js(env, c.v[rn(i)] as u64));
     c.flags = Flags {
         z: exact as u8,

@@ -2,11 +2,9 @@
 
 use super::fp_lanes::*;
 use super::lanes::*;
-use super::ops::Ops;
 use crate::bits::field;
-use crate::cpu::Cpu;
 use crate::helper_rows;
-use crate::interp::Fast;
+use crate::pe::Pe;
 use crate::shared::Shared;
 
 helper_rows! {
@@ -14,8 +12,8 @@ helper_rows! {
     Fp FCSEL_half "00011110111mmmmmcccc11nnnnnddddd" FP16 fcsel;
 }
 
-fn fcsel(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
-    let from = if (Fast { cpu: c }).cond(field(i, 15, 12)) {
+fn fcsel(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
+    let from = if c.flags.holds(field(i, 15, 12)) {
         rn(i)
     } else {
         rm(i)

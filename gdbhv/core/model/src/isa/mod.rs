@@ -65,15 +65,15 @@ pub mod simd_two_misc;
 pub mod sysop;
 pub mod system;
 
-use crate::cpu::Cpu;
 use crate::feature::Feature;
+use crate::pe::Pe;
 use crate::raise::{Flow, Trap};
 use crate::shared::Shared;
 use ops::{Args, Ops};
 use pattern::Pattern;
 
 /// The function of a helper row. `Cpu::pc + 4 * Cpu::off` is its address (`Cpu::here`).
-pub type Helper = fn(&mut Cpu, &mut Shared, u32) -> Result<Flow, Trap>;
+pub type Helper = fn(&mut Pe, &mut Shared, u32) -> Result<Flow, Trap>;
 
 /// A pure row, for a back end to instantiate.
 pub trait Pure {
@@ -90,7 +90,7 @@ pub trait Concrete {
     /// It is behind the FP and SIMD trap check.
     const FP: bool;
     /// The function ([`Helper`]).
-    fn call(cpu: &mut Cpu, sh: &mut Shared, insn: u32) -> Result<Flow, Trap>;
+    fn call(cpu: &mut Pe, sh: &mut Shared, insn: u32) -> Result<Flow, Trap>;
 }
 
 /// What executes, records or compiles rows.
@@ -222,12 +222,12 @@ macro_rules! helper_rows {
     (@kind Undefined) => { $crate::isa::RowKind::Undefined };
     (@entry Undefined $all:ident $f:expr) => { $all.push([B::undefined(); $crate::isa::SPECS]); };
     (@entry $kind:ident $all:ident $f:expr) => {{
-        use $crate::{cpu::Cpu, isa::Concrete, raise::{Flow, Trap}, shared::Shared};
+        use $crate::{pe::Pe, isa::Concrete, raise::{Flow, Trap}, shared::Shared};
         struct R;
         impl Concrete for R {
             const FP: bool = $crate::pure_rows!(@is Fp $kind);
             #[inline(always)]
-            fn call(cpu: &mut Cpu, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
+            fn call(cpu: &mut Pe, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
                 const F: $crate::isa::Helper = $f;
                 F(cpu, sh, insn)
             }

@@ -2,6 +2,7 @@
 
 use super::ops::Args;
 use crate::cpu::{slot, Cpu};
+use crate::pe::Pe;
 use crate::raise::Trap;
 
 /// Rd, Rn, Rm, none of them SP.
@@ -31,13 +32,13 @@ pub fn x(cpu: &Cpu, n: u32) -> u64 {
 
 /// For helpers: write Xn, or nothing.
 #[inline]
-pub fn set_x(cpu: &mut Cpu, n: u32, v: u64) {
+pub fn set_x(cpu: &mut Pe, n: u32, v: u64) {
     cpu.x[slot::dst(n) as usize] = v;
 }
 
 /// For helpers: the base register in bits 9:5, aligned if it is SP (`CheckSPAlignment`).
 #[inline]
-pub fn base(cpu: &mut Cpu, i: u32) -> Result<u64, Trap> {
+pub fn base(cpu: &mut Pe, i: u32) -> Result<u64, Trap> {
     if i >> 5 & 31 == 31 {
         crate::exception::check_sp(cpu)?;
     }

@@ -7,6 +7,7 @@ use super::simd_three_same::dmulh;
 use crate::bits::field;
 use crate::cpu::Cpu;
 use crate::helper_rows;
+use crate::pe::Pe;
 use crate::shared::Shared;
 
 helper_rows! {
@@ -74,12 +75,12 @@ fn qd(c: &mut Cpu, i: u32, f: fn(i128, i128) -> i128) -> Done {
     let (n, m) = (part(c.v[rn(i)], i), element(c, i, false));
     qd_long(c, i, n, |_| m, f)
 }
-fn qdmlal(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn qdmlal(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     qd(c, i, |d, p| d + p)
 }
-fn qdmlsl(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn qdmlsl(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     qd(c, i, |d, p| d - p)
 }
-fn qdmull(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn qdmull(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     qd(c, i, |_, p| p)
 }

@@ -6,6 +6,7 @@ use crate::bits::field;
 use crate::cpu::slot;
 use crate::cpu::Cpu;
 use crate::helper_rows;
+use crate::pe::Pe;
 use crate::shared::Shared;
 
 helper_rows! {
@@ -41,25 +42,25 @@ fn dup(c: &mut Cpu, i: u32, bits: u32) -> Done {
     c.v[rd(i)] = build(bits, size(i), |_, _| x as i128);
     DONE
 }
-fn dup_general(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn dup_general(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     let x = x(c, i);
     c.v[rd(i)] = build(span(i, 0), size(i), |_, _| x as i128);
     DONE
 }
-fn smov(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn smov(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     let x = int(c.v[rn(i)], index(i), size(i), false) as u64;
     c.x[slot::dst(i) as usize] = if q(i) { x } else { x as u32 as u64 };
     DONE
 }
-fn umov(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn umov(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     c.x[slot::dst(i) as usize] = elem(c.v[rn(i)], index(i), size(i));
     DONE
 }
-fn ins_general(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn ins_general(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     c.v[rd(i)] = with(c.v[rd(i)], index(i), size(i), x(c, i));
     DONE
 }
-fn ins_elem(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn ins_elem(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     let from = field(i, 14, 11) >> field(i, 20, 16).trailing_zeros();
     let x = elem(c.v[rn(i)], from, size(i));
     c.v[rd(i)] = with(c.v[rd(i)], index(i), size(i), x);

@@ -9,6 +9,7 @@ use crate::fp::arith::{add, mul_add};
 use crate::fp::convert::widen_half;
 use crate::fp::format::Format;
 use crate::helper_rows;
+use crate::pe::Pe;
 use crate::shared::Shared;
 
 helper_rows! {
@@ -40,7 +41,7 @@ fn size(i: u32) -> Format {
 }
 
 /// Add Vm turned by 90 or 270 degrees: even elements are real, odd ones imaginary parts.
-fn fcadd(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn fcadd(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     let (f, turn) = (size(i), field(i, 12, 12));
     let r = with_env(c, |c, env| {
         let (n, m) = (c.v[rn(i)], c.v[rm(i)]);

@@ -13,6 +13,7 @@ use crate::fp::env::{Env, Rounding};
 use crate::fp::estimate::{fp_recip, fp_recpx, fp_rsqrt};
 use crate::fp::format::Format;
 use crate::helper_rows;
+use crate::pe::Pe;
 use crate::shared::Shared;
 
 helper_rows! {
@@ -153,7 +154,7 @@ fn to_int(c: &mut Cpu, i: u32, mode: Rounding) -> Done {
         to_fixed(env, f, a, 0, u(i), mode, f.bits)
     })
 }
-fn from_int(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn from_int(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     map_fp(c, i, misc(i), |env, f, a| int_to_fp(env, f, a, i, 0))
 }
 fn int_to_fp(env: &mut Env, f: Format, a: u64, i: u32, fbits: u32) -> u64 {
@@ -172,12 +173,12 @@ fn fixed_format(i: u32) -> Format {
 fn fixed_bits(i: u32) -> u32 {
     2 * fixed_format(i).bits - field(i, 22, 16)
 }
-fn to_fixed_point(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn to_fixed_point(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     map_fp(c, i, fixed_format(i), |env, f, a| {
         to_fixed(env, f, a, fixed_bits(i), u(i), Rounding::Zero, f.bits)
     })
 }
-fn from_fixed_point(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn from_fixed_point(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     map_fp(c, i, fixed_format(i), |env, f, a| {
         int_to_fp(env, f, a, i, fixed_bits(i))
     })
@@ -191,7 +192,7 @@ fn narrow_and_wide(i: u32) -> (Format, Format) {
         (Format::SINGLE, Format::DOUBLE)
     }
 }
-fn fcvtl(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn fcvtl(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     let (narrow, wide) = narrow_and_wide(i);
     let r = with_env(c, |c, env| {
         let (n, mode) = (part(c.v[rn(i)], i), env.rounding());

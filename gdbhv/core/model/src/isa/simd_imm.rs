@@ -2,9 +2,9 @@
 
 use super::lanes::*;
 use crate::bits::{field, replicate};
-use crate::cpu::Cpu;
 use crate::fp::format::{expand_imm, Format};
 use crate::helper_rows;
+use crate::pe::Pe;
 
 helper_rows! {
     Fp MOVI_shift_32 "0q00111100000aaa0ss001bbbbbddddd" AdvSIMD |c, _, i| set(c, i, imm(i));
@@ -22,7 +22,7 @@ helper_rows! {
     Fp FMOV_vec_imm_half "0q00111100000aaa111111bbbbbddddd" FP16 |c, _, i| set(c, i, both(replicate(expand_imm(imm8(i), Format::HALF), 16)));
 }
 
-fn set(c: &mut Cpu, i: u32, v: u128) -> Done {
+fn set(c: &mut Pe, i: u32, v: u128) -> Done {
     c.v[rd(i)] = v & mask(span(i, 0));
     DONE
 }

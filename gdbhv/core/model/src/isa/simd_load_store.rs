@@ -4,10 +4,11 @@
 use super::operands::{base, x};
 use crate::bits::field;
 use crate::bits::replicate as repeat;
-use crate::cpu::{slot, Cpu};
+use crate::cpu::slot;
 use crate::helper_rows;
 use crate::mem::access::{Acc, Size};
 use crate::memory;
+use crate::pe::Pe;
 use crate::raise::{Flow, Trap};
 use crate::shared::Shared;
 
@@ -83,7 +84,7 @@ const fn vector(i: u32, k: u32) -> usize {
     ((i + k) & 31) as usize
 }
 
-fn write_back(cpu: &mut Cpu, i: u32, base: u64, bytes: u64) {
+fn write_back(cpu: &mut Pe, i: u32, base: u64, bytes: u64) {
     if i >> 23 & 1 != 0 {
         let by = match field(i, 20, 16) {
             31 => bytes,
@@ -117,7 +118,7 @@ fn unit(va: u64, element: Size) -> Size {
 }
 
 /// The registers are written when all loads are done: a fault changes nothing.
-fn multiple(cpu: &mut Cpu, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
+fn multiple(cpu: &mut Pe, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
     let va = base(cpu, i)?;
     let size = Size::of(field(i, 11, 10));
     let (registers, structure) = shape(field(i, 15, 12));
@@ -179,7 +180,7 @@ const fn lanes(i: u32) -> u32 {
     ((i >> 13 & 1) << 1 | i >> 21 & 1) + 1
 }
 
-fn lane(cpu: &mut Cpu, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
+fn lane(cpu: &mut Pe, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
     let va = base(cpu, i)?;
     // Q:S:size is the index of a byte; a wider element leaves the low bits out.
     let scale = match (field(i, 15, 14), i >> 10 & 1) {
@@ -210,7 +211,7 @@ fn lane(cpu: &mut Cpu, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
     Ok(Flow::Next)
 }
 
-fn replicate(cpu: &mut Cpu, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
+fn replicate(cpu: &mut Pe, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
     let va = base(cpu, i)?;
     let (n, size) = (lanes(i), Size::of(field(i, 11, 10)));
     let mut loaded = [0u128; 4];

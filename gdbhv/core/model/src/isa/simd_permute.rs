@@ -4,6 +4,7 @@ use super::lanes::*;
 use crate::bits::field;
 use crate::cpu::Cpu;
 use crate::helper_rows;
+use crate::pe::Pe;
 use crate::shared::Shared;
 
 helper_rows! {
@@ -30,7 +31,7 @@ fn permute(c: &mut Cpu, i: u32, from: impl Fn(u32, u32) -> u32) -> Done {
     });
     DONE
 }
-fn ext(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn ext(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     let (n, m, by) = (c.v[rn(i)], c.v[rm(i)], 8 * field(i, 14, 11));
     c.v[rd(i)] = if !q(i) {
         (n as u64 as u128 | m << 64) >> by & mask(64)

@@ -5,6 +5,7 @@ use super::lanes::*;
 use crate::bits::field;
 use crate::cpu::Cpu;
 use crate::helper_rows;
+use crate::pe::Pe;
 use crate::shared::Shared;
 
 helper_rows! {
@@ -71,40 +72,40 @@ const fn vector(i: u32) -> bool {
     field(i, 22, 22) == 0 || q(i)
 }
 
-fn shr_imm(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn shr_imm(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     map_e(c, i, size(i), |x, _| shr(x, right(i), false))
 }
-fn rshr_imm(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn rshr_imm(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     map_e(c, i, size(i), |x, _| shr(x, right(i), true))
 }
-fn sra_imm(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn sra_imm(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     accumulate(c, i, |d, x| d + shr(x, right(i), false))
 }
-fn rsra_imm(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn rsra_imm(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     accumulate(c, i, |d, x| d + shr(x, right(i), true))
 }
-fn sri(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn sri(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     let kept = (mask(size(i)) & !(mask(size(i)) >> right(i))) as i128;
     accumulate(c, i, |d, x| d & kept | x >> right(i))
 }
-fn sli(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn sli(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     let kept = (1 << left(i)) - 1;
     accumulate(c, i, |d, x| d & kept | x << left(i))
 }
-fn shl_imm(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn shl_imm(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     map_e(c, i, size(i), |x, _| x << left(i))
 }
-fn qshl_imm(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn qshl_imm(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     shl_saturated(c, i, u(i))
 }
-fn qshlu_imm(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn qshlu_imm(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     shl_saturated(c, i, false)
 }
 
-fn shrn(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn shrn(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     narrow(c, i, false)
 }
-fn rshrn(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn rshrn(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     narrow(c, i, true)
 }
 /// Shift right and narrow with saturation: from `unsigned` (or signed) elements to `to_unsigned` ones.
@@ -120,7 +121,7 @@ fn qshrn(c: &mut Cpu, i: u32, unsigned: bool, to_unsigned: bool, round: bool) ->
     c.fpsr |= qc;
     DONE
 }
-fn shll(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn shll(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     let n = part(c.v[rn(i)], i);
     c.v[rd(i)] = build(128, 2 * size(i), |k, e| int(n, k, e / 2, u(i)) << left(i));
     DONE

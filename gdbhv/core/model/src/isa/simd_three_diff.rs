@@ -5,6 +5,7 @@ use super::lanes::*;
 use super::simd_three_same::polynomial;
 use crate::cpu::Cpu;
 use crate::helper_rows;
+use crate::pe::Pe;
 use crate::shared::Shared;
 
 helper_rows! {
@@ -106,17 +107,17 @@ fn qd_vectors(c: &mut Cpu, i: u32, f: fn(i128, i128) -> i128) -> Done {
     let (n, m, e) = (part(c.v[rn(i)], i), part(c.v[rm(i)], i), esize(i));
     qd_long(c, i, n, |k| int(m, k, e, false), f)
 }
-fn qdmlal(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn qdmlal(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     qd_vectors(c, i, |d, p| d + p)
 }
-fn qdmlsl(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn qdmlsl(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     qd_vectors(c, i, |d, p| d - p)
 }
-fn qdmull(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn qdmull(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     qd_vectors(c, i, |_, p| p)
 }
 
-fn pmull64(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn pmull64(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     let (n, m) = (part(c.v[rn(i)], i), part(c.v[rm(i)], i));
     c.v[rd(i)] = polynomial(n as u64, m as u64);
     DONE

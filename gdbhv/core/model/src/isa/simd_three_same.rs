@@ -4,6 +4,7 @@
 use super::lanes::*;
 use crate::cpu::Cpu;
 use crate::helper_rows;
+use crate::pe::Pe;
 use crate::shared::Shared;
 
 helper_rows! {
@@ -91,36 +92,36 @@ helper_rows! {
     Fp SQRDMULH_scalar "01111110ss1mmmmm101101nnnnnddddd" AdvSIMD where h_or_s, |c, _, i| zip_sat(c, i, false, |a, b, e| dmulh(a, b, e, true));
 }
 
-fn qadd(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn qadd(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     zip_sat(c, i, u(i), |a, b, _| a + b)
 }
-fn qsub(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn qsub(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     zip_sat(c, i, u(i), |a, b, _| a - b)
 }
-fn cmgt(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn cmgt(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     zip(c, i, |a, b, _| flag(a > b))
 }
-fn cmge(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn cmge(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     zip(c, i, |a, b, _| flag(a >= b))
 }
-fn cmtst(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn cmtst(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     zip(c, i, |a, b, _| flag(a & b != 0))
 }
-fn cmeq(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn cmeq(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     zip(c, i, |a, b, _| flag(a == b))
 }
 
 // The shift amount is the signed low byte of the second element, whatever the element.
-fn shl(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn shl(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     zip(c, i, |a, b, _| shift(a, b as i8 as i32, false))
 }
-fn rshl(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn rshl(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     zip(c, i, |a, b, _| shift(a, b as i8 as i32, true))
 }
-fn qshl(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn qshl(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     zip_sat(c, i, u(i), |a, b, _| shift(a, b as i8 as i32, false))
 }
-fn qrshl(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn qrshl(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     zip_sat(c, i, u(i), |a, b, _| shift(a, b as i8 as i32, true))
 }
 

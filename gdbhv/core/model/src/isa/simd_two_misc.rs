@@ -4,6 +4,7 @@ use super::lanes::*;
 use crate::cpu::Cpu;
 use crate::fp::estimate::{unsigned_recip, unsigned_rsqrt};
 use crate::helper_rows;
+use crate::pe::Pe;
 use crate::shared::Shared;
 
 helper_rows! {
@@ -74,7 +75,7 @@ fn add_pairs(c: &mut Cpu, i: u32, accumulate: bool) -> Done {
     DONE
 }
 /// `SUQADD` adds unsigned elements to signed ones, `USQADD` signed elements to unsigned ones.
-fn add_other(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn add_other(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     let (d, n, e) = (c.v[rd(i)], c.v[rn(i)], esize(i));
     let mut qc = 0;
     c.v[rd(i)] = build(span(i, e), e, |k, e| {
@@ -101,7 +102,7 @@ fn compare(c: &mut Cpu, i: u32, f: impl Fn(i128) -> bool) -> Done {
     DONE
 }
 
-fn xtn(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn xtn(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     let n = c.v[rn(i)];
     let r = build(64, esize(i), |k, e| int(n, k, 2 * e, true));
     set_part(c, i, r);
@@ -118,7 +119,7 @@ fn narrow(c: &mut Cpu, i: u32, unsigned: bool, to_unsigned: bool) -> Done {
     c.fpsr |= qc;
     DONE
 }
-fn shll(c: &mut Cpu, _: &mut Shared, i: u32) -> Done {
+fn shll(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     let n = part(c.v[rn(i)], i);
     c.v[rd(i)] = build(128, 2 * esize(i), |k, e| int(n, k, e / 2, true) << (e / 2));
     DONE

@@ -3,8 +3,9 @@
 //! Caches are coherent and decoded code follows the bytes it was made from, so cache maintenance has nothing to do but to fault where the
 //! architecture does.
 
-use crate::cpu::{slot, Cpu};
+use crate::cpu::slot;
 use crate::exception;
+use crate::pe::Pe;
 use crate::raise::{Flow, Trap};
 use crate::reg::names::HCR_EL2;
 use crate::reg::sysop::{number, table, Info, INFOS};
@@ -17,7 +18,7 @@ use crate::sysreg::nv::nvx;
 use crate::sysreg::trap::{self, judge, Rule, Verdict, Who};
 
 /// What a row does with the value of Xt.
-type Body = fn(&mut Cpu, &mut Shared, &'static Info, u64) -> Result<Flow, Trap>;
+type Body = fn(&mut Pe, &mut Shared, &'static Info, u64) -> Result<Flow, Trap>;
 
 /// op1, CRm, op2.
 fn operation(info: &Info) -> (u32, u32, u32) {
@@ -35,7 +36,7 @@ macro_rules! rows {
 table!(rows);
 
 /// SYS.
-pub fn sys(cpu: &mut Cpu, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
+pub fn sys(cpu: &mut Pe, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
     let code = (insn >> 5) as u16;
     let there = |n: &usize| sh.config.features.has(INFOS[*n].feature);
     let Some(n) = number(code).filter(there) else {
@@ -62,13 +63,13 @@ pub fn sys(cpu: &mut Cpu, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
 }
 
 /// SYSL: no instruction of it is there.
-pub fn sysl(cpu: &mut Cpu, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
+pub fn sysl(cpu: &mut Pe, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
     unallocated(cpu, sh, insn, false)
 }
 
 /// SCTLR_ELx.TIDCP (EL0) and HCR_EL2.TIDCP (EL1) trap the IMPLEMENTATION DEFINED space; everything else is UNDEFINED.
 #[cold]
-fn unallocated(cpu: &mut Cpu, sh: &mut Shared, insn: u32, write: bool) -> Result<Flow, Trap> {
+fn unallocated(cpu: &mut Pe, sh: &mut Shared, insn: u32, write: bool) -> Result<Flow, Trap> {
     if implementation_defined(Reg::of_insn(insn).fields().2) {
         let verdict = judge(
             &Who::new(cpu, &sh.config, write),
@@ -82,38 +83,38 @@ fn unallocated(cpu: &mut Cpu, sh: &mut Shared, insn: u32, write: bool) -> Result
     Err(exception::undefined(cpu))
 }
 
-fn nothing(_: &mut Cpu, _: &mut Shared, _: &'static Info, _: u64) -> Result<Flow, Trap> {
+fn nothing(_: &mut Pe, _: &mut Shared, _: &'static Info, _: u64) -> Result<Flow, Trap> {
     Ok(Flow::Next)
 }
 
 /// Maintenance by VA can fault like an access.
-fn by_va(cpu: &mut Cpu, sh: &mut Shared, _: &'static Info, va: u64) -> Result<Flow, Trap> {
+fn by_va(cpu: &mut Pe, sh: &mut Shared, _: &'static Info, va: u64) -> Result<Flow, Trap> {
     crate::memory::cache_maintenance(cpu, sh, va, false)?;
     Ok(Flow::Next)
 }
 
 /// DC IVAC loses data, so it needs permission to write.
-fn invalidate(cpu: &mut Cpu, sh: &mut Shared, _: &'static Info, va: u64) -> Result<Flow, Trap> {
+fn invalidate(cpu: &mut Pe, sh: &mut Shared, _: &'static Info, va: u64) -> Result<Flow, Trap> {
     crate::memory::cache_maintenance(cpu, sh, va, true)?;
     Ok(Flow::Next)
 }
 
-fn zva(cpu: &mut Cpu, sh: &mut Shared, _: &'static Info, va: u64) -> Result<Flow, Trap> {
+fn zva(cpu: &mut Pe, sh: &mut Shared, _: &'static Info, va: u64) -> Result<Flow, Trap> {
     crate::memory::dc_zva(cpu, sh, va)?;
     Ok(Flow::Next)
 }
 
-fn at(cpu: &mut Cpu, sh: &mut Shared, row: &'static Info, va: u64) -> Result<Flow, Trap> {
+fn at(cpu: &mut Pe, sh: &mut Shared, row: &'static Info, va: u64) -> Result<Flow, Trap> {
     let (op1, crm, op2) = operation(row);
     crate::mmu::at::at(cpu, sh, op1, crm, op2, va)?;
     Ok(Flow::Next)
 }
 
 /// What follows is fetched anew, through the translations that are left.
-fn tlbi(cpu: &mut Cpu, sh: &mut Shared, row: &'static Info, v: u64) -> Result<Flow, Trap> {
+fn tlbi(cpu: &mut Pe, sh: &mut Shared, row: &'static Info, v: u64) -> Result<Flow, Trap> {
     let (op1, crm, op2) = operation(row);
     let what = crate::mmu::tlbi::decode(cpu, op1, crm, op2, v);
-    crate::mmu::tlb::tlbi(cpu, sh, what.expect("has a row"));
+    crate::pe::tlb::tlbi(cpu, sh, what.expect("has a row"));
     Ok(Flow::Sync)
 }
 
@@ -125,7 +126,7 @@ mod tests {
     /// The rows of AT and TLBI and their decoders agree on what there is.
     #[test]
     fn every_row_has_a_meaning() {
-        let cpu = Cpu::new(0, 2);
+        let cpu = crate::cpu::Cpu::new(0, 2);
         for row in INFOS.iter().filter(|r| r.name.starts_with("TLBI")) {
             let (op1, crm, op2) = operation(row);
             let t = mmu::tlbi::decode(&cpu, op1, crm, op2, 0).expect(row.name);

@@ -5,8 +5,10 @@ use crate::bits::{bit, bits, field};
 use crate::cpu::{slot, Cpu, Power};
 use crate::exception;
 use crate::helper_rows;
+use crate::pe::Pe;
 use crate::raise::{Exception, Flow, Trap};
 use crate::reg::names::HCR_EL2;
+use crate::selfhosted::sees_pstate;
 use crate::shared::Shared;
 use crate::syndrome::ec;
 use crate::sysreg::access;
@@ -26,7 +28,7 @@ helper_rows! {
     Helper MSR_DIT     "11010101000000110100iiii01011111" DIT  dit;
     Helper YIELD       "11010101000000110010000000111111" base yield_;
     Helper WFE         "11010101000000110010000001011111" base wfe;
-    Helper ESB         "11010101000000110010001000011111" base crate::serror::esb;
+    Helper ESB         "11010101000000110010001000011111" base |c, sh, i| crate::serror::esb(c, sh, i);
     Helper WFI         "11010101000000110010000001111111" base wfi;
     Helper WFET        "110101010000001100010000000ttttt" WFxT wfet;
     Helper WFIT        "110101010000001100010000001ttttt" WFxT wfit;
@@ -40,14 +42,14 @@ fn imm(i: u32) -> u32 {
     field(i, 11, 8)
 }
 
-fn not_at_el0(cpu: &mut Cpu) -> Result<(), Trap> {
+fn not_at_el0(cpu: &mut Pe) -> Result<(), Trap> {
     if cpu.pstate.el == 0 {
         return Err(exception::undefined(cpu));
     }
     Ok(())
 }
 
-fn spsel(cpu: &mut Cpu, _: &mut Shared, i: u32) -> Result<Flow, Trap> {
+fn spsel(cpu: &mut Pe, _: &mut Shared, i: u32) -> Result<Flow, Trap> {
     not_at_el0(cpu)?;
     let mut p = cpu.pstate;
     p.sp = (imm(i) & 1) as u8;
@@ -56,7 +58,7 @@ fn spsel(cpu: &mut Cpu, _: &mut Shared, i: u32) -> Result<Flow, Trap> {
 }
 
 /// DAIF from EL0 needs SCTLR_EL1.UMA (C5.2.3).
-fn uma(cpu: &mut Cpu, sh: &mut Shared, i: u32) -> Result<(), Trap> {
+fn uma(cpu: &mut Pe, sh: &mut Shared, i: u32) -> Result<(), Trap> {
     if cpu.pstate.el > 0 {
         return Ok(());
     }
@@ -66,39 +68,39 @@ fn uma(cpu: &mut Cpu, sh: &mut Shared, i: u32) -> Result<(), Trap> {
     }
 }
 
-fn daifset(cpu: &mut Cpu, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
+fn daifset(cpu: &mut Pe, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
     uma(cpu, sh, i)?;
     cpu.pstate.daif |= imm(i) as u8;
-    crate::armed::refresh(cpu, sh);
-    Ok(Flow::Next)
+    cpu.changed |= sees_pstate(cpu);
+    Ok(if cpu.changed { Flow::Sync } else { Flow::Next })
 }
 
-fn daifclr(cpu: &mut Cpu, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
+fn daifclr(cpu: &mut Pe, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
     uma(cpu, sh, i)?;
     cpu.pstate.daif &= !imm(i) as u8;
-    crate::armed::refresh(cpu, sh);
+    cpu.changed |= sees_pstate(cpu);
     Ok(Flow::Sync)
 }
 
-fn uao(cpu: &mut Cpu, _: &mut Shared, i: u32) -> Result<Flow, Trap> {
+fn uao(cpu: &mut Pe, _: &mut Shared, i: u32) -> Result<Flow, Trap> {
     not_at_el0(cpu)?;
     cpu.pstate.uao = bit(imm(i) as u64, 0);
     Ok(Flow::Next)
 }
 
-fn pan(cpu: &mut Cpu, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
+fn pan(cpu: &mut Pe, _: &mut Shared, i: u32) -> Result<Flow, Trap> {
     not_at_el0(cpu)?;
     cpu.pstate.pan = bit(imm(i) as u64, 0);
-    crate::context::refresh(cpu, sh);
+    cpu.changed = true;
     Ok(Flow::Sync)
 }
 
-fn ssbs(cpu: &mut Cpu, _: &mut Shared, i: u32) -> Result<Flow, Trap> {
+fn ssbs(cpu: &mut Pe, _: &mut Shared, i: u32) -> Result<Flow, Trap> {
     cpu.pstate.ssbs = bit(imm(i) as u64, 0);
     Ok(Flow::Next)
 }
 
-fn dit(cpu: &mut Cpu, _: &mut Shared, i: u32) -> Result<Flow, Trap> {
+fn dit(cpu: &mut Pe, _: &mut Shared, i: u32) -> Result<Flow, Trap> {
     cpu.pstate.dit = bit(imm(i) as u64, 0);
     Ok(Flow::Next)
 }
@@ -106,7 +108,7 @@ fn dit(cpu: &mut Cpu, _: &mut Shared, i: u32) -> Result<Flow, Trap> {
 // ------------------------------------------------------------------------------------------------ waiting
 
 /// The quantum ends: who spins gives way.
-fn yield_(_: &mut Cpu, sh: &mut Shared, _: u32) -> Result<Flow, Trap> {
+fn yield_(_: &mut Pe, sh: &mut Shared, _: u32) -> Result<Flow, Trap> {
     sh.yielded = true;
     Ok(Flow::Sync)
 }
@@ -156,7 +158,7 @@ fn trap_delay(cpu: &Cpu, target: u8) -> Option<u64> {
 }
 
 /// Wait before the trap `e`: the WFE executes again when something may have changed. Err when the time is over.
-fn wait_for_trap(cpu: &mut Cpu, sh: &mut Shared, e: Exception, until: u64) -> Result<Flow, Trap> {
+fn wait_for_trap(cpu: &mut Pe, sh: &mut Shared, e: Exception, until: u64) -> Result<Flow, Trap> {
     let now = sh.now + cpu.off as u64;
     let Some(delay) = trap_delay(cpu, e.target) else {
         return Err(cpu.raise(e));
@@ -182,7 +184,7 @@ fn timeout(cpu: &Cpu, sh: &Shared, insn: u32) -> Option<u64> {
 
 /// A PE whose monitor is marked waits for somebody to write there (B2.17.3, spin locks do this): it gives way instead and looks again,
 /// since a turn's end clears the monitor anyway, which is an event.
-fn wait_for_event(cpu: &mut Cpu, sh: &mut Shared, until: u64) {
+fn wait_for_event(cpu: &mut Pe, sh: &mut Shared, until: u64) {
     if cpu.monitor.is_some() {
         sh.yielded = true;
     } else {
@@ -193,24 +195,25 @@ fn wait_for_event(cpu: &mut Cpu, sh: &mut Shared, until: u64) {
 }
 
 /// C6.2.468. With the event register set it is over at once, and no trap asks.
-fn wfe(cpu: &mut Cpu, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
+fn wfe(cpu: &mut Pe, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
     event_or(cpu, sh, Wait::Wfe, insn, Some(u64::MAX))
 }
 
 /// The same with a timeout; one that has ended does as the event does, but leaves the event register alone.
-fn wfet(cpu: &mut Cpu, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
+fn wfet(cpu: &mut Pe, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
     let until = timeout(cpu, sh, insn);
     event_or(cpu, sh, Wait::Wfet, insn, until)
 }
 
 fn event_or(
-    cpu: &mut Cpu,
+    cpu: &mut Pe,
     sh: &mut Shared,
     w: Wait,
     insn: u32,
     until: Option<u64>,
 ) -> Result<Flow, Trap> {
-    crate::timer::stream_events(cpu, sh.ns(cpu.off));
+    let now = sh.ns(cpu.off);
+    crate::timer::stream_events(cpu, now);
     let event = std::mem::take(&mut cpu.event);
     let Some(until) = until.filter(|_| !event) else {
         cpu.twed = None;
@@ -224,12 +227,12 @@ fn event_or(
 }
 
 /// C6.2.470. With an interrupt pending it is over at once, and no trap asks.
-fn wfi(cpu: &mut Cpu, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
+fn wfi(cpu: &mut Pe, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
     wait_for_interrupt(cpu, sh, Wait::Wfi, insn, u64::MAX)
 }
 
 /// The same with a timeout that has not ended.
-fn wfit(cpu: &mut Cpu, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
+fn wfit(cpu: &mut Pe, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
     match timeout(cpu, sh, insn) {
         Some(until) => wait_for_interrupt(cpu, sh, Wait::Wfit, insn, until),
         None => Ok(Flow::Next),
@@ -237,7 +240,7 @@ fn wfit(cpu: &mut Cpu, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
 }
 
 fn wait_for_interrupt(
-    cpu: &mut Cpu,
+    cpu: &mut Pe,
     sh: &mut Shared,
     w: Wait,
     insn: u32,
@@ -255,12 +258,12 @@ fn wait_for_interrupt(
     Ok(Flow::Sync)
 }
 
-fn sev(_: &mut Cpu, sh: &mut Shared, _: u32) -> Result<Flow, Trap> {
+fn sev(_: &mut Pe, sh: &mut Shared, _: u32) -> Result<Flow, Trap> {
     sh.sev = true;
     Ok(Flow::Sync)
 }
 
-fn sevl(cpu: &mut Cpu, _: &mut Shared, _: u32) -> Result<Flow, Trap> {
+fn sevl(cpu: &mut Pe, _: &mut Shared, _: u32) -> Result<Flow, Trap> {
     cpu.event = true;
     Ok(Flow::Next)
 }

@@ -1,9 +1,10 @@
 //! Oracle: the Arm ARM (C5.2, C6.2, D1.3) and the exit-class table: what each instruction raises, from which level, by which control.
 
 use crate::config::Config;
-use crate::cpu::{Cpu, Power};
+use crate::cpu::Power;
+use crate::exec::code::Code;
+use crate::exec::interp::{self, Leave};
 use crate::feature::Features;
-use crate::interp::{self, Leave};
 use crate::raise::Exception;
 use crate::reg::names::*;
 use crate::reg::Reg;
@@ -24,34 +25,36 @@ const DAIFCLR: u32 = 0xd503_4fff;
 const SPSEL: u32 = 0xd500_40bf;
 const PAN: u32 = 0xd500_419f;
 
-struct Pe {
-    cpu: Cpu,
+struct Bench {
+    cpu: crate::pe::Pe,
     sh: Shared,
+    code: Code,
 }
 
-fn pe(el: u8, has_el2: bool, set: &[(Reg, u64)]) -> Pe {
+fn pe(el: u8, has_el2: bool, set: &[(Reg, u64)]) -> Bench {
     let config = Config {
         has_el2,
         hosted: false,
         features: Features::ALL,
         core: &crate::cores::MAX,
     };
-    let mut cpu = Cpu::new(0, el);
+    let mut cpu = crate::pe::Pe::new(0, el);
     let mut sh = Shared::new(config, RAM, 0x1_0000);
     sh.registers.reset(&mut cpu);
     set.iter().for_each(|(r, v)| cpu.set(*r, *v));
-    crate::context::refresh(&mut cpu, &mut sh);
+    crate::exec::refresh::refresh(&mut cpu, &mut sh);
     cpu.pc = RAM;
-    Pe { cpu, sh }
+    let code = Code::new(&sh.ram, config.features, 1);
+    Bench { cpu, sh, code }
 }
 
-impl Pe {
+impl Bench {
     /// Execute one instruction; what it raised.
     fn run(&mut self, insn: u32) -> Option<Exception> {
         self.sh.ram.write(RAM, 4, insn as u64).expect("RAM");
-        self.sh.blocks.written(RAM, 4);
+        self.code.follow_writes(&mut self.sh.ram);
         let until = self.sh.now + 1;
-        let leave = interp::execute(&mut self.cpu, &mut self.sh, until);
+        let leave = interp::execute(&mut self.cpu, &mut self.sh, &mut self.code, until);
         assert_ne!(leave, Leave::Debug);
         self.cpu.raised.take()
     }

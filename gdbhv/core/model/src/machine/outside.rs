@@ -6,12 +6,12 @@ use crate::debug::{Breakpoint, Watchpoint};
 use crate::dev::{DevCtx, Unseen};
 use crate::exception;
 use crate::feature::Feature;
-use crate::interp;
 use crate::mmu::controls::Controls;
 use crate::mmu::fault::Fault;
 use crate::mmu::regime::{self, Features, Kind, Regime};
 use crate::mmu::tlb::{self, Tlbi, What};
 use crate::mmu::walk::{self, Access, Step, Translation};
+use crate::pe;
 use crate::physical::ReadOnly;
 use crate::serror;
 
@@ -59,12 +59,6 @@ impl Machine {
             return false;
         };
         bytes.copy_from_slice(data);
-        let (mut at, end) = (pa, pa + data.len() as u64);
-        while at < end {
-            let len = (end - at).min(0x1000 - (at & 0xfff));
-            self.sh.blocks.written(at, len);
-            at += len;
-        }
         true
     }
 
@@ -77,15 +71,15 @@ impl Machine {
             broadcast: false,
         };
         for c in &mut self.cpus {
-            tlb::apply(c, tlb::Op::Invalidate(t));
+            pe::tlb::apply(c, tlb::Op::Invalidate(t));
         }
     }
 
     /// Insert a breakpoint: blocks are split there, and no jump cache may know the address.
     pub fn insert_breakpoint(&mut self, b: Breakpoint) {
-        self.sh.blocks.split(b.va);
-        for c in &mut self.cpus {
-            interp::forget(c, b.va);
+        self.code.split(b.va);
+        for pe in 0..self.cpus.len() {
+            self.code.forget(pe, b.va);
         }
         self.sh.debug.insert_breakpoint(b);
     }
@@ -104,7 +98,7 @@ impl Machine {
 
     fn refill(&mut self) {
         for c in &mut self.cpus {
-            tlb::apply(c, tlb::Op::Data);
+            pe::tlb::apply(c, tlb::Op::Data);
         }
     }
 

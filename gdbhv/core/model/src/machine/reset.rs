@@ -4,20 +4,21 @@ use super::step::Made;
 use super::Machine;
 use crate::board::{self, BoardConfig};
 use crate::config::Config;
-use crate::cpu::{Cpu, Power};
+use crate::cpu::Power;
 use crate::dev::gic::{Gic, Version};
+use crate::exec::code::Code;
 use crate::mem::bus::{BadRange, Bus};
 use crate::mem::ram::Ram;
+use crate::pe::Pe;
 use crate::shared::Shared;
 
 /// `count` CPUs after reset, all off but the first, at the highest exception level that there is.
-pub(super) fn cpus(sh: &mut Shared, count: usize) -> Vec<Box<Cpu>> {
+pub(super) fn cpus(sh: &mut Shared, count: usize) -> Vec<Box<Pe>> {
     let el = if sh.config.has_el2 { 2 } else { 1 };
-    let mut list: Vec<Box<Cpu>> = (0..count).map(|i| Box::new(Cpu::new(i, el))).collect();
+    let mut list: Vec<Box<Pe>> = (0..count).map(|i| Box::new(Pe::new(i, el))).collect();
     for (i, cpu) in list.iter_mut().enumerate() {
         cpu.power = if i == 0 { Power::On } else { Power::Off };
         sh.registers.reset(cpu);
-        crate::context::refresh(cpu, sh);
     }
     sh.cpu_on[0] = true;
     list
@@ -58,8 +59,9 @@ impl Machine {
         sh.exits.guests = Default::default();
         sh.debug = old.debug;
         sh.debug.forget_stops();
+        self.code = Code::new(&sh.ram, config.features, count);
         for va in sh.debug.addresses() {
-            sh.blocks.split(va);
+            self.code.split(va);
         }
         (sh.bus, sh.gic) =
             board(&config, count, old.gic.version()).expect("the same map as before");
@@ -83,7 +85,6 @@ impl Machine {
             // The host gives memory to pages that are written, if only with zeros.
             if self.sh.ram.get(at, n).expect("RAM").iter().any(|b| *b != 0) {
                 self.sh.ram.get_mut(at, n).expect("RAM").fill(0);
-                self.sh.blocks.written(at, n);
             }
         }
         true

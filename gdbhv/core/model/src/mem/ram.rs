@@ -1,4 +1,8 @@
 //! Guest RAM: one zeroed host allocation, touched pages only cost memory.
+//!
+//! RAM knows which of its bytes have been decoded, by lines of 64, and keeps a list of writes to such lines: whoever executes decoded code
+//! forgets what stands there before it executes again. A write by other means than the methods here ([`Ram::host`]) must not go to a
+//! page that [`Ram::is_code`].
 
 /// Physical memory from `base`.
 pub struct Ram {
@@ -6,7 +10,13 @@ pub struct Ram {
     bytes: Vec<u8>,
     /// By chunk: whether anything may have been written to it.
     touched: Vec<bool>,
+    /// By page of 4 KiB: which lines of 64 bytes hold decoded code.
+    code: Vec<u64>,
+    /// Writes to such lines, each within a page.
+    written: Vec<(u64, u64)>,
 }
+
+const PAGE: u64 = 4096;
 
 const CHUNK: usize = 1 << 21;
 
@@ -17,6 +27,8 @@ impl Ram {
             base,
             bytes: vec![0; size as usize],
             touched: vec![false; (size as usize).div_ceil(CHUNK)],
+            code: vec![0; size.div_ceil(PAGE) as usize],
+            written: Vec::new(),
         }
     }
     /// First address.
@@ -43,11 +55,54 @@ impl Ram {
     pub fn get_mut(&mut self, pa: u64, len: u64) -> Option<&mut [u8]> {
         let at = pa.checked_sub(self.base)? as usize;
         let end = at.checked_add(len as usize)?;
-        let bytes = self.bytes.get_mut(at..end)?;
+        if end > self.bytes.len() {
+            return None;
+        }
         if len != 0 {
             self.touched[at / CHUNK..=(end - 1) / CHUNK].fill(true);
+            let pages = at as u64 / PAGE..=(end as u64 - 1) / PAGE;
+            for page in pages.filter(|p| self.code[*p as usize] != 0) {
+                let from = (at as u64).max(page * PAGE);
+                let to = (end as u64).min((page + 1) * PAGE);
+                let (first, last) = (from % PAGE / 64, (to - 1) % PAGE / 64);
+                let lines = u64::MAX >> (63 - last) & u64::MAX << first;
+                if self.code[page as usize] & lines != 0 {
+                    self.written.push((self.base + from, to - from));
+                }
+            }
         }
-        Some(bytes)
+        Some(&mut self.bytes[at..end])
+    }
+    /// Whether the page of `pa` holds decoded code.
+    #[inline]
+    pub fn is_code(&self, pa: u64) -> bool {
+        let page = pa.wrapping_sub(self.base) / PAGE;
+        self.code.get(page as usize).is_some_and(|l| *l != 0)
+    }
+    /// `len` bytes at `pa`, within a page of RAM, have been decoded. True if the page held no code before.
+    pub fn decoded(&mut self, pa: u64, len: u64) -> bool {
+        let lines = &mut self.code[((pa - self.base) / PAGE) as usize];
+        let new = *lines == 0;
+        for line in pa % PAGE / 64..=(pa % PAGE + len - 1) / 64 {
+            *lines |= 1 << line;
+        }
+        new
+    }
+    /// What was decoded from these bytes, within a page, is forgotten; of the lines that they are in, `left` hold other code.
+    pub fn not_decoded(&mut self, pa: u64, len: u64, left: u64) {
+        let lines = &mut self.code[((pa - self.base) / PAGE) as usize];
+        for line in pa % PAGE / 64..=(pa % PAGE + len - 1) / 64 {
+            *lines &= left | !(1 << line);
+        }
+    }
+    /// Whether decoded code has been written to since [`Ram::take_written`].
+    #[inline]
+    pub fn code_written(&self) -> bool {
+        !self.written.is_empty()
+    }
+    /// The writes to decoded code (address and length, each within a page) since the last call.
+    pub fn take_written(&mut self) -> Vec<(u64, u64)> {
+        std::mem::take(&mut self.written)
     }
     /// The parts of `pa .. pa + len`, at most `most` bytes each within a boundary of as many, that something may have been written to.
     pub fn touched(&self, pa: u64, len: u64, most: u64) -> Vec<(u64, u64)> {

@@ -2,10 +2,9 @@
 
 use super::fault;
 use super::PAGE_BYTES;
-use crate::armed::{self, Touch};
 use crate::bits::bit;
-use crate::cpu::Cpu;
 use crate::debug::Located;
+use crate::debug_events::{self, Touch};
 use crate::exception;
 use crate::feature::Feature;
 use crate::mem::access::Acc;
@@ -13,6 +12,7 @@ use crate::mmu::fault::{FaultKind, Purpose};
 use crate::mmu::regime::{self, Kind, Mode, Regime};
 use crate::mmu::tlb::{self, Context, Entry, DEVICE, EMPTY, IO, PAGE, SLOW, WATCH};
 use crate::mmu::walk::{self, Access};
+use crate::pe::{self, Pe};
 use crate::physical::ReadOnly;
 use crate::raise::Trap;
 use crate::reg::names::HCR_EL2;
@@ -58,7 +58,7 @@ pub(super) fn hits(tag: u64, va: u64) -> bool {
 
 /// Whether an access that hits a TLB entry with these flags is one access to RAM without a look at anything else.
 #[inline(always)]
-pub(super) fn is_plain(cpu: &Cpu, va: u64, bytes: u64, acc: Acc, flags: u64) -> bool {
+pub(super) fn is_plain(cpu: &Pe, va: u64, bytes: u64, acc: Acc, flags: u64) -> bool {
     let aligned = va & ((bytes - 1) | ((1 << acc.align) - 1)) == 0;
     let may_be_unaligned = !cpu.tlb.strict
         && flags & DEVICE == 0
@@ -72,7 +72,7 @@ pub(super) fn is_plain(cpu: &Cpu, va: u64, bytes: u64, acc: Acc, flags: u64) -> 
 /// ordered ones anyway. With FEAT_LSE2 those may be unaligned inside 16 aligned bytes, and ordered ones everywhere by SCTLR_ELx.nAA.
 /// (Where memory is Normal but not write-back, an alignment fault would be allowed; there is none.)
 pub(super) fn check_alignment(
-    cpu: &mut Cpu,
+    cpu: &mut Pe,
     sh: &mut Shared,
     va: u64,
     bytes: u64,
@@ -101,7 +101,7 @@ pub(super) fn check_alignment(
 /// Stop before an access that the debugger watches.
 #[inline]
 pub(super) fn watch(
-    cpu: &mut Cpu,
+    cpu: &mut Pe,
     sh: &mut Shared,
     va: u64,
     bytes: u64,
@@ -115,7 +115,7 @@ pub(super) fn watch(
 
 /// The same for an access with the privileges of `el`.
 pub(super) fn watch_as(
-    cpu: &mut Cpu,
+    cpu: &mut Pe,
     sh: &mut Shared,
     el: u8,
     va: u64,
@@ -136,7 +136,7 @@ pub(super) fn watch_as(
 }
 
 /// What watchpoints may have to know of an address: of the PA only what the caller knows, unless some of them ask for more.
-fn located(cpu: &Cpu, sh: &Shared, va: u64, kind: Kind, pa: Option<u64>) -> Located {
+fn located(cpu: &Pe, sh: &Shared, va: u64, kind: Kind, pa: Option<u64>) -> Located {
     if !sh.debug.watches_physical() {
         return Located { va, ipa: None, pa };
     }
@@ -161,7 +161,7 @@ fn located(cpu: &Cpu, sh: &Shared, va: u64, kind: Kind, pa: Option<u64>) -> Loca
 /// Take a guest's watchpoint exception instead of an access that nothing else stops: it comes after the faults of translation
 /// (`AArch64.CheckDebug`).
 #[inline]
-pub(super) fn touch(cpu: &mut Cpu, va: u64, bytes: u64, want: &Want) -> Result<(), Trap> {
+pub(super) fn touch(cpu: &mut Pe, va: u64, bytes: u64, want: &Want) -> Result<(), Trap> {
     if !cpu.armed.watching {
         return Ok(());
     }
@@ -171,7 +171,7 @@ pub(super) fn touch(cpu: &mut Cpu, va: u64, bytes: u64, want: &Want) -> Result<(
     } else {
         el
     };
-    armed::watch(
+    debug_events::watch(
         cpu,
         Touch {
             va,
@@ -184,7 +184,7 @@ pub(super) fn touch(cpu: &mut Cpu, va: u64, bytes: u64, want: &Want) -> Result<(
 }
 
 /// Whether LDTR or STTR acts as EL0 would.
-fn unprivileged(cpu: &Cpu, want: &Want, kind: Kind) -> bool {
+fn unprivileged(cpu: &Pe, want: &Want, kind: Kind) -> bool {
     want.unpriv
         && !cpu.pstate.uao
         && (cpu.pstate.el == 1 && !nv::tables_of_nv1(cpu.get(HCR_EL2))
@@ -192,7 +192,7 @@ fn unprivileged(cpu: &Cpu, want: &Want, kind: Kind) -> bool {
 }
 
 /// The context for an access: the one in use, or EL0's for LDTR and STTR.
-fn context_for(cpu: &mut Cpu, want: &Want) -> (*mut Context, Kind, Mode) {
+fn context_for(cpu: &mut Pe, want: &Want) -> (*mut Context, Kind, Mode) {
     let kind = regime::kind(cpu, cpu.pstate.el);
     let mode = Mode::of(cpu, kind);
     let user = unprivileged(cpu, want, kind);
@@ -204,14 +204,14 @@ fn context_for(cpu: &mut Cpu, want: &Want) -> (*mut Context, Kind, Mode) {
 }
 
 /// Translate the page of `va`; from the TLB if it grants the access.
-pub(super) fn place(cpu: &mut Cpu, sh: &mut Shared, va: u64, want: Want) -> Result<Place, Trap> {
+pub(super) fn place(cpu: &mut Pe, sh: &mut Shared, va: u64, want: Want) -> Result<Place, Trap> {
     let (ctx, kind, mode) = context_for(cpu, &want);
     place_in(cpu, sh, va, want, ctx, kind, mode)
 }
 
 /// The same with the privileges of `mode` in regime `kind`, whose context is `ctx`.
 pub(super) fn place_in(
-    cpu: &mut Cpu,
+    cpu: &mut Pe,
     sh: &mut Shared,
     va: u64,
     want: Want,
@@ -235,7 +235,7 @@ pub(super) fn place_in(
             flags: e.pa,
         });
     }
-    if let Some(flags) = tlb::second(cpu, ctx, va) {
+    if let Some(flags) = cpu.tlb.second(ctx, va) {
         let (r, w) = (flags & tlb::READ != 0, flags & tlb::WRITE != 0);
         let granted = match want.purpose {
             Purpose::Read => r,
@@ -256,7 +256,7 @@ pub(super) fn place_in(
 }
 
 fn walk_and_fill(
-    cpu: &mut Cpu,
+    cpu: &mut Pe,
     sh: &mut Shared,
     va: u64,
     want: Want,
@@ -274,7 +274,7 @@ fn walk_and_fill(
             mode == Mode::Pan && !maintenance,
         )
     };
-    let (r, walks) = tlb::regime(cpu, kind);
+    let (r, walks) = pe::tlb::regime(cpu, kind);
     let t = match walk::translate(r, &mut sh.tables(walks), &mut (), va, a) {
         Ok(t) => t,
         Err(f) => return Err(exception::abort(cpu, sh, &f)),
@@ -292,14 +292,14 @@ fn walk_and_fill(
     }
     let (r, w) = (t.perms.r, t.perms.w);
     let granted = if r { tlb::READ } else { 0 } | if w { tlb::WRITE } else { 0 };
-    tlb::fill_second(cpu, ctx, va, &t, flags | granted);
+    cpu.tlb.fill_second(ctx, va, &t, flags | granted);
     let flags = fill(cpu, sh, va, ctx, kind, t.pa & PAGE | flags, r, w);
     Ok(Place { pa: t.pa, flags })
 }
 
 /// Make the context's entry of `va`'s page; `pa` is the physical page with the translation's flags. Returns it with IO.
 fn fill(
-    cpu: &Cpu,
+    cpu: &Pe,
     sh: &mut Shared,
     va: u64,
     ctx: *mut Context,
@@ -317,7 +317,7 @@ fn fill(
     let lines = sh.debug.watched_lines(&to) | cpu.armed.watched_lines(va);
     let watch = if lines != 0 { WATCH } else { 0 };
     let slow = watch | if ram { 0 } else { SLOW };
-    let slow_w = slow | if sh.blocks.is_code(page) { SLOW } else { 0 };
+    let slow_w = slow | if sh.ram.is_code(page) { SLOW } else { 0 };
     let tag = |ok: bool, slow: u64| if ok { va & PAGE | slow } else { EMPTY };
     let e = Entry {
         tag_r: tag(r, slow),

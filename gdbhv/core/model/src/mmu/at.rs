@@ -3,7 +3,7 @@
 use super::fault::{Fault, FaultKind, Purpose};
 use super::regime::{self, hcr, Kind, Regime};
 use super::walk::{self, Access, Translation};
-use crate::cpu::Cpu;
+use crate::pe::Pe;
 use crate::raise::Trap;
 use crate::reg::names::*;
 use crate::shared::Shared;
@@ -47,7 +47,7 @@ pub fn exists(op1: u32, crm: u32, op2: u32) -> bool {
 /// Execute AT (op0 = 1, CRn = 7), one that [`exists`]: PAR_EL1 gets the result. A stage 2 fault on the walk of a stage 1 form
 /// executed at EL1, or an external abort on a walk, is taken as an exception.
 pub fn at(
-    cpu: &mut Cpu,
+    cpu: &mut Pe,
     sh: &mut Shared,
     op1: u32,
     crm: u32,

@@ -23,15 +23,13 @@
 //!
 //! An invalidation is an [`Op`]. It acts at once on the context in use and goes to a log, from which another context catches up
 //! when it is next selected: the cost of a TLBI does not grow with the number of contexts. A context that is too far behind starts
-//! empty. Operations for other PEs wait in `Shared::tlb_queue` until [`drain`].
+//! empty. Operations for other PEs wait in `Shared::tlb_queue` until `pe::tlb::drain`.
 
 use super::context::{Common, Fetch};
 use super::regime::{Kind, Regime};
 use super::second::Second;
 use super::walk::Translation;
 use super::walk_cache::WalkCache;
-use crate::cpu::Cpu;
-use crate::shared::Shared;
 use std::collections::VecDeque;
 
 pub use super::blocks::piece;
@@ -45,9 +43,6 @@ pub(super) const CONTEXTS: usize = 64;
 
 /// Operations that the log keeps for contexts not in use.
 const LOG: usize = 1024;
-
-/// Operations that wait for another PE before they become one for everything.
-const QUEUE: usize = 1024;
 
 /// Something that cached translations must follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,12 +105,12 @@ pub enum What {
 
 /// All contexts of a PE. They are boxed, and a box is reused only when it is not the one in use.
 pub struct Tlb {
-    /// Unaligned accesses fault (SCTLR_ELx.A): kept by `context::refresh`.
+    /// Unaligned accesses fault (SCTLR_ELx.A): kept by `exec::refresh`.
     pub strict: bool,
     /// Parts of walks.
     pub walks: WalkCache,
-    /// The regime in use, decoded; `context::refresh` forgets it.
-    regime: Option<Regime>,
+    /// The regime in use, decoded; `exec::refresh` forgets it.
+    pub regime: Option<Regime>,
     contexts: Vec<Box<Context>>,
     /// By hash of the key: where it was last found.
     recent: [u8; CONTEXTS],
@@ -216,35 +211,27 @@ impl Tlb {
         c.apply(&op, &mut self.common);
         c.seen = self.log_start + self.log.len() as u64;
     }
-}
-
-impl Default for Tlb {
-    fn default() -> Tlb {
-        Tlb::new()
+    /// What the second level knows of `va` in context `ctx`: its page's physical address, and flags.
+    #[inline]
+    pub fn second(&mut self, ctx: *mut Context, va: u64) -> Option<u64> {
+        // SAFETY: `ctx` points to a box of our boxes, which nothing else borrows here.
+        let c = unsafe { &*ctx };
+        self.common.second.get(&c.names, va)
     }
-}
-
-/// What the second level knows of `va` in context `ctx`: its page's physical address, and flags.
-#[inline]
-pub fn second(cpu: &mut Cpu, ctx: *mut Context, va: u64) -> Option<u64> {
-    // SAFETY: `ctx` points to a box of `cpu.tlb`, which nothing else borrows here.
-    let c = unsafe { &*ctx };
-    cpu.tlb.common.second.get(&c.names, va)
-}
-
-/// Put a translation into the second level: `flags` as [`piece`] makes them, [`DEVICE`], [`READ`] and [`WRITE`].
-pub fn fill_second(cpu: &mut Cpu, ctx: *mut Context, va: u64, t: &Translation, flags: u64) {
-    // SAFETY: as in `second`.
-    let c = unsafe { &mut *ctx };
-    let (s1, s2) = (c.key.regime & 4 != 0, c.key.regime & 8 != 0);
-    let size = match (s1, s2) {
-        (true, false) => t.block,
-        (false, true) => t.s2_block,
-        (true, true) => t.block.min(t.s2_block),
-        (false, false) => PAGE_BITS as u8,
-    };
-    let second = &mut cpu.tlb.common.second;
-    second.fill(&mut c.names, va, t.pa, size as u32, flags);
+    /// Put a translation into the second level: `flags` as [`piece`] makes them, [`DEVICE`], [`READ`] and [`WRITE`].
+    pub fn fill_second(&mut self, ctx: *mut Context, va: u64, t: &Translation, flags: u64) {
+        // SAFETY: as in `second`.
+        let c = unsafe { &mut *ctx };
+        let (s1, s2) = (c.key.regime & 4 != 0, c.key.regime & 8 != 0);
+        let size = match (s1, s2) {
+            (true, false) => t.block,
+            (false, true) => t.s2_block,
+            (true, true) => t.block.min(t.s2_block),
+            (false, false) => PAGE_BITS as u8,
+        };
+        let second = &mut self.common.second;
+        second.fill(&mut c.names, va, t.pa, size as u32, flags);
+    }
 }
 
 /// The flags of an entry for `t` in context `ctx`. With stage 1 off the leaf is stage 2's.
@@ -258,56 +245,8 @@ pub fn flags(ctx: *const Context, t: &Translation) -> u64 {
     }
 }
 
-/// The regime of the PE's exception level, decoded at most once between two refreshes of the context; and the PE's parts of walks.
-pub fn regime(cpu: &mut Cpu, kind: Kind) -> (&Regime, &mut WalkCache) {
-    if cpu.tlb.regime.as_ref().is_none_or(|r| r.kind != kind) {
-        cpu.tlb.regime = Some(Regime::of(cpu, kind));
-    }
-    let tlb = &mut cpu.tlb;
-    (tlb.regime.as_ref().expect("just set"), &mut tlb.walks)
-}
-
-/// Registers that translation depends on may have changed.
-pub fn forget_regime(cpu: &mut Cpu) {
-    cpu.tlb.regime = None;
-}
-
-/// Do `op` to the translations of `cpu`.
-pub fn apply(cpu: &mut Cpu, op: Op) {
-    let ctx = cpu.ctx;
-    cpu.tlb.apply(op, ctx);
-}
-
-/// Have every other PE do `op` before it next executes.
-pub fn post(cpu: &Cpu, sh: &mut Shared, op: Op) {
-    for (_, queue) in sh
-        .tlb_queue
-        .iter_mut()
-        .enumerate()
-        .filter(|q| q.0 != cpu.id)
-    {
-        if queue.len() >= QUEUE {
-            queue.clear();
-            queue.push(Op::All);
-        }
-        queue.push(op);
-    }
-}
-
-/// Do what other PEs have posted. The machine calls this before `cpu` executes.
-pub fn drain(cpu: &mut Cpu, sh: &mut Shared) {
-    if sh.tlb_queue[cpu.id].is_empty() {
-        return;
-    }
-    for op in std::mem::take(&mut sh.tlb_queue[cpu.id]) {
-        apply(cpu, op);
-    }
-}
-
-/// A TLBI instruction.
-pub fn tlbi(cpu: &mut Cpu, sh: &mut Shared, t: Tlbi) {
-    apply(cpu, Op::Invalidate(t));
-    if t.broadcast {
-        post(cpu, sh, Op::Invalidate(t));
+impl Default for Tlb {
+    fn default() -> Tlb {
+        Tlb::new()
     }
 }

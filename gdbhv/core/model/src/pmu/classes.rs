@@ -1,12 +1,14 @@
-//! Classes of instructions, for the events that count them. Only while such an event counts, [`crate::interp::execute`] is one
+//! Classes of instructions, for the events that count them. Only while such an event counts, `exec::interp::execute` is one
 //! that asks this of each block before it executes it.
 //!
 //! A load or store instruction is one access, whatever it transfers; atomics that return and CAS are loads and stores, but one
 //! access. Cache maintenance, DC ZVA, prefetches and the walks of the MMU are none. A store-exclusive counts whether or not it stores.
 
 use super::{Pmu, Total};
-use crate::blocks::MAX_LEN;
 use crate::mem::ram::Ram;
+
+/// Most instructions that are asked about at once: those of a block.
+pub const MOST: usize = 64;
 
 /// A set of totals, by their bits.
 pub type Class = u8;
@@ -94,7 +96,7 @@ const fn looks(i: u32) -> bool {
 
 /// The instructions of a block that are executed in one go.
 pub struct Span {
-    classes: [Class; MAX_LEN],
+    classes: [Class; MOST],
     /// How many.
     pub len: u64,
 }
@@ -103,10 +105,10 @@ impl Span {
     /// Of the `len` instructions at `pa`.
     pub fn of(ram: &Ram, pa: u64, len: u64) -> Span {
         let mut s = Span {
-            classes: [0; MAX_LEN],
+            classes: [0; MOST],
             len,
         };
-        for n in 0..len.min(MAX_LEN as u64) {
+        for n in 0..len.min(MOST as u64) {
             let word = ram.read(pa + 4 * n, 4).unwrap_or(0) as u32;
             if n > 0 && looks(word) {
                 s.len = n;

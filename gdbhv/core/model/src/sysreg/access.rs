@@ -13,6 +13,7 @@ use crate::cpu::{slot, Cpu};
 use crate::dev::gic::View;
 use crate::exception;
 use crate::feature::Feature;
+use crate::pe::Pe;
 use crate::pmu;
 use crate::raise::{Exception, Flow, Trap};
 use crate::reg::names::*;
@@ -23,7 +24,7 @@ use crate::syndrome::ec;
 use crate::timer;
 
 /// MRS.
-pub fn mrs(cpu: &mut Cpu, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
+pub fn mrs(cpu: &mut Pe, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
     let n = match may_i(cpu, sh, insn, false)? {
         Reach::Row(n) => n,
         Reach::Memory(offset) => return nv::mrs(cpu, sh, insn, offset),
@@ -38,7 +39,7 @@ pub fn mrs(cpu: &mut Cpu, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
 }
 
 /// MSR (register).
-pub fn msr(cpu: &mut Cpu, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
+pub fn msr(cpu: &mut Pe, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
     let n = match may_i(cpu, sh, insn, true)? {
         Reach::Row(n) => n,
         Reach::Memory(offset) => return nv::msr(cpu, sh, insn, offset),
@@ -52,7 +53,7 @@ pub fn msr(cpu: &mut Cpu, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
 }
 
 /// Whether the access is allowed; what it reaches.
-fn may_i(cpu: &mut Cpu, sh: &mut Shared, insn: u32, write: bool) -> Result<Reach, Trap> {
+fn may_i(cpu: &mut Pe, sh: &mut Shared, insn: u32, write: bool) -> Result<Reach, Trap> {
     let named = Reg::of_insn(insn);
     let el = cpu.pstate.el;
     let n = match number(named).filter(|n| sh.registers.rows[*n].present) {
@@ -94,7 +95,7 @@ fn may_i(cpu: &mut Cpu, sh: &mut Shared, insn: u32, write: bool) -> Result<Reach
 /// UNDEFINED. But with FEAT_IDST every exception of a read in the feature ID space is of the class of trapped accesses, at whatever level
 /// (D24.2 ID_AA64MMFR2_EL1, IDS).
 #[cold]
-fn undefined(cpu: &mut Cpu, sh: &Shared, insn: u32, write: bool) -> Trap {
+fn undefined(cpu: &mut Pe, sh: &Shared, insn: u32, write: bool) -> Trap {
     let (op0, op1, crn, crm, _) = Reg::of_insn(insn).fields();
     let ids = (op0, crn) == (3, 0) && matches!(op1, 0 | 1 | 3) && crm < 8;
     if ids && !write && sh.config.features.has(Feature::IDST) {
@@ -106,7 +107,7 @@ fn undefined(cpu: &mut Cpu, sh: &Shared, insn: u32, write: bool) -> Trap {
 
 /// Raise what the rules have decided. MRS, MSR, SYS and SYSL share the syndrome.
 #[cold]
-pub fn refuse(cpu: &mut Cpu, sh: &mut Shared, insn: u32, write: bool, v: Verdict) -> Trap {
+pub fn refuse(cpu: &mut Pe, sh: &mut Shared, insn: u32, write: bool, v: Verdict) -> Trap {
     match v {
         Verdict::Allowed => unreachable!("nothing to refuse"),
         Verdict::Undefined => exception::undefined(cpu),
@@ -127,7 +128,7 @@ pub fn refuse(cpu: &mut Cpu, sh: &mut Shared, insn: u32, write: bool, v: Verdict
 /// An encoding without a register here. The ID registers' space reads as zero where it is reserved (D24.1.3); the
 /// IMPLEMENTATION DEFINED space is empty, but SCTLR_ELx.TIDCP (EL0) and HCR_EL2.TIDCP (EL1) trap it first.
 #[cold]
-fn unallocated(cpu: &mut Cpu, sh: &mut Shared, insn: u32, write: bool) -> Result<usize, Trap> {
+fn unallocated(cpu: &mut Pe, sh: &mut Shared, insn: u32, write: bool) -> Result<usize, Trap> {
     let (op0, op1, crn, crm, _) = Reg::of_insn(insn).fields();
     if (op0, op1, crn) == (3, 0, 0) && (1..8).contains(&crm) && !write {
         return Ok(number(ID_AFR0_EL1).expect("has a row"));
@@ -202,7 +203,7 @@ fn legalize(cpu: &Cpu, sh: &Shared, n: usize, v: u64) -> u64 {
 }
 
 /// Write a legal value, as from exception level `el`, with all effects.
-fn write(cpu: &mut Cpu, sh: &mut Shared, n: usize, v: u64, el: u8, off: u16) {
+fn write(cpu: &mut Pe, sh: &mut Shared, n: usize, v: u64, el: u8, off: u16) {
     let row = &ROWS[resolve(n)];
     match row.store {
         Store::Plain => cpu.set(row.reg, v),
@@ -228,7 +229,7 @@ fn write(cpu: &mut Cpu, sh: &mut Shared, n: usize, v: u64, el: u8, off: u16) {
     }
     match row.after {
         After::Nothing => {}
-        After::Context => crate::context::refresh(cpu, sh),
+        After::Context => cpu.changed = true,
         After::Look => sh.leave = true,
     }
 }
@@ -271,7 +272,7 @@ pub fn debug_read(cpu: &Cpu, sh: &mut Shared, r: Reg) -> Result<u64, &'static st
 }
 
 /// Write for a debugger: no traps, no redirection; the bits that MSR would write.
-pub fn debug_write(cpu: &mut Cpu, sh: &mut Shared, r: Reg, v: u64) -> Result<(), &'static str> {
+pub fn debug_write(cpu: &mut Pe, sh: &mut Shared, r: Reg, v: u64) -> Result<(), &'static str> {
     let n = debug_row(sh, r)?;
     if ROWS[n].access.write == crate::reg::Access::NEVER {
         return Err("read-only");
@@ -295,7 +296,7 @@ pub fn el2_read(cpu: &Cpu, sh: &mut Shared, r: Reg) -> Result<u64, &'static str>
 }
 
 /// Write as code at EL2 would, by a name of EL2's own or of EL1's (no E2H redirection), with side effects.
-pub fn el2_write(cpu: &mut Cpu, sh: &mut Shared, r: Reg, v: u64) -> Result<(), &'static str> {
+pub fn el2_write(cpu: &mut Pe, sh: &mut Shared, r: Reg, v: u64) -> Result<(), &'static str> {
     let n = debug_row(sh, r)?;
     if ROWS[n].access.write == crate::reg::Access::NEVER {
         return Err("read-only");

@@ -24,9 +24,9 @@ fn set_nzcv(cpu: &mut Cpu, _: &mut Shared, _: Reg, v: u64) {
 fn daif(cpu: &Cpu, _: &mut Shared, _: Reg, _: u8) -> u64 {
     (cpu.pstate.daif as u64) << 6
 }
-fn set_daif(cpu: &mut Cpu, sh: &mut Shared, _: Reg, v: u64) {
+fn set_daif(cpu: &mut Cpu, _: &mut Shared, _: Reg, v: u64) {
     cpu.pstate.daif = bits(v, 9, 6) as u8;
-    crate::armed::refresh(cpu, sh);
+    cpu.changed |= crate::selfhosted::sees_pstate(cpu);
 }
 fn dit(cpu: &Cpu, _: &mut Shared, _: Reg, _: u8) -> u64 {
     (cpu.pstate.dit as u64) << 24

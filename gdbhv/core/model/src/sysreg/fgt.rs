@@ -8,8 +8,8 @@
 use super::trap::{intern, Verdict};
 use crate::bits::bit;
 use crate::config::Config;
-use crate::cpu::Cpu;
 use crate::feature::Feature;
+use crate::pe::Pe;
 use crate::reg::fgt::{find, CONTROLS};
 use crate::reg::names::*;
 use crate::syndrome::ec;
@@ -20,7 +20,7 @@ const SVC_EL0: u32 = 52;
 
 /// Whether any fine-grained trap is to be asked at the current Exception level: `Cpu::fgt`, kept by `context::refresh`. Bits that
 /// trap when clear belong to features that no profile has.
-pub fn in_use(cpu: &Cpu, config: &Config) -> bool {
+pub fn in_use(cpu: &Pe, config: &Config) -> bool {
     let host = cpu.get(HCR_EL2) & (1 << 34 | 1 << 27) == (1 << 34 | 1 << 27);
     config.has_el2
         && config.features.has(Feature::FGT)
@@ -31,7 +31,7 @@ pub fn in_use(cpu: &Cpu, config: &Config) -> bool {
 
 /// What becomes of the verdict of a row's own rules.
 #[inline]
-pub fn judge(cpu: &Cpu, code: u16, write: bool, verdict: Verdict) -> Verdict {
+pub fn judge(cpu: &Pe, code: u16, write: bool, verdict: Verdict) -> Verdict {
     match cpu.fgt {
         false => verdict,
         true => judge_bit(cpu, code, write, verdict),
@@ -39,7 +39,7 @@ pub fn judge(cpu: &Cpu, code: u16, write: bool, verdict: Verdict) -> Verdict {
 }
 
 #[cold]
-fn judge_bit(cpu: &Cpu, code: u16, write: bool, verdict: Verdict) -> Verdict {
+fn judge_bit(cpu: &Pe, code: u16, write: bool, verdict: Verdict) -> Verdict {
     let Some(b) = find(code) else { return verdict };
     let Some((control, cause)) = b.control[write as usize] else {
         return verdict;
@@ -57,7 +57,7 @@ fn judge_bit(cpu: &Cpu, code: u16, write: bool, verdict: Verdict) -> Verdict {
 }
 
 /// The cause of the trap of an SVC, if it is trapped (`AArch64.CheckForSVCTrap`).
-pub fn svc(cpu: &Cpu) -> Option<&'static [&'static str]> {
+pub fn svc(cpu: &Pe) -> Option<&'static [&'static str]> {
     let el = cpu.pstate.el as u32;
     let trapped = cpu.fgt && bit(cpu.get(HFGITR_EL2), SVC_EL0 + el);
     trapped.then_some(match el {
@@ -67,7 +67,7 @@ pub fn svc(cpu: &Cpu) -> Option<&'static [&'static str]> {
 }
 
 /// The cause of the trap of an ERET at EL1, if it is trapped (`AArch64.CheckForERetTrap`).
-pub fn eret(cpu: &Cpu) -> Option<&'static [&'static str]> {
+pub fn eret(cpu: &Pe) -> Option<&'static [&'static str]> {
     let trapped = cpu.fgt && cpu.pstate.el == 1 && bit(cpu.get(HFGITR_EL2), ERET);
     trapped.then_some(&["HFGITR_EL2.ERET"])
 }

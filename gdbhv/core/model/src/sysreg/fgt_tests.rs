@@ -2,7 +2,7 @@
 //! direction, from EL1 and EL0, and nothing else.
 
 use super::super::access;
-use super::super::tests::{at, pe, sys, undefined, word, Pe};
+use super::super::tests::{at, pe, sys, undefined, word, Bench};
 use super::*;
 use crate::feature::Features;
 use crate::reg::fgt::{Bit, BITS};
@@ -25,7 +25,7 @@ fn accesses() -> Vec<(&'static str, u16, bool)> {
 }
 
 /// A PE at `el` whose other controls refuse as little as they can.
-fn permissive(el: u8, control: Reg, value: u64) -> Pe {
+fn permissive(el: u8, control: Reg, value: u64) -> Bench {
     let mut p = at(el);
     p.cpu
         .set(SCTLR_EL1, 1 << 9 | 1 << 10 | 1 << 14 | 1 << 15 | 1 << 26);

@@ -9,6 +9,7 @@
 use super::trap::{Verdict, Who};
 use crate::bits::{bit, sext};
 use crate::cpu::{slot, Cpu};
+use crate::pe::Pe;
 use crate::raise::{Flow, Trap};
 use crate::reg::names::*;
 use crate::reg::{number, Reg, REG_SPACE};
@@ -199,14 +200,14 @@ fn address(cpu: &Cpu, offset: u16) -> u64 {
 }
 
 /// MRS of a register in memory.
-pub fn mrs(cpu: &mut Cpu, sh: &mut Shared, insn: u32, offset: u16) -> Result<Flow, Trap> {
+pub fn mrs(cpu: &mut Pe, sh: &mut Shared, insn: u32, offset: u16) -> Result<Flow, Trap> {
     let va = address(cpu, offset);
     cpu.x[slot::dst(insn) as usize] = crate::memory::nv2(cpu, sh, va, None)?;
     Ok(Flow::Next)
 }
 
 /// MSR of a register in memory: all 64 bits, whatever the register would keep of them.
-pub fn msr(cpu: &mut Cpu, sh: &mut Shared, insn: u32, offset: u16) -> Result<Flow, Trap> {
+pub fn msr(cpu: &mut Pe, sh: &mut Shared, insn: u32, offset: u16) -> Result<Flow, Trap> {
     let va = address(cpu, offset);
     let v = cpu.x[slot::src(insn) as usize];
     crate::memory::nv2(cpu, sh, va, Some(v))?;

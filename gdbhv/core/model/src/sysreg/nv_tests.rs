@@ -135,28 +135,28 @@ fn the_absent_are_absent() {
     }
 }
 
-struct Pe {
-    cpu: Cpu,
+struct Bench {
+    cpu: crate::pe::Pe,
     sh: Shared,
 }
 
 const RAM: u64 = 0x4000_0000;
 
 /// EL1 with these bits of HCR_EL2 set, stage 1 of EL2 off, and VNCR_EL2 at the start of RAM.
-fn pe(hcr: u64) -> Pe {
+fn pe(hcr: u64) -> Bench {
     let config = Config {
         has_el2: true,
         hosted: false,
         features: Features::ALL,
         core: &crate::cores::MAX,
     };
-    let mut cpu = Cpu::new(0, 1);
+    let mut cpu = crate::pe::Pe::new(0, 1);
     let mut sh = Shared::new(config, RAM, 0x1_0000);
     sh.registers.reset(&mut cpu);
     cpu.set(HCR_EL2, 1 << 31 | hcr);
     cpu.set(VNCR_EL2, RAM);
-    crate::context::refresh(&mut cpu, &mut sh);
-    Pe { cpu, sh }
+    crate::exec::refresh::refresh(&mut cpu, &mut sh);
+    Bench { cpu, sh }
 }
 
 const N: u64 = 1 << NV;
@@ -164,7 +164,7 @@ const N1: u64 = N | 1 << NV1;
 const N2: u64 = N | 1 << NV2;
 const N12: u64 = N1 | N2;
 
-impl Pe {
+impl Bench {
     fn run(&mut self, insn: u32) -> Result<Flow, Exception> {
         let row = decode::row(insn, self.sh.config.features).expect("a row");
         let body: Helper = match row.name {

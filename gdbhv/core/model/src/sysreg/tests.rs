@@ -15,26 +15,26 @@ const MRS: u32 = 0xd520_0000;
 const MSR: u32 = 0xd500_0000;
 
 /// One PE at `el` of a machine with these features.
-pub(super) struct Pe {
-    pub(super) cpu: Cpu,
+pub(super) struct Bench {
+    pub(super) cpu: crate::pe::Pe,
     pub(super) sh: Shared,
 }
 
-pub(super) fn pe(el: u8, has_el2: bool, features: Features) -> Pe {
+pub(super) fn pe(el: u8, has_el2: bool, features: Features) -> Bench {
     let config = Config {
         has_el2,
         hosted: false,
         features,
         core: &crate::cores::MAX,
     };
-    let mut cpu = Cpu::new(0, el);
+    let mut cpu = crate::pe::Pe::new(0, el);
     let sh = Shared::new(config, 0x4000_0000, 0x1_0000);
     sh.registers.reset(&mut cpu);
     cpu.x[5] = 0x4000_0000; // DC ZVA writes there
-    Pe { cpu, sh }
+    Bench { cpu, sh }
 }
 
-pub(super) fn at(el: u8) -> Pe {
+pub(super) fn at(el: u8) -> Bench {
     pe(el, true, Features::ALL)
 }
 
@@ -43,7 +43,7 @@ pub(super) fn word(r: Reg, write: bool) -> u32 {
     (if write { MSR } else { MRS }) | (r.0 as u32) << 5 | 5
 }
 
-impl Pe {
+impl Bench {
     pub(super) fn run(&mut self, insn: u32) -> Result<(), Exception> {
         let row = decode::row(insn, self.sh.config.features).expect("a row");
         let body: crate::isa::Helper = match row.name {
@@ -66,12 +66,12 @@ impl Pe {
     }
     pub(super) fn set(&mut self, r: Reg, v: u64) {
         self.cpu.set(r, v);
-        crate::context::refresh(&mut self.cpu, &mut self.sh);
+        crate::exec::refresh::refresh(&mut self.cpu, &mut self.sh);
     }
 }
 
 /// One without the features that give an EL0 read of an ID register another class.
-fn plain(el: u8) -> Pe {
+fn plain(el: u8) -> Bench {
     pe(el, true, Features::of(&[Feature::PAuth]))
 }
 
@@ -235,7 +235,7 @@ fn writes_change_what_the_mask_says() {
             continue;
         }
         let mut p = at(2);
-        crate::context::refresh(&mut p.cpu, &mut p.sh); // FP is not trapped
+        crate::exec::refresh::refresh(&mut p.cpu, &mut p.sh); // FP is not trapped
         let n = number(r.reg).expect("row");
         let state = p.sh.registers.rows[n];
         if !state.present {
@@ -574,7 +574,7 @@ fn a_debugger_is_not_asked_and_changes_nothing() {
 #[test]
 fn the_physical_timer_follows_tge_where_it_has_an_offset() {
     let mut p = at(2);
-    let level = |p: &Pe| p.sh.gic.state().pe[0].private[30].pending();
+    let level = |p: &Bench| p.sh.gic.state().pe[0].private[30].pending();
     p.write(CNTPOFF_EL2, 1u64.wrapping_neg() << 40)
         .expect("write");
     p.write(CNTHCTL_EL2, 1 << 12).expect("write");

@@ -3,8 +3,10 @@
 use crate::support::regs::*;
 use crate::support::{d, fault, fsc, Bench, RAM};
 use crate::PAGE;
+use gdbhv_model::exec::code::Code;
 use gdbhv_model::mem::access::{Acc, Size};
 use gdbhv_model::memory;
+use gdbhv_model::pe;
 
 #[test]
 fn address_translation_instructions() {
@@ -113,14 +115,19 @@ fn stores_into_code() {
     b.write64(PAGE + 8, 0xd65f_03c0);
     b.store(0x1800, 1).expect("writable");
     let pa = b.fetch(0x1000).expect("executable");
+    let mut code = Code::new(&b.sh.ram, b.sh.config.features, 1);
     // SAFETY: the block lives until a collection.
-    let alive = |p: *const gdbhv_model::blocks::Block| unsafe { (*p).alive() };
-    let block = b.sh.block_at(&mut b.cpu, pa);
+    let alive = |p: *const gdbhv_model::exec::code::Block| unsafe { (*p).alive() };
+    let block = code.block_at(&mut b.cpu, &mut b.sh, pa);
     b.store(0x1800, 2).expect("writable");
+    code.follow_writes(&mut b.sh.ram);
     assert!(alive(block) && !b.sh.leave, "another line of the page");
     b.store(0x1004, 0).expect("writable");
+    code.follow_writes(&mut b.sh.ram);
     assert!(!alive(block) && b.sh.leave);
     b.sh.leave = false;
+    b.store(0x1008, 0).expect("writable");
+    assert!(!b.sh.leave, "nothing is decoded there any more");
     // the other PEs' write entries
     let posted = gdbhv_model::mmu::tlb::Op::Protect(PAGE);
     assert!(b.sh.tlb_queue[1].contains(&posted) && b.sh.tlb_queue[0].is_empty());
@@ -190,9 +197,10 @@ fn alignment_of_parts() {
 #[test]
 fn watchpoints() {
     use gdbhv_model::debug::{Scope, Space, Watchpoint};
-    use gdbhv_model::interp::{execute, Leave};
+    use gdbhv_model::exec::interp::{execute, Leave};
     use gdbhv_model::mmu::tlb;
     let mut b = Bench::new(1);
+    let mut code = Code::new(&b.sh.ram, b.sh.config.features, 1);
     // LDR X1, [X20]; STR X1, [X20, #64]; B .-8
     for (i, word) in [0xf940_0281u64, 0xf900_2281, 0x17ff_fffe]
         .iter()
@@ -202,7 +210,7 @@ fn watchpoints() {
     }
     b.cpu.pc = RAM;
     b.cpu.x[20] = PAGE + 0x100;
-    assert_eq!(execute(&mut b.cpu, &mut b.sh, 30), Leave::Time);
+    assert_eq!(execute(&mut b.cpu, &mut b.sh, &mut code, 30), Leave::Time);
     let watch = |b: &mut Bench, va, read, write| {
         let w = Watchpoint {
             space: Space::Va,
@@ -213,19 +221,23 @@ fn watchpoints() {
             scope: Scope::All,
         };
         b.sh.debug.insert_watchpoint(w);
-        tlb::apply(&mut b.cpu, tlb::Op::Data);
+        pe::tlb::apply(&mut b.cpu, tlb::Op::Data);
         w
     };
     let w = watch(&mut b, PAGE + 0x3c0, true, true);
-    assert_eq!(execute(&mut b.cpu, &mut b.sh, 60), Leave::Time, "elsewhere");
+    assert_eq!(
+        execute(&mut b.cpu, &mut b.sh, &mut code, 60),
+        Leave::Time,
+        "elsewhere"
+    );
     b.sh.debug.remove_watchpoint(w);
     // the same line, other bytes; then reads of what is only written
     let w = watch(&mut b, PAGE + 0x148, true, true);
     watch(&mut b, PAGE + 0x140, true, false);
-    assert_eq!(execute(&mut b.cpu, &mut b.sh, 90), Leave::Time);
+    assert_eq!(execute(&mut b.cpu, &mut b.sh, &mut code, 90), Leave::Time);
     b.sh.debug.remove_watchpoint(w);
     watch(&mut b, PAGE + 0x144, false, true);
-    assert_eq!(execute(&mut b.cpu, &mut b.sh, 120), Leave::Debug);
+    assert_eq!(execute(&mut b.cpu, &mut b.sh, &mut code, 120), Leave::Debug);
     assert_eq!((b.cpu.pc, b.cpu.raised.is_none()), (RAM + 4, true));
     assert_eq!(b.sh.now, 91, "the store has not been counted");
 }

@@ -2,8 +2,7 @@
 #![allow(dead_code)]
 
 use gdbhv_model::config::Config;
-use gdbhv_model::context::refresh;
-use gdbhv_model::cpu::Cpu;
+use gdbhv_model::exec::refresh::refresh;
 use gdbhv_model::feature::Features;
 use gdbhv_model::mem::access::{Acc, Size};
 use gdbhv_model::memory;
@@ -11,6 +10,8 @@ use gdbhv_model::mmu::fault::{Fault, Purpose};
 use gdbhv_model::mmu::regime::{self, Granule, Regime};
 use gdbhv_model::mmu::walk::{self, Access, Step, Translation};
 use gdbhv_model::mmu::{at, tlb, tlbi};
+use gdbhv_model::pe;
+use gdbhv_model::pe::Pe;
 use gdbhv_model::physical::ReadOnly;
 use gdbhv_model::raise::{Exception, Trap};
 use gdbhv_model::reg::Reg;
@@ -70,7 +71,7 @@ pub const ON: u64 = 1 | 1 << 2 | 1 << 12;
 
 /// One CPU and its memory. Tables are taken from the top of RAM.
 pub struct Bench {
-    pub cpu: Cpu,
+    pub cpu: Pe,
     pub sh: Box<Shared>,
     next_table: u64,
 }
@@ -85,7 +86,7 @@ impl Bench {
             core: &gdbhv_model::cores::MAX,
         };
         let mut b = Bench {
-            cpu: Cpu::new(0, el),
+            cpu: Pe::new(0, el),
             sh: Box::new(Shared::new(config, RAM, RAM_SIZE)),
             next_table: RAM + RAM_SIZE,
         };
@@ -240,11 +241,11 @@ impl Bench {
     /// Execute a TLBI.
     pub fn tlbi(&mut self, op1: u32, crm: u32, op2: u32, xt: u64) {
         let t = tlbi::decode(&self.cpu, op1, crm, op2, xt).expect("a TLBI");
-        tlb::tlbi(&mut self.cpu, &mut self.sh, t);
+        pe::tlb::tlbi(&mut self.cpu, &mut self.sh, t);
     }
     /// Forget every cached translation.
     pub fn flush(&mut self) {
-        tlb::apply(&mut self.cpu, tlb::Op::All);
+        pe::tlb::apply(&mut self.cpu, tlb::Op::All);
     }
 }
 

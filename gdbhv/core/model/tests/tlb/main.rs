@@ -7,6 +7,7 @@ mod support;
 
 use gdbhv_model::mem::access::Acc;
 use gdbhv_model::mmu::tlb;
+use gdbhv_model::pe;
 use support::regs::*;
 use support::{d, Bench, Tree, RAM};
 
@@ -346,7 +347,7 @@ fn broadcast() {
     let mut s = Stale::new();
     s.b.sh.tlb_queue[0] = vec![];
     s.b.sh.tlb_queue[0].push(tlb::Op::All);
-    tlb::drain(&mut s.b.cpu, &mut s.b.sh);
+    pe::tlb::drain(&mut s.b.cpu, &mut s.b.sh);
     assert_eq!(s.stale(), [false; 3]);
     assert!(s.b.sh.tlb_queue[0].is_empty());
     // a PE that does not run for long does not gather work without bound

@@ -12,10 +12,10 @@ mod backends;
 
 pub use backends::{Fast, Miss, Slow};
 
-use crate::blocks::Block;
-use crate::cpu::Cpu;
+use super::code::{Block, Code, Jump, JUMPS};
 use crate::isa::ops::Args;
 use crate::isa::{self, Backend, Concrete, Pure, SPECS};
+use crate::pe::Pe;
 use crate::pmu::classes::Span;
 use crate::raise::{Flow, Trap};
 use crate::shared::Shared;
@@ -32,7 +32,7 @@ pub struct Op {
 }
 
 /// Executes an instruction and those that follow it to the end of the block, or until something needs the dispatcher.
-pub type Run = fn(&mut Cpu, &Op, &mut Shared) -> Exit;
+pub type Run = fn(&mut Pe, &Op, &mut Shared) -> Exit;
 
 /// Why the dispatcher has control.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub enum Exit {
 
 /// Execute the op after `op`.
 #[inline(always)]
-fn next(cpu: &mut Cpu, op: &Op, sh: &mut Shared) -> Exit {
+fn next(cpu: &mut Pe, op: &Op, sh: &mut Shared) -> Exit {
     // SAFETY: ops live in a block's slice, and the last op of every block is of a kind that does not call `next` (`Block::new`).
     let op = unsafe { &*std::ptr::from_ref(op).add(1) };
     (op.run)(cpu, op, sh)
@@ -56,7 +56,7 @@ fn next(cpu: &mut Cpu, op: &Op, sh: &mut Shared) -> Exit {
 
 /// Go on after an instruction on the slow path (which has set `Cpu::off`).
 #[inline]
-fn after_slow(cpu: &mut Cpu, op: &Op, sh: &mut Shared, done: Result<(), Trap>) -> Exit {
+fn after_slow(cpu: &mut Pe, op: &Op, sh: &mut Shared, done: Result<(), Trap>) -> Exit {
     match done {
         Ok(()) if !sh.leave => next(cpu, op, sh),
         Ok(()) => leave_after(cpu, op),
@@ -64,7 +64,7 @@ fn after_slow(cpu: &mut Cpu, op: &Op, sh: &mut Shared, done: Result<(), Trap>) -
     }
 }
 
-fn leave_after(cpu: &mut Cpu, op: &Op) -> Exit {
+fn leave_after(cpu: &mut Pe, op: &Op) -> Exit {
     cpu.off = op.args.off;
     cpu.pc = cpu.pc.wrapping_add((op.args.off as u64 + 1) * 4);
     Exit::Early
@@ -93,7 +93,7 @@ pub fn entry(row: usize, spec: u32) -> Run {
 }
 
 /// Execute an instance of a pure row.
-fn pure<R: Pure, const I: u32>(cpu: &mut Cpu, op: &Op, sh: &mut Shared) -> Exit {
+fn pure<R: Pure, const I: u32>(cpu: &mut Pe, op: &Op, sh: &mut Shared) -> Exit {
     if R::FP && cpu.fp_traps {
         return fp_trap(cpu, op, sh);
     }
@@ -106,7 +106,7 @@ fn pure<R: Pure, const I: u32>(cpu: &mut Cpu, op: &Op, sh: &mut Shared) -> Exit 
 
 /// The same, from its start, where something is needed that [`Fast`] does not know.
 #[cold]
-fn slow<R: Pure, const I: u32>(cpu: &mut Cpu, op: &Op, sh: &mut Shared) -> Exit {
+fn slow<R: Pure, const I: u32>(cpu: &mut Pe, op: &Op, sh: &mut Shared) -> Exit {
     cpu.off = op.args.off;
     let done = R::body::<Slow, I>(&mut Slow { cpu, sh }, &op.args);
     if !R::BRANCH {
@@ -119,7 +119,7 @@ fn slow<R: Pure, const I: u32>(cpu: &mut Cpu, op: &Op, sh: &mut Shared) -> Exit 
 }
 
 /// Execute a helper row.
-fn helper<R: Concrete>(cpu: &mut Cpu, op: &Op, sh: &mut Shared) -> Exit {
+fn helper<R: Concrete>(cpu: &mut Pe, op: &Op, sh: &mut Shared) -> Exit {
     if R::FP && cpu.fp_traps {
         return fp_trap(cpu, op, sh);
     }
@@ -134,14 +134,14 @@ fn helper<R: Concrete>(cpu: &mut Cpu, op: &Op, sh: &mut Shared) -> Exit {
 
 /// Trap an FP or SIMD instruction instead of executing it.
 #[cold]
-fn fp_trap(cpu: &mut Cpu, op: &Op, sh: &mut Shared) -> Exit {
+fn fp_trap(cpu: &mut Pe, op: &Op, sh: &mut Shared) -> Exit {
     cpu.off = op.args.off;
     crate::exception::fp_access(cpu, sh);
     Exit::Trap
 }
 
 /// Execute a word without a row, or of an undefined row.
-pub fn undefined(cpu: &mut Cpu, op: &Op, sh: &mut Shared) -> Exit {
+pub fn undefined(cpu: &mut Pe, op: &Op, sh: &mut Shared) -> Exit {
     cpu.off = op.args.off;
     sh.note_undefined(cpu, op.args.imm as u32);
     crate::exception::undefined(cpu);
@@ -149,45 +149,12 @@ pub fn undefined(cpu: &mut Cpu, op: &Op, sh: &mut Shared) -> Exit {
 }
 
 /// The last op of a block that was cut: go on behind it. Not an instruction.
-pub fn end_of_block(cpu: &mut Cpu, op: &Op, _: &mut Shared) -> Exit {
+pub fn end_of_block(cpu: &mut Pe, op: &Op, _: &mut Shared) -> Exit {
     cpu.pc = cpu.pc.wrapping_add(op.args.off as u64 * 4);
     Exit::Block
 }
 
 // ------------------------------------------------------------------------------------------------ dispatch
-
-/// Entries of the jump cache.
-pub const JUMPS: usize = 16384;
-
-/// One entry of the jump cache: a block by VA and context.
-#[derive(Clone, Copy)]
-pub struct Jump {
-    pc: u64,
-    uid: u64,
-    block: *const Block,
-}
-
-/// A jump cache that knows nothing.
-pub fn empty_jumps() -> Box<[Jump; JUMPS]> {
-    vec![
-        Jump {
-            pc: 0,
-            uid: 0,
-            block: std::ptr::null()
-        };
-        JUMPS
-    ]
-    .into_boxed_slice()
-    .try_into()
-    .ok()
-    .expect("length")
-}
-
-/// Forget what the jump cache knows of `pc`.
-pub fn forget(cpu: &mut Cpu, pc: u64) {
-    cpu.jump[(pc >> 2) as usize & (JUMPS - 1)].block = std::ptr::null();
-    cpu.jump[(pc >> 2) as usize & (JUMPS - 1)].uid = 0;
-}
 
 /// Why [`execute`] came back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -203,31 +170,33 @@ pub enum Leave {
 }
 
 /// Execute instructions of `cpu` until `Shared::now == until` or something needs the machine.
-pub fn execute(cpu: &mut Cpu, sh: &mut Shared, until: u64) -> Leave {
+pub fn execute(cpu: &mut Pe, sh: &mut Shared, code: &mut Code, until: u64) -> Leave {
     if cpu.pmu.classes {
-        return counted(cpu, sh, until);
+        return counted(cpu, sh, code, until);
     }
-    run::<false>(cpu, sh, until)
+    run::<false>(cpu, sh, code, until)
 }
 
 /// The same while the performance monitors count classes of instructions.
 #[cold]
-fn counted(cpu: &mut Cpu, sh: &mut Shared, until: u64) -> Leave {
-    run::<true>(cpu, sh, until)
+fn counted(cpu: &mut Pe, sh: &mut Shared, code: &mut Code, until: u64) -> Leave {
+    run::<true>(cpu, sh, code, until)
 }
 
 #[inline(always)]
-fn run<const COUNTED: bool>(cpu: &mut Cpu, sh: &mut Shared, until: u64) -> Leave {
+fn run<const COUNTED: bool>(cpu: &mut Pe, sh: &mut Shared, code: &mut Code, until: u64) -> Leave {
+    let jumps = &raw const *code.jumps[cpu.id];
     loop {
         let pc = cpu.pc;
         // SAFETY: `ctx` points to a box of `cpu.tlb`.
         let uid = unsafe { (*cpu.ctx).uid };
-        let jump = &cpu.jump[(pc >> 2) as usize & (JUMPS - 1)];
-        // SAFETY: blocks are freed only by `Shared::collect`, which empties the jump caches.
+        // SAFETY: jump caches are not moved or freed while a PE executes.
+        let jump = unsafe { &(*jumps)[(pc >> 2) as usize & (JUMPS - 1)] };
+        // SAFETY: blocks are freed only by `Code::collect`, which empties the jump caches.
         let mut block = if jump.pc == pc && jump.uid == uid && unsafe { (*jump.block).alive() } {
             jump.block
         } else {
-            match find(cpu, sh, pc, uid, until) {
+            match find(cpu, sh, code, pc, uid, until) {
                 Ok(b) => b,
                 Err(leave) => return leave,
             }
@@ -247,7 +216,7 @@ fn run<const COUNTED: bool>(cpu: &mut Cpu, sh: &mut Shared, until: u64) -> Leave
                 return Leave::Time;
             }
             // SAFETY: as above.
-            block = sh.partial(unsafe { &*block }, left as u16);
+            block = code.partial(unsafe { &*block }, left as u16);
             len = left;
         }
         // SAFETY: as above; a block has at least one op.
@@ -287,8 +256,9 @@ fn run<const COUNTED: bool>(cpu: &mut Cpu, sh: &mut Shared, until: u64) -> Leave
 #[cold]
 #[inline(never)]
 fn find(
-    cpu: &mut Cpu,
+    cpu: &mut Pe,
     sh: &mut Shared,
+    code: &mut Code,
     pc: u64,
     uid: u64,
     until: u64,
@@ -307,14 +277,15 @@ fn find(
         }
     };
     let pc = cpu.pc; // without its tag now
-    if crate::armed::break_at(cpu, pc, pa).is_err() {
+    if crate::debug_events::break_at(cpu, pc, pa).is_err() {
         sh.now += 1;
         return Err(Leave::Raised);
     }
-    let block = sh.block_at(cpu, pa);
+    code.follow_writes(&mut sh.ram); // the walk may have updated a descriptor
+    let block = code.block_at(cpu, sh, pa);
     if sh.debug.watches_pc(pc) || cpu.armed.breaks(pc) {
         return Ok(block);
     }
-    cpu.jump[(pc >> 2) as usize & (JUMPS - 1)] = Jump { pc, uid, block };
+    code.jumps[cpu.id][(pc >> 2) as usize & (JUMPS - 1)] = Jump { pc, uid, block };
     Ok(block)
 }

@@ -1,20 +1,24 @@
 //! Decoded code: blocks by physical address, found by page, dropped when their bytes are written.
 
+use super::interp::{end_of_block, entry, undefined, Op};
 use crate::feature::Features;
-use crate::interp::{end_of_block, entry, undefined, Op};
 use crate::isa::ops::Args;
 use crate::isa::{decode, pattern, RowKind};
+use crate::mem::ram::Ram;
+use crate::pe::{self, Pe};
+use crate::shared::Shared;
+use std::ops::Range;
 
 /// Most instructions in a block.
-pub const MAX_LEN: usize = 64;
+pub const MAX_LEN: usize = crate::pmu::classes::MOST;
 
 /// A run of predecoded instructions inside one page: a head with the size of an op, and the ops right behind it, so that whoever comes to
-/// a block finds both in one line of the host's cache. Owned as a slice of ops, [`Code`], of which the first is the head.
+/// a block finds both in one line of the host's cache. Owned as a [`Slice`] of ops, of which the first is the head.
 #[repr(transparent)]
 pub struct Block(Op);
 
 /// The storage of a block.
-type Code = Box<[Op]>;
+type Slice = Box<[Op]>;
 
 impl Block {
     /// A head for a block of `len` instructions at `pa`.
@@ -59,7 +63,7 @@ impl Block {
 }
 
 /// The block in `code`.
-fn block(code: &Code) -> &Block {
+fn block(code: &Slice) -> &Block {
     // SAFETY: transparent, and never empty.
     unsafe { &*code.as_ptr().cast() }
 }
@@ -70,7 +74,7 @@ pub fn decode_block(
     words: impl Iterator<Item = u32>,
     cut: usize,
     features: Features,
-) -> Code {
+) -> Slice {
     let mut ops: Vec<Op> = Vec::with_capacity(16);
     ops.push(Block::head(pa, 0));
     for (off, word) in words.take(cut.min(MAX_LEN)).enumerate() {
@@ -129,31 +133,58 @@ const PAGE_BYTES: u64 = 4096;
 /// A page offset at which a debugger has asked for a split. (All guests' breakpoints together are far fewer.)
 const FOR_GOOD: u16 = u16::MAX;
 
-/// The blocks of one page.
-struct CodePage {
-    at: Box<[Option<Code>; 1024]>,
-    /// Which 64-byte lines hold decoded code.
-    lines: u64,
+/// The blocks of one page, by the word that they begin at.
+type CodePage = Box<[Option<Slice>; 1024]>;
+
+/// Entries of a jump cache.
+pub const JUMPS: usize = 16384;
+
+/// One entry of a jump cache: a block by VA and context.
+#[derive(Clone, Copy)]
+pub struct Jump {
+    /// VA.
+    pub pc: u64,
+    /// `Context::uid`.
+    pub uid: u64,
+    /// The block.
+    pub block: *const Block,
 }
 
-/// All blocks.
-pub struct Blocks {
+/// A jump cache: by bits of the VA.
+pub type Jumps = Box<[Jump; JUMPS]>;
+
+fn no_jumps() -> Jumps {
+    let nothing = Jump {
+        pc: 0,
+        uid: 0,
+        block: std::ptr::null(),
+    };
+    let all = vec![nothing; JUMPS].into_boxed_slice();
+    all.try_into().ok().expect("length")
+}
+
+/// All decoded code of a machine, and how its PEs find it.
+pub struct Code {
+    /// By PE.
+    pub jumps: Vec<Jumps>,
     base: u64,
     features: Features,
     pages: Vec<Option<CodePage>>,
-    dead: Vec<Code>,
-    scratch: Code,
+    dead: Vec<Slice>,
+    scratch: Slice,
     /// Page offsets (in words) that must begin a block, because a breakpoint is or was there in some page.
     splits: [u64; 16],
     /// By page offset in words: how many guests' breakpoints are there, or [`FOR_GOOD`].
     held: Box<[u16; 1024]>,
 }
 
-impl Blocks {
-    /// For RAM of `size` bytes at `base`, decoding what a machine with `features` has.
-    pub fn new(base: u64, size: u64, features: Features) -> Blocks {
+impl Code {
+    /// For `ram` and `pes` PEs, decoding what a machine with `features` has.
+    pub fn new(ram: &Ram, features: Features, pes: usize) -> Code {
+        let (base, size) = (ram.base(), ram.size());
         let pages = (0..size.div_ceil(PAGE_BYTES)).map(|_| None).collect();
-        Blocks {
+        Code {
+            jumps: (0..pes).map(|_| no_jumps()).collect(),
             base,
             features,
             pages,
@@ -170,15 +201,25 @@ impl Blocks {
     /// The block at `pa`, if it is there.
     pub fn get(&self, pa: u64) -> Option<*const Block> {
         let page = self.pages[self.index(pa)?].as_ref()?;
-        let code = page.at[(pa >> 2) as usize & 1023].as_ref()?;
+        let code = page[(pa >> 2) as usize & 1023].as_ref()?;
         Some(std::ptr::from_ref(block(code)))
     }
-    /// Whether the page of `pa` holds code (a write to it must come to [`Blocks::written`]).
-    pub fn is_code(&self, pa: u64) -> bool {
-        self.index(pa).is_some_and(|i| self.pages[i].is_some())
+    /// The block at `pa` (in RAM), decoded if need be.
+    pub fn block_at(&mut self, cpu: &mut Pe, sh: &mut Shared, pa: u64) -> *const Block {
+        if let Some(b) = self.get(pa) {
+            return b;
+        }
+        let page = sh.ram.get(pa & !0xfff, 4096).expect("fetch found RAM");
+        let block = self.insert(pa, page);
+        // SAFETY: it has just been made.
+        let len = unsafe { (*block).len() } as u64 * 4;
+        if sh.ram.decoded(pa, len) {
+            pe::tlb::protect(cpu, sh, pa);
+        }
+        block
     }
-    /// Decode the block at `pa` from the bytes of its page. True if the page held no code before.
-    pub fn insert(&mut self, pa: u64, page_bytes: &[u8]) -> (*const Block, bool) {
+    /// Decode the block at `pa` from the bytes of its page.
+    fn insert(&mut self, pa: u64, page_bytes: &[u8]) -> *const Block {
         let first = (pa as usize & 0xfff) / 4;
         let words = page_bytes[first * 4..]
             .chunks_exact(4)
@@ -189,43 +230,48 @@ impl Blocks {
             - first;
         let code = decode_block(pa, words, cut, self.features);
         let i = self.index(pa).expect("code is in RAM");
-        let new = self.pages[i].is_none();
-        let page = self.pages[i].get_or_insert_with(|| CodePage {
-            at: Box::new([const { None }; 1024]),
-            lines: 0,
-        });
-        for line in first / 16..=(first + block(&code).len() as usize - 1) / 16 {
-            page.lines |= 1 << line;
-        }
-        let slot = &mut page.at[first];
-        let at = std::ptr::from_ref(block(slot.insert(code)));
-        (at, new)
+        let page = self.pages[i].get_or_insert_with(|| Box::new([const { None }; 1024]));
+        std::ptr::from_ref(block(page[first].insert(code)))
     }
-    /// Forget what was decoded from `pa .. pa + len`, within one page. True if anything was.
-    pub fn written(&mut self, pa: u64, len: u64) -> bool {
-        let Some(page) = self.index(pa).and_then(|i| self.pages[i].as_mut()) else {
-            return false;
-        };
-        let (from, to) = (pa & 0xfff, (pa & 0xfff) + len);
-        let lines = (u64::MAX >> (63 - (to - 1) / 64)) & (u64::MAX << (from / 64));
-        if page.lines & lines == 0 {
-            return false;
+    /// Forget what was decoded from bytes that have been written since. Whoever executes calls it before.
+    #[inline]
+    pub fn follow_writes(&mut self, ram: &mut Ram) {
+        if ram.code_written() {
+            for (pa, len) in ram.take_written() {
+                let left = self.written(pa, len);
+                ram.not_decoded(pa, len, left);
+            }
         }
-        let mut any = false;
-        let lowest = (from / 4).saturating_sub(MAX_LEN as u64 - 1) as usize;
-        for slot in &mut page.at[lowest..=((to - 1) / 4) as usize] {
-            if slot
-                .as_ref()
-                .map(block)
-                .is_some_and(|b| (b.pa() & 0xfff) + b.len() as u64 * 4 > from)
-            {
+    }
+    /// Forget what was decoded from `pa .. pa + len`, within one page. Which of the page's lines of 64 bytes hold other code, of those that
+    /// the bytes are in.
+    fn written(&mut self, pa: u64, len: u64) -> u64 {
+        let Some(i) = self.index(pa) else { return 0 };
+        let (from, to) = (pa & 0xfff, (pa & 0xfff) + len);
+        let before = |byte: u64| (byte / 4).saturating_sub(MAX_LEN as u64 - 1) as usize;
+        let words = before(from)..(to - 1) as usize / 4 + 1;
+        self.kill(i, words, |first, len| (first + len) * 4 > from);
+        let Some(page) = &self.pages[i] else { return 0 };
+        let around = before(from & !63)..(((to - 1) | 63) as usize + 1) / 4;
+        let blocks = page[around].iter().flatten().map(block);
+        blocks.fold(0, |lines, b| {
+            let (first, last) = (b.pa() & 0xfff, (b.pa() & 0xfff) + b.len() as u64 * 4 - 1);
+            lines | u64::MAX >> (63 - last / 64) & u64::MAX << (first / 64)
+        })
+    }
+    /// Take blocks of page `i` that begin at these words out of use, if `which` says so of their first word and length.
+    fn kill(&mut self, i: usize, words: Range<usize>, which: impl Fn(u64, u64) -> bool) {
+        let Some(page) = &mut self.pages[i] else {
+            return;
+        };
+        for slot in &mut page[words] {
+            let goes = |b: &Block| which((b.pa() & 0xfff) / 4, b.len() as u64);
+            if slot.as_ref().map(block).is_some_and(goes) {
                 let mut b = slot.take().expect("some");
                 b[0].args.rd = false as u8;
                 self.dead.push(b);
-                any = true;
             }
         }
-        any
     }
     /// Blocks begin at this page offset from now on.
     pub fn split(&mut self, va: u64) {
@@ -238,18 +284,9 @@ impl Blocks {
             return;
         }
         self.splits[o / 64] |= 1 << (o % 64);
-        for page in self.pages.iter_mut().flatten() {
-            for slot in &mut page.at[o.saturating_sub(MAX_LEN - 1)..o] {
-                if slot
-                    .as_ref()
-                    .map(block)
-                    .is_some_and(|b| (b.pa() & 0xfff) / 4 + b.len() as u64 > o as u64)
-                {
-                    let mut b = slot.take().expect("some");
-                    b[0].args.rd = false as u8;
-                    self.dead.push(b);
-                }
-            }
+        for i in 0..self.pages.len() {
+            let words = o.saturating_sub(MAX_LEN - 1)..o;
+            self.kill(i, words, |first, len| first + len > o as u64);
         }
     }
     /// The same until [`Blocks::release_split`]: a guest's breakpoints come and go.
@@ -269,27 +306,24 @@ impl Blocks {
             return;
         }
         self.splits[o / 64] &= !(1 << (o % 64));
-        for page in self.pages.iter_mut().flatten() {
-            for slot in &mut page.at[o.saturating_sub(MAX_LEN)..o] {
-                if slot
-                    .as_ref()
-                    .map(block)
-                    .is_some_and(|b| (b.pa() & 0xfff) / 4 + b.len() as u64 == o as u64)
-                {
-                    let mut b = slot.take().expect("some");
-                    b[0].args.rd = false as u8;
-                    self.dead.push(b);
-                }
-            }
+        for i in 0..self.pages.len() {
+            let words = o.saturating_sub(MAX_LEN)..o;
+            self.kill(i, words, |first, len| first + len == o as u64);
         }
     }
-    /// Whether enough dead blocks have gathered to be worth a collection.
-    pub fn crowded(&self) -> bool {
-        self.dead.len() > 4096
-    }
-    /// Free the dead. No jump cache may hold a block afterwards.
+    /// Free dead blocks, if enough have gathered to be worth it. Not while one executes.
     pub fn collect(&mut self) {
-        self.dead.clear();
+        if self.dead.len() > 4096 {
+            for jumps in &mut self.jumps {
+                *jumps = no_jumps();
+            }
+            self.dead.clear();
+        }
+    }
+    /// Forget what the jump cache of a PE knows of `pc`.
+    pub fn forget(&mut self, pe: usize, pc: u64) {
+        let jump = &mut self.jumps[pe][(pc >> 2) as usize & (JUMPS - 1)];
+        (jump.block, jump.uid) = (std::ptr::null(), 0);
     }
     /// The first `len` instructions of `block`, until the next call.
     pub fn partial(&mut self, block: &Block, len: u16) -> *const Block {

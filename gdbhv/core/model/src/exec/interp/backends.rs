@@ -1,10 +1,11 @@
 //! The two interpreting back ends: the same operations on registers and flags, and two ways to reach memory.
 
 use crate::bits::{ones, sext};
-use crate::cpu::{slot, Cpu};
+use crate::cpu::slot;
 use crate::isa::ops::{Ops, W};
 use crate::mem::access::{Acc, Size};
 use crate::mmu::tlb::{PAGE, WATCH};
+use crate::pe::Pe;
 use crate::raise::Trap;
 use crate::shared::Shared;
 
@@ -15,13 +16,13 @@ pub struct Miss;
 /// The back end of the common case. Its functions make no calls.
 pub struct Fast<'a> {
     /// The PE.
-    pub cpu: &'a mut Cpu,
+    pub cpu: &'a mut Pe,
 }
 
 /// The back end that knows everything.
 pub struct Slow<'a> {
     /// The PE.
-    pub cpu: &'a mut Cpu,
+    pub cpu: &'a mut Pe,
     /// What PEs share.
     pub sh: &'a mut Shared,
 }
@@ -301,18 +302,7 @@ macro_rules! common_ops {
         }
         #[inline(always)]
         fn cond(&mut self, cond: u32) -> bool {
-            let f = self.cpu.flags;
-            let holds = match cond >> 1 & 7 {
-                0 => f.z != 0,
-                1 => f.c != 0,
-                2 => f.n != 0,
-                3 => f.v != 0,
-                4 => f.c != 0 && f.z == 0,
-                5 => f.n == f.v,
-                6 => f.n == f.v && f.z == 0,
-                _ => return true,
-            };
-            holds != (cond & 1 != 0)
+            self.cpu.flags.holds(cond)
         }
         #[inline(always)]
         fn c_is(&mut self, c: bool, want: bool) -> bool {

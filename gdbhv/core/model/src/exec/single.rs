@@ -1,0 +1,77 @@
+//! One instruction at a time: software step, and breakpoints that match the context and so every instruction.
+//!
+//! A debugger's stops come first, except before a pending software step: that is an exception of the instruction before.
+
+use super::code::Code;
+use super::interp::{self, Leave};
+use crate::cpu::Power;
+use crate::debug_events::{break_at, breakpoint, event};
+use crate::exception;
+use crate::pe::Pe;
+use crate::raise::Trap;
+use crate::selfhosted as rules;
+use crate::selfhosted::Step;
+use crate::shared::Shared;
+use crate::syndrome::ec;
+
+/// ISV: the instruction before was stepped, and EX tells whether it was a Load-Exclusive (`AArch64.SoftwareStepException`).
+fn software_step(cpu: &mut Pe) -> Trap {
+    cpu.off = 0;
+    let iss = match cpu.stepped.take() {
+        Some(exclusive) => 1 << 24 | (exclusive as u32) << 6,
+        None => 0,
+    };
+    let e = event(cpu, ec::STEP, iss);
+    cpu.raise(e)
+}
+
+/// Execute one instruction, or take what comes before it in the architecture's order (D1.3.5): a software step, the debugger's
+/// stop, faults of the fetch, breakpoints, the illegal state.
+#[cold]
+pub fn execute_one(cpu: &mut Pe, sh: &mut Shared, code: &mut Code) -> Leave {
+    let step = rules::step(cpu);
+    if step != Step::Pending && sh.debug.stops_at(cpu, cpu.pc) {
+        return Leave::Debug;
+    }
+    let exclusive = match before(cpu, sh, step) {
+        Ok(word) => rules::load_exclusive(word),
+        Err(Trap) => {
+            sh.now += 1;
+            return Leave::Raised;
+        }
+    };
+    let begin = sh.now;
+    let leave = interp::execute(cpu, sh, code, begin + 1);
+    if sh.now == begin || leave == Leave::Raised {
+        return leave;
+    }
+    sh.debug.hit = None; // a stop before the next instruction is asked for again
+    if step == Step::NotPending {
+        cpu.pstate.ss = false; // `SSAdvance`
+        if rules::step(cpu) == Step::Pending {
+            cpu.stepped = Some(exclusive);
+            // A stepped WFI or WFE is over: both may complete at any time.
+            if matches!(cpu.power, Power::Wfi | Power::Wfe) {
+                cpu.power = Power::On;
+            }
+        }
+    }
+    Leave::Early
+}
+
+/// What comes before an instruction; its word if nothing does.
+fn before(cpu: &mut Pe, sh: &mut Shared, step: Step) -> Result<u32, Trap> {
+    if step == Step::Pending {
+        return Err(software_step(cpu));
+    }
+    cpu.off = 0;
+    let pa = crate::memory::fetch(cpu, sh, cpu.pc)?;
+    if rules::breaks_by_context(cpu) {
+        return Err(breakpoint(cpu, pa));
+    }
+    break_at(cpu, cpu.pc, pa)?;
+    if cpu.pstate.il {
+        return Err(exception::illegal_state(cpu));
+    }
+    Ok(sh.ram.read(pa, 4).expect("fetch found RAM") as u32)
+}

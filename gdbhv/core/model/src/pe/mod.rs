@@ -1,0 +1,59 @@
+//! One PE: its architectural state, and what is derived from it or cached for it. Nothing here is saved but what the TLB holds.
+
+pub mod tlb;
+
+use crate::cpu::Cpu;
+use crate::mmu::tlb::{Context, Tlb};
+use crate::selfhosted::Armed;
+use std::ops::{Deref, DerefMut};
+
+/// A [`Cpu`] and its caches.
+#[repr(C, align(64))]
+pub struct Pe {
+    /// Architectural state. First: its registers are at the start of the PE, where addressing them is cheapest.
+    pub cpu: Cpu,
+    /// The translation context in use: owned by `tlb`, replaced when it changes.
+    pub ctx: *mut Context,
+    /// Whether an FP or SIMD instruction would trap now (CPACR_EL1, CPTR_EL2).
+    pub fp_traps: bool,
+    /// Whether a fine-grained trap may hit now (`sysreg::fgt`).
+    pub fgt: bool,
+    /// What the guest's own breakpoints, watchpoints and software step ask for.
+    pub armed: Armed,
+    /// Cached translations.
+    pub tlb: Tlb,
+}
+
+// SAFETY: `ctx` points to a box that `tlb` owns; a Pe moves between threads only with its machine.
+unsafe impl Send for Pe {}
+
+impl Pe {
+    /// A PE after reset at exception level `el`, with zeroed general registers.
+    pub fn new(id: usize, el: u8) -> Pe {
+        let mut tlb = Tlb::new();
+        let ctx = tlb.initial();
+        Pe {
+            cpu: Cpu::new(id, el),
+            ctx,
+            fp_traps: true,
+            fgt: false,
+            armed: Armed::NOTHING,
+            tlb,
+        }
+    }
+}
+
+impl Deref for Pe {
+    type Target = Cpu;
+    #[inline(always)]
+    fn deref(&self) -> &Cpu {
+        &self.cpu
+    }
+}
+
+impl DerefMut for Pe {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut Cpu {
+        &mut self.cpu
+    }
+}
