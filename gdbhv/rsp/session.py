@@ -17,14 +17,15 @@ import logging
 from collections import deque
 from collections.abc import Iterable, Iterator
 
-from gdbhv.errors import NOT_A_FAULT, GdbhvError, PacketError
+from gdbhv.errors import NOT_A_FAULT, GdbhvError
 from gdbhv.rsp import registry, wire
 from gdbhv.rsp.agent import Program, reported
-from gdbhv.rsp.codec import ThreadSpec, console, thread_id
+from gdbhv.rsp.attached import Attached
+from gdbhv.rsp.codec import console, thread_id
 from gdbhv.rsp.framing import PACKET_SIZE, Framer, Signal, frame
 from gdbhv.rsp.shared import ENDS, Notes, Outcome, Run, Shared
 from gdbhv.rsp.stop import FAILED, SIGWINCH, exit_number, exited_reply, stop_reply, with_signal
-from gdbhv.target import CatchEvents, Process, Space, Stop, StopKind, ThreadId
+from gdbhv.target import CatchEvents, Space, Stop, StopKind, ThreadId
 
 log = logging.getLogger("gdbhv.rsp")
 _NO_SPECIALS = str.maketrans("#$}*", "    ")  # they mean something in a packet
@@ -33,27 +34,24 @@ _EVENT_SIZE = 256  # of them, what each packet counts for besides its length
 _OUTPUT_LIMIT = 1 << 20  # bytes of answers that may pile up before they are sent
 
 
-class Session:
+class Session(Attached):
     """One debugger's view of a target. See the module's text for how to drive it."""
 
     def __init__(self, shared: Shared, framer: Framer | None = None) -> None:
         """``framer``: of a connection whose first packets have been read already; :meth:`take` gets those."""
+        super().__init__(shared)
         self.target = shared.target
-        self.shared = shared
         self.run: Run | None = None
         self.outcome: Outcome | None = None
         self.features: dict[str, str] = {}  # what the client said in its last qSupported
-        self.detached: set[int] = set()
         self.notes = Notes()
         self.extended = False  # `!`: a kill leaves the server there for a `run`
         self.killed: int | None = None  # the process that was killed last
         self.breakpoints: dict[tuple[int, int, int, int], Program] = {}  # (pid, kind, address, length)
         self.catches = CatchEvents()  # QCatchSyscalls
         self.catching = False  # whether it is in its round: nothing has been resumed since
-        self.continue_thread: ThreadSpec = ThreadSpec(-1, -1)
         self.threads_document = b""  # of qXfer:threads, while it is read
         self.suffixes_asked = False  # QThreadSuffixSupported: an LLDB
-        self.resume_cache: dict[bytes, Run] = {}  # emptied when the threads change
         self._framer = framer or Framer()
         self._out = bytearray()
         self._sent = b""  # for a NAK
@@ -62,13 +60,6 @@ class Session:
         self._ahead = 0  # how much waits there
         self._late: tuple[Stop, bool] | None = None  # a stop that is to be reported, and whether QCatchSyscalls asked for it
         self._stream: Iterator[bytes | None] | None = None
-        self._processes: list[Process] = []
-        self._threads: tuple[ThreadId, ...] = ()
-        self._general: ThreadId | None = None
-        self._nobody: PacketError | None = None  # a thread was selected that there is not
-        self.refresh()
-        stop = shared.last_stop
-        self._general = stop.thread if stop is not None and stop.thread in self._threads else None
 
     # Driven by the owner.
 
@@ -179,7 +170,7 @@ class Session:
             self.say(stop.text + "\n")
         elif stop.text and stop.kind not in (StopKind.SW_BREAK, StopKind.HW_BREAK, StopKind.INTERRUPT):
             self.say(stop.text + "\n")
-        self._general, self._nobody = (stop.thread if stop.thread in self._threads else None), None
+        self._stopped_at(stop.thread)
         self.send(self.stop_answer(stop))
 
     def report_late(self) -> bool:
@@ -231,82 +222,9 @@ class Session:
         """Tell whether thread ids carry a process."""
         return "multiprocess" in self.features
 
-    @property
-    def processes(self) -> list[Process]:
-        """The processes that this debugger is attached to, as of the last :meth:`refresh`."""
-        return self._processes
-
-    @property
-    def threads(self) -> tuple[ThreadId, ...]:
-        """Their threads."""
-        return self._threads
-
-    @property
-    def current(self) -> ThreadId:
-        """The thread that was selected last, or the first (qC).
-
-        :raises PacketError: there is none: every process has gone.
-        """
-        if self._general is None:
-            if not self._threads:
-                raise PacketError("", self.shared.off())
-            self._general = self._threads[0]
-        return self._general
-
-    @property
-    def general(self) -> ThreadId:
-        """The thread that `g`, `m`, `Z` and their kind are about (Hg).
-
-        :raises PacketError: there is none: every process has gone.
-        """
-        if self._nobody is not None and self._threads:
-            raise self._nobody
-        return self.current
-
-    @general.setter
-    def general(self, thread: ThreadId) -> None:
-        self._general, self._nobody = thread, None
-
-    def select(self, spec: ThreadSpec) -> None:
-        """Select a thread (Hg). If there is none such, what comes is about no thread at all: GDB does not look at the
-        answer, and means a VM that has ended, not another one.
-
-        :raises PacketError: there is none.
-        """
-        self.refresh()
-        try:
-            self.general = self.pick(spec)
-        except PacketError as error:
-            self._nobody = error
-            raise
-
-    def pick(self, spec: ThreadSpec) -> ThreadId:
-        """Return the first thread that ``spec`` means, the selected one by preference.
-
-        :raises PacketError: there is none.
-        """
-        if self._general is not None and spec.matches(self._general):
-            return self._general
-        for thread in self._threads:
-            if spec.matches(thread):
-                return thread
-        if not self._threads:
-            raise PacketError("", self.shared.off())
-        raise PacketError("", f"no thread p{spec.pid}.{spec.tid}: `info threads` lists those that there are")
-
     def write_id(self, thread: ThreadId) -> bytes:
         """Return a thread id as this client writes it."""
         return thread_id(thread, self.multiprocess)
-
-    def refresh(self) -> None:
-        """Ask the target anew for its processes and threads."""
-        self._processes = [process for process in self.shared.alive() if process.pid not in self.detached]
-        threads = tuple(thread.id for process in self._processes for thread in process.threads)
-        if threads != self._threads:
-            self._threads = threads
-            self.resume_cache.clear()
-            if self._general not in threads:
-                self._general = None
 
     def stop_answer(self, stop: Stop) -> bytes:
         """Return the stop reply for ``stop``."""
@@ -332,10 +250,6 @@ class Session:
     def start_no_ack(self) -> None:
         """Leave acknowledgements out from now on; the answer to QStartNoAckMode still gets its own, which is ignored."""
         self._acks = False
-
-    def free_threads(self) -> list[ThreadId]:
-        """Return the threads of VMs that the debugger has let go of."""
-        return [t.id for process in self.shared.alive() if process.pid in self.detached for t in process.threads]
 
     # Inside.
 
