@@ -65,7 +65,8 @@ class Context:
         return self.target.stage2(self.thread, args.vmid)
 
 
-Handler = Callable[[Context, argparse.Namespace], Iterable[str]]
+Handler = Callable[[Context, argparse.Namespace], Iterable[str | None]]
+"""Yields lines, and None now and then if its work is proportional to what a guest controls: there it can be interrupted."""
 
 
 @dataclass(frozen=True)
@@ -204,8 +205,8 @@ def _abbreviates(words: list[str], name: list[str]) -> bool:
     return len(words) == len(name) and all(n.startswith(w) for w, n in zip(words, name, strict=True))
 
 
-def run(line: str, context: Context) -> Iterator[str]:
-    """Run one command line and yield its lines.
+def run(line: str, context: Context) -> Iterator[str | None]:
+    """Run one command line and yield its lines, and None wherever it has nothing to say yet and can be given up.
 
     :raises gdbhv.errors.GdbhvError: whatever is wrong, in one sentence. A bug of the command itself is one too, and its
         traceback is logged: the debugger's session goes on.
@@ -233,7 +234,7 @@ class Bound:
         self._target = target
         self._points, self._watches = Catchpoints(), Watches()
 
-    def __call__(self, line: str, thread: ThreadId | None) -> Iterator[str]:
+    def __call__(self, line: str, thread: ThreadId | None) -> Iterator[str | None]:
         return run(line, self._context(thread))
 
     def _context(self, thread: ThreadId | None) -> Context:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from dataclasses import asdict
-from itertools import islice
+from typing import Any
 
 from gdbhv import _core
 from gdbhv.errors import CommandError
@@ -15,7 +15,9 @@ from gdbhv.monitor.registry import JSON, VMID, Arg, Context, command, to_json
 from gdbhv.views import stage2
 
 FWB = 1 << 46  # of HCR_EL2
-MOST = 200_000  # descriptors: 780 MiB in pages of 4 KiB
+MOST = 200_000  # descriptors that are looked at: 780 MiB in pages of 4 KiB
+LINES = 10_000  # ranges, or descriptors of the tree, that are shown
+PIECE = 500  # descriptors between two looks at what the debugger wants
 
 
 @command(
@@ -27,29 +29,29 @@ MOST = 200_000  # descriptors: 780 MiB in pages of 4 KiB
     help="dump the stage 2 tables of the thread's VM",
     about="stage 2",
 )
-def dump(context: Context, args: argparse.Namespace) -> Iterator[str]:
-    """Mappings merged where they continue each other, or the tree of tables."""
+def dump(context: Context, args: argparse.Namespace) -> Iterator[str | None]:
+    """Mappings merged where they continue each other, or the tree of tables; of very many the beginning."""
     target, machine = context.target, context.core
-    vm = None
     by = context.stage2(args)
     assert by.controls is not None
     assert by.vmid is not None
-    if isinstance(target, HostTarget):
-        vm = target.vm(by.vmid)
+    vm = target.vm(by.vmid) if isinstance(target, HostTarget) else None
     on = by.regime["stage2"]
     try:
         low, high = (0, None) if args.range is None else span(args.range)
         mmfr0 = machine.read_register(by.cpu, "ID_AA64MMFR0_EL1")
         hcr = FWB if by.regime["fwb"] else 0
         geometry = stage2.Geometry.of(by.controls.vttbr, by.controls.vtcr, mmfr0, hcr, xnx=by.xnx, ttst=by.ttst)
-        found = list(islice(stage2.entries(geometry, machine.read_pa, low, high), MOST + 1))
+        found = _Found(geometry, tree=args.tree)
+        for e in stage2.entries(geometry, machine.read_pa, low, high):
+            if not found.take(e):
+                break
+            if found.seen % PIECE == 0:
+                yield None
     except (ValueError, IndexError) as e:
         if not on:
             raise CommandError(by.no_stage2() + "; and VTTBR_EL2 and VTCR_EL2 hold no tables") from None
         raise CommandError(f"VMID {by.vmid}: {e}{by.noted}") from None
-    if len(found) > MOST:
-        raise CommandError(f"more than {MOST:,} descriptors: give a RANGE (or do the tables contain themselves?)")
-    leaves = [e for e in found if not e.table]
 
     def name(ipa: int, pa: int) -> str:
         if vm is None:
@@ -57,7 +59,6 @@ def dump(context: Context, args: argparse.Namespace) -> Iterator[str]:
         device = vm.device(ipa)
         return device[0].name if device else "memory" if vm.slot(ipa) else ""
 
-    ranges = stage2.merged(leaves, geometry)
     if args.json:
         g = geometry
         head = {
@@ -69,22 +70,58 @@ def dump(context: Context, args: argparse.Namespace) -> Iterator[str]:
             "enabled": on,
             "context": by.document(),
         }
+        if found.next is not None:
+            head["next"] = found.next
         if args.tree:
-            yield from to_json({**head, "entries": [asdict(e) for e in found]})
+            yield from to_json({**head, "entries": [asdict(e) for e in found.entries]})
             return
-        yield from to_json({**head, "ranges": [{**r, "what": name(r["ipa"], r["pa"])} for r in ranges]})
+        yield from to_json({**head, "ranges": [{**r, "what": name(r["ipa"], r["pa"])} for r in found.ranges]})
         return
     yield (
         f"VMID {by.vmid}, tables at {geometry.root:#x}, {geometry.ipa_bits}-bit IPA, "
         f"{1 << geometry.granule >> 10} KiB granule, from level {geometry.start}"
         f"{'' if on else ' (HCR_EL2.VM = 0: not in use)'}{by.noted}"
     )
-    yield from stage2.tree(found, geometry) if args.tree else stage2.dump(ranges, name)
-    total, tables = sum(e.size for e in leaves), sum(e.table for e in found)
-    yield f"leaves: {len(leaves)}, mapping {total >> 10:,} KiB; tables below the first: {tables}"
+    if args.tree:
+        yield from (stage2.tree_line(e, geometry) for e in found.entries)
+    else:
+        yield from stage2.dump(found.ranges, name)
+    yield f"leaves: {found.leaves}, mapping {found.mapped >> 10:,} KiB; tables below the first: {found.tables}"
+    if found.next is not None:
+        rest = f"{found.next:#x}-{high or (1 << geometry.ipa_bits) - 1:#x}"
+        options = (" --tree" if args.tree else "") + ("" if args.vmid is None else f" --vmid {args.vmid}")
+        yield f"cut after {found.seen:,} descriptors; the rest: s2 dump {rest}{options}"
     if vm is not None and not args.tree:
         for base, device in vm.devices:
             yield f"not mapped, emulated: {base:#012x}-{base + device.size - 1:#012x} {device.name}"
+
+
+class _Found:
+    """What is shown of the tables, as their descriptors come; ``next`` is the IPA at which it was cut."""
+
+    def __init__(self, geometry: stage2.Geometry, *, tree: bool) -> None:
+        self._geometry, self._tree = geometry, tree
+        self.seen = self.leaves = self.tables = self.mapped = 0
+        self.entries: list[stage2.Entry] = []
+        self.ranges: list[dict[str, Any]] = []
+        self.next: int | None = None
+
+    def take(self, e: stage2.Entry) -> bool:
+        """Take a descriptor; return False if it is one too many."""
+        if self.seen == MOST or len(self.entries) == LINES or len(self.ranges) > LINES:
+            self.next = e.ipa
+            return False
+        self.seen += 1
+        if self._tree:
+            self.entries.append(e)
+        elif not e.table:
+            stage2.extend(self.ranges, e, self._geometry)
+        if e.table:
+            self.tables += 1
+        else:
+            self.leaves += 1
+            self.mapped += e.size
+        return True
 
 
 def _at(machine: _core.Machine, pa: int) -> str:

@@ -7,17 +7,20 @@ longest prefix that fits wins.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gdbhv.rsp.session import Session
 
-Reply = bytes | Iterator[bytes | None] | None
-"""A payload (binary ones escaped), several in turn (``O`` packets and the last), or None: the stop is the answer.
+Stream = Generator[bytes | None, None, None]
+"""Payloads in turn, ``O`` packets and the last; None where work takes long and there is nothing to say yet.
 
-An iterator yields None where work takes long and there is nothing to say yet: a Ctrl-C is heard there."""
+After each a Ctrl-C may come, as a GdbhvError that is raised there: what is yielded next is the answer, or the error is."""
+
+Reply = bytes | Stream | None
+"""A payload (binary ones escaped), several in turn, or None: the stop is the answer."""
 
 Handler = Callable[["Session", bytes], Reply]
 """Called with the session and what follows the prefix, unescaped nowhere; raises GdbhvError to refuse."""

@@ -17,7 +17,7 @@ import logging
 from collections import deque
 from collections.abc import Iterable, Iterator
 
-from gdbhv.errors import NOT_A_FAULT, GdbhvError
+from gdbhv.errors import NOT_A_FAULT, CommandError, GdbhvError
 from gdbhv.rsp import registry, wire
 from gdbhv.rsp.agent import Program, reported
 from gdbhv.rsp.attached import Attached
@@ -59,7 +59,7 @@ class Session(Attached):
         self._waiting: deque[bytes | Signal] = deque()
         self._ahead = 0  # how much waits there
         self._late: tuple[Stop, bool] | None = None  # a stop that is to be reported, and whether QCatchSyscalls asked for it
-        self._stream: Iterator[bytes | None] | None = None
+        self._stream: registry.Stream | None = None
 
     # Driven by the owner.
 
@@ -279,10 +279,12 @@ class Session(Attached):
     def _break(self) -> None:
         if self.run is not None:
             self.target.interrupt()
-        elif self._stream is not None:
+        elif self.pump() and (stream := self._stream) is not None:  # told at its next piece, it answers as its packet wants
             self._stream = None
-            self.say("interrupted\n")
-            self.send(b"E01")
+            payload = stream.throw(CommandError("interrupted"))
+            self._stream = stream
+            if payload is not None:
+                self.send(payload)
         # Otherwise the machine has stopped in the meantime, and the debugger has been told.
 
     def _event(self, event: bytes | Signal) -> None:

@@ -13,8 +13,9 @@ from gdbhv.target import Action, Process, Stop, StopKind, Target, ThreadId
 
 log = logging.getLogger("gdbhv.rsp")
 
-Monitor = Callable[[str, ThreadId | None], Iterable[str]]
-"""Runs a `monitor` command line for a thread (None: all VMs are off) and yields lines of text as they come."""
+Monitor = Callable[[str, ThreadId | None], Iterable[str | None]]
+"""Runs a `monitor` command line for a thread (None: all VMs are off) and yields lines of text as they come, and None where
+it has none yet: what a guest makes long can be interrupted there."""
 
 ENDS = (StopKind.POWEROFF, StopKind.RESET, StopKind.CRASH)
 """The stops after which a VM may be no longer there."""

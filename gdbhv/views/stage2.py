@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,19 +141,24 @@ def _readable(read: Callable[[int, int], bytes], address: int, length: int) -> b
     return True
 
 
-def merged(leaves: Sequence[Entry], g: Geometry) -> list[dict[str, Any]]:
+def extend(ranges: list[dict[str, Any]], e: Entry, g: Geometry) -> None:
+    """Add a leaf to ranges: it goes on the last one, with the same attributes, or begins another."""
+    attributes = g.leaf(e.descriptor)
+    if ranges:
+        r = ranges[-1]
+        follows = r["ipa"] + r["size"] == e.ipa and r["pa"] + r["size"] == e.output
+        if follows and r["attributes"] == attributes and r["leaf"] == e.size:
+            r["size"] += e.size
+            r["leaves"] += 1
+            return
+    ranges.append({"ipa": e.ipa, "pa": e.output, "size": e.size, "leaf": e.size, "leaves": 1, "attributes": attributes})
+
+
+def merged(leaves: Iterable[Entry], g: Geometry) -> list[dict[str, Any]]:
     """Return ranges of leaves that continue each other, with the same attributes."""
     ranges: list[dict[str, Any]] = []
     for e in leaves:
-        attributes = g.leaf(e.descriptor)
-        if ranges:
-            r = ranges[-1]
-            follows = r["ipa"] + r["size"] == e.ipa and r["pa"] + r["size"] == e.output
-            if follows and r["attributes"] == attributes and r["leaf"] == e.size:
-                r["size"] += e.size
-                r["leaves"] += 1
-                continue
-        ranges.append({"ipa": e.ipa, "pa": e.output, "size": e.size, "leaf": e.size, "leaves": 1, "attributes": attributes})
+        extend(ranges, e, g)
     return ranges
 
 
@@ -179,16 +184,17 @@ def dump(ranges: Sequence[dict[str, Any]], name: Callable[[int, int], str] = lam
     return table(("IPA", "PA", "size", "leaves", "perm", "memory", "what"), rows, "  rr")
 
 
-def tree(found: Sequence[Entry], g: Geometry) -> list[str]:
+def tree(found: Iterable[Entry], g: Geometry) -> list[str]:
     """Return tables and leaves, a line each, indented by level."""
-    lines = []
-    for e in found:
-        indent = "  " * (e.level - g.start)
-        if e.table:
-            at = f"{e.output:#x}" if e.in_ram else f"{e.output:#x}, which is not RAM"
-            lines.append(f"{indent}L{e.level} {e.ipa:#012x} table at {at}  [{e.address:#x}] = {e.descriptor:#018x}")
-        else:
-            a = g.leaf(e.descriptor)
-            where = f"[{e.address:#x}] = {e.descriptor:#018x}"
-            lines.append(f"{indent}L{e.level} {e.ipa:#012x} {size(e.size)} -> {e.output:#x} {rwx(a)} {a['memory']}  {where}")
-    return lines
+    return [tree_line(e, g) for e in found]
+
+
+def tree_line(e: Entry, g: Geometry) -> str:
+    """Return the line of one descriptor in the tree."""
+    indent = "  " * (e.level - g.start)
+    where = f"[{e.address:#x}] = {e.descriptor:#018x}"
+    if e.table:
+        at = f"{e.output:#x}" if e.in_ram else f"{e.output:#x}, which is not RAM"
+        return f"{indent}L{e.level} {e.ipa:#012x} table at {at}  {where}"
+    a = g.leaf(e.descriptor)
+    return f"{indent}L{e.level} {e.ipa:#012x} {size(e.size)} -> {e.output:#x} {rwx(a)} {a['memory']}  {where}"

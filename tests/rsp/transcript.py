@@ -14,6 +14,7 @@ resume comes while it runs.  What is sent and not looked for is an error.
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 
@@ -30,12 +31,14 @@ DESCRIPTION = Description(ROWS)
 
 
 def monitor(line: str, thread: ThreadId):
-    """A monitor with three commands: echo, count N, and anything else fails."""
+    """A monitor with four commands: echo, count N, think (without end), and anything else fails."""
     name, _, rest = line.partition(" ")
     if name == "echo":
         yield f"{thread}: {rest}"
     elif name == "count":
         yield from (str(n) for n in range(int(rest)))
+    elif name == "think":
+        yield from itertools.repeat(None)
     else:
         raise CommandError(f"no command '{name}': try `monitor help`")
 

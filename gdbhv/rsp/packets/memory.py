@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from gdbhv.errors import MemoryError_, PacketError
 from gdbhv.rsp import codec
 from gdbhv.rsp.framing import PACKET_SIZE, escape, unescape
-from gdbhv.rsp.registry import packet
+from gdbhv.rsp.registry import Stream, packet
 from gdbhv.rsp.session import Session
 
 _CHUNK = 1 << 16
@@ -45,7 +45,7 @@ def write_binary(session: Session, args: bytes) -> bytes:
 
 
 @packet("qSearch:memory:", features="qSearch:memory+")
-def search(session: Session, args: bytes) -> Iterator[bytes | None]:
+def search(session: Session, args: bytes) -> Stream:
     head, _, rest = args.partition(b";")
     length_text, _, pattern_text = rest.partition(b";")
     start, length, pattern = codec.number(head), codec.number(length_text), unescape(pattern_text)
@@ -55,7 +55,7 @@ def search(session: Session, args: bytes) -> Iterator[bytes | None]:
     return _search(session, start, length, pattern)
 
 
-def _search(session: Session, start: int, length: int, pattern: bytes) -> Iterator[bytes | None]:
+def _search(session: Session, start: int, length: int, pattern: bytes) -> Stream:
     before, position = b"", start
     for chunk in _chunks(session, start, length):
         found = (before + chunk).find(pattern)
@@ -69,13 +69,13 @@ def _search(session: Session, start: int, length: int, pattern: bytes) -> Iterat
 
 
 @packet("qCRC:")
-def crc(session: Session, args: bytes) -> Iterator[bytes | None]:
+def crc(session: Session, args: bytes) -> Stream:
     address, length = codec.pair(args)
     _check_scan("qCRC", length)
     return _crc(session, address, length)
 
 
-def _crc(session: Session, address: int, length: int) -> Iterator[bytes | None]:
+def _crc(session: Session, address: int, length: int) -> Stream:
     state, done = 0xFFFFFFFF, 0
     for chunk in _chunks(session, address, length):
         state = codec.crc32(chunk, state)

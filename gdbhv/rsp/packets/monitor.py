@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
-from gdbhv.errors import GdbhvError, PacketError
+from gdbhv.errors import CommandError, GdbhvError, PacketError
 from gdbhv.rsp import codec
-from gdbhv.rsp.registry import packet
+from gdbhv.rsp.registry import Stream, packet
 from gdbhv.rsp.session import Session
 from gdbhv.rsp.shared import Monitor
 
+LONGEST = 16 << 20
+"""Characters that qGdbhv.monitor answers in one packet."""
+
 
 @packet("qRcmd,")
-def remote_command(session: Session, args: bytes) -> Iterator[bytes]:
+def remote_command(session: Session, args: bytes) -> Stream:
     line = codec.data(args).decode("utf-8", "replace")
     monitor = session.shared.monitor
     if monitor is None:
@@ -21,7 +24,7 @@ def remote_command(session: Session, args: bytes) -> Iterator[bytes]:
 
 
 @packet("qGdbhv.monitor:")
-def ask(session: Session, args: bytes) -> bytes:
+def ask(session: Session, args: bytes) -> Stream:
     """gdbhv's own: a command for the thread that is named, answered in one packet: ``=`` and its text, or ``!`` and why not.
 
     GDB's `monitor` is for the thread of the last Hg, which may not be the one that GDB has selected, and GDB cannot run a
@@ -32,22 +35,39 @@ def ask(session: Session, args: bytes) -> bytes:
     if monitor is None:
         raise PacketError("qGdbhv.monitor", "this server has no monitor commands")
     thread = session.pick(codec.thread_spec(who)) if session.threads else None
+    return _answer(session, monitor(codec.data(text).decode("utf-8", "replace"), thread))
+
+
+def _answer(session: Session, lines: Iterable[str | None]) -> Stream:
+    """Yield None for as long as the command works, and then all of it in one answer."""
+    said: list[str] = []
+    size = 0
     try:
-        answer = "=" + "".join(f"{line}\n" for line in monitor(codec.data(text).decode("utf-8", "replace"), thread))
+        for line in lines:
+            if line is not None:
+                said.append(f"{line}\n")
+                size += len(said[-1])
+            if size > LONGEST:
+                raise CommandError(f"the answer is longer than {LONGEST >> 20} MiB: `monitor` shows it, as it comes")
+            yield None
+        answer = "=" + "".join(said)
     except GdbhvError as error:
         answer = f"!{error}"
     session.refresh()
-    return answer[:1].encode() + answer[1:].encode().hex().encode()
+    yield answer[:1].encode() + answer[1:].encode().hex().encode()
 
 
-def _answers(session: Session, monitor: Monitor, command: str) -> Iterator[bytes]:
+def _answers(session: Session, monitor: Monitor, command: str) -> Stream:
     """Yield the lines, then OK. A refusal is shown as a line, since GDB 13 prints no text of an error here.
 
     Whether there is a thread to work on is the command's business: some need none.
     """
     try:
         for line in monitor(command, session.general if session.threads else None):
-            yield from codec.console(line + "\n")
+            if line is None:
+                yield None
+            else:
+                yield from codec.console(line + "\n")
     except GdbhvError as error:
         if "error-message" in session.features:
             raise
