@@ -38,7 +38,9 @@ CFLAGS = (
     "-Icommon",
 )
 LDFLAGS = ("-nostdlib", "-static", "-Wl,--build-id=none", "-Wl,-z,max-page-size=4096")
-SYSTEM_COMMON = ("start.S", "system.c", "record.c", "clean.c", "features.c", "tables.c")
+SYSTEM_COMMON = ("system.c", "features.c", "tables.c")
+SYSTEM_LEVELS = {"system": ("start.S", "record.c", "clean.c"), "el1": ("el1_start.S", "el1.c")}
+"""By the start of the ELF's name: what depends on the level that the program runs at, EL2 or EL1."""
 
 
 class BuildError(Exception):
@@ -50,20 +52,27 @@ def manifest() -> dict[str, Any]:
     table = tomllib.loads((GUESTS / "manifest.toml").read_text())
     for guest in table["guest"]:
         guest |= {"sources": [*COMMON_SOURCES, *guest["sources"]], "script": "common/link.ld"}
-    table["guest"] += [system_program(topic) for topic in sorted(SYSTEM.glob("*.toml"))]
+    for topic in sorted(SYSTEM.glob("*.toml")):
+        facts = tomllib.loads(topic.read_text())
+        table["guest"] += [
+            system_program(topic.stem, facts, level) for level in ("system", "el1") if level != "el1" or level in facts
+        ]
     table["guest"] += table.get("program", [])
     return table
 
 
-def system_program(topic: Path) -> dict[str, Any]:
-    """Return what to build of a topic of system programs, in the shape of the manifest's guests."""
-    common = [f"system/common/{name}" for name in SYSTEM_COMMON]
+def system_program(topic: str, facts: dict[str, Any], level: str) -> dict[str, Any]:
+    """Return what to build of a topic of system programs, in the shape of the manifest's guests.
+
+    :param level: a key of SYSTEM_LEVELS.
+    """
+    common = [f"system/common/{name}" for name in (SYSTEM_LEVELS[level][0], *SYSTEM_COMMON, *SYSTEM_LEVELS[level][1:])]
     return {
-        "name": f"system_{topic.stem}",
-        "sources": [*common, "common/uart.c", f"system/{topic.stem}.c"],
+        "name": f"{level}_{topic}",
+        "sources": [*common, "common/uart.c", f"system/{topic}.c"],
         "script": "system/common/link.ld",
         # Cases run in the order of the file.
-        "flags": ["-fno-toplevel-reorder", *tomllib.loads(topic.read_text()).get("flags", ())],
+        "flags": ["-fno-toplevel-reorder", *(["-DAT_EL1"] if level == "el1" else []), *facts.get("flags", ())],
     }
 
 

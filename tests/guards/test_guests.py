@@ -13,7 +13,9 @@ from elftools.elf.elffile import ELFFile
 
 from guest_manifest import GUESTS, PREBUILT, ROOT, Case, cases, manifest
 
-SYSTEM_NAMES = [f"system_{topic.stem}" for topic in sorted((GUESTS / "system").glob("*.toml"))]
+TOPICS = sorted((GUESTS / "system").glob("*.toml"))
+SYSTEM_NAMES = [f"system_{topic.stem}" for topic in TOPICS]
+SYSTEM_NAMES += [f"el1_{topic.stem}" for topic in TOPICS if "\n[el1]\n" in topic.read_text()]
 PROGRAM_NAMES = [program["name"] for program in manifest()["program"]]
 GUEST_NAMES = [guest["name"] for guest in manifest()["guest"]]
 GUEST_KEYS = {"name", "sources", "flags", "without_debug", "purpose", "case"}

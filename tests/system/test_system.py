@@ -28,7 +28,7 @@ QEMU = "qemu-system-aarch64"
 BOARD = ("-m", "128", "-nic", "none", "-display", "none", "-monitor", "none")
 LINE = re.compile(r"(ok|skip|FAIL) (\w+)(?:: (.*))?")
 
-KEYS = {"purpose", "cpus", "gic", "flags", "cases", "skips", "deviation"}
+KEYS = {"purpose", "cpus", "gic", "flags", "cases", "skips", "deviation", "el1"}
 DEVIATION_KEYS = {"case", "cpus", "section", "reason"}
 
 each_topic = pytest.mark.parametrize("topic", TOPICS)
@@ -82,10 +82,10 @@ def run_ours(topic: str, cpu: str, every: int | None = None) -> tuple[str, list[
     return console, machine.insns
 
 
-def run_qemu(topic: str, cpu: str) -> str:
-    machine = f"virt,virtualization=on,gic-version={facts(topic).get('gic', 3)}"
+def run_qemu(topic: str, cpu: str, elf: Path | None = None, *, el2: bool = True) -> str:
+    machine = f"virt,virtualization={'on' if el2 else 'off'},gic-version={facts(topic).get('gic', 3)}"
     command = [QEMU, "-M", machine, *BOARD, "-cpu", cpu, "-smp", str(facts(topic).get("cpus", 1)), "-serial", "stdio"]
-    command += ["-kernel", str(GUESTS / "prebuilt" / f"system_{topic}.elf")]
+    command += ["-kernel", str(elf or GUESTS / "prebuilt" / f"system_{topic}.elf")]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     return done.stdout

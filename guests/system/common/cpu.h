@@ -3,13 +3,13 @@
 #include "../../common/uart.h"
 #include "system.h"
 
-/* One page for each CPU; start.S knows the offsets up to case_sp (layout.h). */
+/* One page for each CPU; start.S knows the offsets up to nzcv (layout.h). */
 struct cpu {
     u64 x[31], vector;
     u64 sp_el2, hcr, sp_el0, sp_el1;
     u64 esr_el2, far_el2, hpfar_el2, elr_el2, spsr_el2;
     u64 esr_el1, far_el1, elr_el1, spsr_el1;
-    u64 running, run_sp, case_sp;
+    u64 running, run_sp, case_sp, nzcv;
     struct exception exception;
     volatile u64 alive, job, argument, wild;
 } __attribute__((aligned(4096)));
@@ -18,6 +18,7 @@ _Static_assert(__builtin_offsetof(struct cpu, vector) == CPU_VECTOR, "layout.h")
 _Static_assert(__builtin_offsetof(struct cpu, sp_el2) == CPU_SP, "layout.h");
 _Static_assert(__builtin_offsetof(struct cpu, running) == CPU_RUNNING, "layout.h");
 _Static_assert(__builtin_offsetof(struct cpu, case_sp) == CPU_CASE_SP, "layout.h");
+_Static_assert(__builtin_offsetof(struct cpu, nzcv) == CPU_NZCV, "layout.h");
 
 extern struct cpu cpus[8];
 extern const char return_by_svc[], return_by_hvc[], el1_vectors[], cpu_start[];
@@ -25,12 +26,13 @@ extern int watchdog_on;
 
 static inline struct cpu *my_cpu(void) { return &cpus[this_cpu()]; }
 
-void run_enter(struct cpu *cpu, u64 spsr, u64 pc, u64 hcr, u64 sctlr, const u64 x[9]);
+void run_enter(struct cpu *cpu, u64 spsr, u64 pc, u64 hcr_or_sp, u64 sctlr, const u64 x[9]);
 void case_enter(struct cpu *cpu, void (*function)(u64), u64 argument);
 void case_abandon(struct cpu *cpu) __attribute__((noreturn));
 struct exception *record_exception(struct cpu *cpu);
+u64 *held_encoding(u32 sysreg); /* where a register is held for RUN(), as held_register() of at_el1.h; or 0 */
 
-void watchdog_init(void);
+void interrupts_init(void);
 u64 watchdog_start(struct cpu *cpu); /* the bits that HCR_EL2 needs for it */
 const struct exception *watchdog_stop(struct cpu *cpu, const struct exception *e);
 

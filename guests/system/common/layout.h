@@ -5,6 +5,7 @@
 
 #define HCR_CLEAN 0x80000000       /* RW: EL1 is AArch64; everything else off */
 #define SCTLR_EL2_OFF 0x30c50830   /* RES1 bits of SCTLR_EL2 (E2H = 0), MMU off */
+#define SCTLR_EL1_OFF 0x30d00800   /* the same of SCTLR_EL1 (Armv8.0) */
 
 #define FROM_EL1 0xe000            /* + vector offset: the HVC of EL1's vectors */
 #define RETURNED 0xd07e            /* the SVC or HVC of a function that returned */
@@ -15,3 +16,4 @@
 #define CPU_RUNNING 0x168
 #define CPU_RUN_SP 0x170
 #define CPU_CASE_SP 0x178
+#define CPU_NZCV 0x180             /* at EL1, where no SPSR holds the flags of the handler */

@@ -1,4 +1,4 @@
-/* From what the vectors saved to struct exception, and the watchdog. */
+/* Into a case's code and back: from what the vectors saved to struct exception, and the watchdog. */
 #include "../../common/gic.h"
 #include "cpu.h"
 
@@ -45,11 +45,27 @@ struct exception *record_exception(struct cpu *cpu)
     return e;
 }
 
+const struct exception *run(u64 spsr, u64 pc, const u64 x[8])
+{
+    struct cpu *cpu = my_cpu();
+    const unsigned mode = spsr & 15;
+    u64 registers[9], hcr = next.hcr;
+
+    for (int i = 0; i < 8; i++)
+        registers[i] = x[i];
+    registers[8] = mode ? (u64)return_by_hvc : (u64)return_by_svc;
+    hcr |= watchdog_start(cpu);
+    run_enter(cpu, spsr, pc, hcr, next.sctlr_el2, registers);
+    return watchdog_stop(cpu, record_exception(cpu));
+}
+
+u64 *held_encoding(u32 sysreg) { (void)sysreg; return 0; } /* nothing of EL1's is C code's here */
+
 /* ---- the watchdog: CNTHP's interrupt in group 0, half a second after the ERET */
 
 #define INTID_HYPERVISOR_TIMER 26
 
-void watchdog_init(void)
+void interrupts_init(void)
 {
     if (!have(FEAT_GICv3))
         return;

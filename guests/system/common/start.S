@@ -31,7 +31,7 @@ _start:
     b       system_off
 1:  adrp    x1, stacks + 0x8000             // EL1: say so and leave
     mov     sp, x1
-    bl      system_needs_el2
+    bl      system_wrong_level
     ldr     w0, =PSCI_SYSTEM_OFF
     hvc     #0
     b       .
@@ -107,38 +107,7 @@ run_enter:
     eret
     .size run_enter, . - run_enter
 
-/* void case_enter(struct cpu *, void (*function)(u64), u64 argument): call it; case_abandon() returns from here too. */
-    .global case_enter
-    .type case_enter, %function
-case_enter:
-    stp     x19, x20, [sp, #-96]!
-    stp     x21, x22, [sp, #16]
-    stp     x23, x24, [sp, #32]
-    stp     x25, x26, [sp, #48]
-    stp     x27, x28, [sp, #64]
-    stp     x29, x30, [sp, #80]
-    mov     x9, sp
-    str     x9, [x0, #CPU_CASE_SP]
-    mov     x0, x2
-    blr     x1
-    b       restore_and_return
-    .size case_enter, . - case_enter
-
-/* void case_abandon(struct cpu *) */
-    .global case_abandon
-    .type case_abandon, %function
-case_abandon:
-    ldr     x9, [x0, #CPU_CASE_SP]
-    mov     sp, x9
-restore_and_return:
-    ldp     x21, x22, [sp, #16]
-    ldp     x23, x24, [sp, #32]
-    ldp     x25, x26, [sp, #48]
-    ldp     x27, x28, [sp, #64]
-    ldp     x29, x30, [sp, #80]
-    ldp     x19, x20, [sp], #96
-    ret
-    .size case_abandon, . - case_abandon
+#include "case_enter.inc"
 
 /* Where a function that run() entered returns to: the exception with this immediate says "returned" (see returned()). */
     .global return_by_svc
@@ -241,17 +210,4 @@ el2_common:
     b       system_wild
     .size el2_common, . - el2_common
 
-/* Instructions that cases make at run time (emit() in system.c): part of the text, so that tables map it executable. */
-    .balign 0x1000
-    .global code_buffer
-    .type code_buffer, %object
-code_buffer:
-    .fill   0x400, 4, 0
-    .size code_buffer, . - code_buffer
-
-    .section .cpus, "aw"
-    .global cpus
-    .type cpus, %object
-cpus:
-    .skip   8 * 0x1000
-    .size cpus, . - cpus
+#include "code_buffer.inc"

@@ -67,6 +67,8 @@ static void describe(const struct exception *e)
 
 int check_taken(const char *what, const struct exception *e, u64 el, u64 vector, u64 esr)
 {
+    if (el > HOME_EL)
+        needs_el2();
     if (e->el == el && e->vector == vector && e->esr == esr)
         return 1;
     if (differences < MOST_DIFFERENCES) {
@@ -122,6 +124,14 @@ void give_up(const char *why)
     case_abandon(my_cpu());
 }
 
+void needs_el2(void)
+{
+    if (my_cpu() != cpus || differences)
+        give_up("from here on the case needs EL2");
+    skip("needs EL2");
+    case_abandon(my_cpu());
+}
+
 void hangs(const struct exception *e)
 {
     begin_difference();
@@ -130,7 +140,7 @@ void hangs(const struct exception *e)
     case_abandon(my_cpu());
 }
 
-/* start.S: an exception in C code at EL2 */
+/* start.S: an exception in C code */
 void system_wild(struct cpu *cpu)
 {
     if (cpu != cpus) {
@@ -147,20 +157,6 @@ void system_wild(struct cpu *cpu)
 
 /* ---- running code */
 
-const struct exception *run(u64 spsr, u64 pc, const u64 x[8])
-{
-    struct cpu *cpu = my_cpu();
-    const unsigned mode = spsr & 15;
-    u64 registers[9], hcr = next.hcr;
-
-    for (int i = 0; i < 8; i++)
-        registers[i] = x[i];
-    registers[8] = mode ? (u64)return_by_hvc : (u64)return_by_svc;
-    hcr |= watchdog_start(cpu);
-    run_enter(cpu, spsr, pc, hcr, next.sctlr_el2, registers);
-    return watchdog_stop(cpu, record_exception(cpu));
-}
-
 u64 emit(const u32 *instructions, u64 count)
 {
     volatile u32 *to = code_buffer;
@@ -175,11 +171,21 @@ u64 emit(const u32 *instructions, u64 count)
 }
 
 /* The register comes at run time: the instruction is made, and run here. */
-u64 sysreg_get(u32 sysreg) { return ((u64(*)(void))EMIT(INSN_MRS(sysreg, 0)))(); }
+u64 sysreg_get(u32 sysreg)
+{
+    const u64 *held = held_encoding(sysreg);
+
+    return held ? *held : ((u64(*)(void))EMIT(INSN_MRS(sysreg, 0)))();
+}
 
 void sysreg_set(u32 sysreg, u64 value)
 {
-    ((void (*)(u64))EMIT(INSN_MSR(sysreg, 0)))(value);
+    u64 *held = held_encoding(sysreg);
+
+    if (held)
+        *held = value;
+    else
+        ((void (*)(u64))EMIT(INSN_MSR(sysreg, 0)))(value);
     isb();
 }
 
@@ -192,7 +198,7 @@ u64 smc(u64 function, u64 a1, u64 a2, u64 a3)
     register u64 x2 asm("x2") = a2;
     register u64 x3 asm("x3") = a3;
 
-    asm volatile("smc #0" : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3) : : "memory");
+    asm volatile(FIRMWARE_CALL : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3) : : "memory");
     return x0;
 }
 
@@ -277,7 +283,7 @@ void system_main(void)
 {
     extern const struct case_row first_case[], last_case[];
 
-    watchdog_init();
+    interrupts_init();
     for (const struct case_row *row = first_case; row < last_case; row++)
         run_case(row);
     uart_puts("system: ");
@@ -289,4 +295,8 @@ void system_main(void)
     uart_puts(" FAIL\n");
 }
 
-void system_needs_el2(void) { uart_puts("system programs run at EL2: gdbhv run --el 2, or QEMU's -M virt,virtualization=on\n"); }
+void system_wrong_level(void)
+{
+    uart_puts(HOME_EL == 2 ? "system programs run at EL2: gdbhv run --el 2, or QEMU's -M virt,virtualization=on\n"
+                           : "this system program runs at EL1: gdbhv run, or QEMU's -M virt\n");
+}

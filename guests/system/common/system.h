@@ -22,11 +22,18 @@
  * until the case ends), all other registers are written directly. A watchdog (CNTHP, group 0: an FIQ to EL2 by HCR_EL2.FMO, which
  * RUN() adds to next.hcr) ends code that hangs; cases about FIQs, group 0 or CNTHP call no_watchdog() first.
  * TPIDR_EL2 and VBAR_EL2 belong to the vectors.
+ *
+ * A topic with [el1] in its .toml is compiled a second time, with AT_EL1, to an image whose C code runs at EL1 (el1.c): as a guest, and
+ * on a board without EL2. There a case that touches what is EL2's is skipped where it does: a register, next.hcr, RUN(EL2H ...),
+ * CHECK_TAKEN(e, 2 ...). What differs is said by HOME_EL, the level of C code, and by the macros at it.
  */
 #pragma once
 #include "../../common/types.h"
 #include "features.h"
 #include "layout.h"
+#ifdef AT_EL1
+#include "at_el1.h"
+#endif
 
 struct exception;
 
@@ -115,6 +122,30 @@ int returned(const struct exception *e);
 /* The same as a check. */
 #define CHECK_RETURNED(e) check_returned(#e, e)
 int check_returned(const char *what, const struct exception *e);
+
+/* The level of C code, and the mode of the next lower one. IRQs from EL1 come to it by interrupts_home(), at HOME_IRQ. */
+#ifdef AT_EL1
+#define HOME_EL 1
+#define BELOW EL0T
+#define HOME_SYNC CURRENT_SYNC /* from EL1 */
+#define HOME_IRQ CURRENT_IRQ
+#define FIRMWARE_CALL "hvc #0"
+static inline void interrupts_home(void) {}
+#else
+#define HOME_EL 2
+#define BELOW EL1H
+#define HOME_SYNC LOWER_SYNC
+#define HOME_IRQ LOWER_IRQ
+#define FIRMWARE_CALL "smc #0"
+#define interrupts_home() (next.hcr |= 1ul << 4) /* IMO */
+#endif
+/* At EL1, end the case as skipped. */
+void needs_el2(void);
+#define NEED_EL2()                                                                                                     \
+    do {                                                                                                               \
+        if (HOME_EL != 2)                                                                                              \
+            needs_el2();                                                                                               \
+    } while (0)
 
 void no_watchdog(void);
 
