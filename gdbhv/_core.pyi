@@ -30,9 +30,11 @@ __version__: str
 @type_check_only
 class ExitClass(TypedDict):
     """A row of the table of exit classes. ``iss``: the fields of ESR_EL2.ISS, as registers have them; ``subs``: the words,
-    as shell patterns, that the sub-reasons in its exits' names are made of."""
+    as shell patterns, that the sub-reasons in its exits' names are made of; ``also``: other words that the names may begin
+    with."""
 
     name: str
+    also: list[str]
     number: int
     kvm: str
     what: str

@@ -19,6 +19,8 @@ use std::collections::HashMap;
 pub struct Class {
     /// First word of an exit's name.
     pub name: &'static str,
+    /// Other first words that exits of the class may have.
+    pub also: &'static [&'static str],
     /// Number for `catch syscall` and everywhere else: 0x1000 + EC, asynchronous ones from 0x1100.
     pub number: u16,
     /// What KVM's tracepoints call it.
@@ -29,23 +31,42 @@ pub struct Class {
     pub iss: &'static str,
     /// The words that the sub-reasons in its exits' names are made of, as shell patterns.
     pub subs: &'static str,
+    /// What tells the sub-reasons apart.
+    key: Key,
+    /// Makes an exit's name of the class's and of the key.
+    full_name: fn(&str, u32) -> String,
 }
 
+/// What tells the sub-reasons of a class apart, for counting.
+#[derive(Clone, Copy, Debug)]
+enum Key {
+    /// These bits of the ISS.
+    Iss(u32),
+    /// Something else.
+    Of(fn(&Record) -> u32),
+}
+
+/// Number of the class of EC 0.
+const SYNC: u16 = 0x1000;
 /// Number of the first asynchronous class.
 pub const ASYNC: u16 = 0x1100;
 /// Number of an entry (an exception return from EL2 to EL1 or EL0).
 pub const ENTRY: u16 = 0x1200;
 
 macro_rules! classes {
-    ($($name:literal $number:literal $kvm:literal $what:literal $iss:ident $subs:expr;)*) => {
-        /// Every way into EL2 from a guest: by EC, then the asynchronous ones.
+    ($($name:literal $(also $also:literal)* $number:literal $kvm:literal $what:literal $iss:ident $key:expr, $full:ident $subs:expr;)*) => {
+        /// Every way into EL2 from a guest: by EC, then the asynchronous ones. Such a row is all that there is of a class: what
+        /// follows its name in an exit's is made by the function in it, and Python derives the rest.
         pub const CLASSES: &[Class] = &[$(Class {
             name: $name,
+            also: &[$($also),*],
             number: $number,
             kvm: $kvm,
             what: $what,
             iss: iss::$iss,
             subs: $subs,
+            key: $key,
+            full_name: $full,
         }),*];
     };
 }
@@ -60,31 +81,56 @@ macro_rules! abort {
 /// Words of the name of an interrupt.
 const INTID: &str = "maint sgi[0-9]* ppi[0-9]* spi[0-9]* lpi[0-9]* intid[0-9]*";
 
+const NOTHING: Key = Key::Iss(0);
+const IMM16: Key = Key::Iss(0xffff);
+const LOW2: Key = Key::Iss(3);
+const ERROR: Key = Key::Of(|r| serror_key(r.iss()));
+const LINE: Key = Key::Of(|r| r.intid.unwrap_or(u32::MAX));
+
 #[rustfmt::skip]
 classes! {
-    // name   number KVM            what causes it                                          ISS                sub-reasons
-    "wfx"     0x1001 "WFx"          "WFI or WFE (HCR_EL2.TWI, TWE)"                         WFX                "wfi wfe wfit wfet";
-    "fp"      0x1007 "FP_ASIMD"     "FP or SIMD instruction (CPTR_EL2.TFP, FPEN)"           FP                 "";
-    "pac"     0x1009 "PAC"          "pointer authentication (HCR_EL2.API)"                  NONE               "";
-    "svc"     0x1015 "SVC64"        "SVC (HFGITR_EL2)"                                      CALL               "";
-    "hvc"     0x1016 "HVC64"        "HVC: a hypercall"                                      CALL               "";
-    "smc"     0x1017 "SMC64"        "SMC (HCR_EL2.TSC)"                                     CALL               "";
-    "sysreg"  0x1018 "SYS64"
-        "MRS, MSR or a system instruction (HCR_EL2, HFGxTR_EL2, MDCR_EL2, CPTR_EL2, CNTHCTL_EL2, ICH_HCR_EL2)" SYSREG "read write";
-    "sve"     0x1019 "SVE"          "SVE instruction (CPTR_EL2.TZ, ZEN)"                    NONE               "";
-    "eret"    0x101a "ERET"         "ERET at EL1 (HCR_EL2.NV, HFGITR_EL2)"                  ERET               "eret eretaa eretab";
-    "iabt"    0x1020 "IABT_LOW"     "instruction abort of stage 2"                          INSTRUCTION_ABORT  abort!("s1ptw x");
-    "dabt"    0x1024 "DABT_LOW"     "data abort of stage 2"                                 DATA_ABORT         abort!("s1ptw r w isv noisv cm");
-    "vncr"    0x1025 "DABT_CUR"     "abort of a register's access in memory (HCR_EL2.NV2)"  NV2_ABORT          abort!("r w");
-    "serror"  0x102f "SERROR"       "SError interrupt (HCR_EL2.AMO)"                        SERROR
-        "uc ueu ueo uer ce aet[457] impdef uncategorized fsc0x[0-9a-f][0-9a-f]";
-    "bp"      0x1030 "BREAKPT_LOW"  "hardware breakpoint (MDCR_EL2.TDE)"                    BREAKPOINT         "";
-    "step"    0x1032 "SOFTSTP_LOW"  "software step (MDCR_EL2.TDE)"                          STEP               "";
-    "wp"      0x1034 "WATCHPT_LOW"  "watchpoint (MDCR_EL2.TDE)"                             WATCHPOINT         "r w cm vncr";
-    "brk"     0x103c "BRK64"        "BRK (MDCR_EL2.TDE)"                                    BRK                "";
-    "unknown" 0x1000 "UNKNOWN"      "undefined instruction taken to EL2: none can be with TGE = 0" NONE        "";
-    "irq"     0x1100 "IRQ"          "physical IRQ (HCR_EL2.IMO)"                            NONE               INTID;
-    "fiq"     0x1101 "FIQ"          "physical FIQ (HCR_EL2.FMO)"                            NONE               INTID;
+    // name number KVM, what causes it; ISS, what tells sub-reasons apart, maker of the name, sub-reasons
+    "wfx"     0x1001 "WFx" "WFI or WFE (HCR_EL2.TWI, TWE)"
+        WFX LOW2, wfx "wfi wfe wfit wfet";
+    "fp"      0x1007 "FP_ASIMD" "FP or SIMD instruction (CPTR_EL2.TFP, FPEN)"
+        FP NOTHING, plain "";
+    "pac"     0x1009 "PAC" "pointer authentication (HCR_EL2.API)"
+        NONE NOTHING, plain "";
+    "svc"     0x1015 "SVC64" "SVC (HFGITR_EL2)"
+        CALL IMM16, call "";
+    "hvc"     0x1016 "HVC64" "HVC: a hypercall"
+        CALL IMM16, call "";
+    "smc"     0x1017 "SMC64" "SMC (HCR_EL2.TSC)"
+        CALL IMM16, call "";
+    "sysreg" also "sysinsn" 0x1018 "SYS64"
+        "MRS, MSR or a system instruction (HCR_EL2, HFGxTR_EL2, MDCR_EL2, CPTR_EL2, CNTHCTL_EL2, ICH_HCR_EL2)"
+        SYSREG Key::Iss(0x3f_fc1f), sysreg "read write"; // everything but Rt
+    "sve"     0x1019 "SVE" "SVE instruction (CPTR_EL2.TZ, ZEN)"
+        NONE NOTHING, plain "";
+    "eret"    0x101a "ERET" "ERET at EL1 (HCR_EL2.NV, HFGITR_EL2)"
+        ERET LOW2, eret "eret eretaa eretab";
+    "iabt"    0x1020 "IABT_LOW" "instruction abort of stage 2"
+        INSTRUCTION_ABORT Key::Iss(0xbf), instruction_abort abort!("s1ptw x"); // S1PTW, IFSC
+    "dabt"    0x1024 "DABT_LOW" "data abort of stage 2"
+        DATA_ABORT Key::Iss(0x100_01ff), data_abort abort!("s1ptw r w isv noisv cm"); // ISV, CM, S1PTW, WnR, DFSC
+    "vncr"    0x1025 "DABT_CUR" "abort of a register's access in memory (HCR_EL2.NV2)"
+        NV2_ABORT Key::Iss(0x1ff), nv2_abort abort!("r w"); // CM, S1PTW, WnR, DFSC; there is no ISV
+    "serror"  0x102f "SERROR" "SError interrupt (HCR_EL2.AMO)"
+        SERROR ERROR, serror "uc ueu ueo uer ce aet[457] impdef uncategorized fsc0x[0-9a-f][0-9a-f]";
+    "bp"      0x1030 "BREAKPT_LOW" "hardware breakpoint (MDCR_EL2.TDE)"
+        BREAKPOINT NOTHING, plain "";
+    "step"    0x1032 "SOFTSTP_LOW" "software step (MDCR_EL2.TDE)"
+        STEP NOTHING, plain "";
+    "wp"      0x1034 "WATCHPT_LOW" "watchpoint (MDCR_EL2.TDE)"
+        WATCHPOINT Key::Iss(0x2140), watchpoint "r w cm vncr"; // VNCR, CM, WnR
+    "brk"     0x103c "BRK64" "BRK (MDCR_EL2.TDE)"
+        BRK IMM16, call "";
+    "unknown" 0x1000 "UNKNOWN" "undefined instruction taken to EL2: none can be with TGE = 0"
+        NONE NOTHING, plain "";
+    "irq"     0x1100 "IRQ" "physical IRQ (HCR_EL2.IMO)"
+        NONE LINE, interrupt INTID;
+    "fiq"     0x1101 "FIQ" "physical FIQ (HCR_EL2.FMO)"
+        NONE LINE, interrupt INTID;
 }
 
 /// The class of an exit by its number.
@@ -92,7 +138,7 @@ pub fn class_of(number: u16) -> &'static Class {
     CLASSES
         .iter()
         .find(|c| c.number == number)
-        .or(CLASSES.iter().find(|c| c.number == 0x1000))
+        .or(CLASSES.iter().find(|c| c.number == SYNC))
         .expect("the table has the class of EC 0")
 }
 
@@ -190,11 +236,11 @@ impl Exits {
 pub fn record(cpu: &Cpu, sh: &Shared, e: &Exception, from: u8) -> Record {
     let sync = e.kind == ExceptionKind::Sync;
     let class = match e.kind {
-        ExceptionKind::Sync if e.ec == ec::NV2_WATCHPOINT => 0x1034,
-        ExceptionKind::Sync => 0x1000 + e.ec as u16,
+        ExceptionKind::Sync if e.ec == ec::NV2_WATCHPOINT => SYNC + ec::WATCHPOINT as u16,
+        ExceptionKind::Sync => SYNC + e.ec as u16,
         ExceptionKind::Irq => ASYNC,
         ExceptionKind::Fiq => ASYNC + 1,
-        ExceptionKind::SError => 0x102f,
+        ExceptionKind::SError => SYNC + ec::SERROR as u16,
     };
     let insn = (sync && !matches!(e.ec, ec::INSTRUCTION_ABORT | ec::STEP))
         .then(|| word(cpu, sh))
@@ -246,59 +292,95 @@ fn word(cpu: &Cpu, sh: &Shared) -> Option<u32> {
 impl Record {
     /// What tells the sub-reasons of a class apart, for counting.
     pub fn key(&self) -> u32 {
-        let iss = self.esr as u32 & 0x1ff_ffff;
-        match self.class {
-            0x1001 => iss & 3,
-            0x1015 | 0x1016 | 0x1017 | 0x103c => iss & 0xffff,
-            0x1018 => iss & 0x3f_fc1f,  // everything but Rt
-            0x1020 => iss & 0xbf,       // S1PTW, IFSC
-            0x1024 => iss & 0x100_01ff, // ISV, CM, S1PTW, WnR, DFSC
-            0x1025 => iss & 0x1ff,      // CM, S1PTW, WnR, DFSC; there is no ISV
-            0x1034 => iss & 0x2140,     // VNCR, CM, WnR
-            0x101a => iss & 3,
-            0x102f => serror_key(iss),
-            ASYNC | 0x1101 => self.intid.unwrap_or(u32::MAX),
-            _ => 0,
+        match class_of(self.class).key {
+            Key::Iss(mask) => self.iss() & mask,
+            Key::Of(key) => key(self),
         }
+    }
+
+    fn iss(&self) -> u32 {
+        self.esr as u32 & 0x1ff_ffff
     }
 }
 
 /// The name of an exit: class, sub-reason and argument, e.g. `dabt.trans.l3.w.isv`, `sysreg.read:ID_AA64PFR0_EL1`, `hvc:0x0`.
 pub fn name(class: u16, key: u32) -> String {
-    let base = class_of(class).name;
-    match class {
-        0x1001 => format!("wfx.{}", ["wfi", "wfe", "wfit", "wfet"][key as usize & 3]),
-        0x1015 | 0x1016 | 0x1017 | 0x103c => format!("{base}:{key:#x}"),
-        0x1018 => sysreg_name(key),
-        0x101a => format!(
-            "eret.{}",
-            ["eret", "eret", "eretaa", "eretab"][key as usize & 3]
-        ),
-        0x1020 => format!("iabt.{}{}.x", fsc_name(key & 0x3f), s1ptw(key)),
-        0x1024 => {
-            let write = if key >> 6 & 1 != 0 { ".w" } else { ".r" };
-            let isv = if key >> 24 & 1 != 0 { ".isv" } else { ".noisv" };
-            let cm = if key >> 8 & 1 != 0 { ".cm" } else { "" };
-            format!(
-                "dabt.{}{}{write}{isv}{cm}",
-                fsc_name(key & 0x3f),
-                s1ptw(key)
-            )
-        }
-        0x1025 => format!(
-            "vncr.{}.{}",
-            fsc_name(key & 0x3f),
-            if key >> 6 & 1 != 0 { "w" } else { "r" }
-        ),
-        0x1034 => format!(
-            "wp{}.{}{}",
-            if key >> 13 & 1 != 0 { ".vncr" } else { "" },
-            if key >> 6 & 1 != 0 { "w" } else { "r" },
-            if key >> 8 & 1 != 0 { ".cm" } else { "" }
-        ),
-        0x102f => format!("serror.{}", serror_name(key)),
-        ASYNC | 0x1101 if key != u32::MAX => format!("{base}.{}", intid_name(key)),
-        _ => base.to_string(),
+    let class = class_of(class);
+    (class.full_name)(class.name, key)
+}
+
+fn plain(class: &str, _: u32) -> String {
+    class.into()
+}
+
+fn call(class: &str, imm16: u32) -> String {
+    format!("{class}:{imm16:#x}")
+}
+
+fn wfx(class: &str, key: u32) -> String {
+    format!(
+        "{class}.{}",
+        ["wfi", "wfe", "wfit", "wfet"][key as usize & 3]
+    )
+}
+
+fn eret(class: &str, key: u32) -> String {
+    format!(
+        "{class}.{}",
+        ["eret", "eret", "eretaa", "eretab"][key as usize & 3]
+    )
+}
+
+fn instruction_abort(class: &str, key: u32) -> String {
+    format!("{class}.{}{}.x", fsc_name(key & 0x3f), s1ptw(key))
+}
+
+fn data_abort(class: &str, key: u32) -> String {
+    let isv = if key >> 24 & 1 != 0 { ".isv" } else { ".noisv" };
+    format!(
+        "{class}.{}{}.{}{isv}{}",
+        fsc_name(key & 0x3f),
+        s1ptw(key),
+        direction(key),
+        maintenance(key)
+    )
+}
+
+fn nv2_abort(class: &str, key: u32) -> String {
+    format!("{class}.{}.{}", fsc_name(key & 0x3f), direction(key))
+}
+
+fn watchpoint(class: &str, key: u32) -> String {
+    let vncr = if key >> 13 & 1 != 0 { ".vncr" } else { "" };
+    format!("{class}{vncr}.{}{}", direction(key), maintenance(key))
+}
+
+fn serror(class: &str, key: u32) -> String {
+    format!("{class}.{}", serror_name(key))
+}
+
+fn interrupt(class: &str, key: u32) -> String {
+    match key {
+        u32::MAX => class.into(),
+        intid => format!("{class}.{}", intid_name(intid)),
+    }
+}
+
+/// WnR.
+fn direction(key: u32) -> &'static str {
+    if key >> 6 & 1 != 0 {
+        "w"
+    } else {
+        "r"
+    }
+}
+
+/// CM: cache maintenance.
+fn maintenance(key: u32) -> &'static str {
+    if key >> 8 & 1 != 0 {
+        ".cm"
+    } else {
+        ""
     }
 }
 
@@ -391,7 +473,7 @@ fn intid_name(intid: u32) -> String {
     }
 }
 
-fn sysreg_name(iss: u32) -> String {
+fn sysreg(class: &str, iss: u32) -> String {
     let (op0, op2, op1, crn, crm) = (
         iss >> 20 & 3,
         iss >> 17 & 7,
@@ -404,7 +486,7 @@ fn sysreg_name(iss: u32) -> String {
         return format!("sysinsn:{}", crate::reg::sysop::name(op1, crn, crm, op2));
     }
     let r = Reg::new(op0 as u16, op1 as u16, crn as u16, crm as u16, op2 as u16);
-    format!("sysreg.{dir}:{}", r.name())
+    format!("{class}.{dir}:{}", r.name())
 }
 
 #[cfg(test)]

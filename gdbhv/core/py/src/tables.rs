@@ -30,6 +30,7 @@ fn exit_classes(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
     for c in exit::CLASSES {
         let d = PyDict::new(py);
         d.set_item("name", c.name)?;
+        d.set_item("also", c.also.to_vec())?;
         d.set_item("number", c.number)?;
         d.set_item("kvm", c.kvm)?;
         d.set_item("what", c.what)?;
