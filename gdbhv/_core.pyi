@@ -31,11 +31,12 @@ __version__: str
 class ExitClass(TypedDict):
     """A row of the table of exit classes. ``iss``: the fields of ESR_EL2.ISS, as registers have them; ``subs``: the words,
     as shell patterns, that the sub-reasons in its exits' names are made of; ``also``: other words that the names may begin
-    with."""
+    with; ``ec``: ESR_EL2.EC, None for asynchronous ones."""
 
     name: str
     also: list[str]
     number: int
+    ec: int | None
     kvm: str
     what: str
     iss: list[dict[str, Any]]

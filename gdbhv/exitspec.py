@@ -24,11 +24,12 @@ if TYPE_CHECKING:
 
 Test = Callable[["ExitRecord"], bool]
 
-# Exits whose name does not begin with the name of their class.
-ALIASES = {"sysinsn": "sysreg"}
+# Class by first word, for exits whose name does not begin with the name of their class.
+ALIASES = {word: name for name, row in tables.exit_classes().items() for word in row["also"]}
 
 UNITS = {"K": 10, "M": 20, "G": 30}
-HVC, SMC, SYSREG = 0x1016, 0x1017, 0x1018
+CALLS = ("hvc", "smc")  # the classes of which SMCCC says what x0 is
+SYSREG_READ = tables.iss_field("sysreg", "Direction").mask
 
 
 def span(text: str) -> tuple[int, int]:
@@ -65,7 +66,7 @@ def _within(key: str, most: int = (1 << 64) - 1) -> Callable[[str], Test]:
 
 def _register(text: str) -> Test:
     _known_register(text)
-    return lambda r: r["number"] == SYSREG and fnmatch.fnmatchcase(r["name"].partition(":")[2], text.upper())
+    return lambda r: r["class"] == "sysreg" and fnmatch.fnmatchcase(r["name"].partition(":")[2], text.upper())
 
 
 def _direction(text: str) -> Test:
@@ -73,8 +74,8 @@ def _direction(text: str) -> Test:
         raise CommandError(f"dir={text}: r (read), w (write) or x (execute) is needed")
 
     def matches(r: ExitRecord) -> bool:
-        if r["number"] == SYSREG:
-            return text == ("r" if r["esr"] & 1 else "w")
+        if r["class"] == "sysreg":
+            return text == ("r" if r["esr"] & SYSREG_READ else "w")
         return text in r["name"].partition(":")[0].split(".")[1:]
 
     return matches
@@ -94,7 +95,7 @@ def _bit(name: str) -> str:
 
 def _call(text: str) -> Test:
     low, high = span(text)
-    return lambda r: r["number"] in (HVC, SMC) and low <= r["args"][0] & 0xFFFFFFFF <= high
+    return lambda r: r["class"] in CALLS and low <= r["args"][0] & 0xFFFFFFFF <= high
 
 
 def _level(text: str) -> Test:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from gdbhv import _core
@@ -24,7 +24,7 @@ class Field:
     values: dict[int, str]
     condition: str = ""  # when this meaning holds: "", "E2H", "~E2H", or a field of the same register
 
-    @property
+    @cached_property
     def mask(self) -> int:
         """The field's bits, in place."""
         return ((1 << (self.msb - self.lsb + 1)) - 1) << self.lsb
@@ -102,6 +102,15 @@ def encode(name: str, **fields: int) -> int:
     return value
 
 
+def field(name: str) -> Field:
+    """Return a field by the names of its register and of itself: ``field("HCR_EL2.TGE").mask``.
+
+    :raises gdbhv.errors.RegisterError: there is none.
+    """
+    register_name, _, field_name = name.partition(".")
+    return register(register_name).field(field_name)
+
+
 def decode(name: str, value: int) -> dict[str, int]:
     """Return the fields of a value of register ``name``."""
     return {f.name: f.of(value) for f in register(name).fields}
@@ -117,6 +126,27 @@ def exit_classes() -> dict[str, _core.ExitClass]:
 def iss_layouts() -> dict[int, tuple[Field, ...]]:
     """The fields of ESR_EL2.ISS by number of exit class, from the most significant bit down; RES0 where it is 0."""
     return {c["number"]: _fields(c["iss"])[::-1] for c in _core.exit_classes()}
+
+
+def exception_class(name: str) -> int:
+    """Return ESR_ELx.EC of exit class ``name``, in its form from a lower Exception level.
+
+    :raises KeyError: no such class.
+    :raises ValueError: an asynchronous one, which has none.
+    """
+    ec = exit_classes()[name]["ec"]
+    if ec is None:
+        raise ValueError(f"{name} is asynchronous: it has no EC")
+    return ec
+
+
+def iss_field(class_name: str, name: str) -> Field:
+    """Return a field of the ESR_EL2.ISS of exit class ``class_name``: ``iss_field("dabt", "WnR")``.
+
+    :raises KeyError: no such class, or its ISS has no such field.
+    """
+    fields = iss_layouts()[exit_classes()[class_name]["number"]]
+    return {f.name: f for f in fields}[name]
 
 
 def fault_words(fsc: int) -> str:

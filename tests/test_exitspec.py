@@ -9,15 +9,15 @@ import pytest
 from gdbhv import _core, exitspec
 from gdbhv.errors import CommandError
 
-NUMBERS = {c["name"]: c["number"] for c in _core.exit_classes()} | {"sysinsn": 0x1018}
+CLASSES = {word: c for c in _core.exit_classes() for word in (c["name"], *c["also"])}
 
 
 def record(name: str, **changes: Any) -> Any:
     """An exit called ``name``; what it does not set is as if it were nothing."""
-    number = NUMBERS[name.partition(":")[0].split(".")[0]]
+    row = CLASSES[name.partition(":")[0].split(".")[0]]
     empty = {"el": 1, "nv": 0, "vmid": 1, "cpu": 0, "pc": 0x40200000, "far": None, "ipa": None, "args": [0, 0, 0, 0]}
     rest = {"esr": 1 if ".read:" in name else 0, "cause": [], "intid": None}
-    return {**empty, **rest, "name": name, "number": number, **changes}
+    return {**empty, **rest, "name": name, "class": row["name"], "number": row["number"], **changes}
 
 
 W = record("dabt.trans.l3.w.isv", ipa=0x9000000, far=0xFFFF800009000018, cause=["HCR_EL2.VM"])
@@ -180,10 +180,10 @@ def test_errors_name_the_word_and_what_there_is(spec: str, message: str) -> None
     assert message in str(e.value)
 
 
-@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("name", CLASSES)
 def test_each_class_is_caught_by_its_name(name: str) -> None:
     spec = exitspec.parse(name)
-    assert spec.classes == {NUMBERS[name]}
+    assert spec.classes == {CLASSES[name]["number"]}
     assert spec.matches(record(name))
 
 

@@ -63,3 +63,13 @@ def test_exit_classes_are_numbered_as_the_catchpoints_of_gdb() -> None:
     assert len({c["number"] for c in classes.values()}) == len(classes) == len(_core.exit_classes())
     assert classes["hvc"]["number"] == 0x1016
     assert classes["irq"]["number"] == 0x1100
+
+
+def test_fields_by_name() -> None:
+    assert tables.field("HCR_EL2.TGE").mask == 1 << 27
+    assert tables.iss_field("dabt", "SAS").of(3 << 22) == 3
+    assert tables.exception_class("hvc") == 0x16
+    with pytest.raises(ValueError, match="irq is asynchronous"):
+        tables.exception_class("irq")
+    with pytest.raises(RegisterError, match=r"HCR_EL2\.Q: no such field"):
+        tables.field("HCR_EL2.Q")

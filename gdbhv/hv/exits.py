@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gdbhv.hv import hypercall, sysregs
+from gdbhv.tables import iss_field
 
 if TYPE_CHECKING:
     from gdbhv.hv.mmio import MmioDevice
@@ -19,6 +20,19 @@ if TYPE_CHECKING:
 
 Handler = Callable[["Vcpu", "ExitRecord"], None]
 HANDLERS: dict[str, Handler] = {}
+
+# Fields of ESR_EL2.ISS. One bit is looked at by its mask.
+WFX_TI, WFX_RV, WFX_RN = (iss_field("wfx", name) for name in ("TI", "RV", "RN"))
+IMM16 = iss_field("hvc", "imm16")
+S1PTW, WNR, CM, ISV, SAS, SSE, SRT, SF = (
+    iss_field("dabt", name) for name in ("S1PTW", "WnR", "CM", "ISV", "SAS", "SSE", "SRT", "SF")
+)
+FSC = iss_field("dabt", "DFSC").mask  # of instruction aborts too
+FSC_LEVEL = 0b11
+TRANSLATION = 0b000100  # fault status code, of level 0
+WFE, WITH_TIMEOUT = 0b01, 0b10  # bits of TI
+IDS, DFSC, AET = (iss_field("serror", name) for name in ("IDS", "DFSC", "AET"))
+ASYNCHRONOUS, RESTARTABLE, CORRECTED = 0b010001, 2, 6  # DFSC; AET
 
 
 def handler(name: str) -> Callable[[Handler], Handler]:
@@ -36,10 +50,11 @@ def wfx(vcpu: Vcpu, record: ExitRecord) -> None:
     """WFI waits for an interrupt, WFE for an event; WFIT and WFET until their timeout at most."""
     esr = record["esr"]
     vcpu.skip()
-    timed = esr & 0b110 == 0b110  # TI says WFIT or WFET, and RN is valid
-    until = vcpu.at_count(vcpu.x(esr >> 5 & 31)) if timed else None
+    instruction = WFX_TI.of(esr)
+    timed = instruction & WITH_TIMEOUT and esr & WFX_RV.mask
+    until = vcpu.at_count(vcpu.x(WFX_RN.of(esr))) if timed else None
     scheduler = vcpu.vm.host.scheduler
-    wait = scheduler.wait_for_event if esr & 1 else scheduler.wait
+    wait = scheduler.wait_for_event if instruction & WFE else scheduler.wait
     wait(vcpu, until)
 
 
@@ -52,7 +67,7 @@ def fp(vcpu: Vcpu, record: ExitRecord) -> None:
 @handler("hvc")
 def hvc(vcpu: Vcpu, record: ExitRecord) -> None:
     """SMCCC calls use immediate 0; others are not there."""
-    if record["esr"] & 0xFFFF:
+    if record["esr"] & IMM16.mask:
         vcpu.set_x(0, hypercall.NOT_SUPPORTED)
     else:
         hypercall.handle(vcpu)
@@ -73,7 +88,7 @@ def sysreg(vcpu: Vcpu, record: ExitRecord) -> None:
 
 def walk_level(vcpu: Vcpu, record: ExitRecord) -> int | None:
     """The level of the stage 1 descriptor whose fetch faulted in stage 2 (ISS.S1PTW); None for the access itself."""
-    if not record["esr"] >> 7 & 1:
+    if not record["esr"] & S1PTW.mask:
         return None
     assert vcpu.cpu is not None
     walk = vcpu.machine.translate(vcpu.cpu, record["far"] or 0, el=1)
@@ -81,38 +96,43 @@ def walk_level(vcpu: Vcpu, record: ExitRecord) -> int | None:
     return levels[-1] if levels else None
 
 
+def _translation_fault(esr: int) -> bool:
+    """Whether an abort's fault status code is a translation fault of level 0 to 3."""
+    return esr & FSC & ~FSC_LEVEL == TRANSLATION
+
+
 @handler("dabt")
 def data_abort(vcpu: Vcpu, record: ExitRecord) -> None:
     """Memory that is not mapped yet, an emulated device, or nothing at all."""
     esr, ipa = record["esr"], record["ipa"]
     if ipa is not None:
-        if esr & 0x3C == 0x04 and vcpu.vm.map_touched(ipa):
+        if _translation_fault(esr) and vcpu.vm.map_touched(ipa):
             return  # and the guest makes the access again
         found = vcpu.vm.device(ipa)
-        if found is not None and esr >> 24 & 1:
+        if found is not None and esr & ISV.mask:
             device, offset = found
             mmio(vcpu, esr, device, offset)
             return
-        if esr & 0x180 == 0x100:  # CM: maintenance of caches that are not there
+        if esr & CM.mask and not esr & S1PTW.mask:  # maintenance of caches that are not there
             vcpu.skip()
             return
     # An IPA that is neither memory nor a device, memory that must not be written, or an access to a device that the syndrome
     # does not describe (ISV = 0).
     level = walk_level(vcpu, record)
-    vcpu.inject_abort(record["far"] or 0, fetch=False, write=bool(esr & 0x40), walk=level)
+    vcpu.inject_abort(record["far"] or 0, fetch=False, write=bool(esr & WNR.mask), walk=level)
 
 
 def mmio(vcpu: Vcpu, esr: int, device: MmioDevice, offset: int) -> None:
     """Make the access that the syndrome describes (Arm ARM D24.2.40, ISS of a data abort) on an emulated device."""
-    size = 1 << (esr >> 22 & 3)
-    rt = esr >> 16 & 31
+    size = 1 << SAS.of(esr)
+    rt = SRT.of(esr)
     ones = (1 << 8 * size) - 1
-    if esr & 0x40:
+    if esr & WNR.mask:
         device.write(offset, size, vcpu.x(rt) & ones)
     else:
         value = device.read(offset, size) & ones
-        if esr >> 21 & 1 and value >> (8 * size - 1):  # SSE: sign-extend to the register that SF names
-            value |= ((1 << (64 if esr >> 15 & 1 else 32)) - 1) & ~ones
+        if esr & SSE.mask and value >> (8 * size - 1):  # sign-extend to the register that SF names
+            value |= ((1 << (64 if esr & SF.mask else 32)) - 1) & ~ones
         vcpu.set_x(rt, value)
     vcpu.skip()
 
@@ -121,7 +141,7 @@ def mmio(vcpu: Vcpu, esr: int, device: MmioDevice, offset: int) -> None:
 def instruction_abort(vcpu: Vcpu, record: ExitRecord) -> None:
     """Code that is not mapped yet, or a jump to where no memory is."""
     ipa = record["ipa"]
-    if ipa is None or record["esr"] & 0x3C != 0x04 or not vcpu.vm.map_touched(ipa):
+    if ipa is None or not _translation_fault(record["esr"]) or not vcpu.vm.map_touched(ipa):
         vcpu.inject_abort(record["far"] or 0, fetch=True, walk=walk_level(vcpu, record))
 
 
@@ -150,7 +170,7 @@ def serror(vcpu: Vcpu, record: ExitRecord) -> None:
 
 def corrected(esr: int) -> bool:
     """Whether an SError asks nothing of software: AET says corrected or restartable (Arm ARM D24.2.40, ISS of an SError)."""
-    return not esr & 1 << 24 and esr & 0x3F == 0x11 and esr >> 10 & 7 in (2, 6)
+    return not esr & IDS.mask and DFSC.of(esr) == ASYNCHRONOUS and AET.of(esr) in (RESTARTABLE, CORRECTED)
 
 
 def undefined(vcpu: Vcpu, record: ExitRecord) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING
 
-from gdbhv.tables import registers
+from gdbhv.tables import iss_field, registers
 
 if TYPE_CHECKING:
     from gdbhv.hv.vcpu import Vcpu
@@ -153,6 +153,9 @@ TABLE: list[tuple[str, Read | None, Write | None]] = [
 ]
 
 
+RT = iss_field("sysreg", "Rt")
+
+
 @cache
 def row(name: str) -> tuple[Read | None, Write | None]:
     """Return the functions that serve register ``name``."""
@@ -165,7 +168,7 @@ def row(name: str) -> tuple[Read | None, Write | None]:
 def emulate(vcpu: Vcpu, record: ExitRecord) -> None:
     """Serve one trapped access and go on behind it, or make it undefined."""
     kind, _, name = record["name"].partition(":")
-    rt = record["esr"] >> 5 & 31
+    rt = RT.of(record["esr"])
     if kind == "sysinsn":
         if name.startswith(("DC_", "DC ", "IC_", "IC ")):
             vcpu.skip()  # the machine's caches are coherent: maintenance by set and way has nothing to do

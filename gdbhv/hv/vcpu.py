@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from gdbhv.hv.debugregs import DebugRegisters, under_os_lock
 from gdbhv.hv.pmu import GuestPmu
 from gdbhv.hv.ptimer import TICK, PhysicalTimer
-from gdbhv.tables import encoding
+from gdbhv.tables import encode, encoding, exception_class, field, iss_field
 
 if TYPE_CHECKING:
     from gdbhv._core import Machine
@@ -39,10 +39,21 @@ def context_numbers(ras: bool) -> dict[str, int]:
     return {name: encoding(name) for name in [*(["VDISR_EL2"] if ras else []), *CONTEXT]}
 
 
+VSE = field("HCR_EL2.VSE").mask
+SPAN, DSSBS = (field(f"SCTLR_EL1.{name}").mask for name in ("SPAN", "DSSBS"))
+
 # PSTATE in the layout of SPSR_EL2 (Arm ARM C5.2.20)
-VSE = 1 << 8  # HCR_EL2
-NZCV, DIT, PAN, SSBS, DAIF, EL1H = 0xF << 28, 1 << 24, 1 << 22, 1 << 12, 0xF << 6, 0b0101
-STEPPING = 1 << 21  # SS
+DIT, PAN, SSBS, STEPPING = (field(f"SPSR_EL2.{name}").mask for name in ("DIT", "PAN", "SSBS", "SS"))
+NZCV, DAIF = encode("SPSR_EL2", N=1, Z=1, C=1, V=1), encode("SPSR_EL2", D=1, A=1, I=1, F=1)
+EL1H = 0b0101  # M
+
+# Syndromes, in the layout of ESR_ELx
+EC, IL = field("ESR_EL1.EC"), field("ESR_EL1.IL").mask
+INSTRUCTION_ABORT, DATA_ABORT = exception_class("iabt"), exception_class("dabt")
+HAVE_SAME_EL = {INSTRUCTION_ABORT, DATA_ABORT, *map(exception_class, ("bp", "step", "wp"))}
+"""Exception classes that have another form, one higher, for exceptions from the EL that takes them."""
+WNR, IDS = iss_field("dabt", "WnR").mask, iss_field("serror", "IDS").mask
+EXTERNAL, EXTERNAL_ON_WALK = 0b010000, 0b010100  # fault status codes; the latter of level 0
 
 
 class VcpuState(Enum):
@@ -221,8 +232,8 @@ class Vcpu:
         self.completed += 1
         spsr, pc = self.read("SPSR_EL2"), self.pc
         el, sp = spsr >> 2 & 3, spsr & 1
-        if el == 1 and esr >> 26 in (0x20, 0x24, 0x30, 0x32, 0x34):
-            esr += 1 << 26  # the same abort or debug exception, from the current EL
+        if el == 1 and EC.of(esr) in HAVE_SAME_EL:
+            esr += 1 << EC.lsb
         self.write("ESR_EL1", esr)
         self.write("ELR_EL1", pc)
         self.write("SPSR_EL1", spsr)
@@ -232,13 +243,13 @@ class Vcpu:
         quarter = 0x400 if el == 0 else 0x200 if sp else 0
         self.pc = (self.read("VBAR_EL1") & ~0x7FF) + quarter
         pstate = spsr & (NZCV | DIT | PAN) | DAIF | EL1H
-        if self.vm.has_pan and not control >> 23 & 1:  # SPAN
+        if self.vm.has_pan and not control & SPAN:
             pstate |= PAN
-        if self.vm.has_ssbs and control >> 44 & 1:  # DSSBS
+        if self.vm.has_ssbs and control & DSSBS:
             pstate |= SSBS
         self.write("SPSR_EL2", pstate)
 
-    def inject_serror(self, syndrome: int = 1 << 24) -> None:
+    def inject_serror(self, syndrome: int = IDS) -> None:
         """Make a virtual SError pending (HCR_EL2.VSE): the guest takes it at EL1 once PSTATE.A allows, or defers it by ESB.
 
         :param syndrome: ESR_EL1.ISS of it (VSESR_EL2; a CPU without FEAT_RAS has none): by default IDS, as KVM has it.
@@ -260,13 +271,13 @@ class Vcpu:
 
     def inject_undefined(self) -> None:
         """An undefined instruction (EC 0)."""
-        self.inject(1 << 25)
+        self.inject(IL)
 
     def inject_abort(self, far: int, *, fetch: bool, write: bool = False, walk: int | None = None) -> None:
         """A synchronous external abort on the access that exited: what a bus answers where nothing is.
 
         :param walk: level of the stage 1 descriptor whose fetch it was (FSC 0x14 to 0x17), or None for the access (0x10).
         """
-        ec = 0x20 if fetch else 0x24
-        fsc = 0x10 if walk is None else 0x14 + walk
-        self.inject(ec << 26 | 1 << 25 | (write << 6) | fsc, far)
+        ec = INSTRUCTION_ABORT if fetch else DATA_ABORT
+        fsc = EXTERNAL if walk is None else EXTERNAL_ON_WALK + walk
+        self.inject(ec << EC.lsb | IL | (WNR if write else 0) | fsc, far)

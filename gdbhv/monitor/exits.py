@@ -61,7 +61,7 @@ def line(target: DebugTarget, thread: ThreadId, record: ExitRecord) -> str:
             return f"{found[0].name}+{found[1]:#x}"
         return "memory" if vm.slot(ipa) else "nothing there"
 
-    is_call = record["number"] in (exitspec.HVC, exitspec.SMC)
+    is_call = record["class"] in exitspec.CALLS
     call = hypercall.name_of(record["args"][0] & 0xFFFFFFFF) if is_call else None
     return exit_line(record, place, call)
 

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 
 from gdbhv import tables
 from gdbhv.views.disasm import disassemble
-from gdbhv.views.syndrome import iss_text
+from gdbhv.views.syndrome import has_field, iss_fields, iss_text
 from gdbhv.views.sysreg import fields_text
 from gdbhv.views.table import table
 
 if TYPE_CHECKING:
     from gdbhv.records import ExitCount, ExitCounts, ExitRecord
-
-SIZES = (1, 2, 4, 8)
 
 
 def stats_document(counts: Sequence[ExitCount]) -> ExitCounts:
@@ -41,19 +39,18 @@ def exit_line(record: ExitRecord, place: Callable[[int], str | None] = lambda ip
     """Return one line that says what happened: exit, instruction, register and value, addresses, causing control.
 
     :param place: what is at an IPA ("pl011+0x18", "memory"), if anything is known of it.
-    :param call: the name of the hypercall, for HVC and SMC.
+    :param call: the name of the hypercall, or its number, for HVC and SMC.
     """
     parts = [record["name"]]
     insn = f"{disassemble(record['insn'], record['pc'])} " if record["insn"] is not None else ""
     parts.append(f"{insn}at {record['pc']:#x} (EL{record['el']})")
-    esr = record["esr"]
-    if record["number"] in (0x1020, 0x1024, 0x1025):
-        parts.append(_address(record, esr, place))
-    elif record["number"] == 0x1018 and record["rt"] is not None and esr & 1 == 0:
+    if has_field(record, "S1PTW"):  # an abort
+        parts.append(_address(record, place))
+    elif record["rt"] is not None and iss_fields(record).get("Direction") == 0:
         parts.append(f"{_register(record['rt'])}={record['rt_value']:#x}")
-    elif record["number"] in (0x1016, 0x1017):
+    elif call is not None:
         args = ", ".join(f"{a:#x}" for a in record["args"][1:])
-        parts.append(f"{call or hex(record['args'][0] & 0xFFFFFFFF)}({args})")
+        parts.append(f"{call}({args})")
     elif record["intid"] is not None:
         parts.append(f"INTID {record['intid']}")
     if record["cause"]:
@@ -87,19 +84,17 @@ def _register(n: int) -> str:
     return "xzr" if n == 31 else f"x{n}"
 
 
-def _address(record: ExitRecord, esr: int, place: Callable[[int], str | None]) -> str:
+def _address(record: ExitRecord, place: Callable[[int], str | None]) -> str:
     """The access of an abort: how much, which register, and both addresses."""
-    text = ""
-    if esr >> 24 & 1 and record["number"] == 0x1024:
-        count = SIZES[esr >> 22 & 3]
-        direction = f"{count} bytes" if count > 1 else "1 byte"
-        rt = record["rt"]
-        if rt is not None:
-            text = (
-                f"{direction} of {_register(rt)}={record['rt_value']:#x} to "
-                if esr & 0x40
-                else f"{direction} to {_register(rt)} from "
-            )
+    text, iss, rt = "", iss_fields(record), record["rt"]
+    if rt is not None and "SAS" in iss:
+        count = 1 << iss["SAS"]
+        bytes_ = f"{count} bytes" if count > 1 else "1 byte"
+        text = (
+            f"{bytes_} of {_register(rt)}={record['rt_value']:#x} to "
+            if iss["WnR"]
+            else f"{bytes_} to {_register(rt)} from "
+        )
     far = "" if record["far"] is None else f"VA {record['far']:#x}"
     if record["ipa"] is None:
         return text + far

@@ -26,6 +26,11 @@ def layout(number: int, iss: int) -> list[Field]:
     ]
 
 
+def has_field(record: ExitRecord, name: str) -> bool:
+    """Whether the ISS of an exit's class has a field, valid or not."""
+    return any(f.name == name for f in iss_layouts().get(record["number"], ()))
+
+
 def iss_fields(record: ExitRecord) -> dict[str, int]:
     """Return the fields of an exit's ISS."""
     return {f.name: f.of(record["esr"]) for f in layout(record["number"], record["esr"])}

@@ -37,6 +37,13 @@ pub struct Class {
     full_name: fn(&str, u32) -> String,
 }
 
+impl Class {
+    /// ESR_EL2.EC of its exits (of those from a lower Exception level, where there are two); asynchronous ones have none.
+    pub fn ec(&self) -> Option<u16> {
+        (self.number < ASYNC).then(|| self.number - SYNC)
+    }
+}
+
 /// What tells the sub-reasons of a class apart, for counting.
 #[derive(Clone, Copy, Debug)]
 enum Key {

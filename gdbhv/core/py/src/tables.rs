@@ -32,6 +32,7 @@ fn exit_classes(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
         d.set_item("name", c.name)?;
         d.set_item("also", c.also.to_vec())?;
         d.set_item("number", c.number)?;
+        d.set_item("ec", c.ec())?;
         d.set_item("kvm", c.kvm)?;
         d.set_item("what", c.what)?;
         d.set_item("iss", fields(py, &field::parse(c.iss))?)?;
