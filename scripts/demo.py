@@ -11,7 +11,6 @@ classes of VM exits, walks an address through both stages, dumps stage 2, steps,
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,6 +20,7 @@ from rich.console import Console
 from rich.text import Text
 
 from gdbhv.client import GdbSession, GdbStop, GdbUnexpectedStop
+from gdbhv.sessions import started
 
 ROOT = Path(__file__).resolve().parent.parent
 GUEST = ROOT / "guests" / "prebuilt" / "exit_zoo.elf"
@@ -68,40 +68,26 @@ def main() -> int:
     """Run the demonstration and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.parse_args()
-    started = time.perf_counter()
+    begun = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="gdbhv-demo-") as folder:
         address = f"unix:{folder}/gdb"
         log = Path(folder) / "console"
         say(f"1. A guest of gdbhv's hypervisor, stopped at its first instruction: {GUEST.relative_to(ROOT)}")
         run = ["run", str(GUEST.relative_to(ROOT)), "--memory", "256M", "--gdb", address, "--wait", "--console", str(log)]
         console.print(Text(f"$ gdbhv {' '.join(run)} &".replace(folder, "..."), style="green"))
-        server = subprocess.Popen([sys.executable, "-m", "gdbhv", *run], cwd=ROOT, stderr=subprocess.PIPE, text=True)
-        try:
-            tour(address, server)
-            _, said = server.communicate(timeout=30)
-        finally:
-            if server.poll() is None:
-                server.kill()
-                server.wait()
+        with started(run, cwd=ROOT) as server:
+            tour(address)
+            server.wait(timeout=30)
         say("8. What the guest printed, and how it ended")
         lines(log.read_text(), 8)
-        lines(said.splitlines()[-1])
-        seconds = time.perf_counter() - started
+        lines(server.err[-1])
+        seconds = time.perf_counter() - begun
         console.print(f"\nThe whole tour took {seconds:.1f} s; {Path(__file__).relative_to(ROOT)} is the script.")
-        return server.returncode
+        return server.process.returncode
 
 
-def wait_until_listening(server: subprocess.Popen[str]) -> None:
-    """Wait for the server's word that it listens. :raises SystemExit: it ended instead."""
-    assert server.stderr is not None
-    line = server.stderr.readline()
-    if "waiting for gdb" not in line:
-        raise SystemExit(f"the server did not start: {line}{server.stderr.read()}")
-
-
-def tour(address: str, server: subprocess.Popen[str]) -> None:
+def tour(address: str) -> None:
     """What a debugging session looks like."""
-    wait_until_listening(server)
     say("2. Stock gdb-multiarch attaches, by script (pygdbmi)")
     with GdbSession(address, str(GUEST)) as session:
         command("info threads")

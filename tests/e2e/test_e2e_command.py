@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import random
-import re
 import signal
 import socket
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,68 +16,49 @@ import pytest
 from e2e.debugged import PREBUILT
 from gdbhv.client import GdbSession
 from gdbhv.rsp.framing import frame
+from gdbhv.sessions import Started, started
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "gdbhv", "run"]
 HELLO = str(PREBUILT / "hello.elf")
 
 
-@contextlib.contextmanager
-def run(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Start `gdbhv run`; yield the process and the address that it says it listens on."""
-    process = subprocess.Popen(
-        [*COMMAND, *arguments],
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        line = process.stderr.readline()
-        found = re.search(r"waiting for gdb at (\S+);", line)
-        assert found, line
-        yield process, found.group(1)
-    finally:
-        process.kill()
-        process.communicate()
+def run(*arguments: str) -> contextlib.AbstractContextManager[Started]:
+    """Start `gdbhv run`."""
+    return started(("run", *arguments), cwd=ROOT, stdout=subprocess.PIPE)
 
 
 def test_from_attach_to_exit_status():
-    with run(HELLO, "--gdb", "0", "--wait") as (process, address):
-        with GdbSession(address) as gdb:
+    with run(HELLO, "--gdb", "0", "--wait") as server:
+        with GdbSession(server.address) as gdb:
             gdb.break_at("main")  # the symbols are those of the ELF that the server named
             assert gdb.cont().frame.function == "main"
             gdb.execute("delete")
             assert gdb.cont().ended
-        out, _ = process.communicate(timeout=30)
-        assert "hello from EL1" in out
-        assert process.returncode == 0
+        assert server.wait(timeout=30) == 0
+        assert "hello from EL1" in server.out
 
 
 def test_quitting_gdb_lets_the_guest_run_to_its_end():
-    with run(HELLO, "--gdb", "0", "--wait") as (process, address):
-        with GdbSession(address):
+    with run(HELLO, "--gdb", "0", "--wait") as server:
+        with GdbSession(server.address):
             pass
-        out, _ = process.communicate(timeout=30)
-        assert "hello from EL1" in out
-        assert process.returncode == 0
+        assert server.wait(timeout=30) == 0
+        assert "hello from EL1" in server.out
 
 
 def test_kill_is_another_status():
-    with run(HELLO, "--gdb", "0", "--wait") as (process, address):
-        with GdbSession(address) as gdb:
+    with run(HELLO, "--gdb", "0", "--wait") as server:
+        with GdbSession(server.address) as gdb:
             gdb.execute("kill")
-        process.communicate(timeout=30)
-        assert process.returncode not in (0, None)
+        assert server.wait(timeout=30) != 0
 
 
 def test_ctrl_c_at_the_server_is_clean():
-    with run(HELLO, "--gdb", "0", "--wait") as (process, _):
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=30)
-        assert process.returncode == 130
-        assert "Traceback" not in err
+    with run(HELLO, "--gdb", "0", "--wait") as server:
+        server.process.send_signal(signal.SIGINT)
+        assert server.wait(timeout=30) == 130
+        assert "Traceback" not in "\n".join(server.err)
 
 
 def test_noise_and_killed_clients_leave_the_machine_intact(seed):
@@ -95,9 +74,9 @@ def test_noise_and_killed_clients_leave_the_machine_intact(seed):
         b"-",
         b"$qRcmd,",
     ]
-    with run(HELLO, "--gdb", "0", "--wait") as (process, address):
-        host, _, port = address.rpartition(":")
-        with GdbSession(address) as gdb:
+    with run(HELLO, "--gdb", "0", "--wait") as server:
+        host, _, port = server.address.rpartition(":")
+        with GdbSession(server.address) as gdb:
             gdb.write_memory(0x41000000, (0x14000000).to_bytes(4, "little"))  # b .: whatever resumes, stays here
             start = gdb.read_register("pc")
             gdb.write_register("pc", 0x41000000)
@@ -112,20 +91,19 @@ def test_noise_and_killed_clients_leave_the_machine_intact(seed):
             if rng.random() < 0.5:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # reset, not end
             sock.close()
-        assert process.poll() is None
-        with GdbSession(address) as gdb:
+        assert server.process.poll() is None
+        with GdbSession(server.address) as gdb:
             assert gdb.read_register("pc") == 0x41000000
             gdb.write_register("pc", start)
             assert gdb.cont().ended
-        out, err = process.communicate(timeout=30)
-        assert "hello from EL1" in out
-        assert "Traceback" not in err, err
-        assert process.returncode == 0
+        assert server.wait(timeout=30) == 0
+        assert "hello from EL1" in server.out
+        assert "Traceback" not in "\n".join(server.err)
 
 
 def test_a_second_client_is_told():
-    with run(HELLO, "--gdb", "0", "--wait") as (_, address), GdbSession(address):
-        host, _, port = address.rpartition(":")
+    with run(HELLO, "--gdb", "0", "--wait") as server, GdbSession(server.address):
+        host, _, port = server.address.rpartition(":")
         with socket.create_connection((host, int(port)), 10) as second:
             second.settimeout(10)
             second.sendall(frame(b"qSupported"))
@@ -133,11 +111,10 @@ def test_a_second_client_is_told():
 
 
 def test_a_unix_socket(tmp_path):
-    with run(HELLO, "--gdb", f"unix:{tmp_path / 'gdb'}", "--wait") as (process, address):
-        with GdbSession(address) as gdb:
+    with run(HELLO, "--gdb", f"unix:{tmp_path / 'gdb'}", "--wait") as server:
+        with GdbSession(server.address) as gdb:
             assert gdb.cont().ended
-        process.communicate(timeout=30)
-        assert process.returncode == 0
+        assert server.wait(timeout=30) == 0
 
 
 def test_stdio():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from conftest import ROOT
 from gdbhv import GdbSession, tables
 from gdbhv.client import GdbError, gdb_arguments
 from gdbhv.monitor import registry
+from gdbhv.sessions import started
 
 ZOO = ROOT / "guests" / "prebuilt" / "exit_zoo.elf"
 HYPERVISOR = ROOT / "guests" / "prebuilt" / "system_stage2_syndrome.elf"
@@ -32,14 +32,9 @@ def bare(tmp_path: Path) -> Iterator[str]:
 
 
 def served(folder: Path, image: Path, *options: str) -> Iterator[str]:
-    where = f"unix:{folder / 'gdb'}"
-    command = [sys.executable, "-m", "gdbhv", "run", str(image), *options, "--gdb", where, "--wait"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen([*command, "--console", os.devnull], stderr=subprocess.PIPE, text=True, env=environment) as server:
-        assert server.stderr is not None
-        assert "waiting for gdb" in server.stderr.readline()
-        yield where
-        server.kill()
+    arguments = ("run", str(image), *options, "--gdb", f"unix:{folder / 'gdb'}", "--wait", "--console", os.devnull)
+    with started(arguments, env={**os.environ, "PYTHONPATH": str(ROOT)}) as server:
+        yield server.address
 
 
 def gdb(address: str, *commands: str, image: Path = ZOO) -> str:

@@ -22,6 +22,7 @@ import pytest
 
 from conftest import ROOT
 from e2e.debugged import GDBS
+from gdbhv.sessions import Started
 
 README = (ROOT / "README.md").read_text()
 PROMPTS = ("$ ", "(gdb) ")
@@ -116,8 +117,7 @@ def server(command: str) -> Iterator[tuple[str, list[str]]]:
         text=True,
     ) as process:
         try:
-            assert process.stderr is not None
-            yield port, [process.stderr.readline().rstrip("\n")]
+            yield port, [Started(process).ready]
         finally:
             process.kill()
 
