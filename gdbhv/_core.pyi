@@ -501,6 +501,9 @@ class Machine:
     def listens(self) -> bool:
         """Whether the guest would see what is typed: it has the UART's receive interrupts on, or polls it."""
 
+    def press_power_button(self) -> None:
+        """Press the board's power button (pin 3 of the PL061) for 100 ms of virtual time."""
+
     def push_input(self, data: bytes, paced: bool = False) -> None:
         """Type on the board's UART, at the current virtual time; what is typed before the guest listens waits.
 
@@ -556,6 +559,9 @@ class BoardDevice:
 
     def event(self, now: int) -> None:
         """The time of :meth:`deadline` has come."""
+
+    def press_power_button(self, now: int) -> None:
+        """Press the GPIO block's power button for 100 ms. :raises ValueError: a device without one."""
 
     def set_item(self, key: int | str, data: bytes) -> None:
         """What ``Machine.set_fw_cfg`` does. :raises ValueError: a bad name, or a device without items."""

@@ -130,6 +130,10 @@ class Machine:
         if self._recipe is not None:
             self.start(*self._recipe)
 
+    def press_power_button(self) -> None:
+        """Press the power button for 100 ms of virtual time: pin 3 of the PL061, which is KEY_POWER in the device tree."""
+        self.core.press_power_button()
+
     def end(self, pid: int) -> None:
         """See :class:`gdbhv.target.Target`."""
         self.ended = Stop(StopKind.POWEROFF, self._thread_id(0), text="killed")

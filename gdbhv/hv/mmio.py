@@ -227,6 +227,11 @@ class BoardDevice(MmioDevice):
         self._core.set_item(key, data)
         self._items[key] = data
 
+    def press_power_button(self) -> None:
+        """Press the power button at the GPIO block (100 ms long). :raises ValueError: this is not pl061."""
+        self._core.press_power_button(self._now())
+        self._line()
+
     def read(self, offset: int, size: int) -> int:
         if offset % size:  # a guest that maps it as Normal memory: byte by byte, as the machine does
             return sum(self.read(offset + n, 1) << 8 * n for n in range(size))

@@ -105,6 +105,10 @@ class Scheduler:
         elif cpu != self.host.handling:
             self.schedule(cpu)
 
+    def rearm(self, vm: Vm) -> None:
+        """A device of ``vm`` has been given something to do at a later time, from outside: a CPU's timer is to know it."""
+        self._notice(vm.vcpus[0].home)
+
     def _interrupt(self, cpu: int) -> None:
         self.machine.msr(cpu, "ICC_SGI1R_EL1", KICK_SGI << 24 | cpu >> 4 << 44 | 1 << (cpu & 15))
 

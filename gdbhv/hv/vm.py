@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gdbhv.errors import GdbhvError, MemoryError_
-from gdbhv.hv.mmio import MmioDevice
+from gdbhv.hv.mmio import BoardDevice, MmioDevice
 from gdbhv.hv.stage2 import BLOCK, IPA_BITS, PAGE, Stage2
 from gdbhv.hv.vcpu import Vcpu, VcpuState
 from gdbhv.hv.vgic import Vgic
@@ -187,6 +187,18 @@ class Vm:
         for _, d in self.devices:
             if (t := d.deadline()) is not None and t <= now:
                 d.event()
+
+    def press_power_button(self) -> None:
+        """Press the power button for 100 ms of virtual time: pin 3 of the PL061, which is KEY_POWER in the device tree.
+
+        :raises gdbhv.errors.GdbhvError: the VM has no PL061, or has ended.
+        """
+        gpio = next((d for _, d in self.devices if isinstance(d, BoardDevice) and d.name == "pl061"), None)
+        if gpio is None or self.stopped is not None:
+            why = "it has no PL061" if gpio is None else f"it has ended ({self.stopped})"
+            raise GdbhvError(f"{self.name} has no power button to press: {why}")
+        gpio.press_power_button()
+        self.host.scheduler.rearm(self)
 
     def hypercall(self, function: int) -> Callable[[Hypercall], Hypercall]:
         """Decorate a function that serves SMCCC call ``function`` (w0 of HVC or SMC #0). What it returns goes to x0."""

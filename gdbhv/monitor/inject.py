@@ -1,4 +1,4 @@
-"""``inject``: make something go wrong, to see what the guest and its hypervisor do."""
+"""``inject``: make something happen from outside, to see what the guest and its hypervisor do."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 from gdbhv.errors import CommandError
 from gdbhv.hv.target import HostTarget
+from gdbhv.hv.vm import Vm
+from gdbhv.machine import Machine
 from gdbhv.monitor.memory import integer
 from gdbhv.monitor.registry import Arg, Context, command
 
@@ -27,6 +29,16 @@ def inject_serror(context: Context, args: argparse.Namespace) -> Iterator[str]:
     except (ValueError, IndexError, OverflowError) as e:
         raise CommandError(str(e)) from None
     yield f"an SError is pending on CPU {cpu}, syndrome {context.core.serror(cpu):#x}"
+
+
+@command("inject power-button", help="press the power button of the machine, or of the thread's VM, for 100 ms")
+def inject_power_button(context: Context, args: argparse.Namespace) -> Iterator[str]:
+    """What QEMU calls system_powerdown: pin 3 of the PL061 is high (SPI 7), which the device tree calls KEY_POWER."""
+    target, thread = context.target, context.thread
+    who: Vm | Machine = target.vcpu(thread).vm if isinstance(target, HostTarget) else target
+    who.press_power_button()
+    name = who.name if isinstance(who, Vm) else "the machine"
+    yield f"the power button of {name} is pressed: pin 3 of the PL061 is high for 100 ms of virtual time"
 
 
 def _cpu(context: Context) -> int:

@@ -109,7 +109,7 @@ MACHINES: dict[str, Callable[[], Target]] = {
 }
 
 
-NEED_A_THREAD = {"frame guest", "s2 dump", "sysreg", "vcpus", "vmexit last", "walk", "x"}
+NEED_A_THREAD = {"frame guest", "inject power-button", "s2 dump", "sysreg", "vcpus", "vmexit last", "walk", "x"}
 
 
 def ask(target: HostTarget | Machine, command: str, pid: int = 1) -> list[str]:
@@ -194,7 +194,16 @@ def test_commands_tells_programs_the_whole_table() -> None:
 
 
 def test_each_command_that_reports_has_json() -> None:
-    silent = {"help", "inject serror", "reset", "step interrupts", "version", "vmexit catch", "vmexit delete"}
+    silent = {
+        "help",
+        "inject power-button",
+        "inject serror",
+        "reset",
+        "step interrupts",
+        "version",
+        "vmexit catch",
+        "vmexit delete",
+    }
     assert {name for name, c in registry.load().items() if "--json" not in [a.name for a in c.args]} == silent
 
 

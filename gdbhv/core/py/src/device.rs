@@ -75,6 +75,14 @@ impl BoardDevice {
     fn event(&mut self, now: u64) {
         self.device().event(now);
     }
+    fn press_power_button(&mut self, now: u64) -> PyResult<()> {
+        let none = || PyValueError::new_err("this device has no power button: pl061 has");
+        self.device()
+            .gpio()
+            .ok_or_else(none)?
+            .press_power_button(now);
+        Ok(())
+    }
     fn set_item(&mut self, key: ItemKey, data: &[u8]) -> PyResult<()> {
         set_item(self.device().fw_cfg(), key, data)
     }

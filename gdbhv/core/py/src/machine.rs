@@ -575,6 +575,9 @@ impl Machine {
     fn listens(&mut self) -> bool {
         self.model.sh.bus.listens()
     }
+    fn press_power_button(&mut self) {
+        self.model.press_power_button();
+    }
     #[pyo3(signature = (data, paced=false))]
     fn push_input(&mut self, data: &[u8], paced: bool) {
         self.model.push_input(data, paced);

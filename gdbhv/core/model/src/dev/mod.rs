@@ -67,6 +67,10 @@ pub trait Device: Send {
     fn fw_cfg(&mut self) -> Option<&mut fw_cfg::FwCfg> {
         None
     }
+    /// What the GPIO block has besides: a power button.
+    fn gpio(&mut self) -> Option<&mut pl061::Pl061> {
+        None
+    }
     /// What a UART has besides.
     fn console(&mut self) -> Option<&mut dyn Console> {
         None

@@ -1,7 +1,12 @@
-//! PL061 GPIO (Arm DDI 0190): eight pins, of which nothing is connected here; inputs are pulled down.
+//! PL061 GPIO (Arm DDI 0190): eight pins, pulled down; pin 3 is the power button, as on QEMU's `virt`.
 
 use super::{DevCtx, Device, Unseen};
 use crate::dev::regs;
+
+/// The pin of the power button, which is high while it is pressed.
+pub const POWER_BUTTON: u32 = 3;
+/// How long it is pressed, in virtual nanoseconds: 100 ms, as on QEMU's board.
+const PRESSED: u64 = 100_000_000;
 
 /// Everything that a snapshot keeps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,6 +22,12 @@ pub struct State {
     iev: u8,
     ie: u8,
     afsel: u8,
+    /// Levels from outside.
+    input: u8,
+    /// Edges that were seen on inputs, until GPIOIC clears them.
+    edges: u8,
+    /// When the power button is let go.
+    released: Option<u64>,
 }
 
 /// The GPIO block.
@@ -27,13 +38,28 @@ pub struct Pl061 {
 }
 
 impl State {
-    /// Levels of the pins: what is driven, zero for inputs.
+    /// Levels of the pins: of outputs what is driven, of inputs what comes from outside.
     fn pins(&self) -> u8 {
-        self.out & self.dir
+        self.out & self.dir | self.input & !self.dir
     }
-    /// RIS. Inputs never change, so there are no edges to latch; a level-sensitive pin interrupts while it has the level.
+    /// RIS: edges that were seen; a level-sensitive pin interrupts while it has the level.
     fn ris(&self) -> u8 {
-        self.is & !(self.pins() ^ self.iev)
+        self.edges & !self.is | self.is & !(self.pins() ^ self.iev)
+    }
+    /// A level from outside.
+    fn drive(&mut self, pin: u32, high: bool) {
+        let was = self.pins();
+        self.input = self.input & !(1 << pin) | (high as u8) << pin;
+        let changed = was ^ self.pins();
+        self.edges |= changed & !self.is & (self.ibe | !(self.pins() ^ self.iev));
+    }
+}
+
+impl Pl061 {
+    /// Press the power button at virtual time `now`; it is let go after 100 ms.
+    pub fn press_power_button(&mut self, now: u64) {
+        self.state.drive(POWER_BUTTON, true);
+        self.state.released = Some(now.saturating_add(PRESSED));
     }
 }
 
@@ -74,6 +100,7 @@ impl Device for Pl061 {
                 0x408 => s.ibe = v,
                 0x40c => s.iev = v,
                 0x410 => s.ie = v,
+                0x41c => s.edges &= !v, // GPIOIC
                 0x420 => s.afsel = v,
                 _ => {}
             }
@@ -82,6 +109,16 @@ impl Device for Pl061 {
     }
     fn irq(&self) -> bool {
         self.state.ris() & self.state.ie != 0
+    }
+    fn deadline(&self) -> Option<u64> {
+        self.state.released
+    }
+    fn event(&mut self, _: u64) {
+        self.state.released = None;
+        self.state.drive(POWER_BUTTON, false);
+    }
+    fn gpio(&mut self) -> Option<&mut Pl061> {
+        Some(self)
     }
 }
 
@@ -100,6 +137,48 @@ mod tests {
         d.write(0x05 << 2, 4, 0, CTX);
         assert_eq!(d.read(0x3fc, 4, CTX), Some(0x0a));
         assert_eq!(d.read(0x02 << 2, 4, CTX), Some(0x02));
+    }
+
+    /// GPIOIS, GPIOIBE, GPIOIEV; RIS while the button is pressed, after GPIOIC, and once it is let go.
+    const PRESSES: &[(u8, u8, u8, [u64; 3])] = &[
+        (0, 0, 8, [8, 0, 0]), // rising edge
+        (0, 0, 0, [0, 0, 8]), // falling edge
+        (0, 8, 0, [8, 0, 8]), // both
+        (8, 0, 8, [8, 8, 0]), // high level
+        (8, 8, 0, [0, 0, 8]), // low level
+    ];
+
+    #[test]
+    fn a_press_of_the_power_button() {
+        for &(is, ibe, iev, expected) in PRESSES {
+            let mut d = Pl061::default();
+            for (offset, value) in [(0x404, is), (0x408, ibe), (0x40c, iev), (0x410, 8)] {
+                d.write(offset, 1, value as u64, CTX);
+            }
+            d.press_power_button(5);
+            assert_eq!(d.read(0x3fc, 1, CTX), Some(8));
+            let pressed = d.read(0x414, 1, CTX);
+            assert_eq!(d.irq(), expected[0] != 0);
+            d.write(0x41c, 1, 8, CTX);
+            let cleared = d.read(0x414, 1, CTX);
+            assert_eq!(d.deadline(), Some(5 + PRESSED));
+            d.event(5 + PRESSED);
+            assert_eq!((d.deadline(), d.read(0x3fc, 1, CTX)), (None, Some(0)));
+            let seen = [pressed, cleared, d.read(0x414, 1, CTX)].map(|v| v.expect("there"));
+            assert_eq!(seen, expected, "{is} {ibe} {iev}");
+        }
+    }
+
+    #[test]
+    fn an_output_is_not_the_button() {
+        let mut d = Pl061::default();
+        d.write(0x400, 1, 8, CTX);
+        d.write(0x40c, 1, 8, CTX);
+        d.press_power_button(0);
+        assert_eq!(
+            (d.read(0x3fc, 1, CTX), d.read(0x414, 1, CTX)),
+            (Some(0), Some(0))
+        );
     }
 
     #[test]

@@ -150,6 +150,13 @@ impl Machine {
         self.sh.next_event = 0;
     }
 
+    /// Press the board's power button, now.
+    pub fn press_power_button(&mut self) {
+        let now = self.sh.ns(0);
+        self.sh.bus.press_power_button(now, &mut self.sh.gic);
+        self.sh.next_event = 0;
+    }
+
     /// Read a device as CPU `i` would. None: nothing answers.
     pub fn bus_read(&mut self, i: usize, pa: u64, size: u8) -> Option<u64> {
         let ctx = DevCtx {

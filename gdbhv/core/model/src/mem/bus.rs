@@ -209,6 +209,18 @@ impl Bus {
         false
     }
 
+    /// Press the board's power button at virtual time `now`.
+    pub fn press_power_button(&mut self, now: u64, gic: &mut Gic) {
+        for r in &mut self.ranges {
+            if let Target::Device(d, intid) = &mut r.target {
+                if let Some(gpio) = d.gpio() {
+                    gpio.press_power_button(now);
+                    raise(&**d, *intid, gic);
+                }
+            }
+        }
+    }
+
     /// The board's fw_cfg, if it has one.
     pub fn fw_cfg(&mut self) -> Option<&mut FwCfg> {
         self.ranges.iter_mut().find_map(|r| match &mut r.target {
