@@ -1,8 +1,8 @@
 //! The board: QEMU's `virt` map, as one table. The address map and the device tree are built from it.
 //!
-//! Not there (yet): flash at 0, the platform bus, PCIe. The tree does not promise them, and an access to
-//! their addresses is an external abort, but for the PCIe bus and the virtio-mmio slots, which are found empty: kernels probe
-//! them, and the PL061, when their tree was made for QEMU's board.
+//! Not there (yet): flash at 0, PCIe. The tree does not promise them, and an access to their addresses is an external abort, but
+//! for the configuration space of PCIe, which is found empty: kernels probe it when their tree was made for QEMU's board. The
+//! virtio-mmio slots and the platform bus are empty too, and the tree has them, as QEMU's has.
 
 use crate::dev::ecam::Ecam;
 use crate::dev::fw_cfg::FwCfg;
@@ -21,6 +21,9 @@ pub const RAM_BASE: u64 = 0x4000_0000;
 pub const SPI: u32 = 32;
 /// What the clock shows at virtual time 0 unless configured: 2026-01-01 00:00 UTC.
 pub const EPOCH: u32 = 1_767_225_600;
+
+/// First address and bytes of QEMU's bus for devices that are added by hand. There are none: an access is an external abort.
+pub const PLATFORM_BUS: (u64, u64) = (0x0c00_0000, 0x0200_0000);
 
 /// What a board can be told.
 #[derive(Clone, Copy, Debug)]
@@ -79,6 +82,18 @@ pub enum Kind {
         /// Makes it.
         make: fn(&BoardConfig) -> Target,
     },
+    /// A PL061, whose pin 3 is the power button: a node for it, and one for the key.
+    Gpio {
+        /// Makes it.
+        make: fn(&BoardConfig) -> Target,
+    },
+    /// The virtio-mmio slots: a node for each.
+    VirtioMmio {
+        /// SPI of the first.
+        spi: u32,
+        /// Makes them all.
+        make: fn(&BoardConfig) -> Target,
+    },
     /// QEMU's firmware configuration.
     FwCfg {
         /// Makes it.
@@ -105,9 +120,10 @@ pub const ROWS: &[Row] = &[
         make: |c| Target::Device(Box::new(Pl031::new(c.epoch)), Some(SPI + 2)) } },
     Row { name: "fw-cfg", base: 0x0902_0000, size: 0x18,     spi: None,    kind: Kind::FwCfg {
         make: |c| Target::Device(Box::new(FwCfg::new(c.cpus)), None) } },
-    Row { name: "pl061", base: 0x0903_0000, size: 0x1000,    spi: Some(7), kind: Kind::Unlisted {
+    Row { name: "pl061", base: 0x0903_0000, size: 0x1000,    spi: Some(7), kind: Kind::Gpio {
         make: |_| Target::Device(Box::new(Pl061::default()), Some(SPI + 7)) } },
-    Row { name: "virtio-mmio", base: 0x0a00_0000, size: 0x4000, spi: None, kind: Kind::Unlisted {
+    Row { name: "virtio-mmio", base: 0x0a00_0000, size: 0x4000, spi: None, kind: Kind::VirtioMmio {
+        spi: 16,
         make: |_| Target::Device(Box::new(VirtioMmio), None) } },
     Row { name: "pcie-ecam", base: 0x40_1000_0000, size: 0x1000_0000, spi: None, kind: Kind::Unlisted {
         make: |_| Target::Device(Box::new(Ecam), None) } },
@@ -143,12 +159,14 @@ pub fn row(name: &str) -> Option<&'static Row> {
 /// The device of the row named `name`, alone: for a VM whose host emulates the board. None: no row, or no device of its own.
 pub fn device(name: &str, config: &BoardConfig) -> Option<Box<dyn Device>> {
     match row(name)?.kind {
-        Kind::PrimeCell { make, .. } | Kind::FwCfg { make } | Kind::Unlisted { make } => {
-            match make(config) {
-                Target::Device(d, _) => Some(d),
-                _ => None,
-            }
-        }
+        Kind::PrimeCell { make, .. }
+        | Kind::VirtioMmio { make, .. }
+        | Kind::Gpio { make }
+        | Kind::FwCfg { make }
+        | Kind::Unlisted { make } => match make(config) {
+            Target::Device(d, _) => Some(d),
+            _ => None,
+        },
         _ => None,
     }
 }
@@ -165,9 +183,11 @@ pub fn devices(config: &BoardConfig) -> Result<(Bus, Gic), BadRange> {
             Kind::Gicr => Target::Gicr,
             Kind::Its => Target::Its,
             Kind::GicV2(frame) => Target::GicV2(frame),
-            Kind::PrimeCell { make, .. } | Kind::FwCfg { make } | Kind::Unlisted { make } => {
-                make(config)
-            }
+            Kind::PrimeCell { make, .. }
+            | Kind::VirtioMmio { make, .. }
+            | Kind::Gpio { make }
+            | Kind::FwCfg { make }
+            | Kind::Unlisted { make } => make(config),
         };
         bus.add(r.base, r.size, target)?;
     }

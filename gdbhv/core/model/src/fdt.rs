@@ -1,7 +1,8 @@
 //! The device tree of the board, from the board's table. Bindings: those of the Linux kernel, as QEMU's `virt` uses them.
 
-use crate::board::{Kind, Row, GICV2_ROWS, RAM_BASE, ROWS};
+use crate::board::{Kind, Row, GICV2_ROWS, PLATFORM_BUS, RAM_BASE, ROWS};
 use crate::dev::gic::v2::Frame;
+use crate::dev::{pl061, virtio_mmio};
 use vm_fdt::{Error, FdtWriter};
 
 /// Which instruction calls PSCI.
@@ -51,7 +52,7 @@ pub struct FdtConfig<'a> {
 
 impl FdtConfig<'_> {
     /// The devices of the whole board.
-    pub const ALL: &'static [&'static str] = &["pl011", "pl031", "fw-cfg"];
+    pub const ALL: &'static [&'static str] = &["pl011", "pl031", "fw-cfg", "pl061", "virtio-mmio"];
     /// The least that Linux needs.
     pub const MINIMAL: &'static [&'static str] = &["pl011"];
 }
@@ -60,11 +61,13 @@ impl FdtConfig<'_> {
 const CLOCK: u32 = 0x8000;
 const GIC: u32 = 0x8001;
 const MSI: u32 = 0x8002; // the ITS, or the frame of GICv2m
-const CPU0: u32 = 0x8003;
+const GPIO: u32 = 0x8003;
+const CPU0: u32 = 0x8004;
 
 // Interrupt specifiers: type, number, trigger.
 const GIC_SPI: u32 = 0;
 const GIC_PPI: u32 = 1;
+const EDGE_RISING: u32 = 1;
 const LEVEL_HIGH: u32 = 4;
 /// The overflow interrupt of the performance monitors: INTID 23.
 const PMU: u32 = 7;
@@ -95,9 +98,14 @@ pub fn build(c: &FdtConfig) -> Result<Vec<u8>, Error> {
         match r.kind {
             _ if !c.devices.contains(&r.name) => {}
             Kind::PrimeCell { .. } => prime_cell(&mut f, r)?,
+            Kind::Gpio { .. } => gpio(&mut f, r)?,
+            Kind::VirtioMmio { spi, .. } => virtio_mmio(&mut f, r, spi)?,
             Kind::FwCfg { .. } => fw_cfg(&mut f, r)?,
             _ => {}
         }
+    }
+    if c.devices == FdtConfig::ALL {
+        platform_bus(&mut f)?;
     }
     gic(&mut f, c)?;
     cpus(&mut f, c)?;
@@ -155,6 +163,59 @@ fn prime_cell(f: &mut FdtWriter, r: &Row) -> Result<(), Error> {
     }
     f.property_array_u64("reg", &[r.base, r.size])?;
     f.property_string_list("compatible", strings(&[compatible, "arm,primecell"]))?;
+    f.end_node(n)
+}
+
+/// The GPIO block, and the power button at one of its pins (bindings: pl061.yaml, gpio-keys.yaml).
+fn gpio(f: &mut FdtWriter, r: &Row) -> Result<(), Error> {
+    /// KEY_POWER (Linux, input-event-codes.h).
+    const POWER: u32 = 116;
+    let n = f.begin_node(&node_name(r))?;
+    f.property_phandle(GPIO)?;
+    f.property_string_list("clock-names", strings(&["apb_pclk"]))?;
+    f.property_u32("clocks", CLOCK)?;
+    if let Some(spi) = r.spi {
+        f.property_array_u32("interrupts", &[GIC_SPI, spi, LEVEL_HIGH])?;
+    }
+    f.property_null("gpio-controller")?;
+    f.property_u32("#gpio-cells", 2)?;
+    f.property_array_u64("reg", &[r.base, r.size])?;
+    f.property_string_list("compatible", strings(&["arm,pl061", "arm,primecell"]))?;
+    f.end_node(n)?;
+    let keys = f.begin_node("gpio-keys")?;
+    f.property_string("compatible", "gpio-keys")?;
+    let n = f.begin_node("poweroff")?;
+    f.property_array_u32("gpios", &[GPIO, pl061::POWER_BUTTON, 0])?;
+    f.property_u32("linux,code", POWER)?;
+    f.property_string("label", "GPIO Key Poweroff")?;
+    f.end_node(n)?;
+    f.end_node(keys)
+}
+
+fn virtio_mmio(f: &mut FdtWriter, r: &Row, first: u32) -> Result<(), Error> {
+    let bases = (r.base..r.base + r.size).step_by(virtio_mmio::SLOT as usize);
+    for (base, spi) in bases.zip(first..) {
+        let n = f.begin_node(&format!("virtio_mmio@{base:x}"))?;
+        f.property_null("dma-coherent")?;
+        f.property_array_u32("interrupts", &[GIC_SPI, spi, EDGE_RISING])?;
+        f.property_array_u64("reg", &[base, virtio_mmio::SLOT])?;
+        f.property_string("compatible", "virtio,mmio")?;
+        f.end_node(n)?;
+    }
+    Ok(())
+}
+
+fn platform_bus(f: &mut FdtWriter) -> Result<(), Error> {
+    let (base, size) = PLATFORM_BUS;
+    let n = f.begin_node(&format!("platform-bus@{base:x}"))?;
+    f.property_u32("interrupt-parent", GIC)?;
+    f.property_array_u32(
+        "ranges",
+        &[0, (base >> 32) as u32, base as u32, size as u32],
+    )?;
+    f.property_u32("#address-cells", 1)?;
+    f.property_u32("#size-cells", 1)?;
+    f.property_string_list("compatible", strings(&["qemu,platform", "simple-bus"]))?;
     f.end_node(n)
 }
 
@@ -322,7 +383,13 @@ mod tests {
     fn devices_are_rows() {
         let rows: Vec<&str> = ROWS
             .iter()
-            .filter(|r| matches!(r.kind, Kind::PrimeCell { .. } | Kind::FwCfg { .. }))
+            .filter(|r| {
+                use Kind::*;
+                matches!(
+                    r.kind,
+                    PrimeCell { .. } | FwCfg { .. } | Gpio { .. } | VirtioMmio { .. }
+                )
+            })
             .map(|r| r.name)
             .collect();
         assert_eq!(rows, FdtConfig::ALL);

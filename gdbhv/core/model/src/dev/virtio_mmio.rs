@@ -4,8 +4,8 @@
 use super::{DevCtx, Device, Unseen};
 use crate::dev::regs;
 
-/// One slot.
-const SLOT: u64 = 0x200;
+/// Bytes of one slot.
+pub const SLOT: u64 = 0x200;
 /// MagicValue, "virt".
 const MAGIC: u32 = 0x7472_6976;
 /// VendorID, "QEMU".
