@@ -8,14 +8,27 @@ stop = machine.run_all()
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gdbhv import _core, pages, tables, translation
 from gdbhv.console import Console
 from gdbhv.errors import GdbhvError, RegisterError
 from gdbhv.pace import Pace
-from gdbhv.target import Action, CatchEvents, Process, Space, Stepping, Stop, StopKind, Symbols, Thread, ThreadId
+from gdbhv.target import (
+    Action,
+    Catcher,
+    CatchEvents,
+    DescribeWatch,
+    Process,
+    Space,
+    Stepping,
+    Stop,
+    StopKind,
+    Symbols,
+    Thread,
+    ThreadId,
+)
 from gdbhv.translation import Translation
 
 if TYPE_CHECKING:
@@ -23,16 +36,8 @@ if TYPE_CHECKING:
 
 CHUNK = 20_000_000  # nanoseconds of virtual time between two looks at the console
 STILL = 10_000  # idle CHUNKs in a row, after which a run with a budget of instructions is over
+MODE_EL = tables.Field("EL", 3, 2, {})  # of PSTATE.M (Arm ARM C5.2.20)
 POWER = {"wfi": "waiting in WFI", "wfe": "waiting in WFE", "off": "off", "idle": "idle"}
-
-
-@dataclass(frozen=True)
-class Catcher:
-    """A catchpoint: ``wants`` says whether an exit (or an entry) of a thread stops the machine."""
-
-    wants: Callable[[ThreadId, ExitRecord], bool]
-    classes: frozenset[int] | None = None  # numbers that may match; None: any
-    entries: bool = False
 
 
 def wanted(catchers: dict[Any, Catcher], thread: ThreadId, record: ExitRecord, *, entry: bool) -> bool:
@@ -53,15 +58,17 @@ def catch_syscalls(catchers: dict[Any, Catcher], pid: int, events: CatchEvents) 
             catchers[key, pid] = Catcher(wants, classes, entries)
 
 
-DescribeWatch = Callable[[Stop, bool], str]
-"""One line for people about a stop at a watched IPA or PA: the stop, and whether the access is a write."""
-
-
 def watched(stop: Stop, reason: _core.Stop, describe: DescribeWatch) -> Stop:
     """Return a stop with what is to be said of it."""
     if stop.kind not in (StopKind.WATCH_IPA, StopKind.WATCH_PA):
         return stop
     return replace(stop, text=describe(stop, reason["write"]))
+
+
+def board_device(address: int) -> tuple[str, int] | None:
+    """Return the name of the machine's device at a PA, and the offset in it in bytes."""
+    found = (row for row in _core.board() if row["base"] <= address < row["base"] + row["size"])
+    return next(((row["name"], address - row["base"]) for row in found), None)
 
 
 class Machine:
@@ -130,9 +137,10 @@ class Machine:
         if self._recipe is not None:
             self.start(*self._recipe)
 
-    def press_power_button(self) -> None:
-        """Press the power button for 100 ms of virtual time: pin 3 of the PL061, which is KEY_POWER in the device tree."""
+    def press_power_button(self, pid: int = PID) -> str:
+        """See :class:`gdbhv.target.Target`."""
         self.core.press_power_button()
+        return "the machine"
 
     def end(self, pid: int) -> None:
         """See :class:`gdbhv.target.Target`."""
@@ -191,22 +199,81 @@ class Machine:
         """See :class:`gdbhv.target.Target`."""
         return self.core.read_core(self._cpu(thread))
 
+    hosted = False
+    counted = "instructions"
+
+    def count(self, thread: ThreadId) -> int:
+        """See :class:`gdbhv.target.Target`."""
+        return self.core.insns[self._cpu(thread)]
+
+    def names(self) -> Sequence[str]:
+        """See :class:`gdbhv.target.Target`."""
+        return ["machine"]
+
+    def vmids(self) -> Sequence[int] | None:
+        """See :class:`gdbhv.target.Target`."""
+        return None
+
+    def vmid_name(self, vmid: int) -> str | None:
+        """See :class:`gdbhv.target.Target`."""
+        return None
+
+    def cpu_of(self, thread: ThreadId) -> int | None:
+        """See :class:`gdbhv.target.Target`."""
+        return self._cpu(thread)
+
+    def last_exit(self, thread: ThreadId) -> ExitRecord | None:
+        """See :class:`gdbhv.target.Target`."""
+        return self.core.exit_record(self._cpu(thread))
+
+    def at_hypervisor(self, thread: ThreadId) -> bool:
+        """See :class:`gdbhv.target.Target`."""
+        if not self.el2:
+            return False
+        el = MODE_EL.of(self.read_register(thread, "cpsr"))
+        return el == 2 or (el == 0 and self.read_register(thread, "HCR_EL2") & translation.HOST == translation.HOST)
+
+    def place(self, pid: int, ipa: int) -> str | None:
+        """See :class:`gdbhv.target.Target`."""
+        return None
+
+    def device_at(self, pid: int, address: int, space: Space) -> tuple[str, int] | None:
+        """See :class:`gdbhv.target.Target`."""
+        return board_device(address)
+
+    def emulated(self, vmid: int) -> Sequence[tuple[int, int, str]]:
+        """See :class:`gdbhv.target.Target`."""
+        return []
+
+    def gic(self, thread: ThreadId) -> tuple[dict[str, Any], str]:
+        """See :class:`gdbhv.target.Target`."""
+        return self.core.gic(), "the machine"
+
+    def take_unserved(self) -> Sequence[str]:
+        """See :class:`gdbhv.target.Target`."""
+        return []
+
+    @property
+    def silent(self) -> bool:
+        """See :class:`gdbhv.target.Target`."""
+        return self.console is not None and not self.console.text
+
     def symbols(self, thread: ThreadId) -> tuple[dict[str, int], str]:
-        """Return the symbols of the image by name, and what it is called ("" without one)."""
+        """See :class:`gdbhv.target.Target`."""
         return (self.image.symbols, self.image.path) if self.image is not None else ({}, "")
 
     def translation(self, thread: ThreadId, el: int | None = None, vmid: int | None = None) -> Translation:
-        """Find whose translation a view of ``thread`` shows: see :func:`gdbhv.translation.bare`."""
+        """See :class:`gdbhv.target.Target`, and :func:`gdbhv.translation.bare`."""
         return translation.bare(self.core, self._cpu(thread), el, vmid, el2=self.el2)
 
     def stage2(self, thread: ThreadId, vmid: int | None = None) -> Translation:
-        """The same for IPAs."""
+        """See :class:`gdbhv.target.Target`."""
         return translation.stage2(self.core, self._cpu(thread), vmid, el2=self.el2)
 
     def read_memory(
         self, thread: ThreadId, address: int, length: int, space: Space = Space.VA, by: Translation | None = None
     ) -> bytes:
-        """See :class:`gdbhv.target.Target`. ``by``: whose addresses they are, instead of the thread's now."""
+        """See :class:`gdbhv.target.Target`."""
         cpu = self._cpu(thread) if by is None else by.cpu
         return pages.read(self.core, self._physical(thread, space, by), address, length, cpu)
 

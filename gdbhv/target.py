@@ -1,24 +1,28 @@
 """What a debugger sees: processes, threads, registers, memory, and a way to run to the next stop.
 
 A :class:`Target` is the seam between the models and everything that shows them.  Two classes implement it:
-``gdbhv.machine.Machine`` (bare: one process whose threads are the CPUs) and ``gdbhv.hv.host.Host`` (hosted: one process per
-VM, its vCPUs as threads, whether or not they are on a CPU at the moment).  The remote protocol (``gdbhv.rsp``) and the
-monitor commands (``gdbhv.monitor``) are written against this file only.
+:class:`gdbhv.machine.Machine` (bare: one process whose threads are the CPUs) and :class:`gdbhv.hv.target.HostTarget`
+(hosted: one process per VM, its vCPUs as threads, whether or not they are on a CPU at the moment).  The remote protocol
+(``gdbhv.rsp``), the monitor commands (``gdbhv.monitor``) and the command line use a target through this protocol only, and
+never ask which of the two it is: what differs is a method or a property here.
 
 A target is synchronous: :meth:`Target.run` blocks until something stops the machine, with the GIL released while guests
-execute.  Who wants it in the background puts it into a thread; :meth:`Target.interrupt` is the one method that may be called
+execute.  To run it in the background, call it in a thread; :meth:`Target.interrupt` is the one method that may be called
 from another thread.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from gdbhv import _core
     from gdbhv.records import ExitRecord
+    from gdbhv.tables import Register
+    from gdbhv.translation import Translation
 
 
 @dataclass(frozen=True, order=True)
@@ -143,6 +147,19 @@ class CatchEvents:
     entries: set[int] | None = field(default_factory=set)
 
 
+@dataclass(frozen=True)
+class Catcher:
+    """A catchpoint: ``wants`` says whether an exit (or an entry) of a thread stops the machine."""
+
+    wants: Callable[[ThreadId, ExitRecord], bool]
+    classes: frozenset[int] | None = None  # numbers that may match; None: any
+    entries: bool = False
+
+
+DescribeWatch = Callable[[Stop, bool], str]
+"""One line for people about a stop at a watched IPA or PA: the stop, and whether the access is a write."""
+
+
 class Symbols(Protocol):
     """What a machine or a VM was started from, for the names in it."""
 
@@ -157,6 +174,78 @@ class Target(Protocol):
     """A machine that a debugger can hold. All addresses and values are unsigned; lengths are bytes."""
 
     stepping: Stepping
+    registers: dict[str, Register]  # the system registers that there are, by name
+    catchers: dict[Any, Catcher]  # by whatever their owner finds them again
+    describe: Callable[[ThreadId, ExitRecord], str]  # makes the text of a stop at an exit
+    describe_watch: DescribeWatch
+
+    # --- what is known of the machine
+
+    @property
+    def core(self) -> _core.Machine:
+        """The machine model."""
+
+    @property
+    def hosted(self) -> bool:
+        """Whether the hypervisor is gdbhv itself, and not a guest of the machine."""
+
+    @property
+    def counted(self) -> str:
+        """What :meth:`count` counts: "exits" or "instructions"."""
+
+    def count(self, thread: ThreadId) -> int:
+        """Return how often a thread has exited, or how many instructions it has executed."""
+
+    def names(self) -> Sequence[str]:
+        """Return the names of all processes from number 1, also of those that have ended."""
+
+    def vmids(self) -> Sequence[int] | None:
+        """Return the VMIDs that VMs have; None: it is for a guest to choose them."""
+
+    def vmid_name(self, vmid: int) -> str | None:
+        """Return the name of the VM with a VMID; None: it has none that is known here."""
+
+    def cpu_of(self, thread: ThreadId) -> int | None:
+        """Return the physical CPU that a thread is on; None: on none now."""
+
+    def last_exit(self, thread: ThreadId) -> ExitRecord | None:
+        """Return the record of the last exit of a thread; None: it has had none."""
+
+    def at_hypervisor(self, thread: ThreadId) -> bool:
+        """Whether a thread shows a hypervisor, or a process that EL2 hosts, in place of the hypervisor's guest."""
+
+    def place(self, pid: int, ipa: int) -> str | None:
+        """Return what a process has at an IPA: "memory", "pl011+0x18", "nothing there"; None: a guest's own affair."""
+
+    def device_at(self, pid: int, address: int, space: Space) -> tuple[str, int] | None:
+        """Return the name of the device at an IPA of a process or at a PA, and the offset in it in bytes."""
+
+    def emulated(self, vmid: int) -> Sequence[tuple[int, int, str]]:
+        """Return the first IPA, the size in bytes and the name of each device that the host emulates for a VM."""
+
+    def gic(self, thread: ThreadId) -> tuple[dict[str, Any], str]:
+        """Return the interrupt controller that a thread sees (as ``_core.Machine.gic()``), and whose it is."""
+
+    def take_unserved(self) -> Sequence[str]:
+        """Return what guests asked the host side for in vain, each thing once."""
+
+    @property
+    def silent(self) -> bool:
+        """Whether there is a console on which nothing has been printed yet."""
+
+    def symbols(self, thread: ThreadId) -> tuple[dict[str, int], str]:
+        """Return the symbols of what a thread was started from by name, and what that is called ("" without one)."""
+
+    def translation(self, thread: ThreadId, el: int | None = None, vmid: int | None = None) -> Translation:
+        """Find whose translation a view of a thread shows: the thread's own, or that of an EL or a VM.
+
+        :raises gdbhv.errors.CommandError: there is no such EL or VM.
+        """
+
+    def stage2(self, thread: ThreadId, vmid: int | None = None) -> Translation:
+        """Find the same for IPAs. :raises gdbhv.errors.CommandError: there is no such VM."""
+
+    # --- processes
 
     def processes(self) -> Sequence[Process]:
         """Return the VMs with their threads, in the order of their numbers.
@@ -171,6 +260,14 @@ class Target(Protocol):
     @property
     def off_text(self) -> str:
         """What there is to say when no process is left: "all VMs are off"."""
+
+    def press_power_button(self, pid: int = 1) -> str:
+        """Press the power button for 100 ms of virtual time: pin 3 of the PL061, which is KEY_POWER in the device tree.
+
+        Return what the button is of: the name of the VM, or "the machine".
+
+        :raises gdbhv.errors.GdbhvError: the VM has no PL061, or has ended.
+        """
 
     def end(self, pid: int) -> None:
         """Switch a VM off, as a debugger that kills it wants."""
@@ -201,9 +298,12 @@ class Target(Protocol):
     def read_core(self, thread: ThreadId) -> bytes:
         """Return x0-x30, sp, pc (8 bytes each) and cpsr (4), little endian: 268 bytes, the `g` packet's prefix."""
 
-    def read_memory(self, thread: ThreadId, address: int, length: int, space: Space = Space.VA) -> bytes:
+    def read_memory(
+        self, thread: ThreadId, address: int, length: int, space: Space = Space.VA, by: Translation | None = None
+    ) -> bytes:
         """Return up to ``length`` bytes; fewer where the memory ends. Device registers are looked at without an effect.
 
+        :param by: whose addresses they are, instead of the thread's now.
         :raises gdbhv.errors.MemoryError_: nothing at ``address``, with the translation fault; or a device's register whose
             reads have an effect, with its name.
         """

@@ -5,12 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 
-from gdbhv import _core
 from gdbhv.cli.saying import say
 from gdbhv.errors import MemoryError_
-from gdbhv.hv.target import HostTarget
-from gdbhv.machine import Machine
-from gdbhv.target import Stop, StopKind, ThreadId
+from gdbhv.target import Stop, StopKind, Target, ThreadId
 
 # Exit statuses of `gdbhv run`; the names are in --stats json too.
 STATUS = {
@@ -29,40 +26,32 @@ ABSENT = {
 }
 
 
-def core(target: HostTarget | Machine) -> _core.Machine:
-    """Return the machine model behind a target."""
-    return target.machine if isinstance(target, HostTarget) else target.core
-
-
-def tell_undefined(target: HostTarget | Machine) -> None:
+def tell_undefined(target: Target) -> None:
     """Say what the guest asked for that is not implemented, each thing once."""
     from gdbhv.views.disasm import disassemble
 
-    for pc, word in core(target).undefined_seen():
+    for pc, word in target.core.undefined_seen():
         text = ABSENT.get(word) or f"{disassemble(word, pc)} is not implemented"
         say(f"{pc:#x}: {word:#010x} {text}: undefined to the guest")
-    for vm in target.host.vms if isinstance(target, HostTarget) else ():
-        for text in vm.take_unserved():
-            say(f"{vm.name}: {text}")
+    for text in target.take_unserved():
+        say(text)
 
 
-def tell_reset(target: HostTarget | Machine, stop: Stop) -> None:
+def tell_reset(target: Target, stop: Stop) -> None:
     """Say that a guest has got the reset that it asked for."""
     name = next(p.name for p in target.processes() if p.pid == stop.thread.pid)
-    insns = sum(core(target).insns)
+    insns = sum(target.core.insns)
     say(f"{name}: the guest asked for a reset after {insns:,} instructions, and begins again")
 
 
-def early_hang(options: argparse.Namespace, target: HostTarget | Machine, stop: Stop | None) -> list[str]:
+def early_hang(options: argparse.Namespace, target: Target, stop: Stop | None) -> list[str]:
     """Say what may help an image that stands still on ``max`` before it has printed anything."""
-    if isinstance(target, HostTarget) or options.cpu != "max" or stop is None or stop.kind is StopKind.POWEROFF:
-        return []
-    if target.console is None or target.console.text:
+    if target.hosted or not target.silent or options.cpu != "max" or stop is None or stop.kind is StopKind.POWEROFF:
         return []
     machine = target.core
     pc, level = machine.read_register(0, "pc"), machine.read_register(0, "cpsr") >> 2 & 3
     try:
-        loops = target.read_memory(ThreadId(target.PID, 1), pc, 4) == BRANCH_TO_ITSELF
+        loops = target.read_memory(ThreadId(1, 1), pc, 4) == BRANCH_TO_ITSELF
     except MemoryError_:
         loops = True  # there is nothing to execute
     esr = machine.read_register(0, f"ESR_EL{max(level, 1)}")
@@ -75,10 +64,10 @@ def early_hang(options: argparse.Namespace, target: HostTarget | Machine, stop: 
     ]
 
 
-def report(options: argparse.Namespace, target: HostTarget | Machine, stop: Stop | None, seconds: float) -> int:
+def report(options: argparse.Namespace, target: Target, stop: Stop | None, seconds: float) -> int:
     """Say why the run ended and after how many instructions; return the exit status."""
     status, name, what = KILLED if stop is None else STATUS[stop.kind]
-    machine = core(target)
+    machine = target.core
     insns = sum(machine.insns)
     text = stop.text if stop is not None and stop.text not in ("", name) else ""
     counts = machine.exit_counts()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from gdbhv import _core, boot
-from gdbhv.cli.ending import core, report, tell_reset, tell_undefined
+from gdbhv.cli.ending import report, tell_reset, tell_undefined
 from gdbhv.cli.options import usage_error
 from gdbhv.cli.saying import say, show_packets
 from gdbhv.cli.signals import signals_interrupt, signals_wake
@@ -87,7 +87,7 @@ def run_to_end(target: HostTarget | Machine, max_insns: int | None, reboots: boo
 
     :param reboots: a guest that asks for a reset gets it; otherwise it ends the run.
     """
-    machine = core(target)
+    machine = target.core
     end = None if max_insns is None else sum(machine.insns) + max_insns
     with signals_interrupt(target):
         while True:

@@ -9,8 +9,7 @@ import socket
 import threading
 from collections.abc import Iterator
 
-from gdbhv.hv.target import HostTarget
-from gdbhv.machine import Machine
+from gdbhv.target import Target
 
 ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
@@ -64,7 +63,7 @@ def signals_wake(descriptor: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def signals_interrupt(target: HostTarget | Machine) -> Iterator[None]:
+def signals_interrupt(target: Target) -> Iterator[None]:
     """Have Ctrl-C, and a signal that ends the process, stop the machine between two instructions, instead of raising in the
     middle of what Python does.
 

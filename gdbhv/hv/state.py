@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gdbhv import _core, pages
 from gdbhv.errors import CommandError, GdbhvError, MemoryError_, RegisterError
@@ -17,9 +17,13 @@ from gdbhv.hv.host import Host
 from gdbhv.hv.ptimer import PhysicalTimer
 from gdbhv.hv.vcpu import Vcpu, VcpuState
 from gdbhv.hv.vm import Vm
+from gdbhv.machine import board_device
 from gdbhv.tables import Register, encoding
 from gdbhv.target import Process, Space, Thread, ThreadId
 from gdbhv.translation import EL10, PAN, Translation
+
+if TYPE_CHECKING:
+    from gdbhv.records import ExitRecord
 
 LIST_REGISTERS = [f"ICH_LR{n}_EL2" for n in range(4)]
 VIRTUAL_SERROR = 1 << 8  # ISR_EL1.A
@@ -74,6 +78,71 @@ class HostState:
         else:
             extra = f"{mode}, {where}, VMID={v.vm.vmid}"
         return Thread(self.thread_of(v), f"vcpu{v.index}", extra, v.cpu, v.state is not VcpuState.OFF)
+
+    # --- what is known of the VMs
+
+    hosted = True
+    counted = "exits"
+
+    @property
+    def core(self) -> _core.Machine:
+        """See :class:`gdbhv.target.Target`."""
+        return self.machine
+
+    def count(self, thread: ThreadId) -> int:
+        """See :class:`gdbhv.target.Target`."""
+        return self.vcpu(thread).exits
+
+    def names(self) -> Sequence[str]:
+        """See :class:`gdbhv.target.Target`."""
+        return [vm.name for vm in self.host.vms]
+
+    def vmids(self) -> Sequence[int] | None:
+        """See :class:`gdbhv.target.Target`."""
+        return [vm.vmid for vm in self.host.vms]
+
+    def vmid_name(self, vmid: int) -> str | None:
+        """See :class:`gdbhv.target.Target`."""
+        return self.vm(vmid).name if 1 <= vmid <= len(self.host.vms) else None
+
+    def cpu_of(self, thread: ThreadId) -> int | None:
+        """See :class:`gdbhv.target.Target`."""
+        return self.vcpu(thread).cpu
+
+    def last_exit(self, thread: ThreadId) -> ExitRecord | None:
+        """See :class:`gdbhv.target.Target`."""
+        return self.vcpu(thread).last_exit
+
+    def at_hypervisor(self, thread: ThreadId) -> bool:
+        """See :class:`gdbhv.target.Target`."""
+        return False
+
+    def place(self, pid: int, ipa: int) -> str | None:
+        """See :class:`gdbhv.target.Target`."""
+        found = self.device_at(pid, ipa, Space.IPA)
+        if found is not None:
+            return f"{found[0]}+{found[1]:#x}"
+        return "memory" if self.vm(pid).slot(ipa) else "nothing there"
+
+    def device_at(self, pid: int, address: int, space: Space) -> tuple[str, int] | None:
+        """See :class:`gdbhv.target.Target`."""
+        if space is not Space.IPA:
+            return board_device(address)
+        found = self.vm(pid).device(address)
+        return None if found is None else (found[0].name, found[1])
+
+    def emulated(self, vmid: int) -> Sequence[tuple[int, int, str]]:
+        """See :class:`gdbhv.target.Target`."""
+        return [(base, device.size, device.name) for base, device in self.vm(vmid).devices]
+
+    def gic(self, thread: ThreadId) -> tuple[dict[str, Any], str]:
+        """See :class:`gdbhv.target.Target`."""
+        vm = self.vcpu(thread).vm
+        return vm.vgic.document(), vm.name
+
+    def take_unserved(self) -> Sequence[str]:
+        """See :class:`gdbhv.target.Target`."""
+        return [f"{vm.name}: {text}" for vm in self.host.vms for text in vm.take_unserved()]
 
     # --- registers
 
@@ -228,15 +297,12 @@ class HostState:
     # --- memory
 
     def symbols(self, thread: ThreadId) -> tuple[dict[str, int], str]:
-        """Return the symbols of the VM's image by name, and what it is called ("" without one)."""
+        """See :class:`gdbhv.target.Target`."""
         image = self.vm(thread.pid).image
         return (image.symbols, image.path) if image is not None else ({}, "")
 
     def translation(self, thread: ThreadId, el: int | None = None, vmid: int | None = None) -> Translation:
-        """Find whose translation a view of ``thread`` shows: the vCPU's, on a CPU or not, or that of vCPU 0 of VM ``vmid``.
-
-        :raises gdbhv.errors.CommandError: there is no such EL or VM.
-        """
+        """See :class:`gdbhv.target.Target`: the vCPU's, on a CPU or not, or that of vCPU 0 of VM ``vmid``."""
         v = self.vcpu(thread)
         if vmid is not None and vmid != v.vm.vmid:
             if not 1 <= vmid <= len(self.host.vms):
@@ -258,13 +324,13 @@ class HostState:
         return Translation(self.machine, v.home, el, f"{v.vm.name} vcpu{v.index}", controls, pan)
 
     def stage2(self, thread: ThreadId, vmid: int | None = None) -> Translation:
-        """The same for IPAs."""
+        """See :class:`gdbhv.target.Target`."""
         return self.translation(thread, 1, vmid)
 
     def read_memory(
         self, thread: ThreadId, address: int, length: int, space: Space = Space.VA, by: Translation | None = None
     ) -> bytes:
-        """See :class:`gdbhv.target.Target`. ``by``: whose addresses they are, instead of the thread's now."""
+        """See :class:`gdbhv.target.Target`."""
         return pages.read(self.machine, self._physical(thread, space, by), address, length)
 
     def write_memory(self, thread: ThreadId, address: int, data: bytes, space: Space = Space.VA) -> None:

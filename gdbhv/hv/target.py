@@ -15,9 +15,9 @@ from gdbhv.hv.mmio import Pl011
 from gdbhv.hv.state import HostState
 from gdbhv.hv.vcpu import Vcpu, VcpuState
 from gdbhv.hv.vm import Vm
-from gdbhv.machine import Catcher, DescribeWatch, catch_syscalls, wanted, watched
+from gdbhv.machine import catch_syscalls, wanted, watched
 from gdbhv.pace import FOREVER, Pace
-from gdbhv.target import Action, CatchEvents, Stepping, Stop, StopKind, ThreadId
+from gdbhv.target import Action, Catcher, CatchEvents, DescribeWatch, Stepping, Stop, StopKind, ThreadId
 
 if TYPE_CHECKING:
     from gdbhv.records import ExitRecord
@@ -33,12 +33,12 @@ class HostTarget(HostState):
     console: Console | None = None
     consoles: dict[str, Console] = field(default_factory=dict)  # of VMs that have one of their own, by name
     catchers: dict[Any, Catcher] = field(default_factory=dict)
-    describe: Callable[[ThreadId, ExitRecord], str] = lambda thread, record: record["name"]
-    describe_watch: DescribeWatch = lambda stop, write: stop.kind.value
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.registers = self.host.registers
+        self.describe: Callable[[ThreadId, ExitRecord], str] = lambda thread, record: record["name"]
+        self.describe_watch: DescribeWatch = lambda stop, write: stop.kind.value
         self._interrupter = self.machine.interrupter()
         self._interrupted = False
         self.stepping = Stepping()
@@ -98,6 +98,11 @@ class HostTarget(HostState):
         if self.machine.now < now:
             self.pace.reset()
 
+    def press_power_button(self, pid: int = 1) -> str:
+        """See :class:`gdbhv.target.Target`."""
+        self.vm(pid).press_power_button()
+        return self.vm(pid).name
+
     def end(self, pid: int) -> None:
         """See :class:`gdbhv.target.Target`."""
         vm = self.vm(pid)
@@ -108,6 +113,11 @@ class HostTarget(HostState):
         """The exit that was reported last is never handled, if it is of one of ``vms``."""
         if self._pending is not None and self._pending[0].vm in vms:
             self._pending = self.host.handling = None
+
+    @property
+    def silent(self) -> bool:
+        """See :class:`gdbhv.target.Target`."""
+        return self.console is not None and not self.console.text
 
     # --- running
 

@@ -9,61 +9,42 @@ from typing import TYPE_CHECKING, Any
 from gdbhv import exitspec, tables
 from gdbhv.errors import CommandError
 from gdbhv.hv import hypercall
-from gdbhv.hv.target import HostTarget
-from gdbhv.machine import Catcher
 from gdbhv.monitor.possible import doubts, refuse_impossible
 from gdbhv.monitor.registry import JSON, KEEP, KEPT, Arg, Context, command, to_json
-from gdbhv.target import ThreadId
+from gdbhv.target import Catcher, Target, ThreadId
 from gdbhv.views.exits import exit_line, explain, stats_document, stats_table
 from gdbhv.views.syndrome import iss_fields
 from gdbhv.views.table import table
 
 if TYPE_CHECKING:
-    from gdbhv.monitor.registry import DebugTarget
     from gdbhv.records import ExitRecord
 
 
-def vm_name(target: DebugTarget, pid: int) -> str:
+def vm_name(target: Target, pid: int) -> str:
     """Return the name of the VM that is process ``pid``."""
-    if isinstance(target, HostTarget):
-        return target.vm(pid).name
-    return "machine"
+    return target.names()[pid - 1]
 
 
-def vmid_name(target: DebugTarget, vmid: int) -> str:
+def vmid_name(target: Target, vmid: int) -> str:
     """Return the name of the VM with a VMID: the bare machine's VMs have none."""
-    if isinstance(target, HostTarget) and 1 <= vmid <= len(target.host.vms):
-        return target.vm(vmid).name
-    return f"VMID {vmid}"
+    return target.vmid_name(vmid) or f"VMID {vmid}"
 
 
-def install(target: DebugTarget) -> None:
+def install(target: Target) -> None:
     """Have stops at exits described in one line."""
-
-    hosted = isinstance(target, HostTarget)
 
     def describe(thread: ThreadId, record: ExitRecord) -> str:
         said = line(target, thread, record)
-        return said if hosted else f"{said}; now at EL2's vector, the guest is in `monitor frame guest`"
+        return said if target.hosted else f"{said}; now at EL2's vector, the guest is in `monitor frame guest`"
 
     target.describe = describe
 
 
-def line(target: DebugTarget, thread: ThreadId, record: ExitRecord) -> str:
+def line(target: Target, thread: ThreadId, record: ExitRecord) -> str:
     """Return one exit in one line, with the names of what the target knows."""
-
-    def place(ipa: int) -> str | None:
-        if not isinstance(target, HostTarget):
-            return None
-        vm = target.vm(thread.pid)
-        found = vm.device(ipa)
-        if found is not None:
-            return f"{found[0].name}+{found[1]:#x}"
-        return "memory" if vm.slot(ipa) else "nothing there"
-
     is_call = record["class"] in exitspec.CALLS
     call = hypercall.name_of(record["args"][0] & 0xFFFFFFFF) if is_call else None
-    return exit_line(record, place, call)
+    return exit_line(record, lambda ipa: target.place(thread.pid, ipa), call)
 
 
 @command(
@@ -84,7 +65,7 @@ def catch(context: Context, args: argparse.Namespace) -> Iterator[str]:
     """Stop before the handler of every exit that the specification matches."""
     spec = exitspec.parse(" ".join(args.spec))
     target = context.target
-    if spec.vm is not None and not isinstance(target, HostTarget):
+    if spec.vm is not None and not target.hosted:
         raise CommandError("vm=: the VMs here are the hypervisor's own, and known by their VMID only: vmid=N")
     if spec.vm is not None:
         known = [w for p in target.processes() for w in (p.name, str(p.pid))]
@@ -171,6 +152,4 @@ def last(context: Context, args: argparse.Namespace) -> Iterator[str]:
 
 def last_record(context: Context) -> ExitRecord | None:
     """Return the last exit of the selected vCPU, or CPU."""
-    if isinstance(context.target, HostTarget):
-        return context.target.vcpu(context.thread).last_exit
-    return context.target.core.exit_record(context.thread.tid - 1)
+    return context.target.last_exit(context.thread)

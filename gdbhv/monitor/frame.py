@@ -13,11 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gdbhv.errors import CommandError, MemoryError_
-from gdbhv.hv.target import HostTarget
-from gdbhv.machine import Machine
 from gdbhv.monitor.registry import JSON, Context, command, to_json
-from gdbhv.target import Space, ThreadId
-from gdbhv.translation import HOST, PAN, Translation
+from gdbhv.target import Space
+from gdbhv.translation import PAN, Translation
 
 MOST = 64  # frames
 REGISTERS = [*(f"x{n}" for n in range(31)), "sp", "pc", "cpsr"]
@@ -55,7 +53,7 @@ def guest(context: Context, args: argparse.Namespace) -> Iterator[str]:
 def of(context: Context) -> Frame:
     """Find the guest of the thread. :raises gdbhv.errors.CommandError: there is none."""
     target, thread = context.target, context.thread
-    if isinstance(target, HostTarget) or not _hypervisor(target, thread):
+    if not target.at_hypervisor(thread):
         values = {name: target.read_register(thread, name) for name in REGISTERS}
         return Frame(values, target.translation(thread), "now")
     cpu = thread.tid - 1
@@ -69,14 +67,6 @@ def of(context: Context) -> Frame:
     by = Translation(target.core, cpu, el, f"cpu{cpu}", left["controls"], bool(spsr & PAN))
     ago = target.core.now - record["now"]
     return Frame(values, by, f"as of the last exit of cpu{cpu} ({record['name']}), {ago} ns ago")
-
-
-def _hypervisor(target: Machine, thread: ThreadId) -> bool:
-    """Whether EL2, or a process that it hosts, has the CPU."""
-    if not target.el2:
-        return False
-    el = target.read_register(thread, "cpsr") >> 2 & 3
-    return el == 2 or (el == 0 and target.read_register(thread, "HCR_EL2") & HOST == HOST)
 
 
 def chain(context: Context, frame: Frame) -> tuple[list[tuple[int, int]], str]:

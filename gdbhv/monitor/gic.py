@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from typing import Any
 
-from gdbhv.hv.target import HostTarget
 from gdbhv.monitor.registry import JSON, Arg, Context, command, to_json
 from gdbhv.views import gic as views
 
@@ -17,12 +15,9 @@ MACHINE = Arg("--machine", "the interrupt controller of gdbhv's hypervisor inste
 @command("gic", ALL, MACHINE, JSON, help="show the interrupt controller: interrupts, CPU interfaces, LPIs and the ITS")
 def gic(context: Context, args: argparse.Namespace) -> Iterator[str]:
     """The VM's interrupt controller where there is a host side, else the machine's."""
-    document: dict[str, Any]
-    if isinstance(context.target, HostTarget) and not args.machine:
-        vm = context.target.vcpu(context.thread).vm
-        document, of = vm.vgic.document(), vm.name
-    else:
-        document, of = context.core.gic(), "the machine"
+    target = context.target
+    own = args.machine or not target.hosted
+    document, of = (context.core.gic(), "the machine") if own else target.gic(context.thread)
     shown = document["interrupts"]
     if not args.all:
         always = 16 if document["version"] == 2 else 0  # SGIs of a GICv2 are always enabled

@@ -6,9 +6,6 @@ import argparse
 from collections.abc import Iterator
 
 from gdbhv.errors import CommandError
-from gdbhv.hv.target import HostTarget
-from gdbhv.hv.vm import Vm
-from gdbhv.machine import Machine
 from gdbhv.monitor.memory import integer
 from gdbhv.monitor.registry import Arg, Context, command
 
@@ -34,17 +31,12 @@ def inject_serror(context: Context, args: argparse.Namespace) -> Iterator[str]:
 @command("inject power-button", help="press the power button of the machine, or of the thread's VM, for 100 ms")
 def inject_power_button(context: Context, args: argparse.Namespace) -> Iterator[str]:
     """What QEMU calls system_powerdown: pin 3 of the PL061 is high (SPI 7), which the device tree calls KEY_POWER."""
-    target, thread = context.target, context.thread
-    who: Vm | Machine = target.vcpu(thread).vm if isinstance(target, HostTarget) else target
-    who.press_power_button()
-    name = who.name if isinstance(who, Vm) else "the machine"
+    name = context.target.press_power_button(context.thread.pid)
     yield f"the power button of {name} is pressed: pin 3 of the PL061 is high for 100 ms of virtual time"
 
 
 def _cpu(context: Context) -> int:
-    if not isinstance(context.target, HostTarget):
-        return context.thread.tid - 1
-    cpu = context.target.vcpu(context.thread).cpu
+    cpu = context.target.cpu_of(context.thread)
     if cpu is None:
         raise CommandError("the vCPU is on no CPU now: say which one with --cpu")
     return cpu

@@ -6,7 +6,6 @@ import argparse
 from collections.abc import Iterator
 
 from gdbhv.errors import CommandError
-from gdbhv.hv.target import HostTarget
 from gdbhv.monitor import addresses
 from gdbhv.monitor.registry import EL, JSON, VMID, Arg, Context, command, to_json
 from gdbhv.target import Space
@@ -42,7 +41,7 @@ def examine(context: Context, args: argparse.Namespace) -> Iterator[str]:
         whose = None if by is None else by.document()
         yield from to_json({"address": start, "space": space.value, "data": data.hex(), "context": whose})
         return
-    slots = isinstance(context.target, HostTarget) and space is Space.IPA
+    slots = context.target.hosted and space is Space.IPA
     if by is None:
         yield f"PA {start:#x} of the machine"
     elif slots:

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 from gdbhv import tables
 from gdbhv.errors import CommandError
 from gdbhv.exitspec import ExitSpec, span
-from gdbhv.hv.target import HostTarget
 
 if TYPE_CHECKING:
-    from gdbhv.monitor.registry import DebugTarget
+    from gdbhv.target import Target
 
 # Class: the features of which it needs one, each as a field of an ID register and its least value. (Arm ARM D24.2)
 NEEDS = {
@@ -38,7 +37,7 @@ ROUTED = {
 }
 
 
-def refuse_impossible(target: DebugTarget, spec: ExitSpec) -> None:
+def refuse_impossible(target: Target, spec: ExitSpec) -> None:
     """Refuse a specification that no exit of this machine can ever meet. :raises gdbhv.errors.CommandError: it is one."""
     reasons = [_lacks(target, name) for name in _names(spec)]
     if all(reasons):
@@ -49,9 +48,9 @@ def refuse_impossible(target: DebugTarget, spec: ExitSpec) -> None:
             raise CommandError(f"{key}={value}: {reason}")
 
 
-def doubts(target: DebugTarget, spec: ExitSpec) -> Iterator[str]:
+def doubts(target: Target, spec: ExitSpec) -> Iterator[str]:
     """Say what keeps gdbhv's own hypervisor from having such exits, as its controls are now."""
-    if not isinstance(target, HostTarget):
+    if not target.hosted:
         return
     names = _names(spec)
     if names and all(name in ROUTED and not any(_on(target, bit) for bit in ROUTED[name]) for name in names):
@@ -63,7 +62,7 @@ def _names(spec: ExitSpec) -> list[str]:
     return [name for name, row in tables.exit_classes().items() if row["number"] in spec.classes]
 
 
-def _lacks(target: DebugTarget, name: str) -> str | None:
+def _lacks(target: Target, name: str) -> str | None:
     if name in NEVER:
         return NEVER[name]
     needs = NEEDS.get(name, ())
@@ -72,31 +71,27 @@ def _lacks(target: DebugTarget, name: str) -> str | None:
     return f"the CPU has none of what it takes ({', '.join(f'{r}.{f} >= {least}' for r, f, least in needs)})"
 
 
-def _field(target: DebugTarget, register: str, field: str) -> int:
-    machine = target.machine if isinstance(target, HostTarget) else target.core
-    f = tables.register(register).field(field)
-    return (machine.read_register(0, register) & f.mask) >> f.lsb
+def _field(target: Target, register: str, field: str) -> int:
+    return tables.register(register).field(field).of(target.core.read_register(0, register))
 
 
-def _on(target: HostTarget, bit: str) -> bool:
+def _on(target: Target, bit: str) -> bool:
     register, _, field = bit.partition(".")
     return register in target.registers and _field(target, register, field) != 0
 
 
-def _cpu(target: DebugTarget, value: str) -> str | None:
-    cpus = (target.machine if isinstance(target, HostTarget) else target.core).cpus
+def _cpu(target: Target, value: str) -> str | None:
+    cpus = target.core.cpus
     return f"the machine's CPUs are 0 to {cpus - 1}" if span(value)[0] >= cpus else None
 
 
-def _vmid(target: DebugTarget, value: str) -> str | None:
-    if not isinstance(target, HostTarget):
-        return None  # the hypervisor may use any
+def _vmid(target: Target, value: str) -> str | None:
+    known = target.vmids()
     low, high = span(value)
-    known = [vm.vmid for vm in target.host.vms]
-    return None if any(low <= v <= high for v in known) else f"the VMIDs are {', '.join(map(str, known))}"
+    return None if known is None or any(low <= v <= high for v in known) else f"the VMIDs are {', '.join(map(str, known))}"
 
 
-def _reg(target: DebugTarget, value: str) -> str | None:
+def _reg(target: Target, value: str) -> str | None:
     name = value.upper()
     return "the CPU does not have this register" if name in tables.registers() and name not in target.registers else None
 

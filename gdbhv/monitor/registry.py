@@ -16,16 +16,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from gdbhv.errors import CommandError, GdbhvError
-from gdbhv.hv.target import HostTarget
 from gdbhv.monitor.catchpoints import Catchpoints, Watches
-from gdbhv.target import ThreadId
+from gdbhv.target import Target, ThreadId
 
 if TYPE_CHECKING:
     from gdbhv import _core
-    from gdbhv.machine import Machine
     from gdbhv.translation import Translation
-
-    DebugTarget = HostTarget | Machine
 
 log = logging.getLogger("gdbhv.monitor")
 
@@ -35,7 +31,7 @@ class Context:
     """What a command works on: the target, the thread that the debugger has selected (None: all VMs are off), what
     has been set so far."""
 
-    target: DebugTarget
+    target: Target
     selected: ThreadId | None
     catchpoints: Catchpoints = field(default_factory=Catchpoints)
     watches: Watches = field(default_factory=Watches)
@@ -54,7 +50,7 @@ class Context:
     @property
     def core(self) -> _core.Machine:
         """The machine model behind the target."""
-        return self.target.machine if isinstance(self.target, HostTarget) else self.target.core
+        return self.target.core
 
     def translation(self, args: argparse.Namespace) -> Translation:
         """Find whose VAs a command is about: the thread's, or as :data:`EL` and :data:`VMID` say."""
@@ -99,7 +95,7 @@ class Command:
     more: Callable[[], list[str]] = list  # further lines of `help COMMAND`
     about: str = ""  # what of EL2 it is about: nothing to see on a machine without
 
-    def missing(self, target: DebugTarget) -> str | None:
+    def missing(self, target: Target) -> str | None:
         """Say why the command has nothing to work on; None: it has."""
         if self.about and "HCR_EL2" not in target.registers:
             return f"this machine has no EL2, and so no {self.about}"
@@ -230,7 +226,7 @@ def run(line: str, context: Context) -> Iterator[str | None]:
 class Bound:
     """The commands of one target: a command line for a thread (None: all VMs are off) gives its answer."""
 
-    def __init__(self, target: DebugTarget) -> None:
+    def __init__(self, target: Target) -> None:
         self._target = target
         self._points, self._watches = Catchpoints(), Watches()
 
@@ -248,7 +244,7 @@ class Bound:
         self._watches.delete(self._context(None).core, self._watches.unkept())
 
 
-def bind(target: DebugTarget) -> Bound:
+def bind(target: Target) -> Bound:
     """Return what the remote protocol calls for ``monitor``; stops at exits are described in a line from now on."""
     from gdbhv.monitor import exits
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 
-from gdbhv.hv.target import HostTarget
 from gdbhv.monitor.registry import Arg, Context, command
 
 
@@ -23,7 +22,7 @@ from gdbhv.monitor.registry import Arg, Context, command
 def reset(context: Context, args: argparse.Namespace) -> Iterator[str]:
     """Memory holds what it held at the start, devices and CPUs are at reset; breakpoints and catchpoints stay."""
     target = context.target
-    names = [vm.name for vm in target.host.vms] if isinstance(target, HostTarget) else ["machine"]
+    names = target.names()
     if args.all or context.selected is None or len(names) == 1:
         target.reset()
     else:

@@ -10,7 +10,6 @@ from typing import Any
 from gdbhv import _core
 from gdbhv.errors import CommandError
 from gdbhv.exitspec import span
-from gdbhv.hv.target import HostTarget
 from gdbhv.monitor.registry import JSON, VMID, Arg, Context, command, to_json
 from gdbhv.views import stage2
 
@@ -35,7 +34,7 @@ def dump(context: Context, args: argparse.Namespace) -> Iterator[str | None]:
     by = context.stage2(args)
     assert by.controls is not None
     assert by.vmid is not None
-    vm = target.vm(by.vmid) if isinstance(target, HostTarget) else None
+    vmid = by.vmid
     on = by.regime["stage2"]
     try:
         low, high = (0, None) if args.range is None else span(args.range)
@@ -54,10 +53,8 @@ def dump(context: Context, args: argparse.Namespace) -> Iterator[str | None]:
         raise CommandError(f"VMID {by.vmid}: {e}{by.noted}") from None
 
     def name(ipa: int, pa: int) -> str:
-        if vm is None:
-            return _at(machine, pa)
-        device = vm.device(ipa)
-        return device[0].name if device else "memory" if vm.slot(ipa) else ""
+        place = target.place(vmid, ipa)
+        return _at(machine, pa) if place is None else "" if place == "nothing there" else place.partition("+")[0]
 
     if args.json:
         g = geometry
@@ -91,9 +88,9 @@ def dump(context: Context, args: argparse.Namespace) -> Iterator[str | None]:
         rest = f"{found.next:#x}-{high or (1 << geometry.ipa_bits) - 1:#x}"
         options = (" --tree" if args.tree else "") + ("" if args.vmid is None else f" --vmid {args.vmid}")
         yield f"cut after {found.seen:,} descriptors; the rest: s2 dump {rest}{options}"
-    if vm is not None and not args.tree:
-        for base, device in vm.devices:
-            yield f"not mapped, emulated: {base:#012x}-{base + device.size - 1:#012x} {device.name}"
+    if not args.tree:
+        for base, size, device in target.emulated(vmid):
+            yield f"not mapped, emulated: {base:#012x}-{base + size - 1:#012x} {device}"
 
 
 class _Found:

@@ -6,7 +6,6 @@ import argparse
 from collections.abc import Iterator
 
 from gdbhv.errors import CommandError
-from gdbhv.hv.target import HostTarget
 from gdbhv.monitor.registry import JSON, Context, command, to_json
 from gdbhv.views.table import table
 
@@ -27,20 +26,24 @@ def vcpus(context: Context, args: argparse.Namespace) -> Iterator[str]:
                 "pc": pc,
                 "state": thread.extra,
             }
-            if isinstance(target, HostTarget):
-                row["exits"] = target.vcpu(thread.id).exits
-            else:
-                row["instructions"] = target.core.insns[thread.id.tid - 1]
+            row[target.counted] = target.count(thread.id)
             rows.append(row)
     if not rows and not args.json:
         raise CommandError(context.off())
     if args.json:
         yield from to_json(rows)
         return
-    last = "exits" if isinstance(target, HostTarget) else "instructions"
-    head = ("thread", "vm", "name", "cpu", "pc", last, "state")
+    head = ("thread", "vm", "name", "cpu", "pc", target.counted, "state")
     cells = [
-        (r["thread"], r["vm"], r["name"], "-" if r["cpu"] is None else r["cpu"], f"{r['pc']:#x}", r[last], r["state"])
+        (
+            r["thread"],
+            r["vm"],
+            r["name"],
+            "-" if r["cpu"] is None else r["cpu"],
+            f"{r['pc']:#x}",
+            r[target.counted],
+            r["state"],
+        )
         for r in rows
     ]
     yield from table(head, cells, "   r rr")

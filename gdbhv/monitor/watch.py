@@ -5,20 +5,16 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from gdbhv import _core
 from gdbhv.errors import CommandError, GdbhvError
-from gdbhv.hv.target import HostTarget
 from gdbhv.monitor import addresses
 from gdbhv.monitor.catchpoints import ACCESSES, Watch, Watches
 from gdbhv.monitor.registry import JSON, KEEP, KEPT, VMID, Arg, Context, command, to_json
-from gdbhv.target import Space, Stop, StopKind
+from gdbhv.target import Space, Stop, StopKind, Target
 from gdbhv.views.disasm import disassemble
 from gdbhv.views.table import table
-
-if TYPE_CHECKING:
-    from gdbhv.monitor.registry import DebugTarget
 
 _RANGE = re.compile(r"(ipa|pa):([^-]+)(?:-(.+))?")
 _SPACES = {StopKind.WATCH_IPA: "ipa", StopKind.WATCH_PA: "pa"}
@@ -82,7 +78,7 @@ def _check_reachable(context: Context, first: int, last: int) -> None:
     """Refuse what no access can reach. :raises gdbhv.errors.CommandError: so it is."""
     base, size = context.core.ram
     there = [(base, size)]
-    hosted = isinstance(context.target, HostTarget)
+    hosted = context.target.hosted
     if not hosted:  # a hosted VM's devices are none of the machine's
         there += [(row["base"], row["size"]) for row in _core.board()]
     if not any(first < start + length and start <= last for start, length in there):
@@ -114,7 +110,7 @@ def _delete(context: Context, which: str | None) -> Iterator[str]:
     yield f"deleted {len(numbers)}"
 
 
-def _describe(target: DebugTarget, watches: Watches, stop: Stop, *, write: bool) -> str:
+def _describe(target: Target, watches: Watches, stop: Stop, *, write: bool) -> str:
     """Return one line about a stop; the rows that it fits count it."""
     space, at = _SPACES[stop.kind], stop.address or 0
     hit = [
@@ -129,16 +125,13 @@ def _describe(target: DebugTarget, watches: Watches, stop: Stop, *, write: bool)
     return f"watch {numbers}: {verb} {space.upper()} {at:#x}{_place(target, stop, at)}; {_instruction(target, stop)}"
 
 
-def _place(target: DebugTarget, stop: Stop, at: int) -> str:
+def _place(target: Target, stop: Stop, at: int) -> str:
     """What is at an address: " (pl011+0x24)"; nothing for memory."""
-    if stop.kind is StopKind.WATCH_IPA and isinstance(target, HostTarget):
-        found = target.vm(stop.thread.pid).device(at)
-        return f" ({found[0].name}+{found[1]:#x})" if found else ""
-    rows = [row for row in _core.board() if row["base"] <= at < row["base"] + row["size"]]
-    return f" ({rows[0]['name']}+{at - rows[0]['base']:#x})" if rows else ""
+    found = target.device_at(stop.thread.pid, at, Space(_SPACES[stop.kind]))
+    return f" ({found[0]}+{found[1]:#x})" if found else ""
 
 
-def _instruction(target: DebugTarget, stop: Stop) -> str:
+def _instruction(target: Target, stop: Stop) -> str:
     pc = target.read_register(stop.thread, "pc")
     try:
         word = int.from_bytes(target.read_memory(stop.thread, pc, 4, Space.VA), "little")

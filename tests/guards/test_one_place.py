@@ -1,4 +1,4 @@
-"""What a table has, Python does not spell again: numbers of exit classes, and bits of syndromes."""
+"""What one place knows, no other asks or spells again: numbers of exit classes, bits of syndromes, kinds of targets."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from collections.abc import Iterator
 
 from conftest import ROOT
 from gdbhv import _core
+from gdbhv.hv.host import Host
+from gdbhv.hv.target import HostTarget
+from gdbhv.machine import Machine
+from gdbhv.target import Target
 
 PAGE = 0x1000  # and the class of EC 0
 NUMBERS = {row["number"] for row in _core.exit_classes()} - {PAGE}
@@ -58,3 +62,22 @@ def test_taking_apart_is_noticed() -> None:
         assert any(is_taken_apart(node) for node in ast.walk(ast.parse(text))), text
     for text in ("esr & WNR.mask", "value >> 26", "len(esr) & 1"):
         assert not any(is_taken_apart(node) for node in ast.walk(ast.parse(text))), text
+
+
+def test_no_one_asks_which_target_it_has() -> None:
+    """What differs between them is a member of :class:`gdbhv.target.Target`."""
+    found = []
+    for place, node in nodes():
+        match node:
+            case ast.Call(ast.Name("isinstance"), [_, kinds]):
+                names = {n.id for n in ast.walk(kinds) if isinstance(n, ast.Name)}
+                found += [place] * bool(names & {"HostTarget", "HostState", "Machine"})
+    assert not found, "make it a property or a method of Target"
+
+
+def test_both_targets_have_what_a_target_has() -> None:
+    members = {name for name in vars(Target) if not name.startswith("_")} | set(Target.__annotations__)
+    targets = Machine(), HostTarget(Host())
+    assert {"place", "hosted", "catchers"} <= members
+    for target in targets:
+        assert not [name for name in members if not hasattr(target, name)], target
