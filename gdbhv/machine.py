@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gdbhv import _core, pages, tables, translation
-from gdbhv.console import Console
+from gdbhv.console import Console, await_readers
 from gdbhv.errors import GdbhvError, RegisterError
 from gdbhv.pace import Pace
 from gdbhv.target import (
@@ -311,6 +311,10 @@ class Machine:
         self._interrupted = True
         self.pace.wake()
 
+    def await_readers(self) -> None:
+        """Stand still while a console is full, until somebody reads or :meth:`interrupt`. A run without a budget does it."""
+        await_readers((self.console,), lambda: self._interrupted)
+
     def run_all(self, max_insns: int | None = None) -> Stop:
         """Run every CPU until the next stop."""
         return self.run([Action(self._thread_id(i)) for i in range(self.core.cpus)], max_insns)
@@ -341,6 +345,8 @@ class Machine:
         """Run until a stop; it is BUDGET after ``end`` instructions since the machine was made."""
         still, executed = 0, -1  # looks at the console in a row with no instruction between them; instructions at the last
         while True:
+            if end is None:
+                self.await_readers()
             limit = self.core.now + CHUNK
             stop = self._advance(limit, mask, end, step)
             if self.console is not None:

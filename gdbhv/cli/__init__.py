@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 import os
 import shlex
@@ -13,18 +14,31 @@ from gdbhv.cli import cpus
 from gdbhv.cli.ending import KILLED, STATUS
 from gdbhv.cli.options import GDB_EXAMPLES, RUN_EXAMPLES, parser, usage_error
 from gdbhv.cli.running import run
-from gdbhv.cli.saying import say
+from gdbhv.cli.saying import STDERR, StderrHandler, say
 from gdbhv.cli.signals import Ended, die, ending_signals_raise
 from gdbhv.errors import GdbhvError
+from gdbhv.target import StopKind
 
 __all__ = ["GDB_EXAMPLES", "KILLED", "RUN_EXAMPLES", "STATUS", "main", "parser", "usage_error"]
+
+INTERRUPTED = STATUS[StopKind.INTERRUPT][0]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
-    logging.basicConfig(format="gdbhv: %(message)s", level=logging.INFO, stream=sys.stderr)
+    logging.basicConfig(format="gdbhv: %(message)s", level=logging.INFO, handlers=[StderrHandler()])
     logging.raiseExceptions = False  # a stderr that nobody reads any more is no reason for a traceback on it
     options = parser().parse_args(argv)
+    status = _main(options)
+    if status != INTERRUPTED:
+        try:
+            STDERR.drain()
+        except KeyboardInterrupt:
+            return INTERRUPTED
+    return status
+
+
+def _main(options: argparse.Namespace) -> int:
     try:
         with ending_signals_raise():
             if options.command == "gdb":
@@ -45,6 +59,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         say("interrupted")
-        return 130
+        return INTERRUPTED
     except Ended as e:
         return die(e.number)

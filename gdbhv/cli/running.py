@@ -59,6 +59,9 @@ def run(options: argparse.Namespace) -> int:
         else:
             stop = run_to_end(target, options.max_insns, not options.no_reboot)
         seconds = time.perf_counter() - started
+        if stop is not None and stop.kind is not StopKind.INTERRUPT:  # nobody ended it
+            for one in (console, *consoles.values()):
+                one.await_reader()
     return report(options, target, stop, seconds)
 
 
@@ -91,6 +94,7 @@ def run_to_end(target: HostTarget | Machine, max_insns: int | None, reboots: boo
     end = None if max_insns is None else sum(machine.insns) + max_insns
     with signals_interrupt(target):
         while True:
+            target.await_readers()
             before = sum(machine.insns)
             stop = target.run_all(CHUNK if end is None else min(CHUNK, end - before))
             tell_undefined(target)

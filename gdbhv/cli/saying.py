@@ -5,18 +5,67 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
+from typing import TextIO
 
 from gdbhv import files
+from gdbhv.console import Sink
 
 WIRE = logging.getLogger("gdbhv.rsp.wire")
 """Gets each packet, as a line of a transcript (see ``gdbhv.rsp.wire``)."""
 
 
+class _Stderr:
+    """Where it is said. A reader who has paused keeps nobody waiting: what is beyond the bound is counted instead."""
+
+    def __init__(self) -> None:
+        self._stream: TextIO | None = None
+        self._sink: Sink | None = None
+        self._unsaid = 0
+
+    def put(self, line: str) -> None:
+        """Write a line. That it cannot be said, because nobody listens, ends nothing."""
+        if sys.stderr is not self._stream:
+            self._stream = sys.stderr
+            self._sink = None if sys.stderr is None or not hasattr(sys.stderr, "buffer") else Sink(sys.stderr.buffer)
+        with contextlib.suppress(OSError):
+            if self._sink is None:
+                if self._stream is not None:
+                    print(line, file=self._stream, flush=True)
+                return
+            self._sink.flush()
+            if self._sink.full:
+                self._unsaid += 1
+                return
+            self._count(self._sink)
+            self._sink.put(f"{line}\n".encode(errors="backslashreplace"))
+
+    def _count(self, sink: Sink) -> None:
+        unsaid, self._unsaid = self._unsaid, 0
+        if unsaid:
+            sink.put(f"gdbhv: ... and {unsaid:,} more, while nobody read\n".encode())
+
+    def drain(self) -> None:
+        """Wait until all of it has been read. A signal's exception ends that."""
+        with contextlib.suppress(OSError):
+            if self._sink is not None:
+                self._sink.drain()
+                self._count(self._sink)
+                self._sink.drain()
+
+
+STDERR = _Stderr()
+
+
+class StderrHandler(logging.Handler):
+    """Says what is logged."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        STDERR.put(self.format(record))
+
+
 def say(text: str, prefix: str = "gdbhv: ") -> None:
     """Print a line on stderr."""
-    if sys.stderr is not None:
-        with contextlib.suppress(OSError):
-            print(f"{prefix}{text}", file=sys.stderr, flush=True)
+    STDERR.put(f"{prefix}{text}")
 
 
 class _File(logging.Handler):

@@ -7,13 +7,14 @@ import os
 import select
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
 from gdbhv import files
+from gdbhv.console.sink import Sink
 from gdbhv.errors import GdbhvError
 
 
@@ -24,6 +25,16 @@ class Typed:
     now: int
     insns: int
     data: bytes
+
+
+_LOOK_SECONDS = 0.02  # between two looks at whether a wait is to end
+
+
+def await_readers(consoles: Iterable[Console | None], interrupted: Callable[[], bool]) -> None:
+    """Let a machine stand still while one of its consoles is full, until ``interrupted``: time passes for nobody in it."""
+    for console in consoles:
+        while console is not None and console.full and not interrupted():
+            console.await_reader(_LOOK_SECONDS)
 
 
 class Console:
@@ -38,7 +49,7 @@ class Console:
     KEEP = 1 << 20
 
     def __init__(self, output: BinaryIO | None = None) -> None:
-        self._output = output
+        self._sink = None if output is None else Sink(output)
         self._input = bytearray()
         self._lock = threading.Lock()
         self.text = bytearray()
@@ -91,17 +102,35 @@ class Console:
         return write
 
     def emit(self, data: bytes) -> None:
-        """Pass bytes on to where the output goes."""
-        if self._output is not None:
-            try:
-                self._output.write(data)
-                self._output.flush()
-            except OSError as e:
-                with open(os.devnull, "wb") as nowhere:  # so that the last flush finds no fault
-                    os.dup2(nowhere.fileno(), self._output.fileno())
-                self._output = None
-                if not isinstance(e, BrokenPipeError):  # there nobody reads any more, and the guest goes on
-                    raise GdbhvError(f"what the guest prints cannot be written: {e.strerror or e}") from None
+        """Pass bytes on to where the output goes, as far as somebody reads them."""
+        if self._sink is not None:
+            with self._written(self._sink):
+                self._sink.put(data)
+
+    @property
+    def full(self) -> bool:
+        """Whether so much waits for a reader that the machine should stand still."""
+        return self._sink is not None and self._sink.full
+
+    def await_reader(self, seconds: float | None = None) -> None:
+        """Wait until something is read, at most for some time (None: until everything is)."""
+        if self._sink is not None:
+            with self._written(self._sink):
+                if seconds is None:
+                    self._sink.drain()
+                else:
+                    self._sink.flush(seconds)
+
+    @contextlib.contextmanager
+    def _written(self, sink: Sink) -> Iterator[None]:
+        try:
+            yield
+        except OSError as e:
+            with open(os.devnull, "wb") as nowhere:  # so that the last flush finds no fault
+                os.dup2(nowhere.fileno(), sink.output.fileno())
+            self._sink = None
+            if not isinstance(e, BrokenPipeError):  # there nobody reads any more, and the guest goes on
+                raise GdbhvError(f"what the guest prints cannot be written: {e.strerror or e}") from None
 
     def listen(self, on_input: Callable[[], None]) -> None:
         """Have ``on_input`` called for all that is typed, and at once if something is there."""
@@ -158,4 +187,4 @@ class Console:
 
     def to_file(self, path: str, inputs: Sequence[str | Path | None] = ()) -> None:
         """Write to a file from now on. :raises OSError: it cannot be written, or should not (see ``files.open_output``)."""
-        self._output = self.undo.enter_context(files.open_output(path, inputs))
+        self._sink = Sink(self.undo.enter_context(files.open_output(path, inputs)))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gdbhv import _core
-from gdbhv.console import Console
+from gdbhv.console import Console, await_readers
 from gdbhv.hv.mmio import Pl011
 from gdbhv.hv.state import HostState
 from gdbhv.hv.vcpu import Vcpu, VcpuState
@@ -126,6 +126,10 @@ class HostTarget(HostState):
         self._interrupted = True
         self.pace.wake()
 
+    def await_readers(self) -> None:
+        """Stand still while a console is full, until somebody reads or :meth:`interrupt`. A run without a budget does it."""
+        await_readers((self.console, *self.consoles.values()), lambda: self._interrupted)
+
     def run_all(self, max_insns: int | None = None) -> Stop:
         """Run every vCPU of every VM until the next stop."""
         return self.run([Action(self.thread_of(v)) for vm in self.host.running() for v in vm.vcpus], max_insns)
@@ -181,6 +185,8 @@ class HostTarget(HostState):
         """Run until a stop; it is BUDGET at the run's end."""
         stop = self._settle()
         while stop is None:
+            if self._end is None:
+                self.await_readers()
             stop = self._turn(thread)
         return stop
 
