@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 CHUNK = 20_000_000  # nanoseconds of virtual time between two looks at the console
 STILL = 10_000  # idle CHUNKs in a row, after which a run with a budget of instructions is over
-MODE_EL = tables.Field("EL", 3, 2, {})  # of PSTATE.M (Arm ARM C5.2.20)
 POWER = {"wfi": "waiting in WFI", "wfe": "waiting in WFE", "off": "off", "idle": "idle"}
 
 
@@ -175,10 +174,9 @@ class Machine:
     def _thread(self, cpu: int) -> Thread:
         power = self.core.power(cpu)
         cpsr = self.core.read_register(cpu, "cpsr")
-        mode = f"EL{cpsr >> 2 & 3}{'h' if cpsr & 1 else 't'}"
-        regime = self.core.regime(cpu, cpsr >> 2 & 3)
+        regime = self.core.regime(cpu, tables.exception_level(cpsr))
         where = f", VMID={regime['vmid']}" if regime["stage2"] else ""
-        extra = POWER[power] if power == "off" else f"{mode}{where}, {POWER.get(power, 'running')}"
+        extra = POWER[power] if power == "off" else f"{tables.mode_name(cpsr)}{where}, {POWER.get(power, 'running')}"
         return Thread(self._thread_id(cpu), f"cpu{cpu}", extra, cpu, power != "off")
 
     def read_register(self, thread: ThreadId, register: str | int) -> int:
@@ -230,7 +228,7 @@ class Machine:
         """See :class:`gdbhv.target.Target`."""
         if not self.el2:
             return False
-        el = MODE_EL.of(self.read_register(thread, "cpsr"))
+        el = tables.exception_level(self.read_register(thread, "cpsr"))
         return el == 2 or (el == 0 and self.read_register(thread, "HCR_EL2") & translation.HOST == translation.HOST)
 
     def place(self, pid: int, ipa: int) -> str | None:

@@ -116,6 +116,16 @@ def decode(name: str, value: int) -> dict[str, int]:
     return {f.name: f.of(value) for f in register(name).fields}
 
 
+def exception_level(pstate: int) -> int:
+    """Return the exception level in a value of PSTATE or SPSR_ELx of AArch64 state: M[3:2] (Arm ARM C5.2.20)."""
+    return pstate >> 2 & 3
+
+
+def mode_name(pstate: int) -> str:
+    """Return the exception level and the stack pointer in a value of PSTATE or SPSR_ELx of AArch64 state: "EL1h"."""
+    return f"EL{exception_level(pstate)}{'h' if pstate & 1 else 't'}"
+
+
 @cache
 def exit_classes() -> dict[str, _core.ExitClass]:
     """The exit classes by name."""

@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from gdbhv import _core
 from gdbhv.errors import CommandError, MemoryError_
+from gdbhv.tables import encode, exception_level, field
 
 if TYPE_CHECKING:
     from gdbhv._core import Controls, Regime, Walk
 
 Access = Literal["read", "write", "fetch"]
 
-HOST = 1 << 34 | 1 << 27  # HCR_EL2.E2H and TGE: EL2 is a host, and its processes are at EL0
-PAN = 1 << 22  # of PSTATE
+HOST = encode("HCR_EL2", E2H=1, TGE=1)  # EL2 is a host, and its processes are at EL0
+PAN = field("SPSR_EL2.PAN").mask  # of PSTATE
+XNX, SMALL_TABLES = field("ID_AA64MMFR1_EL1.XNX"), field("ID_AA64MMFR2_EL1.ST")
 NO_EL2 = "this machine has no EL2, and so no stage 2: an IPA is a PA"
 EL10 = {
     "HCR_EL2": "hcr", "VTCR_EL2": "vtcr", "VTTBR_EL2": "vttbr", "SCTLR_EL1": "sctlr", "TCR_EL1": "tcr", "TTBR0_EL1": "ttbr0",
@@ -58,12 +60,12 @@ class Translation:
     @property
     def xnx(self) -> bool:
         """Whether stage 2 tells execution at EL1 and EL0 apart (FEAT_XNX)."""
-        return bool(self.machine.read_register(self.cpu, "ID_AA64MMFR1_EL1") >> 28 & 15)
+        return XNX.of(self.machine.read_register(self.cpu, "ID_AA64MMFR1_EL1")) != 0
 
     @property
     def ttst(self) -> bool:
         """Whether tables may be small (FEAT_TTST)."""
-        return bool(self.machine.read_register(self.cpu, "ID_AA64MMFR2_EL1") >> 28 & 15)
+        return SMALL_TABLES.of(self.machine.read_register(self.cpu, "ID_AA64MMFR2_EL1")) != 0
 
     def walk(self, va: int, access: Access = "read", *, checked: bool = False) -> Walk:
         """Translate a VA; see ``_core.Machine.translate``."""
@@ -150,7 +152,7 @@ def bare(
     if vmid is not None:
         return _guest(machine, cpu, el, vmid, el2=el2)
     pstate = machine.read_register(cpu, "cpsr")
-    now = pstate >> 2 & 3
+    now = exception_level(pstate)
     el = now if el is None else el
     place = f"cpu{cpu}" if el == now else f"cpu{cpu} (now at EL{now})"
     try:
@@ -188,9 +190,9 @@ def _guest(machine: _core.Machine, cpu: int, el: int | None, vmid: int, *, el2: 
     for i in [cpu, *(n for n in range(machine.cpus) if n != cpu)]:
         pstate, controls = machine.read_register(i, "cpsr"), machine.controls(i)
         regime = machine.regime(i, 1, controls)
-        inside = pstate >> 2 & 3 < 2 and controls.hcr & HOST != HOST and machine.power(i) != "off"
+        inside = exception_level(pstate) < 2 and controls.hcr & HOST != HOST and machine.power(i) != "off"
         if inside and regime["stage2"] and regime["vmid"] == vmid:
-            level = pstate >> 2 & 3
+            level = exception_level(pstate)
             pan = el in (None, level) and bool(pstate & PAN)
             return Translation(machine, i, level if el is None else el, f"the guest on cpu{i}", controls, pan)
     guest = machine.guest(vmid)

@@ -7,6 +7,7 @@ import json
 
 from gdbhv.cli.saying import say
 from gdbhv.errors import MemoryError_
+from gdbhv.tables import exception_level
 from gdbhv.target import Stop, StopKind, Target, ThreadId
 
 # Exit statuses of `gdbhv run`; the names are in --stats json too.
@@ -49,7 +50,7 @@ def early_hang(options: argparse.Namespace, target: Target, stop: Stop | None) -
     if target.hosted or not target.silent or options.cpu != "max" or stop is None or stop.kind is StopKind.POWEROFF:
         return []
     machine = target.core
-    pc, level = machine.read_register(0, "pc"), machine.read_register(0, "cpsr") >> 2 & 3
+    pc, level = machine.read_register(0, "pc"), exception_level(machine.read_register(0, "cpsr"))
     try:
         loops = target.read_memory(ThreadId(1, 1), pc, 4) == BRANCH_TO_ITSELF
     except MemoryError_:

@@ -22,7 +22,7 @@ from gdbhv.hv.vcpu import Vcpu
 from gdbhv.hv.vgic import PASSED
 from gdbhv.hv.vgic_mmio import GICD_BASE, GICR_BASE, GICR_STRIDE
 from gdbhv.hv.vm import Vm
-from gdbhv.tables import encode, register
+from gdbhv.tables import encode, field, register
 
 if TYPE_CHECKING:
     from gdbhv.records import ExitRecord
@@ -72,9 +72,10 @@ class Host:
         base, size = self.machine.ram
         self._free, self._own_end, self._end = base, base + self.OWN_MEMORY, base + size
         self._guests = self._own_end
-        self.has_ssbs = bool(self.machine.read_register(0, "ID_AA64PFR1_EL1") >> 4 & 15)
-        self.has_pan = bool(self.machine.read_register(0, "ID_AA64MMFR1_EL1") >> 20 & 15)
-        self.has_ras = bool(self.machine.read_register(0, "ID_AA64PFR0_EL1") >> 28 & 15)
+        self.has_ssbs, self.has_pan, self.has_ras = (
+            field(f"{name}.{feature}").of(self.machine.read_register(0, name)) != 0
+            for name, feature in (("ID_AA64PFR1_EL1", "SSBS"), ("ID_AA64MMFR1_EL1", "PAN"), ("ID_AA64PFR0_EL1", "RAS"))
+        )
         self.handlers: dict[str, exits.Handler] = dict(exits.HANDLERS)
         self.vms: list[Vm] = []
         self.scheduler = Scheduler(self)
@@ -92,13 +93,13 @@ class Host:
         m = self.machine
         m.msr(cpu, "HCR_EL2", encode("HCR_EL2", BSU=BSU_INNER) | trap_bits("HCR_EL2"))
         # 40 bits of IPA from level 1 (SL0 = 1), 4 KiB, write-back tables, 48 bits of PA
-        m.msr(cpu, "VTCR_EL2", encode("VTCR_EL2", T0SZ=24, SL0=1, IRGN0=1, ORGN0=1, SH0=3, PS=5) | 1 << 31)
+        m.msr(cpu, "VTCR_EL2", encode("VTCR_EL2", T0SZ=24, SL0=1, IRGN0=1, ORGN0=1, SH0=3, PS=5, RES1=1))
         m.msr(cpu, "MDCR_EL2", trap_bits("MDCR_EL2") | encode("MDCR_EL2", HPMN=pmu.COUNTERS))  # all counters are the guest's
         m.msr(cpu, "CPTR_EL2", self._cptr | self._fp_trap)
-        m.msr(cpu, "HSTR_EL2", 1 << 15)
+        m.msr(cpu, "HSTR_EL2", encode("HSTR_EL2", T15=1))
         m.msr(cpu, "CNTHCTL_EL2", encode("CNTHCTL_EL2", EL1PCTEN=1))
         m.msr(cpu, "VPIDR_EL2", m.mrs(cpu, "MIDR_EL1"))
-        m.msr(cpu, "ICC_SRE_EL2", 0xF)
+        m.msr(cpu, "ICC_SRE_EL2", encode("ICC_SRE_EL2", SRE=1, DFB=1, DIB=1, Enable=1))
         # The physical interrupt controller: timers, maintenance and kicks for the hypervisor; EOI drops priority only.
         m.bus_write(cpu, GICD_BASE, 4, 0x12)  # CTLR: ARE, group 1
         redist = GICR_BASE + cpu * GICR_STRIDE
@@ -107,7 +108,7 @@ class Host:
         m.bus_write(cpu, redist + 0x10080, 4, mine)  # IGROUPR0: group 1
         m.bus_write(cpu, redist + 0x10100, 4, mine)  # ISENABLER0
         m.msr(cpu, "ICC_PMR_EL1", 0xFF)
-        m.msr(cpu, "ICC_CTLR_EL1", 2)  # EOImode
+        m.msr(cpu, "ICC_CTLR_EL1", encode("ICC_CTLR_EL1", EOImode=1))
         m.msr(cpu, "ICC_IGRPEN1_EL1", 1)
         m.msr(cpu, "ICH_HCR_EL2", 1)
         m.set_power(cpu, "idle")

@@ -6,11 +6,13 @@ slices, wakes vCPUs whose virtual timer fires while they are off their CPU, and 
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from gdbhv.hv.vcpu import Vcpu, VcpuState
 from gdbhv.hv.vgic import PPI_VTIMER
 from gdbhv.pace import FOREVER
+from gdbhv.tables import encode
 
 if TYPE_CHECKING:
     from gdbhv.hv.host import Host
@@ -20,6 +22,12 @@ SLICE = 1_000_000  # short: a guest that spins for another of its vCPUs on the s
 TICK = 16  # nanoseconds of one count at CNTFRQ_EL0 = 62.5 MHz
 EL2H_MASKED = 0x3C9  # PSTATE of the hypervisor
 KICK_SGI = 1  # the physical SGI that makes a CPU leave its guest
+
+
+@cache
+def kick_of(cpu: int) -> int:
+    """Return the value of ICC_SGI1R_EL1 that makes :data:`KICK_SGI` pending at a physical CPU."""
+    return encode("ICC_SGI1R_EL1", INTID=KICK_SGI, RS=cpu >> 4, TargetList=1 << (cpu & 15))
 
 
 class Scheduler:
@@ -110,7 +118,7 @@ class Scheduler:
         self._notice(vm.vcpus[0].home)
 
     def _interrupt(self, cpu: int) -> None:
-        self.machine.msr(cpu, "ICC_SGI1R_EL1", KICK_SGI << 24 | cpu >> 4 << 44 | 1 << (cpu & 15))
+        self.machine.msr(cpu, "ICC_SGI1R_EL1", kick_of(cpu))
 
     def schedule(self, cpu: int) -> None:
         """Enter the next ready vCPU on ``cpu``, or let it idle. The CPU is out of its guest."""

@@ -18,7 +18,7 @@ from gdbhv.hv.ptimer import PhysicalTimer
 from gdbhv.hv.vcpu import Vcpu, VcpuState
 from gdbhv.hv.vm import Vm
 from gdbhv.machine import board_device
-from gdbhv.tables import Register, encoding
+from gdbhv.tables import Register, encoding, exception_level, field, mode_name
 from gdbhv.target import Process, Space, Thread, ThreadId
 from gdbhv.translation import EL10, PAN, Translation
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gdbhv.records import ExitRecord
 
 LIST_REGISTERS = [f"ICH_LR{n}_EL2" for n in range(4)]
-VIRTUAL_SERROR = 1 << 8  # ISR_EL1.A
+VIRTUAL_SERROR = field("ISR_EL1.A").mask
 GUEST_MODES = (0b0000, 0b0100, 0b0101)  # PSTATE.M: EL0t, EL1t, EL1h
 
 
@@ -67,7 +67,7 @@ class HostState:
 
     def _thread(self, v: Vcpu) -> Thread:
         spsr = self._pstate(v)
-        mode = f"EL{spsr >> 2 & 3}{'h' if spsr & 1 else 't'}"
+        mode = mode_name(spsr)
         where = f"on CPU {v.cpu}" if v.cpu is not None else "descheduled"
         if v.state is VcpuState.OFF:
             extra = "off"
@@ -157,7 +157,7 @@ class HostState:
         """The name under which the CPU has a guest's ``register`` while it is out of the guest."""
         if register == "sp":
             spsr = v.read("SPSR_EL2")
-            return "SP_EL1" if spsr >> 2 & 3 == 1 and spsr & 1 else "SP_EL0"
+            return "SP_EL1" if exception_level(spsr) == 1 and spsr & 1 else "SP_EL0"
         return {"pc": "ELR_EL2", "cpsr": "SPSR_EL2"}.get(register, register)
 
     @contextlib.contextmanager
@@ -309,7 +309,7 @@ class HostState:
                 raise CommandError(f"no VM has VMID {vmid}: there are 1 to {len(self.host.vms)}")
             v = self.vcpu(ThreadId(vmid, 1))
         pstate = self._pstate(v)
-        now = pstate >> 2 & 3
+        now = exception_level(pstate)
         el = now if el is None else el
         if el not in (0, 1):
             raise CommandError(f"EL{el}: {v.vm.name} has EL0 and EL1; EL2 is gdbhv itself")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from gdbhv.hv.debugregs import DebugRegisters, under_os_lock
 from gdbhv.hv.pmu import GuestPmu
 from gdbhv.hv.ptimer import TICK, PhysicalTimer
-from gdbhv.tables import encode, encoding, exception_class, field, iss_field
+from gdbhv.tables import encode, encoding, exception_class, exception_level, field, iss_field
 
 if TYPE_CHECKING:
     from gdbhv._core import Machine
@@ -231,7 +231,7 @@ class Vcpu:
         adjusted)."""
         self.completed += 1
         spsr, pc = self.read("SPSR_EL2"), self.pc
-        el, sp = spsr >> 2 & 3, spsr & 1
+        el, sp = exception_level(spsr), spsr & 1
         if el == 1 and EC.of(esr) in HAVE_SAME_EL:
             esr += 1 << EC.lsb
         self.write("ESR_EL1", esr)

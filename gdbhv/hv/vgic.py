@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from gdbhv import tables
 from gdbhv.errors import GdbhvError
 from gdbhv.hv.vgic_mmio import GICD_BASE, GICR_BASE, GICR_STRIDE, INTERRUPTS, Distributor, Redistributor
 from gdbhv.hv.vits import FIRST_LPI, GITS_BASE, Its, Lpis
@@ -31,7 +32,17 @@ PASSED = (PPI_VTIMER, PPI_PMU)
 AFFINITY = 0xFF_00FF_FFFF
 
 # ICH_LR<n>_EL2 (Arm IHI 0069 12.4.6)
-LR_PENDING, LR_ACTIVE, LR_HW, LR_GROUP1, LR_EOI = 1 << 62, 1 << 63, 1 << 61, 1 << 60, 1 << 41
+LR_PENDING, LR_ACTIVE = encode("ICH_LR0_EL2", State=0b01), encode("ICH_LR0_EL2", State=0b10)
+LR_HW, LR_GROUP1, LR_EOI = (encode("ICH_LR0_EL2", **{name: 1}) for name in ("HW", "Group", "EOI"))
+LR_PRIORITY, LR_PHYSICAL = (tables.field(f"ICH_LR0_EL2.{name}").lsb for name in ("Priority", "pINTID"))
+EOI_COUNT = tables.field("ICH_HCR_EL2.EOIcount")
+PRIORITY_MASK = tables.field("ICH_VMCR_EL2.VPMR")
+GROUP0_ENABLE = tables.field("ICH_VMCR_EL2.VENG0").lsb  # the enable of group 1 is the next bit
+
+# ICC_SGI1R_EL1 (Arm IHI 0069 12.2.20)
+SGI_TARGETS, SGI_AFF1, SGI_AFF2, SGI_AFF3, SGI_RANGE, SGI_INTID, SGI_IRM = (
+    tables.field(f"ICC_SGI1R_EL1.{name}") for name in ("TargetList", "Aff1", "Aff2", "Aff3", "RS", "INTID", "IRM")
+)
 
 
 @dataclass(eq=False)
@@ -169,13 +180,13 @@ class Vgic:
 
         :param group1: False for ICC_SGI0R_EL1 and ICC_ASGI1R_EL1, which reach SGIs of group 0 alone.
         """
-        intid = value >> 24 & 15
-        if value >> 40 & 1:  # IRM: all but self
+        intid = SGI_INTID.of(value)
+        if value & SGI_IRM.mask:  # all but self
             targets = [v for v in self.vm.vcpus if v is not vcpu]
         else:
-            upper = (value >> 48 & 0xFF) << 32 | (value >> 32 & 0xFF) << 16 | (value >> 16 & 0xFF) << 8
-            first = (value >> 44 & 15) * 16
-            numbers = {upper | first + n for n in range(16) if value >> n & 1}
+            upper = SGI_AFF3.of(value) << 32 | SGI_AFF2.of(value) << 16 | SGI_AFF1.of(value) << 8
+            first, listed = SGI_RANGE.of(value) * 16, SGI_TARGETS.of(value)
+            numbers = {upper | first + n for n in range(16) if listed >> n & 1}
             targets = [v for v in self.vm.vcpus if v.mpidr & AFFINITY in numbers]
         for v in targets:
             irq = self.private[v.index][intid]
@@ -226,7 +237,8 @@ class Vgic:
         if not waiting:
             return False
         control = vcpu.read("ICH_VMCR_EL2")
-        return any(i.priority < control >> 24 & 0xFF and control >> i.group1 & 1 for i in waiting)
+        mask = PRIORITY_MASK.of(control)
+        return any(i.priority < mask and control >> GROUP0_ENABLE + i.group1 & 1 for i in waiting)
 
     @contextlib.contextmanager
     def held_still(self, irq: Irq) -> Iterator[None]:
@@ -262,7 +274,7 @@ class Vgic:
         """The same for an interrupt that is in no list register."""
         holder = irq.holder
         if irq.active and holder is not None and holder.cpu is not None and self.used[holder.index]:
-            ended = self.machine.read_register(holder.cpu, self._hcr) >> 27  # EOIcount
+            ended = EOI_COUNT.of(self.machine.read_register(holder.cpu, self._hcr))
             if ended and irq in self._outside(holder, self.used[holder.index])[:ended]:
                 irq = replace(irq, active=False, level=irq.level and irq.physical is None)
         if irq.physical is not None and irq.owner is not None and not irq.level and self._high(irq.owner, irq.intid):
@@ -308,14 +320,14 @@ class Vgic:
 
     def _value(self, irq: Irq) -> int:
         """What the list register of ``irq`` says; the latch of an edge goes into it."""
-        value = irq.intid | irq.priority << 48 | (LR_GROUP1 if irq.group1 else 0)
+        value = irq.intid | irq.priority << LR_PRIORITY | (LR_GROUP1 if irq.group1 else 0)
         again = irq.active and irq.edge and irq.latch and self._deliverable(irq)
         value |= LR_ACTIVE if irq.active else 0
         value |= LR_PENDING if again or not irq.active else 0
         if irq.edge and value & LR_PENDING:
             irq.latch = False
         if irq.physical is not None:
-            value |= LR_HW | irq.physical << 32
+            value |= LR_HW | irq.physical << LR_PHYSICAL
         elif not irq.edge:
             value |= LR_EOI  # tell when it has ended: the line may still be high
         return value
@@ -340,7 +352,7 @@ class Vgic:
             if irq.physical is not None:
                 self._sync_physical(vcpu, irq, value)
             self.changed(irq)
-        for irq in self._outside(vcpu, used)[: control >> 27]:  # EOIcount: it deactivated those, the most urgent first
+        for irq in self._outside(vcpu, used)[: EOI_COUNT.of(control)]:  # it deactivated those, the most urgent first
             irq.deactivate()
             self.changed(irq)
 

@@ -12,11 +12,15 @@ from gdbhv.hv.stage2 import BLOCK, IPA_BITS, PAGE, Stage2
 from gdbhv.hv.vcpu import Vcpu, VcpuState
 from gdbhv.hv.vgic import Vgic
 from gdbhv.hv.vgic_mmio import INTERRUPTS
+from gdbhv.tables import field
 
 if TYPE_CHECKING:
     from gdbhv._core import Machine
     from gdbhv.hv.host import Host
     from gdbhv.target import Symbols
+
+
+VMID = field("VTTBR_EL2.VMID")
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ class Vm:
     @property
     def vttbr(self) -> int:
         """VTTBR_EL2: the root of stage 2, tagged with the VMID."""
-        return self.vmid << 48 | self.stage2.root
+        return self.vmid << VMID.lsb | self.stage2.root
 
     # --- memory
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from gdbhv.errors import CommandError, MemoryError_
 from gdbhv.monitor.registry import JSON, Context, command, to_json
+from gdbhv.tables import exception_level, mode_name
 from gdbhv.target import Space
 from gdbhv.translation import PAN, Translation
 
@@ -40,8 +41,7 @@ def guest(context: Context, args: argparse.Namespace) -> Iterator[str]:
         rows = [{"fp": fp, "pc": pc} for fp, pc in callers]
         yield from to_json({"registers": r, "when": frame.when, "callers": rows, "end": end, "context": frame.by.document()})
         return
-    mode = f"EL{r['cpsr'] >> 2 & 3}{'h' if r['cpsr'] & 1 else 't'}"
-    yield f"guest at {mode}, {frame.when}; {frame.by.words()}"
+    yield f"guest at {mode_name(r['cpsr'])}, {frame.when}; {frame.by.words()}"
     yield f"#0  pc {r['pc']:#018x}  sp {r['sp']:#018x}  lr {r['x30']:#018x}"
     for n, (fp, pc) in enumerate(callers, 1):
         yield f"#{n:<2} pc {pc:#018x}  fp {fp:#018x}"
@@ -61,7 +61,7 @@ def of(context: Context) -> Frame:
     if left is None or record is None:
         raise CommandError(f"the hypervisor has {thread}, and no guest has run on it yet")
     spsr = record["spsr"]
-    el = spsr >> 2 & 3
+    el = exception_level(spsr)
     sp = left["sp_el1"] if el == 1 and spsr & 1 else left["sp_el0"]
     values = {**{f"x{n}": x for n, x in enumerate(left["x"])}, "sp": sp, "pc": left["pc"], "cpsr": spsr}
     by = Translation(target.core, cpu, el, f"cpu{cpu}", left["controls"], bool(spsr & PAN))

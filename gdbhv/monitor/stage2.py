@@ -11,9 +11,10 @@ from gdbhv import _core
 from gdbhv.errors import CommandError
 from gdbhv.exitspec import span
 from gdbhv.monitor.registry import JSON, VMID, Arg, Context, command, to_json
+from gdbhv.tables import field
 from gdbhv.views import stage2
 
-FWB = 1 << 46  # of HCR_EL2
+FWB = field("HCR_EL2.FWB").mask
 MOST = 200_000  # descriptors that are looked at: 780 MiB in pages of 4 KiB
 LINES = 10_000  # ranges, or descriptors of the tree, that are shown
 PIECE = 500  # descriptors between two looks at what the debugger wants

@@ -11,6 +11,7 @@ from gdbhv.errors import CommandError, RegisterError
 from gdbhv.monitor.registry import JSON, Arg, Context, command, to_json
 from gdbhv.views.sysreg import field_text, fields_of, register_line
 
+E2H = tables.field("HCR_EL2.E2H").mask
 GROUPS = tuple(sorted({r.group for r in tables.registers().values()}))
 
 
@@ -47,7 +48,7 @@ def sysreg(context: Context, args: argparse.Namespace) -> Iterator[str]:
         raise CommandError(f"{name} is not in group {args.group}")
     single = len(wanted) == 1 and not any(c in name for c in "*?[")
     has_el2 = "HCR_EL2" in context.target.registers
-    e2h = has_el2 and bool(context.target.read_register(context.thread, "HCR_EL2") >> 34 & 1)
+    e2h = has_el2 and bool(context.target.read_register(context.thread, "HCR_EL2") & E2H)
     documents: list[dict[str, object]] = []
     for r in wanted:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from gdbhv.tables import decode, field
 from gdbhv.views.table import table
 
 PA_BITS = (32, 36, 40, 42, 44, 48, 52)  # ID_AA64MMFR0_EL1.PARange
@@ -16,18 +17,18 @@ def document(name: str, features: Sequence[str], reset: Mapping[str, int]) -> di
     :param features: FEAT_ names without FEAT_.
     :param reset: values of its registers at reset, by name (Arm ARM D24.2 has their fields).
     """
-    mmfr0, dfr0 = reset["ID_AA64MMFR0_EL1"], reset["ID_AA64DFR0_EL1"]
-    granules = ["4K"] * (mmfr0 >> 28 & 15 != 15) + ["16K"] * (mmfr0 >> 20 & 15 != 0) + ["64K"] * (mmfr0 >> 24 & 15 != 15)
+    mmfr0, dfr0 = (decode(name, reset[name]) for name in ("ID_AA64MMFR0_EL1", "ID_AA64DFR0_EL1"))
+    granules = ["4K"] * (mmfr0["TGran4"] != 15) + ["16K"] * (mmfr0["TGran16"] != 0) + ["64K"] * (mmfr0["TGran64"] != 15)
     return {
         "name": name,
         "midr": reset["MIDR_EL1"],
-        "pa_bits": PA_BITS[mmfr0 & 15],
+        "pa_bits": PA_BITS[mmfr0["PARange"]],
         "va_bits": 52 if "LVA" in features or "LPA2" in features else 48,
         "granules": granules,
         "vmid_bits": 16 if "VMID16" in features else 8,
-        "counters": reset["PMCR_EL0"] >> 11 & 31,
-        "breakpoints": (dfr0 >> 12 & 15) + 1,
-        "watchpoints": (dfr0 >> 20 & 15) + 1,
+        "counters": field("PMCR_EL0.N").of(reset["PMCR_EL0"]),
+        "breakpoints": dfr0["BRPs"] + 1,
+        "watchpoints": dfr0["WRPs"] + 1,
         "aarch32_registers": "AA32EL1" in features,
         "features": [f for f in features if f not in ("base", "AA32EL1")],
         "id_registers": {

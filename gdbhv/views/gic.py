@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from gdbhv.tables import decode
 from gdbhv.views.table import table
 
 STATES = ("inactive", "pending", "active", "active+pending")
@@ -58,10 +59,11 @@ def interfaces(cpus: list[dict[str, Any]]) -> Iterator[str]:
         running = "idle" if c["running"] == 0xFF else f"{c['running']:#04x}"
         yield f"cpu{n}: groups {groups}, mask {c['mask']:#04x}, running {running}, EOImode {c['eoi_mode']}"
         for k, lr in enumerate(c["lists"]):
-            if lr >> 62:
-                hw = f", physical {interrupt_name(lr >> 32 & 0x1FFF)}" if lr >> 61 & 1 else ""
-                priority = f"priority {lr >> 48 & 0xFF:#04x}, group {lr >> 60 & 1}"
-                yield f"  LR{k}: {interrupt_name(lr & 0xFFFFFFFF)} {STATES[lr >> 62]}, {priority}{hw}"
+            f = decode("ICH_LR0_EL2", lr)
+            if f["State"]:
+                hw = f", physical {interrupt_name(f['pINTID'])}" if f["HW"] else ""
+                priority = f"priority {f['Priority']:#04x}, group {f['Group']}"
+                yield f"  LR{k}: {interrupt_name(f['vINTID'])} {STATES[f['State']]}, {priority}{hw}"
         if c.get("lpis_enabled"):
             tables = f"{c['propbaser'] & 0xFFFFFFFFFF000:#x}, pending table {c['pendbaser'] & 0xFFFFFFFFF0000:#x}"
             yield f"  LPIs: on, configuration {tables}"

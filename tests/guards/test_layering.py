@@ -30,7 +30,7 @@ LAYERS = {
     "views": "_core records tables",
     "pages": "_core errors",
     "pace": "_core",
-    "translation": "_core errors",
+    "translation": "_core errors tables",
     "target": "_core records tables translation",
     "machine": "_core console errors pace pages records tables target translation",
     "hv": "_core console errors machine pace pages records tables target translation",
@@ -41,7 +41,7 @@ LAYERS = {
     "client": "stops",
     "gdbside": "",
     "sessions": "client errors",
-    "cli": "_core boot client console errors files hv machine monitor rsp target views",
+    "cli": "_core boot client console errors files hv machine monitor rsp tables target views",
     "__main__": "cli",
     "__init__": "boot client console errors exitspec hv machine records sessions stops target",
 }
