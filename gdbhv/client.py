@@ -58,7 +58,7 @@ __all__ = [
 GDB = "gdb-multiarch"
 GDB_SIDE = Path(__file__).with_name("gdbside") / "gdbhv.py"  # commands for people, sourced once gdb is attached
 
-# GDB tells the server which thread is selected only when it fetches something of it, and `monitor` fetches nothing: after
+# GDB sends the server the selected thread only when it fetches something of it, and `monitor` fetches nothing: after
 # `info threads` the command would be about the last one of the list.  And it does not expect `monitor` to change anything.
 _HOOK = """
 define hook-monitor
@@ -304,7 +304,7 @@ class GdbSession:
             self.monitor(f"vmexit catch {spec}")
 
     def cont(self, timeout: float | None = None, *, at: int | None = None, on: str | None = None) -> GdbStop:
-        """Go on until the next stop. Only the VM of the selected thread runs, unless `set schedule-multiple on`.
+        """Resume until the next stop. Only the VM of the selected thread runs, unless `set schedule-multiple on`.
 
         ``at``: it is to be at this breakpoint or watchpoint; ``on``: for an exit of this class, see :meth:`GdbStop.is_exit`.
 
@@ -319,7 +319,7 @@ class GdbSession:
         return stop
 
     def run(self, timeout: float | None = None) -> GdbStop:
-        """Begin the selected VM again, from its image, and go on until the next stop (gdb's `run`)."""
+        """Begin the selected VM again, from its image, and run until the next stop (gdb's `run`)."""
         return self._resume("-exec-run", timeout)
 
     def step_instruction(self, count: int = 1, timeout: float | None = None) -> GdbStop:
@@ -337,7 +337,7 @@ class GdbSession:
         return self._resume("-exec-next", timeout)
 
     def finish(self, timeout: float | None = None) -> GdbStop:
-        """Go on until the selected frame returns."""
+        """Resume until the selected frame returns."""
         return self._resume("-exec-finish", timeout)
 
     def resume(self) -> None:
@@ -510,7 +510,7 @@ class GdbSession:
         return GdbLost(command, f"gdb has ended with status {self._process.poll()}{f': {words}' if words else ''}")
 
     def _note(self, message: dict[str, Any]) -> None:
-        """Keep what a message tells besides being an answer."""
+        """Keep what a message says besides being an answer."""
         match message["type"]:
             case "console" | "target" | "log" | "output":
                 text = str(message["payload"] or "")

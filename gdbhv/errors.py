@@ -50,8 +50,8 @@ class PacketError(GdbhvError):
 
 
 NOT_A_FAULT = (KeyboardInterrupt, SystemExit, GeneratorExit)
-"""What passes even those who take every exception: a panic of the native module is a BaseException, too, and is no reason to
-lose a debugger's session."""
+"""The exceptions that a handler of every exception must let pass. It catches BaseException for the sake of a panic of the
+native module, which is one and is no reason to lose a debugger's session."""
 
 
 class CommandError(GdbhvError):

@@ -1,4 +1,4 @@
-"""A debugger's memory access, page by page: pages that are neighbours for the guest are not in physical memory.
+"""A debugger's memory access, page by page: pages that are adjacent for the guest need not be so in physical memory.
 
 Where a device answers, a read is a look at its registers without the effects of a load, by whole words of 4 bytes; a
 register whose reads have an effect is refused by its name. A write is the guest's own store, with its effects.
@@ -34,9 +34,10 @@ Where = int | Registers
 
 
 def read(machine: Machine, physical: Callable[[int], Where], address: int, length: int, cpu: int = 0) -> bytes:
-    """Return up to ``length`` bytes, fewer where the memory ends; ``physical`` tells where an address is.
+    """Return up to ``length`` bytes, fewer where the memory ends.
 
-    :param cpu: whose registers those are that a device has for each CPU.
+    :param physical: returns where an address is.
+    :param cpu: the CPU whose registers a device shows, if it has some for each CPU.
     :raises gdbhv.errors.MemoryError_: nothing at ``address`` itself, or nothing to be seen.
     """
     out = b""

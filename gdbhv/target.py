@@ -85,7 +85,7 @@ class StopKind(Enum):
     BUDGET = "budget"  # the instruction count given to run() is reached
     POWEROFF = "poweroff"  # a VM or the machine switched itself off
     RESET = "reset"  # the guest asked for a reset
-    CRASH = "crash"  # nothing can go on: `text` has the reason (all vCPUs off or waiting for ever, a guest that the
+    CRASH = "crash"  # nothing can continue: `text` has the reason (all vCPUs off or waiting for ever, a guest that the
     # host side gave up on)
 
 
@@ -118,7 +118,7 @@ class Action:
 class Stepping:
     """How single steps treat the interrupts of the thread that is stepped.
 
-    ``interrupts`` False leaves them pending until the thread runs on; each one that is held back is told once.
+    ``interrupts`` False leaves them pending until the thread runs on; each one that is held back is reported once.
     """
 
     interrupts: bool = True
@@ -329,7 +329,7 @@ class Target(Protocol):
     def run(self, actions: Sequence[Action], max_insns: int | None = None) -> Stop:
         """Run the threads named until the next stop and return it.
 
-        Going on from a stop at a breakpoint or watchpoint makes progress: it stops that thread again only after it has
+        Resuming from a stop at a breakpoint or watchpoint makes progress: it stops that thread again only after it has
         moved. A thread that merely had its turn end at a breakpoint, or comes to it from an exit, still stops there.  After
         an EXIT the exit's handler runs first.  A thread that is off and named stays off.
 

@@ -1,4 +1,5 @@
-"""Whose translation a view shows: found once, for a thread or by the user's choice, and said in the view's first line.
+"""Translations: which registers a view of memory goes by. One is chosen for a thread or by the user, and named in the first
+line of the view.
 
 A CPU has one set of registers, and whoever ran last has put its own there: under a VHE host VTTBR_EL2 is still the guest's
 and HCR_EL2 the host's; a host at EL1 leaves nothing of its guest. So a view never asks "the CPU": it asks a
@@ -59,7 +60,7 @@ class Translation:
 
     @property
     def xnx(self) -> bool:
-        """Whether stage 2 tells execution at EL1 and EL0 apart (FEAT_XNX)."""
+        """Whether stage 2 has separate permissions to execute for EL1 and EL0 (FEAT_XNX)."""
         return XNX.of(self.machine.read_register(self.cpu, "ID_AA64MMFR1_EL1")) != 0
 
     @property

@@ -1,4 +1,4 @@
-"""``gdbhv cpus``: which CPUs ``--cpu`` can name, and what tells them apart."""
+"""``gdbhv cpus``: which CPUs ``--cpu`` can name, and how they differ."""
 
 from __future__ import annotations
 

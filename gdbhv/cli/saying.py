@@ -1,4 +1,4 @@
-"""What the command says on stderr. That it cannot be said, because nobody listens, ends nothing."""
+"""Messages on stderr. A stderr that cannot be written to, because its reader has gone, ends nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WIRE = logging.getLogger("gdbhv.rsp.wire")
 
 
 class _Stderr:
-    """Where it is said. A reader who has paused keeps nobody waiting: what is beyond the bound is counted instead."""
+    """Writes lines to stderr without blocking: when a reader has paused, lines beyond a bound are counted instead."""
 
     def __init__(self) -> None:
         self._stream: TextIO | None = None
@@ -23,7 +23,7 @@ class _Stderr:
         self._unsaid = 0
 
     def put(self, line: str) -> None:
-        """Write a line. That it cannot be said, because nobody listens, ends nothing."""
+        """Write a line. A stderr that cannot be written to ends nothing."""
         if sys.stderr is not self._stream:
             self._stream = sys.stderr
             self._sink = None if sys.stderr is None or not hasattr(sys.stderr, "buffer") else Sink(sys.stderr.buffer)

@@ -1,4 +1,4 @@
-"""Whose a register is, for a debugger of a guest: the guest's own as its MRS and MSR see them, and EL2's, which are gdbhv's.
+"""Which registers a debugger of a guest may write: those of the guest, as its MRS and MSR see them, and a few of EL2's.
 
 EL2 is played by gdbhv, and what it has set up for its guests holds only while nobody else changes it: a list register, a
 physical interrupt's control or the root of stage 2 that is written behind its back ends in a storm of exits or in another

@@ -13,7 +13,7 @@ ENABLE, IMASK, ISTATUS = 1, 2, 4
 
 
 class PhysicalTimer:
-    """CNTP_CTL_EL0, CNTP_CVAL_EL0 and CNTP_TVAL_EL0 of one vCPU; the hypervisor's timer tells when it fires."""
+    """CNTP_CTL_EL0, CNTP_CVAL_EL0 and CNTP_TVAL_EL0 of one vCPU; the hypervisor's timer is set for its time."""
 
     PPI = PPI
     REGISTERS = ("CNTP_CTL_EL0", "CNTP_CVAL_EL0", "CNTP_TVAL_EL0")

@@ -114,7 +114,7 @@ class Scheduler:
             self.schedule(cpu)
 
     def rearm(self, vm: Vm) -> None:
-        """A device of ``vm`` has been given something to do at a later time, from outside: a CPU's timer is to know it."""
+        """A device of ``vm`` has been given something to do at a later time, from outside: set a CPU's timer for it."""
         self._notice(vm.vcpus[0].home)
 
     def _interrupt(self, cpu: int) -> None:
@@ -167,7 +167,7 @@ class Scheduler:
         return self._allowed is None or vcpu in self._allowed
 
     def allow(self, vcpus: list[Vcpu] | None) -> None:
-        """Let only these vCPUs execute from now on; None: all. A CPU in the guest of another one makes room."""
+        """Let only these vCPUs execute from now on; None: all. A CPU that executes another one leaves it."""
         self._allowed = None if vcpus is None else set(vcpus)
         for vcpu in vcpus or ():
             other = self.loaded[vcpu.home]
@@ -186,7 +186,7 @@ class Scheduler:
         self.left(cpu)
 
     def retire(self, vm: Vm) -> None:
-        """CPUs that execute a VM that has ended go on to something else."""
+        """Have the CPUs that execute a VM that has ended run something else."""
         for cpu, vcpu in enumerate(self.loaded):
             if vcpu is not None and vcpu.vm is vm and cpu != self.host.handling:
                 self.leave(cpu)

@@ -164,8 +164,8 @@ class HostState:
     def loaded(self, v: Vcpu) -> Iterator[int]:
         """Have the EL1 registers, stage 2 and identity of ``v`` on a CPU for the body; yields the CPU.
 
-        For a vCPU that is off its CPU they take the place of those of whichever is there, and make room again afterwards;
-        that one's guest, which does not execute meanwhile, cannot tell. What the body writes is kept for ``v``.
+        For a vCPU that is off its CPU they replace the registers of the vCPU that is there, which are put back afterwards;
+        that one's guest does not execute meanwhile and cannot see it. What the body writes is kept for ``v``.
         """
         if v.cpu is not None:
             yield v.cpu

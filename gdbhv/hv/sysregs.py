@@ -166,7 +166,7 @@ def row(name: str) -> tuple[Read | None, Write | None]:
 
 
 def emulate(vcpu: Vcpu, record: ExitRecord) -> None:
-    """Serve one trapped access and go on behind it, or make it undefined."""
+    """Serve one trapped access and continue after it, or make it undefined."""
     kind, _, name = record["name"].partition(":")
     rt = RT.of(record["esr"])
     if kind == "sysinsn":

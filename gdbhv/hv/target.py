@@ -257,7 +257,7 @@ class HostTarget(HostState):
         return None
 
     def _current(self, default: ThreadId) -> ThreadId:
-        """The thread to report for a stop that is nobody's: one that is executing."""
+        """Return the thread to report for a stop that no thread caused: one that is executing."""
         for v in self.host.scheduler.loaded:
             if v is not None and v.vm.stopped is None and v.state is VcpuState.READY:
                 return self.thread_of(v)
@@ -273,7 +273,7 @@ class HostTarget(HostState):
         return self.pace.run(FOREVER, mask, self._end, step)
 
     def _storm(self, kind: str, thread: ThreadId) -> Stop | None:
-        """Count exits between which no time passes, and wake-ups between which nobody executes: neither goes on for ever."""
+        """Count exits between which no time passes, and wake-ups between which nobody executes: neither lasts for ever."""
         now = self.machine.now
         since, exits = self._stood
         self._stood = (since, exits + 1) if since == now else (now, 0)

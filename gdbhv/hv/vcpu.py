@@ -217,7 +217,7 @@ class Vcpu:
         self.write("ELR_EL2", value)
 
     def skip(self) -> None:
-        """Go on behind the instruction that caused the exit; a guest that steps it has stepped it (``SSAdvance``)."""
+        """Continue after the instruction that caused the exit; a guest's step is done then (``SSAdvance``)."""
         self.completed += 1
         self.write("ELR_EL2", self.read("ELR_EL2") + 4 & (1 << 64) - 1)
         spsr = self.read("SPSR_EL2")

@@ -194,7 +194,7 @@ class Vgic:
                 irq.latch = True
                 self.changed(irq)
 
-    # --- who has to hear of it
+    # --- which vCPU an interrupt goes to, and how it learns of it
 
     def target(self, irq: Irq) -> Vcpu | None:
         """Return the vCPU that ``irq`` goes to (1-of-N: the first that is there)."""
@@ -363,7 +363,7 @@ class Vgic:
     def _sync_physical(self, vcpu: Vcpu, irq: Irq, value: int) -> None:
         """The line of a physical interrupt that the guest has directly: its timer's."""
         if not value & (LR_PENDING | LR_ACTIVE):
-            irq.level = False  # deactivated with the physical one, which tells if the line is still high
+            irq.level = False  # deactivated with the physical one, which is pending again if the line is still high
         elif value & LR_PENDING:
             self.sample(vcpu, irq.intid)
 

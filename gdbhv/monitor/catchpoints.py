@@ -83,7 +83,7 @@ class Watches:
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     def delete(self, core: _core.Machine, numbers: list[int]) -> None:
-        """Take some away. What another row watches in the same way goes on being watched."""
+        """Take some away. What another row watches in the same way stays watched."""
         for number in numbers:
             self.rows.pop(number).remove(core)
         for row in self.rows.values():

@@ -53,11 +53,11 @@ class Context:
         return self.target.core
 
     def translation(self, args: argparse.Namespace) -> Translation:
-        """Find whose VAs a command is about: the thread's, or as :data:`EL` and :data:`VMID` say."""
+        """Return the translation of VAs for a command: the thread's, or that of :data:`EL` and :data:`VMID`."""
         return self.target.translation(self.thread, args.el, args.vmid)
 
     def stage2(self, args: argparse.Namespace) -> Translation:
-        """Find whose IPAs a command is about."""
+        """Return the translation of IPAs for a command."""
         return self.target.stage2(self.thread, args.vmid)
 
 

@@ -1,8 +1,9 @@
 """Connections that have not shown yet that they are debuggers.
 
-A port is open to whoever finds it: port scanners, a browser that a web page sends there, a health check.  So nobody is a
-debugger, and nothing happens to the machine, until a first packet with the right checksum has come.  Before it may stand
-what GDB's protocol has there (``+``, ``-``, 0x03); who sends anything else, or nothing, never gets further than here.
+A port is open to anything that finds it: port scanners, a browser that a web page sends there, a health check.  So no
+connection counts as a debugger, and nothing happens to the machine, until it has sent a packet with the right checksum.
+``+``, ``-`` and 0x03 may come before that, as in GDB's protocol; a connection that sends anything else, or nothing, is not
+passed on.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class Candidate:
 
 
 class Door:
-    """Accepts connections on a listening socket, and tells debuggers from the rest."""
+    """Accepts connections on a listening socket, and separates debuggers from the rest."""
 
     def __init__(self, listener: socket.socket) -> None:
         self._listener = listener
@@ -73,7 +74,7 @@ class Door:
         return [self._listener.fileno(), *(candidate.stream.reader for candidate in self._candidates)]
 
     def debuggers(self, ready: Iterable[int]) -> list[Candidate]:
-        """Look at those who are ``ready``; return the ones that are debuggers, who are the caller's from now on."""
+        """Read from the connections that are ``ready``; return the debuggers, which the caller owns from now on."""
         readable = set(ready)
         looked = [candidate for candidate in self._candidates if candidate.stream.reader in readable]
         if self._listener.fileno() in readable and (stream := accept(self._listener)) is not None:

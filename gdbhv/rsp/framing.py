@@ -95,7 +95,7 @@ class Framer:
         return events
 
     def _packet(self, start: int) -> tuple[int, bytes | Signal | None]:
-        """Read the packet at ``start``; return where to go on and what was found (None: it is not complete)."""
+        """Read the packet at ``start``; return where to continue and what was found (None: it is not complete)."""
         buffer = self._buffer
         end = buffer.find(_HASH, start)
         if end < 0 or end + 3 > len(buffer):

@@ -103,10 +103,10 @@ class Server:
     127.0.0.1:1234
     >>> stop = server.serve()                     # doctest: +SKIP
 
-    ``registers`` are the rows of ``_core.registers()``; ``monitor`` runs a monitor command; ``exec_file`` tells the ELF of a
-    process.  ``held``: the machine waits for the first debugger (otherwise it runs at once).  ``on_stop`` is called when a
-    `continue` has ended, while nothing runs; ``on_leave`` when a debugger has left.  ``reboots``: a guest that asks for a
-    reset gets it; otherwise it has ended.
+    ``registers`` are the rows of ``_core.registers()``; ``monitor`` runs a monitor command; ``exec_file`` returns the path
+    of a process's ELF.  ``held``: the machine waits for the first debugger (otherwise it runs at once).  ``on_stop`` is
+    called when a `continue` has ended, while nothing runs; ``on_leave`` when a debugger has left.  ``reboots``: a guest that
+    asks for a reset gets it; otherwise it has ended.
 
     :raises AddressError: ``address`` is no address.
     :raises OSError: it cannot be listened on.
@@ -322,7 +322,7 @@ class Server:
         return None
 
     def _attend(self, session: Session, ready: list[int]) -> None:
-        """See to everything but the client: who has come while it is there, and the end of a run."""
+        """Handle everything but the client: connections that arrive meanwhile, and the end of a run."""
         self._attended = time.perf_counter()
         if self._worker.running and self._worker.reader in ready:
             session.stopped(self._finish())

@@ -254,7 +254,7 @@ class Session(Attached):
     # Inside.
 
     def _silently(self, stop: Stop, run: Run) -> Run | None:
-        """Return how to go on after a stop that is not the debugger's business, or None if it is."""
+        """Return how to resume after a stop that the debugger need not see; None: it is to be reported."""
         if stop.thread.pid in self.detached and self._threads and self.shared.ended(stop):
             return Run(tuple(action for action in run.actions if action.thread.pid != stop.thread.pid), brief=False)
         try:

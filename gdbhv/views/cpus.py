@@ -1,4 +1,4 @@
-"""CPU profiles side by side: what their identification registers tell, and which features they have."""
+"""CPU profiles side by side: what their identification registers say, and which features they have."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PA_BITS = (32, 36, 40, 42, 44, 48, 52)  # ID_AA64MMFR0_EL1.PARange
 
 
 def document(name: str, features: Sequence[str], reset: Mapping[str, int]) -> dict[str, Any]:
-    """Return what is told of a profile, for scripts.
+    """Return the facts about a profile, for scripts.
 
     :param features: FEAT_ names without FEAT_.
     :param reset: values of its registers at reset, by name (Arm ARM D24.2 has their fields).

@@ -15,7 +15,7 @@ DEBUG_EVENT = 0x22  # the fault status code of breakpoints, watchpoints and step
 def layout(number: int, iss: int) -> list[Field]:
     """Return the fields that the ISS of exit class ``number`` has; none for a class whose ISS is 0.
 
-    Some have their meaning only if another one of the same ISS is set, as those that ISV makes valid, or only if it is not.
+    A field that is valid only while another one of the same ISS is set (ISV, for instance) or clear is left out otherwise.
     """
     fields = iss_layouts().get(number, ())
     holds = {f.name: f.of(iss) != 0 for f in fields}

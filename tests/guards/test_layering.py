@@ -1,4 +1,4 @@
-"""The house: who may import whom. Models never format, views never fetch, handlers never compute.
+"""Layers: which module may import which. Models never format, views never fetch, handlers never compute.
 
 The table is the truth, and it is exact: an import that it does not have fails, and so does an entry that no import needs.
 A unit is a file or a folder of gdbhv/. Imports for type checking count.
@@ -92,7 +92,7 @@ def test_the_table_has_no_cycle() -> None:
         done.add(unit)
 
 
-def test_libraries_stay_in_their_rooms() -> None:
+def test_libraries_are_imported_where_the_table_says() -> None:
     for path in modules():
         others = {name.split(".")[0] for name in imported(path)} - {"gdbhv", "__future__"} - sys.stdlib_module_names
         assert others <= LIBRARIES.get(unit_of(path), set()), path
@@ -105,7 +105,7 @@ def test_views_are_pure() -> None:
             assert not (isinstance(node, ast.ImportFrom) and node.module == "gdbhv._core"), path
 
 
-def test_files_fit_in_a_head() -> None:
+def test_files_are_short() -> None:
     """Some 400 lines; the entry goes when the file is shorter again."""
     longer = {"client.py": 580}
     lines = {str(p.relative_to(PACKAGE)): len(p.read_text().splitlines()) for p in modules()}

@@ -51,6 +51,6 @@ def non_stop(session: Session, args: bytes) -> bytes:
 
 @packet("QThreadSuffixSupported")
 def thread_suffix_supported(session: Session, args: bytes) -> bytes:
-    """Only LLDB asks. The answer is no, but the question tells how it wants `x` answered."""
+    """Answer LLDB, which alone asks, with no; its question says which form of `x` answers it expects."""
     session.suffixes_asked = True
     return b""

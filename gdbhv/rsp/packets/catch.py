@@ -1,7 +1,7 @@
 """Exits as GDB's own `catch syscall`: the number is that of the exit's class, the return is the entry after it.
 
 Source: GDB manual E.4 (QCatchSyscalls).  `catch syscall 0x1016` stops on HVC; `catch syscall 0x1216` when its handler is
-done and the guest goes on.  Numbers below 300 or so would show as names of Linux system calls.
+done and the guest continues.  Numbers below 300 or so would show as names of Linux system calls.
 """
 
 from __future__ import annotations

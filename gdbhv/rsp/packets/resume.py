@@ -1,4 +1,4 @@
-"""Going on: vCont and its elders c, s, C and S, `?`, and QEMU's packets that say how steps are made.
+"""Resuming: vCont, the older c, s, C and S, `?`, and QEMU's packets about how steps are made.
 
 Source: GDB manual E.4.1 (vCont), E.3 "Stop Reply Packets".  Signals are of no meaning to a machine: C and S are c and s.
 For each thread the leftmost action that names it counts, and a thread that none names stays stopped: GDB passes a breakpoint
