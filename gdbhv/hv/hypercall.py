@@ -10,9 +10,13 @@ NOT_SUPPORTED = -1
 INVALID_PARAMETERS = -2
 DENIED = -3
 ALREADY_ON = -4
+INVALID_ADDRESS = -9
 SUCCESS = 0
 
-AFFINITY = 0xFF_00FF_FFFF  # the affinity fields of MPIDR_EL1
+AFFINITY = 0xFF_00FF_FFFF  # the affinity fields of MPIDR_EL1; other bits of a target do not count
+NO_STATE = (
+    0xFFFE_0000  # bits of a power state (5.4.2): levels above the CPU's own, which cannot be suspended, and reserved ones
+)
 
 Call = Callable[[Vcpu], int | None]
 CALLS: dict[int, tuple[str, Call]] = {}
@@ -43,12 +47,16 @@ def handle(vcpu: Vcpu) -> None:
         vcpu.set_x(0, result)
 
 
-def target(vcpu: Vcpu, mpidr: int) -> Vcpu | None:
-    """Return the vCPU of the same VM with affinity ``mpidr``."""
-    for other in vcpu.vm.vcpus:
-        if other.mpidr & AFFINITY == mpidr & AFFINITY and mpidr & ~AFFINITY == 0:
-            return other
-    return None
+def argument(vcpu: Vcpu, number: int) -> int:
+    """Return an argument of the call, X1 to X3; a 32-bit call has them in W1 to W3 (SMCCC, 2.5)."""
+    wide = vcpu.x(0) >> 30 & 1
+    return vcpu.x(number) if wide else vcpu.x(number) & 0xFFFFFFFF
+
+
+def targets(vcpu: Vcpu, mpidr: int, level: int = 0) -> list[Vcpu]:
+    """Return the vCPUs of the same VM whose affinity is ``mpidr`` from ``level`` up."""
+    mask = AFFINITY >> 8 * level << 8 * level
+    return [other for other in vcpu.vm.vcpus if (other.mpidr ^ mpidr) & mask == 0]
 
 
 @call("PSCI_VERSION", 0x84000000)
@@ -59,7 +67,9 @@ def version(vcpu: Vcpu) -> int:
 
 @call("CPU_SUSPEND", 0x84000001, 0xC4000001)
 def cpu_suspend(vcpu: Vcpu) -> int:
-    """A standby state: wait as in WFI."""
+    """A standby state, as which a power-down may be carried out: wait as in WFI."""
+    if argument(vcpu, 1) & NO_STATE:
+        return INVALID_PARAMETERS
     vcpu.vm.host.scheduler.wait(vcpu)
     return SUCCESS
 
@@ -74,24 +84,26 @@ def cpu_off(vcpu: Vcpu) -> int | None:
 @call("CPU_ON", 0x84000003, 0xC4000003)
 def cpu_on(vcpu: Vcpu) -> int:
     """Start the vCPU of affinity x1 at address x2 with x3 in its x0."""
-    wide = vcpu.x(0) >> 30 & 1
-    mask = (1 << 64) - 1 if wide else (1 << 32) - 1
-    other = target(vcpu, vcpu.x(1) & mask)
-    if other is None:
+    entry = argument(vcpu, 2)
+    others = targets(vcpu, argument(vcpu, 1))
+    if not others:
         return INVALID_PARAMETERS
-    if other.state is not VcpuState.OFF:
+    if others[0].state is not VcpuState.OFF:
         return ALREADY_ON
-    vcpu.vm.host.scheduler.start(other, vcpu.x(2) & mask, vcpu.x(3) & mask)
+    if entry % 4 or vcpu.vm.slot(entry) is None:
+        return INVALID_ADDRESS
+    vcpu.vm.host.scheduler.start(others[0], entry, argument(vcpu, 3))
     return SUCCESS
 
 
 @call("AFFINITY_INFO", 0x84000004, 0xC4000004)
 def affinity_info(vcpu: Vcpu) -> int:
-    """0 on, 1 off."""
-    other = target(vcpu, vcpu.x(1))
-    if other is None or vcpu.x(2):
+    """0: some vCPU of affinity x1, from level x2 (0 to 3) up, is on; 1: all are off."""
+    level = argument(vcpu, 2)
+    others = targets(vcpu, argument(vcpu, 1), level) if level <= 3 else []
+    if not others:
         return INVALID_PARAMETERS
-    return int(other.state is VcpuState.OFF)
+    return int(all(other.state is VcpuState.OFF for other in others))
 
 
 @call("MIGRATE_INFO_TYPE", 0x84000006)
@@ -108,11 +120,16 @@ def system_off(vcpu: Vcpu) -> int | None:
 
 
 @call("SYSTEM_RESET", 0x84000009)
-@call("SYSTEM_RESET2", 0x84000012, 0xC4000012)
 def system_reset(vcpu: Vcpu) -> int | None:
     """The VM asks to begin again; the host decides."""
     vcpu.vm.stop("reset")
     return None
+
+
+@call("SYSTEM_RESET2", 0x84000012, 0xC4000012)
+def system_reset2(vcpu: Vcpu) -> int | None:
+    """The same: a warm reset (type 0 in w1) or a vendor's (bit 31). Other types are reserved."""
+    return INVALID_PARAMETERS if 0 < vcpu.x(1) & 0xFFFFFFFF < 1 << 31 else system_reset(vcpu)
 
 
 @call("PSCI_FEATURES", 0x8400000A)

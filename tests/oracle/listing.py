@@ -38,9 +38,10 @@ def on_qemu(
     clock: Sequence[str] = INSTRUCTIONS,
     gic: int = 3,
     el2: bool = True,
+    cpus: int = 1,
     timeout: float = 100,
 ) -> bytes:
-    """Run a guest at EL2 until it switches the machine off; return ``size`` bytes of its memory at ``results``.
+    """Run a guest at EL2 until it switches the machine off or resets it; return ``size`` bytes of memory at ``results``.
 
     :param el2: False leaves EL2 out of the machine: the guest begins at EL1.
     """
@@ -58,7 +59,7 @@ def on_qemu(
             cpu,
         ]
         command += ["-object", f"memory-backend-file,id=ram,size={RAM_SIZE},mem-path={file.name},share=on"]
-        command += ["-m", f"{RAM_SIZE >> 20}", "-nodefaults", "-display", "none", *clock]
+        command += ["-m", f"{RAM_SIZE >> 20}", "-smp", f"{cpus}", "-no-reboot", "-nodefaults", "-display", "none", *clock]
         command += ["-device", f"loader,addr={entry:#x},cpu-num=0"]
         done = subprocess.run(command, timeout=timeout, capture_output=True, text=True, check=False)
         if done.returncode != 0:

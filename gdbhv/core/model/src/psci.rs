@@ -90,7 +90,11 @@ fn matching(sh: &Shared, target: u64, level: u32) -> Vec<usize> {
 }
 
 /// X1: power state, X2: entry after a power-down, X3: its context. A power-down may be carried out as a standby, which returns.
-fn cpu_suspend(_: &mut Cpu, sh: &mut Shared, _: [u64; 3]) -> i64 {
+/// Levels above the CPU's own (bits 25:24) cannot be suspended, and bits 31:26 and 23:17 are reserved (DEN 0022, 5.4.2).
+fn cpu_suspend(_: &mut Cpu, sh: &mut Shared, [state, ..]: [u64; 3]) -> i64 {
+    if state & 0xfffe_0000 != 0 {
+        return INVALID_PARAMETERS;
+    }
     request(sh, Request::Suspend)
 }
 
@@ -195,6 +199,8 @@ mod tests {
         (0xc400_0004, [1, 0, 0], 0),
         (0xc400_0003, [0x8000_0002, RAM, 1], SUCCESS), // as MPIDR_EL1 reads
         (0x8400_0003, [0xffff_ffff_0000_0003, 0xffff_ffff_4000_0000, 0x1_0000_0002], SUCCESS), // SMC32
+        (0xc400_0001, [1 << 24, 0, 0], INVALID_PARAMETERS), // the cluster too
+        (0xc400_0001, [1 << 17, 0, 0], INVALID_PARAMETERS),
         (0xc400_0001, [0, 0, 0], SUCCESS),
         (0x8400_0008, [0, 0, 0], SUCCESS),
         (0x8400_0009, [0, 0, 0], SUCCESS),
