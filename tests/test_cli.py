@@ -19,6 +19,7 @@ import pytest
 
 from conftest import ROOT
 from gdbhv import _core, boot, cli
+from gdbhv.cli import kinds
 from gdbhv.monitor import registry
 from gdbhv.records import ExitCount, ExitCounts
 
@@ -152,6 +153,28 @@ def test_a_vm_with_a_console_of_its_own(tmp_path: Path) -> None:
     done = gdbhv("run", HELLO, "--vms", "2", "--memory", "64M", "--console", f"vm1={tmp_path / 'log'}")
     assert (done.returncode, done.stdout) == (0, "hello from EL1\n")
     assert (tmp_path / "log").read_text() == "hello from EL1\n"
+
+
+def test_a_vm_has_its_own_place_and_x0(tmp_path: Path) -> None:
+    """Raw bytes at 0x48000000: SYSTEM_OFF if x0 and the word that was loaded are 7, else BRK."""
+    words = (
+        0xF1001C1F,  # CMP X0, #7
+        0x54000101,  # B.NE to the BRK
+        0x58000141,  # LDR X1, =0x48100000
+        0xB9400021,  # LDR W1, [X1]
+        0xF1001C3F,  # CMP X1, #7
+        0x54000081,  # B.NE to the BRK
+        0x52800100,  # MOVZ W0, #8
+        0x72B08000,  # MOVK W0, #0x8400, LSL #16
+        0xD4000002,  # HVC #0
+        *(0xD4200000, 0x14000000, 0, 0x48100000, 0),
+    )
+    (tmp_path / "raw").write_bytes(struct.pack(f"<{len(words)}I", *words))
+    (tmp_path / "seven").write_bytes(struct.pack("<I", 7))
+    one = f"{tmp_path}/raw,load-address=0x48000000,x0=7,load={tmp_path}/seven@0x48100000"
+    done = gdbhv("run", "--vm", one, "--vm", HELLO, "--max-insns", "1e6")
+    assert (done.returncode, done.stdout) == (0, "vm2| hello from EL1\n"), done.stderr
+    assert kinds.vm("a,load=b@1,load=c@0x2,kernel=d") == {"image": "a", "load": [("b", 1), ("c", 2)], "kernel": "d"}
 
 
 def test_each_vm_has_its_own_image_and_name() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from typing import Any
 
 from gdbhv import _core
 
@@ -62,27 +63,35 @@ def placed_file(text: str) -> tuple[str, int]:
     return path, number(address)
 
 
-VM_KEYS: dict[str, Callable[[str], object]] = {
+VM_KEYS: dict[str, Callable[[str], Any]] = {
     "initrd": str,
     "append": str,
     "dtb": str,
     "smp": few,
     "memory": size,
     "name": str,
+    "load": placed_file,
+    "load-address": number,
     "entry": number,
+    "x0": number,
+    "kernel": str,
 }
+"""Options of ``gdbhv run`` that a VM can have for itself; the others are the machine's."""
 
 
-def vm(text: str) -> dict[str, object]:
+def vm(text: str) -> dict[str, Any]:
     """Parse IMAGE,KEY=VALUE,...: fields of a BootConfig. Two commas are one in a value."""
     image, *rest = text.replace(",,", "\0").split(",")
-    fields: dict[str, object] = {"image": image.replace("\0", ",")}
+    fields: dict[str, Any] = {"image": image.replace("\0", ",")}
     for part in rest:
         key, equals, value = part.replace("\0", ",").partition("=")
         if not equals or key not in VM_KEYS:
             known = ", ".join(f"{k}=" for k in VM_KEYS)
             raise argparse.ArgumentTypeError(f"{part!r}: IMAGE is followed by {known} (in a value, two commas for one)")
-        fields[key] = VM_KEYS[key](value)
+        parsed = VM_KEYS[key](value)
+        if key == "load":  # repeats
+            parsed = [*fields.get("load", []), parsed]
+        fields[key.replace("-", "_")] = parsed
     if not image:
         raise argparse.ArgumentTypeError(f"{text!r}: an IMAGE comes first")
     return fields

@@ -82,7 +82,8 @@ def same_place(one: TextIO | None, other: TextIO | None) -> bool:
 def inputs(options: argparse.Namespace) -> list[str | None]:
     """The files that are read, and must not be written."""
     named = [vars(options), *options.vm]
-    return [fields.get(key) for fields in named for key in ("image", "initrd", "dtb")] + [path for path, _ in options.load]
+    single = [fields.get(key) for fields in named for key in ("image", "initrd", "dtb", "kernel")]
+    return single + [path for fields in named for path, _ in fields.get("load", [])]
 
 
 def run_to_end(target: HostTarget | Machine, max_insns: int | None, reboots: bool) -> Stop:
