@@ -259,7 +259,7 @@ class Server:
         self._held = session.outcome is not Outcome.DETACHED
         self._killed = session.outcome is Outcome.KILLED or session.killed is not None
         if session.outcome is Outcome.LOST and self._shared.alive():
-            log.warning("the debugger's connection is lost: the machine is held until the next one")
+            self._shared.counted.warn("the debugger's connection is lost: the machine is held until the next one")
 
     def _talk(self, session: Session, stream: Stream) -> None:
         while session.outcome is None and not self._closing:
@@ -355,8 +355,9 @@ class Server:
         """Turn an exception of the host side into a stop: a handler written in Python may fail while it is debugged."""
         if isinstance(error, NOT_A_FAULT):
             raise error
-        if not isinstance(error, GdbhvError):
-            log.error("the machine's host side failed", exc_info=error)
+        failed = f"the machine's host side failed: {type(error).__name__}"
+        if not isinstance(error, GdbhvError) and (text := self._shared.counted.due(failed)) is not None:
+            log.error("%s", text, exc_info=error)
         threads: Iterator[Stop] = (
             Stop(StopKind.CRASH, thread.id, text=f"{type(error).__name__}: {error}")
             for process in self._target.processes()

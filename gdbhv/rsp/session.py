@@ -81,7 +81,7 @@ class Session(Attached):
         self.advance()
         if self.full and self.run is not None:
             limit = _WAITING_LIMIT >> 10
-            log.warning("more than %d KiB of packets sent ahead while the machine runs: the session ends", limit)
+            self.shared.counted.warn(f"more than {limit} KiB of packets sent ahead while the machine runs: the session ends")
             self.outcome = Outcome.LOST
 
     @property
@@ -272,7 +272,7 @@ class Session(Attached):
         except BaseException as error:
             if isinstance(error, NOT_A_FAULT):
                 raise
-            text = _words(error)
+            text = self._words(error)
             if answer:
                 self._refuse(text, row)
 
@@ -297,7 +297,7 @@ class Session(Attached):
             if self._acks:
                 self._out += self._sent
         elif event is Signal.CORRUPT:
-            log.warning("a packet with a wrong checksum is dropped")
+            self.shared.counted.warn("a packet with a wrong checksum is dropped")
             if self._acks:
                 self._out += b"-"
         elif event is Signal.OVERSIZE:
@@ -324,19 +324,19 @@ class Session(Attached):
         else:
             self.send(b"E01")
 
+    def _words(self, error: BaseException) -> str:
+        """Return what to say of an error; one that is not the debugger's is logged."""
+        if isinstance(error, GdbhvError):
+            return str(error)
+        if (text := self.shared.counted.due(f"internal error in a packet's handler: {type(error).__name__}")) is not None:
+            log.error("%s", text, exc_info=error)
+        return f"internal error: {error!r}"
+
     # Memory is read by several topics.
 
     def read_memory(self, address: int, length: int) -> bytes:
         """Read as the selected thread; fewer bytes where the memory ends."""
         return self.target.read_memory(self.general, address, length, Space.VA)
-
-
-def _words(error: BaseException) -> str:
-    """Return what to say of an error; one that is not the debugger's is logged."""
-    if isinstance(error, GdbhvError):
-        return str(error)
-    log.error("internal error in a packet's handler", exc_info=error)
-    return f"internal error: {error!r}"
 
 
 def _size(event: bytes | Signal) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from gdbhv.errors import GdbhvError
@@ -59,6 +59,28 @@ class Notes:
         return new
 
 
+class Counted:
+    """Warnings that a client can cause again and again: each is said the 1st, 10th, 100th... time, with its number."""
+
+    MOST = 100
+
+    def __init__(self) -> None:
+        self._times: dict[str, int] = {}
+
+    def due(self, text: str) -> str | None:
+        """Count a warning; return what to say now, if anything. The first :data:`MOST` texts are counted apart."""
+        text = text if text in self._times or len(self._times) < self.MOST else "a warning of one more kind"
+        times = self._times[text] = self._times.get(text, 0) + 1
+        if str(times).strip("0") != "1":
+            return None
+        return text if times == 1 else f"{text} ({times:,} times so far)"
+
+    def warn(self, text: str) -> None:
+        """Log a warning if it is due."""
+        if (said := self.due(text)) is not None:
+            log.warning("%s", said)
+
+
 @dataclass
 class Shared:
     """What outlives a session: the target and what is known of it."""
@@ -70,6 +92,7 @@ class Shared:
     reboots: bool = True  # a guest that asks for a reset gets it
     left: Callable[[], None] = lambda: None  # called when a debugger has left
     last_stop: Stop | None = None
+    counted: Counted = field(default_factory=Counted)
 
     def alive(self) -> list[Process]:
         """Return the processes that have not ended."""
@@ -95,7 +118,7 @@ class Shared:
         try:
             self.restart(stop.thread.pid)
         except GdbhvError as error:
-            log.warning("the guest asked for a reset: %s", error)
+            self.counted.warn(f"the guest asked for a reset: {error}")
             return None
         name = next(process.name for process in self.alive() if process.pid == stop.thread.pid)
         text = f"{name}: the guest asked for a reset, and begins again"

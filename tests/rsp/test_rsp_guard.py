@@ -129,3 +129,17 @@ def test_more_actions_than_threads():
     session.take_output()
     session.receive(frame(b"vCont" + b";s:1" * 60_000))
     assert b"E.more than 1024 actions" in session.take_output()
+
+
+def test_what_a_client_does_wrong_again_and_again_is_said_at_the_1st_10th_100th_time(caplog):
+    shared = make_shared()
+    for _ in range(3):  # sessions of one server
+        Session(shared).receive(b"$qC#00" * 400)
+    text = "a packet with a wrong checksum is dropped"
+    assert [record.message for record in caplog.records] == [
+        text,
+        *(f"{text} ({n:,} times so far)" for n in (10, 100, 1000)),
+    ]
+    for n in range(1000):
+        shared.counted.warn(f"warning {n}")
+    assert len(caplog.records) == 4 + 99 + 3

@@ -5,16 +5,12 @@ Source: GDB manual E.4.1 (D, vAttach, vKill, vRun, k, R), E.4 (qAttached).
 
 from __future__ import annotations
 
-import logging
-
 from gdbhv.errors import GdbhvError, PacketError
 from gdbhv.rsp import codec
 from gdbhv.rsp.registry import packet
 from gdbhv.rsp.session import Session
 from gdbhv.rsp.shared import Outcome
 from gdbhv.target import CatchEvents, Stop, StopKind
-
-log = logging.getLogger("gdbhv.rsp")
 
 
 @packet("qAttached", "qAttached:")
@@ -86,7 +82,7 @@ def run_again(session: Session, args: bytes) -> bytes:
             raise PacketError("vRun", "a machine takes no arguments: --append of gdbhv's command line is the kernel's")
         session.shared.restart(pid)
     except GdbhvError as error:
-        log.warning("`run`: %s", error)
+        session.shared.counted.warn(f"`run`: {error}")
         raise
     session.detached.discard(pid)
     session.killed = None
