@@ -240,6 +240,11 @@ class Machine:
         """Read x0-x30, sp, pc, cpsr, v0-v31, fpsr, fpcr or a system register, without side effects.
         :raises KeyError: no such register, or why it cannot be read."""
 
+    def virtual_by(self, cpu: int, register: int | str) -> str | None:
+        """Return the controls ("HCR_EL2.IMO") by which :meth:`read_register` of an ICC_* shows the virtual CPU interface, as
+        MRS at the CPU's exception level would; None: it is the physical one, or no register of the kind.
+        :raises KeyError: no such register."""
+
     def write_register(self, cpu: int, register: int | str, value: int) -> None:
         """Write a register as a debugger, legalized. :raises KeyError: no such register, or why it cannot be written."""
 

@@ -18,6 +18,9 @@ def gic(context: Context, args: argparse.Namespace) -> Iterator[str]:
     target = context.target
     own = args.machine or not target.hosted
     document, of = (context.core.gic(), "the machine") if own else target.gic(context.thread)
+    if own and "HCR_EL2" in target.registers:
+        for n, cpu in enumerate(document["cpus"]):
+            cpu["vmid"] = context.core.regime(n, 1, context.core.controls(n))["vmid"]
     shown = document["interrupts"]
     if not args.all:
         always = 16 if document["version"] == 2 else 0  # SGIs of a GICv2 are always enabled

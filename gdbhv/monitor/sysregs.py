@@ -61,11 +61,21 @@ def sysreg(context: Context, args: argparse.Namespace) -> Iterator[str]:
                 yield f"{r.name:<18} {e}"
             continue
         fields = fields_of(r, value, e2h=e2h)
-        documents.append({"name": r.name, "value": value, "fields": fields, "description": r.description})
+        document: dict[str, object] = {"name": r.name, "value": value, "fields": fields, "description": r.description}
+        documents.append(document)
+        if by := virtual_by(context, r.name):
+            document["virtual"] = by
         if not args.json:
-            yield register_line(r, value, e2h=e2h)
+            yield register_line(r, value, e2h=e2h) + (f"  virtual ({by})" if by else "")
     if args.json:
         yield from to_json(documents[0] if single else documents)
+
+
+def virtual_by(context: Context, name: str) -> str | None:
+    """The controls by which a thread's ICC_* is of the virtual CPU interface; None: it is not."""
+    if context.target.hosted:
+        return None  # a VM has no other, whether it is on a CPU or not
+    return context.core.virtual_by(context.thread.tid - 1, name)
 
 
 def _write(context: Context, name: str, field: str, text: str) -> str | None:

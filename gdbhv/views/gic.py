@@ -58,6 +58,8 @@ def interfaces(cpus: list[dict[str, Any]]) -> Iterator[str]:
         groups = " ".join(str(g) for g, on in enumerate(c["groups"]) if on) or "none"
         running = "idle" if c["running"] == 0xFF else f"{c['running']:#04x}"
         yield f"cpu{n}: groups {groups}, mask {c['mask']:#04x}, running {running}, EOImode {c['eoi_mode']}"
+        if c.get("vmid") is not None and any(lr >> 62 for lr in c["lists"]):
+            yield f"  list registers, of VMID {c['vmid']} (VTTBR_EL2):"
         for k, lr in enumerate(c["lists"]):
             f = decode("ICH_LR0_EL2", lr)
             if f["State"]:

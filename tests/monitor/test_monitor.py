@@ -16,7 +16,7 @@ from gdbhv.errors import CommandError, GdbhvError
 from gdbhv.hv.target import HostTarget
 from gdbhv.machine import Machine
 from gdbhv.monitor import helps, registry
-from gdbhv.target import StopKind, Target
+from gdbhv.target import Action, StopKind, Target
 from monitor.transcript import replay, steps
 
 HERE = Path(__file__).parent
@@ -353,3 +353,43 @@ def test_random_words_are_errors_or_answers(seed: int, caplog: pytest.LogCapture
         with contextlib.suppress(GdbhvError):
             assert all(isinstance(text, str) for text in ask(target, line))
     assert "failed" not in caplog.text
+
+
+def test_a_bare_cpus_gic_registers_are_those_that_mrs_reaches() -> None:
+    """At EL1 by HCR_EL2.FMO and IMO; at EL2 the physical ones. Oracle: MRS itself."""
+    machine = boot.bare(boot.BootConfig(memory=64 << 20))
+    core, thread = machine.core, machine.processes()[0].threads[0].id
+    registers = {
+        "PMR": (4, 6, 0), "RPR": (12, 11, 3), "CTLR": (12, 12, 4), "HPPIR0": (12, 8, 2), "HPPIR1": (12, 12, 2),
+        "BPR0": (12, 8, 3), "BPR1": (12, 12, 3), "IGRPEN0": (12, 12, 6), "IGRPEN1": (12, 12, 7), "AP0R0": (12, 8, 4),
+        "AP1R0": (12, 9, 0), "SRE": (12, 12, 5),
+    }  # fmt: skip
+    core.write_register(0, "cpsr", 0x3C9)
+    for name, value in {"PMR": 0xF0, "IGRPEN0": 1, "IGRPEN1": 0, "BPR0": 5, "BPR1": 6}.items():
+        core.write_register(0, f"ICC_{name}_EL1", value)
+    core.write_register(0, "ICH_VMCR_EL2", 0x50 << 24 | 4 << 21 | 3 << 18 | 2)
+    core.write_register(0, "ICH_HCR_EL2", 1)
+    core.write_register(0, "ICH_LR0_EL2", 1 << 62 | 1 << 60 | 0x20 << 48 | 40)
+    seen = set()
+    for el, hcr in [(el, 1 << 31 | routes << 3) for el in (1, 2) for routes in range(4)]:
+        core.write_register(0, "cpsr", 0x3C5 if el == 1 else 0x3C9)
+        core.write_register(0, "HCR_EL2", hcr)
+        for name, (crn, crm, op2) in registers.items():
+            core.write_pa(0x40000000, (0xD5380000 | crn << 12 | crm << 8 | op2 << 5).to_bytes(4, "little"))
+            core.write_register(0, "pc", 0x40000000)
+            shown = machine.read_register(thread, f"ICC_{name}_EL1")
+            by = core.virtual_by(0, f"ICC_{name}_EL1")
+            machine.run([Action(thread, step=True)])
+            assert core.read_register(0, "pc") == 0x40000004
+            assert core.read_register(0, "x0") == shown, (el, hex(hcr), name)
+            seen.add((el, by))
+    assert seen == {(2, None), (1, None), (1, "HCR_EL2.FMO"), (1, "HCR_EL2.IMO"), (1, "HCR_EL2.FMO, IMO")}
+    assert core.read_register(0, "ICC_PMR_EL1") == 0xF0
+    core.write_register(0, "cpsr", 0x3C5)
+    assert ask(machine, "sysreg ICC_PMR_EL1") == [
+        "ICC_PMR_EL1        0x0000000000000050  Priority=0x50  virtual (HCR_EL2.FMO, IMO)"
+    ]
+    assert ask(machine, "gic")[2:4] == [
+        "  list registers, of VMID 0 (VTTBR_EL2):",
+        "  LR0: spi40 pending, priority 0x20, group 1",
+    ]

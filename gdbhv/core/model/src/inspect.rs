@@ -67,6 +67,14 @@ pub fn read(cpu: &Cpu, sh: &mut Shared, r: Register) -> Result<u128, String> {
     })
 }
 
+/// The controls by which a register that is read or written here is the virtual CPU interface's; None: it is not.
+pub fn virtual_by(cpu: &Cpu, sh: &Shared, r: Register) -> Option<&'static str> {
+    match r {
+        Register::System(r) => sysreg::access::virtual_by(cpu, sh, r),
+        _ => None,
+    }
+}
+
 /// Write a register. The error says why not; nothing is changed then.
 pub fn write(cpu: &mut Pe, sh: &mut Shared, r: Register, v: u128) -> Result<(), String> {
     match r {

@@ -137,6 +137,14 @@ impl Machine {
         let m = &mut self.model;
         inspect::read(&m.cpus[i], &mut m.sh, register.resolve()?).map_err(PyKeyError::new_err)
     }
+    fn virtual_by(&self, cpu: usize, register: RegisterArg) -> PyResult<Option<&'static str>> {
+        let i = self.check(cpu)?;
+        Ok(inspect::virtual_by(
+            &self.model.cpus[i],
+            &self.model.sh,
+            register.resolve()?,
+        ))
+    }
     fn write_register(&mut self, cpu: usize, register: RegisterArg, value: u128) -> PyResult<()> {
         let i = self.check(cpu)?;
         let m = &mut self.model;

@@ -248,13 +248,38 @@ fn debug_row(sh: &Shared, r: Reg) -> Result<usize, &'static str> {
     }
 }
 
-/// The exception level as which a debugger's accesses are made to registers that `least` may use: EL2 sees all; what the guests of
-/// the host side have, it sees as they do (ICC_* are their virtual interface).
-fn seen_from(sh: &Shared, least: u8) -> u8 {
-    if sh.config.hosted && least < 2 {
+/// The exception level as which a debugger's accesses are made to a row that `least` may use: EL2 sees all; what the guests of
+/// the host side have, it sees as they do; and ICC_* are the interface that code at the CPU's own level would reach.
+fn seen_from(cpu: &Cpu, sh: &Shared, n: usize, least: u8) -> u8 {
+    let gic = matches!(ROWS[resolve(n)].store, Store::Gic);
+    let guest = cpu.pstate.el == 1 || (cpu.pstate.el == 0 && !bit(cpu.get(HCR_EL2), 27)); // TGE: a process of a host at EL2
+    if least < 2 && (sh.config.hosted || (gic && guest)) {
         1
     } else {
         2
+    }
+}
+
+/// The controls by which a debugger's access to `r` reaches the virtual CPU interface; None: the physical one.
+pub fn virtual_by(cpu: &Cpu, sh: &Shared, r: Reg) -> Option<&'static str> {
+    let n = debug_row(sh, r).ok()?;
+    let row = &ROWS[resolve(n)];
+    if !matches!(row.store, Store::Gic) {
+        return None;
+    }
+    let view = view(cpu, sh, seen_from(cpu, sh, n, ROWS[n].access.read));
+    let of = |virtual_g0, virtual_g1| {
+        View {
+            virtual_g0,
+            virtual_g1,
+        }
+        .is_virtual(row.reg)
+    };
+    match (of(view.virtual_g0, false), of(false, view.virtual_g1)) {
+        (true, true) => Some("HCR_EL2.FMO, IMO"),
+        (true, false) => Some("HCR_EL2.FMO"),
+        (false, true) => Some("HCR_EL2.IMO"),
+        (false, false) => None,
     }
 }
 
@@ -267,7 +292,7 @@ pub fn debug_read(cpu: &Cpu, sh: &mut Shared, r: Reg) -> Result<u64, &'static st
     if acknowledges(r) {
         return Err("reading it acknowledges an interrupt; ICC_HPPIR tells which");
     }
-    let el = seen_from(sh, ROWS[n].access.read);
+    let el = seen_from(cpu, sh, n, ROWS[n].access.read);
     Ok(read(cpu, sh, n, el, 0))
 }
 
@@ -280,7 +305,7 @@ pub fn debug_write(cpu: &mut Pe, sh: &mut Shared, r: Reg, v: u64) -> Result<(), 
     if ROWS[n].access.read == crate::reg::Access::NEVER {
         return Err("write-only: writing it is an action of the guest");
     }
-    let el = seen_from(sh, ROWS[n].access.write);
+    let el = seen_from(cpu, sh, n, ROWS[n].access.write);
     let v = legalize(cpu, sh, n, v);
     write(cpu, sh, n, v, el, 0);
     Ok(())

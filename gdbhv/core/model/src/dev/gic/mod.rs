@@ -67,7 +67,7 @@ impl View {
         virtual_g1: false,
     };
     /// Whether `r` reaches the virtual interface. Registers of both groups do if either is virtual.
-    fn is_virtual(self, r: Reg) -> bool {
+    pub fn is_virtual(self, r: Reg) -> bool {
         match r {
             ICC_IAR0_EL1 | ICC_EOIR0_EL1 | ICC_HPPIR0_EL1 | ICC_BPR0_EL1 | ICC_AP0R0_EL1
             | ICC_IGRPEN0_EL1 => self.virtual_g0,
