@@ -7,8 +7,8 @@ use gdbhv_model::exec::refresh::refresh;
 use gdbhv_model::feature::Features;
 use gdbhv_model::mem::access::{Acc, Size};
 use gdbhv_model::memory;
-use gdbhv_model::mmu::regime::Kind;
-use gdbhv_model::mmu::tlb::{Op, Tlbi, What};
+use gdbhv_model::mmu::kind::RegimeKind;
+use gdbhv_model::mmu::op::{Op, Tlbi, What};
 use gdbhv_model::pe;
 use gdbhv_model::pe::Pe;
 use gdbhv_model::reg::Reg;
@@ -179,7 +179,7 @@ fn main() {
             ("vmalle1", What::All),
         ] {
             let op = Tlbi {
-                kind: Kind::El10,
+                kind: RegimeKind::El10,
                 vmid: Some(0),
                 what,
                 broadcast: true,

@@ -238,7 +238,7 @@ pub fn take(cpu: &mut Cpu, sh: &mut Shared, e: &Exception) -> u8 {
     }
     cpu.stepped = None;
     let mut saved = cpu.spsr();
-    if (from, target) == (1, 1) && crate::sysreg::nv::spsr_of_el2(cpu.get(HCR_EL2)) {
+    if (from, target) == (1, 1) && crate::hcr::spsr_of_el2(cpu.get(HCR_EL2)) {
         saved = insert(saved, 3, 2, 2);
     }
     cpu.set(spsr, saved);

@@ -3,15 +3,15 @@
 
 use crate::cpu::Cpu;
 use crate::guest::{Guests, Left, Seen};
+use crate::hcr::nvx;
 use crate::mmu::controls::Controls;
 use crate::mmu::fault::FaultKind;
-use crate::mmu::regime::{self, Kind as Regime};
+use crate::mmu::kind::RegimeKind;
+use crate::mmu::regime;
 use crate::raise::{Exception, ExceptionKind};
 use crate::reg::names::*;
 use crate::reg::Reg;
-use crate::shared::Shared;
 use crate::syndrome::{ec, iss};
-use crate::sysreg::nv;
 use std::collections::HashMap;
 
 /// One class of exits.
@@ -231,7 +231,7 @@ impl Exits {
     /// EL2 of `cpu` has just entered a guest.
     pub fn entered(&mut self, cpu: &Cpu, now: u64) {
         self.guests.note(Seen {
-            controls: Controls::of(cpu, Regime::El10),
+            controls: Controls::of(cpu, RegimeKind::El10),
             cpu: cpu.id,
             now,
             entry: true,
@@ -239,8 +239,9 @@ impl Exits {
     }
 }
 
-/// Make the record of `e`, which `cpu` has just taken to EL2 from EL `from`; `gpr` are the registers.
-pub fn record(cpu: &Cpu, sh: &Shared, e: &Exception, from: u8) -> Record {
+/// Make the record of `e`, which `cpu` has just taken to EL2 from EL `from`; `word` is the instruction that was executing, `now` the virtual
+/// time in nanoseconds.
+pub fn record(cpu: &Cpu, word: Option<u32>, now: u64, e: &Exception, from: u8) -> Record {
     let sync = e.kind == ExceptionKind::Sync;
     let class = match e.kind {
         ExceptionKind::Sync if e.ec == ec::NV2_WATCHPOINT => SYNC + ec::WATCHPOINT as u16,
@@ -250,7 +251,7 @@ pub fn record(cpu: &Cpu, sh: &Shared, e: &Exception, from: u8) -> Record {
         ExceptionKind::SError => SYNC + ec::SERROR as u16,
     };
     let insn = (sync && !matches!(e.ec, ec::INSTRUCTION_ABORT | ec::STEP))
-        .then(|| word(cpu, sh))
+        .then_some(word)
         .flatten();
     let esr = if sync || e.kind == ExceptionKind::SError {
         cpu.get(ESR_EL2)
@@ -265,9 +266,9 @@ pub fn record(cpu: &Cpu, sh: &Shared, e: &Exception, from: u8) -> Record {
     Record {
         seq: 0,
         cpu: cpu.id,
-        now: sh.ns(0),
+        now,
         el: from,
-        nv: match nv::nvx(cpu.get(HCR_EL2)) {
+        nv: match nvx(cpu.get(HCR_EL2)) {
             0 => 0,
             nvx => 1 + (nvx >> 2),
         },
@@ -289,11 +290,6 @@ pub fn record(cpu: &Cpu, sh: &Shared, e: &Exception, from: u8) -> Record {
         intid: e.intid,
         left: Left::of(cpu),
     }
-}
-
-/// The word of the instruction that executes.
-fn word(cpu: &Cpu, sh: &Shared) -> Option<u32> {
-    sh.ram.read(cpu.here_pa(), 4).map(|w| w as u32)
 }
 
 impl Record {

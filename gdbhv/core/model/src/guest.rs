@@ -3,7 +3,7 @@
 
 use crate::cpu::Cpu;
 use crate::mmu::controls::Controls;
-use crate::mmu::regime::Kind;
+use crate::mmu::kind::RegimeKind;
 use crate::reg::names::*;
 use std::collections::BTreeMap;
 
@@ -27,7 +27,7 @@ impl Left {
             x: cpu.x[..31].try_into().expect("31 registers"),
             sp: [cpu.sp[0], cpu.sp[1]],
             pc: cpu.get(ELR_EL2),
-            controls: Controls::of(cpu, Kind::El10),
+            controls: Controls::of(cpu, RegimeKind::El10),
         }
     }
 }

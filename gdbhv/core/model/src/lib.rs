@@ -16,6 +16,7 @@ pub mod fdt;
 pub mod feature;
 pub mod fp;
 pub mod guest;
+pub mod hcr;
 pub mod inspect;
 pub mod isa;
 pub mod machine;

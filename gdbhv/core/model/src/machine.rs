@@ -483,7 +483,8 @@ impl Machine {
         if target != 2 || from == 2 || tge {
             return None;
         }
-        let record = exit::record(cpu, sh, e, from);
+        let word = sh.ram.read(cpu.here_pa(), 4).map(|w| w as u32);
+        let record = exit::record(cpu, word, sh.ns(0), e, from);
         let caught = sh.exits.record(record);
         if sh.config.hosted {
             Some(Stop::Exit {

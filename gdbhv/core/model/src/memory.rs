@@ -6,10 +6,13 @@
 use crate::debug_events::{self, Touch};
 use crate::exception;
 use crate::mem::access::{Acc, Size};
+use crate::mmu::access::Access;
+use crate::mmu::entry::{IO, PAGE};
 use crate::mmu::fault::{Fault, FaultKind, Purpose};
-use crate::mmu::regime::{self, Mode};
-use crate::mmu::tlb::{self, IO, PAGE};
-use crate::mmu::walk::{self, Access};
+use crate::mmu::kind::Mode;
+use crate::mmu::regime;
+use crate::mmu::tlb;
+use crate::mmu::walk;
 use crate::pe::{self, Pe};
 use crate::raise::Trap;
 use crate::shared::Shared;

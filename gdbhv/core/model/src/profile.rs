@@ -9,7 +9,7 @@ use crate::reg::debug::{BREAKPOINTS, CONTEXT_AWARE, WATCHPOINTS};
 use crate::reg::field::{parse, write_mask};
 use crate::reg::names::*;
 use crate::reg::pmu::COUNTERS;
-use crate::reg::{Info, Reg, INFOS};
+use crate::reg::{Group, Info, Reg, INFOS};
 use crate::timer::FREQUENCY;
 
 /// What one row is on this machine.
@@ -56,7 +56,7 @@ impl Registers {
     /// The machine has a GICv2: no ICC_* and ICH_* registers, and ID registers that say so.
     pub fn without_gic(&mut self) {
         for (row, state) in INFOS.iter().zip(&mut self.rows) {
-            state.present &= !crate::reg::gic::INFOS.iter().any(|r| r.reg == row.reg);
+            state.present &= row.group != Group::Gic;
             let field = match row.reg {
                 ID_AA64PFR0_EL1 => 24,
                 ID_PFR1_EL1 => 28,

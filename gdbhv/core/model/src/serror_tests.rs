@@ -6,7 +6,6 @@ use crate::exception;
 use crate::exit;
 use crate::feature::Features;
 use crate::raise::Lines;
-use crate::sysreg::access;
 
 const ERR: u32 = 3 << 10 | 0x11; // UER
 const E2H: u64 = 1 << 34;
@@ -43,7 +42,11 @@ impl Bench {
     /// MRS or MSR of DISR_EL1 by X0.
     fn disr(&mut self, write: bool) -> u64 {
         let word = 0xd500_0000 | (!write as u32) << 21 | (DISR_EL1.0 as u32) << 5;
-        let body = if write { access::msr } else { access::mrs };
+        let body = if write {
+            crate::isa::system::msr
+        } else {
+            crate::isa::system::mrs
+        };
         body(&mut self.cpu, &mut self.sh, word).expect("allowed");
         self.cpu.x[0]
     }
@@ -178,7 +181,7 @@ fn names_of_exits() {
         p.cpu.serror = Some(iss);
         let e = p.pending().expect("taken");
         exception::take(&mut p.cpu, &mut p.sh, &e);
-        let r = exit::record(&p.cpu, &p.sh, &e, 1);
+        let r = exit::record(&p.cpu, None, 0, &e, 1);
         assert_eq!(exit::name(r.class, r.key()), name);
     }
 }

@@ -80,7 +80,7 @@ pub struct Shared {
     /// Exceptions to EL2: recorded, counted, caught.
     pub exits: Exits,
     /// By CPU: what its cached translations must follow before it next executes (`tlb::drain`).
-    pub tlb_queue: Vec<Vec<crate::mmu::tlb::Op>>,
+    pub tlb_queue: Vec<Vec<crate::mmu::op::Op>>,
     /// Words without a row, each once.
     pub undefined: HashMap<u32, u64>,
     /// Those of them that the user has not been told of.

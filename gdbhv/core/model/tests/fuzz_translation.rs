@@ -6,10 +6,13 @@ mod support;
 use gdbhv_model::exec::refresh::refresh;
 use gdbhv_model::mem::access::{Acc, Size};
 use gdbhv_model::memory;
+use gdbhv_model::mmu::access::Access;
 use gdbhv_model::mmu::fault::Purpose;
-use gdbhv_model::mmu::regime::{self, Mode, Regime};
-use gdbhv_model::mmu::walk::{self, Access};
-use gdbhv_model::mmu::{tlb, tlbi};
+use gdbhv_model::mmu::kind::Mode;
+use gdbhv_model::mmu::op::Op;
+use gdbhv_model::mmu::regime::{self, Regime};
+use gdbhv_model::mmu::tlbi;
+use gdbhv_model::mmu::walk;
 use gdbhv_model::pe;
 use gdbhv_model::physical::ReadOnly;
 use support::regs::*;
@@ -105,7 +108,7 @@ fn random_machines() {
             fill(&mut b, &mut r);
         }
         registers(&mut b, &mut r);
-        pe::tlb::apply(&mut b.cpu, tlb::Op::All);
+        pe::tlb::apply(&mut b.cpu, Op::All);
         for _ in 0..20 {
             let va = match r.below(4) {
                 0 => r.next(),

@@ -8,9 +8,10 @@ use gdbhv_model::debug::{Breakpoint, Hit, Scope, Space, Watchpoint};
 use gdbhv_model::dev::Unseen;
 use gdbhv_model::inspect::{self, Register};
 use gdbhv_model::machine::{Machine as Model, Step, Stop};
+use gdbhv_model::mmu::access::Access;
 use gdbhv_model::mmu::controls::Controls as ControlValues;
-use gdbhv_model::mmu::regime::{Kind, Regime};
-use gdbhv_model::mmu::walk::Access;
+use gdbhv_model::mmu::kind::RegimeKind;
+use gdbhv_model::mmu::regime::Regime;
 use gdbhv_model::raise::ExceptionKind;
 use gdbhv_model::serror;
 use gdbhv_model::sysreg;
@@ -394,7 +395,10 @@ impl Machine {
 
     // --- translation
     fn controls(&self, cpu: usize) -> PyResult<Controls> {
-        Ok(Controls(ControlValues::of(self.cpu(cpu)?, Kind::El10)))
+        Ok(Controls(ControlValues::of(
+            self.cpu(cpu)?,
+            RegimeKind::El10,
+        )))
     }
     fn vmids(&self) -> Vec<u16> {
         self.model.sh.exits.guests.vmids()
@@ -454,7 +458,7 @@ impl Machine {
         controls: Option<Controls>,
     ) -> PyResult<Option<Bound<'py, PyDict>>> {
         let regime = match controls {
-            None => Regime::of(self.cpu(cpu)?, Kind::El10),
+            None => Regime::of(self.cpu(cpu)?, RegimeKind::El10),
             _ => self.select(cpu, 1, controls)?,
         };
         let (purpose, write) = convert::purpose(access)?;

@@ -2,7 +2,8 @@
 
 use gdbhv_model::guest::{Left, Seen};
 use gdbhv_model::mmu::controls::Controls as Model;
-use gdbhv_model::mmu::regime::{Kind, Regime};
+use gdbhv_model::mmu::kind::RegimeKind;
+use gdbhv_model::mmu::regime::Regime;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -74,15 +75,15 @@ impl Controls {
 pub fn regime<'py>(py: Python<'py>, r: &Regime) -> PyResult<Bound<'py, PyDict>> {
     let d = PyDict::new(py);
     let name = match r.kind {
-        Kind::El10 => "EL1&0",
-        Kind::El2 => "EL2",
-        Kind::El20 => "EL2&0",
+        RegimeKind::El10 => "EL1&0",
+        RegimeKind::El2 => "EL2",
+        RegimeKind::El20 => "EL2&0",
     };
     d.set_item("name", name)?;
     d.set_item("stage1", r.s1.on)?;
     d.set_item("stage2", r.s2.is_some())?;
-    d.set_item("vmid", (r.kind == Kind::El10).then_some(r.vmid))?;
-    d.set_item("asid", (r.kind != Kind::El2).then_some(r.asid))?;
+    d.set_item("vmid", (r.kind == RegimeKind::El10).then_some(r.vmid))?;
+    d.set_item("asid", (r.kind != RegimeKind::El2).then_some(r.asid))?;
     d.set_item("fwb", r.s2.is_some_and(|s| s.fwb))?;
     d.set_item("nv1", r.s1.nv1)?;
     Ok(d)

@@ -3,8 +3,9 @@
 
 use super::code::Code;
 use crate::bits::bit;
-use crate::mmu::regime::{self, Mode};
-use crate::mmu::tlb;
+use crate::mmu::kind::Mode;
+use crate::mmu::op::Op;
+use crate::mmu::regime;
 use crate::pe::{self, Pe};
 use crate::selfhosted::{sees_pstate, Armed, NOWHERE};
 use crate::shared::Shared;
@@ -56,6 +57,6 @@ fn rearm(cpu: &mut Pe, code: &mut Code) {
         }
     }
     if new.watches != old.watches {
-        pe::tlb::apply(cpu, tlb::Op::Data);
+        pe::tlb::apply(cpu, Op::Data);
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::bits::{bit, field};
 use crate::exception;
+use crate::hcr::nvx;
 use crate::helper_rows;
 use crate::pe::Pe;
 use crate::raise::{Exception, Flow, Trap};
@@ -9,7 +10,6 @@ use crate::reg::names::{HCR_EL2, MDCR_EL2};
 use crate::shared::Shared;
 use crate::syndrome::ec;
 use crate::sysreg::fgt;
-use crate::sysreg::nv::nvx;
 
 helper_rows! {
     HelperEnd SVC   "11010100000iiiiiiiiiiiiiiii00001" base svc;

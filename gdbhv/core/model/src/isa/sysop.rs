@@ -5,6 +5,7 @@
 
 use crate::cpu::slot;
 use crate::exception;
+use crate::hcr::nvx;
 use crate::pe::Pe;
 use crate::raise::{Flow, Trap};
 use crate::reg::names::HCR_EL2;
@@ -14,7 +15,6 @@ use crate::shared::Shared;
 use crate::syndrome::ec;
 use crate::sysreg::access::{implementation_defined, refuse};
 use crate::sysreg::fgt;
-use crate::sysreg::nv::nvx;
 use crate::sysreg::trap::{self, judge, Rule, Verdict, Who};
 
 /// What a row does with the value of Xt.

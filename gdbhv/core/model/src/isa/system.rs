@@ -5,6 +5,7 @@ use crate::bits::{bit, bits, field};
 use crate::cpu::{slot, Cpu, Power};
 use crate::exception;
 use crate::helper_rows;
+use crate::memory::nv2;
 use crate::pe::Pe;
 use crate::raise::{Exception, Flow, Trap};
 use crate::reg::names::HCR_EL2;
@@ -12,11 +13,12 @@ use crate::selfhosted::sees_pstate;
 use crate::shared::Shared;
 use crate::syndrome::ec;
 use crate::sysreg::access;
+use crate::sysreg::nv::{self, Reach};
 use crate::sysreg::trap::{judge, Verdict, Who, UMA};
 
 helper_rows! {
-    Helper MSR_reg     "110101010001ooooooooooooooottttt" base access::msr;
-    Helper MRS         "110101010011ooooooooooooooottttt" base access::mrs;
+    Helper MSR_reg     "110101010001ooooooooooooooottttt" base msr;
+    Helper MRS         "110101010011ooooooooooooooottttt" base mrs;
     Helper SYS         "1101010100001oooooooooooooottttt" base sysop::sys;
     Helper SYSL        "1101010100101oooooooooooooottttt" base sysop::sysl;
     Helper MSR_SPSel   "11010101000000000100iiii10111111" base spsel;
@@ -37,6 +39,32 @@ helper_rows! {
 }
 
 // ------------------------------------------------------------------------------------------------ PSTATE immediates
+
+/// MRS. What HCR_EL2.NV2 makes of it may be a load.
+pub fn mrs(cpu: &mut Pe, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
+    let (v, flow) = match access::may_i(cpu, sh, insn, false)? {
+        Reach::Row(n) => access::take(cpu, sh, n),
+        Reach::Memory(offset) => {
+            let va = nv::address(cpu, offset);
+            (nv2(cpu, sh, va, None)?, Flow::Next)
+        }
+    };
+    cpu.x[slot::dst(insn) as usize] = v;
+    Ok(flow)
+}
+
+/// MSR (register). What HCR_EL2.NV2 makes of it may be a store, of all 64 bits, whatever the register would keep of them.
+pub fn msr(cpu: &mut Pe, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
+    let v = cpu.x[slot::src(insn) as usize];
+    Ok(match access::may_i(cpu, sh, insn, true)? {
+        Reach::Row(n) => access::put(cpu, sh, n, v),
+        Reach::Memory(offset) => {
+            let va = nv::address(cpu, offset);
+            nv2(cpu, sh, va, Some(v))?;
+            Flow::Next
+        }
+    })
+}
 
 fn imm(i: u32) -> u32 {
     field(i, 11, 8)

@@ -6,11 +6,14 @@ use crate::debug::{Breakpoint, Watchpoint};
 use crate::dev::{DevCtx, Unseen};
 use crate::exception;
 use crate::feature::Feature;
+use crate::mmu::access::Access;
 use crate::mmu::controls::Controls;
 use crate::mmu::fault::Fault;
-use crate::mmu::regime::{self, Features, Kind, Regime};
-use crate::mmu::tlb::{self, Tlbi, What};
-use crate::mmu::walk::{self, Access, Step, Translation};
+use crate::mmu::kind::RegimeKind;
+use crate::mmu::op::Op;
+use crate::mmu::op::{Tlbi, What};
+use crate::mmu::regime::{self, Features, Regime};
+use crate::mmu::walk::{self, Step, Translation};
 use crate::pe;
 use crate::physical::ReadOnly;
 use crate::serror;
@@ -65,13 +68,13 @@ impl Machine {
     /// Forget on every CPU what both stages of a VM say, as TLBI VMALLS12E1IS does with its VMID.
     pub fn invalidate_vm(&mut self, vmid: u16) {
         let t = Tlbi {
-            kind: Kind::El10,
+            kind: RegimeKind::El10,
             vmid: Some(vmid),
             what: What::Both,
             broadcast: false,
         };
         for c in &mut self.cpus {
-            pe::tlb::apply(c, tlb::Op::Invalidate(t));
+            pe::tlb::apply(c, Op::Invalidate(t));
         }
     }
 
@@ -98,7 +101,7 @@ impl Machine {
 
     fn refill(&mut self) {
         for c in &mut self.cpus {
-            pe::tlb::apply(c, tlb::Op::Data);
+            pe::tlb::apply(c, Op::Data);
         }
     }
 
@@ -107,7 +110,7 @@ impl Machine {
         let cpu = &*self.cpus[i];
         match controls {
             None => Regime::of(cpu, regime::kind(cpu, el)),
-            Some(c) => Regime::from(Features::of(cpu), Kind::El10, c),
+            Some(c) => Regime::from(Features::of(cpu), RegimeKind::El10, c),
         }
     }
 

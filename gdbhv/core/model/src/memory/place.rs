@@ -7,17 +7,20 @@ use crate::debug::Located;
 use crate::debug_events::{self, Touch};
 use crate::exception;
 use crate::feature::Feature;
+use crate::hcr::tables_of_nv1;
 use crate::mem::access::Acc;
+use crate::mmu::access::Access;
+use crate::mmu::entry::{Entry, DEVICE, EMPTY, IO, PAGE, SLOW, WATCH};
 use crate::mmu::fault::{FaultKind, Purpose};
-use crate::mmu::regime::{self, Kind, Mode, Regime};
-use crate::mmu::tlb::{self, Context, Entry, DEVICE, EMPTY, IO, PAGE, SLOW, WATCH};
-use crate::mmu::walk::{self, Access};
+use crate::mmu::kind::{Mode, RegimeKind};
+use crate::mmu::regime::{self, Regime};
+use crate::mmu::tlb::{self, Context};
+use crate::mmu::walk;
 use crate::pe::{self, Pe};
 use crate::physical::ReadOnly;
 use crate::raise::Trap;
 use crate::reg::names::HCR_EL2;
 use crate::shared::Shared;
-use crate::sysreg::nv;
 
 /// A plain aligned load.
 pub(super) const READ: Want = Want {
@@ -136,7 +139,7 @@ pub(super) fn watch_as(
 }
 
 /// What watchpoints may have to know of an address: of the PA only what the caller knows, unless some of them ask for more.
-fn located(cpu: &Pe, sh: &Shared, va: u64, kind: Kind, pa: Option<u64>) -> Located {
+fn located(cpu: &Pe, sh: &Shared, va: u64, kind: RegimeKind, pa: Option<u64>) -> Located {
     if !sh.debug.watches_physical() {
         return Located { va, ipa: None, pa };
     }
@@ -184,15 +187,15 @@ pub(super) fn touch(cpu: &mut Pe, va: u64, bytes: u64, want: &Want) -> Result<()
 }
 
 /// Whether LDTR or STTR acts as EL0 would.
-fn unprivileged(cpu: &Pe, want: &Want, kind: Kind) -> bool {
+fn unprivileged(cpu: &Pe, want: &Want, kind: RegimeKind) -> bool {
     want.unpriv
         && !cpu.pstate.uao
-        && (cpu.pstate.el == 1 && !nv::tables_of_nv1(cpu.get(HCR_EL2))
-            || kind == Kind::El20 && regime::host(cpu))
+        && (cpu.pstate.el == 1 && !tables_of_nv1(cpu.get(HCR_EL2))
+            || kind == RegimeKind::El20 && regime::host(cpu))
 }
 
 /// The context for an access: the one in use, or EL0's for LDTR and STTR.
-fn context_for(cpu: &mut Pe, want: &Want) -> (*mut Context, Kind, Mode) {
+fn context_for(cpu: &mut Pe, want: &Want) -> (*mut Context, RegimeKind, Mode) {
     let kind = regime::kind(cpu, cpu.pstate.el);
     let mode = Mode::of(cpu, kind);
     let user = unprivileged(cpu, want, kind);
@@ -216,7 +219,7 @@ pub(super) fn place_in(
     va: u64,
     want: Want,
     ctx: *mut Context,
-    kind: Kind,
+    kind: RegimeKind,
     mode: Mode,
 ) -> Result<Place, Trap> {
     // SAFETY: `ctx` points to a box of `cpu.tlb`, which nothing else borrows here.
@@ -261,7 +264,7 @@ fn walk_and_fill(
     va: u64,
     want: Want,
     ctx: *mut Context,
-    kind: Kind,
+    kind: RegimeKind,
     mode: Mode,
 ) -> Result<Place, Trap> {
     let maintenance = want.purpose == Purpose::CacheMaintenance;
@@ -303,7 +306,7 @@ fn fill(
     sh: &mut Shared,
     va: u64,
     ctx: *mut Context,
-    kind: Kind,
+    kind: RegimeKind,
     mut pa: u64,
     r: bool,
     w: bool,

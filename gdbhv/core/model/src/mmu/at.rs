@@ -1,8 +1,11 @@
 //! AT instructions and PAR_EL1 (Arm ARM C5.4, D24.2.126 PAR_EL1; `AArch64.AT`).
 
 use super::fault::{Fault, FaultKind, Purpose};
-use super::regime::{self, hcr, Kind, Regime};
-use super::walk::{self, Access, Translation};
+use super::regime::{self, Regime};
+use super::walk::{self, Translation};
+use crate::hcr;
+use crate::mmu::access::Access;
+use crate::mmu::kind::RegimeKind;
 use crate::pe::Pe;
 use crate::raise::Trap;
 use crate::reg::names::*;
@@ -57,10 +60,10 @@ pub fn at(
     let f = form(op1, crm, op2).expect("an AT that exists");
     // Both stages are EL1&0's; with E2H and TGE, stage 1 of EL1 and EL0 is that of EL2&0 (`AArch64.AT`).
     let kind = match f.el {
-        2 if cpu.get(HCR_EL2) & hcr::E2H == 0 => Kind::El2,
-        2 => Kind::El20,
-        _ if !f.both && regime::host(cpu) => Kind::El20,
-        _ => Kind::El10,
+        2 if cpu.get(HCR_EL2) & hcr::E2H == 0 => RegimeKind::El2,
+        2 => RegimeKind::El20,
+        _ if !f.both && regime::host(cpu) => RegimeKind::El20,
+        _ => RegimeKind::El10,
     };
     let mut r = Regime::of(cpu, kind);
     let a = Access::new(Purpose::At, f.write, f.el == 0, f.pan && cpu.pstate.pan);

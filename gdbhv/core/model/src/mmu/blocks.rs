@@ -1,8 +1,8 @@
 //! The blocks that cached translations are pieces of: what an invalidation by address covers.
 
-use super::context::{NOT_GLOBAL, PAGE, PAGE_BITS};
 use super::tables::contiguous_bits;
 use crate::bits::ones;
+use crate::mmu::entry::{NOT_GLOBAL, PAGE, PAGE_BITS};
 
 /// Position in an entry's flags, in 6 bits, of log2 of the bytes of the block that it is a piece of.
 const BLOCK: u32 = 4;

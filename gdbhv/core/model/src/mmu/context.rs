@@ -1,107 +1,19 @@
 //! The cached translations of one (regime, VMID, ASID, privilege): entries for data and for fetching, and what an invalidation takes away.
 
 use super::blocks::{covered, span_of, Addresses, BlockSet};
-use super::regime::Kind;
 use super::second::{Names, Second};
-use super::tlb::{Op, Tlbi, What, CONTEXTS};
-
-/// log2 of the entries in a context.
-pub const ENTRY_BITS: u32 = 9;
-/// Entries in a context.
-pub const ENTRIES: usize = 1 << ENTRY_BITS;
-/// Page offset bits.
-pub const PAGE_BITS: u32 = 12;
-/// Mask of the page number in an address.
-pub const PAGE: u64 = !0xfff;
-/// Tag flag: the access must take the slow path although the translation is known. Not among the low bits that an aligned access
-/// of up to 8 bytes compares.
-pub const SLOW: u64 = 0x800;
-/// Tag flag: the debugger watches lines of this page ([`Context::watched`]); the other lines may take the fast path.
-pub const WATCH: u64 = 0x400;
-/// A tag that matches nothing.
-pub const EMPTY: u64 = u64::MAX;
-
-/// Entries on the fetch side of a context.
-const FETCHES: usize = 64;
-
-/// One page.
-#[repr(C)]
-#[derive(Clone, Copy, Debug)]
-pub struct Entry {
-    /// Page address if reads are allowed, perhaps with SLOW; or EMPTY.
-    pub tag_r: u64,
-    /// The same for writes.
-    pub tag_w: u64,
-    /// Host address of the byte at VA 0 of this mapping (wrapping), for RAM.
-    pub host: usize,
-    /// Physical page, and in the low bits [`DEVICE`], [`IO`], [`NOT_GLOBAL`] and what [`piece`](super::blocks::piece) tells.
-    pub pa: u64,
-}
-
-/// `Entry::pa` flag: memory of Device type: alignment is demanded.
-pub const DEVICE: u64 = 1;
-
-/// `Entry::pa` flag: not RAM.
-pub const IO: u64 = 2;
-
-/// `Entry::pa` flag: belongs to its context's ASID.
-pub const NOT_GLOBAL: u64 = 8;
-
-impl Entry {
-    /// Nothing.
-    pub const EMPTY: Entry = Entry {
-        tag_r: EMPTY,
-        tag_w: EMPTY,
-        host: 0,
-        pa: 0,
-    };
-    /// The page that it maps, if it is not empty.
-    #[inline]
-    fn page(&self) -> Option<u64> {
-        let tag = if self.tag_r != EMPTY {
-            self.tag_r
-        } else {
-            self.tag_w
-        };
-        (tag != EMPTY).then_some(tag & PAGE)
-    }
-}
-
-/// One page that may be fetched from.
-#[derive(Clone, Copy, Debug)]
-pub struct Fetch {
-    /// Page address, or EMPTY.
-    pub tag: u64,
-    /// Physical page, and flags as in `Entry::pa`.
-    pub pa: u64,
-}
-
-impl Fetch {
-    pub(super) const EMPTY: Fetch = Fetch { tag: EMPTY, pa: 0 };
-}
-
-/// What tells one context from another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Key {
-    /// Bits 1:0 the regime (`regime::Kind`), then: stage 1 on, stage 2 on, default cacheability, tables of NV1.
-    pub regime: u8,
-    /// VMID, 0 where stage 2 does not apply.
-    pub vmid: u16,
-    /// ASID in use.
-    pub asid: u16,
-    /// Privilege: `regime::Mode`.
-    pub mode: u8,
-}
-
-impl Key {
-    pub(super) fn slot(&self) -> usize {
-        let h = (self.regime as u32) << 2
-            ^ self.mode as u32
-            ^ (self.asid as u32).wrapping_mul(0x9e5)
-            ^ (self.vmid as u32) << 4;
-        (h ^ h >> 6) as usize % CONTEXTS
-    }
-}
+use crate::mmu::entry::Entry;
+use crate::mmu::entry::Fetch;
+use crate::mmu::entry::EMPTY;
+use crate::mmu::entry::ENTRIES;
+use crate::mmu::entry::FETCHES;
+use crate::mmu::entry::NOT_GLOBAL;
+use crate::mmu::entry::PAGE;
+use crate::mmu::entry::PAGE_BITS;
+use crate::mmu::entry::SLOW;
+use crate::mmu::kind::Key;
+use crate::mmu::kind::RegimeKind;
+use crate::mmu::op::{Op, Tlbi, What};
 
 /// The translations of one key.
 #[repr(C)]
@@ -276,7 +188,7 @@ impl Context {
         if self.key.regime & 3 != t.kind as u8 || t.vmid.is_some_and(|v| v != self.key.vmid) {
             return;
         }
-        let own = |asid: u16| asid == self.key.asid || t.kind == Kind::El2;
+        let own = |asid: u16| asid == self.key.asid || t.kind == RegimeKind::El2;
         match t.what {
             What::All | What::Both => self.clear(common),
             What::Asid(asid) => {

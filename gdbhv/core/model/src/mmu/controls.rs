@@ -3,9 +3,9 @@
 //! A hypervisor puts its own values there when its guest has exited (a VHE host has HCR_EL2 of its own; one at EL1 has all of them of
 //! its own): what was in force for the guest is kept at each exit and entry, so that a debugger can translate as the guest does.
 
-use super::regime::Kind;
 use super::select;
 use crate::cpu::Cpu;
+use crate::mmu::kind::RegimeKind;
 use crate::reg::names::*;
 
 /// The registers of a regime.
@@ -29,9 +29,9 @@ pub struct Controls {
 
 impl Controls {
     /// Those of `kind` that the PE has now.
-    pub fn of(cpu: &Cpu, kind: Kind) -> Controls {
+    pub fn of(cpu: &Cpu, kind: RegimeKind) -> Controls {
         let (tcr, ttbr, mair) = match kind {
-            Kind::El10 => (TCR_EL1, [TTBR0_EL1, TTBR1_EL1], MAIR_EL1),
+            RegimeKind::El10 => (TCR_EL1, [TTBR0_EL1, TTBR1_EL1], MAIR_EL1),
             _ => (TCR_EL2, [TTBR0_EL2, TTBR1_EL2], MAIR_EL2),
         };
         Controls {

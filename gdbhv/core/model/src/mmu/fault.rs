@@ -1,6 +1,6 @@
 //! What goes wrong in a translation or an access: a value, turned into an exception by `exception::abort`.
 
-/// Kind of a fault, with the level where one belongs to it (-1 to 3).
+/// RegimeKind of a fault, with the level where one belongs to it (-1 to 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultKind {
     /// Address size fault.
@@ -70,7 +70,7 @@ pub enum Purpose {
 /// One fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// Kind and level.
+    /// RegimeKind and level.
     pub kind: FaultKind,
     /// Detected in stage 2.
     pub stage2: bool,

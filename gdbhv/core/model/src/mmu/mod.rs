@@ -3,13 +3,17 @@
 //! Read [`regime`] (what the registers say), [`walk`] (what follows from it), [`tlb`] (what is remembered of it); the rest serves
 //! these.
 
+pub mod access;
 pub mod at;
 pub mod blocks;
 pub mod combine;
 pub mod context;
 pub mod controls;
+pub mod entry;
 pub mod fault;
 pub mod features;
+pub mod kind;
+pub mod op;
 pub mod permission;
 pub mod regime;
 mod second;

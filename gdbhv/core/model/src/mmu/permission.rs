@@ -3,8 +3,8 @@
 use super::fault::Purpose;
 use super::regime::Stage1;
 use super::tables::Leaf;
-use super::walk::Access;
 use crate::bits::bit;
+use crate::mmu::access::Access;
 
 /// What an access may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

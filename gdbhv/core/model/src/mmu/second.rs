@@ -8,8 +8,8 @@
 //! [`Context`]: super::context::Context
 
 use super::blocks::{covered, span_of, Addresses, BlockSet};
-use super::context::{NOT_GLOBAL, PAGE};
 use crate::bits::ones;
+use crate::mmu::entry::{NOT_GLOBAL, PAGE};
 
 /// Sets, of [`WAYS`] entries each.
 const SETS: usize = 4096;

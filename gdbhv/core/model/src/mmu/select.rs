@@ -1,11 +1,13 @@
 //! Which regime, VMID, ASID and privilege the PE is in now: what selects a context of cached translations.
 
-use super::context::Key;
-use super::regime::{hcr, Kind};
 use crate::bits::{bit, bits};
 use crate::cpu::Cpu;
+use crate::hcr;
+use crate::hcr::tables_of_nv1;
+use crate::mmu::kind::Key;
+use crate::mmu::kind::Mode;
+use crate::mmu::kind::RegimeKind;
 use crate::reg::names::*;
-use crate::sysreg::nv::tables_of_nv1;
 
 /// HCR_EL2.E2H and TGE are both 1: EL2 hosts the processes at EL0.
 #[inline]
@@ -17,30 +19,30 @@ const HOST: u64 = hcr::E2H | hcr::TGE;
 
 /// The regime that exception level `el` uses now.
 #[inline]
-pub fn kind(cpu: &Cpu, el: u8) -> Kind {
+pub fn kind(cpu: &Cpu, el: u8) -> RegimeKind {
     let hcr = cpu.get(HCR_EL2);
     match el {
-        2 if hcr & hcr::E2H == 0 => Kind::El2,
-        2 => Kind::El20,
-        0 if hcr & HOST == HOST => Kind::El20,
-        _ => Kind::El10,
+        2 if hcr & hcr::E2H == 0 => RegimeKind::El2,
+        2 => RegimeKind::El20,
+        0 if hcr & HOST == HOST => RegimeKind::El20,
+        _ => RegimeKind::El10,
     }
 }
 
 /// SCTLR of a regime.
 #[inline]
-pub fn sctlr(cpu: &Cpu, kind: Kind) -> u64 {
+pub fn sctlr(cpu: &Cpu, kind: RegimeKind) -> u64 {
     match kind {
-        Kind::El10 => cpu.get(SCTLR_EL1),
+        RegimeKind::El10 => cpu.get(SCTLR_EL1),
         _ => cpu.get(SCTLR_EL2),
     }
 }
 
 /// Whether stage 1 of `kind` is on, and whether stage 2 is.
 #[inline]
-pub(super) fn stages(kind: Kind, sctlr: u64, hcr: u64) -> (bool, bool) {
+pub(super) fn stages(kind: RegimeKind, sctlr: u64, hcr: u64) -> (bool, bool) {
     let on = bit(sctlr, 0);
-    if kind != Kind::El10 {
+    if kind != RegimeKind::El10 {
         return (on, false);
     }
     // TGE = 1 and DC = 1 make SCTLR_EL1.M 0 for all but reading it; DC = 1 makes VM 1; with E2H and TGE, VM and DC are 0
@@ -73,11 +75,11 @@ pub const fn vmid_of(vttbr: u64, vtcr: u64) -> u16 {
 
 /// ASID that a regime uses now.
 #[inline]
-pub fn asid(cpu: &Cpu, kind: Kind) -> u16 {
+pub fn asid(cpu: &Cpu, kind: RegimeKind) -> u16 {
     let (tcr, ttbr) = match kind {
-        Kind::El10 => (cpu.get(TCR_EL1), [TTBR0_EL1, TTBR1_EL1]),
-        Kind::El20 => (cpu.get(TCR_EL2), [TTBR0_EL2, TTBR1_EL2]),
-        Kind::El2 => return 0,
+        RegimeKind::El10 => (cpu.get(TCR_EL1), [TTBR0_EL1, TTBR1_EL1]),
+        RegimeKind::El20 => (cpu.get(TCR_EL2), [TTBR0_EL2, TTBR1_EL2]),
+        RegimeKind::El2 => return 0,
     };
     asid_of(tcr, cpu.get(ttbr[bits(tcr, 22, 22) as usize]))
 }
@@ -95,40 +97,18 @@ pub(super) const fn asid_of(tcr: u64, ttbr: u64) -> u16 {
 
 /// What selects a set of cached translations for accesses with these privileges.
 #[inline]
-pub fn key(cpu: &Cpu, kind: Kind, mode: Mode) -> Key {
+pub fn key(cpu: &Cpu, kind: RegimeKind, mode: Mode) -> Key {
     let (s1, s2) = stages(kind, sctlr(cpu, kind), cpu.get(HCR_EL2));
-    let dc = kind == Kind::El10 && dc(cpu.get(HCR_EL2));
-    let nv1 = kind == Kind::El10 && tables_of_nv1(cpu.get(HCR_EL2));
+    let dc = kind == RegimeKind::El10 && dc(cpu.get(HCR_EL2));
+    let nv1 = kind == RegimeKind::El10 && tables_of_nv1(cpu.get(HCR_EL2));
     Key {
         regime: kind as u8 | (s1 as u8) << 2 | (s2 as u8) << 3 | (dc as u8) << 4 | (nv1 as u8) << 5,
-        vmid: if kind == Kind::El10 { vmid(cpu) } else { 0 },
+        vmid: if kind == RegimeKind::El10 {
+            vmid(cpu)
+        } else {
+            0
+        },
         asid: asid(cpu, kind),
         mode: mode as u8,
-    }
-}
-
-/// Privileges of data accesses: part of a context's key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Mode {
-    /// EL0.
-    User = 0,
-    /// EL1 or EL2.
-    Privileged = 1,
-    /// EL1, or EL2 with E2H, with PSTATE.PAN.
-    Pan = 2,
-}
-
-impl Mode {
-    /// Of the PE now, for an ordinary access.
-    #[inline]
-    pub fn of(cpu: &Cpu, kind: Kind) -> Mode {
-        if cpu.pstate.el == 0 {
-            Mode::User
-        } else if cpu.pstate.pan && kind != Kind::El2 {
-            Mode::Pan
-        } else {
-            Mode::Privileged
-        }
     }
 }

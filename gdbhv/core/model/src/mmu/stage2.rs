@@ -3,10 +3,11 @@
 use super::combine::{combine, share, MemAttr, NORMAL_NC, NORMAL_WB};
 use super::fault::{FaultKind, Purpose};
 use super::permission::{is_data, makes_dirty, permitted, Perms};
-use super::regime::{Granule, Stage2};
+use super::regime::Stage2;
 use super::tables::{Leaf, Shape, Tables};
 use super::walk::{For, Observer, Stop, Walker};
 use crate::bits::{bit, bits, ones};
+use crate::mmu::kind::Granule;
 
 /// What stage 2 says.
 pub(super) struct Two {

@@ -2,8 +2,9 @@
 //! (`AArch64.GetS1TTWParams`, `AArch64.GetS2TTWParams`).
 
 use super::features::{size_bits, Features};
-use super::regime::{hcr, Granule};
 use crate::bits::{bit, bits};
+use crate::hcr;
+use crate::mmu::kind::Granule;
 
 /// One range of VAs: what TCR and TTBR say about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Translation tables: where they are, how an address is cut into indexes, what a descriptor is (Arm ARM D8.2, D8.3).
 
-use super::regime::{Granule, Kind};
 use crate::bits::{bits, ones};
+use crate::mmu::kind::{Granule, RegimeKind};
 
 /// Where descriptors are: physical memory.
 pub trait Tables {
@@ -37,7 +37,7 @@ pub struct TableKey {
     /// log2 of the bytes that it resolves.
     pub size: u8,
     /// Regime.
-    pub kind: Kind,
+    pub kind: RegimeKind,
     /// VMID, 0 where stage 2 does not apply.
     pub vmid: u16,
     /// ASID: no table is global (D8.13.2).

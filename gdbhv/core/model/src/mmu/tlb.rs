@@ -25,83 +25,26 @@
 //! when it is next selected: the cost of a TLBI does not grow with the number of contexts. A context that is too far behind starts
 //! empty. Operations for other PEs wait in `Shared::tlb_queue` until `pe::tlb::drain`.
 
-use super::context::{Common, Fetch};
-use super::regime::{Kind, Regime};
+use super::context::Common;
+use super::regime::Regime;
 use super::second::Second;
 use super::walk::Translation;
 use super::walk_cache::WalkCache;
+use crate::mmu::entry::Fetch;
+use crate::mmu::entry::CONTEXTS;
+use crate::mmu::op::Op;
 use std::collections::VecDeque;
 
 pub use super::blocks::piece;
-pub use super::context::{
-    Context, Entry, Key, DEVICE, EMPTY, ENTRIES, IO, NOT_GLOBAL, PAGE, PAGE_BITS, SLOW, WATCH,
-};
+pub use super::context::Context;
 pub use super::second::{READ, WRITE};
-
-/// Contexts that a PE keeps.
-pub(super) const CONTEXTS: usize = 64;
+pub use crate::mmu::entry::{
+    Entry, DEVICE, EMPTY, ENTRIES, IO, NOT_GLOBAL, PAGE, PAGE_BITS, SLOW, WATCH,
+};
+pub use crate::mmu::kind::Key;
 
 /// Operations that the log keeps for contexts not in use.
 const LOG: usize = 1024;
-
-/// Something that cached translations must follow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Op {
-    /// A TLBI.
-    Invalidate(Tlbi),
-    /// This physical page now holds decoded code: writes take the slow path.
-    Protect(u64),
-    /// All data translations: what the debugger watches has changed, or which pages are shared with a snapshot.
-    Data,
-    /// Everything.
-    All,
-}
-
-/// What one TLBI instruction covers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tlbi {
-    /// Regime.
-    pub kind: Kind,
-    /// Only this VMID (EL1&0).
-    pub vmid: Option<u16>,
-    /// Which of its translations.
-    pub what: What,
-    /// On all PEs.
-    pub broadcast: bool,
-}
-
-/// Which translations of a regime. Addresses are bits 55:0 of the first and the last page's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum What {
-    /// All, but not what stage 2 alone says.
-    All,
-    /// All, of both stages.
-    Both,
-    /// The ASID's own, not the global ones.
-    Asid(u16),
-    /// Pages. With an ASID: its own and the global ones.
-    Va {
-        /// First page.
-        first: u64,
-        /// Last page, included.
-        last: u64,
-        /// Only of this ASID (and global).
-        asid: Option<u16>,
-        /// Not what tables above the last level say.
-        last_level: bool,
-        /// Only leaves of these sizes: bit n for `1 << n` bytes (TTL, TG).
-        sizes: u64,
-    },
-    /// What stage 2 alone says of IPAs.
-    Ipa {
-        /// First page.
-        first: u64,
-        /// Last page, included.
-        last: u64,
-        /// Only leaves of these sizes.
-        sizes: u64,
-    },
-}
 
 /// All contexts of a PE. They are boxed, and a box is reused only when it is not the one in use.
 pub struct Tlb {

@@ -1,9 +1,11 @@
 //! TLBI instructions: what each covers (Arm ARM D8.14, C5.5; `AArch64.TLBI_VA` and its kind).
 
-use super::regime::{self, hcr, Kind};
-use super::tlb::{Tlbi, What};
+use super::regime;
 use crate::bits::{bit, bits, ones, sext};
 use crate::cpu::Cpu;
+use crate::hcr;
+use crate::mmu::kind::RegimeKind;
+use crate::mmu::op::{Tlbi, What};
 use crate::reg::names::*;
 
 /// What the TLBI with this encoding (op0 = 1, CRn = 8) and operand covers, executed by `cpu` now; None if there is no such TLBI.
@@ -19,15 +21,15 @@ pub fn decode(cpu: &Cpu, op1: u32, crm: u32, op2: u32, xt: u64) -> Option<Tlbi> 
 }
 
 /// The regime that a TLBI of `op1` names, and the VMID that limits it.
-fn scope(cpu: &Cpu, op1: u32) -> (Kind, Option<u16>) {
+fn scope(cpu: &Cpu, op1: u32) -> (RegimeKind, Option<u16>) {
     let h = cpu.get(HCR_EL2);
     let kind = match op1 {
-        0 if cpu.pstate.el == 2 && regime::host(cpu) => Kind::El20,
-        0 => Kind::El10,
-        _ if h & hcr::E2H != 0 => Kind::El20,
-        _ => Kind::El2,
+        0 if cpu.pstate.el == 2 && regime::host(cpu) => RegimeKind::El20,
+        0 => RegimeKind::El10,
+        _ if h & hcr::E2H != 0 => RegimeKind::El20,
+        _ => RegimeKind::El2,
     };
-    let vmid = (kind == Kind::El10).then(|| regime::vmid(cpu));
+    let vmid = (kind == RegimeKind::El10).then(|| regime::vmid(cpu));
     (kind, vmid)
 }
 
@@ -37,9 +39,9 @@ fn broadcast(cpu: &Cpu, crm_is_local: bool) -> bool {
 }
 
 /// The ASID in an operand; 8 bits if TCR says so.
-fn operand_asid(cpu: &Cpu, kind: Kind, xt: u64) -> u16 {
+fn operand_asid(cpu: &Cpu, kind: RegimeKind, xt: u64) -> u16 {
     let tcr = match kind {
-        Kind::El10 => cpu.get(TCR_EL1),
+        RegimeKind::El10 => cpu.get(TCR_EL1),
         _ => cpu.get(TCR_EL2),
     };
     let asid = (xt >> 48) as u16;
@@ -83,15 +85,15 @@ fn by_address_or_all(cpu: &Cpu, op1: u32, crm: u32, op2: u32, xt: u64) -> Option
         sizes: ttl(cpu, xt),
     };
     let asid = operand_asid(cpu, kind, xt);
-    let own = (kind != Kind::El2).then_some(asid);
+    let own = (kind != RegimeKind::El2).then_some(asid);
     let (kind, vmid, what) = match (op1, op2) {
         (_, 0) => (kind, vmid, What::All),
         // VAE1, VALE1, VAE2, VALE2
         (_, 1 | 5) => (kind, vmid, va(own)),
         (0, 2) => (kind, vmid, What::Asid(asid)),
         (0, 3 | 7) => (kind, vmid, va(None)),
-        (4, 4) => (Kind::El10, None, What::Both),
-        (4, 6) => (Kind::El10, Some(regime::vmid(cpu)), What::Both),
+        (4, 4) => (RegimeKind::El10, None, What::Both),
+        (4, 6) => (RegimeKind::El10, Some(regime::vmid(cpu)), What::Both),
         _ => return None,
     };
     Some(Tlbi {
@@ -125,7 +127,7 @@ fn by_ipa(cpu: &Cpu, crm: u32, op2: u32, xt: u64) -> Option<Tlbi> {
         }
     };
     Some(Tlbi {
-        kind: Kind::El10,
+        kind: RegimeKind::El10,
         vmid: Some(regime::vmid(cpu)),
         what,
         broadcast: broadcast(cpu, local),
@@ -167,13 +169,13 @@ fn by_range(cpu: &Cpu, op1: u32, crm: u32, op2: u32, xt: u64) -> Option<Tlbi> {
     let asid = match (op1, op2) {
         (0, 3 | 7) => None,
         (0, 1 | 5) => Some(operand_asid(cpu, kind, xt)),
-        (4, 1 | 5) => (kind != Kind::El2).then(|| operand_asid(cpu, kind, xt)),
+        (4, 1 | 5) => (kind != RegimeKind::El2).then(|| operand_asid(cpu, kind, xt)),
         _ => return None,
     };
     let large = match kind {
-        Kind::El10 => bit(cpu.get(TCR_EL1), 59),
-        Kind::El20 => bit(cpu.get(TCR_EL2), 59),
-        Kind::El2 => bit(cpu.get(TCR_EL2), 32),
+        RegimeKind::El10 => bit(cpu.get(TCR_EL1), 59),
+        RegimeKind::El20 => bit(cpu.get(TCR_EL2), 59),
+        RegimeKind::El2 => bit(cpu.get(TCR_EL2), 32),
     };
     let what = match range(xt, large) {
         Some((first, last, sizes)) => What::Va {

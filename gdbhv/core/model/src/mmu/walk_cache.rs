@@ -2,11 +2,11 @@
 //! above the last.
 
 use super::blocks::{span, BlockSet};
-use super::context::{EMPTY, PAGE, PAGE_BITS};
-use super::regime::Kind;
 use super::tables::{LastTable, Leaf, TableKey};
-use super::tlb::{Op, Tlbi, What};
 use crate::bits::ones;
+use crate::mmu::entry::{EMPTY, PAGE, PAGE_BITS};
+use crate::mmu::kind::RegimeKind;
+use crate::mmu::op::{Op, Tlbi, What};
 
 /// Entries of each half of the stage 2 part.
 const STAGE2: usize = 512;
@@ -158,7 +158,7 @@ impl WalkCache {
         if !self.tables_filled {
             return;
         }
-        let own = |k: &TableKey, asid: u16| k.asid == asid || k.kind == Kind::El2;
+        let own = |k: &TableKey, asid: u16| k.asid == asid || k.kind == RegimeKind::El2;
         for e in self.tables.iter_mut() {
             let Some((k, _)) = e else { continue };
             if k.kind != t.kind || t.vmid.is_some_and(|v| v != k.vmid) {

@@ -1,8 +1,10 @@
 //! What a PE does with its cached translations.
 
 use super::Pe;
-use crate::mmu::regime::{Kind, Regime};
-use crate::mmu::tlb::{Op, Tlbi, PAGE};
+use crate::mmu::entry::PAGE;
+use crate::mmu::kind::RegimeKind;
+use crate::mmu::op::{Op, Tlbi};
+use crate::mmu::regime::Regime;
 use crate::mmu::walk_cache::WalkCache;
 use crate::shared::Shared;
 
@@ -10,7 +12,7 @@ use crate::shared::Shared;
 const QUEUE: usize = 1024;
 
 /// The regime of the PE's exception level, decoded at most once between two refreshes of the context; and the PE's parts of walks.
-pub fn regime(cpu: &mut Pe, kind: Kind) -> (&Regime, &mut WalkCache) {
+pub fn regime(cpu: &mut Pe, kind: RegimeKind) -> (&Regime, &mut WalkCache) {
     if cpu.tlb.regime.as_ref().is_none_or(|r| r.kind != kind) {
         cpu.tlb.regime = Some(Regime::of(cpu, kind));
     }

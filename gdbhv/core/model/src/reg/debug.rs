@@ -9,11 +9,11 @@ pub const CONTEXT_AWARE: usize = 2;
 /// Watchpoints, as WRPs tells (minus 1).
 pub const WATCHPOINTS: usize = 4;
 
-const BCR: &str = "E:0 PMC:2-1 BAS:8-5 HMC:13 SSC:15-14 LBN:19-16 BT:23-20";
-const WCR: &str =
+pub(super) const BCR: &str = "E:0 PMC:2-1 BAS:8-5 HMC:13 SSC:15-14 LBN:19-16 BT:23-20";
+pub(super) const WCR: &str =
     "E:0 PAC:2-1 LSC:4-3=,load,store,both BAS:12-5 HMC:13 SSC:15-14 LBN:19-16 WT:20 MASK:28-24";
-const BVR: &str = ""; // an address, or by BT ContextID in 31:0, VMID in 47:32, CONTEXTIDR_EL2 in 63:32
-const WVR: &str = "VA:63-2";
+pub(super) const BVR: &str = ""; // an address, or by BT ContextID in 31:0, VMID in 47:32, CONTEXTIDR_EL2 in 63:32
+pub(super) const WVR: &str = "VA:63-2";
 
 /// The rows of this file, handed to the macro `$rows`.
 #[rustfmt::skip]
@@ -59,6 +59,3 @@ macro_rules! table { ($rows:ident) => { $rows! { Debug;
     DBGVCR32_EL2      2 4 0 7 0      R2W2   0      []             plain AA32EL1 "Vector catch of an AArch32 guest" "SU:1 SS:2 SP:3 SD:4 SI:6 SF:7";
 } } }
 pub(crate) use table;
-
-use super::infos;
-table!(infos);

@@ -26,6 +26,3 @@ macro_rules! table { ($rows:ident) => { $rows! { El0;
     SP_EL0            3 0 4 1 0    R1W1   0      [SP_EL0_IN_USE] func(sp_el0, set_sp_el0)  base "Stack pointer of EL0" "";
 } } }
 pub(crate) use table;
-
-use super::infos;
-table!(infos);

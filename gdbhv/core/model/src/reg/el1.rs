@@ -16,18 +16,18 @@ pub const MAIR: &str =
 pub const TTBR: &str = "CnP:0@TTCNP BADDR:47-1 ASID:63-48";
 /// VBAR_ELx.
 pub const VBAR: &str = "VBA:63-11";
-const SCTLR: &str = "M:0 A:1 C:2 SA:3 SA0:4 CP15BEN:5 nAA:6@LSE2 ITD:7 SED:8 UMA:9 EnRCTX:10@SPECRES EOS:11 I:12 EnDB:13@PAuth DZE:14 UCT:15 \
+pub(super) const SCTLR: &str = "M:0 A:1 C:2 SA:3 SA0:4 CP15BEN:5 nAA:6@LSE2 ITD:7 SED:8 UMA:9 EnRCTX:10@SPECRES EOS:11 I:12 EnDB:13@PAuth DZE:14 UCT:15 \
     nTWI:16 nTWE:18 WXN:19 TSCXT:20 IESB:21@IESB EIS:22 SPAN:23 E0E:24@MixedEnd EE:25@MixedEnd UCI:26 EnDA:27@PAuth nTLSMD:28 LSMAOE:29 \
     EnIB:30@PAuth EnIA:31@PAuth CMOW:32@CMOW MSCEn:33@MOPS BT0:35@BTI BT1:36@BTI ITFSB:37@MTE2 TCF0:39-38@MTE2 TCF:41-40@MTE2 ATA0:42@MTE2 \
     ATA:43@MTE2 DSSBS:44@SSBS TWEDEn:45@TWED TWEDEL:49-46@TWED EPAN:57@PAN3 TIDCP:63@TIDCP1";
-const TCR: &str = "T0SZ:5-0 EPD0:7 IRGN0:9-8=nc,wbwa,wt,wb ORGN0:11-10=nc,wbwa,wt,wb SH0:13-12=non,,outer,inner TG0:15-14=4K,64K,16K T1SZ:21-16 \
+pub(super) const TCR: &str = "T0SZ:5-0 EPD0:7 IRGN0:9-8=nc,wbwa,wt,wb ORGN0:11-10=nc,wbwa,wt,wb SH0:13-12=non,,outer,inner TG0:15-14=4K,64K,16K T1SZ:21-16 \
     A1:22=ttbr0,ttbr1 EPD1:23 IRGN1:25-24=nc,wbwa,wt,wb ORGN1:27-26=nc,wbwa,wt,wb SH1:29-28=non,,outer,inner TG1:31-30=,16K,4K,64K \
     IPS:34-32=32,36,40,42,44,48,52 AS:36=8bit,16bit TBI0:37 TBI1:38 HA:39@HAFDBS HD:40@HAFDBS HPD0:41@HPDS HPD1:42@HPDS HWU0:46-43@HPDS2 \
     HWU1:50-47@HPDS2 TBID0:51@PAuth TBID1:52@PAuth NFD0:53@SVE NFD1:54@SVE E0PD0:55@E0PD E0PD1:56@E0PD TCMA0:57@MTE2 TCMA1:58@MTE2 DS:59@LPA2";
-const CPACR: &str = "ZEN:17-16@SVE=trap,trap_el0,trap,none FPEN:21-20=trap,trap_el0,trap,none SMEN:25-24@SME TTA:28 E0POE:29@S1POE";
-const DISR: &str =
+pub(super) const CPACR: &str = "ZEN:17-16@SVE=trap,trap_el0,trap,none FPEN:21-20=trap,trap_el0,trap,none SMEN:25-24@SME TTA:28 E0POE:29@S1POE";
+pub(super) const DISR: &str =
     "DFSC:5-0?~IDS EA:9?~IDS AET:12-10?~IDS=uc,ueu,ueo,uer,6:ce ISS:23-0?IDS IDS:24 A:31";
-const PAR: &str = "F:0=done,fault FST:6-1?F SH:8-7?~F=non,,outer,inner PTW:8?F S:9?F=stage1,stage2 NS:9?~F IMPDEF:10 NSE:11 PA:47-12?~F ATTR:63-56?~F";
+pub(super) const PAR: &str = "F:0=done,fault FST:6-1?F SH:8-7?~F=non,,outer,inner PTW:8?F S:9?F=stage1,stage2 NS:9?~F IMPDEF:10 NSE:11 PA:47-12?~F ATTR:63-56?~F";
 
 /// The rows of this file, handed to the macro `$rows`.
 #[rustfmt::skip]
@@ -90,6 +90,3 @@ macro_rules! table { ($rows:ident) => { $rows! { El1;
     SCXTNUM_EL1       3 0 13 0 7   R1W1   0           [ENSCXT]     plain CSV2_2 "Software context number of EL1" "";
 } } }
 pub(crate) use table;
-
-use super::infos;
-table!(infos);

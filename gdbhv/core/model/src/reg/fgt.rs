@@ -3,10 +3,7 @@
 //! an exit's causes.
 
 use super::names::*;
-use super::sysop;
 use super::Reg;
-use super::INFOS;
-use std::sync::OnceLock;
 
 /// One bit, in one of the registers or in a pair of them.
 pub struct Bit {
@@ -290,18 +287,4 @@ impl Bit {
                     .is_some_and(|n| !n.is_empty() && n.bytes().all(|c| c.is_ascii_digit())),
             })
     }
-}
-
-/// The bit for an encoding (`op0` 1 for system instructions, 2 and 3 for registers), if it has one.
-pub fn find(code: u16) -> Option<&'static Bit> {
-    static TABLE: OnceLock<Vec<Option<&'static Bit>>> = OnceLock::new();
-    let table = TABLE.get_or_init(|| {
-        let mut t = vec![None; 1 << 16];
-        let registers = INFOS.iter().map(|r| (r.name, r.reg.0));
-        for (name, code) in registers.chain(sysop::INFOS.iter().map(|r| (r.name, r.code))) {
-            t[code as usize] = BITS.iter().find(|b| b.covers(name));
-        }
-        t
-    });
-    table[code as usize]
 }

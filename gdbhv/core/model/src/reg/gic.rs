@@ -3,12 +3,12 @@
 //!
 //! Five bits of priority need one active priorities register for each group; there are four list registers (ICH_VTR_EL2).
 
-const IAR: &str = "INTID:23-0";
-const PRIORITIES: &str = "P:31-0";
-const SGI: &str =
+pub(super) const IAR: &str = "INTID:23-0";
+pub(super) const PRIORITIES: &str = "P:31-0";
+pub(super) const SGI: &str =
     "TargetList:15-0 Aff1:23-16 INTID:27-24 Aff2:39-32 IRM:40=list,all_others RS:47-44 Aff3:55-48";
-const SRE: &str = "SRE:0! DFB:1! DIB:2!";
-const LR: &str = "vINTID:31-0 pINTID:44-32?HW EOI:41?~HW Priority:55-48 Group:60 HW:61 State:63-62=inactive,pending,active,active+pending";
+pub(super) const SRE: &str = "SRE:0! DFB:1! DIB:2!";
+pub(super) const LR: &str = "vINTID:31-0 pINTID:44-32?HW EOI:41?~HW Priority:55-48 Group:60 HW:61 State:63-62=inactive,pending,active,active+pending";
 
 /// The rows of this file, handed to the macro `$rows`.
 #[rustfmt::skip]
@@ -54,6 +54,3 @@ macro_rules! table { ($rows:ident) => { $rows! { Gic;
     ICH_LR3_EL2       3 4 12 12 3    R2W2   0      []                     gic base "List register 3" LR;
 } } }
 pub(crate) use table;
-
-use super::infos;
-table!(infos);

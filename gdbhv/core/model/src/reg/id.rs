@@ -4,11 +4,11 @@
 //! There is no AArch32: the ID_*_EL1 of AArch32 read as zero, as do the reserved encodings of their space (see
 //! [`super::access`]). Reads at EL0 are UNDEFINED (no FEAT_IDST), but for CTR_EL0 and DCZID_EL0.
 
-const MIDR: &str = "Revision:3-0 PartNum:15-4 Architecture:19-16=15:by_id_registers Variant:23-20 Implementer:31-24=65:Arm";
-const MPIDR: &str =
+pub(super) const MIDR: &str = "Revision:3-0 PartNum:15-4 Architecture:19-16=15:by_id_registers Variant:23-20 Implementer:31-24=65:Arm";
+pub(super) const MPIDR: &str =
     "Aff0:7-0 Aff1:15-8 Aff2:23-16 MT:24 U:30=multiprocessor,uniprocessor RES1:31 Aff3:39-32";
-const AA32: &str = "AArch32:31-0";
-const CCSIDR: &str = "LineSize:2-0=16B,32B,64B,128B Associativity:12-3 NumSets:27-13";
+pub(super) const AA32: &str = "AArch32:31-0";
+pub(super) const CCSIDR: &str = "LineSize:2-0=16B,32B,64B,128B Associativity:12-3 NumSets:27-13";
 
 /// The rows of this file, handed to the macro `$rows`.
 #[rustfmt::skip]
@@ -87,6 +87,3 @@ macro_rules! table { ($rows:ident) => { $rows! { Id;
     DCZID_EL0         3 3 0 0 7    R0     0      []           func(dczid, ro) base "Block size of DC ZVA" "BS:3-0 DZP:4=permitted,prohibited";
 } } }
 pub(crate) use table;
-
-use super::infos;
-table!(infos);

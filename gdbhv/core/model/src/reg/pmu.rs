@@ -5,11 +5,11 @@
 pub const COUNTERS: usize = 6;
 
 /// E: enable. X, the export of events, is RAZ/WI: nothing takes them. D is RES0 and LC RES1 where there is no AArch32.
-const PMCR: &str = "E:0 P:1 C:2 D:3! X:4! DP:5@PMUv3p1 LC:6! LP:7@PMUv3p5 FZO:9@PMUv3p7 N:15-11! IDCODE:23-16! IMP:31-24!";
-const BITS: &str = "P0:0 P1:1 P2:2 P3:3 P4:4 P5:5 C:31";
-const USER: &str = "EN:0 SW:1 CR:2 ER:3";
-const TYPE: &str = "evtCount:9-0 evtCount_hi:15-10@PMUv3p1 NSH:27 U:30 P:31";
-const COUNT: &str = "EVCNT:31-0 EVCNT_hi:63-32@PMUv3p5";
+pub(super) const PMCR: &str = "E:0 P:1 C:2 D:3! X:4! DP:5@PMUv3p1 LC:6! LP:7@PMUv3p5 FZO:9@PMUv3p7 N:15-11! IDCODE:23-16! IMP:31-24!";
+pub(super) const BITS: &str = "P0:0 P1:1 P2:2 P3:3 P4:4 P5:5 C:31";
+pub(super) const USER: &str = "EN:0 SW:1 CR:2 ER:3";
+pub(super) const TYPE: &str = "evtCount:9-0 evtCount_hi:15-10@PMUv3p1 NSH:27 U:30 P:31";
+pub(super) const COUNT: &str = "EVCNT:31-0 EVCNT_hi:63-32@PMUv3p5";
 
 /// The rows of this file, handed to the macro `$rows`.
 #[rustfmt::skip]
@@ -46,6 +46,3 @@ macro_rules! table { ($rows:ident) => { $rows! { Pmu;
     PMEVTYPER5_EL0    3 3 14 12 5    R0W0   0      [PMU_EN TPM HPMN_5]    pmu PMUv3 "Event type 5" TYPE;
 } } }
 pub(crate) use table;
-
-use super::infos;
-table!(infos);

@@ -2,12 +2,12 @@
 //!
 //! With HCR_EL2.E2H the names of EL1's physical and virtual timers lead EL2 (and EL0 under TGE) to EL2's own, and `_EL02` leads back.
 
-const CTL: &str = "ENABLE:0 IMASK:1 ISTATUS:2!";
-const TVAL: &str = "TimerValue:31-0";
-const CNTHCTL: &str = "EL1PCTEN:0?~E2H EL0PCTEN:0?E2H EL1PCEN:1?~E2H EL0VCTEN:1?E2H EVNTEN:2 EVNTDIR:3=rising,falling EVNTI:7-4 EL0VTEN:8@VHE?E2H \
+pub(super) const CTL: &str = "ENABLE:0 IMASK:1 ISTATUS:2!";
+pub(super) const TVAL: &str = "TimerValue:31-0";
+pub(super) const CNTHCTL: &str = "EL1PCTEN:0?~E2H EL0PCTEN:0?E2H EL1PCEN:1?~E2H EL0VCTEN:1?E2H EVNTEN:2 EVNTDIR:3=rising,falling EVNTI:7-4 EL0VTEN:8@VHE?E2H \
     EL0PTEN:9@VHE?E2H EL1PCTEN:10@VHE?E2H EL1PTEN:11@VHE?E2H ECV:12@ECV_POFF EL1TVT:13@ECV EL1TVCT:14@ECV EL1NVPCT:15@ECV \
     EL1NVVCT:16@ECV EVNTIS:17@ECV";
-const CNTKCTL: &str = "EL0PCTEN:0 EL0VCTEN:1 EVNTEN:2 EVNTDIR:3=rising,falling EVNTI:7-4 EL0VTEN:8 EL0PTEN:9 EVNTIS:17@ECV";
+pub(super) const CNTKCTL: &str = "EL0PCTEN:0 EL0VCTEN:1 EVNTEN:2 EVNTDIR:3=rising,falling EVNTI:7-4 EL0VTEN:8 EL0PTEN:9 EVNTIS:17@ECV";
 
 /// The rows of this file, handed to the macro `$rows`.
 #[rustfmt::skip]
@@ -43,6 +43,3 @@ macro_rules! table { ($rows:ident) => { $rows! { Timer;
     CNTV_CVAL_EL02    3 5 14 3 2    R2W2   0      []                 alias(CNTV_CVAL_EL0) VHE "CNTV_CVAL_EL0, from EL2 with E2H" "";
 } } }
 pub(crate) use table;
-
-use super::infos;
-table!(infos);

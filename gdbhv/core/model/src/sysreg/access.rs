@@ -1,5 +1,5 @@
-//! MRS and MSR: find the row, ask whether the access is allowed, redirect, read or legalize and write. Each is a function of
-//! its own: a debugger reads and writes without being asked ([`debug_read`], [`debug_write`]), and the host side that plays EL2
+//! What MRS and MSR do (`isa::system`): find the row, ask whether the access is allowed, redirect ([`may_i`]), read ([`take`]) or legalize and
+//! write ([`put`]). Each is a function of its own: a debugger reads and writes without being asked ([`debug_read`], [`debug_write`]), and the host side that plays EL2
 //! does so with all side effects ([`el2_read`], [`el2_write`]).
 
 use super::fgt;
@@ -9,10 +9,11 @@ use super::After;
 use super::Store;
 use super::ROWS;
 use crate::bits::bit;
-use crate::cpu::{slot, Cpu};
+use crate::cpu::Cpu;
 use crate::dev::gic::View;
 use crate::exception;
 use crate::feature::Feature;
+use crate::hcr::nvx;
 use crate::pe::Pe;
 use crate::pmu;
 use crate::raise::{Exception, Flow, Trap};
@@ -23,37 +24,25 @@ use crate::shared::Shared;
 use crate::syndrome::ec;
 use crate::timer;
 
-/// MRS.
-pub fn mrs(cpu: &mut Pe, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
-    let n = match may_i(cpu, sh, insn, false)? {
-        Reach::Row(n) => n,
-        Reach::Memory(offset) => return nv::mrs(cpu, sh, insn, offset),
-    };
+/// Read what an MRS may: row `n`, as it is for this instruction.
+pub fn take(cpu: &Pe, sh: &mut Shared, n: usize) -> (u64, Flow) {
     let v = read(cpu, sh, n, cpu.pstate.el, cpu.off);
-    cpu.x[slot::dst(insn) as usize] = v;
-    Ok(if acknowledges(ROWS[n].reg) {
-        Flow::Sync
-    } else {
-        Flow::Next
-    })
+    let acts = acknowledges(ROWS[n].reg);
+    (v, if acts { Flow::Sync } else { Flow::Next })
 }
 
-/// MSR (register).
-pub fn msr(cpu: &mut Pe, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
-    let n = match may_i(cpu, sh, insn, true)? {
-        Reach::Row(n) => n,
-        Reach::Memory(offset) => return nv::msr(cpu, sh, insn, offset),
-    };
-    let v = legalize(cpu, sh, n, cpu.x[slot::src(insn) as usize]);
+/// Write what an MSR may: row `n`, the bits of `v` that can be written.
+pub fn put(cpu: &mut Pe, sh: &mut Shared, n: usize, v: u64) -> Flow {
+    let v = legalize(cpu, sh, n, v);
     write(cpu, sh, n, v, cpu.pstate.el, cpu.off);
-    Ok(match ROWS[resolve(n)].after {
+    match ROWS[resolve(n)].after {
         After::Nothing => Flow::Next,
         After::Context | After::Look => Flow::Sync,
-    })
+    }
 }
 
 /// Whether the access is allowed; what it reaches.
-fn may_i(cpu: &mut Pe, sh: &mut Shared, insn: u32, write: bool) -> Result<Reach, Trap> {
+pub fn may_i(cpu: &mut Pe, sh: &mut Shared, insn: u32, write: bool) -> Result<Reach, Trap> {
     let named = Reg::of_insn(insn);
     let el = cpu.pstate.el;
     let n = match number(named).filter(|n| sh.registers.rows[*n].present) {
@@ -68,7 +57,7 @@ fn may_i(cpu: &mut Pe, sh: &mut Shared, insn: u32, write: bool) -> Result<Reach,
     };
     let who = Who::new(cpu, &sh.config, write);
     if el < least {
-        if (el, least) == (1, 2) && nv::nvx(who.hcr) != 0 {
+        if (el, least) == (1, 2) && nvx(who.hcr) != 0 {
             let reach = nv::of_el2(&who, row.reg);
             return reach.map_err(|v| refuse(cpu, sh, insn, write, v));
         }
@@ -84,7 +73,7 @@ fn may_i(cpu: &mut Pe, sh: &mut Shared, insn: u32, write: bool) -> Result<Reach,
     });
     let to = to.or_else(|| serror::disr(named, el, who.hcr));
     match fgt::judge(cpu, named.0, write, judge(&who, row.traps)) {
-        Verdict::Allowed if el == 1 && to.is_none() && nv::nvx(who.hcr) != 0 => {
+        Verdict::Allowed if el == 1 && to.is_none() && nvx(who.hcr) != 0 => {
             Ok(nv::of_el1(who.hcr, row.reg, n))
         }
         Verdict::Allowed => Ok(Reach::Row(to.and_then(number).unwrap_or(n))),

@@ -1,8 +1,8 @@
 //! The registers of [`crate::reg::el0`] that are computed.
 
-use super::nv::nvx;
 use crate::bits::{bit, bits};
 use crate::cpu::Cpu;
+use crate::hcr::nvx;
 use crate::pstate::Flags;
 use crate::reg::names::HCR_EL2;
 use crate::reg::Reg;

@@ -10,13 +10,29 @@ use crate::bits::bit;
 use crate::config::Config;
 use crate::feature::Feature;
 use crate::pe::Pe;
-use crate::reg::fgt::{find, CONTROLS};
+use crate::reg::fgt::{Bit, BITS, CONTROLS};
 use crate::reg::names::*;
+use crate::reg::{sysop, INFOS};
 use crate::syndrome::ec;
+use std::sync::OnceLock;
 
 /// The places of HFGITR_EL2's bits for instructions that are no system instructions.
 const ERET: u32 = 51;
 const SVC_EL0: u32 = 52;
+
+/// The bit for an encoding (`op0` 1 for system instructions, 2 and 3 for registers), if it has one.
+pub fn find(code: u16) -> Option<&'static Bit> {
+    static TABLE: OnceLock<Vec<Option<&'static Bit>>> = OnceLock::new();
+    let table = TABLE.get_or_init(|| {
+        let mut t = vec![None; 1 << 16];
+        let registers = INFOS.iter().map(|r| (r.name, r.reg.0));
+        for (name, code) in registers.chain(sysop::INFOS.iter().map(|r| (r.name, r.code))) {
+            t[code as usize] = BITS.iter().find(|b| b.covers(name));
+        }
+        t
+    });
+    table[code as usize]
+}
 
 /// Whether any fine-grained trap is to be asked at the current Exception level: `Cpu::fgt`, kept by `context::refresh`. Bits that
 /// trap when clear belong to features that no profile has.

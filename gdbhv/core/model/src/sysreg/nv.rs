@@ -8,43 +8,11 @@
 
 use super::trap::{Verdict, Who};
 use crate::bits::{bit, sext};
-use crate::cpu::{slot, Cpu};
-use crate::pe::Pe;
-use crate::raise::{Flow, Trap};
+use crate::cpu::Cpu;
+use crate::hcr::nvx;
 use crate::reg::names::*;
 use crate::reg::{number, Reg, REG_SPACE};
-use crate::shared::Shared;
 use crate::syndrome::ec;
-
-/// HCR_EL2.NV.
-pub const NV: u32 = 42;
-/// HCR_EL2.NV1.
-pub const NV1: u32 = 43;
-/// HCR_EL2.NV2.
-pub const NV2: u32 = 45;
-
-/// HCR_EL2.{NV2, NV1, NV} as they take effect (`EffectiveHCR_EL2_NVx`): none of them with NV = 0 (of the CONSTRAINED UNPREDICTABLE
-/// choices for NV1 = 1 the one that is the least surprise).
-#[inline]
-pub const fn nvx(hcr: u64) -> u8 {
-    if hcr >> NV & 1 == 0 {
-        return 0;
-    }
-    1 | ((hcr >> NV1 & 1) as u8) << 1 | ((hcr >> NV2 & 1) as u8) << 2
-}
-
-/// Whether EL1&0 has the table format of NV1, PSTATE.PAN counts as 0 at EL1, and LDTR and STTR are LDR and STR
-/// (D24.2.63 HCR_EL2, NV1).
-#[inline]
-pub const fn tables_of_nv1(hcr: u64) -> bool {
-    nvx(hcr) & 0b011 == 0b011
-}
-
-/// Whether an exception from EL1 to EL1 says in SPSR_EL1 that it came from EL2 (`AArch64.TakeException`).
-#[inline]
-pub const fn spsr_of_el2(hcr: u64) -> bool {
-    matches!(nvx(hcr), 0b001 | 0b101 | 0b111)
-}
 
 /// Registers in memory whatever NV1 is: offset, name. (Offsets: table "VNCR_EL2 offsets", R_CSRPQ.)
 #[rustfmt::skip]
@@ -195,23 +163,8 @@ pub fn of_el1(hcr: u64, r: Reg, n: usize) -> Reach {
 }
 
 /// The address of `offset`: VNCR_EL2.BADDR is bits 56:12, and what is above it is its sign.
-fn address(cpu: &Cpu, offset: u16) -> u64 {
+pub fn address(cpu: &Cpu, offset: u16) -> u64 {
     sext(cpu.get(VNCR_EL2) & !0xfff, 57) | offset as u64
-}
-
-/// MRS of a register in memory.
-pub fn mrs(cpu: &mut Pe, sh: &mut Shared, insn: u32, offset: u16) -> Result<Flow, Trap> {
-    let va = address(cpu, offset);
-    cpu.x[slot::dst(insn) as usize] = crate::memory::nv2(cpu, sh, va, None)?;
-    Ok(Flow::Next)
-}
-
-/// MSR of a register in memory: all 64 bits, whatever the register would keep of them.
-pub fn msr(cpu: &mut Pe, sh: &mut Shared, insn: u32, offset: u16) -> Result<Flow, Trap> {
-    let va = address(cpu, offset);
-    let v = cpu.x[slot::src(insn) as usize];
-    crate::memory::nv2(cpu, sh, va, Some(v))?;
-    Ok(Flow::Next)
 }
 
 #[cfg(test)]

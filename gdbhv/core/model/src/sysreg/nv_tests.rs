@@ -5,11 +5,14 @@ use super::*;
 use crate::config::Config;
 use crate::cores::profile;
 use crate::feature::{Feature, Features};
+use crate::hcr::{NV, NV1, NV2};
 use crate::isa::{decode, sysop, Helper};
 use crate::raise::Exception;
+use crate::raise::{Flow, Trap};
 use crate::reg::{find, Access};
+use crate::shared::Shared;
 use crate::syndrome::ec;
-use crate::sysreg::{access, ROWS};
+use crate::sysreg::ROWS;
 use std::collections::BTreeSet;
 
 /// Registers of the Arm ARM's table that no profile can have yet: offset, name, feature (and AMEVCNTVOFF0<n>_EL2, AMEVCNTVOFF1<n>_EL2 of
@@ -168,8 +171,8 @@ impl Bench {
     fn run(&mut self, insn: u32) -> Result<Flow, Exception> {
         let row = decode::row(insn, self.sh.config.features).expect("a row");
         let body: Helper = match row.name {
-            "MRS" => access::mrs,
-            "MSR_reg" => access::msr,
+            "MRS" => crate::isa::system::mrs,
+            "MSR_reg" => crate::isa::system::msr,
             "SYS" => sysop::sys,
             other => panic!("{other}"),
         };
@@ -376,7 +379,7 @@ fn a_debuggers_watchpoint_sees_the_access() {
             scope,
         });
         assert!(p.read(HCR_EL2).is_ok(), "reads are not watched");
-        let stopped = access::msr(&mut p.cpu, &mut p.sh, 0xd51c_1105).is_err();
+        let stopped = crate::isa::system::msr(&mut p.cpu, &mut p.sh, 0xd51c_1105).is_err();
         assert_eq!((stopped, p.sh.debug.hit.is_some()), (stops, stops));
         assert!(p.cpu.raised.is_none());
     }

@@ -47,8 +47,8 @@ impl Bench {
     pub(super) fn run(&mut self, insn: u32) -> Result<(), Exception> {
         let row = decode::row(insn, self.sh.config.features).expect("a row");
         let body: crate::isa::Helper = match row.name {
-            "MRS" => access::mrs,
-            "MSR_reg" => access::msr,
+            "MRS" => crate::isa::system::mrs,
+            "MSR_reg" => crate::isa::system::msr,
             "SYS" => sysop::sys,
             other => panic!("{other}"),
         };

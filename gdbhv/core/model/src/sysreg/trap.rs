@@ -244,7 +244,7 @@ rules! {
     /// Keys of pointer authentication.
     APK El2 "HCR_EL2.APK" |w| !w.hcr(40);
     /// EL1's exception registers while a hypervisor without E2H runs at EL1; FEAT_NV2 has them in memory (FEAT_NV).
-    NV1 El2 "HCR_EL2.NV1" |w| w.el == 1 && super::nv::nvx(w.hcr) == 0b011;
+    NV1 El2 "HCR_EL2.NV1" |w| w.el == 1 && crate::hcr::nvx(w.hcr) == 0b011;
     /// AT of stage 1 (FEAT_NV).
     AT El2 "HCR_EL2.AT" |w| w.hcr(44);
     /// SCXTNUM.

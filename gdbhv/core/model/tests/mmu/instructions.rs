@@ -6,6 +6,7 @@ use crate::PAGE;
 use gdbhv_model::exec::code::Code;
 use gdbhv_model::mem::access::{Acc, Size};
 use gdbhv_model::memory;
+use gdbhv_model::mmu::op::Op;
 use gdbhv_model::pe;
 
 #[test]
@@ -129,7 +130,7 @@ fn stores_into_code() {
     b.store(0x1008, 0).expect("writable");
     assert!(!b.sh.leave, "nothing is decoded there any more");
     // the other PEs' write entries
-    let posted = gdbhv_model::mmu::tlb::Op::Protect(PAGE);
+    let posted = gdbhv_model::mmu::op::Op::Protect(PAGE);
     assert!(b.sh.tlb_queue[1].contains(&posted) && b.sh.tlb_queue[0].is_empty());
 }
 
@@ -198,7 +199,6 @@ fn alignment_of_parts() {
 fn watchpoints() {
     use gdbhv_model::debug::{Scope, Space, Watchpoint};
     use gdbhv_model::exec::interp::{execute, Leave};
-    use gdbhv_model::mmu::tlb;
     let mut b = Bench::new(1);
     let mut code = Code::new(&b.sh.ram, b.sh.config.features, 1);
     // LDR X1, [X20]; STR X1, [X20, #64]; B .-8
@@ -221,7 +221,7 @@ fn watchpoints() {
             scope: Scope::All,
         };
         b.sh.debug.insert_watchpoint(w);
-        pe::tlb::apply(&mut b.cpu, tlb::Op::Data);
+        pe::tlb::apply(&mut b.cpu, Op::Data);
         w
     };
     let w = watch(&mut b, PAGE + 0x3c0, true, true);

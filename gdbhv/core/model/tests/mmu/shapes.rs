@@ -3,7 +3,7 @@
 use crate::support::regs::*;
 use crate::support::{d, fault, fsc, Bench};
 use crate::PAGE;
-use gdbhv_model::mmu::regime::Granule;
+use gdbhv_model::mmu::kind::Granule;
 
 #[test]
 fn stage1_pages() {

@@ -4,7 +4,7 @@ use crate::support::regs::*;
 use crate::support::{d, fault, fsc, Bench, RAM};
 use crate::PAGE;
 use gdbhv_model::mmu::fault::Purpose;
-use gdbhv_model::mmu::regime::Granule;
+use gdbhv_model::mmu::kind::Granule;
 use gdbhv_model::mmu::walk::Found;
 
 #[test]

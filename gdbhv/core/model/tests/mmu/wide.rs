@@ -5,7 +5,7 @@ use crate::support::regs::*;
 use crate::support::{d, fault, fsc, Bench, Tree, ON, RAM};
 use crate::PAGE;
 use gdbhv_model::mmu::fault::Purpose;
-use gdbhv_model::mmu::regime::Granule;
+use gdbhv_model::mmu::kind::Granule;
 
 /// ID_AA64MMFR0_EL1: 52-bit PA, 16-bit ASID; with FEAT_LPA2 or only all granules.
 const LPA2: u64 = 0x26 | 1 << 28 | 2 << 20;

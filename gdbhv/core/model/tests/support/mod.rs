@@ -6,10 +6,13 @@ use gdbhv_model::exec::refresh::refresh;
 use gdbhv_model::feature::Features;
 use gdbhv_model::mem::access::{Acc, Size};
 use gdbhv_model::memory;
+use gdbhv_model::mmu::access::Access;
 use gdbhv_model::mmu::fault::{Fault, Purpose};
-use gdbhv_model::mmu::regime::{self, Granule, Regime};
-use gdbhv_model::mmu::walk::{self, Access, Step, Translation};
-use gdbhv_model::mmu::{at, tlb, tlbi};
+use gdbhv_model::mmu::kind::Granule;
+use gdbhv_model::mmu::op::Op;
+use gdbhv_model::mmu::regime::{self, Regime};
+use gdbhv_model::mmu::walk::{self, Step, Translation};
+use gdbhv_model::mmu::{at, tlbi};
 use gdbhv_model::pe;
 use gdbhv_model::pe::Pe;
 use gdbhv_model::physical::ReadOnly;
@@ -245,7 +248,7 @@ impl Bench {
     }
     /// Forget every cached translation.
     pub fn flush(&mut self) {
-        pe::tlb::apply(&mut self.cpu, tlb::Op::All);
+        pe::tlb::apply(&mut self.cpu, Op::All);
     }
 }
 

@@ -6,6 +6,7 @@ mod scope;
 mod support;
 
 use gdbhv_model::mem::access::Acc;
+use gdbhv_model::mmu::op::Op;
 use gdbhv_model::mmu::tlb;
 use gdbhv_model::pe;
 use support::regs::*;
@@ -317,7 +318,7 @@ fn el2_entries() {
         (4, 0, 1),
     ] {
         let mut b = Bench::new(2);
-        let t = b.tree(gdbhv_model::mmu::regime::Granule::K4, 48, 0);
+        let t = b.tree(gdbhv_model::mmu::kind::Granule::K4, 48, 0);
         b.set(TTBR0_EL2, t.root);
         b.set(TCR_EL2, 16 | 5 << 16);
         b.set(SCTLR_EL2, 1);
@@ -346,7 +347,7 @@ fn broadcast() {
     // PE 1 with a stale entry of its own
     let mut s = Stale::new();
     s.b.sh.tlb_queue[0] = vec![];
-    s.b.sh.tlb_queue[0].push(tlb::Op::All);
+    s.b.sh.tlb_queue[0].push(Op::All);
     pe::tlb::drain(&mut s.b.cpu, &mut s.b.sh);
     assert_eq!(s.stale(), [false; 3]);
     assert!(s.b.sh.tlb_queue[0].is_empty());

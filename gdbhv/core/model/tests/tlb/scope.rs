@@ -3,7 +3,7 @@
 
 use crate::support::regs::*;
 use crate::support::{d, Bench, Tree, ON, RAM};
-use gdbhv_model::mmu::regime::Granule;
+use gdbhv_model::mmu::kind::Granule;
 
 const OLD: u64 = RAM + 0x40_0000;
 const NEW: u64 = RAM + 0x80_0000;

@@ -4,7 +4,7 @@ use crate::bits::{ones, sext};
 use crate::cpu::slot;
 use crate::isa::ops::{Ops, W};
 use crate::mem::access::{Acc, Size};
-use crate::mmu::tlb::{PAGE, WATCH};
+use crate::mmu::entry::{PAGE, WATCH};
 use crate::pe::Pe;
 use crate::raise::Trap;
 use crate::shared::Shared;

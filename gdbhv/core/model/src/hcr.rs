@@ -1,0 +1,50 @@
+//! HCR_EL2: its fields that more than one part of the architecture looks at, and what some of them say together (Arm ARM D24.2.63).
+
+/// Stage 2 is on.
+pub const VM: u64 = 1;
+/// Protected table walk: a stage 1 walk through stage 2 Device memory is a permission fault.
+pub const PTW: u64 = 1 << 2;
+/// Force broadcast of the guest's TLBI.
+pub const FB: u64 = 1 << 9;
+/// Default cacheability: stage 1 off is Normal memory.
+pub const DC: u64 = 1 << 12;
+/// Exceptions of EL0 go to EL2.
+pub const TGE: u64 = 1 << 27;
+/// EL2 hosts an operating system.
+pub const E2H: u64 = 1 << 34;
+/// Stage 2 data is non-cacheable.
+pub const CD: u64 = 1 << 32;
+/// Stage 2 instructions are non-cacheable.
+pub const ID: u64 = 1 << 33;
+/// Stage 2 forces write-back.
+pub const FWB: u64 = 1 << 46;
+
+/// HCR_EL2.NV.
+pub const NV: u32 = 42;
+/// HCR_EL2.NV1.
+pub const NV1: u32 = 43;
+/// HCR_EL2.NV2.
+pub const NV2: u32 = 45;
+
+/// HCR_EL2.{NV2, NV1, NV} as they take effect (`EffectiveHCR_EL2_NVx`): none of them with NV = 0 (of the CONSTRAINED UNPREDICTABLE
+/// choices for NV1 = 1 the one that is the least surprise).
+#[inline]
+pub const fn nvx(hcr: u64) -> u8 {
+    if hcr >> NV & 1 == 0 {
+        return 0;
+    }
+    1 | ((hcr >> NV1 & 1) as u8) << 1 | ((hcr >> NV2 & 1) as u8) << 2
+}
+
+/// Whether EL1&0 has the table format of NV1, PSTATE.PAN counts as 0 at EL1, and LDTR and STTR are LDR and STR
+/// (D24.2.63 HCR_EL2, NV1).
+#[inline]
+pub const fn tables_of_nv1(hcr: u64) -> bool {
+    nvx(hcr) & 0b011 == 0b011
+}
+
+/// Whether an exception from EL1 to EL1 says in SPSR_EL1 that it came from EL2 (`AArch64.TakeException`).
+#[inline]
+pub const fn spsr_of_el2(hcr: u64) -> bool {
+    matches!(nvx(hcr), 0b001 | 0b101 | 0b111)
+}
