@@ -1,18 +1,18 @@
 //! Measures loads and stores with translation off, by stage 1, and by both stages (4 KiB leaves): hits, and strides that miss.
+use gdbhv_model::access;
 use gdbhv_model::config::Config;
-use gdbhv_model::debug::{Debug, Scope, Space, Watchpoint};
 use gdbhv_model::exec::code::Code;
 use gdbhv_model::exec::interp;
 use gdbhv_model::exec::refresh::refresh;
 use gdbhv_model::feature::Features;
-use gdbhv_model::mem::access::{Acc, Size};
-use gdbhv_model::memory;
+use gdbhv_model::mem::size::{Acc, Size};
 use gdbhv_model::mmu::kind::RegimeKind;
 use gdbhv_model::mmu::op::{Op, Tlbi, What};
 use gdbhv_model::pe;
 use gdbhv_model::pe::Pe;
 use gdbhv_model::reg::Reg;
 use gdbhv_model::shared::Shared;
+use gdbhv_model::stops::{Debug, Scope, Space, Watchpoint};
 
 /// CPU time of this process in seconds: the machine may be busy.
 fn cpu_time() -> f64 {
@@ -149,7 +149,7 @@ fn main() {
         let t = cpu_time();
         for i in 0..n {
             let va = DATA + (i & 0x3fff) * 4096;
-            memory::load(&mut cpu, &mut sh, va, Size::X, Acc::PLAIN).expect("mapped");
+            access::load(&mut cpu, &mut sh, va, Size::X, Acc::PLAIN).expect("mapped");
         }
         let ns = (cpu_time() - t) / n as f64 * 1e9;
         println!("walk       stages {stages} {ns:7.1} ns");
@@ -162,7 +162,7 @@ fn main() {
         let page = |i: u64| DATA + (i & 3) * 4096;
         let touch = |cpu: &mut Pe, sh: &mut Shared, n| {
             for i in 0..n {
-                memory::load(cpu, sh, page(i), Size::X, Acc::PLAIN).expect("mapped");
+                access::load(cpu, sh, page(i), Size::X, Acc::PLAIN).expect("mapped");
             }
         };
         for (name, what) in [

@@ -4,6 +4,7 @@
 //! for the configuration space of PCIe, which is found empty: kernels probe it when their tree was made for QEMU's board. The
 //! virtio-mmio slots and the platform bus are empty too, and the tree has them, as QEMU's has.
 
+use crate::bus::{BadRange, Bus, Target};
 use crate::dev::ecam::Ecam;
 use crate::dev::fw_cfg::FwCfg;
 use crate::dev::gic::v2::Frame;
@@ -13,7 +14,6 @@ use crate::dev::pl031::Pl031;
 use crate::dev::pl061::Pl061;
 use crate::dev::virtio_mmio::VirtioMmio;
 use crate::dev::Device;
-use crate::mem::bus::{BadRange, Bus, Target};
 
 /// Where RAM begins.
 pub const RAM_BASE: u64 = 0x4000_0000;

@@ -7,6 +7,7 @@
 use crate::bits::{bit, insert};
 use crate::cpu::Cpu;
 use crate::feature::Feature;
+use crate::fpen::fp_trap;
 use crate::mmu::fault::{Fault, FaultKind, Purpose};
 use crate::pstate::{Flags, Pstate};
 use crate::raise::{Exception, ExceptionKind, Lines, Trap};
@@ -14,7 +15,6 @@ use crate::reg::names::*;
 use crate::serror;
 use crate::shared::Shared;
 use crate::syndrome::{self, ec};
-use crate::sysreg::trap::fp_trap;
 
 // ------------------------------------------------------------------------------------------------ raising
 

@@ -1,12 +1,28 @@
 //! The machine model: no Python, no JIT.
+//!
+//! Modules are layers, and `tests/guards/test_core_layering.py` holds the table of which may use which. From the ground up:
+//!
+//! | layer | modules |
+//! |---|---|
+//! | values | [`bits`], [`feature`], [`reg`] (what system registers are), [`raise`], [`syndrome`], [`pstate`], [`hcr`], [`fp`] |
+//! | state | [`cpu`], [`mem`], [`dev`], [`bus`], [`board`], [`timer`], [`pmu`], [`shared`]: what a machine is |
+//! | translation | [`mmu`]: what registers say about it, the walker, cached results |
+//! | rules | [`sysreg`] (what an access to a register does), [`exception`], [`serror`], [`selfhosted`], [`exit`], [`psci`] |
+//! | a PE at work | [`pe`] (a CPU and its caches), [`access`] (loads and stores off the fast path), [`isa`] (instructions) |
+//! | execution | [`exec`]: decoded code, the interpreter, what follows from a change of registers |
+//! | the whole | [`machine`], [`inspect`] |
+//!
+//! A newcomer reads [`isa`] for an instruction, [`reg`] and [`sysreg`] for a register, [`exit`] for an exit, [`board`] for a device, and
+//! [`machine`] for how they come together.
 #![allow(clippy::missing_safety_doc)]
+pub mod access;
 pub mod bits;
 pub mod board;
+pub mod bus;
 pub mod config;
 pub mod cores;
 pub mod cpu;
 pub mod crc;
-pub mod debug;
 pub mod debug_events;
 pub mod dev;
 pub mod exception;
@@ -15,13 +31,13 @@ pub mod exit;
 pub mod fdt;
 pub mod feature;
 pub mod fp;
+pub mod fpen;
 pub mod guest;
 pub mod hcr;
 pub mod inspect;
 pub mod isa;
 pub mod machine;
 pub mod mem;
-pub mod memory;
 pub mod mmu;
 pub mod pe;
 pub mod physical;
@@ -34,6 +50,7 @@ pub mod reg;
 pub mod selfhosted;
 pub mod serror;
 pub mod shared;
+pub mod stops;
 pub mod syndrome;
 pub mod sysreg;
 pub mod timer;

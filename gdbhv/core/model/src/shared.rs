@@ -1,13 +1,13 @@
 //! What the PEs of a machine share: RAM, devices, time, exits, and what the debugger wants.
 
+use crate::bus::Bus;
 use crate::config::Config;
 use crate::cpu::{Cpu, MAX_CPUS};
-use crate::debug::Debug;
 use crate::dev::gic::Gic;
 use crate::exit::Exits;
-use crate::mem::bus::Bus;
 use crate::mem::ram::Ram;
 use crate::profile::Registers;
+use crate::stops::Debug;
 use std::collections::HashMap;
 
 /// A word that no row claims, the first time it is executed.

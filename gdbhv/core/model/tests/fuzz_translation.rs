@@ -3,9 +3,9 @@
 
 mod support;
 
+use gdbhv_model::access;
 use gdbhv_model::exec::refresh::refresh;
-use gdbhv_model::mem::access::{Acc, Size};
-use gdbhv_model::memory;
+use gdbhv_model::mem::size::{Acc, Size};
 use gdbhv_model::mmu::access::Access;
 use gdbhv_model::mmu::fault::Purpose;
 use gdbhv_model::mmu::kind::Mode;
@@ -134,11 +134,11 @@ fn random_machines() {
                 continue; // in two parts, or refused before translation
             }
             let done = match p {
-                Purpose::Fetch => memory::fetch(&mut b.cpu, &mut b.sh, va).map(|_| ()),
+                Purpose::Fetch => access::fetch(&mut b.cpu, &mut b.sh, va).map(|_| ()),
                 Purpose::Read => {
-                    memory::load(&mut b.cpu, &mut b.sh, va, Size::X, Acc::PLAIN).map(|_| ())
+                    access::load(&mut b.cpu, &mut b.sh, va, Size::X, Acc::PLAIN).map(|_| ())
                 }
-                _ => memory::store(&mut b.cpu, &mut b.sh, va, Size::X, 0x55, Acc::PLAIN),
+                _ => access::store(&mut b.cpu, &mut b.sh, va, Size::X, 0x55, Acc::PLAIN),
             };
             match (said, done) {
                 (Ok(_), Ok(())) => good += 1,

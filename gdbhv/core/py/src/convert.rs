@@ -1,11 +1,11 @@
 //! Values of the model as Python's, and the other way.
 
-use gdbhv_model::debug::Space;
 use gdbhv_model::exit::{self, Record};
 use gdbhv_model::inspect::Register;
 use gdbhv_model::mmu::fault::{Fault, Purpose};
 use gdbhv_model::mmu::walk::{Found, Step, Translation};
 use gdbhv_model::reg::Reg;
+use gdbhv_model::stops::Space;
 use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;

@@ -3,8 +3,8 @@
 
 use super::{DevCtx, Unseen};
 use crate::board::{self, BoardConfig, Kind};
+use crate::bus::Bus;
 use crate::dev::gic::{Gic, Version};
-use crate::mem::bus::Bus;
 use crate::mem::ram::Ram;
 use crate::reg::Reg;
 

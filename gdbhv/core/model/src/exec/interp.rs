@@ -269,7 +269,7 @@ fn find(
     if sh.now == until {
         return Err(Leave::Time); // a fetch that faults is the next turn's
     }
-    let pa = match crate::memory::fetch(cpu, sh, pc) {
+    let pa = match crate::access::fetch(cpu, sh, pc) {
         Ok(pa) => pa,
         Err(Trap) => {
             sh.now += 1;

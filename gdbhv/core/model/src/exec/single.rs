@@ -65,7 +65,7 @@ fn before(cpu: &mut Pe, sh: &mut Shared, step: Step) -> Result<u32, Trap> {
         return Err(software_step(cpu));
     }
     cpu.off = 0;
-    let pa = crate::memory::fetch(cpu, sh, cpu.pc)?;
+    let pa = crate::access::fetch(cpu, sh, cpu.pc)?;
     if rules::breaks_by_context(cpu) {
         return Err(breakpoint(cpu, pa));
     }

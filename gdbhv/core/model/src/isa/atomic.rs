@@ -4,10 +4,10 @@
 //! Acquire (bit 23 or 22) and release need nothing more: PEs take turns.
 
 use super::operands::{base, set_x, x};
+use crate::access;
 use crate::bits::{field, sext};
 use crate::helper_rows;
-use crate::mem::access::{Acc, Size};
-use crate::memory;
+use crate::mem::size::{Acc, Size};
 use crate::pe::Pe;
 use crate::raise::{Flow, Trap};
 use crate::shared::Shared;
@@ -45,9 +45,9 @@ fn operate(op: u32, size: Size, old: u64, s: u64) -> u64 {
 
 fn modify(cpu: &mut Pe, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
     let (va, size) = (base(cpu, i)?, Size::of(i >> 30));
-    let old = memory::load(cpu, sh, va, size, Acc::ATOMIC)?;
+    let old = access::load(cpu, sh, va, size, Acc::ATOMIC)?;
     let new = operate(field(i, 15, 12), size, old, x(cpu, i >> 16));
-    memory::store(cpu, sh, va, size, new, Acc::ATOMIC)?;
+    access::store(cpu, sh, va, size, new, Acc::ATOMIC)?;
     set_x(cpu, i, old);
     Ok(Flow::Next)
 }
@@ -55,12 +55,12 @@ fn modify(cpu: &mut Pe, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
 /// A comparison that fails still needs permission to write (`MemAtomicCompareAndSwap` translates once, for both).
 fn cas(cpu: &mut Pe, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
     let (va, size) = (base(cpu, i)?, Size::of(i >> 30));
-    let old = memory::load(cpu, sh, va, size, Acc::ATOMIC)?;
+    let old = access::load(cpu, sh, va, size, Acc::ATOMIC)?;
     let (expected, new) = (x(cpu, i >> 16), x(cpu, i));
     if (old ^ expected) << (64 - size.bits()) == 0 {
-        memory::store(cpu, sh, va, size, new, Acc::ATOMIC)?;
+        access::store(cpu, sh, va, size, new, Acc::ATOMIC)?;
     } else {
-        memory::translate_data(cpu, sh, va, size.bytes(), true, Acc::ATOMIC)?;
+        access::translate_data(cpu, sh, va, size.bytes(), true, Acc::ATOMIC)?;
     }
     set_x(cpu, i >> 16, old);
     Ok(Flow::Next)
@@ -71,13 +71,13 @@ fn casp(cpu: &mut Pe, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
     let (s, t) = (field(i, 20, 16), field(i, 4, 0));
     let va = base(cpu, i)?;
     if i >> 30 & 1 == 0 {
-        let old = memory::load(cpu, sh, va, Size::X, Acc::ATOMIC)?;
+        let old = access::load(cpu, sh, va, Size::X, Acc::ATOMIC)?;
         let pair = |cpu: &Pe, n| x(cpu, n) as u32 as u64 | x(cpu, n + 1) << 32;
         if old == pair(cpu, s) {
             let new = pair(cpu, t);
-            memory::store(cpu, sh, va, Size::X, new, Acc::ATOMIC)?;
+            access::store(cpu, sh, va, Size::X, new, Acc::ATOMIC)?;
         } else {
-            memory::translate_data(cpu, sh, va, 8, true, Acc::ATOMIC)?;
+            access::translate_data(cpu, sh, va, 8, true, Acc::ATOMIC)?;
         }
         set_x(cpu, s, old as u32 as u64);
         set_x(cpu, s + 1, old >> 32);
@@ -88,14 +88,14 @@ fn casp(cpu: &mut Pe, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
         ..Acc::ATOMIC
     };
     let high = va.wrapping_add(8);
-    let lo = memory::load(cpu, sh, va, Size::X, both)?;
-    let hi = memory::load(cpu, sh, high, Size::X, Acc::ATOMIC)?;
+    let lo = access::load(cpu, sh, va, Size::X, both)?;
+    let hi = access::load(cpu, sh, high, Size::X, Acc::ATOMIC)?;
     if (lo, hi) == (x(cpu, s), x(cpu, s + 1)) {
         let (new_lo, new_hi) = (x(cpu, t), x(cpu, t + 1));
-        memory::store(cpu, sh, va, Size::X, new_lo, both)?;
-        memory::store(cpu, sh, high, Size::X, new_hi, Acc::ATOMIC)?;
+        access::store(cpu, sh, va, Size::X, new_lo, both)?;
+        access::store(cpu, sh, high, Size::X, new_hi, Acc::ATOMIC)?;
     } else {
-        memory::translate_data(cpu, sh, va, 16, true, both)?;
+        access::translate_data(cpu, sh, va, 16, true, both)?;
     }
     set_x(cpu, s, lo);
     set_x(cpu, s + 1, hi);

@@ -4,11 +4,11 @@
 //! have written in between: what is left to compare is the range itself.
 
 use super::operands::{base, set_x, x};
+use crate::access;
 use crate::bits::{bits, field};
 use crate::cpu::Monitor;
 use crate::helper_rows;
-use crate::mem::access::{Acc, Size};
-use crate::memory;
+use crate::mem::size::{Acc, Size};
 use crate::pe::Pe;
 use crate::raise::{Flow, Trap};
 use crate::shared::Shared;
@@ -42,16 +42,16 @@ fn load(cpu: &mut Pe, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
     let va = base(cpu, i)?;
     let (size, pair, acc) = access(i);
     let bytes = size.bytes() << pair as u32;
-    let pa = memory::translate_data(cpu, sh, va, bytes, false, acc)?;
+    let pa = access::translate_data(cpu, sh, va, bytes, false, acc)?;
     let (lo, hi) = match (pair, size) {
-        (false, _) => (memory::load(cpu, sh, va, size, acc)?, None),
+        (false, _) => (access::load(cpu, sh, va, size, acc)?, None),
         (true, Size::X) => {
-            let lo = memory::load(cpu, sh, va, size, acc)?;
-            let hi = memory::load(cpu, sh, va.wrapping_add(8), size, Acc { align: 3, ..acc })?;
+            let lo = access::load(cpu, sh, va, size, acc)?;
+            let hi = access::load(cpu, sh, va.wrapping_add(8), size, Acc { align: 3, ..acc })?;
             (lo, Some(hi))
         }
         (true, _) => {
-            let both = memory::load(cpu, sh, va, Size::X, acc)?;
+            let both = access::load(cpu, sh, va, Size::X, acc)?;
             (bits(both, 31, 0), Some(both >> 32))
         }
     };
@@ -74,7 +74,7 @@ fn store(cpu: &mut Pe, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
     let bytes = size.bytes() << pair as u32;
     let mut pass = false;
     if cpu.monitor.is_some() {
-        let pa = memory::translate_data(cpu, sh, va, bytes, true, acc)?;
+        let pa = access::translate_data(cpu, sh, va, bytes, true, acc)?;
         let here = Monitor {
             pa,
             bytes: bytes as u8,
@@ -84,10 +84,10 @@ fn store(cpu: &mut Pe, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
     if pass {
         let (lo, hi) = (x(cpu, i), x(cpu, i >> 10));
         match (pair, size) {
-            (false, _) => memory::store(cpu, sh, va, size, lo, acc)?,
+            (false, _) => access::store(cpu, sh, va, size, lo, acc)?,
             (true, Size::X) => {
-                memory::store(cpu, sh, va, size, lo, acc)?;
-                memory::store(
+                access::store(cpu, sh, va, size, lo, acc)?;
+                access::store(
                     cpu,
                     sh,
                     va.wrapping_add(8),
@@ -98,7 +98,7 @@ fn store(cpu: &mut Pe, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
             }
             (true, _) => {
                 let both = bits(lo, 31, 0) | hi << 32;
-                memory::store(cpu, sh, va, Size::X, both, acc)?;
+                access::store(cpu, sh, va, Size::X, both, acc)?;
             }
         }
     }

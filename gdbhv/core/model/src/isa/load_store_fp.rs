@@ -4,7 +4,7 @@
 use super::load_store::{address, base_offset, literal};
 use super::ops::{Args, Ops, W};
 use super::pair;
-use crate::mem::access::{Acc, Size};
+use crate::mem::size::{Acc, Size};
 use crate::pure_rows;
 
 pure_rows! {

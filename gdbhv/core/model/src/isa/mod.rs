@@ -11,6 +11,7 @@
 //! another one.
 
 pub mod addsub;
+pub mod at;
 pub mod atomic;
 pub mod barrier;
 pub mod bitfield;

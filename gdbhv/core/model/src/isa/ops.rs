@@ -8,7 +8,7 @@
 //! Rules of bodies: reserved encodings are refused at decode time; checks and loads come before the first write of a
 //! register, so that a body that fails has changed nothing and may be run again from its start.
 
-use crate::mem::access::{Acc, Size};
+use crate::mem::size::{Acc, Size};
 
 /// Operand width of the integer instructions (`sf`). 32-bit results are zero-extended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

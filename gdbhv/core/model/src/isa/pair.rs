@@ -5,7 +5,7 @@ use super::load_store::Address;
 use super::ops::{Args, Ops, W};
 use crate::bits::{field, sext};
 use crate::cpu::slot;
-use crate::mem::access::{Acc, Size};
+use crate::mem::size::{Acc, Size};
 use crate::pure_rows;
 
 pure_rows! {

@@ -2,12 +2,12 @@
 //! load/store). `p` (bit 23) is post-index: by Rm, or by the bytes transferred if m is 31; without it Rm is 0.
 
 use super::operands::{base, x};
+use crate::access;
 use crate::bits::field;
 use crate::bits::replicate as repeat;
 use crate::cpu::slot;
 use crate::helper_rows;
-use crate::mem::access::{Acc, Size};
-use crate::memory;
+use crate::mem::size::{Acc, Size};
 use crate::pe::Pe;
 use crate::raise::{Flow, Trap};
 use crate::shared::Shared;
@@ -140,7 +140,7 @@ fn multiple(cpu: &mut Pe, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
     let mut vectors = [[0u8; 16]; 4];
     if is_load(i) {
         for at in units {
-            let v = memory::load(cpu, sh, va.wrapping_add(at as u64), unit, Acc::PLAIN)?;
+            let v = access::load(cpu, sh, va.wrapping_add(at as u64), unit, Acc::PLAIN)?;
             let n = unit.bytes() as usize;
             memory_bytes[at..at + n].copy_from_slice(&v.to_le_bytes()[..n]);
         }
@@ -161,7 +161,7 @@ fn multiple(cpu: &mut Pe, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
             let mut v = [0; 8];
             let n = unit.bytes() as usize;
             v[..n].copy_from_slice(&memory_bytes[at..at + n]);
-            memory::store(
+            access::store(
                 cpu,
                 sh,
                 va.wrapping_add(at as u64),
@@ -196,10 +196,10 @@ fn lane(cpu: &mut Pe, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
         let va = va.wrapping_add(k as u64 * size.bytes());
         let v = cpu.v[vector(i, k)];
         if is_load(i) {
-            let e = memory::load(cpu, sh, va, size, Acc::PLAIN)?;
+            let e = access::load(cpu, sh, va, size, Acc::PLAIN)?;
             loaded[k as usize] = v & !mask | (e as u128) << at;
         } else {
-            memory::store(cpu, sh, va, size, (v >> at) as u64, Acc::PLAIN)?;
+            access::store(cpu, sh, va, size, (v >> at) as u64, Acc::PLAIN)?;
         }
     }
     if is_load(i) {
@@ -217,7 +217,7 @@ fn replicate(cpu: &mut Pe, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
     let mut loaded = [0u128; 4];
     for k in 0..n {
         let va = va.wrapping_add(k as u64 * size.bytes());
-        let e = memory::load(cpu, sh, va, size, Acc::PLAIN)?;
+        let e = access::load(cpu, sh, va, size, Acc::PLAIN)?;
         let half = repeat(e, size.bits()) as u128;
         loaded[k as usize] = half | (half * q(i) as u128) << 64;
     }

@@ -89,24 +89,24 @@ fn nothing(_: &mut Pe, _: &mut Shared, _: &'static Info, _: u64) -> Result<Flow,
 
 /// Maintenance by VA can fault like an access.
 fn by_va(cpu: &mut Pe, sh: &mut Shared, _: &'static Info, va: u64) -> Result<Flow, Trap> {
-    crate::memory::cache_maintenance(cpu, sh, va, false)?;
+    crate::access::cache_maintenance(cpu, sh, va, false)?;
     Ok(Flow::Next)
 }
 
 /// DC IVAC loses data, so it needs permission to write.
 fn invalidate(cpu: &mut Pe, sh: &mut Shared, _: &'static Info, va: u64) -> Result<Flow, Trap> {
-    crate::memory::cache_maintenance(cpu, sh, va, true)?;
+    crate::access::cache_maintenance(cpu, sh, va, true)?;
     Ok(Flow::Next)
 }
 
 fn zva(cpu: &mut Pe, sh: &mut Shared, _: &'static Info, va: u64) -> Result<Flow, Trap> {
-    crate::memory::dc_zva(cpu, sh, va)?;
+    crate::access::dc_zva(cpu, sh, va)?;
     Ok(Flow::Next)
 }
 
 fn at(cpu: &mut Pe, sh: &mut Shared, row: &'static Info, va: u64) -> Result<Flow, Trap> {
     let (op1, crm, op2) = operation(row);
-    crate::mmu::at::at(cpu, sh, op1, crm, op2, va)?;
+    crate::isa::at::at(cpu, sh, op1, crm, op2, va)?;
     Ok(Flow::Next)
 }
 
@@ -135,7 +135,7 @@ mod tests {
         }
         for row in INFOS.iter().filter(|r| r.name.starts_with("AT_")) {
             let (op1, crm, op2) = operation(row);
-            assert!(mmu::at::exists(op1, crm, op2), "{}", row.name);
+            assert!(super::super::at::exists(op1, crm, op2), "{}", row.name);
         }
     }
 }

@@ -1,11 +1,11 @@
 //! System instructions: MRS and MSR, SYS and SYSL, PSTATE immediates, and the hints that do something (Arm ARM C4.1.94).
 
 use super::sysop;
+use crate::access::nv2;
 use crate::bits::{bit, bits, field};
 use crate::cpu::{slot, Cpu, Power};
 use crate::exception;
 use crate::helper_rows;
-use crate::memory::nv2;
 use crate::pe::Pe;
 use crate::raise::{Exception, Flow, Trap};
 use crate::reg::names::HCR_EL2;

@@ -2,7 +2,6 @@
 
 use super::Machine;
 use crate::cpu::Power;
-use crate::debug::{Breakpoint, Watchpoint};
 use crate::dev::{DevCtx, Unseen};
 use crate::exception;
 use crate::feature::Feature;
@@ -17,6 +16,7 @@ use crate::mmu::walk::{self, Step, Translation};
 use crate::pe;
 use crate::physical::ReadOnly;
 use crate::serror;
+use crate::stops::{Breakpoint, Watchpoint};
 
 impl Machine {
     /// Recompute the next event after the timers or devices were changed from outside.

@@ -3,11 +3,11 @@
 use super::step::Made;
 use super::Machine;
 use crate::board::{self, BoardConfig};
+use crate::bus::{BadRange, Bus};
 use crate::config::Config;
 use crate::cpu::Power;
 use crate::dev::gic::{Gic, Version};
 use crate::exec::code::Code;
-use crate::mem::bus::{BadRange, Bus};
 use crate::mem::ram::Ram;
 use crate::pe::Pe;
 use crate::shared::Shared;

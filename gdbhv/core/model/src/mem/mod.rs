@@ -1,8 +1,7 @@
 //! Memory as devices and CPUs see it.
 
-pub mod access;
-pub mod bus;
 pub mod ram;
+pub mod size;
 
 /// Memory as a device reaches it. None: no memory there.
 pub trait Memory {

@@ -4,7 +4,6 @@
 //! these.
 
 pub mod access;
-pub mod at;
 pub mod blocks;
 pub mod combine;
 pub mod context;

@@ -3,7 +3,7 @@
 //! an exit's causes.
 
 use super::names::*;
-use super::Reg;
+use super::row::Reg;
 
 /// One bit, in one of the registers or in a pair of them.
 pub struct Bit {

@@ -2,11 +2,10 @@
 //! write ([`put`]). Each is a function of its own: a debugger reads and writes without being asked ([`debug_read`], [`debug_write`]), and the host side that plays EL2
 //! does so with all side effects ([`el2_read`], [`el2_write`]).
 
+use super::behaviour::{After, Store};
 use super::fgt;
 use super::nv::{self, Reach};
 use super::trap::{judge, Verdict, Who, EL0_TIDCP, TIDCP};
-use super::After;
-use super::Store;
 use super::ROWS;
 use crate::bits::bit;
 use crate::cpu::Cpu;

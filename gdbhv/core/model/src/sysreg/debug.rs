@@ -1,11 +1,11 @@
 //! The registers of [`crate::reg::debug`] that are computed.
 
+use super::behaviour::behaviours;
 use super::el1::{ignore, zero};
 use crate::cpu::Cpu;
 use crate::reg::names as all;
 use crate::reg::Reg;
 use crate::shared::Shared;
-use crate::sysreg::behaviours;
 
 crate::reg::debug::table!(behaviours);
 

@@ -1,5 +1,6 @@
 //! The registers of [`crate::reg::el0`] that are computed.
 
+use super::behaviour::behaviours;
 use crate::bits::{bit, bits};
 use crate::cpu::Cpu;
 use crate::hcr::nvx;
@@ -7,7 +8,6 @@ use crate::pstate::Flags;
 use crate::reg::names::HCR_EL2;
 use crate::reg::Reg;
 use crate::shared::Shared;
-use crate::sysreg::behaviours;
 
 crate::reg::el0::table!(behaviours);
 

@@ -1,11 +1,11 @@
 //! The registers of [`crate::reg::el1`] that are computed.
 
+use super::behaviour::behaviours;
 use crate::bits::bit;
 use crate::cpu::Cpu;
 use crate::reg::names::HCR_EL2;
 use crate::reg::Reg;
 use crate::shared::Shared;
-use crate::sysreg::behaviours;
 
 crate::reg::el1::table!(behaviours);
 

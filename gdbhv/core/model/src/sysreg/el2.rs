@@ -1,10 +1,10 @@
 //! The registers of [`crate::reg::el2`] that are computed.
 
+use super::behaviour::behaviours;
 use super::el1::{ignore, zero};
 use crate::cpu::Cpu;
 use crate::reg::Reg;
 use crate::shared::Shared;
-use crate::sysreg::behaviours;
 
 crate::reg::el2::table!(behaviours);
 

@@ -1,11 +1,11 @@
 //! The registers of [`crate::reg::id`] that are computed.
 
+use super::behaviour::behaviours;
 use crate::bits::bit;
 use crate::cpu::Cpu;
 use crate::reg::names::{CSSELR_EL1, HCR_EL2, SCTLR_EL1, SCTLR_EL2, VMPIDR_EL2, VPIDR_EL2};
 use crate::reg::Reg;
 use crate::shared::Shared;
-use crate::sysreg::behaviours;
 
 crate::reg::id::table!(behaviours);
 

@@ -5,6 +5,7 @@
 //! CPU profile ([`crate::profile`]).
 
 pub mod access;
+pub mod behaviour;
 pub mod debug;
 pub mod el0;
 pub mod el1;
@@ -15,43 +16,9 @@ pub mod nv;
 
 pub mod trap;
 
-use crate::cpu::Cpu;
 use crate::profile::Registers;
-use crate::reg::{field, Info, Reg, COUNT, INFOS};
-use crate::shared::Shared;
-
-/// How a computed register is read; `el` is the exception level it is read from (or as if from).
-pub type ReadFn = fn(&Cpu, &mut Shared, Reg, u8) -> u64;
-/// How a computed register is written, with a value already cut to its write mask.
-pub type WriteFn = fn(&mut Cpu, &mut Shared, Reg, u64);
-
-/// Where a register's value lives.
-#[derive(Clone, Copy)]
-pub enum Store {
-    /// In `Cpu::sys`.
-    Plain,
-    /// In another row: an `_EL12` or `_EL02` name, for EL2 with HCR_EL2.E2H only.
-    Alias,
-    /// Computed.
-    Func(ReadFn, WriteFn),
-    /// In the interrupt controller.
-    Gic,
-    /// In the generic timer.
-    Timer,
-    /// In the performance monitors, or one of their controls.
-    Pmu,
-}
-
-/// What must be looked at after a write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum After {
-    /// Nothing.
-    Nothing,
-    /// Translation or traps: the context is made anew.
-    Context,
-    /// Interrupts.
-    Look,
-}
+use crate::reg::{field, Info, COUNT, INFOS};
+use behaviour::{After, Behaviour, Store};
 
 /// One register: what it is, and what an access does.
 #[derive(Clone, Copy)]
@@ -74,64 +41,18 @@ impl std::ops::Deref for Row {
     }
 }
 
-/// What a row of [`crate::reg`] says of accesses.
-#[derive(Clone, Copy)]
-pub struct Behaviour {
-    reg: Reg,
-    traps: &'static [&'static trap::Rule],
-    store: Store,
-    after: After,
-}
-
-/// What the rows of one file of [`crate::reg`] say of accesses.
-macro_rules! behaviours {
-    ($group:ident; $($name:ident $op0:literal $op1:literal $n:literal $m:literal $op2:literal $acc:ident $reset:literal
-        [$($rule:ident)*] $store:ident $(($($arg:ident),*))? $(=> $e2h:ident)? $feat:ident $doc:literal $fields:expr;)*) => {
-        /// Row by row.
-        pub const BEHAVIOURS: &[crate::sysreg::Behaviour] = &[$({
-            #[allow(unused_imports)]
-            use crate::sysreg::{After, Store, trap};
-            use crate::reg::names as all;
-            crate::sysreg::Behaviour {
-                reg: all::$name,
-                traps: &[$(&trap::$rule),*],
-                store: crate::sysreg::behaviours!(@store $store $($($arg)*)?),
-                after: crate::sysreg::behaviours!(@after $store),
-            }
-        }),*];
-    };
-    (@store plain) => { Store::Plain };
-    (@store ctl) => { Store::Plain };
-    (@store look) => { Store::Plain };
-    (@store gic) => { Store::Gic };
-    (@store timer) => { Store::Timer };
-    (@store pmu) => { Store::Pmu };
-    (@store pmuctl) => { Store::Pmu };
-    (@store alias $r:ident) => { Store::Alias };
-    (@store func $r:ident $w:ident) => { Store::Func($r, $w) };
-    (@store funcctl $r:ident $w:ident) => { Store::Func($r, $w) };
-    (@store funclook $r:ident $w:ident) => { Store::Func($r, $w) };
-    (@after ctl) => { After::Context };
-    (@after funcctl) => { After::Context };
-    (@after look) => { After::Look };
-    (@after funclook) => { After::Look };
-    (@after gic) => { After::Look };
-    (@after timer) => { After::Look };
-    (@after pmu) => { After::Look };
-    (@after pmuctl) => { After::Context };
-    (@after $other:ident) => { After::Nothing };
-}
-pub(crate) use behaviours;
-
 /// Rows whose registers are all kept by a device: no function of their own.
 mod devices {
     pub mod timer {
+        use crate::sysreg::behaviour::behaviours;
         crate::reg::timer::table!(behaviours);
     }
     pub mod gic {
+        use crate::sysreg::behaviour::behaviours;
         crate::reg::gic::table!(behaviours);
     }
     pub mod pmu {
+        use crate::sysreg::behaviour::behaviours;
         crate::reg::pmu::table!(behaviours);
     }
 }

@@ -367,7 +367,7 @@ fn a_fault_of_the_page_is_told_as_el2s() {
 /// A debugger's watchpoint sees the access, as one of EL2: not one that it set for a guest's addresses.
 #[test]
 fn a_debuggers_watchpoint_sees_the_access() {
-    use crate::debug::{Scope, Space, Watchpoint};
+    use crate::stops::{Scope, Space, Watchpoint};
     for (scope, stops) in [(Scope::All, true), (Scope::Vmid(0), false)] {
         let mut p = pe(N2);
         p.sh.debug.insert_watchpoint(Watchpoint {

@@ -7,7 +7,9 @@ use crate::feature::{Feature, Features};
 use crate::isa::{decode, sysop};
 use crate::raise::{Exception, Trap};
 use crate::reg::names::*;
+use crate::reg::Reg;
 use crate::reg::{by_name, find, number, Access};
+use crate::shared::Shared;
 use crate::syndrome::ec;
 use std::collections::BTreeSet;
 

@@ -3,9 +3,9 @@
 use crate::support::regs::*;
 use crate::support::{d, fault, fsc, Bench, RAM};
 use crate::PAGE;
+use gdbhv_model::access;
 use gdbhv_model::exec::code::Code;
-use gdbhv_model::mem::access::{Acc, Size};
-use gdbhv_model::memory;
+use gdbhv_model::mem::size::{Acc, Size};
 use gdbhv_model::mmu::op::Op;
 use gdbhv_model::pe;
 
@@ -142,7 +142,7 @@ fn maintenance_by_va() {
     b.map(&t, 0x2000, 3, PAGE | d::PAGE | d::AF | d::DEVICE);
     b.map(&t, 0x3000, 3, PAGE | d::PAGE | d::AF);
     let go = |b: &mut Bench, va, invalidates| {
-        memory::cache_maintenance(&mut b.cpu, &mut b.sh, va, invalidates)
+        access::cache_maintenance(&mut b.cpu, &mut b.sh, va, invalidates)
             .map_err(|_| b.cpu.raised.take().expect("an exception"))
     };
     assert_eq!(go(&mut b, 0x1000, false), Ok(()));
@@ -163,15 +163,15 @@ fn maintenance_by_va() {
     b.el(1);
     b.store(0x3040, u64::MAX).expect("writable");
     b.store(0x3080, u64::MAX).expect("writable");
-    memory::dc_zva(&mut b.cpu, &mut b.sh, 0x3077).expect("writable");
+    access::dc_zva(&mut b.cpu, &mut b.sh, 0x3077).expect("writable");
     assert_eq!((b.load(0x3040), b.load(0x3080)), (Ok(0), Ok(u64::MAX)));
-    assert!(memory::dc_zva(&mut b.cpu, &mut b.sh, 0x1077).is_err());
+    assert!(access::dc_zva(&mut b.cpu, &mut b.sh, 0x1077).is_err());
     let e = b.cpu.raised.take().expect("an exception");
     assert_eq!(
         (fsc(&e), e.far, e.iss >> 6 & 1, e.iss >> 8 & 1),
         (0x0f, Some(0x1077), 1, 0)
     );
-    assert!(memory::dc_zva(&mut b.cpu, &mut b.sh, 0x2000).is_err());
+    assert!(access::dc_zva(&mut b.cpu, &mut b.sh, 0x2000).is_err());
     assert_eq!(
         fsc(&b.cpu.raised.take().expect("an exception")),
         fault::ALIGNMENT
@@ -191,14 +191,14 @@ fn alignment_of_parts() {
     b.set(SCTLR_EL1, 3);
     assert_eq!(fsc(&b.load_as(0x1008, wide).unwrap_err()), fault::ALIGNMENT);
     assert!(b.load_as(0x1010, wide).is_ok());
-    let half = memory::load(&mut b.cpu, &mut b.sh, 0x1002, Size::H, Acc::PLAIN);
+    let half = access::load(&mut b.cpu, &mut b.sh, 0x1002, Size::H, Acc::PLAIN);
     assert!(half.is_ok());
 }
 
 #[test]
 fn watchpoints() {
-    use gdbhv_model::debug::{Scope, Space, Watchpoint};
     use gdbhv_model::exec::interp::{execute, Leave};
+    use gdbhv_model::stops::{Scope, Space, Watchpoint};
     let mut b = Bench::new(1);
     let mut code = Code::new(&b.sh.ram, b.sh.config.features, 1);
     // LDR X1, [X20]; STR X1, [X20, #64]; B .-8

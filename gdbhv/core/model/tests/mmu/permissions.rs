@@ -3,7 +3,7 @@
 use crate::support::regs::*;
 use crate::support::{d, fault, fsc, Bench, Tree};
 use crate::PAGE;
-use gdbhv_model::mem::access::Acc;
+use gdbhv_model::mem::size::Acc;
 use gdbhv_model::mmu::fault::Purpose;
 
 #[test]

@@ -1,18 +1,19 @@
 //! A CPU, some RAM and page tables to try translations on.
 #![allow(dead_code)]
 
+use gdbhv_model::access;
 use gdbhv_model::config::Config;
 use gdbhv_model::exec::refresh::refresh;
 use gdbhv_model::feature::Features;
-use gdbhv_model::mem::access::{Acc, Size};
-use gdbhv_model::memory;
+use gdbhv_model::isa::at;
+use gdbhv_model::mem::size::{Acc, Size};
 use gdbhv_model::mmu::access::Access;
 use gdbhv_model::mmu::fault::{Fault, Purpose};
 use gdbhv_model::mmu::kind::Granule;
 use gdbhv_model::mmu::op::Op;
 use gdbhv_model::mmu::regime::{self, Regime};
+use gdbhv_model::mmu::tlbi;
 use gdbhv_model::mmu::walk::{self, Step, Translation};
-use gdbhv_model::mmu::{at, tlbi};
 use gdbhv_model::pe;
 use gdbhv_model::pe::Pe;
 use gdbhv_model::physical::ReadOnly;
@@ -211,17 +212,17 @@ impl Bench {
     }
     /// Load 8 bytes.
     pub fn load_as(&mut self, va: u64, acc: Acc) -> Result<u64, Exception> {
-        let got = memory::load(&mut self.cpu, &mut self.sh, va, Size::X, acc);
+        let got = access::load(&mut self.cpu, &mut self.sh, va, Size::X, acc);
         self.outcome(got)
     }
     /// Store 8 bytes.
     pub fn store(&mut self, va: u64, v: u64) -> Result<(), Exception> {
-        let got = memory::store(&mut self.cpu, &mut self.sh, va, Size::X, v, Acc::PLAIN);
+        let got = access::store(&mut self.cpu, &mut self.sh, va, Size::X, v, Acc::PLAIN);
         self.outcome(got)
     }
     /// Where `va` is fetched from.
     pub fn fetch(&mut self, va: u64) -> Result<u64, Exception> {
-        let got = memory::fetch(&mut self.cpu, &mut self.sh, va);
+        let got = access::fetch(&mut self.cpu, &mut self.sh, va);
         self.outcome(got)
     }
     fn outcome<T>(&mut self, got: Result<T, Trap>) -> Result<T, Exception> {

@@ -5,9 +5,8 @@ mod scope;
 #[path = "../support/mod.rs"]
 mod support;
 
-use gdbhv_model::mem::access::Acc;
+use gdbhv_model::mem::size::Acc;
 use gdbhv_model::mmu::op::Op;
-use gdbhv_model::mmu::tlb;
 use gdbhv_model::pe;
 use support::regs::*;
 use support::{d, Bench, Tree, RAM};

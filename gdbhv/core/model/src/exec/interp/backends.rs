@@ -3,7 +3,7 @@
 use crate::bits::{ones, sext};
 use crate::cpu::slot;
 use crate::isa::ops::{Ops, W};
-use crate::mem::access::{Acc, Size};
+use crate::mem::size::{Acc, Size};
 use crate::mmu::entry::{PAGE, WATCH};
 use crate::pe::Pe;
 use crate::raise::Trap;
@@ -395,9 +395,9 @@ impl Ops for Slow<'_> {
         Ok(())
     }
     fn load(&mut self, addr: u64, size: Size, acc: Acc) -> Result<u64, Trap> {
-        crate::memory::load(self.cpu, self.sh, addr, size, acc)
+        crate::access::load(self.cpu, self.sh, addr, size, acc)
     }
     fn store(&mut self, addr: u64, size: Size, v: u64, acc: Acc) -> Result<(), Trap> {
-        crate::memory::store(self.cpu, self.sh, addr, size, v, acc)
+        crate::access::store(self.cpu, self.sh, addr, size, v, acc)
     }
 }

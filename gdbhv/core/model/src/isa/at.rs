@@ -1,11 +1,11 @@
 //! AT instructions and PAR_EL1 (Arm ARM C5.4, D24.2.126 PAR_EL1; `AArch64.AT`).
 
-use super::fault::{Fault, FaultKind, Purpose};
-use super::regime::{self, Regime};
-use super::walk::{self, Translation};
 use crate::hcr;
 use crate::mmu::access::Access;
+use crate::mmu::fault::{Fault, FaultKind, Purpose};
 use crate::mmu::kind::RegimeKind;
+use crate::mmu::regime::{self, Regime};
+use crate::mmu::walk::{self, Translation};
 use crate::pe::Pe;
 use crate::raise::Trap;
 use crate::reg::names::*;

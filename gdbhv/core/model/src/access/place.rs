@@ -3,12 +3,11 @@
 use super::fault;
 use super::PAGE_BYTES;
 use crate::bits::bit;
-use crate::debug::Located;
 use crate::debug_events::{self, Touch};
 use crate::exception;
 use crate::feature::Feature;
 use crate::hcr::tables_of_nv1;
-use crate::mem::access::Acc;
+use crate::mem::size::Acc;
 use crate::mmu::access::Access;
 use crate::mmu::entry::{Entry, DEVICE, EMPTY, IO, PAGE, SLOW, WATCH};
 use crate::mmu::fault::{FaultKind, Purpose};
@@ -21,6 +20,7 @@ use crate::physical::ReadOnly;
 use crate::raise::Trap;
 use crate::reg::names::HCR_EL2;
 use crate::shared::Shared;
+use crate::stops::Located;
 
 /// A plain aligned load.
 pub(super) const READ: Want = Want {

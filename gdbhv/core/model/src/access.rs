@@ -5,7 +5,7 @@
 
 use crate::debug_events::{self, Touch};
 use crate::exception;
-use crate::mem::access::{Acc, Size};
+use crate::mem::size::{Acc, Size};
 use crate::mmu::access::Access;
 use crate::mmu::entry::{IO, PAGE};
 use crate::mmu::fault::{Fault, FaultKind, Purpose};
