@@ -11,7 +11,7 @@ import pytest
 from oracle import batch, generate, ours, qemu
 
 # Our profile, and the QEMU CPU that is its reference. Pointer authentication is not to be computed with QARMA5.
-REFERENCE = {"cortex-a57": "cortex-a57", "max": "max,pauth-impdef=on"}
+REFERENCE = {"cortex-a57": "cortex-a57", "neoverse-n1": "neoverse-n1", "max": "max,pauth-impdef=on"}
 BTYPE = 3 << 10  # in an SPSR: QEMU's max has FEAT_BTI
 LSE2 = "max"  # QEMU 7.2 does not have FEAT_LSE2
 ALIGNMENT = 0x21  # the fault status code
