@@ -37,6 +37,9 @@ LR_HW, LR_GROUP1, LR_EOI = (encode("ICH_LR0_EL2", **{name: 1}) for name in ("HW"
 LR_PRIORITY, LR_PHYSICAL = (tables.field(f"ICH_LR0_EL2.{name}").lsb for name in ("Priority", "pINTID"))
 EOI_COUNT = tables.field("ICH_HCR_EL2.EOIcount")
 PRIORITY_MASK = tables.field("ICH_VMCR_EL2.VPMR")
+BINARY_POINT_0, BINARY_POINT_1 = tables.field("ICH_VMCR_EL2.VBPR0"), tables.field("ICH_VMCR_EL2.VBPR1")
+COMMON_BINARY_POINT = encode("ICH_VMCR_EL2", VCBPR=1)
+PREEMPTION_STEP = 8  # of priorities: a bit of ICH_AP<n>R0_EL2 each, 32 of them
 GROUP0_ENABLE = tables.field("ICH_VMCR_EL2.VENG0").lsb  # the enable of group 1 is the next bit
 
 # ICC_SGI1R_EL1 (Arm IHI 0069 12.2.20)
@@ -232,13 +235,28 @@ class Vgic:
             self.vm.host.scheduler.kick(irq.holder)  # pending again while it is in a list register
 
     def has_pending(self, vcpu: Vcpu) -> bool:
-        """Whether an interrupt is pending that the CPU interface would signal, which ends a WFI. Only outside the guest."""
+        """Whether an interrupt is pending that the CPU interface would signal, which ends a WFI. Only outside the guest.
+
+        One that does not preempt what the guest handles is not signalled (Arm IHI 0069 4.8.6): a guest that never comes back
+        from a handler, as a CPU that another one has stopped, waits for good.
+        """
         waiting = [i for i in self.lists[vcpu.index] if not i.active and self._deliverable(i)]
         if not waiting:
             return False
         control = vcpu.read("ICH_VMCR_EL2")
-        mask = PRIORITY_MASK.of(control)
-        return any(i.priority < mask and control >> GROUP0_ENABLE + i.group1 & 1 for i in waiting)
+        mask, running = PRIORITY_MASK.of(control), self._running(vcpu)
+        points = BINARY_POINT_0.of(control) + 1, BINARY_POINT_1.of(control)
+        common = bool(control & COMMON_BINARY_POINT)
+
+        def preempts(i: Irq) -> bool:
+            return i.priority >> points[i.group1 and not common] << points[i.group1 and not common] < running
+
+        return any(i.priority < mask and control >> GROUP0_ENABLE + i.group1 & 1 and preempts(i) for i in waiting)
+
+    def _running(self, vcpu: Vcpu) -> int:
+        """The group priority of what the guest handles; 0x100 if that is nothing."""
+        active = vcpu.read("ICH_AP0R0_EL2") | vcpu.read("ICH_AP1R0_EL2")
+        return ((active & -active).bit_length() - 1) * PREEMPTION_STEP if active else 0x100
 
     @contextlib.contextmanager
     def held_still(self, irq: Irq) -> Iterator[None]:

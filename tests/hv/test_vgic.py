@@ -13,7 +13,7 @@ from gdbhv.hv.target import HostTarget
 from gdbhv.hv.vgic_mmio import GICD_BASE, GICR_BASE, GICR_STRIDE
 from gdbhv.hv.vm import Vm
 from gdbhv.target import Action, StopKind
-from hv.programs import CODE, DATA, ERET, UNMASK_IRQ, VECTORS, WFI, add, branch, code, hosted, mrs, msr, thread
+from hv.programs import CODE, DATA, ERET, NOP, UNMASK_IRQ, VECTORS, WFI, add, branch, code, hosted, mrs, msr, thread
 
 ENABLE_GROUP1 = 2
 SGI_FRAME = GICR_BASE + 0x10000
@@ -312,3 +312,29 @@ def test_the_timer_interrupt_follows_its_vcpu() -> None:
     counts = [target.read_register(thread(n), "x10") for n in (1, 2, 3)]
     assert min(counts) > 40, counts
     assert max(counts) < 3 * min(counts), counts
+
+
+@pytest.mark.parametrize(
+    ("active", "binary_point", "signalled"),
+    [
+        (None, 3, True),
+        (0xA0, 3, False),  # the same priority does not preempt
+        (0x80, 3, False),
+        (0xA8, 3, True),
+        (0xA8, 6, False),  # 0xa0 and 0xa8 are of one group of priorities then
+        (0xC0, 6, True),
+    ],
+)
+def test_what_does_not_preempt_ends_no_wfi(active: int | None, binary_point: int, signalled: bool) -> None:
+    """A CPU that another one has stopped in its handler waits for good (Arm IHI 0069 4.8.6)."""
+    vm = hosted(NOP).host.vms[0]
+    vgic, vcpu = vm.vgic, vm.vcpus[0]
+    vgic.enabled = 3
+    irq = vgic.private[0][27]
+    irq.enabled, irq.priority, irq.level = True, 0xA0, True
+    vgic.changed(irq)
+    vcpu.write("ICH_VMCR_EL2", 0xF8 << 24 | binary_point << 18 | 0b11)
+    if active is not None:
+        group = active >> binary_point << binary_point
+        vcpu.write("ICH_AP1R0_EL2", 1 << group // 8)
+    assert vgic.has_pending(vcpu) is signalled
