@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gdbhv.hv import hypercall, sysregs
+from gdbhv.hv.vcpu import STEPPING
 from gdbhv.tables import iss_field
 
 if TYPE_CHECKING:
@@ -47,9 +48,15 @@ def handler(name: str) -> Callable[[Handler], Handler]:
 
 @handler("wfx")
 def wfx(vcpu: Vcpu, record: ExitRecord) -> None:
-    """WFI waits for an interrupt, WFE for an event; WFIT and WFET until their timeout at most."""
+    """WFI waits for an interrupt, WFE for an event; WFIT and WFET until their timeout at most.
+
+    A guest that steps itself over it does not wait: a wait may end at any time, and its step exception is due (D2.12).
+    """
     esr = record["esr"]
+    stepped = vcpu.read("SPSR_EL2") & STEPPING
     vcpu.skip()
+    if stepped:
+        return
     instruction = WFX_TI.of(esr)
     timed = instruction & WITH_TIMEOUT and esr & WFX_RV.mask
     until = vcpu.at_count(vcpu.x(WFX_RN.of(esr))) if timed else None
@@ -114,7 +121,7 @@ def data_abort(vcpu: Vcpu, record: ExitRecord) -> None:
     # An IPA that is neither memory nor a device, memory that must not be written, or an access to a device that the syndrome
     # does not describe (ISV = 0).
     level = walk_level(vcpu, record)
-    vcpu.inject_abort(record["far"] or 0, fetch=False, write=bool(esr & WNR), walk=level)
+    vcpu.inject_abort(record["far"] or 0, fetch=False, kind=esr & (CM | WNR), walk=level)
 
 
 def mmio(vcpu: Vcpu, esr: int, device: MmioDevice, offset: int) -> None:

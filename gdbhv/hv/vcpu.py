@@ -52,7 +52,7 @@ EC, IL = field("ESR_EL1.EC"), field("ESR_EL1.IL").mask
 INSTRUCTION_ABORT, DATA_ABORT = exception_class("iabt"), exception_class("dabt")
 HAVE_SAME_EL = {INSTRUCTION_ABORT, DATA_ABORT, *map(exception_class, ("bp", "step", "wp"))}
 """Exception classes that have another form, one higher, for exceptions from the EL that takes them."""
-WNR, IDS = iss_field("dabt", "WnR").mask, iss_field("serror", "IDS").mask
+IDS = iss_field("serror", "IDS").mask
 EXTERNAL, EXTERNAL_ON_WALK = 0b010000, 0b010100  # fault status codes; the latter of level 0
 
 
@@ -273,11 +273,12 @@ class Vcpu:
         """An undefined instruction (EC 0)."""
         self.inject(IL)
 
-    def inject_abort(self, far: int, *, fetch: bool, write: bool = False, walk: int | None = None) -> None:
+    def inject_abort(self, far: int, *, fetch: bool, kind: int = 0, walk: int | None = None) -> None:
         """A synchronous external abort on the access that exited: what a bus answers where nothing is.
 
+        :param kind: CM and WnR of the exit's ISS, which a data abort keeps: AT and cache maintenance walk tables too.
         :param walk: level of the stage 1 descriptor whose fetch it was (FSC 0x14 to 0x17), or None for the access (0x10).
         """
         ec = INSTRUCTION_ABORT if fetch else DATA_ABORT
         fsc = EXTERNAL if walk is None else EXTERNAL_ON_WALK + walk
-        self.inject(ec << EC.lsb | IL | (WNR if write else 0) | fsc, far)
+        self.inject(ec << EC.lsb | IL | kind | fsc, far)

@@ -200,13 +200,11 @@ class Vgic:
     # --- which vCPU an interrupt goes to, and how it learns of it
 
     def target(self, irq: Irq) -> Vcpu | None:
-        """Return the vCPU that ``irq`` goes to (1-of-N: the first that is there)."""
+        """Return the vCPU that ``irq`` goes to; None if there is no such."""
         if irq.owner is not None:
             return irq.owner
         if irq.intid >= FIRST_LPI:
             return irq.home if irq.home is not None and self.lpis.enabled[irq.home.index] else None
-        if irq.route >> 31 & 1:
-            return self.vm.vcpus[0]
         for v in self.vm.vcpus:
             if v.mpidr & AFFINITY == irq.route & AFFINITY:
                 return v
@@ -282,7 +280,7 @@ class Vgic:
         copy = replace(irq, active=bool(value & LR_ACTIVE))
         if irq.edge:
             copy.latch = irq.latch or bool(value & LR_PENDING)
-        elif not value & LR_PENDING:
+        elif not irq.active and not value & LR_PENDING:
             copy.latch = False
         if irq.physical is not None:
             copy.level = copy.active or self._high(vcpu, irq.intid)
@@ -295,8 +293,8 @@ class Vgic:
             ended = EOI_COUNT.of(self.machine.read_register(holder.cpu, self._hcr))
             if ended and irq in self._outside(holder, self.used[holder.index])[:ended]:
                 irq = replace(irq, active=False, level=irq.level and irq.physical is None)
-        if irq.physical is not None and irq.owner is not None and not irq.level and self._high(irq.owner, irq.intid):
-            return replace(irq, level=True)
+        if irq.physical is not None and irq.owner is not None and not irq.active:
+            return replace(irq, level=self._high(irq.owner, irq.intid))
         return irq
 
     def due(self, vcpu: Vcpu) -> list[int]:
@@ -362,11 +360,11 @@ class Vgic:
         self.used[vcpu.index] = []
         for irq, value in zip(used, values, strict=True):
             irq.lr = None
-            irq.active = bool(value & LR_ACTIVE)
             if irq.edge:
                 irq.latch = irq.latch or bool(value & LR_PENDING)
-            elif not value & LR_PENDING:
+            elif not irq.active and not value & LR_PENDING:  # it went in pending, and was acknowledged
                 irq.latch = False
+            irq.active = bool(value & LR_ACTIVE)
             if irq.physical is not None:
                 self._sync_physical(vcpu, irq, value)
             self.changed(irq)

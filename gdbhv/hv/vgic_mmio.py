@@ -18,7 +18,7 @@ GICD_BASE = 0x08000000
 GICR_BASE = 0x080A0000
 GICR_STRIDE = 0x20000
 REGISTERS_64 = (0x0000, 0x0008, 0x0070, 0x0078)  # of GICR: CTLR with IIDR, TYPER, PROPBASER, PENDBASER
-ROUTE = 0xFF_80FF_FFFF  # GICD_IROUTER: Aff3, IRM, Aff2 to Aff0
+ROUTE = 0xFF_00FF_FFFF  # GICD_IROUTER: Aff3, Aff2 to Aff0; IRM is RES0 without 1 of N
 INTERRUPTS = 288  # INTIDs 0 to 287, as GICD_TYPER.ITLinesNumber = 8 says
 
 
@@ -44,6 +44,8 @@ def access(
                 result |= read(vgic.seen(irq)) << (k * width)
             elif value is None:
                 with vgic.held_still(irq):
+                    if irq.physical is not None and irq.owner is not None:
+                        vgic.sample(irq.owner, irq.intid)
                     result |= read(irq) << (k * width)
             else:
                 bits = value >> (k * width) & ((1 << width) - 1)
@@ -109,8 +111,8 @@ class Distributor(MmioDevice):
     def read(self, offset: int, size: int, *, peek: bool = False) -> int:
         if offset == 0x0000:  # CTLR: ARE and DS are fixed
             return self._vgic.enabled | 0x50
-        if offset == 0x0004:  # TYPER: LPIs, INTIDs of 16 bits
-            return (INTERRUPTS // 32 - 1) | 1 << 17 | 15 << 19
+        if offset == 0x0004:  # TYPER: LPIs, INTIDs of 16 bits, no 1 of N (No1N)
+            return (INTERRUPTS // 32 - 1) | 1 << 17 | 15 << 19 | 1 << 25
         if offset == 0x0008:  # IIDR
             return 0x43B
         if offset == 0xFFE8:  # PIDR2: GICv3

@@ -97,17 +97,27 @@ class Lpis:
         if enabled == self.enabled[vcpu.index]:
             return
         self.enabled[vcpu.index] = enabled
-        mine = [i for i in self.irqs.values() if i.home is vcpu]
         if enabled and not self.pendbaser[vcpu.index] >> 62 & 1:  # PTZ: the table is zero
-            table = self.pendbaser[vcpu.index] & 0xF_FFFF_FFFF_0000
-            for irq in mine:
-                try:
-                    irq.latch |= bool(self._vgic.vm.read(table + irq.intid // 8, 1)[0] >> irq.intid % 8 & 1)
-                except MemoryError_:
-                    break
-        for irq in mine:
+            self._read_pending(vcpu)
+        for irq in [i for i in self.irqs.values() if i.home is vcpu]:
             with self._vgic.held_still(irq):
                 self._vgic.changed(irq)
+
+    def _read_pending(self, vcpu: Vcpu) -> None:
+        """Make pending what the table of a Redistributor says, mapped or not (IHI 0069 5.1.2): a bit for each INTID."""
+        table, last = self.pendbaser[vcpu.index] & 0xF_FFFF_FFFF_0000, 1 << min((self.propbaser & 0x1F) + 1, ID_BITS)
+        try:
+            bits = self._vgic.vm.read(table + FIRST_LPI // 8, (last - FIRST_LPI) // 8) if last > FIRST_LPI else b""
+        except MemoryError_:
+            return
+        for at, byte in enumerate(bits):
+            for intid in [FIRST_LPI + 8 * at + n for n in range(8) if byte >> n & 1]:
+                irq = self.irqs.get(intid)
+                if irq is None:
+                    irq = self.irqs[intid] = self._vgic.lpi(intid)
+                    self.configure(irq)
+                if irq.home is None or irq.home is vcpu:
+                    irq.home, irq.latch = vcpu, True
 
 
 class Its(MmioDevice):

@@ -93,6 +93,7 @@ def enable(vm: Vm, intid: int, *, priority: int = 0xA0, edge: bool = True) -> No
 def test_identification() -> None:
     _, vm = machine(*HANDLER, vcpus=3)
     assert access(vm, GICD_BASE) == 0x50 | ENABLE_GROUP1  # CTLR: ARE and DS are RAO/WI (12.9.4)
+    assert access(vm, GICD_BASE + 4) >> 25 & 1 == 1  # TYPER.No1N: IRM is RES0
     assert access(vm, GICD_BASE + 4) & 31 == 8  # TYPER.ITLinesNumber: 288 INTIDs
     for frame in (GICD_BASE, *(GICR_BASE + n * GICR_STRIDE for n in range(3))):
         assert access(vm, frame + 0xFFE8) >> 4 & 15 == 3  # PIDR2.ArchRev
@@ -129,7 +130,7 @@ def test_priorities_configuration_and_routes() -> None:
     assert access(vm, GICD_BASE + IROUTER + 8 * 40, size=8) == 1
     assert access(vm, GICD_BASE + IROUTER + 8 * 40 + 4) == 0
     access(vm, GICD_BASE + IROUTER + 8 * 40, (1 << 64) - 1, size=8)
-    assert access(vm, GICD_BASE + IROUTER + 8 * 40, size=8) == 0xFF_80FF_FFFF  # 12.9.22: the rest is RES0
+    assert access(vm, GICD_BASE + IROUTER + 8 * 40, size=8) == 0xFF_00FF_FFFF  # 12.9.22: the rest is RES0
     access(vm, SGI_FRAME + ICFGR, 0)
     assert access(vm, SGI_FRAME + ICFGR) == 0xAAAAAAAA  # SGIs are edge-triggered
 
