@@ -133,6 +133,7 @@ CASE(lower_range_disabled, "TCR_EL1.EPD0: a walk by TTBR0_EL1 is a level 0 Trans
     stage1_new(&s1, SHIFT_4K, 39);
     sysreg_write(tcr_el1, sysreg_read(tcr_el1) | 1 << 7);
     tlbi_all();
+    NEED_EL2(); /* EL1 has nothing to execute from */
     asm volatile("at s1e1r, %0\n\tisb" : : "r"((u64)load));
     CHECK(sysreg_read(par_el1), 1 << 11 | FSC_TRANSLATION(0) << 1 | 1);
 }

@@ -79,7 +79,7 @@ u64 *held_encoding(u32 sysreg)
 {
     const u32 op1 = sysreg >> 16 & 7;
 
-    if ((sysreg >> 19 & 3) == 3 && (op1 == 4 || op1 == 5))
+    if (op1 == 4 || op1 == 5) /* of MRS, MSR and SYS */
         needs_el2();
     return sysreg == SYSREG(3, 0, 1, 0, 0) ? &held[this_cpu()].sctlr_el1 : 0;
 }
@@ -120,6 +120,8 @@ struct exception *record_exception(struct cpu *cpu)
         e->pstate |= sysreg_read(S3_0_C4_C2_4);
     if (have(FEAT_DIT))
         e->pstate |= sysreg_read(S3_3_C4_C2_5);
+    if (have(FEAT_SSBS))
+        e->pstate |= sysreg_read(S3_3_C4_C2_6);
     e->hcr = 0;
     e->sp_el0 = cpu->sp_el0;
     e->sp_el1 = cpu->sp_el1;
