@@ -61,7 +61,7 @@ WAYS = {
     "WFI, with a timer": ((WFI,), TIMER),
     "WFET, while an interrupt is masked": ((wfet(1),), EARLY),
     "WFIT and a timer": ((wfit(1),), TIMER),
-    "CPU_SUSPEND, with a timer": ((0xAA1A03E0, HVC0, 0xAA1C03E1), TIMER),  # MOV x0, x26; HVC; MOV x1, x28
+    "CPU_SUSPEND, with a timer": ((0xAA1A03E0, 0xAA1F03E1, HVC0, 0xAA1C03E1), TIMER),  # MOV x0, x26; x1, xzr; HVC; x1, x28
 }
 KEEP_X1 = 0xAA0103FC  # MOV x28, x1
 REGISTERS = {"x20": LENGTH, "x21": 1, "x24": 0xF8, "x25": 1 << 2 | 12 << 4, "x26": 0xC4000001, "x27": 0x84000008}
