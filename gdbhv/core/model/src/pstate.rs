@@ -27,8 +27,8 @@ impl Flags {
     }
     /// Whether a condition holds (`ConditionHolds`); 14 and 15 always do.
     #[inline(always)]
-    pub const fn holds(self, cond: u32) -> bool {
-        let f = self;
+    pub const fn holds(&self, cond: u32) -> bool {
+        let f = self; // a byte at a time, as they were written: a load of all four would wait for the stores
         let holds = match cond >> 1 & 7 {
             0 => f.z != 0,
             1 => f.c != 0,
