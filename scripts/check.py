@@ -46,6 +46,11 @@ STEPS = (
     Step("lint", "ruff has no complaint", python("ruff", "check", "."), python("ruff", "check", "--fix", ".")),
     Step("rustfmt", "Rust is formatted", cargo("fmt", "--all", "--check"), cargo("fmt", "--all")),
     Step("clippy", "clippy has no complaint", cargo("clippy", "--workspace", "--all-targets", "--", "-D", "warnings")),
+    Step(
+        "rustdoc",
+        "links in Rust's documentation lead somewhere",
+        cargo("doc", "--workspace", "--no-deps", "--document-private-items", "-q"),
+    ),
     Step("types", "mypy --strict accepts the package", python("mypy")),
     Step("build", "the native module builds", ("scripts/build",)),
     Step("stub", "_core.pyi tells what _core has", python("mypy.stubtest", "gdbhv._core")),

@@ -103,7 +103,7 @@ pub struct Cpu {
     pub twed: Option<u64>,
     /// The event register (SEV, WFE).
     pub event: bool,
-    /// Virtual time up to which the event streams are in `event` (`dev::timer::stream_events`).
+    /// Virtual time up to which the event streams are in `event` (`timer::stream_events`).
     pub streamed: u64,
     /// Executing, waiting or off.
     pub power: Power,

@@ -23,7 +23,7 @@ pub fn undefined(cpu: &mut Cpu) -> Trap {
     cpu.raise(Exception::sync(1, ec::UNKNOWN, 0))
 }
 
-/// Raise the trap of an FP or SIMD instruction: `Cpu::fp_traps` is set. CPACR_EL1.FPEN comes first, then CPTR_EL2
+/// Raise the trap of an FP or SIMD instruction: `Pe::fp_traps` is set. CPACR_EL1.FPEN comes first, then CPTR_EL2
 /// (`AArch64.CheckFPAdvSIMDEnabled`; EC 0x07 with CV = 1, COND = 0xE).
 pub fn fp_access(cpu: &mut Cpu, _sh: &mut Shared) -> Trap {
     let (target, cause) = fp_trap(cpu).expect("fp_traps is set only when an access would trap");

@@ -27,7 +27,7 @@ pub struct Class {
     pub kvm: &'static str,
     /// What causes it.
     pub what: &'static str,
-    /// The fields of ESR_EL2.ISS, in the notation of `sysreg::field`.
+    /// The fields of ESR_EL2.ISS, in the notation of `reg::field`.
     pub iss: &'static str,
     /// The words that the sub-reasons in its exits' names are made of, as shell patterns.
     pub subs: &'static str,

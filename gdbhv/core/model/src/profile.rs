@@ -25,7 +25,7 @@ pub struct State {
 
 /// What every row is, by row number.
 pub struct Registers {
-    /// By row number ([`super::number`]).
+    /// By row number ([`crate::reg::number`]).
     pub rows: Box<[State]>,
     config: Config,
 }

@@ -40,7 +40,7 @@ pub struct Exception {
     pub target: u8,
     /// ESR_ELx.EC, of the "from a lower EL" form where there are two.
     pub ec: u8,
-    /// ESR_ELx.ISS (25 bits) without what [`take`] adds (the ISV part of data aborts).
+    /// ESR_ELx.ISS (25 bits) without what `exception::take` adds (the ISV part of data aborts).
     pub iss: u32,
     /// ESR_ELx.IL.
     pub il: bool,

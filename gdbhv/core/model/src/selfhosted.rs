@@ -1,6 +1,6 @@
 //! Self-hosted debug, the rules: whether debug exceptions are enabled and who takes them, where software step stands, which of a
 //! guest's breakpoints and watchpoints match (Arm ARM D2; the pseudocode functions named below are its). Nothing here has a side effect;
-//! what follows from the rules while a guest executes is in [`crate::armed`], a debugger's own stops in [`crate::stops`].
+//! what follows from the rules while a guest executes is in [`crate::debug_events`] and [`crate::exec::single`], a debugger's own stops in [`crate::stops`].
 //!
 //! There is one Security state and no EL3, and EL0 and EL1 are AArch64 only. Halting debug is never allowed: there is no external debugger.
 

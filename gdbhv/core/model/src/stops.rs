@@ -99,7 +99,7 @@ pub struct Debug {
     watchpoints: Vec<Watchpoint>,
     /// Some of them is on an IPA or a PA.
     physical: bool,
-    /// The stop that [`crate::interp::Leave::Debug`] is about.
+    /// The stop that [`crate::exec::interp::Leave::Debug`] is about.
     pub hit: Option<Hit>,
     /// By CPU: the address of the stop that it goes on from, which does not stop again before the CPU has moved.
     skip: [Option<u64>; MAX_CPUS],

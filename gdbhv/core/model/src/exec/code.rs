@@ -289,7 +289,7 @@ impl Code {
             self.kill(i, words, |first, len| first + len > o as u64);
         }
     }
-    /// The same until [`Blocks::release_split`]: a guest's breakpoints come and go.
+    /// The same until [`Code::release_split`]: a guest's breakpoints come and go.
     pub fn hold_split(&mut self, va: u64) {
         let count = &mut self.held[(va & 0xfff) as usize / 4];
         *count = count.saturating_add(1);

@@ -49,7 +49,7 @@ pub enum Exit {
 /// Execute the op after `op`.
 #[inline(always)]
 fn next(cpu: &mut Pe, op: &Op, sh: &mut Shared) -> Exit {
-    // SAFETY: ops live in a block's slice, and the last op of every block is of a kind that does not call `next` (`Block::new`).
+    // SAFETY: ops live in a block's slice, and the last op of every block is of a kind that does not call `next` (`code::decode_block`, `Code::partial`).
     let op = unsafe { &*std::ptr::from_ref(op).add(1) };
     (op.run)(cpu, op, sh)
 }

@@ -1,6 +1,6 @@
 //! Exclusives: load and mark, store if still marked (Arm ARM B2.9, C4.1.94 load/store exclusive).
 //!
-//! The monitor is [`Cpu::monitor`]: a physical range. PEs take turns, and a turn's end clears the monitor, so nobody else can
+//! The monitor is [`crate::cpu::Cpu::monitor`]: a physical range. PEs take turns, and a turn's end clears the monitor, so nobody else can
 //! have written in between: what is left to compare is the range itself.
 
 use super::operands::{base, set_x, x};

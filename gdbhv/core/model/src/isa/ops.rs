@@ -40,7 +40,7 @@ impl W {
 }
 
 /// What a body works on: the operands of one instruction, decoded. Register numbers are indexes of `Cpu::x` (see
-/// [`reg`]), immediates are complete (scaled, sign-extended, expanded), PC-relative ones are relative to the block's start.
+/// [`crate::cpu::slot`]), immediates are complete (scaled, sign-extended, expanded), PC-relative ones are relative to the block's start.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Args {

@@ -50,7 +50,7 @@ impl Granule {
             _ => Granule::K4,
         }
     }
-    /// Whether FEAT_LPA2 is there, from [`Features::lpa2`] or [`Features::lpa2_s2`].
+    /// Whether FEAT_LPA2 is there, from `Features::lpa2` or `Features::lpa2_s2`.
     pub(super) const fn lpa2(self, by_granule: [bool; 2]) -> bool {
         match self {
             Granule::K4 => by_granule[0],

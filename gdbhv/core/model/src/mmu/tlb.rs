@@ -143,7 +143,7 @@ impl Tlb {
     }
     /// Do `op` to the context in use now, to others when they are selected.
     pub fn apply(&mut self, op: Op, in_use: *mut Context) {
-        // SAFETY: `in_use` is one of our boxes (`Cpu::ctx`), and nothing else borrows it here.
+        // SAFETY: `in_use` is one of our boxes (`Pe::ctx`), and nothing else borrows it here.
         let c = unsafe { &mut *in_use };
         if self.log.len() == LOG {
             self.log.pop_front();

@@ -1,8 +1,8 @@
-//! Identification registers: what the PE is and has. Their values come from the CPU profile ([`super::profile`]); fields of
+//! Identification registers: what the PE is and has. Their values come from the CPU profile ([`crate::profile`]); fields of
 //! absent features are 0, so that what they tell is what there is. Cited: Arm ARM D24.2.
 //!
 //! There is no AArch32: the ID_*_EL1 of AArch32 read as zero, as do the reserved encodings of their space (see
-//! [`super::access`]). Reads at EL0 are UNDEFINED (no FEAT_IDST), but for CTR_EL0 and DCZID_EL0.
+//! [`crate::sysreg::access`]). Reads at EL0 are UNDEFINED (no FEAT_IDST), but for CTR_EL0 and DCZID_EL0.
 
 pub(super) const MIDR: &str = "Revision:3-0 PartNum:15-4 Architecture:19-16=15:by_id_registers Variant:23-20 Implementer:31-24=65:Arm";
 pub(super) const MPIDR: &str =

@@ -3,7 +3,7 @@
 //!
 //! They are asked last: what EL1 refuses, and what is UNDEFINED, comes first (the accessibility pseudocode of each register), and the
 //! order among traps to EL2 changes nothing but the order of the causes. They trap EL1, and EL0 but for the host's (HCR_EL2.E2H and TGE).
-//! `Cpu::fgt` tells whether there is anything to ask, so that they cost nothing while they are not used.
+//! `Pe::fgt` tells whether there is anything to ask, so that they cost nothing while they are not used.
 
 use super::trap::{intern, Verdict};
 use crate::bits::bit;
@@ -34,7 +34,7 @@ pub fn find(code: u16) -> Option<&'static Bit> {
     table[code as usize]
 }
 
-/// Whether any fine-grained trap is to be asked at the current Exception level: `Cpu::fgt`, kept by `context::refresh`. Bits that
+/// Whether any fine-grained trap is to be asked at the current Exception level: `Pe::fgt`, kept by `exec::refresh`. Bits that
 /// trap when clear belong to features that no profile has.
 pub fn in_use(cpu: &Pe, config: &Config) -> bool {
     let host = cpu.get(HCR_EL2) & (1 << 34 | 1 << 27) == (1 << 34 | 1 << 27);

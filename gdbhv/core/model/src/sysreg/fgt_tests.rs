@@ -144,7 +144,7 @@ fn reserved_bits() {
     }
 }
 
-/// `Cpu::fgt` need not look at bits that trap when clear, nor at a reset value.
+/// `Pe::fgt` need not look at bits that trap when clear, nor at a reset value.
 #[test]
 fn bits_that_trap_when_clear_belong_to_absent_features() {
     for b in BITS.iter().filter(|b| b.when_clear) {

@@ -69,7 +69,7 @@ const FILES: [&[Behaviour]; 8] = [
     devices::pmu::BEHAVIOURS,
 ];
 
-/// Every register that is known, those of absent features included: in the order of [`crate::reg::INFOS`], by [`number`].
+/// Every register that is known, those of absent features included: in the order of [`crate::reg::INFOS`], by [`crate::reg::number`].
 pub static ROWS: [Row; COUNT] = {
     let first = Row {
         info: &INFOS[0],
