@@ -41,6 +41,18 @@ pub const fn ones(width: u32) -> u64 {
     }
 }
 
+/// Which lines of 64 bytes of the 4 KiB page at `page` the bytes `first` to `last` are in; bit 0 is the first line.
+#[inline]
+pub const fn lines_of_page(page: u64, first: u64, last: u64) -> u64 {
+    let end = page | 0xfff;
+    if first > end || last < page {
+        return 0;
+    }
+    let from = first.saturating_sub(page) / 64;
+    let to = if last < end { last - page } else { 0xfff } / 64;
+    u64::MAX >> (63 - to) & u64::MAX << from
+}
+
 /// Repeat the low `width` bits (a power of two, 1 to 64) of `v` over 64 bits (`Replicate`).
 pub const fn replicate(v: u64, width: u32) -> u64 {
     let mut r = v & ones(width);
@@ -75,5 +87,15 @@ mod tests {
         assert_eq!(replicate(0b01, 2), 0x5555_5555_5555_5555);
         assert_eq!(ror(0b0011, 4, 1), 0b1001);
         assert_eq!(ones(64), u64::MAX);
+    }
+
+    #[test]
+    fn lines() {
+        assert_eq!(lines_of_page(0x1000, 0x1000, 0x103f), 1);
+        assert_eq!(lines_of_page(0x1000, 0x103f, 0x1040), 3);
+        assert_eq!(lines_of_page(0x1000, 0x1fff, 0x5000), 1 << 63);
+        assert_eq!(lines_of_page(0x1000, 0, u64::MAX), u64::MAX);
+        assert_eq!(lines_of_page(0x1000, 0x2000, 0x2001), 0);
+        assert_eq!(lines_of_page(0x1000, 0, 0xfff), 0);
     }
 }

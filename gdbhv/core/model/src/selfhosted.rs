@@ -4,7 +4,7 @@
 //!
 //! There is one Security state and no EL3, and EL0 and EL1 are AArch64 only. Halting debug is never allowed: there is no external debugger.
 
-use crate::bits::{bit, bits, ones};
+use crate::bits::{bit, bits, lines_of_page, ones};
 use crate::cpu::Cpu;
 use crate::reg::debug::{BREAKPOINTS, CONTEXT_AWARE, WATCHPOINTS};
 use crate::reg::names::*;
@@ -311,13 +311,7 @@ impl Armed {
     /// The lines of 64 bytes in the page of `va` that hold watched bytes; bit 0 is the first.
     pub fn watched_lines(&self, va: u64) -> u64 {
         let page = key(va) & !0xfff;
-        let lines = |&(first, last): &(u64, u64)| {
-            if first > page | 0xfff || last < page {
-                return 0;
-            }
-            let (from, to) = (first.max(page) >> 6 & 63, last.min(page | 0xfff) >> 6 & 63);
-            u64::MAX >> (63 - to) & u64::MAX << from
-        };
+        let lines = |w: &(u64, u64)| lines_of_page(page, w.0, w.1);
         self.watches.iter().map(lines).fold(0, |a, b| a | b)
     }
 }

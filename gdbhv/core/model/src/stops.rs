@@ -1,6 +1,7 @@
 //! Breakpoints, watchpoints and what the debugger stopped for. They cost nothing while they do not fire: a breakpoint
 //! splits blocks and keeps its address out of the jump cache; a watchpoint makes its page's TLB entries slow.
 
+use crate::bits::lines_of_page;
 use crate::cpu::{Cpu, MAX_CPUS};
 use crate::reg::names::VTTBR_EL2;
 
@@ -206,19 +207,12 @@ impl Debug {
     }
     /// The lines of 64 bytes in the page of an access that hold watched bytes; bit 0 is the first (accesses to them must be slow).
     pub fn watched_lines(&self, to: &Located) -> u64 {
-        let mut lines = 0;
-        for w in &self.watchpoints {
-            let Some(at) = to.in_space(w.space) else {
-                continue;
-            };
-            let page = at & !0xfff;
-            let (first, last) = (w.at, w.at.saturating_add(w.len.max(1) - 1));
-            if first <= page | 0xfff && last >= page {
-                let (from, to) = (first.max(page) >> 6 & 63, last.min(page | 0xfff) >> 6 & 63);
-                lines |= u64::MAX >> (63 - to) & u64::MAX << from;
-            }
-        }
-        lines
+        let lines = |w: &Watchpoint| {
+            let last = w.at.saturating_add(w.len.max(1) - 1);
+            let page = to.in_space(w.space).map(|at| at & !0xfff);
+            page.map_or(0, |page| lines_of_page(page, w.at, last))
+        };
+        self.watchpoints.iter().map(lines).fold(0, |a, b| a | b)
     }
     /// Whether there are no watchpoints.
     #[inline]

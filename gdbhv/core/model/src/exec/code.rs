@@ -1,6 +1,7 @@
 //! Decoded code: blocks by physical address, found by page, dropped when their bytes are written.
 
 use super::interp::{end_of_block, entry, undefined, Op};
+use crate::bits::lines_of_page;
 use crate::feature::Features;
 use crate::isa::ops::Args;
 use crate::isa::{decode, pattern, RowKind};
@@ -255,8 +256,8 @@ impl Code {
         let around = before(from & !63)..(((to - 1) | 63) as usize + 1) / 4;
         let blocks = page[around].iter().flatten().map(block);
         blocks.fold(0, |lines, b| {
-            let (first, last) = (b.pa() & 0xfff, (b.pa() & 0xfff) + b.len() as u64 * 4 - 1);
-            lines | u64::MAX >> (63 - last / 64) & u64::MAX << (first / 64)
+            let last = b.pa() + b.len() as u64 * 4 - 1;
+            lines | lines_of_page(pa & !(PAGE_BYTES - 1), b.pa(), last)
         })
     }
     /// Take blocks of page `i` that begin at these words out of use, if `which` says so of their first word and length.

@@ -4,6 +4,9 @@
 //! forgets what stands there before it executes again. A write by other means than the methods here ([`Ram::host`]) must not go to a
 //! page that [`Ram::is_code`].
 
+use crate::bits::lines_of_page;
+use std::collections::BTreeSet;
+
 /// Physical memory from `base`.
 pub struct Ram {
     base: u64,
@@ -17,6 +20,9 @@ pub struct Ram {
 }
 
 const PAGE: u64 = 4096;
+
+/// Writes to decoded code that are listed one by one.
+const MANY: usize = 1 << 16;
 
 const CHUNK: usize = 1 << 21;
 
@@ -62,13 +68,15 @@ impl Ram {
             self.touched[at / CHUNK..=(end - 1) / CHUNK].fill(true);
             let pages = at as u64 / PAGE..=(end as u64 - 1) / PAGE;
             for page in pages.filter(|p| self.code[*p as usize] != 0) {
-                let from = (at as u64).max(page * PAGE);
-                let to = (end as u64).min((page + 1) * PAGE);
-                let (first, last) = (from % PAGE / 64, (to - 1) % PAGE / 64);
-                let lines = u64::MAX >> (63 - last) & u64::MAX << first;
+                let lines = lines_of_page(page * PAGE, at as u64, end as u64 - 1);
                 if self.code[page as usize] & lines != 0 {
+                    let from = (at as u64).max(page * PAGE);
+                    let to = (end as u64).min((page + 1) * PAGE);
                     self.written.push((self.base + from, to - from));
                 }
+            }
+            if self.written.len() > MANY + self.code.len() {
+                self.forget_details();
             }
         }
         Some(&mut self.bytes[at..end])
@@ -83,17 +91,19 @@ impl Ram {
     pub fn decoded(&mut self, pa: u64, len: u64) -> bool {
         let lines = &mut self.code[((pa - self.base) / PAGE) as usize];
         let new = *lines == 0;
-        for line in pa % PAGE / 64..=(pa % PAGE + len - 1) / 64 {
-            *lines |= 1 << line;
-        }
+        *lines |= lines_of_page(pa & !(PAGE - 1), pa, pa + len - 1);
         new
     }
     /// What was decoded from these bytes, within a page, is forgotten; of the lines that they are in, `left` hold other code.
     pub fn not_decoded(&mut self, pa: u64, len: u64, left: u64) {
         let lines = &mut self.code[((pa - self.base) / PAGE) as usize];
-        for line in pa % PAGE / 64..=(pa % PAGE + len - 1) / 64 {
-            *lines &= left | !(1 << line);
-        }
+        *lines &= left | !lines_of_page(pa & !(PAGE - 1), pa, pa + len - 1);
+    }
+    /// So much has been written while nothing executed that whole pages are as well forgotten: the list stays as short as RAM is.
+    #[cold]
+    fn forget_details(&mut self) {
+        let pages: BTreeSet<u64> = self.written.iter().map(|w| w.0 & !(PAGE - 1)).collect();
+        self.written = pages.into_iter().map(|page| (page, PAGE)).collect();
     }
     /// Whether decoded code has been written to since [`Ram::take_written`].
     #[inline]
@@ -142,5 +152,27 @@ impl Ram {
         (self.bytes.as_mut_ptr() as usize)
             .wrapping_add(at)
             .wrapping_sub(va_page as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_to_code_are_listed_and_the_list_is_bounded() {
+        let mut ram = Ram::new(0x4000_0000, 4 * PAGE);
+        ram.write(0x4000_1000, 4, 0).expect("RAM");
+        assert!(ram.decoded(0x4000_1000, 8) && !ram.decoded(0x4000_1100, 8));
+        assert!(!ram.code_written());
+        ram.write(0x4000_1040, 4, 0).expect("RAM");
+        assert!(!ram.code_written(), "another line");
+        ram.get_mut(0x4000_0ff0, 0x20).expect("RAM").fill(1);
+        assert_eq!(ram.take_written(), [(0x4000_1000, 0x10)]);
+        for _ in 0..3 * MANY {
+            ram.write(0x4000_1100, 4, 0).expect("RAM");
+        }
+        let listed = ram.take_written();
+        assert!(listed.len() <= MANY + 5 && listed[0] == (0x4000_1000, PAGE));
     }
 }
