@@ -102,6 +102,7 @@ def test_sha256sums_are_true() -> None:
 def test_prebuilt_is_what_the_sources_give() -> None:
     tool = build_guests()
     wanted = manifest()["compiler"]
+    assert tool.compiler_version() is not None, f"{tool.CC} is not installed; scripts/setup installs it"
     if tool.compiler_version() != wanted:
         pytest.skip(f"{tool.CC} {wanted} is not here (found {tool.compiler_version()}); another gives other bytes")
     assert tool.check(tool.build_all([])) == []

@@ -14,13 +14,22 @@ from oracle import batch
 QEMU = "qemu-system-aarch64"
 
 
+def executable() -> str:
+    """Return QEMU's name.
+
+    :raises FileNotFoundError: it is not installed: what compares with QEMU fails then, and is not skipped.
+    """
+    if shutil.which(QEMU) is None:
+        raise FileNotFoundError(f"{QEMU} is not installed; scripts/setup installs it (Debian's package qemu-system-arm)")
+    return QEMU
+
+
 def run(cases: Sequence[batch.Case], cpu: str = "max", timeout: float = 60) -> list[batch.Outcome]:
     """Return what each case leaves on QEMU's ``cpu``. Guest memory is a file, so that nothing goes through a port.
 
     :raises TimeoutError: the guest did not finish: a case ran into an endless loop.
     """
-    if shutil.which(QEMU) is None:
-        raise FileNotFoundError(f"{QEMU} is not installed; scripts/setup installs it")
+    executable()
     result: list[batch.Outcome] = []
     for start in range(0, len(cases), batch.MAX_CASES):
         result += _run_batch(cases[start : start + batch.MAX_CASES], cpu, timeout)

@@ -3,15 +3,14 @@ it does on gdbhv's own board."""
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 
 import pytest
 
 from gdbhv import _core, image
 from guest_manifest import Case, cases
+from oracle.qemu import executable
 
-QEMU = "qemu-system-aarch64"
 BOARD = ("-M", "virt,gic-version=3", "-m", "128", "-nic", "none", "-display", "none", "-monitor", "none", "-serial", "stdio")
 RAM, MEMORY = 0x40000000, 128 << 20
 TIMEOUT = 1_000_000_000  # virtual nanoseconds: no guest needs a tenth of it
@@ -20,12 +19,11 @@ each_case = pytest.mark.parametrize("case", [case for case in cases() if not cas
 each_cpu = pytest.mark.parametrize("cpu", ["cortex-a57", "max"])
 
 
-@pytest.mark.skipif(shutil.which(QEMU) is None, reason=f"{QEMU} is not installed")
 @each_cpu
 @each_case
 def test_console_is_qemus(case: Case, cpu: str) -> None:
     for vm in case.vms:
-        command = [QEMU, *BOARD, "-cpu", cpu, "-smp", str(case.vcpus), "-kernel", str(case.elf)]
+        command = [executable(), *BOARD, "-cpu", cpu, "-smp", str(case.vcpus), "-kernel", str(case.elf)]
         command += ["-append", case.bootargs(vm)]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30, check=False)
         assert (done.returncode, done.stderr) == (0, "")
