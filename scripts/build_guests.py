@@ -38,9 +38,9 @@ CFLAGS = (
     "-Icommon",
 )
 LDFLAGS = ("-nostdlib", "-static", "-Wl,--build-id=none", "-Wl,-z,max-page-size=4096")
-SYSTEM_COMMON = ("system.c", "features.c", "tables.c")
-SYSTEM_LEVELS = {"system": ("start.S", "record.c", "clean.c"), "el1": ("el1_start.S", "el1.c")}
-"""By the start of the ELF's name: what depends on the level that the program runs at, EL2 or EL1."""
+SYSTEM_COMMON = ("start.S", "system.c", "features.c", "tables.c", "record.c", "clean.c")
+SYSTEM_LEVELS = {"system": "el2.c", "el1": "el1.c"}
+"""By the start of the ELF's name: what depends on the level that the program runs at."""
 
 
 class BuildError(Exception):
@@ -66,7 +66,7 @@ def system_program(topic: str, facts: dict[str, Any], level: str) -> dict[str, A
 
     :param level: a key of SYSTEM_LEVELS.
     """
-    common = [f"system/common/{name}" for name in (SYSTEM_LEVELS[level][0], *SYSTEM_COMMON, *SYSTEM_LEVELS[level][1:])]
+    common = [f"system/common/{name}" for name in (*SYSTEM_COMMON, SYSTEM_LEVELS[level])]
     return {
         "name": f"{level}_{topic}",
         "sources": [*common, "common/uart.c", f"system/{topic}.c"],

@@ -74,9 +74,9 @@ CASE(psci_cpu_on_errors, "DEN 0022, 5.1.4 CPU_ON: ALREADY_ON, INVALID_PARAMETERS
     CHECK32(smc(CPU_ON, 0x100000000, (u64)cpu_start, 0), INVALID_PARAMETERS);
 }
 
-CODE(smc_version, "movz w0, #0x8400, lsl #16\n\tsmc #0");
+CODE(smc_version, "movz w0, #0x8400, lsl #16\n\t" FIRMWARE_CALL);
 
-CASE(psci_from_el1, "DEN 0028: SMC from EL1 with HCR_EL2.TSC = 0 reaches the firmware; x1 to x17 but x0 to x3 are kept")
+CASE(psci_from_el1, "DEN 0028: SMC from EL1 with HCR_EL2.TSC = 0 reaches the firmware, as HVC does without EL2; x1 to x17 but x0 to x3 are kept")
 {
     volatile u64 four = 4; /* else the compiler calls memcpy for a constant array */
     const struct exception *e = RUN(EL1H, smc_version, 0, 1, 2, 3, four, 5, 6, 7);
@@ -125,11 +125,15 @@ asm(".pushsection .text\n.balign 16\nstarted:\n"
     "mrs x2, currentel\n str x2, [x1, #16]\n"
     "mrs x2, daif\n str x2, [x1, #24]\n"
     "mrs x2, spsel\n str x2, [x1, #32]\n"
-    "mrs x2, sctlr_el2\n str x2, [x1, #40]\n"
     "mrs x2, mpidr_el1\n str x2, [x1, #48]\n"
+#if HOME_EL == 2
+    "mrs x2, sctlr_el2\n str x2, [x1, #40]\n"
     "mrs x2, hcr_el2\n str x2, [x1, #56]\n"
+#else
+    "mrs x2, sctlr_el1\n str x2, [x1, #40]\n"
+#endif
     "dsb ish\n mov x2, #1\n str x2, [x1]\n"
-    "movz w0, #0x8400, lsl #16\n movk w0, #2\n smc #0\n b .\n.popsection");
+    "movz w0, #0x8400, lsl #16\n movk w0, #2\n " FIRMWARE_CALL "\n b .\n.popsection");
 
 CASE(psci_cpu_off_and_on, "DEN 0022, 5.1.3 CPU_OFF, 6.4 initial state: x0 = context, the highest level of the caller's world, MMU off, DAIF masked")
 {
@@ -141,12 +145,13 @@ CASE(psci_cpu_off_and_on, "DEN 0022, 5.1.3 CPU_OFF, 6.4 initial state: x0 = cont
     if (!wait_for(&shared[0], 1))
         give_up("CPU 1 does not start");
     CHECK(shared[1], 0x1234567890abcdef);
-    CHECK(shared[2], 8);
+    CHECK(shared[2], HOME_EL << 2);
     CHECK(shared[3], PSTATE_DAIF);
     CHECK(shared[4], 1);
     CHECK_MASKED(shared[5], SCTLR_M | SCTLR_C | SCTLR_I, 0);
     CHECK_MASKED(shared[6], 0xff, 1);
-    CHECK_MASKED(shared[7], HCR_E2H | HCR_TGE | HCR_VM, 0);
+    if (HOME_EL == 2)
+        CHECK_MASKED(shared[7], HCR_E2H | HCR_TGE | HCR_VM, 0);
     while (smc(AFFINITY_INFO, 1, 0, 0) != 1)
         ;
     CHECK(second_cpu(), 1); /* and as the other cases want it */

@@ -1,10 +1,18 @@
 /*
  * traps: which bit sends which register or instruction of EL1 to EL2, with the class and syndrome that it should have; with the bit
- * clear the same access does not trap, and EL2's own never does.
+ * clear the same access does not trap, and EL2's own never does. At EL1 the bit is the hypervisor's, and no trap of it shows.
  */
 #include "traps.h"
 
 #define NO_FEATURE 0xff
+
+/* Set the bits of HCR_EL2 for the next access; at EL1, where it cannot, return 0. */
+static int trapping(u64 bits)
+{
+    if (HOME_EL == 2)
+        next.hcr = HCR_RW | bits;
+    return HOME_EL == 2;
+}
 
 /* ---- one register or instruction, one bit of HCR_EL2 */
 
@@ -23,16 +31,16 @@ static void check_hcr_rows(const struct row *row, u64 n)
         if (row->feature != NO_FEATURE && !have(row->feature))
             continue;
         at_row(row->name);
-        next.hcr = HCR_RW | 1ul << row->bit;
-        const struct exception *e = access(EL1H, row->code, row->read);
-        CHECK_TAKEN(e, 2, LOWER_SYNC, trap_esr(row->code, row->read));
-        CHECK(e->elr, code_buffer);
-        CHECK(e->spsr, EL1H);
-        next.hcr = HCR_RW;
+        if (trapping(1ul << row->bit)) {
+            const struct exception *e = access(EL1H, row->code, row->read);
+            CHECK_TAKEN(e, 2, LOWER_SYNC, trap_esr(row->code, row->read));
+            CHECK(e->elr, code_buffer);
+            CHECK(e->spsr, EL1H);
+            /* It is EL1's and EL0's: EL2 itself is not trapped */
+            CHECK_RETURNED(access(EL2H, row->code, row->read));
+        }
+        trapping(0);
         CHECK_RETURNED(access(EL1H, row->code, row->read));
-        /* It is EL1's and EL0's: EL2 itself is not trapped */
-        next.hcr = HCR_RW | 1ul << row->bit;
-        CHECK_RETURNED(access(EL2H, row->code, row->read));
     }
 }
 
@@ -51,7 +59,7 @@ CASE(hcr_tvm, "HCR_EL2.TVM: EL1's writes of translation control")
     CHECK_ROWS(W(SCTLR_EL1, N, 26), W(TTBR0_EL1, N, 26), W(TTBR1_EL1, N, 26), W(TCR_EL1, N, 26), W(ESR_EL1, N, 26), W(FAR_EL1, N, 26),
                W(AFSR0_EL1, N, 26), W(AFSR1_EL1, N, 26), W(MAIR_EL1, N, 26), W(AMAIR_EL1, N, 26), W(CONTEXTIDR_EL1, N, 26));
     /* but not reads */
-    next.hcr = HCR_RW | 1ul << 26;
+    trapping(1ul << 26);
     CHECK_RETURNED(access(EL1H, REG_SCTLR_EL1, READ));
     CHECK_RETURNED(access(EL1H, REG_CONTEXTIDR_EL1, READ));
 }
@@ -60,7 +68,7 @@ CASE(hcr_trvm, "HCR_EL2.TRVM: EL1's reads of translation control")
 {
     CHECK_ROWS(R(SCTLR_EL1, N, 30), R(TTBR0_EL1, N, 30), R(TTBR1_EL1, N, 30), R(TCR_EL1, N, 30), R(ESR_EL1, N, 30), R(FAR_EL1, N, 30),
                R(AFSR0_EL1, N, 30), R(AFSR1_EL1, N, 30), R(MAIR_EL1, N, 30), R(AMAIR_EL1, N, 30), R(CONTEXTIDR_EL1, N, 30));
-    next.hcr = HCR_RW | 1ul << 30;
+    trapping(1ul << 30);
     CHECK_RETURNED(access(EL1H, REG_SCTLR_EL1, WRITE));
 }
 
@@ -77,7 +85,7 @@ CASE(hcr_tid4, "HCR_EL2.TID4 (FEAT_EVT): as TID2, without CTR_EL0")
 {
     NEED(EVT);
     CHECK_ROWS(R(CCSIDR_EL1, N, 49), R(CLIDR_EL1, N, 49), R(CSSELR_EL1, N, 49), W(CSSELR_EL1, N, 49));
-    next.hcr = HCR_RW | 1ul << 49;
+    trapping(1ul << 49);
     CHECK_RETURNED(access(EL1H, REG_CTR_EL0, READ));
 }
 
@@ -90,14 +98,13 @@ CASE(hcr_tid3, "HCR_EL2.TID3: op0 3, op1 0, CRn 0, CRm 1 to 7, the reserved ones
             name[4] = '0' + crm;
             name[10] = '0' + op2;
             at_row(name);
-            next.hcr = HCR_RW | 1ul << 18;
-            const struct exception *e = access(EL1H, code, READ);
-            CHECK_TAKEN(e, 2, LOWER_SYNC, trap_esr(code, READ));
-            next.hcr = HCR_RW;
+            if (trapping(1ul << 18))
+                CHECK_TAKEN(access(EL1H, code, READ), 2, LOWER_SYNC, trap_esr(code, READ));
+            trapping(0);
             CHECK_RETURNED(access(EL1H, code, READ));
         }
     at_row(0);
-    next.hcr = HCR_RW | 1ul << 18;
+    trapping(1ul << 18);
     CHECK_RETURNED(access(EL1H, SYSREG(3, 0, 0, 0, 0), READ)); /* MIDR_EL1: no */
     CHECK_RETURNED(access(EL1H, SYSREG(3, 0, 0, 0, 5), READ)); /* MPIDR_EL1: no */
 }
@@ -107,14 +114,14 @@ CASE(hcr_tsw, "HCR_EL2.TSW: DC by set and way") { CHECK_ROWS(I(DC_ISW, N, 22), I
 CASE(hcr_tpc, "HCR_EL2.TPCP: DC to the point of coherency or persistence")
 {
     CHECK_ROWS(I(DC_IVAC, N, 23), I(DC_CVAC, N, 23), I(DC_CIVAC, N, 23), I(DC_CVAP, FEAT_DPB, 23), I(DC_CVADP, FEAT_DPB2, 23));
-    next.hcr = HCR_RW | 1ul << 23;
+    trapping(1ul << 23);
     CHECK_RETURNED(access(EL1H, OP_DC_CVAU, WRITE));
 }
 
 CASE(hcr_tpu, "HCR_EL2.TPU: IC, and DC to the point of unification")
 {
     CHECK_ROWS(I(DC_CVAU, N, 24), I(IC_IVAU, N, 24), I(IC_IALLU, N, 24), I(IC_IALLUIS, N, 24));
-    next.hcr = HCR_RW | 1ul << 24;
+    trapping(1ul << 24);
     CHECK_RETURNED(access(EL1H, OP_DC_CVAC, WRITE));
 }
 
@@ -122,7 +129,7 @@ CASE(hcr_tocu, "HCR_EL2.TOCU (FEAT_EVT): as TPU, without IC IALLUIS")
 {
     NEED(EVT);
     CHECK_ROWS(I(DC_CVAU, N, 52), I(IC_IVAU, N, 52), I(IC_IALLU, N, 52));
-    next.hcr = HCR_RW | 1ul << 52;
+    trapping(1ul << 52);
     CHECK_RETURNED(access(EL1H, OP_IC_IALLUIS, WRITE));
 }
 
@@ -130,7 +137,7 @@ CASE(hcr_ticab, "HCR_EL2.TICAB (FEAT_EVT): IC IALLUIS")
 {
     NEED(EVT);
     CHECK_ROWS(I(IC_IALLUIS, N, 50));
-    next.hcr = HCR_RW | 1ul << 50;
+    trapping(1ul << 50);
     CHECK_RETURNED(access(EL1H, OP_IC_IALLU, WRITE));
     CHECK_RETURNED(access(EL1H, OP_IC_IVAU, WRITE));
 }
@@ -150,7 +157,7 @@ static void check_tlbi(u32 crm, int bit, int other, enum feature feature)
         const struct row row = {name, OP_TLBI(crm, is_range ? range[i] : all[i]), WRITE, N, bit};
         check_hcr_rows(&row, 1);
         if (other) { /* a bit of another scope does not trap it */
-            next.hcr = HCR_RW | 1ul << other;
+            trapping(1ul << other);
             CHECK_RETURNED(access(EL1H, row.code, WRITE));
         }
     }
@@ -173,7 +180,7 @@ CASE(hcr_ttlbis_ttlbos, "HCR_EL2.TTLBIS, TTLBOS (FEAT_EVT): TLBI of the inner an
     check_tlbi(2, 54, 55, FEAT_TLBIRANGE);
     check_tlbi(1, 55, 54, FEAT_TLBIOS);
     check_tlbi(5, 55, 54, FEAT_TLBIRANGE);
-    next.hcr = HCR_RW | 3ul << 54;
+    trapping(3ul << 54);
     CHECK_RETURNED(access(EL1H, OP_TLBI(7, 1), WRITE));
 }
 
@@ -185,9 +192,9 @@ CASE(hcr_tdz, "HCR_EL2.TDZ: DC ZVA; DCZID_EL0.DZP says so")
     stage1_new(&s1, SHIFT_4K, 39); /* zeroing Device memory is an Alignment fault */
     map(&s1, ARENA, ARENA, 3, RAM_RW);
     for (u64 dze = 0; dze < 2; dze++)
-        for (u64 tdz = 0; tdz < 2; tdz++) {
+        for (u64 tdz = 0; tdz < HOME_EL; tdz++) {
             sysreg_write(sctlr_el1, (sysreg_read(sctlr_el1) & ~(1ul << 14)) | dze << 14);
-            next.hcr = HCR_RW | tdz << 28;
+            trapping(tdz << 28);
             e = access(EL1H, OP_DC_ZVA, WRITE);
             if (tdz)
                 CHECK_TAKEN(e, 2, LOWER_SYNC, trap_esr(OP_DC_ZVA, WRITE));
@@ -202,11 +209,12 @@ CASE(hcr_tdz, "HCR_EL2.TDZ: DC ZVA; DCZID_EL0.DZP says so")
                 CHECK_RETURNED(e);
         }
     sysreg_write(sctlr_el1, SCTLR_EL1_CLEAN);
-    next.hcr = HCR_RW | 1ul << 28;
-    e = access(EL1H, SYSREG(3, 3, 0, 0, 7), READ);
-    CHECK_RETURNED(e);
-    CHECK_MASKED(e->x[RT_READ], 1 << 4, 1 << 4);
-    next.hcr = HCR_RW;
+    if (trapping(1ul << 28)) {
+        e = access(EL1H, SYSREG(3, 3, 0, 0, 7), READ);
+        CHECK_RETURNED(e);
+        CHECK_MASKED(e->x[RT_READ], 1 << 4, 1 << 4);
+    }
+    trapping(0);
     e = access(EL1H, SYSREG(3, 3, 0, 0, 7), READ);
     CHECK_MASKED(e->x[RT_READ], 1 << 4, 0);
     e = access(EL0T, SYSREG(3, 3, 0, 0, 7), READ); /* SCTLR_EL1.DZE = 0 */
@@ -238,10 +246,9 @@ CASE(hcr_tidcp, "HCR_EL2.TIDCP: op0 3 or 1, CRn 11 or 15, both directions, at EL
             if (read && i >= 4)
                 continue;
             const u32 insn = read ? INSN_MRS(codes[i], RT_READ) : INSN_MSR(codes[i], RT_WRITE);
-            next.hcr = HCR_RW | 1ul << 20;
-            const struct exception *e = RUN(EL1H, EMIT(insn));
-            CHECK_TAKEN(e, 2, LOWER_SYNC, trap_esr(codes[i], read));
-            next.hcr = HCR_RW;
+            if (trapping(1ul << 20))
+                CHECK_TAKEN(RUN(EL1H, EMIT(insn)), 2, LOWER_SYNC, trap_esr(codes[i], read));
+            trapping(0);
             if (codes[i] >> 12 != SYSREG(3, 1, 15, 2, 3) >> 12) /* a Cortex-A57 has registers there */
                 CHECK_TAKEN(RUN(EL1H, EMIT(insn)), 1, CURRENT_SYNC, ESR(EC_UNKNOWN, 0));
         }
@@ -249,10 +256,12 @@ CASE(hcr_tidcp, "HCR_EL2.TIDCP: op0 3 or 1, CRn 11 or 15, both directions, at EL
 
 CASE(cptr_tcpac, "CPTR_EL2.TCPAC: CPACR_EL1")
 {
-    sysreg_write(cptr_el2, 0x33ff | 1ul << 31);
-    for (int read = 0; read < 2; read++)
-        CHECK_TAKEN(access(EL1H, REG_CPACR_EL1, read), 2, LOWER_SYNC, trap_esr(REG_CPACR_EL1, read));
-    sysreg_write(cptr_el2, 0x33ff);
+    if (HOME_EL == 2) {
+        sysreg_write(cptr_el2, 0x33ff | 1ul << 31);
+        for (int read = 0; read < 2; read++)
+            CHECK_TAKEN(access(EL1H, REG_CPACR_EL1, read), 2, LOWER_SYNC, trap_esr(REG_CPACR_EL1, read));
+        sysreg_write(cptr_el2, 0x33ff);
+    }
     for (int read = 0; read < 2; read++)
         CHECK_RETURNED(access(EL1H, REG_CPACR_EL1, read));
 }
@@ -290,7 +299,7 @@ CASE(ich_hcr_traps, "ICH_HCR_EL2.TC, TALL0, TALL1, TDIR: registers of the CPU in
         {"HPPIR1", SYSREG(3, 0, 12, 12, 2), 1, 1 << 12},    {"BPR1", SYSREG(3, 0, 12, 12, 3), 3, 1 << 12},
         {"AP1R0", SYSREG(3, 0, 12, 9, 0), 3, 1 << 12},      {"IGRPEN1", SYSREG(3, 0, 12, 12, 7), 3, 1 << 12},
     };
-    const u64 tdir = sysreg_get(SYSREG(3, 4, 12, 11, 1)) >> 19 & 1; /* ICH_VTR_EL2.TDS */
+    const u64 tdir = HOME_EL == 2 && sysreg_get(SYSREG(3, 4, 12, 11, 1)) >> 19 & 1; /* ICH_VTR_EL2.TDS */
 
     no_watchdog();
     for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++)
@@ -299,16 +308,19 @@ CASE(ich_hcr_traps, "ICH_HCR_EL2.TC, TALL0, TALL1, TDIR: registers of the CPU in
                 if (!(rows[i].directions & (read ? 1 : 2)) || bit == 13 || (bit == 14 && !tdir))
                     continue;
                 at_row(rows[i].name);
-                sysreg_set(SYSREG(3, 4, 12, 11, 0), 1ul << bit);
+                if (HOME_EL == 2)
+                    sysreg_set(SYSREG(3, 4, 12, 11, 0), 1ul << bit);
                 const u32 insn = read ? INSN_MRS(rows[i].code, RT_READ) : INSN_MSR(rows[i].code, RT_WRITE);
                 const struct exception *e = RUN(EL1H, EMIT(insn), 0, 0, 0, 0, 0, rows[i].code == SYSREG(3, 0, 4, 6, 0) ? 0xff : 0);
-                if (rows[i].bits >> bit & 1)
+                if (HOME_EL == 2 && rows[i].bits >> bit & 1)
                     CHECK_TAKEN(e, 2, LOWER_SYNC, trap_esr(rows[i].code, read));
                 else
                     CHECK_RETURNED(e);
-                CHECK_RETURNED(RUN(EL2H, EMIT(INSN_NOP)));
+                if (HOME_EL == 2)
+                    CHECK_RETURNED(RUN(EL2H, EMIT(INSN_NOP)));
             }
 }
+
 /* ---- the generic timer */
 
 static const u32 physical_timer[] = {REG_CNTP_TVAL_EL0, REG_CNTP_CTL_EL0, REG_CNTP_CVAL_EL0};
@@ -316,7 +328,19 @@ static const u32 virtual_timer[] = {REG_CNTV_TVAL_EL0, REG_CNTV_CTL_EL0, REG_CNT
 
 static void check_cnthctl(u64 hcr, unsigned pcten, unsigned pten)
 {
+    NO_WATCHDOG_BY_CNTP();
     next.hcr = hcr;
+    if (HOME_EL == 1) {
+        CHECK_RETURNED(access(EL1H, REG_CNTPCT_EL0, READ));
+        CHECK_RETURNED(access(EL1H, REG_CNTVCT_EL0, READ));
+        CHECK_RETURNED(access(EL1H, REG_CNTFRQ_EL0, READ));
+        for (int i = 0; i < 3; i++)
+            for (int read = 0; read < 2; read++) {
+                CHECK_RETURNED(access(EL1H, physical_timer[i], read));
+                CHECK_RETURNED(access(EL1H, virtual_timer[i], read));
+            }
+        return;
+    }
     sysreg_write(cnthctl_el2, 0);
     CHECK_TAKEN(access(EL1H, REG_CNTPCT_EL0, READ), 2, LOWER_SYNC, trap_esr(REG_CNTPCT_EL0, READ));
     for (int i = 0; i < 3; i++)

@@ -1,6 +1,13 @@
 /* What start.S and the C code share. */
 #pragma once
 
+/* The level of C code */
+#ifdef AT_EL1
+#define HOME_EL 1
+#else
+#define HOME_EL 2
+#endif
+
 #define PSCI_SYSTEM_OFF 0x84000008
 
 #define HCR_CLEAN 0x80000000       /* RW: EL1 is AArch64; everything else off */

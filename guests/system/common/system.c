@@ -262,7 +262,7 @@ static void run_case(const struct case_row *row)
     differences = case_skipped = 0;
     next.hcr = HCR_CLEAN;
     next.sctlr_el2 = SCTLR_EL2_OFF;
-    watchdog_on = 1;
+    watchdog_for_case();
     tables_reset();
     clean_state();
     case_enter(my_cpu(), (void (*)(u64))row->function, 0);

@@ -20,7 +20,7 @@
  * A case begins in a clean state (clean.c): MMUs off, no traps, no timers, no interrupts, TLBs empty, HCR_EL2.RW only. C code always
  * runs at EL2, E2H = 0, MMU off, interrupts masked; `next.hcr` and `next.sctlr_el2` say what holds while RUN() is away (they stay
  * until the case ends), all other registers are written directly. A watchdog (CNTHP, group 0: an FIQ to EL2 by HCR_EL2.FMO, which
- * RUN() adds to next.hcr) ends code that hangs; cases about FIQs, group 0 or CNTHP call no_watchdog() first.
+ * RUN() adds to next.hcr) ends code that hangs; cases about FIQs, group 0 or CNTHP call no_watchdog() first (CNTP: see NO_WATCHDOG_BY_CNTP()).
  * TPIDR_EL2 and VBAR_EL2 belong to the vectors.
  *
  * A topic with [el1] in its .toml is compiled a second time, with AT_EL1, to an image whose C code runs at EL1 (el1.c): as a guest, and
@@ -123,16 +123,14 @@ int returned(const struct exception *e);
 #define CHECK_RETURNED(e) check_returned(#e, e)
 int check_returned(const char *what, const struct exception *e);
 
-/* The level of C code, and the mode of the next lower one. IRQs from EL1 come to it by interrupts_home(), at HOME_IRQ. */
-#ifdef AT_EL1
-#define HOME_EL 1
+/* The mode of the next level below HOME_EL (layout.h). IRQs from EL1 come to C code by interrupts_home(), at HOME_IRQ. */
+#if HOME_EL == 1
 #define BELOW EL0T
 #define HOME_SYNC CURRENT_SYNC /* from EL1 */
 #define HOME_IRQ CURRENT_IRQ
 #define FIRMWARE_CALL "hvc #0"
 static inline void interrupts_home(void) {}
 #else
-#define HOME_EL 2
 #define BELOW EL1H
 #define HOME_SYNC LOWER_SYNC
 #define HOME_IRQ LOWER_IRQ
@@ -148,6 +146,12 @@ void needs_el2(void);
     } while (0)
 
 void no_watchdog(void);
+/* At EL1 the watchdog is CNTP: a case that uses that timer has none there. */
+#define NO_WATCHDOG_BY_CNTP()                                                                                          \
+    do {                                                                                                               \
+        if (HOME_EL == 1)                                                                                              \
+            no_watchdog();                                                                                             \
+    } while (0)
 
 /* Code by its text, RET added. */
 #define CODE(name, text)                                                                                               \
