@@ -106,6 +106,7 @@ def write_pmu(vcpu: Vcpu, name: str, value: int) -> None:
 # (name or glob, read, write); the first that matches serves.
 TABLE: list[tuple[str, Read | None, Write | None]] = [
     ("ID_*", without_features, None),
+    ("S3_0_C0_C[1-7]_?", zero, None),  # reserved for ID registers: RAZ (D24.1.3)
     ("MVFR*", hardware, None),
     ("REVIDR_EL1", hardware, None),
     ("AIDR_EL1", hardware, None),
