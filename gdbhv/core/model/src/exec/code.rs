@@ -106,7 +106,7 @@ fn decode_op(word: u32, off: u16, features: Features) -> (Op, bool) {
     let row = decode::numbered(word, features);
     match row.and_then(|(n, r)| (r.decode)(word).map(|a| (n, r, a))) {
         Some((n, r, args)) => {
-            let run = entry(n, pattern::extract(word, r.spec));
+            let run = entry(n, pattern::extract(word, r.spec)).run;
             (
                 Op {
                     run,

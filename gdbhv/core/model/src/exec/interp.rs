@@ -13,6 +13,7 @@ mod backends;
 pub use backends::{Fast, Miss, Slow};
 
 use super::code::{Block, Code, Jump, JUMPS};
+use crate::exception;
 use crate::isa::ops::Args;
 use crate::isa::{self, Backend, Concrete, Pure, SPECS};
 use crate::pe::Pe;
@@ -34,6 +35,18 @@ pub struct Op {
 /// Executes an instruction and those that follow it to the end of the block, or until something needs the dispatcher.
 pub type Run = fn(&mut Pe, &Op, &mut Shared) -> Exit;
 
+/// Executes exactly one instruction, whatever it needs. What follows is the caller's: time, and `Cpu::pc` but for [`Flow::Jump`].
+pub type One = fn(&mut Pe, &Args, &mut Shared) -> Result<Flow, Trap>;
+
+/// How the interpreter executes an instance of a row.
+#[derive(Clone, Copy)]
+pub struct Entry {
+    /// In a block.
+    pub run: Run,
+    /// Alone.
+    pub one: One,
+}
+
 /// Why the dispatcher has control.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -54,16 +67,7 @@ fn next(cpu: &mut Pe, op: &Op, sh: &mut Shared) -> Exit {
     (op.run)(cpu, op, sh)
 }
 
-/// Go on after an instruction on the slow path (which has set `Cpu::off`).
-#[inline]
-fn after_slow(cpu: &mut Pe, op: &Op, sh: &mut Shared, done: Result<(), Trap>) -> Exit {
-    match done {
-        Ok(()) if !sh.leave => next(cpu, op, sh),
-        Ok(()) => leave_after(cpu, op),
-        Err(Trap) => Exit::Trap,
-    }
-}
-
+/// Leave the block behind an instruction that the dispatcher must look at.
 fn leave_after(cpu: &mut Pe, op: &Op) -> Exit {
     cpu.off = op.args.off;
     cpu.pc = cpu.pc.wrapping_add((op.args.off as u64 + 1) * 4);
@@ -74,21 +78,30 @@ fn leave_after(cpu: &mut Pe, op: &Op) -> Exit {
 struct Interpreter;
 
 impl Backend for Interpreter {
-    type Entry = Run;
-    fn pure<R: Pure, const I: u32>() -> Run {
-        pure::<R, I>
+    type Entry = Entry;
+    fn pure<R: Pure, const I: u32>() -> Entry {
+        Entry {
+            run: pure::<R, I>,
+            one: one::<R, I>,
+        }
     }
-    fn helper<R: Concrete>() -> Run {
-        helper::<R>
+    fn helper<R: Concrete>() -> Entry {
+        Entry {
+            run: helper::<R>,
+            one: call::<R>,
+        }
     }
-    fn undefined() -> Run {
-        undefined
+    fn undefined() -> Entry {
+        Entry {
+            run: undefined,
+            one: undefined_one,
+        }
     }
 }
 
-/// The function of a row, by its number and the value of its specialised bits.
-pub fn entry(row: usize, spec: u32) -> Run {
-    static ENTRIES: OnceLock<Vec<[Run; SPECS]>> = OnceLock::new();
+/// How a row is executed, by its number and the value of its specialised bits.
+pub fn entry(row: usize, spec: u32) -> Entry {
+    static ENTRIES: OnceLock<Vec<[Entry; SPECS]>> = OnceLock::new();
     ENTRIES.get_or_init(isa::entries::<Interpreter>)[row][spec as usize]
 }
 
@@ -107,15 +120,22 @@ fn pure<R: Pure, const I: u32>(cpu: &mut Pe, op: &Op, sh: &mut Shared) -> Exit {
 /// The same, from its start, where something is needed that [`Fast`] does not know.
 #[cold]
 fn slow<R: Pure, const I: u32>(cpu: &mut Pe, op: &Op, sh: &mut Shared) -> Exit {
-    cpu.off = op.args.off;
-    let done = R::body::<Slow, I>(&mut Slow { cpu, sh }, &op.args);
-    if !R::BRANCH {
-        return after_slow(cpu, op, sh, done);
-    }
-    match done {
-        Ok(()) => Exit::Block,
+    match one::<R, I>(cpu, &op.args, sh) {
+        Ok(_) if R::BRANCH => Exit::Block,
+        Ok(_) if !sh.leave => next(cpu, op, sh),
+        Ok(_) => leave_after(cpu, op),
         Err(Trap) => Exit::Trap,
     }
+}
+
+/// An instance of a pure row, alone.
+fn one<R: Pure, const I: u32>(cpu: &mut Pe, args: &Args, sh: &mut Shared) -> Result<Flow, Trap> {
+    cpu.off = args.off;
+    if R::FP && cpu.fp_traps {
+        return Err(exception::fp_access(cpu, sh));
+    }
+    R::body::<Slow, I>(&mut Slow { cpu, sh }, args)?;
+    Ok(if R::BRANCH { Flow::Jump } else { Flow::Next })
 }
 
 /// Execute a helper row.
@@ -132,20 +152,33 @@ fn helper<R: Concrete>(cpu: &mut Pe, op: &Op, sh: &mut Shared) -> Exit {
     }
 }
 
+/// A helper row, alone.
+fn call<R: Concrete>(cpu: &mut Pe, args: &Args, sh: &mut Shared) -> Result<Flow, Trap> {
+    cpu.off = args.off;
+    if R::FP && cpu.fp_traps {
+        return Err(exception::fp_access(cpu, sh));
+    }
+    R::call(cpu, sh, args.imm as u32)
+}
+
 /// Trap an FP or SIMD instruction instead of executing it.
 #[cold]
 fn fp_trap(cpu: &mut Pe, op: &Op, sh: &mut Shared) -> Exit {
     cpu.off = op.args.off;
-    crate::exception::fp_access(cpu, sh);
+    exception::fp_access(cpu, sh);
     Exit::Trap
 }
 
 /// Execute a word without a row, or of an undefined row.
 pub fn undefined(cpu: &mut Pe, op: &Op, sh: &mut Shared) -> Exit {
-    cpu.off = op.args.off;
-    sh.note_undefined(cpu, op.args.imm as u32);
-    crate::exception::undefined(cpu);
+    let _ = undefined_one(cpu, &op.args, sh);
     Exit::Trap
+}
+
+fn undefined_one(cpu: &mut Pe, args: &Args, sh: &mut Shared) -> Result<Flow, Trap> {
+    cpu.off = args.off;
+    sh.note_undefined(cpu, args.imm as u32);
+    Err(exception::undefined(cpu))
 }
 
 /// The last op of a block that was cut: go on behind it. Not an instruction.
