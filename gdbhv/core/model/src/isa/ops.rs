@@ -3,7 +3,7 @@
 //! The body of a pure row is a function generic over [`Ops`]. What is known when an instruction is decoded (register numbers,
 //! immediates, sizes, the fixed and specialised bits of the word) are ordinary Rust values, on which a body may branch. What is known
 //! only when it runs is of the back end's own types [`Ops::V`] and [`Ops::C`], on which a body cannot branch. So one body serves
-//! the interpreter (V is u64), the effects recorder (V is nothing) and a compiler (V is an IR value).
+//! the interpreter (V is u64) and the recorder (V is a node of the IR, from which compilers work).
 //!
 //! Rules of bodies: reserved encodings are refused at decode time; checks and loads come before the first write of a
 //! register, so that a body that fails has changed nothing and may be run again from its start.
@@ -140,13 +140,11 @@ pub trait Ops {
     fn adcs(&mut self, w: W, x: Self::V, y: Self::V) -> Self::V;
     /// Set N and Z from `v`, clear C and V.
     fn set_nz(&mut self, w: W, v: Self::V);
-    /// Set NZCV to a constant (N is bit 3).
-    fn set_nzcv(&mut self, nzcv: u32);
     /// Read NZCV as PSTATE has it (bits 31:28).
     fn nzcv(&mut self) -> Self::V;
     /// Write NZCV from bits 31:28.
     fn set_nzcv_from(&mut self, v: Self::V);
-    /// If `c`: flags of x - y (or x + y); else the constant.
+    /// If `c`: flags of x - y (or x + y); else the constant (N is bit 3).
     fn ccmp(&mut self, w: W, c: Self::C, x: Self::V, y: Self::V, sub: bool, nzcv: u32);
     /// Whether condition code `cond` (0 to 15) holds (`ConditionHolds`).
     fn cond(&mut self, cond: u32) -> Self::C;

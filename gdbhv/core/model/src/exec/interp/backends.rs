@@ -279,10 +279,6 @@ macro_rules! common_ops {
             };
         }
         #[inline(always)]
-        fn set_nzcv(&mut self, nzcv: u32) {
-            self.cpu.flags = crate::pstate::Flags::unpack((nzcv as u64) << 28);
-        }
-        #[inline(always)]
         fn nzcv(&mut self) -> u64 {
             self.cpu.flags.pack()
         }
@@ -293,7 +289,7 @@ macro_rules! common_ops {
         #[inline(always)]
         fn ccmp(&mut self, w: W, c: bool, x: u64, y: u64, sub: bool, nzcv: u32) {
             if !c {
-                self.set_nzcv(nzcv);
+                self.cpu.flags = crate::pstate::Flags::unpack((nzcv as u64) << 28);
             } else if sub {
                 self.subs(w, x, y);
             } else {
