@@ -9,6 +9,7 @@
 //! | translation | [`mmu`]: what registers say about it, the walker, cached results |
 //! | rules | [`sysreg`] (what an access to a register does), [`exception`], [`serror`], [`selfhosted`], [`exit`], [`psci`] |
 //! | a PE at work | [`pe`] (a CPU and its caches), [`access`] (loads and stores off the fast path), [`isa`] (instructions) |
+//! | compilers | [`ir`]: instructions as typed nodes |
 //! | execution | [`exec`]: decoded code, the interpreter, what follows from a change of registers |
 //! | the whole | [`machine`], [`inspect`] |
 //!
@@ -35,6 +36,7 @@ pub mod fpen;
 pub mod guest;
 pub mod hcr;
 pub mod inspect;
+pub mod ir;
 pub mod isa;
 pub mod machine;
 pub mod mem;
