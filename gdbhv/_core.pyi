@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol, Self, TypedDict, final, type_check_on
 from gdbhv.records import ExitCount, ExitRecord
 
 __all__ = [
+    "RAM_BASE",
     "BoardDevice",
     "Controls",
     "Interrupter",
@@ -41,6 +42,14 @@ class ExitClass(TypedDict):
     what: str
     iss: list[dict[str, Any]]
     subs: list[str]
+
+@type_check_only
+class BoardRow(TypedDict):
+    name: str
+    base: int
+    size: int  # bytes
+    intid: int | None  # of its interrupt line
+    device: bool  # False: a frame of the interrupt controller
 
 @type_check_only
 class Stop(TypedDict, total=False):
@@ -571,8 +580,11 @@ class BoardDevice:
     def set_item(self, key: int | str, data: bytes) -> None:
         """What ``Machine.set_fw_cfg`` does. :raises ValueError: a bad name, or a device without items."""
 
-def board(gic: int = 3) -> list[dict[str, Any]]:
-    """The memory map of a board with a GIC of this version: name, base, size, intid (or None)."""
+RAM_BASE: int
+"""The first PA of RAM; a hosted VM's first IPA of memory."""
+
+def board(gic: int = 3) -> list[BoardRow]:
+    """The memory map of a board with a GIC of this version, RAM left out. :raises ValueError: no such version."""
 
 def device_tree(
     *,
@@ -584,9 +596,8 @@ def device_tree(
     gic: Literal["v2", "v3", "v3-its"] = "v3-its",
     cpu: str = "max",
     pmu: bool = True,
-    minimal: bool = False,
 ) -> bytes:
-    """The board's device tree as a DTB. ``minimal`` leaves out all but CPUs, memory, PSCI, GIC, timer, PMU and UART.
+    """The board's device tree as a DTB.
 
     ``gic`` "v3" leaves out the ITS, "v2" has its virtual interface with ``psci`` "smc" only; ``cpu`` is a profile, which
     is named, and decides whether there is EL2's virtual timer; ``pmu`` False leaves out the

@@ -87,7 +87,7 @@ def firmware_items(config: BootConfig) -> dict[int, bytes]:
     return {k: v for size, key, data in sized for k, v in ((size, len(data).to_bytes(4, "little")), (key, data))}
 
 
-def layout(config: BootConfig, *, psci: str, minimal: bool = False) -> Layout:
+def layout(config: BootConfig, *, psci: str) -> Layout:
     """Place the image, the initial RAM disk, the device tree and further files, where QEMU's ``virt`` places them.
 
     The RAM disk is 128 MiB into RAM, or in its middle if that is less, and above the image; the device tree is behind it, on
@@ -127,7 +127,6 @@ def layout(config: BootConfig, *, psci: str, minimal: bool = False) -> Layout:
             psci=psci,  # type: ignore[arg-type]
             gic="v2" if config.gic == 2 else "v3-its",
             cpu=config.cpu,
-            minimal=minimal,
         )
     behind = _up(initrd[1] if initrd else disk, TREE_ALIGN)
     beginning = loaded is None or (loaded.kind == "elf" and not RAM <= loaded.base < RAM + TREE_ROOM)

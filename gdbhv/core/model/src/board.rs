@@ -11,8 +11,8 @@ use crate::dev::gic::v2::Frame;
 use crate::dev::gic::{Gic, Version};
 use crate::dev::pl011::Pl011;
 use crate::dev::pl031::Pl031;
-use crate::dev::pl061::Pl061;
-use crate::dev::virtio_mmio::VirtioMmio;
+use crate::dev::pl061::{self, Pl061};
+use crate::dev::virtio_mmio::{self, VirtioMmio};
 use crate::dev::Device;
 
 /// Where RAM begins.
@@ -49,99 +49,135 @@ impl Default for BoardConfig {
     }
 }
 
-/// One range of the map.
+/// One range of the map: all that is said of a device. The bus, its interrupt, the device tree, a hosted VM's map and what Python shows
+/// are made from it.
 pub struct Row {
-    /// Its device; in the device tree, the node's name.
+    /// Its device, as [`Device::name`] says it; in the device tree, the node's name.
     pub name: &'static str,
     /// First physical address.
     pub base: u64,
     /// Bytes.
     pub size: u64,
-    /// Shared peripheral interrupt (INTID less 32), level-sensitive.
+    /// Shared peripheral interrupt (INTID less 32), level-sensitive; of [`Node::Slots`] the first slot's.
     pub spi: Option<u32>,
-    /// What it is.
-    pub kind: Kind,
+    /// How the device tree shows it.
+    pub node: Node,
+    /// What answers there.
+    pub make: Make,
 }
 
-/// How a range appears in the device tree, and what answers there.
-pub enum Kind {
-    /// GIC Distributor; the tree has one node for both frames.
-    Gicd,
-    /// GIC Redistributors, 128 KiB for each CPU.
-    Gicr,
-    /// The GIC's ITS: control and translation frame, 64 KiB each; a node below the GIC's.
-    Its,
-    /// A frame of a GICv2, in the place of the three above.
-    GicV2(Frame),
+impl Row {
+    /// INTID of the interrupt line of the device as a whole.
+    pub fn intid(&self) -> Option<u32> {
+        match self.node {
+            Node::Slots { .. } => None, // each has its own, and they are empty
+            _ => self.spi.map(|n| SPI + n),
+        }
+    }
+    /// Whether it is a UART.
+    pub fn has_console(&self) -> bool {
+        let device = self.device(&BoardConfig::default());
+        device.is_some_and(|mut d| d.console().is_some())
+    }
+    /// The device, if it is one by itself and no part of the interrupt controller.
+    pub fn device(&self, config: &BoardConfig) -> Option<Box<dyn Device>> {
+        match self.make {
+            Make::Device(make) => Some(make(config)),
+            _ => None,
+        }
+    }
+}
+
+/// Shapes of nodes in the device tree (`fdt.rs` writes them).
+pub enum Node {
+    /// None: the tree does not tell of it.
+    Hidden,
+    /// None of its own: a frame of the interrupt controller, which has one node for all.
+    OfGic,
+    /// `compatible`, and DMA that is coherent.
+    Plain(&'static str),
     /// A device on the peripheral bus (Arm PrimeCell).
     PrimeCell {
         /// `compatible`, before `arm,primecell`.
         compatible: &'static str,
         /// `clock-names`; all are the bus clock.
         clocks: &'static [&'static str],
-        /// Makes it.
-        make: fn(&BoardConfig) -> Target,
     },
-    /// A PL061, whose pin 3 is the power button: a node for it, and one for the key.
+    /// A PrimeCell with GPIO pins: a node for it, and one for the power button.
     Gpio {
-        /// Makes it.
-        make: fn(&BoardConfig) -> Target,
+        /// As above.
+        compatible: &'static str,
+        /// As above.
+        clocks: &'static [&'static str],
+        /// Number of the pin that the power button is at.
+        power_button: u32,
     },
-    /// The virtio-mmio slots: a node for each.
-    VirtioMmio {
-        /// SPI of the first.
-        spi: u32,
-        /// Makes them all.
-        make: fn(&BoardConfig) -> Target,
+    /// A node for each slot, with an edge-triggered interrupt each, counted up from the row's.
+    Slots {
+        /// The nodes' name.
+        name: &'static str,
+        /// `compatible`.
+        compatible: &'static str,
+        /// Bytes of a slot.
+        size: u64,
     },
-    /// QEMU's firmware configuration.
-    FwCfg {
-        /// Makes it.
-        make: fn(&BoardConfig) -> Target,
-    },
-    /// There, but the tree does not tell.
-    Unlisted {
-        /// Makes it.
-        make: fn(&BoardConfig) -> Target,
-    },
+}
+
+/// What answers in a range.
+#[derive(Clone, Copy)]
+pub enum Make {
+    /// GIC Distributor.
+    Gicd,
+    /// GIC Redistributors, 128 KiB for each CPU.
+    Gicr,
+    /// The GIC's ITS: control and translation frame, 64 KiB each.
+    Its,
+    /// A frame of a GICv2, in the place of the three above.
+    GicV2(Frame),
+    /// A device, which the function makes.
+    Device(fn(&BoardConfig) -> Box<dyn Device>),
 }
 
 /// The map outside RAM.
 #[rustfmt::skip]
 pub const ROWS: &[Row] = &[
-    Row { name: "gicd",  base: 0x0800_0000, size: 0x1_0000,  spi: None,    kind: Kind::Gicd },
-    Row { name: "its",   base: 0x0808_0000, size: 0x2_0000,  spi: None,    kind: Kind::Its },
-    Row { name: "gicr",  base: 0x080a_0000, size: 0xf6_0000, spi: None,    kind: Kind::Gicr },
-    Row { name: "pl011", base: 0x0900_0000, size: 0x1000,    spi: Some(1), kind: Kind::PrimeCell {
-        compatible: "arm,pl011", clocks: &["uartclk", "apb_pclk"],
-        make: |_| Target::Device(Box::new(Pl011::default()), Some(SPI + 1)) } },
-    Row { name: "pl031", base: 0x0901_0000, size: 0x1000,    spi: Some(2), kind: Kind::PrimeCell {
-        compatible: "arm,pl031", clocks: &["apb_pclk"],
-        make: |c| Target::Device(Box::new(Pl031::new(c.epoch)), Some(SPI + 2)) } },
-    Row { name: "fw-cfg", base: 0x0902_0000, size: 0x18,     spi: None,    kind: Kind::FwCfg {
-        make: |c| Target::Device(Box::new(FwCfg::new(c.cpus)), None) } },
-    Row { name: "pl061", base: 0x0903_0000, size: 0x1000,    spi: Some(7), kind: Kind::Gpio {
-        make: |_| Target::Device(Box::new(Pl061::default()), Some(SPI + 7)) } },
-    Row { name: "virtio-mmio", base: 0x0a00_0000, size: 0x4000, spi: None, kind: Kind::VirtioMmio {
-        spi: 16,
-        make: |_| Target::Device(Box::new(VirtioMmio), None) } },
-    Row { name: "pcie-ecam", base: 0x40_1000_0000, size: 0x1000_0000, spi: None, kind: Kind::Unlisted {
-        make: |_| Target::Device(Box::new(Ecam), None) } },
+    Row { name: "gicd",        base: 0x0800_0000,    size: 0x1_0000,    spi: None,     node: Node::OfGic,
+          make: Make::Gicd },
+    Row { name: "its",         base: 0x0808_0000,    size: 0x2_0000,    spi: None,     node: Node::OfGic,
+          make: Make::Its },
+    Row { name: "gicr",        base: 0x080a_0000,    size: 0xf6_0000,   spi: None,     node: Node::OfGic,
+          make: Make::Gicr },
+    Row { name: "pl011",       base: 0x0900_0000,    size: 0x1000,      spi: Some(1),
+          node: Node::PrimeCell { compatible: "arm,pl011", clocks: &["uartclk", "apb_pclk"] },
+          make: Make::Device(|_| Box::new(Pl011::default())) },
+    Row { name: "pl031",       base: 0x0901_0000,    size: 0x1000,      spi: Some(2),
+          node: Node::PrimeCell { compatible: "arm,pl031", clocks: &["apb_pclk"] },
+          make: Make::Device(|c| Box::new(Pl031::new(c.epoch))) },
+    Row { name: "fw-cfg",      base: 0x0902_0000,    size: 0x18,        spi: None,     node: Node::Plain("qemu,fw-cfg-mmio"),
+          make: Make::Device(|c| Box::new(FwCfg::new(c.cpus))) },
+    Row { name: "pl061",       base: 0x0903_0000,    size: 0x1000,      spi: Some(7),
+          node: Node::Gpio { compatible: "arm,pl061", clocks: &["apb_pclk"], power_button: pl061::POWER_BUTTON },
+          make: Make::Device(|_| Box::new(Pl061::default())) },
+    Row { name: "virtio-mmio", base: 0x0a00_0000,    size: 0x4000,      spi: Some(16),
+          node: Node::Slots { name: "virtio_mmio", compatible: "virtio,mmio", size: virtio_mmio::SLOT },
+          make: Make::Device(|_| Box::new(VirtioMmio)) },
+    Row { name: "pcie-ecam",   base: 0x40_1000_0000, size: 0x1000_0000, spi: None,     node: Node::Hidden,
+          make: Make::Device(|_| Box::new(Ecam)) },
 ];
 
 /// What stands in the place of GICv3's frames where the board has a GICv2.
 #[rustfmt::skip]
 pub const GICV2_ROWS: &[Row] = &[
-    Row { name: "gicd",  base: 0x0800_0000, size: 0x1_0000,  spi: None,    kind: Kind::GicV2(Frame::Gicd) },
-    Row { name: "gicc",  base: 0x0801_0000, size: 0x1_0000,  spi: None,    kind: Kind::GicV2(Frame::Gicc) },
-    Row { name: "gich",  base: 0x0803_0000, size: 0x1_0000,  spi: None,    kind: Kind::GicV2(Frame::Gich) },
-    Row { name: "gicv",  base: 0x0804_0000, size: 0x1_0000,  spi: None,    kind: Kind::GicV2(Frame::Gicv) },
-    Row { name: "v2m",   base: 0x0802_0000, size: 0x1000,    spi: None,    kind: Kind::GicV2(Frame::V2m) },
+    Row { name: "gicd",  base: 0x0800_0000, size: 0x1_0000,  spi: None, node: Node::OfGic, make: Make::GicV2(Frame::Gicd) },
+    Row { name: "gicc",  base: 0x0801_0000, size: 0x1_0000,  spi: None, node: Node::OfGic, make: Make::GicV2(Frame::Gicc) },
+    Row { name: "gich",  base: 0x0803_0000, size: 0x1_0000,  spi: None, node: Node::OfGic, make: Make::GicV2(Frame::Gich) },
+    Row { name: "gicv",  base: 0x0804_0000, size: 0x1_0000,  spi: None, node: Node::OfGic, make: Make::GicV2(Frame::Gicv) },
+    Row { name: "v2m",   base: 0x0802_0000, size: 0x1000,    spi: None, node: Node::OfGic, make: Make::GicV2(Frame::V2m) },
 ];
 
 /// The rows of a board.
 pub fn rows(gic: Version) -> impl Iterator<Item = &'static Row> {
-    let of_v3 = |r: &&Row| matches!(r.kind, Kind::Gicd | Kind::Gicr | Kind::Its);
+    let of_v3 = |r: &&Row| matches!(r.make, Make::Gicd | Make::Gicr | Make::Its);
     let own: &[Row] = match gic {
         Version::V2 => GICV2_ROWS,
         Version::V3 => &[],
@@ -156,40 +192,32 @@ pub fn row(name: &str) -> Option<&'static Row> {
     ROWS.iter().find(|r| r.name == name)
 }
 
-/// The device of the row named `name`, alone: for a VM whose host emulates the board. None: no row, or no device of its own.
-pub fn device(name: &str, config: &BoardConfig) -> Option<Box<dyn Device>> {
-    match row(name)?.kind {
-        Kind::PrimeCell { make, .. }
-        | Kind::VirtioMmio { make, .. }
-        | Kind::Gpio { make }
-        | Kind::FwCfg { make }
-        | Kind::Unlisted { make } => match make(config) {
-            Target::Device(d, _) => Some(d),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
 /// The address map with its devices, and the interrupt controller.
 pub fn devices(config: &BoardConfig) -> Result<(Bus, Gic), BadRange> {
     let mut bus = Bus::default();
     for r in rows(config.gic) {
-        if !config.el2 && matches!(r.kind, Kind::GicV2(Frame::Gich | Frame::Gicv)) {
-            continue;
-        }
-        let target = match r.kind {
-            Kind::Gicd => Target::Gicd,
-            Kind::Gicr => Target::Gicr,
-            Kind::Its => Target::Its,
-            Kind::GicV2(frame) => Target::GicV2(frame),
-            Kind::PrimeCell { make, .. }
-            | Kind::VirtioMmio { make, .. }
-            | Kind::Gpio { make }
-            | Kind::FwCfg { make }
-            | Kind::Unlisted { make } => make(config),
+        let target = match r.make {
+            Make::GicV2(Frame::Gich | Frame::Gicv) if !config.el2 => continue,
+            Make::Gicd => Target::Gicd,
+            Make::Gicr => Target::Gicr,
+            Make::Its => Target::Its,
+            Make::GicV2(frame) => Target::GicV2(frame),
+            Make::Device(make) => Target::Device(make(config), r.intid()),
         };
         bus.add(r.base, r.size, target)?;
     }
     Ok((bus, Gic::of(config.gic, config.cpus)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_has_the_name_of_its_row() {
+        for r in ROWS {
+            let named = r.device(&BoardConfig::default()).map(|d| d.name());
+            assert_eq!(named.unwrap_or(r.name), r.name);
+        }
+    }
 }

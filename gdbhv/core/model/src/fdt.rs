@@ -1,8 +1,7 @@
 //! The device tree of the board, from the board's table. Bindings: those of the Linux kernel, as QEMU's `virt` uses them.
 
-use crate::board::{Kind, Row, GICV2_ROWS, PLATFORM_BUS, RAM_BASE, ROWS};
+use crate::board::{Make, Node, Row, GICV2_ROWS, PLATFORM_BUS, RAM_BASE, ROWS};
 use crate::dev::gic::v2::Frame;
-use crate::dev::{pl061, virtio_mmio};
 use vm_fdt::{Error, FdtWriter};
 
 /// Which instruction calls PSCI.
@@ -46,15 +45,6 @@ pub struct FdtConfig<'a> {
     pub compatible: &'a str,
     /// The CPUs have performance monitors.
     pub pmu: bool,
-    /// Names of the board's rows that are there besides the GIC (a hosted VM may have but some).
-    pub devices: &'a [&'a str],
-}
-
-impl FdtConfig<'_> {
-    /// The devices of the whole board.
-    pub const ALL: &'static [&'static str] = &["pl011", "pl031", "fw-cfg", "pl061", "virtio-mmio"];
-    /// The least that Linux needs.
-    pub const MINIMAL: &'static [&'static str] = &["pl011"];
 }
 
 // Phandles; CPU n has CPU0 + n.
@@ -95,18 +85,9 @@ pub fn build(c: &FdtConfig) -> Result<Vec<u8>, Error> {
     psci(&mut f, c)?;
     memory(&mut f, c)?;
     for r in ROWS {
-        match r.kind {
-            _ if !c.devices.contains(&r.name) => {}
-            Kind::PrimeCell { .. } => prime_cell(&mut f, r)?,
-            Kind::Gpio { .. } => gpio(&mut f, r)?,
-            Kind::VirtioMmio { spi, .. } => virtio_mmio(&mut f, r, spi)?,
-            Kind::FwCfg { .. } => fw_cfg(&mut f, r)?,
-            _ => {}
-        }
+        device(&mut f, r)?;
     }
-    if c.devices == FdtConfig::ALL {
-        platform_bus(&mut f)?;
-    }
+    platform_bus(&mut f)?;
     gic(&mut f, c)?;
     cpus(&mut f, c)?;
     timer(&mut f, c)?;
@@ -148,61 +129,82 @@ fn node_name(r: &Row) -> String {
     format!("{}@{:x}", r.name, r.base)
 }
 
-fn prime_cell(f: &mut FdtWriter, r: &Row) -> Result<(), Error> {
-    let Kind::PrimeCell {
-        compatible, clocks, ..
-    } = r.kind
-    else {
-        return Ok(());
-    };
-    let n = f.begin_node(&node_name(r))?;
-    f.property_string_list("clock-names", strings(clocks))?;
-    f.property_array_u32("clocks", &vec![CLOCK; clocks.len()])?;
-    if let Some(spi) = r.spi {
-        f.property_array_u32("interrupts", &[GIC_SPI, spi, LEVEL_HIGH])?;
+/// What the tree tells of a row.
+fn device(f: &mut FdtWriter, r: &Row) -> Result<(), Error> {
+    match r.node {
+        Node::Hidden | Node::OfGic => Ok(()),
+        Node::Plain(compatible) => {
+            let n = f.begin_node(&node_name(r))?;
+            f.property_null("dma-coherent")?;
+            interrupts(f, r.spi, LEVEL_HIGH)?;
+            f.property_array_u64("reg", &[r.base, r.size])?;
+            f.property_string("compatible", compatible)?;
+            f.end_node(n)
+        }
+        Node::PrimeCell { compatible, clocks } => {
+            let n = f.begin_node(&node_name(r))?;
+            prime_cell(f, r, compatible, clocks)?;
+            f.end_node(n)
+        }
+        Node::Gpio {
+            compatible,
+            clocks,
+            power_button,
+        } => {
+            let n = f.begin_node(&node_name(r))?;
+            f.property_phandle(GPIO)?;
+            f.property_null("gpio-controller")?;
+            f.property_u32("#gpio-cells", 2)?;
+            prime_cell(f, r, compatible, clocks)?;
+            f.end_node(n)?;
+            power_key(f, power_button)
+        }
+        Node::Slots {
+            name,
+            compatible,
+            size,
+        } => {
+            for (slot, base) in (0..).zip((r.base..r.base + r.size).step_by(size as usize)) {
+                let n = f.begin_node(&format!("{name}@{base:x}"))?;
+                f.property_null("dma-coherent")?;
+                interrupts(f, r.spi.map(|first| first + slot), EDGE_RISING)?;
+                f.property_array_u64("reg", &[base, size])?;
+                f.property_string("compatible", compatible)?;
+                f.end_node(n)?;
+            }
+            Ok(())
+        }
     }
-    f.property_array_u64("reg", &[r.base, r.size])?;
-    f.property_string_list("compatible", strings(&[compatible, "arm,primecell"]))?;
-    f.end_node(n)
 }
 
-/// The GPIO block, and the power button at one of its pins (bindings: pl061.yaml, gpio-keys.yaml).
-fn gpio(f: &mut FdtWriter, r: &Row) -> Result<(), Error> {
+fn interrupts(f: &mut FdtWriter, spi: Option<u32>, trigger: u32) -> Result<(), Error> {
+    match spi {
+        Some(spi) => f.property_array_u32("interrupts", &[GIC_SPI, spi, trigger]),
+        None => Ok(()),
+    }
+}
+
+/// Properties of a PrimeCell (binding: primecell.yaml).
+fn prime_cell(f: &mut FdtWriter, r: &Row, compatible: &str, clocks: &[&str]) -> Result<(), Error> {
+    f.property_string_list("clock-names", strings(clocks))?;
+    f.property_array_u32("clocks", &vec![CLOCK; clocks.len()])?;
+    interrupts(f, r.spi, LEVEL_HIGH)?;
+    f.property_array_u64("reg", &[r.base, r.size])?;
+    f.property_string_list("compatible", strings(&[compatible, "arm,primecell"]))
+}
+
+/// The power button at a pin (binding: gpio-keys.yaml).
+fn power_key(f: &mut FdtWriter, pin: u32) -> Result<(), Error> {
     /// KEY_POWER (Linux, input-event-codes.h).
     const POWER: u32 = 116;
-    let n = f.begin_node(&node_name(r))?;
-    f.property_phandle(GPIO)?;
-    f.property_string_list("clock-names", strings(&["apb_pclk"]))?;
-    f.property_u32("clocks", CLOCK)?;
-    if let Some(spi) = r.spi {
-        f.property_array_u32("interrupts", &[GIC_SPI, spi, LEVEL_HIGH])?;
-    }
-    f.property_null("gpio-controller")?;
-    f.property_u32("#gpio-cells", 2)?;
-    f.property_array_u64("reg", &[r.base, r.size])?;
-    f.property_string_list("compatible", strings(&["arm,pl061", "arm,primecell"]))?;
-    f.end_node(n)?;
     let keys = f.begin_node("gpio-keys")?;
     f.property_string("compatible", "gpio-keys")?;
     let n = f.begin_node("poweroff")?;
-    f.property_array_u32("gpios", &[GPIO, pl061::POWER_BUTTON, 0])?;
+    f.property_array_u32("gpios", &[GPIO, pin, 0])?;
     f.property_u32("linux,code", POWER)?;
     f.property_string("label", "GPIO Key Poweroff")?;
     f.end_node(n)?;
     f.end_node(keys)
-}
-
-fn virtio_mmio(f: &mut FdtWriter, r: &Row, first: u32) -> Result<(), Error> {
-    let bases = (r.base..r.base + r.size).step_by(virtio_mmio::SLOT as usize);
-    for (base, spi) in bases.zip(first..) {
-        let n = f.begin_node(&format!("virtio_mmio@{base:x}"))?;
-        f.property_null("dma-coherent")?;
-        f.property_array_u32("interrupts", &[GIC_SPI, spi, EDGE_RISING])?;
-        f.property_array_u64("reg", &[base, virtio_mmio::SLOT])?;
-        f.property_string("compatible", "virtio,mmio")?;
-        f.end_node(n)?;
-    }
-    Ok(())
 }
 
 fn platform_bus(f: &mut FdtWriter) -> Result<(), Error> {
@@ -219,21 +221,13 @@ fn platform_bus(f: &mut FdtWriter) -> Result<(), Error> {
     f.end_node(n)
 }
 
-fn fw_cfg(f: &mut FdtWriter, r: &Row) -> Result<(), Error> {
-    let n = f.begin_node(&node_name(r))?;
-    f.property_null("dma-coherent")?;
-    f.property_array_u64("reg", &[r.base, r.size])?;
-    f.property_string("compatible", "qemu,fw-cfg-mmio")?;
-    f.end_node(n)
-}
-
 fn gic(f: &mut FdtWriter, c: &FdtConfig) -> Result<(), Error> {
     if c.gic == Controller::V2 {
         return gic_v2(f, c);
     }
     let frames: Vec<&Row> = ROWS
         .iter()
-        .filter(|r| matches!(r.kind, Kind::Gicd | Kind::Gicr))
+        .filter(|r| matches!(r.make, Make::Gicd | Make::Gicr))
         .collect();
     let n = f.begin_node(&format!("intc@{:x}", frames[0].base))?;
     f.property_phandle(GIC)?;
@@ -249,7 +243,7 @@ fn gic(f: &mut FdtWriter, c: &FdtConfig) -> Result<(), Error> {
     f.property_u32("#address-cells", 2)?;
     f.property_null("interrupt-controller")?;
     f.property_u32("#interrupt-cells", 3)?;
-    let its = ROWS.iter().filter(|r| matches!(r.kind, Kind::Its));
+    let its = ROWS.iter().filter(|r| matches!(r.make, Make::Its));
     for r in its.filter(|_| c.gic == Controller::V3Its) {
         let n = f.begin_node(&node_name(r))?;
         f.property_phandle(MSI)?;
@@ -278,7 +272,7 @@ fn gic_v2(f: &mut FdtWriter, c: &FdtConfig) -> Result<(), Error> {
     f.property_u32("#address-cells", 2)?;
     f.property_null("interrupt-controller")?;
     f.property_u32("#interrupt-cells", 3)?;
-    let messages = |r: &&Row| matches!(r.kind, Kind::GicV2(Frame::V2m));
+    let messages = |r: &&Row| matches!(r.make, Make::GicV2(Frame::V2m));
     for r in GICV2_ROWS.iter().filter(messages) {
         let n = f.begin_node(&node_name(r))?;
         f.property_phandle(MSI)?;
@@ -366,10 +360,7 @@ fn chosen(f: &mut FdtWriter, c: &FdtConfig) -> Result<(), Error> {
     if !c.bootargs.is_empty() {
         f.property_string("bootargs", c.bootargs)?;
     }
-    let console = ROWS
-        .iter()
-        .find(|r| r.name == "pl011" && c.devices.contains(&r.name));
-    if let Some(r) = console {
+    if let Some(r) = ROWS.iter().find(|r| r.has_console()) {
         f.property_string("stdout-path", &format!("/{}", node_name(r)))?;
     }
     f.end_node(n)
@@ -378,23 +369,6 @@ fn chosen(f: &mut FdtWriter, c: &FdtConfig) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn devices_are_rows() {
-        let rows: Vec<&str> = ROWS
-            .iter()
-            .filter(|r| {
-                use Kind::*;
-                matches!(
-                    r.kind,
-                    PrimeCell { .. } | FwCfg { .. } | Gpio { .. } | VirtioMmio { .. }
-                )
-            })
-            .map(|r| r.name)
-            .collect();
-        assert_eq!(rows, FdtConfig::ALL);
-        assert!(FdtConfig::MINIMAL.iter().all(|n| rows.contains(n)));
-    }
 
     #[test]
     fn a_command_line_with_nul_is_an_error() {
@@ -408,7 +382,6 @@ mod tests {
             el2_virtual_timer: true,
             compatible: "arm,armv8",
             pmu: true,
-            devices: FdtConfig::ALL,
         };
         assert!(build(&config).is_err());
         let tree = build(&FdtConfig {

@@ -34,7 +34,7 @@ impl BoardDevice {
             epoch,
             ..BoardConfig::default()
         };
-        let device = board::device(name, &config);
+        let device = board::row(name).and_then(|r| r.device(&config));
         let none = || PyKeyError::new_err(format!("no device of the board is called {name:?}"));
         let device = device.ok_or_else(none)?;
         Ok(BoardDevice {

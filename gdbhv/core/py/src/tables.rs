@@ -1,5 +1,6 @@
 //! The model's tables as data.
 
+use gdbhv_model::board::{self, Make};
 use gdbhv_model::config::Config;
 use gdbhv_model::cores::{self, Profile};
 use gdbhv_model::dev::gic::Version;
@@ -19,7 +20,8 @@ pub fn add(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(instructions, m)?)?;
     m.add_function(wrap_pyfunction!(registers, m)?)?;
     m.add_function(wrap_pyfunction!(profiles, m)?)?;
-    m.add_function(wrap_pyfunction!(board, m)?)?;
+    m.add_function(wrap_pyfunction!(board_rows, m)?)?;
+    m.add("RAM_BASE", board::RAM_BASE)?;
     m.add_function(wrap_pyfunction!(device_tree, m)?)?;
     Ok(())
 }
@@ -133,8 +135,8 @@ fn registers<'py>(py: Python<'py>, cpu: &str, el2: bool, gic: u32) -> PyResult<B
 }
 
 #[pyfunction]
-#[pyo3(signature = (gic=3))]
-fn board(py: Python<'_>, gic: u32) -> PyResult<Bound<'_, PyList>> {
+#[pyo3(name = "board", signature = (gic=3))]
+fn board_rows(py: Python<'_>, gic: u32) -> PyResult<Bound<'_, PyList>> {
     let list = PyList::empty(py);
     let gic = match gic {
         2 => Version::V2,
@@ -145,19 +147,20 @@ fn board(py: Python<'_>, gic: u32) -> PyResult<Bound<'_, PyList>> {
             )))
         }
     };
-    for r in gdbhv_model::board::rows(gic) {
+    for r in board::rows(gic) {
         let d = PyDict::new(py);
         d.set_item("name", r.name)?;
         d.set_item("base", r.base)?;
         d.set_item("size", r.size)?;
-        d.set_item("intid", r.spi.map(|n| n + gdbhv_model::board::SPI))?;
+        d.set_item("intid", r.intid())?;
+        d.set_item("device", matches!(r.make, Make::Device(_)))?;
         list.append(d)?;
     }
     Ok(list)
 }
 
 #[pyfunction]
-#[pyo3(signature = (*, cpus, memory, bootargs="", initrd=None, psci="hvc", gic="v3-its", cpu="max", pmu=true, minimal=false))]
+#[pyo3(signature = (*, cpus, memory, bootargs="", initrd=None, psci="hvc", gic="v3-its", cpu="max", pmu=true))]
 fn device_tree<'py>(
     py: Python<'py>,
     cpus: usize,
@@ -168,7 +171,6 @@ fn device_tree<'py>(
     gic: &str,
     cpu: &str,
     pmu: bool,
-    minimal: bool,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let psci = match psci {
         "hvc" => Conduit::Hvc,
@@ -190,11 +192,6 @@ fn device_tree<'py>(
         }
     };
     let profile = profile(cpu)?;
-    let devices = if minimal {
-        FdtConfig::MINIMAL
-    } else {
-        FdtConfig::ALL
-    };
     let config = FdtConfig {
         cpus,
         memory,
@@ -205,7 +202,6 @@ fn device_tree<'py>(
         el2_virtual_timer: psci == Conduit::Smc && profile.features.has(Feature::VHE),
         compatible: profile.core.compatible,
         pmu,
-        devices,
     };
     fdt::build(&config)
         .map(|b| PyBytes::new(py, &b))

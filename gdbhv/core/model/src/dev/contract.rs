@@ -2,7 +2,7 @@
 //! answers for the same history (a debugger that looks is none), and events that come to rest.
 
 use super::{DevCtx, Unseen};
-use crate::board::{self, BoardConfig, Kind};
+use crate::board::{self, BoardConfig, Make};
 use crate::bus::Bus;
 use crate::dev::gic::{Gic, Version};
 use crate::mem::ram::Ram;
@@ -69,10 +69,10 @@ impl Board {
 }
 
 /// The part of a range that answers, or of one that answers alike everywhere its beginning.
-fn frame(size: u64, kind: &Kind, cpus: usize) -> u64 {
-    match kind {
-        Kind::Gicr => crate::dev::gic::REDIST_STRIDE * cpus as u64,
-        Kind::Its => size,
+fn frame(size: u64, make: Make, cpus: usize) -> u64 {
+    match make {
+        Make::Gicr => crate::dev::gic::REDIST_STRIDE * cpus as u64,
+        Make::Its => size,
         _ => size.min(0x1_0000),
     }
 }
@@ -88,7 +88,7 @@ fn all_offsets(gic: Version) {
     let mut b = Board::of(gic, 2);
     for r in board::rows(gic) {
         for size in [1u8, 2, 4, 8] {
-            for offset in (0..frame(r.size, &r.kind, 2)).step_by(size as usize) {
+            for offset in (0..frame(r.size, r.make, 2)).step_by(size as usize) {
                 let pa = r.base + offset;
                 let seen = b.peek(pa, size);
                 let v = b.read(pa, size);
@@ -146,7 +146,7 @@ fn the_same_history_gives_the_same_answers_looked_at_or_not() {
             let rows: Vec<_> = board::rows(gic).collect();
             let r = rows[(x % rows.len() as u64) as usize];
             let size = 1u8 << (x >> 4 & 3);
-            let offset = (x >> 8) % frame(r.size, &r.kind, 3) & !(size as u64 - 1);
+            let offset = (x >> 8) % frame(r.size, r.make, 3) & !(size as u64 - 1);
             // Most registers are low in a frame.
             let offset = if x >> 6 & 1 != 0 {
                 offset
