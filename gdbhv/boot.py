@@ -12,19 +12,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from gdbhv import _core, image
+from gdbhv import _core, image, tables
 from gdbhv.console import Console
 from gdbhv.errors import GdbhvError
 from gdbhv.hv.host import Host
-from gdbhv.hv.mmio import BoardDevice, Pl011
+from gdbhv.hv.mmio import BoardDevice, MmioDevice, Pl011
 from gdbhv.hv.target import HostTarget
 from gdbhv.hv.vm import Vm
 from gdbhv.machine import Machine
 
-RAM = 0x40000000
-UART = (0x09000000, 33)
-OF_THE_VM = ("gicd", "its", "gicr", "pl011")
-"""Rows of the board that a hosted VM has of its own: its GIC, and the UART, which has a console behind it."""
+RAM = _core.RAM_BASE
 MIB = 1 << 20
 PAGE = 4096
 MAX_MEMORY = 255 << 30
@@ -203,18 +200,25 @@ def _check(pieces: list[tuple[str, int, bytes]], memory: int) -> None:
             )
 
 
+def _device(name: str, config: BootConfig, output: Callable[[bytes], None]) -> MmioDevice:
+    """Return a device of the board for a VM: the UART with a console behind it, the others as bare machines have them."""
+    if name == Pl011.name:
+        return Pl011(output)
+    device = BoardDevice(name, cpus=config.smp)
+    if name == "fw-cfg":
+        for key, data in firmware_items(config).items():
+            device.set_item(key, data)
+    return device
+
+
 def add_vm(host: Host, config: BootConfig, output: Callable[[bytes], None]) -> Vm:
     """Make a VM on ``host`` as ``config`` says, ready to run; what it prints goes to ``output``."""
     plan = layout(config, psci="hvc")
     vm = host.create_vm(config.name, vcpus=config.smp)
     vm.add_memory(RAM, config.memory)
-    vm.add_device(UART[0], Pl011(output), UART[1])
-    for row in _core.board():
-        if row["name"] not in OF_THE_VM:
-            device = BoardDevice(row["name"], cpus=config.smp)
-            vm.add_device(row["base"], device, row["intid"])
-            for key, data in firmware_items(config).items() if row["name"] == "fw-cfg" else ():
-                device.set_item(key, data)
+    for name, row in tables.board().items():
+        if row["device"]:
+            vm.add_device(row["base"], _device(name, config, output), row["intid"])
     vm.image = plan.image
     vm.boot(plan.pieces, plan.entry, plan.x0)
     return vm

@@ -15,7 +15,7 @@ from construct import Bytes, Computed, Const, ConstructError, Int16ul, Int32ub, 
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
-from gdbhv import files
+from gdbhv import _core, files
 from gdbhv.errors import ImageError
 
 # Documentation/arm64/booting.rst of Linux, "Call the kernel image"
@@ -153,7 +153,7 @@ def _too_long(limit: int) -> str:
     return f"longer than the machine's memory, {limit >> 10:,} KiB; --memory gives more"
 
 
-def load(path: str | Path, ram: int = 0x40000000, at: int | None = None, limit: int = MAX_IMAGE) -> Image:
+def load(path: str | Path, ram: int = _core.RAM_BASE, at: int | None = None, limit: int = MAX_IMAGE) -> Image:
     """Read an image.
 
     Without ``at`` it goes where QEMU's ``virt`` puts it: ELF segments at their physical addresses; an arm64 ``Image`` at its

@@ -159,6 +159,12 @@ def iss_field(class_name: str, name: str) -> Field:
     return {f.name: f for f in fields}[name]
 
 
+@cache
+def board(gic: int = 3) -> dict[str, _core.BoardRow]:
+    """The memory map of a board with a GIC of this version, RAM left out, by name."""
+    return {row["name"]: row for row in _core.board(gic)}
+
+
 def fault_words(fsc: int) -> str:
     """What a fault status code (DFSC, IFSC) says: "translation fault, level 2"."""
     return _core.fault_words(fsc)

@@ -11,8 +11,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gdbhv._core import BoardDevice as CoreDevice
-from gdbhv._core import board
 from gdbhv.errors import PeekError
+from gdbhv.tables import board
 
 if TYPE_CHECKING:
     from gdbhv.hv.vm import Vm
@@ -203,7 +203,7 @@ class BoardDevice(MmioDevice):
     def __init__(self, name: str, *, cpus: int = 1, epoch: int | None = None) -> None:
         super().__init__()
         self.name = name
-        self.size = next((row["size"] for row in board() if row["name"] == name), 0)
+        self.size = board()[name]["size"]
         self._make = partial(CoreDevice, name, cpus=cpus, **({} if epoch is None else {"epoch": epoch}))
         self._core = self._make()
         self._items: dict[int | str, bytes] = {}

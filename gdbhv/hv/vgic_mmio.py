@@ -9,13 +9,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gdbhv.hv.mmio import MmioDevice
+from gdbhv.tables import board
 
 if TYPE_CHECKING:
     from gdbhv.hv.vcpu import Vcpu
     from gdbhv.hv.vgic import Irq, Vgic
 
-GICD_BASE = 0x08000000
-GICR_BASE = 0x080A0000
+GICD_BASE = board()["gicd"]["base"]
+GICR_BASE = board()["gicr"]["base"]
 GICR_STRIDE = 0x20000
 REGISTERS_64 = (0x0000, 0x0008, 0x0070, 0x0078)  # of GICR: CTLR with IIDR, TYPER, PROPBASER, PENDBASER
 ROUTE = 0xFF_00FF_FFFF  # GICD_IROUTER: Aff3, Aff2 to Aff0; IRM is RES0 without 1 of N

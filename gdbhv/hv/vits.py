@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from gdbhv.errors import MemoryError_
 from gdbhv.hv.mmio import MmioDevice
+from gdbhv.tables import board
 
 if TYPE_CHECKING:
     from gdbhv.hv.vcpu import Vcpu
     from gdbhv.hv.vgic import Irq, Vgic
 
-GITS_BASE = 0x08080000
+GITS_BASE = board()["its"]["base"]
 FIRST_LPI = 8192
 ID_BITS = 16  # of INTIDs, DeviceIDs, EventIDs and collections
 MOST_EVENTS = 1 << 16  # a guest cannot map more than it has LPIs for

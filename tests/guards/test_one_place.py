@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from conftest import ROOT
@@ -62,6 +63,44 @@ def test_taking_apart_is_noticed() -> None:
         assert any(is_taken_apart(node) for node in ast.walk(ast.parse(text))), text
     for text in ("esr & WNR.mask", "value >> 26", "len(esr) & 1"):
         assert not any(is_taken_apart(node) for node in ast.walk(ast.parse(text))), text
+
+
+ADDRESSES = {row["base"] for gic in (2, 3) for row in _core.board(gic)} | {_core.RAM_BASE}
+
+
+def test_no_address_of_the_board_is_spelled_again() -> None:
+    found = [
+        place
+        for place, node in nodes()
+        if isinstance(node, ast.Constant) and type(node.value) is int and node.value in ADDRESSES
+    ]
+    assert not found, "say tables.board()[NAME], or _core.RAM_BASE"
+
+
+def core_sources() -> Iterator[tuple[str, str]]:
+    """The Rust sources without their tests: path, text without comments."""
+    for crate in ("model", "py"):
+        for path in sorted((ROOT / "gdbhv/core" / crate / "src").rglob("*.rs")):
+            if not re.search("tests|contract", path.name):
+                text = path.read_text().partition("#[cfg(test)]\nmod")[0]
+                yield f"{path.relative_to(ROOT / 'gdbhv/core')}", re.sub(r"//.*", "", text)
+
+
+def test_what_is_said_of_a_device_is_said_in_its_row() -> None:
+    """Its addresses and its interrupt; its name is in its own file too, and a test of ``board.rs`` compares the two."""
+    names = {row["name"] for row in _core.board() if row["device"]}
+    spelled: dict[str, set[str]] = {"an address": set(), "an interrupt": set()}
+    named: dict[str, set[str]] = {name: set() for name in names}
+    for path, text in core_sources():
+        if {int(n.replace("_", ""), 16) for n in re.findall(r"\b0x[0-9a-f_]+", text)} & ADDRESSES:
+            spelled["an address"].add(path)
+        if re.search(r"\bSPI \+|\+ SPI\b", text):
+            spelled["an interrupt"].add(path)
+        for name in set(re.findall(r'"([\w-]+)"', text)) & names:
+            named[name].add(path)
+    assert spelled == {what: {"model/src/board.rs"} for what in spelled}
+    for name, paths in named.items():
+        assert paths - {"model/src/board.rs"} <= {next(p for p in paths if "/dev/" in p)}, name
 
 
 def test_no_one_asks_which_target_it_has() -> None:

@@ -13,8 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from gdbhv import _core
-from gdbhv.boot import UART
+from gdbhv import tables
 from gdbhv.errors import GdbhvError
 from gdbhv.hv.host import Host
 from gdbhv.hv.mmio import BoardDevice, Pl011
@@ -72,8 +71,9 @@ def in_vm() -> tuple[HostTarget, Iterator[list[tuple[int, ...]]]]:
     host = Host(memory=listing.RAM_SIZE)
     vm = host.create_vm()
     vm.add_memory(listing.RAM, listing.RAM_SIZE)
-    vm.add_device(UART[0], Pl011(lambda _: None), UART[1])
-    row = next(row for row in _core.board() if row["name"] == "pl061")
+    uart = tables.board()["pl011"]
+    vm.add_device(uart["base"], Pl011(lambda _: None), uart["intid"])
+    row = tables.board()["pl061"]
     vm.add_device(row["base"], BoardDevice("pl061"), row["intid"])
     vm.boot([(ENTRY, program())], ENTRY)
     return HostTarget(host), (records(vm.read(RESULTS, 2 * 8 * WORDS)) for _ in range(1))
