@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import importlib
 import json
 import logging
+import pkgutil
 import shlex
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from gdbhv import monitor
 from gdbhv.errors import CommandError, GdbhvError
 from gdbhv.monitor.catchpoints import Catchpoints, Watches
 from gdbhv.target import Target, ThreadId
@@ -151,24 +155,11 @@ def command(
     return add
 
 
+@cache
 def load() -> dict[str, Command]:
-    """Return the whole table, in the order of names."""
-    from gdbhv.monitor import (  # noqa: F401
-        exits,
-        frame,
-        gic,
-        helps,
-        inject,
-        memory,
-        reset,
-        stage2,
-        step,
-        sysregs,
-        translate,
-        vcpus,
-        watch,
-    )
-
+    """Return the whole table, in the order of names: the commands of every file of this package."""
+    for topic in pkgutil.iter_modules(monitor.__path__, f"{monitor.__name__}."):
+        importlib.import_module(topic.name)
     return dict(sorted(COMMANDS.items()))
 
 

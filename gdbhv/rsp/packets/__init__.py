@@ -1,5 +1,7 @@
 """The handlers, one file for each topic of GDB's manual. Importing this package fills ``gdbhv.rsp.registry``."""
 
-from gdbhv.rsp.packets import base, breakpoints, catch, memory, monitor, process, registers, resume, threads, xfer
+import importlib
+import pkgutil
 
-__all__ = ["base", "breakpoints", "catch", "memory", "monitor", "process", "registers", "resume", "threads", "xfer"]
+for _topic in pkgutil.iter_modules(__path__, f"{__name__}."):
+    importlib.import_module(_topic.name)
