@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Build the guests and programs of guests/manifest.toml and the system programs (guests/system/) into guests/prebuilt/,
-the same bytes in any folder.
+"""Build what guests/manifest.toml lists and the system programs (guests/system/) into guests/prebuilt/, the same bytes in
+any folder.
 
     scripts/build_guests.py                     rebuild all ELFs and SHA256SUMS
     scripts/build_guests.py hello system_base   rebuild these
@@ -57,7 +57,7 @@ def manifest() -> dict[str, Any]:
         table["guest"] += [
             system_program(topic.stem, facts, level) for level in ("system", "el1") if level != "el1" or level in facts
         ]
-    table["guest"] += table.get("program", [])
+    table["guest"] += table["hypervisor"] + table["program"]
     return table
 
 
@@ -84,14 +84,20 @@ def compiler_version() -> str | None:
 
 
 def build(guest: dict[str, Any], folder: Path) -> bytes:
-    """Build one guest with its objects in `folder`; return the ELF. Raises BuildError with the compiler's words."""
+    """Build one guest with its objects below `folder`; return the ELF. Raises BuildError with the compiler's words.
+
+    Objects that are there already, of a guest with the same flags, are taken as they are.
+    """
     flags = [*CFLAGS, *guest.get("flags", ()), f"-fdebug-prefix-map={GUESTS}=guests"]
+    folder /= hashlib.sha256(" ".join([*flags, *guest.get("without_debug", ())]).encode()).hexdigest()
+    folder.mkdir(exist_ok=True)
     objects = []
     for source in guest["sources"]:
         # ld names an object without a .file directive by its path: give it a relative one.
         objects.append(source.replace("/", "_") + ".o")
         without_lines = ["-g0"] if source in guest.get("without_debug", ()) else []
-        run([CC, *flags, *without_lines, "-c", source, "-o", str(folder / objects[-1])], GUESTS)
+        if not (folder / objects[-1]).exists():
+            run([CC, *flags, *without_lines, "-c", source, "-o", str(folder / objects[-1])], GUESTS)
     elf = folder / f"{guest['name']}.elf"
     script = [f"-Wl,-T,{GUESTS / guest['script']}"] if "script" in guest else []
     run([CC, *LDFLAGS, *script, *objects, "-o", elf.name], folder)
