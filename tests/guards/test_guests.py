@@ -16,9 +16,11 @@ from guest_manifest import GUESTS, PREBUILT, ROOT, Case, cases, manifest
 TOPICS = sorted((GUESTS / "system").glob("*.toml"))
 SYSTEM_NAMES = [f"system_{topic.stem}" for topic in TOPICS]
 SYSTEM_NAMES += [f"el1_{topic.stem}" for topic in TOPICS if "\n[el1]\n" in topic.read_text()]
+HYPERVISOR_NAMES = [hypervisor["name"] for hypervisor in manifest()["hypervisor"]]
 PROGRAM_NAMES = [program["name"] for program in manifest()["program"]]
 GUEST_NAMES = [guest["name"] for guest in manifest()["guest"]]
 GUEST_KEYS = {"name", "sources", "flags", "without_debug", "purpose", "case"}
+HYPERVISOR_KEYS = {"name", "sources", "script", "flags", "purpose", "console", "exits"}
 CASE_KEYS = {"name", "vcpus", "vms", "bootargs", "devices", "console", "alone", "places", "exits"}
 
 
@@ -45,19 +47,23 @@ def test_manifest_names_each_guest_once() -> None:
 
 def test_manifest_equals_folders() -> None:
     folders = {path.name for path in GUESTS.iterdir() if path.is_dir()} - {"common", "prebuilt", "system"}
-    assert folders == set(GUEST_NAMES) | {entry["name"] for entry in manifest()["fetched"]}
+    assert folders == {*GUEST_NAMES, *HYPERVISOR_NAMES} | {entry["name"] for entry in manifest()["fetched"]}
 
 
 def test_manifest_equals_prebuilt() -> None:
     assert {path.name for path in PREBUILT.iterdir()} == {
-        f"{name}.elf" for name in GUEST_NAMES + SYSTEM_NAMES + PROGRAM_NAMES
+        f"{name}.elf" for name in GUEST_NAMES + HYPERVISOR_NAMES + SYSTEM_NAMES + PROGRAM_NAMES
     } | {"SHA256SUMS"}
 
 
 def test_sources_equal_files() -> None:
-    named = {source for guest in manifest()["guest"] for source in guest["sources"]}
-    named |= {source for program in manifest()["program"] for source in program["sources"]}
-    found = {path for name in [*GUEST_NAMES, "linux"] for path in (GUESTS / name).iterdir() if path.suffix in (".c", ".S")}
+    named = {s for kind in ("guest", "hypervisor", "program") for entry in manifest()[kind] for s in entry["sources"]}
+    found = {
+        path
+        for name in [*GUEST_NAMES, *HYPERVISOR_NAMES, "linux"]
+        for path in (GUESTS / name).iterdir()
+        if path.suffix in (".c", ".S")
+    }
     assert named == {str(path.relative_to(GUESTS)) for path in found}
 
 
@@ -74,6 +80,14 @@ def test_entry_is_complete(guest: dict[str, Any]) -> None:
         assert case["exits"].keys() == {f"vcpu{number}" for number in range(case.get("vcpus", 1))}
 
 
+@pytest.mark.parametrize("hypervisor", manifest()["hypervisor"], ids=HYPERVISOR_NAMES)
+def test_hypervisor_is_complete(hypervisor: dict[str, Any]) -> None:
+    assert hypervisor.keys() == HYPERVISOR_KEYS
+    assert hypervisor["purpose"]
+    named = {line.split()[1] for text in hypervisor["exits"].values() for line in text.splitlines()}
+    assert named <= functions(hypervisor["name"])
+
+
 @pytest.mark.parametrize("case", cases(), ids=str)
 def test_case_names_what_the_guest_has(case: Case) -> None:
     known = functions(case.guest)
@@ -84,12 +98,12 @@ def test_case_names_what_the_guest_has(case: Case) -> None:
         assert case.differences_alone <= set(case.console(case.vms[0]))
 
 
-@pytest.mark.parametrize("name", GUEST_NAMES)
+@pytest.mark.parametrize("name", GUEST_NAMES + HYPERVISOR_NAMES)
 def test_opening_comment_says_what_it_proves(name: str) -> None:
     assert (GUESTS / name / f"{name}.c").read_text().startswith(f"/*\n * {name}: ")
 
 
-@pytest.mark.parametrize("name", GUEST_NAMES + SYSTEM_NAMES + PROGRAM_NAMES)
+@pytest.mark.parametrize("name", GUEST_NAMES + HYPERVISOR_NAMES + SYSTEM_NAMES + PROGRAM_NAMES)
 def test_elf_tells_no_build_path(name: str) -> None:
     assert str(ROOT).encode() not in (PREBUILT / f"{name}.elf").read_bytes()
 

@@ -1,0 +1,184 @@
+"""The type-1 hypervisor of guests/type1/: its console and its exits are those of guests/manifest.toml, here and on QEMU.
+
+Three judges: the manifest, the hypervisor's own counters, and a live QEMU. The list of exits is complete: what a guest
+handles alone is proved by its absence.
+"""
+
+from __future__ import annotations
+
+import bisect
+import subprocess
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from elftools.elf.elffile import ELFFile
+
+from gdbhv import _core, exitspec, image, tables
+from guest_manifest import GUESTS, PREBUILT, manifest
+from oracle.qemu import executable
+from system.test_system import BOARD, BUDGET, MEMORY, PROFILES
+
+(TYPE1,) = manifest()["hypervisor"]
+ELF = PREBUILT / "type1.elf"
+CLASSES = [row["number"] for row in tables.exit_classes().values()]
+INTERRUPTS = 64  # the place in struct vm's exits[] behind those of ESR_EL2.EC
+VMS, VCPUS = 2, 3
+
+each_cpu = pytest.mark.parametrize("cpu", PROFILES)
+each_number_of_cpus = pytest.mark.parametrize("cpus", [1, 2])
+
+
+class Program:
+    """The ELF: functions by address, and what a debugger knows of its structures."""
+
+    def __init__(self, path: Path) -> None:
+        with path.open("rb") as file:
+            elf = ELFFile(file)
+            symbols = list(elf.get_section_by_name(".symtab").iter_symbols())
+            self.address = {s.name: s["st_value"] for s in symbols}
+            self._starts = sorted((s["st_value"], s.name) for s in symbols if s["st_info"]["type"] == "STT_FUNC")
+            self._structs = {
+                die.attributes["DW_AT_name"].value.decode(): die
+                for unit in elf.get_dwarf_info().iter_CUs()
+                for die in unit.iter_DIEs()
+                if die.tag == "DW_TAG_structure_type" and "DW_AT_byte_size" in die.attributes
+            }
+            self.size = {name: die.attributes["DW_AT_byte_size"].value for name, die in self._structs.items()}
+            self.offset = {
+                (name, member.attributes["DW_AT_name"].value.decode()): member.attributes["DW_AT_data_member_location"].value
+                for name, die in self._structs.items()
+                for member in die.iter_children()
+                if "DW_AT_name" in member.attributes
+            }
+
+    def function(self, pc: int) -> str:
+        return self._starts[bisect.bisect_right(self._starts, (pc, "\x7f")) - 1][1]
+
+
+PROGRAM = Program(ELF)
+
+
+@dataclass
+class Run:
+    """What came of a run: the console, all exits, and the machine."""
+
+    machine: Any
+    console: str = ""
+    records: list[Any] = field(default_factory=list)
+
+    def read(self, what: str, index: int, struct: str, member: str, n: int = 0) -> int:
+        """Return a word of the hypervisor's memory: ``what[index].member[n]``."""
+        address = PROGRAM.address[what] + index * PROGRAM.size[struct] + PROGRAM.offset[struct, member] + 8 * n
+        return int.from_bytes(self.machine.read_pa(address, 8), "little")
+
+
+def run(cpu: str, cpus: int, *, catching: bool = False, every: int | None = None) -> Run:
+    """Run it to its end.
+
+    :param catching: stop at every exit, and keep its record.
+    :param every: stop, and go on, after so many instructions.
+    """
+    machine = _core.Machine(cpus=cpus, memory=MEMORY, cpu=cpu, hosted=False)
+    loaded = image.load(ELF)
+    for address, data in loaded.segments:
+        machine.write_pa(address, data)
+    machine.write_register(0, "pc", loaded.entry)
+    machine.catch_exits(CLASSES if catching else [])
+    done = Run(machine)
+    while True:
+        stop = machine.run(BUDGET, insns=every and sum(machine.insns) + every)
+        if stop["kind"] == "caught":
+            done.records.append(machine.exit_record(stop["cpu"]))
+        elif stop["kind"] != "budget" or machine.now >= BUDGET:
+            break
+    done.console = machine.take_output().decode("ascii")
+    assert stop["kind"] == "poweroff", f"{stop['kind']} after:\n{done.console}"
+    return done
+
+
+def rows(vmid: int) -> list[tuple[str, str, str]]:
+    """Return the manifest's exits of a VM: how many, the function, the specification."""
+    lines = [line.split(maxsplit=2) for line in TYPE1["exits"][f"vmid{vmid}"].splitlines()]
+    return [(count, function, spec) for count, function, spec in lines]
+
+
+def test_it_is_read_in_an_evening() -> None:
+    """1,500 lines at most, all of it, comments too."""
+    assert sum(len(path.read_text().splitlines()) for path in (GUESTS / "type1").iterdir()) <= 1500
+
+
+@each_number_of_cpus
+@each_cpu
+def test_console(cpu: str, cpus: int) -> None:
+    done = run(cpu, cpus)
+    assert done.console == TYPE1["console"]
+    pieces = run(cpu, cpus, every=997)
+    assert (pieces.console, pieces.machine.insns) == (done.console, done.machine.insns)
+
+
+@each_number_of_cpus
+@each_cpu
+def test_console_on_qemu(cpu: str, cpus: int) -> None:
+    command = [executable(), "-M", "virt,virtualization=on,gic-version=3", *BOARD, "-cpu", cpu, "-smp", str(cpus)]
+    command += ["-serial", "stdio", "-kernel", str(ELF)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == TYPE1["console"]
+
+
+@each_number_of_cpus
+@each_cpu
+def test_each_exit_is_the_manifests(cpu: str, cpus: int) -> None:
+    """SVC, faults of stage 1, undefined instructions and virtual interrupts are EL1's own (Arm ARM D1.3): no row has one."""
+    done = run(cpu, cpus, catching=True)
+    assert done.console == TYPE1["console"]
+    for vmid in range(1, VMS + 1):
+        left = [r for r in done.records if r["vmid"] == vmid and r["class"] != "irq"]
+        for count, function, spec in rows(vmid):
+            wanted = exitspec.parse(spec)
+            found = [r for r in left if PROGRAM.function(r["pc"]) == function and wanted.matches(r)]
+            assert count == "*" or len(found) == int(count), f"VMID {vmid}: {function} {spec}"
+            left = [r for r in left if r not in found]
+        assert [(PROGRAM.function(r["pc"]), r["name"]) for r in left] == [], f"VMID {vmid}: more than listed"
+
+
+def test_what_a_guest_does_alone_is_in_no_row() -> None:
+    alone = {name for name in PROGRAM.address if name.startswith("own_")}
+    assert alone == {"own_system_call", "own_undefined", "own_fault", "own_timer"}
+    alone |= {"user_add", "user_program", "guest_vectors", "save_call_restore", "guest_synchronous"}
+    assert alone <= PROGRAM.address.keys()
+    assert alone.isdisjoint(function for vmid in range(1, VMS + 1) for _, function, _ in rows(vmid))
+
+
+@each_number_of_cpus
+@each_cpu
+def test_the_hypervisor_counts_the_same(cpu: str, cpus: int) -> None:
+    """Its own counters, by ESR_EL2.EC and for interrupts, at every VM's end."""
+    done = run(cpu, cpus)
+    seen: Counter[tuple[int, int]] = Counter()
+    for row in done.machine.exit_counts():
+        number = row["number"] - 0x1000
+        seen[row["vmid"], number if number < INTERRUPTS else INTERRUPTS] += row["count"]
+    own = {(vm + 1, ec): done.read("vms", vm, "vm", "exits", ec) for vm in range(VMS) for ec in range(INTERRUPTS + 1)}
+    assert {key: count for key, count in own.items() if count} == dict(seen)
+
+
+@each_cpu
+def test_vcpus_move_between_two_cpus(cpu: str) -> None:
+    """And are never on two: enter() in vcpu.c checks it, and ends the run if not."""
+    for cpus, moving in ((1, False), (2, True)):
+        done = run(cpu, cpus)
+        moves = [done.read("vcpus", n, "vcpu", "moves") for n in range(VCPUS)]
+        turns = [done.read("vcpus", n, "vcpu", "turns") for n in range(VCPUS)]
+        assert any(moves) == moving
+        assert all(n >= 2 for n in turns), "time slices"
+
+
+@each_number_of_cpus
+def test_two_runs_are_the_same(cpus: int) -> None:
+    first, second = (run("max", cpus, catching=True) for _ in range(2))
+    assert first.machine.insns == second.machine.insns
+    assert first.records == second.records
