@@ -1,10 +1,11 @@
 //! The architectural state of one PE, with its banking; no behaviour beyond keeping itself consistent.
 
-use crate::raise::{Exception, Trap};
+pub mod counters;
 
-use crate::pmu::Pmu;
 use crate::pstate::{Flags, Pstate};
+use crate::raise::{Exception, Trap};
 use crate::reg::{Reg, REG_SPACE};
+use counters::Pmu;
 
 /// Most PEs in a machine.
 pub const MAX_CPUS: usize = 8;

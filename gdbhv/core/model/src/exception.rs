@@ -9,11 +9,11 @@ use crate::cpu::Cpu;
 use crate::feature::Feature;
 use crate::fpen::fp_trap;
 use crate::mmu::fault::{Fault, FaultKind, Purpose};
+use crate::platform::Platform;
 use crate::pstate::{Flags, Pstate};
 use crate::raise::{Exception, ExceptionKind, Lines, Trap};
 use crate::reg::names::*;
 use crate::serror;
-use crate::shared::Shared;
 use crate::syndrome::{self, ec};
 
 // ------------------------------------------------------------------------------------------------ raising
@@ -25,7 +25,7 @@ pub fn undefined(cpu: &mut Cpu) -> Trap {
 
 /// Raise the trap of an FP or SIMD instruction: `Pe::fp_traps` is set. CPACR_EL1.FPEN comes first, then CPTR_EL2
 /// (`AArch64.CheckFPAdvSIMDEnabled`; EC 0x07 with CV = 1, COND = 0xE).
-pub fn fp_access(cpu: &mut Cpu, _sh: &mut Shared) -> Trap {
+pub fn fp_access(cpu: &mut Cpu, _sh: &mut Platform) -> Trap {
     let (target, cause) = fp_trap(cpu).expect("fp_traps is set only when an access would trap");
     let tge = bit(cpu.get(HCR_EL2), 27);
     if target == 1 && tge {
@@ -76,7 +76,7 @@ pub fn illegal_state(cpu: &mut Cpu) -> Trap {
 
 /// Raise an instruction or data abort. A stage 2 fault goes to EL2; a synchronous external abort does by HCR_EL2.TEA
 /// (`AArch64.InstructionAbort`, `AArch64.DataAbort`).
-pub fn abort(cpu: &mut Cpu, sh: &mut Shared, f: &Fault) -> Trap {
+pub fn abort(cpu: &mut Cpu, sh: &mut Platform, f: &Fault) -> Trap {
     let external = matches!(f.kind, FaultKind::External | FaultKind::ExternalWalk(_));
     let tea = external && bit(cpu.get(HCR_EL2), 37);
     let target = if f.stage2 || (tea && cpu.pstate.el < 2) {
@@ -206,7 +206,7 @@ pub fn ends_wfe(cpu: &Cpu, lines: Lines, has_el2: bool) -> bool {
 
 /// Take `e`: the dispatcher has set `Cpu::pc` to the instruction's address (for an interrupt, the next one's). Returns the EL that took
 /// it (`AArch64.TakeException`).
-pub fn take(cpu: &mut Cpu, sh: &mut Shared, e: &Exception) -> u8 {
+pub fn take(cpu: &mut Cpu, sh: &mut Platform, e: &Exception) -> u8 {
     if cpu.pmu.on {
         crate::pmu::exception(cpu, sh);
     }
@@ -287,7 +287,7 @@ pub fn take(cpu: &mut Cpu, sh: &mut Shared, e: &Exception) -> u8 {
 }
 
 /// Return from the current EL's exception (`AArch64.ExceptionReturn`); an illegal return sets PSTATE.IL.
-pub fn eret(cpu: &mut Cpu, sh: &mut Shared) {
+pub fn eret(cpu: &mut Cpu, sh: &mut Platform) {
     let (elr, spsr) = if cpu.pstate.el == 2 {
         (ELR_EL2, SPSR_EL2)
     } else {
@@ -297,7 +297,7 @@ pub fn eret(cpu: &mut Cpu, sh: &mut Shared) {
 }
 
 /// Return to `pc` with PSTATE from `spsr`.
-pub fn return_to(cpu: &mut Cpu, sh: &mut Shared, pc: u64, spsr: u64) {
+pub fn return_to(cpu: &mut Cpu, sh: &mut Platform, pc: u64, spsr: u64) {
     let now = cpu.pstate;
     let (mut p, flags): (Pstate, Flags) = Pstate::from_spsr(spsr);
     let illegal = illegal_return(cpu, sh, spsr);
@@ -337,7 +337,7 @@ pub fn return_to(cpu: &mut Cpu, sh: &mut Shared, pc: u64, spsr: u64) {
 }
 
 /// `IllegalExceptionReturn`.
-fn illegal_return(cpu: &Cpu, sh: &Shared, spsr: u64) -> bool {
+fn illegal_return(cpu: &Cpu, sh: &Platform, spsr: u64) -> bool {
     let el = (spsr >> 2 & 3) as u8;
     let aarch32 = bit(spsr, 4);
     let reserved = bit(spsr, 1) || (el == 0 && spsr & 1 != 0);

@@ -5,9 +5,9 @@
 //! | layer | modules |
 //! |---|---|
 //! | values | [`bits`], [`feature`], [`reg`] (what system registers are), [`raise`], [`syndrome`], [`pstate`], [`hcr`], [`fp`] |
-//! | state | [`cpu`], [`mem`], [`dev`], [`bus`], [`board`], [`timer`], [`pmu`], [`shared`]: what a machine is |
+//! | state | [`cpu`], [`mem`], [`dev`], [`bus`], [`board`], [`platform`]: what a machine is |
 //! | translation | [`mmu`]: what registers say about it, the walker, cached results |
-//! | rules | [`sysreg`] (what an access to a register does), [`exception`], [`serror`], [`selfhosted`], [`exit`], [`psci`] |
+//! | rules | [`timer`], [`pmu`], [`sysreg`] (what an access to a register does), [`exception`], [`serror`], [`selfhosted`], [`exit`], [`psci`] |
 //! | a PE at work | [`pe`] (a CPU and its caches), [`access`] (loads and stores off the fast path), [`isa`] (instructions) |
 //! | compilers | [`ir`]: instructions as typed nodes |
 //! | execution | [`exec`]: decoded code, the interpreter, what follows from a change of registers |
@@ -43,6 +43,7 @@ pub mod mem;
 pub mod mmu;
 pub mod pe;
 pub mod physical;
+pub mod platform;
 pub mod pmu;
 pub mod profile;
 pub mod psci;

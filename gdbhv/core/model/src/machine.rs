@@ -23,10 +23,11 @@ use crate::exec::refresh::follow;
 use crate::exec::single;
 use crate::exit;
 use crate::pe::{self, Pe};
+use crate::platform::Request;
 use crate::pstate::Pstate;
 use crate::raise::{Exception, ExceptionKind, Lines};
 use crate::reg::names::*;
-use crate::shared::{Request, Shared};
+use crate::shared::Shared;
 use crate::stops::Hit;
 use crate::timer;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -565,7 +566,8 @@ impl Machine {
                 timer::stream_events(cpu, ns);
             }
         }
-        self.sh.bus.events(ns, &mut self.sh.gic);
+        let p = &mut self.sh.platform;
+        p.bus.events(ns, &mut p.gic);
         self.sh.next_event = self.next_event(u32::MAX);
     }
 

@@ -1,11 +1,10 @@
 //! Physical memory as PEs see it: RAM, devices behind the bus, descriptors for the walker.
 
-use crate::dev::DevCtx;
 use crate::mem::ram::Ram;
 use crate::mem::Memory;
 use crate::mmu::walk::{LastTable, Leaf, TableKey, Tables};
 use crate::mmu::walk_cache::WalkCache;
-use crate::shared::Shared;
+use crate::platform::Platform;
 
 /// The walker's view of RAM for one PE. A walk to anywhere else is an external abort.
 pub struct Descriptors<'a> {
@@ -53,55 +52,13 @@ impl Tables for ReadOnly<'_> {
     fn update(&mut self, _: u64, _: u64) {}
 }
 
-impl Shared {
+impl Platform {
     /// Descriptors for a walk on behalf of the guest; `walks` is its PE's.
     pub fn tables<'a>(&'a mut self, walks: &'a mut WalkCache) -> Descriptors<'a> {
         Descriptors {
             ram: &mut self.ram,
             leave: &mut self.leave,
             walks,
-        }
-    }
-    /// Write 1 to 8 bytes of RAM inside a page. The caller knows that it is RAM.
-    #[inline]
-    pub fn write_ram(&mut self, pa: u64, bytes: u64, v: u64) {
-        self.ram.write(pa, bytes, v).expect("RAM");
-        self.leave |= self.ram.code_written();
-    }
-    /// Zero `bytes` of RAM inside a page.
-    pub fn zero_ram(&mut self, pa: u64, bytes: u64) {
-        self.ram.get_mut(pa, bytes).expect("RAM").fill(0);
-        self.leave |= self.ram.code_written();
-    }
-    /// Read a device; None is an external abort. `off` is the position of the instruction in its block.
-    pub fn read_bus(&mut self, cpu: usize, pa: u64, bytes: u8, off: u16) -> Option<u64> {
-        self.leave = true;
-        let ctx = DevCtx {
-            now: self.ns(off),
-            cpu,
-        };
-        self.bus.read(pa, bytes, ctx, &mut self.gic)
-    }
-    /// Write a device; None is an external abort.
-    pub fn write_bus(&mut self, cpu: usize, pa: u64, bytes: u8, v: u64, off: u16) -> Option<()> {
-        self.leave = true;
-        self.next_event = 0;
-        let ctx = DevCtx {
-            now: self.ns(off),
-            cpu,
-        };
-        let done = self.bus.write(pa, bytes, v, ctx, &mut self.gic);
-        self.serve();
-        done
-    }
-    /// Do what a write to a device has left to do in memory (tables and commands of LPIs, DMA).
-    #[inline]
-    pub fn serve(&mut self) {
-        if self.gic.has_work() {
-            self.gic.service(&mut self.ram);
-        }
-        if self.bus.has_work() {
-            self.bus.service(&mut self.ram);
         }
     }
 }

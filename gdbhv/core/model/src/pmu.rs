@@ -17,118 +17,19 @@ pub mod registers;
 mod tests;
 
 use crate::bits::{bit, bits};
+use crate::cpu::counters::{Total, What};
 use crate::cpu::Cpu;
 use crate::feature::Feature;
+use crate::platform::Platform;
 use crate::reg::names::*;
 use crate::reg::pmu::COUNTERS;
 use crate::reg::Reg;
-use crate::shared::Shared;
-use events::{What, CHAIN};
+use events::CHAIN;
 
 /// The cycle counter's bit in PMCNTENSET_EL0 and its kind.
 pub const CYCLE: u32 = 31;
 /// INTID of the overflow interrupt: PPI 7.
 pub const INTID: u32 = 23;
-
-/// The totals that counters follow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Total {
-    /// One for each instruction, whatever became of it.
-    Cycles,
-    /// Instructions that did not end in an exception of their own.
-    Retired,
-    /// Loads.
-    Loads,
-    /// Stores.
-    Stores,
-    /// Loads and stores.
-    Accesses,
-    /// Branches, taken or not.
-    Branches,
-    /// Immediate branches, taken or not.
-    Immediate,
-    /// Returns.
-    Returns,
-}
-
-/// How many totals.
-pub const TOTALS: usize = Total::Returns as usize + 1;
-
-/// One PE's monitors: what its registers do not hold.
-#[derive(Clone, Debug)]
-pub struct Pmu {
-    /// Some counter counts at some exception level: nobody else looks further.
-    pub on: bool,
-    /// A counter that counts now follows a class of instructions.
-    pub classes: bool,
-    /// The counters that count now, by their bits in PMCNTENSET_EL0.
-    running: u32,
-    /// What each event counter counts.
-    what: [What; COUNTERS],
-    /// Each total but Cycles and Retired; in the place of Retired the instructions that were not.
-    totals: [u64; TOTALS],
-    /// The totals when [`settle`] last ran.
-    settled: [u64; TOTALS],
-    /// Cycles at which a counter may overflow.
-    due: u64,
-    /// Cycles when the turn began, and the virtual time when it did; None between turns.
-    cycles: u64,
-    turn: Option<u64>,
-}
-
-impl Default for Pmu {
-    fn default() -> Pmu {
-        Pmu {
-            on: false,
-            classes: false,
-            running: 0,
-            what: [What::Nothing; COUNTERS],
-            totals: [0; TOTALS],
-            settled: [0; TOTALS],
-            due: u64::MAX,
-            cycles: 0,
-            turn: None,
-        }
-    }
-}
-
-impl Pmu {
-    /// The PE's turn begins at virtual time `now`.
-    #[inline]
-    pub fn enter(&mut self, now: u64) {
-        self.turn = Some(now);
-    }
-    /// The PE's turn ends.
-    #[inline]
-    pub fn leave(&mut self, now: u64) {
-        self.cycles = self.cycles(now);
-        self.turn = None;
-    }
-    /// Cycles so far.
-    fn cycles(&self, now: u64) -> u64 {
-        self.cycles + self.turn.map_or(0, |t| now - t)
-    }
-    /// The virtual time in this turn at which [`settle`] must be called, if there is one.
-    #[inline]
-    pub fn due(&self) -> u64 {
-        match (self.on, self.turn) {
-            (true, Some(t)) => self.due.saturating_sub(self.cycles).saturating_add(t),
-            _ => u64::MAX,
-        }
-    }
-    /// The last instruction ended in an exception that is not its purpose.
-    #[inline]
-    pub fn not_retired(&mut self) {
-        self.totals[Total::Retired as usize] += 1;
-    }
-    fn all(&self, now: u64) -> [u64; TOTALS] {
-        let mut t = self.totals;
-        t[Total::Cycles as usize] = self.cycles(now);
-        t[Total::Retired as usize] =
-            t[Total::Cycles as usize] - self.totals[Total::Retired as usize];
-        t
-    }
-}
 
 /// PMEVCNTR<n>_EL0.
 fn counter(n: usize) -> Reg {
@@ -168,7 +69,7 @@ const HLP: u32 = 26;
 const HPMFZO: u32 = 29;
 
 impl Controls {
-    fn new(cpu: &Cpu, sh: &Shared) -> Controls {
+    fn new(cpu: &Cpu, sh: &Platform) -> Controls {
         Controls {
             pmcr: cpu.get(PMCR_EL0),
             mdcr: if sh.config.has_el2 {
@@ -246,13 +147,13 @@ fn running(cpu: &Cpu, c: &Controls) -> u32 {
 }
 
 /// Work out anew what the event counters would count: a type register has changed.
-fn retype(cpu: &mut Cpu, sh: &Shared) {
+fn retype(cpu: &mut Cpu, sh: &Platform) {
     cpu.pmu.what =
         std::array::from_fn(|n| events::what(cpu.get(event_type(n)), sh.config.features));
 }
 
 /// Work out anew which counters count, when the next may overflow, and the interrupt. [`settle`] has just run, or nothing counted.
-fn derive(cpu: &mut Cpu, sh: &mut Shared) {
+fn derive(cpu: &mut Cpu, sh: &mut Platform) {
     let c = Controls::new(cpu, sh);
     let enabled = cpu.get(PMCNTENSET_EL0);
     let on = (0..COUNTERS).any(|n| bit(enabled, n as u32) && c.enabled(n))
@@ -295,7 +196,7 @@ fn overflow(cpu: &Cpu, c: &Controls) -> bool {
 }
 
 /// Bring the counters up to date at virtual time `now` (which matters only in the PE's turn), and the interrupt with them.
-pub fn settle(cpu: &mut Cpu, sh: &mut Shared, now: u64) {
+pub fn settle(cpu: &mut Cpu, sh: &mut Platform, now: u64) {
     let all = cpu.pmu.all(now);
     let old = std::mem::replace(&mut cpu.pmu.settled, all);
     let (running, what) = (cpu.pmu.running, cpu.pmu.what);
@@ -320,7 +221,7 @@ pub fn settle(cpu: &mut Cpu, sh: &mut Shared, now: u64) {
 }
 
 /// Event counter `n` counts `by` (`AArch64.IncrementEventCounter`). Its overflow is an event for the odd counter behind it.
-fn add(cpu: &mut Cpu, sh: &Shared, c: &Controls, n: usize, by: u64) {
+fn add(cpu: &mut Cpu, sh: &Platform, c: &Controls, n: usize, by: u64) {
     let old = cpu.get(counter(n));
     let (v, carries) = if c.long(n) {
         let (v, wraps) = old.overflowing_add(by);
@@ -344,7 +245,7 @@ fn add(cpu: &mut Cpu, sh: &Shared, c: &Controls, n: usize, by: u64) {
 }
 
 /// An event has happened once, for the counters of `mask` that count it now. The counters are settled.
-fn pulse(cpu: &mut Cpu, sh: &mut Shared, event: u16, mask: u32) {
+fn pulse(cpu: &mut Cpu, sh: &mut Platform, event: u16, mask: u32) {
     let c = Controls::new(cpu, sh);
     let hit = cpu.pmu.running & mask;
     let what = cpu.pmu.what;
@@ -355,7 +256,7 @@ fn pulse(cpu: &mut Cpu, sh: &mut Shared, event: u16, mask: u32) {
 }
 
 /// PMSWINC_EL0 written for software at `el`, from outside the PE's turn: its counters count as they do there.
-pub fn increment(cpu: &mut Cpu, sh: &mut Shared, mask: u32, el: u8) {
+pub fn increment(cpu: &mut Cpu, sh: &mut Platform, mask: u32, el: u8) {
     settle(cpu, sh, 0);
     let there = Controls {
         el,
@@ -365,9 +266,9 @@ pub fn increment(cpu: &mut Cpu, sh: &mut Shared, mask: u32, el: u8) {
     pulse(cpu, sh, events::SW_INCR, mask & !(1 << CYCLE)); // which works out anew what counts here
 }
 
-/// An exception is about to be taken, at [`Shared::now`]. Only if [`Pmu::on`].
+/// An exception is about to be taken, at [`Platform::now`]. Only if [`Pmu::on`].
 #[cold]
-pub fn exception(cpu: &mut Cpu, sh: &mut Shared) {
+pub fn exception(cpu: &mut Cpu, sh: &mut Platform) {
     let now = sh.now;
     settle(cpu, sh, now);
     pulse(cpu, sh, events::EXC_TAKEN, u32::MAX);
@@ -375,22 +276,22 @@ pub fn exception(cpu: &mut Cpu, sh: &mut Shared) {
 
 /// An ERET is about to return. Only if [`Pmu::on`].
 #[cold]
-pub fn exception_return(cpu: &mut Cpu, sh: &mut Shared) {
+pub fn exception_return(cpu: &mut Cpu, sh: &mut Platform) {
     let now = sh.now + cpu.off as u64 + 1;
     settle(cpu, sh, now);
     pulse(cpu, sh, events::EXC_RETURN, u32::MAX);
 }
 
-/// The exception level, or another thing that filters depend on, has changed at [`Shared::now`]. Only if [`Pmu::on`].
+/// The exception level, or another thing that filters depend on, has changed at [`Platform::now`]. Only if [`Pmu::on`].
 #[cold]
-pub fn refresh(cpu: &mut Cpu, sh: &mut Shared) {
+pub fn refresh(cpu: &mut Cpu, sh: &mut Platform) {
     let now = sh.now;
     settle(cpu, sh, now);
     derive(cpu, sh);
 }
 
 /// After the registers were reset: nothing counts, and the interrupt falls.
-pub fn reset(cpu: &mut Cpu, sh: &mut Shared) {
+pub fn reset(cpu: &mut Cpu, sh: &mut Platform) {
     let all = cpu.pmu.all(sh.now);
     cpu.pmu.settled = all;
     cpu.pmu.running = 0;

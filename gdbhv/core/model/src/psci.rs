@@ -1,10 +1,11 @@
 //! The board's firmware: PSCI 1.1 (Arm DEN 0022) by SMCCC, and nothing else.
 //!
 //! The function number is in W0, arguments in X1 to X3, the result in X0. What a call does to other CPUs or to the machine
-//! is requested in `Shared::requests` and done by the machine after the instruction; `Shared::cpu_on` changes at once.
+//! is requested in `Platform::requests` and done by the machine after the instruction; `Platform::cpu_on` changes at once.
 
 use crate::cpu::Cpu;
-use crate::shared::{Request, Shared};
+use crate::platform::Platform;
+use crate::platform::Request;
 
 // Results (DEN 0022, 5.2.2).
 const SUCCESS: i64 = 0;
@@ -27,13 +28,13 @@ const SMC64: u32 = 1 << 30;
 struct Function {
     id: u32,
     smc64: bool,
-    call: fn(&mut Cpu, &mut Shared, [u64; 3]) -> i64,
+    call: fn(&mut Cpu, &mut Platform, [u64; 3]) -> i64,
 }
 
 const fn function(
     id: u32,
     smc64: bool,
-    call: fn(&mut Cpu, &mut Shared, [u64; 3]) -> i64,
+    call: fn(&mut Cpu, &mut Platform, [u64; 3]) -> i64,
 ) -> Function {
     Function { id, smc64, call }
 }
@@ -59,7 +60,7 @@ fn find(id: u32) -> Option<&'static Function> {
 
 /// Carry out the call in the registers of `cpu` (an SMC, or an HVC where the board's firmware answers those). A function that does not
 /// exist returns NOT_SUPPORTED, as SMCCC says.
-pub fn call(cpu: &mut Cpu, sh: &mut Shared) {
+pub fn call(cpu: &mut Cpu, sh: &mut Platform) {
     let id = cpu.x[0] as u32;
     let args = [1, 2, 3].map(|n| {
         if id & SMC64 != 0 {
@@ -76,13 +77,13 @@ pub fn call(cpu: &mut Cpu, sh: &mut Shared) {
     sh.leave |= !sh.requests.is_empty();
 }
 
-fn request(sh: &mut Shared, r: Request) -> i64 {
+fn request(sh: &mut Platform, r: Request) -> i64 {
     sh.requests.push(r);
     SUCCESS
 }
 
 /// The CPUs whose affinity is `target` from level `level` up.
-fn matching(sh: &Shared, target: u64, level: u32) -> Vec<usize> {
+fn matching(sh: &Platform, target: u64, level: u32) -> Vec<usize> {
     let mask = AFFINITY >> (8 * level) << (8 * level);
     (0..sh.gic.cpus())
         .filter(|&n| (n as u64 ^ target) & mask == 0)
@@ -91,20 +92,20 @@ fn matching(sh: &Shared, target: u64, level: u32) -> Vec<usize> {
 
 /// X1: power state, X2: entry after a power-down, X3: its context. A power-down may be carried out as a standby, which returns.
 /// Levels above the CPU's own (bits 25:24) cannot be suspended, and bits 31:26 and 23:17 are reserved (DEN 0022, 5.4.2).
-fn cpu_suspend(_: &mut Cpu, sh: &mut Shared, [state, ..]: [u64; 3]) -> i64 {
+fn cpu_suspend(_: &mut Cpu, sh: &mut Platform, [state, ..]: [u64; 3]) -> i64 {
     if state & 0xfffe_0000 != 0 {
         return INVALID_PARAMETERS;
     }
     request(sh, Request::Suspend)
 }
 
-fn cpu_off(cpu: &mut Cpu, sh: &mut Shared, _: [u64; 3]) -> i64 {
+fn cpu_off(cpu: &mut Cpu, sh: &mut Platform, _: [u64; 3]) -> i64 {
     sh.cpu_on[cpu.id] = false;
     request(sh, Request::CpuOff)
 }
 
 /// X1: target, X2: entry, X3: context.
-fn cpu_on(_: &mut Cpu, sh: &mut Shared, [target, entry, context]: [u64; 3]) -> i64 {
+fn cpu_on(_: &mut Cpu, sh: &mut Platform, [target, entry, context]: [u64; 3]) -> i64 {
     let Some(&n) = matching(sh, target, 0).first() else {
         return INVALID_PARAMETERS;
     };
@@ -129,7 +130,7 @@ fn cpu_on(_: &mut Cpu, sh: &mut Shared, [target, entry, context]: [u64; 3]) -> i
 }
 
 /// X1: target, X2: lowest affinity level that counts (0 to 3). 0 is on, 1 off; a CPU asked to start counts as on.
-fn affinity_info(_: &mut Cpu, sh: &mut Shared, [target, level, _]: [u64; 3]) -> i64 {
+fn affinity_info(_: &mut Cpu, sh: &mut Platform, [target, level, _]: [u64; 3]) -> i64 {
     if level > 3 {
         return INVALID_PARAMETERS;
     }
@@ -148,19 +149,19 @@ mod tests {
     const RAM: u64 = 0x4000_0000;
 
     /// Four CPUs of which the first is on.
-    fn board() -> (Cpu, Shared) {
+    fn board() -> (Cpu, Platform) {
         let config = Config {
             has_el2: true,
             hosted: false,
             features: crate::feature::Features::ALL,
             core: &crate::cores::MAX,
         };
-        let mut sh = Shared::new(config, RAM, 1 << 20);
+        let mut sh = Platform::new(config, RAM, 1 << 20);
         sh.gic = crate::dev::gic::Gic::new(4);
         sh.cpu_on[0] = true;
         (Cpu::new(0, 2), sh)
     }
-    fn call_with(cpu: &mut Cpu, sh: &mut Shared, id: u32, args: [u64; 3]) -> i64 {
+    fn call_with(cpu: &mut Cpu, sh: &mut Platform, id: u32, args: [u64; 3]) -> i64 {
         cpu.x[0] = 0xdead_0000_0000_0000 | id as u64; // only W0 counts
         cpu.x[1..4].copy_from_slice(&args);
         call(cpu, sh);

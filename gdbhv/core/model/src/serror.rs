@@ -13,9 +13,9 @@ use crate::cpu::Cpu;
 use crate::raise::{Exception, ExceptionKind, Flow, Trap};
 
 use crate::feature::Feature;
+use crate::platform::Platform;
 use crate::reg::names::*;
 use crate::reg::Reg;
-use crate::shared::Shared;
 use crate::syndrome::ec;
 
 const AMO: u32 = 5;
@@ -74,7 +74,7 @@ pub fn taken(cpu: &mut Cpu, has_el2: bool, e: &Exception) {
 }
 
 /// ESB (C6.2.113): a pending SError that is masked is deferred to DISR_EL1, a virtual one to VDISR_EL2. A NOP without FEAT_RAS.
-pub fn esb(cpu: &mut Cpu, sh: &mut Shared, _: u32) -> Result<Flow, Trap> {
+pub fn esb(cpu: &mut Cpu, sh: &mut Platform, _: u32) -> Result<Flow, Trap> {
     if !sh.config.features.has(Feature::RAS) {
         return Ok(Flow::Next);
     }

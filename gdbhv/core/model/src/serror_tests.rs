@@ -6,6 +6,7 @@ use crate::exception;
 use crate::exit;
 use crate::feature::Features;
 use crate::raise::Lines;
+use crate::shared::Shared;
 
 const ERR: u32 = 3 << 10 | 0x11; // UER
 const E2H: u64 = 1 << 34;

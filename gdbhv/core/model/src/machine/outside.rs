@@ -147,47 +147,50 @@ impl Machine {
 
     /// Type on the board's UART, now.
     pub fn push_input(&mut self, data: &[u8], paced: bool) {
-        self.sh
-            .bus
-            .push_input(data, paced, self.sh.ns(0), &mut self.sh.gic);
-        self.sh.next_event = 0;
+        let p = &mut self.sh.platform;
+        p.bus.push_input(data, paced, p.ns(0), &mut p.gic);
+        p.next_event = 0;
     }
 
     /// Press the board's power button, now.
     pub fn press_power_button(&mut self) {
-        let now = self.sh.ns(0);
-        self.sh.bus.press_power_button(now, &mut self.sh.gic);
-        self.sh.next_event = 0;
+        let p = &mut self.sh.platform;
+        let now = p.ns(0);
+        p.bus.press_power_button(now, &mut p.gic);
+        p.next_event = 0;
     }
 
     /// Read a device as CPU `i` would. None: nothing answers.
     pub fn bus_read(&mut self, i: usize, pa: u64, size: u8) -> Option<u64> {
+        let p = &mut self.sh.platform;
         let ctx = DevCtx {
-            now: self.sh.ns(0),
+            now: p.ns(0),
             cpu: i,
         };
-        self.sh.next_event = 0;
-        self.sh.bus.read(pa, size, ctx, &mut self.sh.gic)
+        p.next_event = 0;
+        p.bus.read(pa, size, ctx, &mut p.gic)
     }
 
     /// What [`Machine::bus_read`] would give, without its effects.
     pub fn bus_peek(&mut self, i: usize, pa: u64, size: u8) -> Result<u64, Unseen> {
+        let p = &mut self.sh.platform;
         let ctx = DevCtx {
-            now: self.sh.now,
+            now: p.ns(0),
             cpu: i,
         };
-        self.sh.bus.peek(pa, size, ctx, &mut self.sh.gic)
+        p.bus.peek(pa, size, ctx, &mut p.gic)
     }
 
     /// Write a device as CPU `i` would. None: nothing answers.
     pub fn bus_write(&mut self, i: usize, pa: u64, size: u8, value: u64) -> Option<()> {
+        let p = &mut self.sh.platform;
         let ctx = DevCtx {
-            now: self.sh.ns(0),
+            now: p.ns(0),
             cpu: i,
         };
-        self.sh.next_event = 0;
-        let done = self.sh.bus.write(pa, size, value, ctx, &mut self.sh.gic);
-        self.sh.serve();
+        p.next_event = 0;
+        let done = p.bus.write(pa, size, value, ctx, &mut p.gic);
+        p.serve();
         done
     }
 }

@@ -47,17 +47,14 @@ impl Machine {
         self.cpus.clear(); // their caches point into RAM and blocks
         self.sh.ram = Ram::new(base, 0); // free before it is allocated again
         let config = self.sh.config;
-        let old = std::mem::replace(&mut self.sh, Shared::new(config, base, size));
-        let sh = &mut self.sh;
-        sh.tlb_queue.truncate(count);
+        let mut new = Shared::new(config, base, size);
+        std::mem::swap(&mut self.sh.platform, &mut new.platform);
+        let (old, sh) = (new.platform, &mut self.sh);
+        sh.tlb_queue.iter_mut().for_each(Vec::clear);
         sh.ns_per_insn = old.ns_per_insn;
         sh.registers = old.registers;
-        sh.undefined = old.undefined;
-        sh.undefined_new = old.undefined_new;
-        sh.exits = old.exits;
         sh.exits.last.clear();
         sh.exits.guests = Default::default();
-        sh.debug = old.debug;
         sh.debug.forget_stops();
         self.code = Code::new(&sh.ram, config.features, count);
         for va in sh.debug.addresses() {

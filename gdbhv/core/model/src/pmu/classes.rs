@@ -4,7 +4,7 @@
 //! A load or store instruction is one access, whatever it transfers; atomics that return and CAS are loads and stores, but one
 //! access. Cache maintenance, DC ZVA, prefetches and the walks of the MMU are none. A store-exclusive counts whether or not it stores.
 
-use super::{Pmu, Total};
+use crate::cpu::counters::{Pmu, Total, TOTALS};
 use crate::mem::ram::Ram;
 
 /// Most instructions that are asked about at once: those of a block.
@@ -121,7 +121,7 @@ impl Span {
     /// The first `done` of them have completed.
     pub fn add(&self, pmu: &mut Pmu, done: u64) {
         for c in &self.classes[..done as usize] {
-            for t in Total::Loads as usize..super::TOTALS {
+            for t in Total::Loads as usize..TOTALS {
                 pmu.totals[t] += (c >> t & 1) as u64;
             }
         }

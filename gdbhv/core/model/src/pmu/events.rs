@@ -2,19 +2,8 @@
 //! numbers"). All are exact. Nothing stalls here, so that the stall events, which PMUv3p1 and PMUv3p4 require, stay 0; events
 //! that need caches, TLBs, prediction or speculation to be seen are not there.
 
-use super::Total;
+use crate::cpu::counters::{Total, What};
 use crate::feature::{Feature, Features};
-
-/// How an event comes about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum What {
-    /// Never: not one of ours.
-    Nothing,
-    /// It is the growth of a total.
-    Total(Total),
-    /// Somebody says so.
-    Pulse(u16),
-}
 
 /// One row: number, Arm's name, how, since when.
 pub struct Event {

@@ -5,7 +5,7 @@ use super::*;
 use crate::bits::insert;
 
 /// The bits of counters that exist for `el` (`GetPMUAccessMask`).
-fn accessible(cpu: &Cpu, sh: &Shared, el: u8) -> u64 {
+fn accessible(cpu: &Cpu, sh: &Platform, el: u8) -> u64 {
     let n = if el < 2 {
         hpmn(cpu, sh.config.has_el2)
     } else {
@@ -27,7 +27,7 @@ fn selected(cpu: &Cpu, r: Reg) -> Option<Reg> {
 }
 
 /// A counter as it is at virtual time `now`, without settling.
-fn count(cpu: &Cpu, sh: &Shared, r: Reg, now: u64) -> u64 {
+fn count(cpu: &Cpu, sh: &Platform, r: Reg, now: u64) -> u64 {
     let p = &cpu.pmu;
     let (n, t) = if r == PMCCNTR_EL0 {
         (CYCLE, Some(Total::Cycles))
@@ -52,7 +52,7 @@ fn count(cpu: &Cpu, sh: &Shared, r: Reg, now: u64) -> u64 {
 }
 
 /// Read a register as from exception level `el`, by an instruction at virtual time `now`. No side effects.
-pub fn read(cpu: &Cpu, sh: &Shared, now: u64, r: Reg, el: u8) -> u64 {
+pub fn read(cpu: &Cpu, sh: &Platform, now: u64, r: Reg, el: u8) -> u64 {
     let mask = accessible(cpu, sh, el);
     match r {
         PMCR_EL0 if el < 2 => insert(cpu.get(r), 15, 11, hpmn(cpu, sh.config.has_el2) as u64),
@@ -73,7 +73,7 @@ const P: u32 = 1;
 const C: u32 = 2;
 
 /// Write a register (a value cut to its fields) as from exception level `el`, by an instruction at virtual time `now`.
-pub fn write(cpu: &mut Cpu, sh: &mut Shared, now: u64, r: Reg, v: u64, el: u8) {
+pub fn write(cpu: &mut Cpu, sh: &mut Platform, now: u64, r: Reg, v: u64, el: u8) {
     settle(cpu, sh, now + 1); // the instruction itself counts with the controls as they were
     let mask = accessible(cpu, sh, el);
     match r {
@@ -108,13 +108,13 @@ pub fn write(cpu: &mut Cpu, sh: &mut Shared, now: u64, r: Reg, v: u64, el: u8) {
     derive(cpu, sh);
 }
 
-fn writable(sh: &Shared, r: Reg) -> u64 {
+fn writable(sh: &Platform, r: Reg) -> u64 {
     sh.registers.rows[crate::reg::number(r).expect("a row")].mask
 }
 
 /// Store what the register's own fields can hold: PMXEVTYPER_EL0 and PMXEVCNTR_EL0 have those of all that they reach. NSH is RES0
 /// without EL2.
-fn set(cpu: &mut Cpu, sh: &Shared, r: Reg, v: u64) {
+fn set(cpu: &mut Cpu, sh: &Platform, r: Reg, v: u64) {
     let types = event_type(0).0..=event_type(COUNTERS - 1).0;
     let nsh = (r == PMCCFILTR_EL0 || types.contains(&r.0)) && !sh.config.has_el2;
     cpu.set(r, v & writable(sh, r) & !((nsh as u64) << 27));

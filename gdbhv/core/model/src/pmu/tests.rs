@@ -7,6 +7,7 @@ use crate::cores::profile;
 use crate::feature::Features;
 use crate::machine::{Machine, Stop};
 use crate::reg::names;
+use crate::shared::Shared;
 
 const RAM: u64 = 0x4000_0000;
 const NOP: u32 = 0xd503_201f;

@@ -208,7 +208,10 @@ fn write(cpu: &mut Pe, sh: &mut Shared, n: usize, v: u64, el: u8, off: u16) {
             timer::update(cpu, sh.ns(off), &mut sh.gic);
             sh.next_event = 0;
         }
-        Store::Pmu => pmu::registers::write(cpu, sh, sh.now + off as u64, row.reg, v, el),
+        Store::Pmu => {
+            let now = sh.now + off as u64;
+            pmu::registers::write(cpu, sh, now, row.reg, v, el)
+        }
         Store::Alias => unreachable!("resolved"),
     }
     if row.reg == HCR_EL2 && timer::follows_tge(cpu) {

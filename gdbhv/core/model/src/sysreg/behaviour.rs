@@ -2,13 +2,13 @@
 
 use super::trap::Rule;
 use crate::cpu::Cpu;
+use crate::platform::Platform;
 use crate::reg::Reg;
-use crate::shared::Shared;
 
 /// How a computed register is read; `el` is the exception level it is read from (or as if from).
-pub type ReadFn = fn(&Cpu, &mut Shared, Reg, u8) -> u64;
+pub type ReadFn = fn(&Cpu, &mut Platform, Reg, u8) -> u64;
 /// How a computed register is written, with a value already cut to its write mask.
-pub type WriteFn = fn(&mut Cpu, &mut Shared, Reg, u64);
+pub type WriteFn = fn(&mut Cpu, &mut Platform, Reg, u64);
 
 /// Where a register's value lives.
 #[derive(Clone, Copy)]

@@ -3,13 +3,13 @@
 use super::behaviour::behaviours;
 use super::el1::{ignore, zero};
 use crate::cpu::Cpu;
+use crate::platform::Platform;
 use crate::reg::names as all;
 use crate::reg::Reg;
-use crate::shared::Shared;
 
 crate::reg::debug::table!(behaviours);
 
-fn own(cpu: &Cpu, _: &mut Shared, r: Reg, _: u8) -> u64 {
+fn own(cpu: &Cpu, _: &mut Platform, r: Reg, _: u8) -> u64 {
     cpu.get(r)
 }
 
@@ -18,7 +18,7 @@ fn own(cpu: &Cpu, _: &mut Shared, r: Reg, _: u8) -> u64 {
 const SAVED: u64 = 1 << 6 | 1 << 14 | 1 << 19 | 1 << 21 | 3 << 22 | 1 << 26 | 1 << 27 | 3 << 29;
 
 /// Those fields can be written only under the OS lock (D24.3).
-fn set_mdscr(cpu: &mut Cpu, _: &mut Shared, r: Reg, v: u64) {
+fn set_mdscr(cpu: &mut Cpu, _: &mut Platform, r: Reg, v: u64) {
     let fixed = if cpu.get(all::OSLSR_EL1) & 2 == 0 {
         SAVED
     } else {
@@ -28,21 +28,21 @@ fn set_mdscr(cpu: &mut Cpu, _: &mut Shared, r: Reg, v: u64) {
 }
 
 /// The OS lock: OSLSR_EL1.OSLK follows the last write (D19.7).
-fn set_oslar(cpu: &mut Cpu, _: &mut Shared, _: Reg, v: u64) {
+fn set_oslar(cpu: &mut Cpu, _: &mut Platform, _: Reg, v: u64) {
     let old = cpu.get(all::OSLSR_EL1);
     cpu.set(all::OSLSR_EL1, old & !2 | (v & 1) << 1);
 }
 
 /// DBGCLAIMSET_EL1 reads as the tags there are; the tags themselves are read from DBGCLAIMCLR_EL1.
-fn claim_all(_: &Cpu, _: &mut Shared, _: Reg, _: u8) -> u64 {
+fn claim_all(_: &Cpu, _: &mut Platform, _: Reg, _: u8) -> u64 {
     0xff
 }
-fn claim_set(cpu: &mut Cpu, _: &mut Shared, _: Reg, v: u64) {
+fn claim_set(cpu: &mut Cpu, _: &mut Platform, _: Reg, v: u64) {
     cpu.set(all::DBGCLAIMCLR_EL1, cpu.get(all::DBGCLAIMCLR_EL1) | v);
 }
-fn claim(cpu: &Cpu, _: &mut Shared, r: Reg, _: u8) -> u64 {
+fn claim(cpu: &Cpu, _: &mut Platform, r: Reg, _: u8) -> u64 {
     cpu.get(r)
 }
-fn claim_clear(cpu: &mut Cpu, _: &mut Shared, r: Reg, v: u64) {
+fn claim_clear(cpu: &mut Cpu, _: &mut Platform, r: Reg, v: u64) {
     cpu.set(r, cpu.get(r) & !v);
 }

@@ -3,22 +3,22 @@
 use super::behaviour::behaviours;
 use crate::bits::bit;
 use crate::cpu::Cpu;
+use crate::platform::Platform;
 use crate::reg::names::HCR_EL2;
 use crate::reg::Reg;
-use crate::shared::Shared;
 
 crate::reg::el1::table!(behaviours);
 
 /// A register that holds nothing.
-pub fn zero(_: &Cpu, _: &mut Shared, _: Reg, _: u8) -> u64 {
+pub fn zero(_: &Cpu, _: &mut Platform, _: Reg, _: u8) -> u64 {
     0
 }
 /// Its write.
-pub fn ignore(_: &mut Cpu, _: &mut Shared, _: Reg, _: u64) {}
+pub fn ignore(_: &mut Cpu, _: &mut Platform, _: Reg, _: u64) {}
 
 /// ISR_EL1 (D24.2.77): what is pending, whatever PSTATE masks. EL1 sees the virtual interrupts where HCR_EL2 routes
 /// the physical ones to EL2.
-fn isr(cpu: &Cpu, sh: &mut Shared, _: Reg, el: u8) -> u64 {
+fn isr(cpu: &Cpu, sh: &mut Platform, _: Reg, el: u8) -> u64 {
     let lines = sh.gic.lines(cpu.id);
     let virt = el < 2 && sh.config.has_el2;
     let hcr = if virt { cpu.get(HCR_EL2) } else { 0 };

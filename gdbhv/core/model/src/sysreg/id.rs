@@ -3,18 +3,18 @@
 use super::behaviour::behaviours;
 use crate::bits::bit;
 use crate::cpu::Cpu;
+use crate::platform::Platform;
 use crate::reg::names::{CSSELR_EL1, HCR_EL2, SCTLR_EL1, SCTLR_EL2, VMPIDR_EL2, VPIDR_EL2};
 use crate::reg::Reg;
-use crate::shared::Shared;
 
 crate::reg::id::table!(behaviours);
 
-fn ro(_: &mut Cpu, _: &mut Shared, _: Reg, _: u64) {
+fn ro(_: &mut Cpu, _: &mut Platform, _: Reg, _: u64) {
     unreachable!("read-only: access::may_i refuses writes")
 }
 
 /// EL1 sees what the hypervisor wrote to VPIDR_EL2.
-fn midr(cpu: &Cpu, sh: &mut Shared, r: Reg, el: u8) -> u64 {
+fn midr(cpu: &Cpu, sh: &mut Platform, r: Reg, el: u8) -> u64 {
     if el < 2 && sh.config.has_el2 {
         cpu.get(VPIDR_EL2)
     } else {
@@ -23,7 +23,7 @@ fn midr(cpu: &Cpu, sh: &mut Shared, r: Reg, el: u8) -> u64 {
 }
 
 /// EL1 sees what the hypervisor wrote to VMPIDR_EL2.
-fn mpidr(cpu: &Cpu, sh: &mut Shared, r: Reg, el: u8) -> u64 {
+fn mpidr(cpu: &Cpu, sh: &mut Platform, r: Reg, el: u8) -> u64 {
     if el < 2 && sh.config.has_el2 {
         cpu.get(VMPIDR_EL2)
     } else {
@@ -31,7 +31,7 @@ fn mpidr(cpu: &Cpu, sh: &mut Shared, r: Reg, el: u8) -> u64 {
     }
 }
 
-fn ccsidr(cpu: &Cpu, sh: &mut Shared, _: Reg, _: u8) -> u64 {
+fn ccsidr(cpu: &Cpu, sh: &mut Platform, _: Reg, _: u8) -> u64 {
     let caches = &sh.config.core.ccsidr;
     caches
         .get(cpu.get(CSSELR_EL1) as usize)
@@ -40,7 +40,7 @@ fn ccsidr(cpu: &Cpu, sh: &mut Shared, _: Reg, _: u8) -> u64 {
 }
 
 /// DZP says whether DC ZVA would be refused where this is read.
-fn dczid(cpu: &Cpu, sh: &mut Shared, r: Reg, el: u8) -> u64 {
+fn dczid(cpu: &Cpu, sh: &mut Platform, r: Reg, el: u8) -> u64 {
     let hcr = if sh.config.has_el2 {
         cpu.get(HCR_EL2)
     } else {
