@@ -16,8 +16,8 @@ static void set_x(struct vcpu *v, u64 n, u64 value)
 static void skip_instruction(struct vcpu *v) { v->r.pc += 4; }
 
 /*
- * Answer the guest with an exception at EL1, as the processor would take it (`AArch64.TakeException`). The guest's EL1 registers
- * are in the processor while its vCPU is here: they are simply written.
+ * Answer the guest with an exception at EL1, as the processor would take it (`AArch64.TakeException`). The guest's EL1
+ * registers are in the processor while its vCPU is here: they are simply written.
  */
 static void inject(struct vcpu *v, enum exception_class class, u64 iss, u64 far)
 {
@@ -171,11 +171,8 @@ static void hypercall(struct vcpu *v)
 
 /* ---- All of them. */
 
-static void synchronous(struct vcpu *v)
+static void synchronous(struct vcpu *v, u64 esr)
 {
-    const u64 esr = sysreg_read(esr_el2);
-
-    v->vm->exits[ESR_EC(esr)]++;
     switch (ESR_EC(esr)) {
     case EC_IABT_LOWER:
     case EC_DABT_LOWER: return stage2_abort(v, esr);
@@ -193,14 +190,15 @@ static void synchronous(struct vcpu *v)
 /* Called by start.S, with the guest's registers in `v`. Returns the vCPU to run next on this CPU. */
 struct vcpu *guest_exit(struct vcpu *v, int why)
 {
+    const u64 esr = sysreg_read(esr_el2);
+
     lock();
     check(v->cpu == (int)this_cpu());
+    v->vm->exits[why == EXIT_IRQ ? EXIT_KINDS - 1 : ESR_EC(esr)]++;
     vgic_save(v);
-    if (why == EXIT_IRQ) {
-        v->vm->exits[EXIT_KINDS - 1]++;
+    if (why == EXIT_IRQ)
         gic_interrupts(v);
-    } else if (v->state != OFF) { /* another vCPU of the VM may have switched it off */
-        synchronous(v);
-    }
+    else if (v->state != OFF) /* another vCPU of the VM may have switched it off meanwhile */
+        synchronous(v, esr);
     return vcpu_choose(v);
 }

@@ -1,6 +1,6 @@
 /*
- * The guests' first instructions and their vectors, at EL1. Both guests are this one program (type1.ld): the hypervisor maps one copy
- * of it into both, which they cannot write; what they write is each one's own.
+ * The guests' first instructions and their vectors, at EL1. Both guests are this one program (type1.ld): the hypervisor maps
+ * one copy of it into both, which they cannot write; what they write is each one's own.
  *
  * A guest's stage 1: level 1, one block of 1 GiB an entry. VA = IPA, but for an alias of the program where EL0 may execute it.
  *

@@ -1,9 +1,9 @@
 /*
- * Stage 2: from a VM's intermediate physical addresses (IPA) to physical ones (PA). A guest's stage 1 gives IPAs; it cannot see nor
- * change what becomes of them here.
+ * Stage 2: from a VM's intermediate physical addresses (IPA), which its stage 1 gives, to physical ones (PA). The guest can
+ * neither see nor change it.
  *
- * Tables begin empty. The first touch of a page of memory faults, and the page is put there: memory on demand. An IPA that is no
- * memory stays unmapped for ever, so that every access to it exits: that is how a device is emulated.
+ * Tables begin empty. The first touch of a page of memory faults, and the page is put there: memory on demand. An IPA that is
+ * no memory stays unmapped for ever, so that every access to it exits: that is how a device is emulated.
  *
  *     IPA 31:30        29:21            20:12            11:0
  *         level 1 ---> level 2 -------> level 3 -------> offset in the page of 4 KiB       (D8.2)
@@ -66,8 +66,8 @@ static u64 *descriptor(u64 *table, u64 ipa)
 }
 
 /*
- * A guest with its MMU off goes past the caches, and its instruction fetches past the data cache: what we have written must be in
- * memory before it looks .
+ * A guest with its MMU off goes past the caches, and its instruction fetches past the data cache: what we have written must
+ * be in memory before it looks.
  */
 static void clean(u64 page)
 {
@@ -86,7 +86,7 @@ int stage2_memory(struct vm *vm, u64 ipa)
     if (ipa >= IPA_IMAGE && offset < (u64)(guest_image_end - guest_image))
         page = (u64)guest_image + offset;
     else if (ipa >= IPA_RAM && ipa < IPA_RAM + RAM_SIZE)
-        page = 0;
+        page = 0; /* a fresh one */
     else
         return 0;
     entry = descriptor(vm->stage2, ipa);

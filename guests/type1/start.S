@@ -15,8 +15,6 @@
     .set TCR, 32 | 1 << 8 | 1 << 10 | 3 << 12 | 1 << 23 | 1 << 31 // T0SZ: 4 GiB; walks as NORMAL; RES1; PS = 0: 32 bits
     .set SCTLR, 0x30c50830 | 1 << 0 | 1 << 2 | 1 << 3 | 1 << 12   // RES1; M, C, SA, I
 
-    .set STACK_SIZE, 0x4000
-
     .section .text.start, "ax"
 function _start                             // CPU 0, by the loader: EL2, MMU off, interrupts masked
     bl      el2_on
@@ -48,15 +46,14 @@ function el2_on
     mrs     x1, mpidr_el1
     and     x1, x1, #0xff
     add     x1, x1, #1                      // stacks grow downwards
-    mov     x2, #STACK_SIZE
-    adrp    x3, stacks
-    madd    x1, x1, x2, x3
+    adrp    x2, stacks
+    add     x1, x2, x1, lsl #14             // 16 KiB each
     mov     sp, x1
     ret
 
 /*
- * Exceptions taken to EL2 (D1.3.1, "Exception entry"): 4 sources x 4 kinds, 0x80 bytes each. While a guest has the CPU, SP_EL2 is the
- * top of the CPU's stack and TPIDR_EL2 its struct vcpu, where the registers go.
+ * Exceptions taken to EL2 (D1.3.1, "Exception entry"): 4 sources x 4 kinds, 0x80 bytes each. While a guest has the CPU,
+ * SP_EL2 is the top of the CPU's stack and TPIDR_EL2 its struct vcpu, where the registers go.
  */
     .macro guests kind
     .balign 0x80

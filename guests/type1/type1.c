@@ -4,9 +4,9 @@
  *     alpha   1 vCPU     handles its own exceptions and interrupts, then does one thing after the other that must exit
  *     beta    2 vCPUs    share a counter under a lock and send each other interrupts
  *
- * Three vCPUs share one CPU or two, in time slices. What a guest does alone the hypervisor never sees: system calls, faults of its
- * own tables, undefined instructions, the acknowledgement and end of its interrupts. What it sees, an exit, is an exception taken
- * to EL2 (Arm ARM D1.3, "Exceptions"). Read in this order:
+ * Three vCPUs share one CPU or two, in time slices. What a guest does alone the hypervisor never sees: system calls, faults
+ * of its own tables, undefined instructions, the acknowledgement and end of its interrupts. What it sees, an exit, is an
+ * exception taken to EL2 (Arm ARM D1.3, "Exceptions"). Read in this order:
  *
  *     type1.h     the words: register bits by name, a VM, a vCPU, a CPU
  *     type1.c     this file: from the first C instruction to the first guest; the lock
@@ -18,8 +18,10 @@
  *     uart.c      one UART for two guests who have one each
  *     guest.c     the guests, with guest.S: their first instructions and vectors
  *
- * On purpose it has neither FP state, nor an emulated interrupt controller beyond the CPU interface, nor devices but a UART.
+ * What it lacks is left as an exercise: FP registers (CPTR_EL2.TFP says when to switch them), PSCI CPU_OFF, typing into the
+ * UART, a Distributor for the guests, memory given back by a VM that is off.
  *
+ *     scripts/sessions/type1_tour.py                          (stock gdb, stopped at each kind of exit)
  *     gdbhv run --el 2 --smp 2 guests/prebuilt/type1.elf
  *     qemu-system-aarch64 -M virt,virtualization=on,gic-version=3 -cpu max -smp 2 -nographic -kernel guests/prebuilt/type1.elf
  */
@@ -30,8 +32,8 @@ struct vcpu vcpus[VCPUS] = {{.vm = &vms[0]}, {.vm = &vms[1]}, {.vm = &vms[1], .n
 struct cpu cpus[CPUS];
 
 /*
- * One lock for the whole hypervisor: a CPU holds it from the exit of a guest to the next entry, but for idling in vcpu.c. So all
- * that follows is read as if there were one CPU.
+ * One lock for the whole hypervisor: a CPU holds it from a guest's exit to the next entry, except while it idles (vcpu.c). So
+ * all that follows can be read as if there were one CPU.
  */
 static int lock_word;
 

@@ -60,8 +60,8 @@ static inline void write32(u64 address, u32 value)
 }
 
 /*
- * A call of what is below us (SMC: our firmware; HVC: a guest's hypervisor), by the SMC calling convention (DEN 0028): x0 = function,
- * x1 to x3 = arguments, x0 = result. The functions are PSCI's (DEN 0022), which firmware does for us, and we for our guests.
+ * A call of what is below us (SMC: the firmware; HVC: a guest's hypervisor), by the SMC calling convention (DEN 0028). The
+ * functions are PSCI's (DEN 0022): firmware does them for us, and we for our guests.
  */
 #define SMCCC(instruction, function, a1, a2, a3) ({                                                                          \
     register u64 x0_ asm("x0") = (function), x1_ asm("x1") = (a1), x2_ asm("x2") = (a2), x3_ asm("x3") = (a3);               \
@@ -102,9 +102,9 @@ enum exception_class {
 /* CNTV_CTL_EL0, CNTHP_CTL_EL2. */
 #define TIMER_ENABLE BIT(0)
 #define TIMER_IMASK BIT(1)
-#define TIMER_ISTATUS BIT(2)        /* its time has come */
+#define TIMER_ISTATUS BIT(2)      /* its time has come */
 
-/* A virtual interrupt that there is, and the list register that is its own (vgic.c). */
+/* The virtual interrupts; the number of each is that of its list register (vgic.c). */
 enum virq { VIRQ_SGI, VIRQ_TIMER, VIRQ_UART, VIRQ_BELL, VIRQS };
 #define INTID_SGI 0
 #define INTID_HYP_TIMER 26        /* PPIs: BSA (DEN 0094), "PPI assignments" */
@@ -148,12 +148,12 @@ struct vm {
     u64 exits[EXIT_KINDS];        /* by ESR_EL2.EC; the last one: interrupts */
 };
 
-/* What a guest may have in registers that the vectors do not save: switched when another vCPU gets the CPU. */
+/* A guest's registers that the vectors do not save: switched when another vCPU gets the CPU. */
 #define SWITCHED_REGISTERS(X)                                                                                                \
     X(sctlr_el1) X(cpacr_el1) X(ttbr0_el1) X(ttbr1_el1) X(tcr_el1) X(mair_el1) X(amair_el1) X(vbar_el1) X(contextidr_el1)    \
     X(esr_el1) X(far_el1) X(afsr0_el1) X(afsr1_el1) X(par_el1) X(elr_el1) X(spsr_el1) X(sp_el1) X(sp_el0)                    \
     X(tpidr_el0) X(tpidrro_el0) X(tpidr_el1) X(csselr_el1) X(mdscr_el1) X(cntkctl_el1)                                       \
-    X(cntv_cval_el0) X(cntv_ctl_el0) /* last: the timer counts from here on */                                               \
+    X(cntv_cval_el0) X(cntv_ctl_el0) /* in this order: with CTL it counts */                                                 \
     X(ich_vmcr_el2) X(ich_ap1r0_el2)
 
 enum vcpu_state { OFF, READY, WAITING }; /* switched off; running or able to; in WFI */

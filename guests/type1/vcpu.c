@@ -1,9 +1,9 @@
 /*
  * Which vCPU runs where, and for how long.
  *
- * A vCPU that is READY runs on some CPU or waits for one; its turn is a slice of time, after which the timer of EL2 (CNTHP) interrupts
- * it, and the next in the row has its turn. Nothing binds a vCPU to a CPU. One in WFI is WAITING, and takes no CPU's time, until an
- * interrupt is posted to it (vgic.c).
+ * A vCPU that is READY runs on some CPU or waits for one. Its turn is a slice of time: then the timer of EL2 (CNTHP)
+ * interrupts it, and the next one has its turn, on whichever CPU. One in WFI is WAITING, and takes no CPU's time until an
+ * interrupt is posted to it.
  */
 #include "type1.h"
 
@@ -25,7 +25,7 @@ void vcpu_on(struct vcpu *v, u64 entry, u64 x0)
     vcpu_wake(v);
 }
 
-/* It is able to run: a CPU that idles is told. */
+/* It can run: a CPU that idles is told. */
 void vcpu_wake(struct vcpu *v)
 {
     v->state = READY;
@@ -35,8 +35,8 @@ void vcpu_wake(struct vcpu *v)
 }
 
 /*
- * The timer of a vCPU that no CPU runs cannot interrupt: its registers are in struct vcpu. For those in WFI we look ourselves, at
- * least once a slice. Returns when the next of them is due.
+ * The timer of a vCPU that no CPU runs cannot interrupt: its registers are in struct vcpu. For those in WFI we look
+ * ourselves, at least once a slice. Returns when the next of them is due.
  */
 static u64 wake_by_timers(void)
 {
@@ -55,7 +55,7 @@ static u64 wake_by_timers(void)
     return next;
 }
 
-/* Nothing to run: wait for an interrupt, at the latest until `time`. WFI ends though interrupts are masked (D1.6.2, "Wait For Interrupt"). */
+/* Nothing to run: wait for an interrupt, at the latest until `time`. WFI ends though interrupts are masked (D1.6.2). */
 static void idle(u64 time)
 {
     struct cpu *cpu = &cpus[this_cpu()];
@@ -113,8 +113,8 @@ static void enter(struct vcpu *v)
 #define LOAD(name) sysreg_write(name, v->name);
     SWITCHED_REGISTERS(LOAD)
     /*
-     * Stage 1 translations are tagged with VMID and ASID. Two vCPUs of a VM may use one ASID for different tables, as two CPUs may:
-     * what the other one has left in this TLB is not for this one. VMALLE1: all of the VMID in VTTBR_EL2.
+     * The TLB's entries are tagged with VMID and ASID, and two vCPUs of a VM may have different tables under one ASID, as two
+     * CPUs may: what another one has left in this TLB is not for this one. VMALLE1: all of the VMID in VTTBR_EL2.
      */
     if (*last_ran && *last_ran != v)
         asm volatile("tlbi vmalle1\n\tdsb nsh\n\tisb" ::: "memory");

@@ -1,14 +1,14 @@
 /*
  * Interrupts, physical and virtual (GICv3: IHI 0069).
  *
- * HCR_EL2.IMO sends every physical interrupt to EL2, whatever the guest masks: it is acknowledged and ended here. With that bit the
- * guest's ICC_* registers are those of a second, virtual CPU interface, whose interrupts come from list registers (ICH_LR<n>_EL2): an
- * interrupt that we write there as pending is signalled to the guest when it unmasks it, and taken, acknowledged and ended by the
- * guest without an exit (IHI 0069, chapter 6, "Virtual interrupt handling and prioritization").
+ * HCR_EL2.IMO takes every physical interrupt to EL2, whatever the guest masks: it is acknowledged and ended here. With that
+ * bit the guest's ICC_* registers are those of a second, virtual CPU interface, whose interrupts come from list registers
+ * (ICH_LR<n>_EL2): one that we write there as pending is taken by the guest as soon as it unmasks it, and acknowledged and
+ * ended without an exit (chapter 6).
  *
- * A guest has four interrupts, and each has a list register of its own, always the same (the architecture promises four). More would
- * need a queue, and the maintenance interrupt that tells when a list register is free. The guests' board has no Distributor and no
- * Redistributor: what would be enabled there always is.
+ * A guest has four interrupts, and each has a list register of its own, always the same. More would need a queue, and the
+ * maintenance interrupt, which tells when a list register is free. The guests' board has no Distributor and no Redistributor:
+ * what would be enabled there always is.
  */
 #include "type1.h"
 
@@ -37,7 +37,6 @@
 
 static const u32 intids[VIRQS] = {INTID_SGI, INTID_VIRTUAL_TIMER, INTID_UART, INTID_BELL};
 
-/* Once. */
 void gic_on(void)
 {
     write32(GICD_CTLR, CTLR_ENABLE_GROUP1 | CTLR_ARE);
@@ -46,7 +45,6 @@ void gic_on(void)
     write32(GICD_ISENABLER1, 1u << INTID_UART % 32);
 }
 
-/* On every CPU. */
 void gic_cpu_on(void)
 {
     const u64 gicr = GICR(this_cpu());
@@ -60,6 +58,7 @@ void gic_cpu_on(void)
     sysreg_write(icc_sre_el1, SRE_SRE);
     sysreg_write(icc_pmr_el1, 0xff);    /* every priority */
     sysreg_write(icc_igrpen1_el1, 1);
+    check(FIELD(sysreg_read(ich_vtr_el2), 4, 0) + 1 >= VIRQS); /* ListRegs: how many there are, less one */
     sysreg_write(ich_hcr_el2, ICH_HCR_EN);
 }
 
@@ -83,9 +82,9 @@ void gic_interrupts(struct vcpu *v)
             break;
         case INTID_VIRTUAL_TIMER:
             /*
-             * The timer keeps its interrupt asserted until the guest's handler has set it anew: masked, it is quiet until then. (A
-             * list register with the HW bit would leave it active instead, and end it together with the virtual one; but it would
-             * be active on this CPU, and the guest may end it on another: the state of a PPI would have to move with the vCPU.)
+             * Its interrupt stays asserted until the guest's handler has set it anew: masked, it is quiet until then. (The
+             * other way is a list register with HW = 1: the interrupt is left active here, and ends with the virtual one. But
+             * a PPI is active on one CPU, and the guest may end it on another: its state would have to move with the vCPU.)
              */
             if (sysreg_read(cntv_ctl_el0) & TIMER_ISTATUS) {
                 sysreg_write(cntv_ctl_el0, TIMER_ENABLE | TIMER_IMASK);
@@ -98,6 +97,7 @@ void gic_interrupts(struct vcpu *v)
         case INTID_SGI: /* gic_kick(): that it has come is all */
             break;
         }
+        asm volatile("dsb sy"); /* the device has heard what it was told, before its interrupt ends */
         sysreg_write(icc_eoir1_el1, intid);
     }
 }
@@ -127,7 +127,7 @@ void vgic_save(struct vcpu *v)
     v->lr[VIRQ_BELL] = sysreg_read(ich_lr3_el2);
 }
 
-/* Before an entry: those posted are pending from now on; one that is active, so handled just now, comes once more after that. */
+/* Before an entry: what is posted is pending now. One that the guest is handling, active, comes once more after that. */
 void vgic_load(struct vcpu *v)
 {
     for (int i = 0; i < VIRQS; i++)

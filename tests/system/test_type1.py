@@ -26,6 +26,7 @@ ELF = PREBUILT / "type1.elf"
 CLASSES = [row["number"] for row in tables.exit_classes().values()]
 INTERRUPTS = 64  # the place in struct vm's exits[] behind those of ESR_EL2.EC
 VMS, VCPUS = 2, 3
+EL2 = 0x8  # PSTATE.M[3:2]
 
 each_cpu = pytest.mark.parametrize("cpu", PROFILES)
 each_number_of_cpus = pytest.mark.parametrize("cpus", [1, 2])
@@ -68,6 +69,8 @@ class Run:
     machine: Any
     console: str = ""
     records: list[Any] = field(default_factory=list)
+    together: list[list[int]] = field(default_factory=list)
+    """At each exit: the struct vcpus that CPUs have, of those that are in a guest or just left it."""
 
     def read(self, what: str, index: int, struct: str, member: str, n: int = 0) -> int:
         """Return a word of the hypervisor's memory: ``what[index].member[n]``."""
@@ -92,6 +95,8 @@ def run(cpu: str, cpus: int, *, catching: bool = False, every: int | None = None
         stop = machine.run(BUDGET, insns=every and sum(machine.insns) + every)
         if stop["kind"] == "caught":
             done.records.append(machine.exit_record(stop["cpu"]))
+            in_guest = [n for n in range(cpus) if n == stop["cpu"] or machine.read_register(n, "cpsr") & 0xC < EL2]
+            done.together.append([machine.read_register(n, "TPIDR_EL2") for n in in_guest])
         elif stop["kind"] != "budget" or machine.now >= BUDGET:
             break
     done.console = machine.take_output().decode("ascii")
@@ -168,9 +173,11 @@ def test_the_hypervisor_counts_the_same(cpu: str, cpus: int) -> None:
 
 @each_cpu
 def test_vcpus_move_between_two_cpus(cpu: str) -> None:
-    """And are never on two: enter() in vcpu.c checks it, and ends the run if not."""
+    """And are never on two."""
     for cpus, moving in ((1, False), (2, True)):
-        done = run(cpu, cpus)
+        done = run(cpu, cpus, catching=True)
+        assert all(len(set(vcpus)) == len(vcpus) for vcpus in done.together)
+        assert max(map(len, done.together)) == cpus
         moves = [done.read("vcpus", n, "vcpu", "moves") for n in range(VCPUS)]
         turns = [done.read("vcpus", n, "vcpu", "turns") for n in range(VCPUS)]
         assert any(moves) == moving
