@@ -172,7 +172,7 @@ class Host:
 
     # --- contexts
 
-    def load(self, vcpu: Vcpu, cpu: int) -> None:
+    def load_vcpu(self, vcpu: Vcpu, cpu: int) -> None:
         """Put a vCPU on a CPU; its FP registers trap once, as KVM's lazy switch has it."""
         vcpu.load(cpu)
         self.machine.msr(cpu, "CPTR_EL2", self._cptr | self._fp_trap)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gdbhv.hv.vcpu import Vcpu, VcpuState
+from gdbhv.hv.vcpu import RunState, Vcpu
 
 NOT_SUPPORTED = -1
 INVALID_PARAMETERS = -2
@@ -77,7 +77,7 @@ def cpu_suspend(vcpu: Vcpu) -> int:
 @call("CPU_OFF", 0x84000002)
 def cpu_off(vcpu: Vcpu) -> int | None:
     """The calling vCPU goes off; the call does not return."""
-    vcpu.state = VcpuState.OFF
+    vcpu.state = RunState.OFF
     return None
 
 
@@ -88,7 +88,7 @@ def cpu_on(vcpu: Vcpu) -> int:
     others = targets(vcpu, argument(vcpu, 1))
     if not others:
         return INVALID_PARAMETERS
-    if others[0].state is not VcpuState.OFF:
+    if others[0].state is not RunState.OFF:
         return ALREADY_ON
     if entry % 4 or vcpu.vm.slot(entry) is None:
         return INVALID_ADDRESS
@@ -103,7 +103,7 @@ def affinity_info(vcpu: Vcpu) -> int:
     others = targets(vcpu, argument(vcpu, 1), level) if level <= 3 else []
     if not others:
         return INVALID_PARAMETERS
-    return int(all(other.state is VcpuState.OFF for other in others))
+    return int(all(other.state is RunState.OFF for other in others))
 
 
 @call("MIGRATE_INFO_TYPE", 0x84000006)

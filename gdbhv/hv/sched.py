@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from gdbhv.hv.vcpu import Vcpu, VcpuState
+from gdbhv.hv.vcpu import RunState, Vcpu
 from gdbhv.hv.vgic import PPI_VTIMER
 from gdbhv.pace import FOREVER
 from gdbhv.tables import encode
@@ -63,7 +63,7 @@ class Scheduler:
             self._unload(vcpu.cpu)
         vcpu.reset(entry, x0)
         vcpu.vm.vgic.reset(vcpu)
-        vcpu.state = VcpuState.READY
+        vcpu.state = RunState.READY
         self._notice(vcpu.home)
 
     def begin_again(self, vm: Vm) -> None:
@@ -76,7 +76,7 @@ class Scheduler:
     def wait(self, vcpu: Vcpu, until: int | None = None) -> None:
         """WFI: wait, unless an interrupt is there already; WFIT: until virtual time ``until`` (nanoseconds) at most."""
         if not vcpu.vm.vgic.has_pending(vcpu):
-            vcpu.state = VcpuState.WAITING
+            vcpu.state = RunState.WAITING
             vcpu.timeout = until
 
     def wait_for_event(self, vcpu: Vcpu, until: int | None = None) -> None:
@@ -87,7 +87,7 @@ class Scheduler:
         """
         assert vcpu.cpu is not None
         queue = self.queues[vcpu.home]
-        if any(v is not vcpu and v.state is VcpuState.READY and self._may(v) and not v.gave_way for v in queue):
+        if any(v is not vcpu and v.state is RunState.READY and self._may(v) and not v.gave_way for v in queue):
             vcpu.gave_way = True
             queue.remove(vcpu)
             queue.append(vcpu)
@@ -99,11 +99,11 @@ class Scheduler:
 
     def kick(self, vcpu: Vcpu) -> None:
         """An interrupt is pending for ``vcpu``: wake it, or make it leave its guest so that it gets it."""
-        if vcpu.state is VcpuState.WAITING:
+        if vcpu.state is RunState.WAITING:
             if vcpu.vm.vgic.has_pending(vcpu):
-                vcpu.state = VcpuState.READY
+                vcpu.state = RunState.READY
                 self._notice(vcpu.home)
-        elif vcpu.state is VcpuState.READY and vcpu.cpu is not None and self.in_guest[vcpu.cpu]:
+        elif vcpu.state is RunState.READY and vcpu.cpu is not None and self.in_guest[vcpu.cpu]:
             self._interrupt(vcpu.cpu)
 
     def _notice(self, cpu: int) -> None:
@@ -123,11 +123,11 @@ class Scheduler:
     def schedule(self, cpu: int) -> None:
         """Enter the next ready vCPU on ``cpu``, or let it idle. The CPU is out of its guest."""
         current = self.loaded[cpu]
-        if current is not None and current.state is VcpuState.OFF:
+        if current is not None and current.state is RunState.OFF:
             self._unload(cpu)
             current = None
         allowed = self._allowed
-        ready = [v for v in self.queues[cpu] if v.state is VcpuState.READY and (allowed is None or v in allowed)]
+        ready = [v for v in self.queues[cpu] if v.state is RunState.READY and (allowed is None or v in allowed)]
         if not ready:
             self._set_timer(cpu, contended=False)
             self.machine.set_power(cpu, "idle")
@@ -138,7 +138,7 @@ class Scheduler:
             wait = None
             vcpu.gave_way = False
             self._unload(cpu)
-            self.host.load(vcpu, cpu)
+            self.host.load_vcpu(vcpu, cpu)
             self.loaded[cpu] = vcpu
             self._slice_end[cpu] = self.machine.now + SLICE
         self._set_timer(cpu, contended=len(ready) > 1)
@@ -171,7 +171,7 @@ class Scheduler:
         self._allowed = None if vcpus is None else set(vcpus)
         for vcpu in vcpus or ():
             other = self.loaded[vcpu.home]
-            if vcpu.cpu is None and vcpu.state is VcpuState.READY and other is not None and not self._may(other):
+            if vcpu.cpu is None and vcpu.state is RunState.READY and other is not None and not self._may(other):
                 self.leave(vcpu.home)
 
     def leave(self, cpu: int) -> None:
@@ -224,8 +224,8 @@ class Scheduler:
             if deadline is not None and deadline <= now:
                 v.vm.vgic.fired(v, PPI_VTIMER)
             v.ptimer.check(v)
-            if v.state is VcpuState.WAITING and v.timeout is not None and v.timeout <= now:
-                v.state = VcpuState.READY
+            if v.state is RunState.WAITING and v.timeout is not None and v.timeout <= now:
+                v.state = RunState.READY
         for vm in {v.vm.vmid: v.vm for v in self.queues[cpu]}.values():
             vm.device_events(now)
 
@@ -238,7 +238,7 @@ class Scheduler:
 
     def _deadline(self, vcpu: Vcpu) -> int | None:
         """When the virtual timer of a waiting vCPU off its CPU fires, in nanoseconds; None: it has, or never will."""
-        if vcpu.state is not VcpuState.WAITING or vcpu.cpu is not None or vcpu.sys["CNTV_CTL_EL0"] & 3 != 1:
+        if vcpu.state is not RunState.WAITING or vcpu.cpu is not None or vcpu.sys["CNTV_CTL_EL0"] & 3 != 1:
             return None
         if vcpu.vm.vgic.irq(27, vcpu).level:
             return None
@@ -249,7 +249,7 @@ class Scheduler:
         """Program CNTHP: the end of the slice, emulated timers, timers of waiting vCPUs that are off the CPU, devices."""
         due = [self._slice_end[cpu]] if contended else []
         for v in self.queues[cpu]:
-            if v.state is VcpuState.WAITING and v.timeout is not None:
+            if v.state is RunState.WAITING and v.timeout is not None:
                 due.append(v.timeout)
             if v.ptimer.enabled and (t := v.ptimer.deadline()) is not None:
                 due.append(t)

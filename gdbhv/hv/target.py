@@ -1,6 +1,6 @@
 """The debugger's view of a :class:`~gdbhv.hv.host.Host`: one process for each VM, its vCPUs as threads, on a CPU or not.
 
-What there is to see is in :mod:`~gdbhv.hv.state`; here is what moves: breakpoints, catchpoints, running and stepping.
+What there is to see is in :mod:`~gdbhv.hv.inspection`; here is what moves: breakpoints, catchpoints, running and stepping.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from gdbhv import _core
 from gdbhv.console import Console, await_readers
+from gdbhv.hv.inspection import HostInspection
 from gdbhv.hv.mmio import Pl011
-from gdbhv.hv.state import HostState
-from gdbhv.hv.vcpu import Vcpu, VcpuState
+from gdbhv.hv.vcpu import RunState, Vcpu
 from gdbhv.hv.vm import Vm
 from gdbhv.machine import catch_syscalls, wanted, watched
 from gdbhv.pace import FOREVER, Pace
@@ -27,7 +27,7 @@ STORM = 1000
 
 
 @dataclass
-class HostTarget(HostState):
+class HostTarget(HostInspection):
     """A host as a :class:`gdbhv.target.Target`."""
 
     console: Console | None = None
@@ -148,7 +148,7 @@ class HostTarget(HostState):
         if stepping is None:
             return self._go(first)
         v = self.vcpu(stepping.thread)
-        if v.state is VcpuState.OFF:
+        if v.state is RunState.OFF:
             text = f"{v.name} is off: it cannot be stepped before PSCI CPU_ON starts it"
             return Stop(StopKind.CRASH, stepping.thread, text=text)
         self._step = v, stepping
@@ -259,7 +259,7 @@ class HostTarget(HostState):
     def _current(self, default: ThreadId) -> ThreadId:
         """Return the thread to report for a stop that no thread caused: one that is executing."""
         for v in self.host.scheduler.loaded:
-            if v is not None and v.vm.stopped is None and v.state is VcpuState.READY:
+            if v is not None and v.vm.stopped is None and v.state is RunState.READY:
                 return self.thread_of(v)
         return default
 
@@ -292,5 +292,5 @@ class HostTarget(HostState):
             return "every vCPU waits or is off, and no interrupt is to come"
         v = self._step[0]
         in_wfe = v.cpu is not None and self.machine.power(v.cpu) == "wfe"
-        waits = "waits in WFI" if v.state is VcpuState.WAITING else "waits in WFE" if in_wfe else "waits"
+        waits = "waits in WFI" if v.state is RunState.WAITING else "waits in WFE" if in_wfe else "waits"
         return f"{v.name} cannot be stepped: it {waits}, and no interrupt is to come"

@@ -56,7 +56,7 @@ IDS = iss_field("serror", "IDS").mask
 EXTERNAL, EXTERNAL_ON_WALK = 0b010000, 0b010100  # fault status codes; the latter of level 0
 
 
-class VcpuState(Enum):
+class RunState(Enum):
     """What a vCPU is doing, as its hypervisor sees it."""
 
     OFF = "off"  # until PSCI CPU_ON
@@ -71,7 +71,7 @@ class Vcpu:
         self.vm = vm
         self.machine: Machine = vm.machine
         self.index = index
-        self.state = VcpuState.OFF
+        self.state = RunState.OFF
         self.cpu: int | None = None  # where it is loaded
         self.home = 0  # the CPU that it is scheduled on
         self.exits = 0
@@ -120,7 +120,7 @@ class Vcpu:
     def power_off(self) -> None:
         """Off and at reset, as a vCPU of a VM that has not begun. Only for one that is not loaded."""
         self.reset(0, 0)
-        self.state = VcpuState.OFF
+        self.state = RunState.OFF
         self.held = self.timeout = self.last_exit = None
         self.gave_way = False
 
@@ -257,8 +257,8 @@ class Vcpu:
         self.vserror = syndrome
         if self.cpu is not None:
             self.set_serror()
-        elif self.state is VcpuState.WAITING:  # an SError ends a WFI
-            self.state = VcpuState.READY
+        elif self.state is RunState.WAITING:  # an SError ends a WFI
+            self.state = RunState.READY
 
     def set_serror(self) -> None:
         """Tell the CPU that this vCPU is on of its virtual SError, if one is pending."""

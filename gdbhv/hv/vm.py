@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gdbhv.errors import GdbhvError, MemoryError_
 from gdbhv.hv.mmio import BoardDevice, MmioDevice
 from gdbhv.hv.stage2 import BLOCK, IPA_BITS, PAGE, Stage2
-from gdbhv.hv.vcpu import Vcpu, VcpuState
+from gdbhv.hv.vcpu import RunState, Vcpu
 from gdbhv.hv.vgic import Vgic
 from gdbhv.hv.vgic_mmio import INTERRUPTS
 from gdbhv.tables import field
@@ -224,7 +224,7 @@ class Vm:
     def start(self, entry: int, x0: int = 0) -> None:
         """Make vCPU 0 ready at ``entry`` with ``x0``; what is in memory is the caller's affair (see :meth:`boot`)."""
         self.vcpus[0].reset(entry, x0)
-        self.vcpus[0].state = VcpuState.READY
+        self.vcpus[0].state = RunState.READY
 
     def boot(self, pieces: Sequence[tuple[int, bytes]], entry: int, x0: int = 0) -> None:
         """Put bytes at IPAs, and start vCPU 0 at ``entry`` with ``x0``; a reset of the VM does it again.
@@ -270,5 +270,5 @@ class Vm:
         """End the VM: no vCPU of it executes again."""
         self.stopped = why
         for v in self.vcpus:
-            v.state = VcpuState.OFF
+            v.state = RunState.OFF
         self.host.scheduler.retire(self)

@@ -110,7 +110,7 @@ def test_no_one_asks_which_target_it_has() -> None:
         match node:
             case ast.Call(ast.Name("isinstance"), [_, kinds]):
                 names = {n.id for n in ast.walk(kinds) if isinstance(n, ast.Name)}
-                found += [place] * bool(names & {"HostTarget", "HostState", "Machine"})
+                found += [place] * bool(names & {"HostTarget", "HostInspection", "Machine"})
     assert not found, "make it a property or a method of Target"
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from gdbhv.errors import MemoryError_, RegisterError
 from gdbhv.hv.mmio import MmioDevice
-from gdbhv.hv.vcpu import VcpuState
+from gdbhv.hv.vcpu import RunState
 from gdbhv.machine import Catcher
 from gdbhv.target import Action, Space, StopKind
 from hv.programs import (
@@ -185,7 +185,7 @@ def test_a_vm_that_goes_off_stops_on_all_its_cpus() -> None:
     vm.stop("poweroff")
     assert go(target, A, second, max_insns=50_000).kind is not StopKind.POWEROFF
     assert target.machine.insns == executed
-    assert {v.state for v in vm.vcpus} == {VcpuState.OFF}
+    assert {v.state for v in vm.vcpus} == {RunState.OFF}
 
 
 def everything(target, t):

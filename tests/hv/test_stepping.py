@@ -12,7 +12,7 @@ from gdbhv import boot
 from gdbhv.boot import BootConfig
 from gdbhv.hv.host import Host
 from gdbhv.hv.target import STORM, HostTarget
-from gdbhv.hv.vcpu import VcpuState
+from gdbhv.hv.vcpu import RunState
 from gdbhv.machine import Machine
 from gdbhv.target import Action, StopKind, ThreadId
 from hv.programs import (
@@ -285,7 +285,7 @@ def test_exits_without_an_instruction_do_not_go_on_for_ever() -> None:
         stop = run()
         assert stop.kind is StopKind.CRASH
         assert f"{STORM} exits" in stop.text
-    assert target.vcpu(thread()).state is VcpuState.READY
+    assert target.vcpu(thread()).state is RunState.READY
 
 
 def step_stop(target: Target):

@@ -15,7 +15,7 @@ from gdbhv.errors import CommandError, GdbhvError, MemoryError_, RegisterError
 from gdbhv.hv import debugregs, guestregs, pmu
 from gdbhv.hv.host import Host
 from gdbhv.hv.ptimer import PhysicalTimer
-from gdbhv.hv.vcpu import Vcpu, VcpuState
+from gdbhv.hv.vcpu import RunState, Vcpu
 from gdbhv.hv.vm import Vm
 from gdbhv.machine import board_device
 from gdbhv.tables import Register, encoding, exception_level, field, mode_name
@@ -31,7 +31,7 @@ GUEST_MODES = (0b0000, 0b0100, 0b0101)  # PSTATE.M: EL0t, EL1t, EL1h
 
 
 @dataclass
-class HostState:
+class HostInspection:
     """The part of :class:`gdbhv.hv.target.HostTarget` that runs nothing."""
 
     host: Host
@@ -69,15 +69,15 @@ class HostState:
         spsr = self._pstate(v)
         mode = mode_name(spsr)
         where = f"on CPU {v.cpu}" if v.cpu is not None else "descheduled"
-        if v.state is VcpuState.OFF:
+        if v.state is RunState.OFF:
             extra = "off"
-        elif v.state is VcpuState.WAITING:
+        elif v.state is RunState.WAITING:
             extra = f"waiting in WFI, {where}, VMID={v.vm.vmid}"
         elif self._in_guest(v) and v.cpu is not None and self.machine.power(v.cpu) == "wfe":
             extra = f"waiting in WFE, {where}, VMID={v.vm.vmid}"
         else:
             extra = f"{mode}, {where}, VMID={v.vm.vmid}"
-        return Thread(self.thread_of(v), f"vcpu{v.index}", extra, v.cpu, v.state is not VcpuState.OFF)
+        return Thread(self.thread_of(v), f"vcpu{v.index}", extra, v.cpu, v.state is not RunState.OFF)
 
     # --- what is known of the VMs
 
