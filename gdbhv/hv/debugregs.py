@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -70,15 +71,22 @@ def under_os_lock(m: Machine, cpu: int, afterwards: bool) -> Iterator[None]:
     m.msr(cpu, "OSLAR_EL1", int(afterwards))
 
 
-class DebugRegisters:
-    """Those of one vCPU; the copy here is stale while :attr:`live`."""
+@dataclass(eq=False)
+class DebugState:
+    """The debug registers of one vCPU."""
+
+    values: dict[str, int] = field(default_factory=lambda: dict.fromkeys(NAMES, 0))  # stale while ``live``
+    locked: bool = False  # OSLSR_EL1.OSLK while the vCPU is off its CPU
+    live: bool = False  # they are on the CPU
+    owned: bool = False  # and the guest reaches them without a trap
+
+
+class DebugRegisters(DebugState):
+    """Those of one vCPU, and their way to its CPU."""
 
     def __init__(self, machine: Machine) -> None:
+        super().__init__()
         self.machine = machine
-        self.values = dict.fromkeys(NAMES, 0)
-        self.locked = False  # OSLSR_EL1.OSLK while the vCPU is off its CPU
-        self.live = False  # they are on the CPU
-        self.owned = False  # and the guest reaches them without a trap
 
     def load(self, cpu: int, mdscr: int) -> None:
         """The vCPU, whose MDSCR_EL1 is ``mdscr``, goes to ``cpu``; to be called before its context is loaded."""

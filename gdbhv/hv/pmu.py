@@ -8,6 +8,7 @@ virtual timer's.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -50,15 +51,22 @@ def _numbers() -> frozenset[int]:
     return frozenset(encoding(n) for n in _names())
 
 
-class GuestPmu:
+@dataclass(eq=False)
+class PmuState:
+    """What is kept of the performance monitors of a vCPU that is off its CPU."""
+
+    used: bool = False  # the guest has written to them
+    saved: dict[str, int] = field(default_factory=dict)  # by name, as :data:`CONTEXT` has them
+
+
+class GuestPmu(PmuState):
     """The performance monitors of one vCPU. Until the guest first writes to them there is nothing to switch."""
 
     PPI = 23
 
     def __init__(self, vcpu: Vcpu) -> None:
+        super().__init__()
         self._vcpu = vcpu
-        self.used = False
-        self.saved: dict[str, int] = {}
 
     def load(self, cpu: int) -> None:
         """Put the registers on ``cpu``, where they are clear."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,16 +13,23 @@ PPI = 30
 ENABLE, IMASK, ISTATUS = 1, 2, 4
 
 
-class PhysicalTimer:
+@dataclass(eq=False)
+class TimerState:
+    """The registers that hold something; the rest follows from them and the time."""
+
+    control: int = 0  # CNTP_CTL_EL0 without ISTATUS
+    compare: int = 0  # CNTP_CVAL_EL0
+
+
+class PhysicalTimer(TimerState):
     """CNTP_CTL_EL0, CNTP_CVAL_EL0 and CNTP_TVAL_EL0 of one vCPU; the hypervisor's timer is set for its time."""
 
     PPI = PPI
     REGISTERS = ("CNTP_CTL_EL0", "CNTP_CVAL_EL0", "CNTP_TVAL_EL0")
 
     def __init__(self, vcpu: Vcpu) -> None:
+        super().__init__()
         self._vcpu = vcpu
-        self._control = 0
-        self._compare = 0
 
     def _count(self) -> int:
         return self._vcpu.machine.now // TICK
@@ -29,38 +37,38 @@ class PhysicalTimer:
     def read(self, name: str) -> int:
         """Return a register of the timer."""
         if name == "CNTP_CVAL_EL0":
-            return self._compare
+            return self.compare
         if name == "CNTP_TVAL_EL0":
-            return (self._compare - self._count()) & 0xFFFFFFFF
-        fired = self._control & ENABLE and self._count() >= self._compare
-        return self._control | (ISTATUS if fired else 0)
+            return (self.compare - self._count()) & 0xFFFFFFFF
+        fired = self.control & ENABLE and self._count() >= self.compare
+        return self.control | (ISTATUS if fired else 0)
 
     def write(self, name: str, value: int) -> None:
         """Write a register of the timer."""
         if name == "CNTP_CVAL_EL0":
-            self._compare = value
+            self.compare = value
         elif name == "CNTP_TVAL_EL0":
             signed = (value & 0xFFFFFFFF) - ((value & 0x80000000) << 1)
-            self._compare = (self._count() + signed) & ((1 << 64) - 1)
+            self.compare = (self._count() + signed) & ((1 << 64) - 1)
         else:
-            self._control = value & (ENABLE | IMASK)
+            self.control = value & (ENABLE | IMASK)
         self.check(self._vcpu)
 
     @property
     def enabled(self) -> bool:
         """Whether it is on and not masked."""
-        return self._control & 3 == ENABLE
+        return self.control & 3 == ENABLE
 
     def deadline(self) -> int | None:
         """When it fires, in nanoseconds; None if it is off, masked, or has fired."""
-        if not self.enabled or self._count() >= self._compare:
+        if not self.enabled or self._count() >= self.compare:
             return None
-        return self._compare * TICK
+        return self.compare * TICK
 
     def check(self, vcpu: Vcpu) -> None:
         """Set the level of its interrupt."""
         irq = vcpu.vm.vgic.irq(PPI, vcpu)
-        level = self.enabled and self._count() >= self._compare
+        level = self.enabled and self._count() >= self.compare
         if irq.level != level:
             irq.level = level
             vcpu.vm.vgic.changed(irq)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gdbhv._core import Machine
 
@@ -46,7 +46,16 @@ class Mapping:
     level: int
 
 
-class Stage2:
+@dataclass(eq=False)
+class Stage2State:
+    """Where the tables are. What they hold is in the machine's memory."""
+
+    root: int = 0  # PA
+    tables: list[int] = field(default_factory=list)  # PAs of those below the root
+    spare: list[int] = field(default_factory=list)  # PAs of zeroed ones
+
+
+class Stage2(Stage2State):
     """The stage 2 tables of one VM.
 
     :param machine: whose memory holds the tables.
@@ -54,23 +63,21 @@ class Stage2:
     """
 
     def __init__(self, machine: Machine, allocate: Callable[[int], int]) -> None:
+        super().__init__(root=allocate(CONCATENATED * PAGE))
         self._machine = machine
         self._allocate = allocate
-        self._tables: list[int] = []  # below the root
-        self._spare: list[int] = []  # zeroed
-        self.root = allocate(CONCATENATED * PAGE)
 
     def clear(self) -> None:
         """Map nothing any more; the tables are used again. CPUs may still remember what was mapped."""
         self._machine.zero_pa(self.root, CONCATENATED * PAGE)
-        for table in self._tables:
+        for table in self.tables:
             self._machine.zero_pa(table, PAGE)
-        self._spare = sorted(self._spare + self._tables, reverse=True)
-        self._tables = []
+        self.spare = sorted(self.spare + self.tables, reverse=True)
+        self.tables = []
 
     def _new_table(self) -> int:
-        table = self._spare.pop() if self._spare else self._allocate(PAGE)
-        self._tables.append(table)
+        table = self.spare.pop() if self.spare else self._allocate(PAGE)
+        self.tables.append(table)
         return table
 
     def _read(self, address: int) -> int:
