@@ -78,6 +78,7 @@ class Host:
         )
         self.handlers: dict[str, exits.Handler] = dict(exits.HANDLERS)
         self.vms: list[Vm] = []
+        self.vcpus: list[Vcpu] = []  # of all VMs, by number
         self.scheduler = Scheduler(self)
         self.handling: int | None = None  # the CPU whose exit is to be handled, or is being handled
         self.on_exit: list[Callable[[Vcpu, ExitRecord], None]] = []
@@ -144,6 +145,7 @@ class Host:
             raise GdbhvError(f"{vcpus} vCPUs: a VM has 1 to {MAX_VCPUS}")
         vm = Vm(self, vmid, name or f"vm{vmid}", vcpus)
         self.vms.append(vm)
+        self.vcpus += vm.vcpus
         for v in vm.vcpus:
             self.scheduler.add(v)
         return vm

@@ -30,6 +30,11 @@ VIRTUAL_SERROR = field("ISR_EL1.A").mask
 GUEST_MODES = (0b0000, 0b0100, 0b0101)  # PSTATE.M: EL0t, EL1t, EL1h
 
 
+def _number(register: str, letter: str) -> int | None:
+    """The number of a register like x3 or v3, by its letter."""
+    return int(register[1:]) if register[:1] == letter and register[1:].isdigit() else None
+
+
 @dataclass
 class HostInspection:
     """The part of :class:`gdbhv.hv.target.HostTarget` that runs nothing."""
@@ -194,23 +199,27 @@ class HostInspection:
 
     def _saved(self, v: Vcpu, register: str | int) -> tuple[Any, Any] | None:
         """Where a register is while it is not on a CPU: a container and its key."""
-        if not isinstance(register, str):
+        if not isinstance(register, str) or v.cpu is not None:
             return None
-        number = int(register[1:]) if register[1:].isdigit() else None
-        if register[:1] == "v" and number is not None and number < 32 and not v.fp_live:
-            return v.vregs, number
-        if v.cpu is None:
-            if register[:1] == "x" and number is not None and number < 31:
-                return v.gprs, number
-            if register in v.sys and register != "CNTV_CTL_EL0":  # whose ISTATUS follows time
-                return v.sys, register
+        number = _number(register, "x")
+        if number is not None and number < 31:
+            return v.gprs, number
+        if register in v.sys and register != "CNTV_CTL_EL0":  # whose ISTATUS follows time
+            return v.sys, register
         return None
+
+    def _saved_simd(self, v: Vcpu, register: str | int) -> int | None:
+        """The number of a SIMD register that is not on a CPU."""
+        number = _number(register, "v") if isinstance(register, str) and not v.fp_live else None
+        return number if number is not None and number < 32 else None
 
     def read_register(self, thread: ThreadId, register: str | int) -> int:
         """See :class:`gdbhv.target.Target`."""
         v = self.vcpu(thread)
         if isinstance(register, str):
             register = self._named(v, register)
+        if (simd := self._saved_simd(v, register)) is not None:
+            return v.v(simd)
         saved = self._saved(v, register)
         if saved is not None:
             return int(saved[0][saved[1]])
@@ -263,6 +272,9 @@ class HostInspection:
             if (name := guestregs.plain_name(system.name)) in PhysicalTimer.REGISTERS:
                 v.ptimer.write(name, value)
                 return
+        if (simd := self._saved_simd(v, register)) is not None:
+            v.set_v(simd, value)
+            return
         saved = self._saved(v, register)
         try:
             if saved is not None and saved[0] is not v.sys:

@@ -8,19 +8,21 @@ they loaded.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache
 from typing import TYPE_CHECKING
 
-from gdbhv.hv.debugregs import DebugRegisters, under_os_lock
-from gdbhv.hv.pmu import GuestPmu
-from gdbhv.hv.ptimer import TICK, PhysicalTimer
-from gdbhv.tables import encode, encoding, exception_class, exception_level, field, iss_field
+from gdbhv import tables
+from gdbhv.hv.debugregs import DebugRegisters, DebugState, under_os_lock
+from gdbhv.hv.pmu import GuestPmu, PmuState
+from gdbhv.hv.ptimer import TICK, PhysicalTimer, TimerState
+from gdbhv.records import ExitRecord
+from gdbhv.tables import encode, encoding, exception_class, exception_level, iss_field
 
 if TYPE_CHECKING:
     from gdbhv._core import Machine
     from gdbhv.hv.vm import Vm
-    from gdbhv.records import ExitRecord
 
 # What belongs to the guest and not to the CPU, in the order of restoring. The timer's controls come last: with them the
 # interrupt line may rise.
@@ -39,16 +41,16 @@ def context_numbers(ras: bool) -> dict[str, int]:
     return {name: encoding(name) for name in [*(["VDISR_EL2"] if ras else []), *CONTEXT]}
 
 
-VSE = field("HCR_EL2.VSE").mask
-SPAN, DSSBS = (field(f"SCTLR_EL1.{name}").mask for name in ("SPAN", "DSSBS"))
+VSE = tables.field("HCR_EL2.VSE").mask
+SPAN, DSSBS = (tables.field(f"SCTLR_EL1.{name}").mask for name in ("SPAN", "DSSBS"))
 
 # PSTATE in the layout of SPSR_EL2 (Arm ARM C5.2.20)
-DIT, PAN, SSBS, STEPPING = (field(f"SPSR_EL2.{name}").mask for name in ("DIT", "PAN", "SSBS", "SS"))
+DIT, PAN, SSBS, STEPPING = (tables.field(f"SPSR_EL2.{name}").mask for name in ("DIT", "PAN", "SSBS", "SS"))
 NZCV, DAIF = encode("SPSR_EL2", N=1, Z=1, C=1, V=1), encode("SPSR_EL2", D=1, A=1, I=1, F=1)
 EL1H = 0b0101  # M
 
 # Syndromes, in the layout of ESR_ELx
-EC, IL = field("ESR_EL1.EC"), field("ESR_EL1.IL").mask
+EC, IL = tables.field("ESR_EL1.EC"), tables.field("ESR_EL1.IL").mask
 INSTRUCTION_ABORT, DATA_ABORT = exception_class("iabt"), exception_class("dabt")
 HAVE_SAME_EL = {INSTRUCTION_ABORT, DATA_ABORT, *map(exception_class, ("bp", "step", "wp"))}
 """Exception classes that have another form, one higher, for exceptions from the EL that takes them."""
@@ -64,31 +66,50 @@ class RunState(Enum):
     WAITING = "waiting"  # in WFI, until an interrupt is pending for it
 
 
-class Vcpu:
-    """One vCPU of a VM."""
+VREG = 16  # bytes of a SIMD register
 
-    def __init__(self, vm: Vm, index: int) -> None:
+
+@dataclass(eq=False)
+class VcpuState:
+    """One vCPU. The registers are stale while it is loaded on a CPU."""
+
+    state: RunState = RunState.OFF
+    cpu: int | None = None  # where it is loaded
+    home: int = 0  # the CPU that it is scheduled on
+    exits: int = 0
+    completed: int = 0  # exits whose instruction is over: it was emulated, or an exception took its place
+    last_exit: ExitRecord | None = None
+    held: tuple[int, bool] | None = None  # the debugger's stop that it has not moved from (Machine.held)
+    vserror: int | None = None  # syndrome of the virtual SError that is pending
+    fp_live: bool = False  # v0 to v31 are on the CPU: it has used them since it was loaded
+    timeout: int | None = None  # of WFIT, in virtual nanoseconds
+    gave_way: bool = False  # in WFE, to the others on its CPU
+    gprs: list[int] = field(default_factory=lambda: [0] * 31)
+    vregs: bytes = bytes(32 * VREG)  # v0 first, little endian
+    sys: dict[str, int] = field(default_factory=dict)  # by name: CONTEXT
+    debug: DebugState = field(default_factory=DebugState)
+    ptimer: TimerState = field(default_factory=TimerState)
+    pmu: PmuState = field(default_factory=PmuState)
+
+
+class Vcpu(VcpuState):
+    """One vCPU of a VM.
+
+    :param number: of all vCPUs of the host, from 0.
+    :param index: of the VM's, from 0.
+    """
+
+    debug: DebugRegisters
+    ptimer: PhysicalTimer
+    pmu: GuestPmu
+
+    def __init__(self, vm: Vm, number: int, index: int) -> None:
+        super().__init__()
         self.vm = vm
         self.machine: Machine = vm.machine
+        self.number = number
         self.index = index
-        self.state = RunState.OFF
-        self.cpu: int | None = None  # where it is loaded
-        self.home = 0  # the CPU that it is scheduled on
-        self.exits = 0
-        self.completed = 0  # exits whose instruction is over: it was emulated, or an exception took its place
-        self.last_exit: ExitRecord | None = None
-        self.held: tuple[int, bool] | None = None  # the debugger's stop that it has not moved from (Machine.held)
-        self.vserror: int | None = None  # syndrome of the virtual SError that is pending
-        self.fp_live = False  # v0 to v31 are on the CPU: it has used them since it was loaded
-        self.gprs = [0] * 31
-        self.vregs = [0] * 32
         self.numbers = context_numbers(vm.has_ras)
-        self.sys = dict.fromkeys(self.numbers, 0)
-        self.debug = DebugRegisters(self.machine)
-        self.timeout: int | None = None  # of WFIT, in virtual nanoseconds
-        self.gave_way = False  # in WFE, to the others on its CPU
-        self.ptimer: PhysicalTimer = PhysicalTimer(self)
-        self.pmu = GuestPmu(self)
         self.reset(0, 0)
 
     def __repr__(self) -> str:
@@ -107,7 +128,7 @@ class Vcpu:
     def reset(self, entry: int, x0: int) -> None:
         """The architecture's reset at EL1, then ``entry`` and ``x0`` (PSCI CPU_ON). Only for a vCPU that is not loaded."""
         self.gprs = [x0] + [0] * 30
-        self.vregs = [0] * 32
+        self.vregs = bytes(32 * VREG)
         self.sys = dict.fromkeys(self.numbers, 0)
         self.vserror = None
         self.sys["ELR_EL2"] = entry
@@ -147,7 +168,7 @@ class Vcpu:
     def load_fp(self) -> None:
         """Put the SIMD registers on the CPU too."""
         assert self.cpu is not None
-        self.machine.set_vregs(self.cpu, self.vregs)
+        self.machine.set_vregs(self.cpu, [self.v(n) for n in range(32)])
         self.fp_live = True
 
     def save(self) -> None:
@@ -156,7 +177,7 @@ class Vcpu:
         m, cpu = self.machine, self.cpu
         self.gprs = m.gprs(cpu)
         if self.fp_live:
-            self.vregs = m.vregs(cpu)
+            self.vregs = b"".join(value.to_bytes(VREG, "little") for value in m.vregs(cpu))
             self.fp_live = False
         self.sys = dict(zip(self.numbers, m.mrs_many(cpu, list(self.numbers.values())), strict=True))
         self.debug.save(cpu)
@@ -206,6 +227,15 @@ class Vcpu:
             self.machine.set_x(self.cpu, n, value)
         elif n != 31:
             self.gprs[n] = value
+
+    def v(self, n: int) -> int:
+        """Return SIMD register ``n`` while it is not on a CPU."""
+        return int.from_bytes(self.vregs[n * VREG : (n + 1) * VREG], "little")
+
+    def set_v(self, n: int, value: int) -> None:
+        """Set SIMD register ``n`` while it is not on a CPU."""
+        at, data = n * VREG, (value & (1 << 128) - 1).to_bytes(VREG, "little")
+        self.vregs = self.vregs[:at] + data + self.vregs[at + VREG :]
 
     @property
     def pc(self) -> int:

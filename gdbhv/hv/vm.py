@@ -62,7 +62,7 @@ class Vm:
         self.devices: list[tuple[int, MmioDevice]] = []
         self.hypercalls: dict[int, Hypercall] = {}
         self.stage2 = Stage2(self.machine, host.allocate)
-        self.vcpus = [Vcpu(self, i) for i in range(vcpus)]
+        self.vcpus = [Vcpu(self, len(host.vcpus) + i, i) for i in range(vcpus)]
         self.vgic = Vgic(self)
         self.image: Symbols | None = None  # what runs, for its symbols
         self.stopped: str | None = None  # why the VM ended, if it has
