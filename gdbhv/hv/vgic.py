@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from gdbhv import tables
 from gdbhv.errors import GdbhvError
+from gdbhv.hv.irq import Irq
 from gdbhv.hv.vgic_mmio import GICD_BASE, GICR_BASE, GICR_STRIDE, INTERRUPTS, Distributor, Redistributor
-from gdbhv.hv.vits import FIRST_LPI, GITS_BASE, Its, Lpis
+from gdbhv.hv.vits import FIRST_LPI, GITS_BASE, Its, Lpis, LpiState
 from gdbhv.tables import encode, encoding
 
 if TYPE_CHECKING:
@@ -48,39 +49,6 @@ SGI_TARGETS, SGI_AFF1, SGI_AFF2, SGI_AFF3, SGI_RANGE, SGI_INTID, SGI_IRM = (
 )
 
 
-@dataclass(eq=False)
-class Irq:
-    """The state of one interrupt. Private ones (INTID below 32) belong to one vCPU, shared ones and LPIs to the VM."""
-
-    intid: int
-    owner: Vcpu | None = None  # private: whose
-    enabled: bool = False
-    latch: bool = False  # pending by an edge, an SGI, or a write
-    level: bool = False  # the line
-    active: bool = False
-    edge: bool = False
-    group1: bool = True
-    priority: int = 0
-    route: int = 0  # GICD_IROUTER
-    home: Vcpu | None = None  # an LPI: whose Redistributor it is pending at
-    physical: int | None = None  # the physical INTID that ends with the guest's deactivation (ICH_LR.HW)
-    holder: Vcpu | None = field(default=None, repr=False)  # on whose list it is
-    lr: int | None = field(default=None, repr=False)  # the list register that it is in while the holder executes
-
-    @property
-    def pending(self) -> bool:
-        """Pending by latch or by the line."""
-        return self.latch or (self.level and not self.edge)
-
-    def deactivate(self) -> None:
-        """Active no longer, nor is the physical interrupt that it stands for."""
-        self.active = False
-        if self.physical is not None and self.owner is not None:
-            self.level = False
-            if self.owner.cpu is not None:
-                set_physical_active(self.owner, self.physical, active=False)
-
-
 def set_physical_active(vcpu: Vcpu, intid: int, *, active: bool) -> None:
     """Set the state of a private interrupt in the physical redistributor (GICR_ISACTIVER0, GICR_ICACTIVER0)."""
     assert vcpu.cpu is not None
@@ -88,10 +56,23 @@ def set_physical_active(vcpu: Vcpu, intid: int, *, active: bool) -> None:
     vcpu.machine.bus_write(vcpu.cpu, register, 4, 1 << intid)
 
 
-class Vgic:
+@dataclass(eq=False)
+class VgicState:
+    """The interrupts of a VM, and what concerns all of them."""
+
+    enabled: int = 0  # GICD_CTLR's enable bits
+    shared: list[Irq] = field(default_factory=list)  # INTIDs 32 and up
+    private: list[list[Irq]] = field(default_factory=list)  # INTIDs 0 to 31, by vCPU
+    lpis: LpiState = field(default_factory=LpiState)
+
+
+class Vgic(VgicState):
     """The interrupt controller of one VM."""
 
+    lpis: Lpis
+
     def __init__(self, vm: Vm) -> None:
+        super().__init__()
         self.vm = vm
         self.machine = vm.machine
         self.power_on()
@@ -109,15 +90,27 @@ class Vgic:
     def power_on(self) -> None:
         """All interrupts are disabled and none is pending. No vCPU may be loaded."""
         vcpus = self.vm.vcpus
-        self.enabled = 0  # GICD_CTLR's enable bits
+        self.enabled = 0
         self.shared = [Irq(n) for n in range(32, INTERRUPTS)]
-        self.private = [[Irq(n, v, edge=n < 16) for n in range(32)] for v in vcpus]
+        self.private = [[Irq(n, v.index, edge=n < 16) for n in range(32)] for v in vcpus]
         for bank in self.private:
             for intid in PASSED:
                 bank[intid].physical = intid
-        self.lists: list[set[Irq]] = [set() for _ in vcpus]  # by vCPU: what is pending or active for it
-        self.used: list[list[Irq]] = [[] for _ in vcpus]  # by vCPU, while it executes: what is in its list registers
-        self.lpis: Lpis = Lpis(self)
+        self.lpis = Lpis(self)
+        self.rebuild()
+
+    def rebuild(self) -> None:
+        """Make the lists that follow from the interrupts' ``holder`` and ``lr``."""
+        irqs = [*(i for bank in self.private for i in bank), *self.shared, *self.lpis.irqs.values()]
+        numbers = range(len(self.vm.vcpus))
+        # by vCPU: what is pending or active for it; while it executes, what is in its list registers
+        self.lists: list[set[Irq]] = [{i for i in irqs if i.holder == n} for n in numbers]
+        self.used: list[list[Irq]] = [[i for i in irqs if i.holder == n and i.lr is not None] for n in numbers]
+        for used in self.used:
+            used.sort(key=lambda i: i.lr or 0)
+
+    def _vcpu(self, number: int | None) -> Vcpu | None:
+        return None if number is None else self.vm.vcpus[number]
 
     def irq(self, intid: int, vcpu: Vcpu) -> Irq:
         """Return interrupt ``intid`` as ``vcpu`` sees it."""
@@ -137,7 +130,7 @@ class Vgic:
             "interrupts": [
                 {
                     "intid": i.intid,
-                    "cpu": None if (one := i.owner or i.home) is None else one.index,
+                    "cpu": i.home if i.owner is None else i.owner,
                     "enabled": i.enabled,
                     "pending": i.pending,
                     "active": i.active,
@@ -199,15 +192,15 @@ class Vgic:
 
     # --- which vCPU an interrupt goes to, and how it learns of it
 
-    def target(self, irq: Irq) -> Vcpu | None:
-        """Return the vCPU that ``irq`` goes to; None if there is no such."""
+    def target(self, irq: Irq) -> int | None:
+        """Return the number of the vCPU that ``irq`` goes to; None if there is no such."""
         if irq.owner is not None:
             return irq.owner
         if irq.intid >= FIRST_LPI:
-            return irq.home if irq.home is not None and self.lpis.enabled[irq.home.index] else None
+            return irq.home if irq.home is not None and self.lpis.enabled[irq.home] else None
         for v in self.vm.vcpus:
             if v.mpidr & AFFINITY == irq.route & AFFINITY:
-                return v
+                return v.index
         return None
 
     def _deliverable(self, irq: Irq) -> bool:
@@ -218,19 +211,19 @@ class Vgic:
         deliverable = self._deliverable(irq)
         if irq.lr is None:
             if irq.active and irq.holder is not None:
-                to: Vcpu | None = irq.holder  # who acknowledged it deactivates it
+                to: int | None = irq.holder  # who acknowledged it deactivates it
             else:
                 to = self.target(irq) if deliverable or irq.active else None
-            if to is not irq.holder:
+            if to != irq.holder:
                 if irq.holder is not None:
-                    self.lists[irq.holder.index].discard(irq)
+                    self.lists[irq.holder].discard(irq)
                 if to is not None:
-                    self.lists[to.index].add(irq)
+                    self.lists[to].add(irq)
                 irq.holder = to
             if to is not None and deliverable and not irq.active:
-                self.vm.host.scheduler.kick(to)
+                self.vm.host.scheduler.kick(self.vm.vcpus[to])
         elif irq.latch and irq.edge and deliverable and irq.holder is not None:
-            self.vm.host.scheduler.kick(irq.holder)  # pending again while it is in a list register
+            self.vm.host.scheduler.kick(self.vm.vcpus[irq.holder])  # pending again while it is in a list register
 
     def has_pending(self, vcpu: Vcpu) -> bool:
         """Whether an interrupt is pending that the CPU interface would signal, which ends a WFI. Only outside the guest.
@@ -260,7 +253,7 @@ class Vgic:
     def held_still(self, irq: Irq) -> Iterator[None]:
         """Have ``irq`` in no list register for the body: another vCPU that executes with it is taken out of its guest."""
         scheduler = self.vm.host.scheduler
-        cpu = irq.holder.cpu if irq.lr is not None and irq.holder is not None else None
+        cpu = self.vm.vcpus[irq.holder].cpu if irq.lr is not None and irq.holder is not None else None
         if cpu is not None:
             scheduler.leave(cpu)
         yield
@@ -273,7 +266,7 @@ class Vgic:
         What the guest did in its list registers is taken back (:meth:`sync`), and a line of its own that has risen meanwhile
         interrupts the hypervisor first (:meth:`fired`).
         """
-        vcpu = irq.holder
+        vcpu = self._vcpu(irq.holder)
         if irq.lr is None or vcpu is None or vcpu.cpu is None:
             return self._seen_outside(irq)
         value = self.machine.read_register(vcpu.cpu, self._lr[irq.lr])
@@ -288,13 +281,13 @@ class Vgic:
 
     def _seen_outside(self, irq: Irq) -> Irq:
         """The same for an interrupt that is in no list register."""
-        holder = irq.holder
+        holder, owner = self._vcpu(irq.holder), self._vcpu(irq.owner)
         if irq.active and holder is not None and holder.cpu is not None and self.used[holder.index]:
             ended = EOI_COUNT.of(self.machine.read_register(holder.cpu, self._hcr))
             if ended and irq in self._outside(holder, self.used[holder.index])[:ended]:
                 irq = replace(irq, active=False, level=irq.level and irq.physical is None)
-        if irq.physical is not None and irq.owner is not None and not irq.active:
-            return replace(irq, level=self._high(irq.owner, irq.intid))
+        if irq.physical is not None and owner is not None and not irq.active:
+            return replace(irq, level=self._high(owner, irq.intid))
         return irq
 
     def due(self, vcpu: Vcpu) -> list[int]:
@@ -369,7 +362,7 @@ class Vgic:
                 self._sync_physical(vcpu, irq, value)
             self.changed(irq)
         for irq in self._outside(vcpu, used)[: EOI_COUNT.of(control)]:  # it deactivated those, the most urgent first
-            irq.deactivate()
+            self.end(irq)
             self.changed(irq)
 
     def _outside(self, vcpu: Vcpu, used: list[Irq]) -> list[Irq]:
@@ -388,7 +381,7 @@ class Vgic:
         acknowledged interrupts no longer."""
         irq = self.private[vcpu.index][intid]
         if irq.level and not irq.active and vcpu.cpu is not None and not self._high(vcpu, intid):
-            irq.deactivate()
+            self.end(irq)
             self.changed(irq)
 
     def _high(self, vcpu: Vcpu, intid: int) -> bool:
@@ -399,8 +392,17 @@ class Vgic:
         """ICC_DIR_EL1, trapped while active interrupts are outside the list registers."""
         if intid < INTERRUPTS:
             irq = self.irq(intid, vcpu)
-            irq.deactivate()
+            self.end(irq)
             self.changed(irq)
+
+    def end(self, irq: Irq) -> None:
+        """``irq`` is active no longer, nor is the physical interrupt that it stands for; :meth:`changed` must follow."""
+        irq.active = False
+        owner = self._vcpu(irq.owner)
+        if irq.physical is not None and owner is not None:
+            irq.level = False
+            if owner.cpu is not None:
+                set_physical_active(owner, irq.physical, active=False)
 
     # --- the physical interrupts follow their vCPU
 

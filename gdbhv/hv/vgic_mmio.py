@@ -12,8 +12,9 @@ from gdbhv.hv.mmio import MmioDevice
 from gdbhv.tables import board
 
 if TYPE_CHECKING:
+    from gdbhv.hv.irq import Irq
     from gdbhv.hv.vcpu import Vcpu
-    from gdbhv.hv.vgic import Irq, Vgic
+    from gdbhv.hv.vgic import Vgic
 
 GICD_BASE = board()["gicd"]["base"]
 GICR_BASE = board()["gicr"]["base"]
@@ -46,51 +47,60 @@ def access(
             elif value is None:
                 with vgic.held_still(irq):
                     if irq.physical is not None and irq.owner is not None:
-                        vgic.sample(irq.owner, irq.intid)
+                        vgic.sample(vgic.vm.vcpus[irq.owner], irq.intid)
                     result |= read(irq) << (k * width)
             else:
                 bits = value >> (k * width) & ((1 << width) - 1)
                 if bits or width != 1 or base == 0x80:  # a 0 in a set or clear register is none
                     with vgic.held_still(irq):
-                        write(irq, bits)
+                        write(vgic, irq, bits)
                         if irq.physical is not None and irq.owner is not None:
-                            vgic.sample(irq.owner, irq.intid)
+                            vgic.sample(vgic.vm.vcpus[irq.owner], irq.intid)
                         vgic.changed(irq)
         return result
     return None
 
 
-def _set(name: str, to: bool) -> Callable[[Irq, int], None]:
+Write = Callable[["Vgic", "Irq", int], None]
+
+
+def _set(name: str, to: bool) -> Write:
     """A write-one-to-set or write-one-to-clear register of a flag."""
 
-    def write(irq: Irq, value: int) -> None:
+    def write(_: Vgic, irq: Irq, value: int) -> None:
         if value:
             setattr(irq, name, to)
 
     return write
 
 
-def _store(name: str, convert: Callable[[int], int | bool]) -> Callable[[Irq, int], None]:
-    def write(irq: Irq, value: int) -> None:
+def _store(name: str, convert: Callable[[int], int | bool]) -> Write:
+    def write(_: Vgic, irq: Irq, value: int) -> None:
         setattr(irq, name, convert(value))
 
     return write
 
 
-def _trigger(irq: Irq, value: int) -> None:
+def _trigger(_: Vgic, irq: Irq, value: int) -> None:
     """ICFGR: SGIs are edge-triggered, whatever is written (12.11 GICR_ICFGR0)."""
     irq.edge = irq.intid < 16 or bool(value & 2)
 
 
+def _end(vgic: Vgic, irq: Irq, value: int) -> None:
+    """ICACTIVER."""
+    if value:
+        vgic.end(irq)
+
+
 # (offset, bits for each interrupt, read, write): Arm IHI 0069 12.8, 12.9. The redistributor's SGI frame has the same layout.
-BANKED: list[tuple[int, int, Callable[[Irq], int], Callable[[Irq, int], None]]] = [
+BANKED: list[tuple[int, int, Callable[[Irq], int], Write]] = [
     (0x0080, 1, lambda i: int(i.group1), _store("group1", bool)),
     (0x0100, 1, lambda i: int(i.enabled), _set("enabled", True)),
     (0x0180, 1, lambda i: int(i.enabled), _set("enabled", False)),
     (0x0200, 1, lambda i: int(i.pending), _set("latch", True)),
     (0x0280, 1, lambda i: int(i.pending), _set("latch", False)),
     (0x0300, 1, lambda i: int(i.active), _set("active", True)),
-    (0x0380, 1, lambda i: int(i.active), lambda i, bit: i.deactivate() if bit else None),
+    (0x0380, 1, lambda i: int(i.active), _end),
     (0x0400, 8, lambda i: i.priority, _store("priority", lambda v: v & 0xF8)),
     (0x0C00, 2, lambda i: 2 * i.edge, _trigger),
 ]

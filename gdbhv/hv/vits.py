@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gdbhv.errors import MemoryError_
+from gdbhv.hv.irq import Irq
 from gdbhv.hv.mmio import MmioDevice
 from gdbhv.tables import board
 
 if TYPE_CHECKING:
     from gdbhv.hv.vcpu import Vcpu
-    from gdbhv.hv.vgic import Irq, Vgic
+    from gdbhv.hv.vgic import Vgic
 
 GITS_BASE = board()["its"]["base"]
 FIRST_LPI = 8192
@@ -58,7 +59,7 @@ class Command:
 class Event:
     """What MAPTI has said of one event of a device."""
 
-    lpi: Irq
+    lpi: int  # INTID
     collection: int
 
 
@@ -70,15 +71,23 @@ class Device:
     events: dict[int, Event]
 
 
-class Lpis:
-    """The LPIs of a VM: their state, the configuration table, and whether each Redistributor has them enabled."""
+@dataclass(eq=False)
+class LpiState:
+    """The LPIs of a VM, the configuration table, and whether each Redistributor has them enabled."""
+
+    irqs: dict[int, Irq] = field(default_factory=dict)  # by INTID
+    propbaser: int = 0  # one table for all Redistributors
+    pendbaser: list[int] = field(default_factory=list)  # by vCPU
+    enabled: list[bool] = field(default_factory=list)  # by vCPU
+
+
+class Lpis(LpiState):
+    """The LPIs of a VM."""
 
     def __init__(self, vgic: Vgic) -> None:
+        vcpus = len(vgic.vm.vcpus)
+        super().__init__(pendbaser=[0] * vcpus, enabled=[False] * vcpus)
         self._vgic = vgic
-        self.irqs: dict[int, Irq] = {}
-        self.propbaser = 0  # one table for all Redistributors
-        self.pendbaser = [0] * len(vgic.vm.vcpus)
-        self.enabled = [False] * len(vgic.vm.vcpus)
 
     def configure(self, irq: Irq) -> None:
         """Read priority and enable of ``irq`` from the table (IHI 0069 5.1.1)."""
@@ -100,7 +109,7 @@ class Lpis:
         self.enabled[vcpu.index] = enabled
         if enabled and not self.pendbaser[vcpu.index] >> 62 & 1:  # PTZ: the table is zero
             self._read_pending(vcpu)
-        for irq in [i for i in self.irqs.values() if i.home is vcpu]:
+        for irq in [i for i in self.irqs.values() if i.home == vcpu.index]:
             with self._vgic.held_still(irq):
                 self._vgic.changed(irq)
 
@@ -117,8 +126,21 @@ class Lpis:
                 if irq is None:
                     irq = self.irqs[intid] = self._vgic.lpi(intid)
                     self.configure(irq)
-                if irq.home is None or irq.home is vcpu:
-                    irq.home, irq.latch = vcpu, True
+                if irq.home is None or irq.home == vcpu.index:
+                    irq.home, irq.latch = vcpu.index, True
+
+
+@dataclass(eq=False)
+class ItsState:
+    """The registers of an ITS, and what its commands have mapped."""
+
+    enabled: bool = False
+    cbaser: int = 0
+    cwriter: int = 0
+    creadr: int = 0
+    baser: list[int] = field(default_factory=lambda: [PAGE_64K, PAGE_64K])
+    devices: dict[int, Device] = field(default_factory=dict)  # by DeviceID
+    collections: dict[int, int] = field(default_factory=dict)  # ICID: vCPU
 
 
 class Its(MmioDevice):
@@ -134,31 +156,31 @@ class Its(MmioDevice):
 
     def reset(self) -> None:
         """Disabled, without tables."""
-        self._lpis = self._vgic.lpis
-        self._enabled = False
-        self._cbaser = self._cwriter = self._creadr = 0
-        self._baser = [PAGE_64K, PAGE_64K]
-        self.devices: dict[int, Device] = {}
-        self.collections: dict[int, Vcpu] = {}
+        self.state = ItsState()
+
+    @property
+    def _lpis(self) -> Lpis:
+        return self._vgic.lpis
 
     def document(self) -> dict[str, Any]:
         """Return the state as ``_core.Machine.gic`` returns that of the machine's ITS, without counts."""
+        s = self.state
         return {
-            "enabled": self._enabled,
-            "cbaser": self._cbaser,
-            "cwriter": self._cwriter,
-            "creadr": self._creadr & ~STALLED,
-            "stalled": bool(self._creadr & STALLED),
+            "enabled": s.enabled,
+            "cbaser": s.cbaser,
+            "cwriter": s.cwriter,
+            "creadr": s.creadr & ~STALLED,
+            "stalled": bool(s.creadr & STALLED),
             "devices": [
                 {
                     "id": n,
                     "itt": None,
                     "bits": d.bits,
-                    "events": [(e, v.lpi.intid, v.collection) for e, v in sorted(d.events.items())],
+                    "events": [(e, v.lpi, v.collection) for e, v in sorted(d.events.items())],
                 }
-                for n, d in sorted(self.devices.items())
+                for n, d in sorted(s.devices.items())
             ],
-            "collections": [(n, v.index) for n, v in sorted(self.collections.items())],
+            "collections": sorted(s.collections.items()),
         }
 
     # --- registers
@@ -166,13 +188,13 @@ class Its(MmioDevice):
     def _register(self, offset: int) -> int:
         if BASER <= offset < BASER + 8 * 8:
             n = (offset - BASER) // 8
-            return self._baser[n] | BASER_FIXED[n] if n < len(self._baser) else 0
+            return self.state.baser[n] | BASER_FIXED[n] if n < len(self.state.baser) else 0
         return {
-            CTLR: int(self._enabled) | 1 << 31 | 0x43B << 32,  # Quiescent; IIDR
+            CTLR: int(self.state.enabled) | 1 << 31 | 0x43B << 32,  # Quiescent; IIDR
             TYPER: TYPER_VALUE,
-            CBASER: self._cbaser,
-            CWRITER: self._cwriter,
-            CREADR: self._creadr,
+            CBASER: self.state.cbaser,
+            CWRITER: self.state.cwriter,
+            CREADR: self.state.creadr,
             PIDR2: 0x3B,
         }.get(offset, 0)
 
@@ -190,38 +212,38 @@ class Its(MmioDevice):
             shift, mask = 8 * (offset & 7), (1 << 8 * size) - 1
             value = self._register(at) & ~(mask << shift) | (value & mask) << shift
         if at == CTLR:
-            self._enabled = bool(value & 1)
-        elif at == CBASER and not self._enabled:
-            self._cbaser, self._creadr = value & (VALID | ADDRESS_4K | 0x7F << 53 | 0xCFF), 0
+            self.state.enabled = bool(value & 1)
+        elif at == CBASER and not self.state.enabled:
+            self.state.cbaser, self.state.creadr = value & (VALID | ADDRESS_4K | 0x7F << 53 | 0xCFF), 0
         elif at == CWRITER:
-            self._cwriter = value & 0xFFFE0
-        elif BASER <= at < BASER + 8 * len(self._baser) and not self._enabled:
+            self.state.cwriter = value & 0xFFFE0
+        elif BASER <= at < BASER + 8 * len(self.state.baser) and not self.state.enabled:
             n = (at - BASER) // 8
-            self._baser[n] = value & BASER_WRITABLE | PAGE_64K
-        if self._enabled and self._cbaser & VALID:
+            self.state.baser[n] = value & BASER_WRITABLE | PAGE_64K
+        if self.state.enabled and self.state.cbaser & VALID:
             self._run()
 
     # --- commands
 
     def _run(self) -> None:
         """Carry out the queue up to GITS_CWRITER (IHI 0069 5.3.2). A wrong command is skipped, and told to the user."""
-        base, size = self._cbaser & ADDRESS_4K, ((self._cbaser & 0xFF) + 1) * 4096
-        if self._cwriter >= size or self._creadr & STALLED:
+        base, size = self.state.cbaser & ADDRESS_4K, ((self.state.cbaser & 0xFF) + 1) * 4096
+        if self.state.cwriter >= size or self.state.creadr & STALLED:
             return
-        while self._creadr != self._cwriter:
-            at = base + self._creadr
+        while self.state.creadr != self.state.cwriter:
+            at = base + self.state.creadr
             try:
                 words = struct.unpack("<4Q", self._vgic.vm.read(at, 32))
             except MemoryError_:
-                self._creadr |= STALLED
+                self.state.creadr |= STALLED
                 return
-            self._creadr = (self._creadr + 32) % size
+            self.state.creadr = (self.state.creadr + 32) % size
             name, carry_out = COMMANDS.get(words[0] & 0xFF, (f"{words[0] & 0xFF:#x}", None))
             if carry_out is None or not carry_out(self, Command(*words)):
                 why = "there is no such command" if carry_out is None else "it names what is not mapped, or is out of range"
                 self._vgic.vm.unserved.setdefault(f"ITS command {name} at IPA {at:#x} is ignored: {why}", None)
 
-    def _change(self, irq: Irq, **values: Vcpu | int | None) -> None:
+    def _change(self, irq: Irq, **values: int | None) -> None:
         with self._vgic.held_still(irq):
             for name, value in values.items():
                 setattr(irq, name, value)
@@ -233,7 +255,7 @@ class Its(MmioDevice):
             self._vgic.changed(irq)
 
     def _mapped(self, device: int, event: int) -> Event | None:
-        known = self.devices.get(device)
+        known = self.state.devices.get(device)
         return None if known is None else known.events.get(event)
 
     def _event(self, c: Command) -> Event | None:
@@ -242,41 +264,41 @@ class Its(MmioDevice):
     def translate(self, device: int, event: int) -> bool:
         """A message of a device: its LPI is pending. False: it is not mapped, and lost."""
         found = self._mapped(device, event)
-        home = None if found is None else self.collections.get(found.collection)
-        if not self._enabled or found is None or home is None:
+        home = None if found is None else self.state.collections.get(found.collection)
+        if not self.state.enabled or found is None or home is None:
             return False
-        self._change(found.lpi, home=home, latch=True)
+        self._change(self._lpis.irqs[found.lpi], home=home, latch=True)
         return True
 
     def _mapd(self, c: Command) -> bool:
         bits = (c.words[1] & 0x1F) + 1
         if c.device >> ID_BITS or bits > ID_BITS:
             return False
-        old = self.devices.pop(c.device, None)
+        old = self.state.devices.pop(c.device, None)
         for event in old.events.values() if old is not None else ():
-            self._change(event.lpi, latch=False)
+            self._change(self._lpis.irqs[event.lpi], latch=False)
         if c.valid:
-            self.devices[c.device] = Device(bits, {})
+            self.state.devices[c.device] = Device(bits, {})
         return True
 
     def _mapc(self, c: Command) -> bool:
         if c.target >= len(self._vgic.vm.vcpus):
             return False
-        self.collections.pop(c.collection, None)
+        self.state.collections.pop(c.collection, None)
         if c.valid:
-            self.collections[c.collection] = self._vgic.vm.vcpus[c.target]
+            self.state.collections[c.collection] = c.target
         return True
 
     def _map(self, c: Command, intid: int) -> bool:
-        device = self.devices.get(c.device)
+        device = self.state.devices.get(c.device)
         if device is None or c.event >> device.bits or not self._lpis.exists(intid):
             return False
-        if c.event not in device.events and sum(len(d.events) for d in self.devices.values()) >= MOST_EVENTS:
+        if c.event not in device.events and sum(len(d.events) for d in self.state.devices.values()) >= MOST_EVENTS:
             return False
         irq = self._lpis.irqs.setdefault(intid, self._vgic.lpi(intid))
-        device.events[c.event] = Event(irq, c.collection)
+        device.events[c.event] = Event(intid, c.collection)
         if irq.home is None:
-            irq.home = self.collections.get(c.collection)
+            irq.home = self.state.collections.get(c.collection)
         self._configure(irq)
         return True
 
@@ -287,20 +309,20 @@ class Its(MmioDevice):
         return self._map(c, c.event)
 
     def _movi(self, c: Command) -> bool:
-        event, to = self._event(c), self.collections.get(c.collection)
+        event, to = self._event(c), self.state.collections.get(c.collection)
         if event is None or to is None:
             return False
         event.collection = c.collection
-        self._change(event.lpi, home=to)
+        self._change(self._lpis.irqs[event.lpi], home=to)
         return True
 
     def _movall(self, c: Command) -> bool:
-        vcpus, to = self._vgic.vm.vcpus, c.words[3] >> 16 & 0x7_FFFF_FFFF
-        if max(c.target, to) >= len(vcpus):
+        to = c.words[3] >> 16 & 0x7_FFFF_FFFF
+        if max(c.target, to) >= len(self._vgic.vm.vcpus):
             return False
         for irq in self._lpis.irqs.values():
-            if irq.home is vcpus[c.target]:
-                self._change(irq, home=vcpus[to])
+            if irq.home == c.target:
+                self._change(irq, home=to)
         return True
 
     def _int(self, c: Command) -> bool:
@@ -309,25 +331,25 @@ class Its(MmioDevice):
     def _clear(self, c: Command) -> bool:
         event = self._event(c)
         if event is not None:
-            self._change(event.lpi, latch=False)
+            self._change(self._lpis.irqs[event.lpi], latch=False)
         return event is not None
 
     def _discard(self, c: Command) -> bool:
         known = self._clear(c)
         if known:
-            del self.devices[c.device].events[c.event]
+            del self.state.devices[c.device].events[c.event]
         return known
 
     def _inv(self, c: Command) -> bool:
         event = self._event(c)
         if event is not None:
-            self._configure(event.lpi)
+            self._configure(self._lpis.irqs[event.lpi])
         return event is not None
 
     def _invall(self, c: Command) -> bool:
-        of = self.collections.get(c.collection)
+        of = self.state.collections.get(c.collection)
         for irq in self._lpis.irqs.values():
-            if of is not None and irq.home is of:
+            if of is not None and irq.home == of:
                 self._configure(irq)
         return of is not None
 
