@@ -7,11 +7,12 @@ A device of your own is a subclass of :class:`MmioDevice` and one line, ``vm.add
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gdbhv._core import BoardDevice as CoreDevice
-from gdbhv.errors import PeekError
+from gdbhv.errors import GdbhvError, PeekError
 from gdbhv.tables import board
 
 if TYPE_CHECKING:
@@ -19,10 +20,22 @@ if TYPE_CHECKING:
 
 
 class MmioDevice:
-    """Something behind a range of IPAs. Offsets and sizes are in bytes; sizes are 1, 2, 4 or 8."""
+    """Something behind a range of IPAs. Offsets and sizes are in bytes; sizes are 1, 2, 4 or 8.
+
+    What a device keeps is to be found in its ``state``, or the VMs cannot be saved (``Host.save``). It is
+
+    * a dataclass of plain values, set in ``__init__``: ``self.state = AdderState()``. Plain values are None, bool, int (up
+      to 64 bits), float, str, bytes, bytearray, enums, lists, tuples and dictionaries of those, and such dataclasses; or
+    * a property that returns plain values, with their type as its annotation, and has a setter that takes them; or
+    * None, if it keeps nothing.
+
+    The level of its interrupt is not part of it: it is the interrupt controller's, and a setter leaves it alone. What stands
+    outside (a console, a disk) is not either.
+    """
 
     name = "device"
     size = 0x1000
+    state: Any = NotImplemented
 
     def __init__(self) -> None:
         self.vm: Vm | None = None
@@ -62,6 +75,23 @@ class MmioDevice:
         self.vm.vgic.set_spi(self.intid, level)
 
 
+@dataclass(eq=False)
+class Pl011State:
+    """The registers of a PL011, and what is typed."""
+
+    fifo: bytearray = field(default_factory=bytearray)
+    held: bytearray = field(default_factory=bytearray)  # typed before the guest listened
+    paced: bool = False  # it is typed line by line, each after a silence, unless the guest polls
+    due: int | None = None  # when the silence is looked at next
+    last: int = 0  # when the guest sent or took a byte last, or a line was typed
+    polls: int = 0  # reads of FR or DR in a row that found nothing, and nothing sent between them
+    raw: int = 0  # RIS
+    # offset: value of the registers that only store
+    plain: dict[int, int] = field(
+        default_factory=lambda: {0x20: 0, 0x24: 0, 0x28: 0, 0x2C: 0, 0x30: 0x300, 0x34: 0x12, 0x38: 0, 0x48: 0}
+    )
+
+
 class Pl011(MmioDevice):
     """Arm PrimeCell UART (PL011, Arm DDI 0183): transmits at once, receives what :meth:`receive` is given.
 
@@ -71,6 +101,7 @@ class Pl011(MmioDevice):
     """
 
     name = "pl011"
+    state: Pl011State
     ID = (0x11, 0x10, 0x14, 0x00, 0x0D, 0xF0, 0x05, 0xB1)
     FIFO = 16  # bytes
     RX, TX, RT = 1 << 4, 1 << 5, 1 << 6  # interrupt bits of IMSC, RIS, MIS, ICR
@@ -80,114 +111,111 @@ class Pl011(MmioDevice):
     def __init__(self, output: Callable[[bytes], None]) -> None:
         super().__init__()
         self._output = output
-        self._fifo = bytearray()
-        self._held = bytearray()  # typed before the guest listened
-        self._paced = False  # it is typed line by line, each after a silence, unless the guest polls
-        self.reset()
+        self.state = Pl011State()
 
     def reset(self) -> None:
         """What was typed and is too much for the hardware's FIFO is typed again, once the guest listens."""
-        self._held = self._fifo[self.FIFO :] + self._held
-        self._fifo.clear()
-        self._due: int | None = None  # when the silence is looked at next
-        self._last = 0  # when the guest sent or took a byte last, or a line was typed
-        self._polls = 0  # reads of FR or DR in a row that found nothing, and nothing sent between them
-        self._raw = 0
-        # offset: value of the registers that only store
-        self._plain = {0x20: 0, 0x24: 0, 0x28: 0, 0x2C: 0, 0x30: 0x300, 0x34: 0x12, 0x38: 0, 0x48: 0}
+        s = self.state
+        self.state = Pl011State(held=s.fifo[self.FIFO :] + s.held, paced=s.paced)
 
     def receive(self, data: bytes, *, paced: bool = False) -> None:
         """Type ``data`` on the guest's terminal.
 
         :param paced: line by line, each after a second in which the guest neither sent nor took anything.
         """
-        self._paced |= paced
-        self._held += data
+        self.state.paced |= paced
+        self.state.held += data
         self._give()
 
     @property
     def listens(self) -> bool:
         """Whether the guest would see what is typed."""
-        return bool(self._plain[0x38] & (self.RX | self.RT)) or self._polls >= self.POLLS
+        return bool(self.state.plain[0x38] & (self.RX | self.RT)) or self.state.polls >= self.POLLS
 
     def _give(self) -> None:
-        if not self._held or not self.listens:
+        s = self.state
+        if not s.held or not self.listens:
             return
-        if self._paced and self._polls < self.POLLS:
-            self._due = self._due or self._now() + self.SILENCE
+        if s.paced and s.polls < self.POLLS:
+            s.due = s.due or self._now() + self.SILENCE
         else:
-            self._due = None
-            self._put(len(self._held))
+            s.due = None
+            self._put(len(s.held))
 
     def _put(self, count: int) -> None:
         """Move bytes into the FIFO."""
-        self._fifo += self._held[:count]
-        del self._held[:count]
-        self._raw |= self.RX | self.RT
+        s = self.state
+        s.fifo += s.held[:count]
+        del s.held[:count]
+        s.raw |= self.RX | self.RT
         self._line()
 
     def _now(self) -> int:
         return 0 if self.vm is None else self.vm.machine.now
 
     def deadline(self) -> int | None:
-        return self._due
+        return self.state.due
 
     def event(self) -> None:
-        now, quiet, self._due = self._now(), self._last + self.SILENCE, None
+        s = self.state
+        now, quiet, s.due = self._now(), s.last + self.SILENCE, None
         if not self.listens:
             return  # until it listens again
         if quiet > now:
-            self._due = quiet
+            s.due = quiet
             return
-        self._put(next((n for n, byte in enumerate(self._held, 1) if byte in b"\r\n"), len(self._held)))
-        self._last = now
+        self._put(next((n for n, byte in enumerate(s.held, 1) if byte in b"\r\n"), len(s.held)))
+        s.last = now
         self._give()
 
     def _line(self) -> None:
         if self.intid is not None:
-            self.set_irq(bool(self._raw & self._plain[0x38]))
+            self.set_irq(bool(self.state.raw & self.state.plain[0x38]))
 
     def read(self, offset: int, size: int) -> int:
-        if offset in (0x00, 0x18) and not self._fifo and self._polls < self.POLLS:
-            self._polls += 1
+        s = self.state
+        if offset in (0x00, 0x18) and not s.fifo and s.polls < self.POLLS:
+            s.polls += 1
             self._give()
         if offset != 0x00:
             return self.peek(offset, size)
-        value = self._fifo.pop(0) if self._fifo else 0  # DR
-        self._last = self._now()
-        if not self._fifo:
-            self._raw &= ~(self.RX | self.RT)
+        value = s.fifo.pop(0) if s.fifo else 0  # DR
+        s.last = self._now()
+        if not s.fifo:
+            s.raw &= ~(self.RX | self.RT)
         self._line()
         return value
 
     def peek(self, offset: int, size: int) -> int:
+        s = self.state
         if offset == 0x00:
             raise PeekError("UARTDR: reading it takes a character")
         if offset == 0x18:  # FR: transmitter always empty; receiver empty or not
-            return 0x80 if self._fifo else 0x90
+            return 0x80 if s.fifo else 0x90
         if offset == 0x3C:
-            return self._raw
+            return s.raw
         if offset == 0x40:
-            return self._raw & self._plain[0x38]
+            return s.raw & s.plain[0x38]
         if offset >= 0xFE0:
             return self.ID[(offset - 0xFE0) >> 2 & 7]
-        return self._plain.get(offset, 0)
+        return s.plain.get(offset, 0)
 
     def write(self, offset: int, size: int, value: int) -> None:
+        s = self.state
         if offset == 0x00:  # DR
             self._output(bytes([value & 0xFF]))
-            self._last = self._now()
-            self._polls = 0 if self._polls < self.POLLS else self.POLLS
-            self._raw |= self.TX
-            if self._plain[0x38] & self.TX:
+            s.last = self._now()
+            s.polls = 0 if s.polls < self.POLLS else self.POLLS
+            s.raw |= self.TX
+            if s.plain[0x38] & self.TX:
                 self._line()
         elif offset == 0x44:  # ICR
-            self._raw &= ~value
+            s.raw &= ~value
             self._line()
-        elif offset in self._plain:
-            self._plain[offset] = value & 0xFFFF
+        elif offset in s.plain:
+            s.plain[offset] = value & 0xFFFF
             if offset == 0x38:
-                self._raw |= self.TX
+                s.raw |= self.TX
                 self._line()
                 self._give()
 
@@ -207,6 +235,19 @@ class BoardDevice(MmioDevice):
         self._make = partial(CoreDevice, name, cpus=cpus, **({} if epoch is None else {"epoch": epoch}))
         self._core = self._make()
         self._items: dict[int | str, bytes] = {}
+
+    @property
+    def state(self) -> bytes:
+        """What the core's device keeps. Its items are given by whoever makes the machine, and are none of it."""
+        core: Any = self._core
+        if not hasattr(core, "save"):
+            raise GdbhvError("the machine's model does not save its devices yet")
+        return bytes(core.save())
+
+    @state.setter
+    def state(self, state: bytes) -> None:
+        core: Any = self._core
+        core.load(state)
 
     def reset(self) -> None:
         """As it was made, with the items that were given since: they are the machine's, not the guest's."""

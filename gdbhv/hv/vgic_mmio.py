@@ -6,6 +6,7 @@ Arm IHI 0069, chapters 12.8 to 12.11. A register with a field for each interrupt
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gdbhv.hv.mmio import MmioDevice
@@ -111,6 +112,7 @@ class Distributor(MmioDevice):
 
     name = "vgic-dist"
     size = 0x10000
+    state = None  # the Vgic's
 
     def __init__(self, vgic: Vgic) -> None:
         super().__init__()
@@ -161,10 +163,18 @@ class Distributor(MmioDevice):
             access(self._vgic, self._irq, offset, size, value)
 
 
+@dataclass(eq=False)
+class RedistributorState:
+    """What is not the :class:`~gdbhv.hv.vgic.Vgic`'s."""
+
+    asleep: int = 0b110  # WAKER: ProcessorSleep, ChildrenAsleep
+
+
 class Redistributor(MmioDevice):
     """GICR of one vCPU: the RD frame and the SGI frame."""
 
     name = "vgic-redist"
+    state: RedistributorState
     size = GICR_STRIDE
 
     def __init__(self, vgic: Vgic, vcpu: Vcpu) -> None:
@@ -175,7 +185,7 @@ class Redistributor(MmioDevice):
 
     def reset(self) -> None:
         """Asleep; the interrupts are the :class:`~gdbhv.hv.vgic.Vgic`'s."""
-        self._asleep = 0b110  # WAKER: ProcessorSleep, ChildrenAsleep
+        self.state = RedistributorState()
 
     def _irq(self, n: int) -> Irq | None:
         return self._vgic.private[self._vcpu.index][n] if n < 32 else None
@@ -184,7 +194,7 @@ class Redistributor(MmioDevice):
         if offset & ~7 in REGISTERS_64:
             return self._register(offset & ~7) >> 8 * (offset & 7) & ((1 << 8 * size) - 1)
         if offset == 0x0014:
-            return self._asleep
+            return self.state.asleep
         if offset == 0xFFE8:
             return 0x3B
         if offset >= 0x10000:
@@ -216,6 +226,6 @@ class Redistributor(MmioDevice):
         elif offset == 0x0000:
             lpis.enable(self._vcpu, bool(value & 1))
         elif offset == 0x0014:
-            self._asleep = 0b110 if value & 2 else 0
+            self.state.asleep = 0b110 if value & 2 else 0
         elif offset >= 0x10000:
             access(self._vgic, self._irq, offset - 0x10000, size, value)

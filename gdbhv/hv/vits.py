@@ -147,6 +147,7 @@ class Its(MmioDevice):
     """GITS: the control frame and the frame of GITS_TRANSLATER."""
 
     name = "vgic-its"
+    state: ItsState
     size = 0x20000
 
     def __init__(self, vgic: Vgic) -> None:
