@@ -144,7 +144,7 @@ def test_stage2_tables_are_used_again() -> None:
         target.run_all()
         target.reset(1)
         assert not list(target.host.vms[0].stage2.leaves())
-        free.append(target.host._free)
+        free.append(target.host.free)
     assert free[1] == free[-1], "the other VM has its tables by the second time"
 
 

@@ -11,18 +11,19 @@ print(host.run_to_end())
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gdbhv import _core, tables
 from gdbhv.errors import GdbhvError
 from gdbhv.hv import exits, pmu
-from gdbhv.hv.sched import KICK_SGI, Scheduler
+from gdbhv.hv.sched import KICK_SGI, Scheduler, SchedulerState
 from gdbhv.hv.stage2 import PAGE
 from gdbhv.hv.vcpu import Vcpu
 from gdbhv.hv.vgic import PASSED
 from gdbhv.hv.vgic_mmio import GICD_BASE, GICR_BASE, GICR_STRIDE
-from gdbhv.hv.vm import Vm
-from gdbhv.tables import encode, field, register
+from gdbhv.hv.vm import Vm, VmState
+from gdbhv.tables import encode, register
 
 if TYPE_CHECKING:
     from gdbhv.records import ExitRecord
@@ -45,7 +46,21 @@ def trap_bits(name: str) -> int:
     return encode(name, **{f: 1 for f in TRAPS[name] if f in known})
 
 
-class Host:
+@dataclass(eq=False)
+class HostState:
+    """What the hypervisor of a machine keeps."""
+
+    profile: str  # of the CPUs
+    memory: int  # bytes of RAM
+    block_mappings: bool
+    free: int = 0  # PA of the first byte of the hypervisor's own memory that is not in use
+    guests: int = 0  # the same of the memory for guests
+    handling: int | None = None  # the CPU whose exit is to be handled, or is being handled
+    scheduler: SchedulerState = field(default_factory=SchedulerState)
+    vms: Sequence[VmState] = ()
+
+
+class Host(HostState):
     """A hypervisor on a machine of its own.
 
     :param cpus: physical CPUs, 1 to 8.
@@ -55,6 +70,9 @@ class Host:
     """
 
     OWN_MEMORY = 64 << 20
+
+    scheduler: Scheduler
+    vms: list[Vm]
 
     def __init__(
         self,
@@ -66,21 +84,20 @@ class Host:
         block_mappings: bool = True,
     ) -> None:
         whole = memory + self.OWN_MEMORY
+        super().__init__(cpu, whole, block_mappings)
         self.machine = _core.Machine(cpus=cpus, memory=whole, cpu=cpu, hosted=True, ns_per_insn=ns_per_insn)
         self.registers = tables.registers(cpu)
-        self.block_mappings = block_mappings
         base, size = self.machine.ram
-        self._free, self._own_end, self._end = base, base + self.OWN_MEMORY, base + size
-        self._guests = self._own_end
+        self.free, self._own_end, self._end = base, base + self.OWN_MEMORY, base + size
+        self.guests = self._own_end
         self.has_ssbs, self.has_pan, self.has_ras = (
-            field(f"{name}.{feature}").of(self.machine.read_register(0, name)) != 0
+            tables.field(f"{name}.{feature}").of(self.machine.read_register(0, name)) != 0
             for name, feature in (("ID_AA64PFR1_EL1", "SSBS"), ("ID_AA64MMFR1_EL1", "PAN"), ("ID_AA64PFR0_EL1", "RAS"))
         )
         self.handlers: dict[str, exits.Handler] = dict(exits.HANDLERS)
-        self.vms: list[Vm] = []
+        self.vms = []
         self.vcpus: list[Vcpu] = []  # of all VMs, by number
         self.scheduler = Scheduler(self)
-        self.handling: int | None = None  # the CPU whose exit is to be handled, or is being handled
         self.on_exit: list[Callable[[Vcpu, ExitRecord], None]] = []
         self._cptr = trap_bits("CPTR_EL2") | 0x33FF & ~0x400  # RES1 bits of E2H = 0
         self._fp_trap = encode("CPTR_EL2", TFP=1)
@@ -123,14 +140,14 @@ class Host:
         """
         align = align or size
         own = align == size and size <= 16 * PAGE
-        start = -(-(self._free if own else self._guests) // align) * align
+        start = -(-(self.free if own else self.guests) // align) * align
         end = self._own_end if own else self._end
         if start + size > end:
             raise GdbhvError(f"{size:#x} bytes are not left in the machine's memory: give it more (memory=, --memory)")
         if own:
-            self._free = start + size
+            self.free = start + size
         else:
-            self._guests = start + size
+            self.guests = start + size
         return start
 
     def create_vm(self, name: str | None = None, *, vcpus: int = 1) -> Vm:
@@ -215,6 +232,12 @@ class Host:
         vcpu.last_exit = record
         return vcpu, record
 
+    @property
+    def pending(self) -> tuple[Vcpu, ExitRecord] | None:
+        """The exit that :meth:`exited` has noted and :meth:`handle_exit` has not handled yet, if there is one."""
+        vcpu = None if self.handling is None else self.scheduler.loaded[self.handling]
+        return None if vcpu is None or vcpu.last_exit is None else (vcpu, vcpu.last_exit)
+
     def handle_exit(self, vcpu: Vcpu, record: ExitRecord) -> None:
         """Handle an exit that :meth:`exited` has noted, and schedule the CPU again."""
         cpu = vcpu.cpu
@@ -233,8 +256,10 @@ class Host:
     def wake(self, cpu: int) -> None:
         """An interrupt is pending for idle ``cpu``."""
         self.handling = cpu
-        self.interrupt_on(cpu)
-        self.handling = None
+        try:
+            self.interrupt_on(cpu)
+        finally:
+            self.handling = None
         self.scheduler.schedule(cpu)
 
     def running(self) -> list[Vm]:

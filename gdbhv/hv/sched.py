@@ -6,6 +6,7 @@ slices, wakes vCPUs whose virtual timer fires while they are off their CPU, and 
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -30,31 +31,47 @@ def kick_of(cpu: int) -> int:
     return encode("ICC_SGI1R_EL1", INTID=KICK_SGI, RS=cpu >> 4, TargetList=1 << (cpu & 15))
 
 
-class Scheduler:
+@dataclass(eq=False)
+class SchedulerState:
+    """Whose turn it is, and until when. All lists are by CPU; times are virtual nanoseconds."""
+
+    queues: list[list[int]] = field(default_factory=list)  # numbers of vCPUs, whose turn it is first
+    in_guest: list[bool] = field(default_factory=list)
+    slice_end: list[int] = field(default_factory=list)
+    alarm: list[int | None] = field(default_factory=list)  # what CNTHP is set to
+    event_wait: list[int | None] = field(default_factory=list)  # how long the guest that is entered next stays in its WFE
+
+
+class Scheduler(SchedulerState):
     """The vCPUs of all VMs on the CPUs of one machine."""
 
     def __init__(self, host: Host) -> None:
+        super().__init__(queues=[[] for _ in range(host.machine.cpus)])
         self.host = host
         self.machine = host.machine
-        self.queues: list[list[Vcpu]] = [[] for _ in range(self.machine.cpus)]  # by CPU, whose turn it is first
+        self.vcpus = host.vcpus
         self.power_on()
 
     def power_on(self) -> None:
         """No CPU has executed anything yet."""
         cpus = self.machine.cpus
         for queue in self.queues:
-            queue.sort(key=lambda v: (v.vm.vmid, v.index))  # the order in which they came
+            queue.sort()  # the order in which they came
         self.loaded: list[Vcpu | None] = [None] * cpus
         self.in_guest = [False] * cpus
-        self._slice_end = [0] * cpus
-        self._alarm: list[int | None] = [None] * cpus  # what CNTHP is set to, in nanoseconds
+        self.slice_end = [0] * cpus
+        self.alarm = [None] * cpus
+        self.event_wait = [None] * cpus
         self._allowed: set[Vcpu] | None = None  # None: all
-        self._event_wait: list[int | None] = [None] * cpus  # how long the guest that is entered next stays in its WFE
+
+    def rebuild(self) -> None:
+        """Find again who is on which CPU: the vCPUs know."""
+        self.loaded = [next((v for v in self.vcpus if v.cpu == cpu), None) for cpu in range(len(self.queues))]
 
     def add(self, vcpu: Vcpu) -> None:
         """Give a new vCPU its home: CPUs in turn."""
         vcpu.home = sum(len(q) for q in self.queues) % len(self.queues)
-        self.queues[vcpu.home].append(vcpu)
+        self.queues[vcpu.home].append(vcpu.number)
 
     def start(self, vcpu: Vcpu, entry: int, x0: int) -> None:
         """Start a vCPU from reset, wherever its old context is."""
@@ -69,8 +86,7 @@ class Scheduler:
     def begin_again(self, vm: Vm) -> None:
         """A VM was reset while others run: its turn comes after theirs, or one that resets itself for ever starves them."""
         for v in vm.vcpus:
-            self.queues[v.home].remove(v)
-            self.queues[v.home].append(v)
+            self._to_the_end(v)
         self._notice(vm.vcpus[0].home)
 
     def wait(self, vcpu: Vcpu, until: int | None = None) -> None:
@@ -86,16 +102,15 @@ class Scheduler:
         timeout: virtual time ``until`` (nanoseconds).
         """
         assert vcpu.cpu is not None
-        queue = self.queues[vcpu.home]
-        if any(v is not vcpu and v.state is RunState.READY and self._may(v) and not v.gave_way for v in queue):
+        here = self._of(vcpu.home)
+        if any(v is not vcpu and v.state is RunState.READY and self._may(v) and not v.gave_way for v in here):
             vcpu.gave_way = True
-            queue.remove(vcpu)
-            queue.append(vcpu)
+            self._to_the_end(vcpu)
             self.machine.end_turn()
             return
-        for v in queue:
+        for v in here:
             v.gave_way = False  # when this one's wait is over they are asked again
-        self._event_wait[vcpu.cpu] = FOREVER if until is None else until
+        self.event_wait[vcpu.cpu] = FOREVER if until is None else until
 
     def kick(self, vcpu: Vcpu) -> None:
         """An interrupt is pending for ``vcpu``: wake it, or make it leave its guest so that it gets it."""
@@ -117,6 +132,16 @@ class Scheduler:
         """A device of ``vm`` has been given something to do at a later time, from outside: set a CPU's timer for it."""
         self._notice(vm.vcpus[0].home)
 
+    def _of(self, cpu: int) -> list[Vcpu]:
+        """The vCPUs of a CPU, whose turn it is first."""
+        vcpus = self.vcpus
+        return [vcpus[n] for n in self.queues[cpu]]
+
+    def _to_the_end(self, vcpu: Vcpu) -> None:
+        queue = self.queues[vcpu.home]
+        queue.remove(vcpu.number)
+        queue.append(vcpu.number)
+
     def _interrupt(self, cpu: int) -> None:
         self.machine.msr(cpu, "ICC_SGI1R_EL1", kick_of(cpu))
 
@@ -126,22 +151,22 @@ class Scheduler:
         if current is not None and current.state is RunState.OFF:
             self._unload(cpu)
             current = None
-        allowed = self._allowed
-        ready = [v for v in self.queues[cpu] if v.state is RunState.READY and (allowed is None or v in allowed)]
+        allowed, here = self._allowed, self._of(cpu)
+        ready = [v for v in here if v.state is RunState.READY and (allowed is None or v in allowed)]
         if not ready:
-            self._set_timer(cpu, contended=False)
+            self._set_timer(cpu, here, contended=False)
             self.machine.set_power(cpu, "idle")
             return
         vcpu = ready[0]
-        wait, self._event_wait[cpu] = self._event_wait[cpu], None
+        wait, self.event_wait[cpu] = self.event_wait[cpu], None
         if current is not vcpu:
             wait = None
             vcpu.gave_way = False
             self._unload(cpu)
             self.host.load_vcpu(vcpu, cpu)
             self.loaded[cpu] = vcpu
-            self._slice_end[cpu] = self.machine.now + SLICE
-        self._set_timer(cpu, contended=len(ready) > 1)
+            self.slice_end[cpu] = self.machine.now + SLICE
+        self._set_timer(cpu, here, contended=len(ready) > 1)
         vcpu.vm.vgic.flush(vcpu)
         if vcpu.held is not None:
             self.machine.hold(cpu, vcpu.held)
@@ -212,21 +237,21 @@ class Scheduler:
 
     def timer_fired(self, cpu: int) -> None:
         """The hypervisor's timer on ``cpu``: the slice is over, or a guest's timer has fired meanwhile."""
-        self._alarm[cpu] = None
+        self.alarm[cpu] = None
         self.machine.msr(cpu, "CNTHP_CTL_EL2", 0)
         now, current = self.machine.now, self.loaded[cpu]
-        if current is not None and now >= self._slice_end[cpu]:
-            self.queues[cpu].remove(current)
-            self.queues[cpu].append(current)
-            self._slice_end[cpu] = now + SLICE
-        for v in self.queues[cpu]:
+        if current is not None and now >= self.slice_end[cpu]:
+            self._to_the_end(current)
+            self.slice_end[cpu] = now + SLICE
+        here = self._of(cpu)
+        for v in here:
             deadline = self._deadline(v)
             if deadline is not None and deadline <= now:
                 v.vm.vgic.fired(v, PPI_VTIMER)
             v.ptimer.check(v)
             if v.state is RunState.WAITING and v.timeout is not None and v.timeout <= now:
                 v.state = RunState.READY
-        for vm in {v.vm.vmid: v.vm for v in self.queues[cpu]}.values():
+        for vm in dict.fromkeys(v.vm for v in here):
             vm.device_events(now)
 
     def _unload(self, cpu: int) -> None:
@@ -245,23 +270,23 @@ class Scheduler:
         count = vcpu.sys["CNTV_CVAL_EL0"] + vcpu.vm.cntvoff
         return None if count >> 64 else count * TICK
 
-    def _set_timer(self, cpu: int, *, contended: bool) -> None:
+    def _set_timer(self, cpu: int, here: list[Vcpu], *, contended: bool) -> None:
         """Program CNTHP: the end of the slice, emulated timers, timers of waiting vCPUs that are off the CPU, devices."""
-        due = [self._slice_end[cpu]] if contended else []
-        for v in self.queues[cpu]:
+        due = [self.slice_end[cpu]] if contended else []
+        for v in here:
             if v.state is RunState.WAITING and v.timeout is not None:
                 due.append(v.timeout)
             if v.ptimer.enabled and (t := v.ptimer.deadline()) is not None:
                 due.append(t)
             if v.cpu is None and (t := self._deadline(v)) is not None:
                 due.append(t)
-        for vm in {v.vm.vmid: v.vm for v in self.queues[cpu]}.values():
+        for vm in dict.fromkeys(v.vm for v in here):
             if not vm.stopped and (t := vm.device_deadline()) is not None:
                 due.append(t)
         alarm = min(due) if due else None
-        if alarm == self._alarm[cpu]:
+        if alarm == self.alarm[cpu]:
             return
-        self._alarm[cpu] = alarm
+        self.alarm[cpu] = alarm
         if alarm is not None:
             self.machine.msr(cpu, "CNTHP_CVAL_EL2", -(-alarm // TICK))
         self.machine.msr(cpu, "CNTHP_CTL_EL2", int(alarm is not None))

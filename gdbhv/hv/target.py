@@ -50,7 +50,6 @@ class HostTarget(HostInspection):
         for console in (self.console, *self.consoles.values()):
             if console is not None:
                 console.listen(self.pace.wake)
-        self._pending: tuple[Vcpu, ExitRecord] | None = None  # an exit that was reported and is not handled yet
 
     # --- breakpoints and catchpoints
 
@@ -111,8 +110,9 @@ class HostTarget(HostInspection):
 
     def _drop_exit(self, vms: list[Vm]) -> None:
         """The exit that was reported last is never handled, if it is of one of ``vms``."""
-        if self._pending is not None and self._pending[0].vm in vms:
-            self._pending = self.host.handling = None
+        pending = self.host.pending
+        if pending is not None and pending[0].vm in vms:
+            self.host.handling = None
 
     @property
     def silent(self) -> bool:
@@ -193,10 +193,10 @@ class HostTarget(HostInspection):
     def _settle(self) -> Stop | None:
         """Handle the exit that was reported last, if it still has to be; then every CPU looks for something to run."""
         stop = None
-        if self._pending is not None:
-            v, record = self._pending
-            self._pending = None
-            stop = self._handle(v, record)
+        pending = self.host.pending
+        if pending is not None:
+            stop = self._handle(*pending)
+        self.host.handling = None  # nor is an exit that a reset has taken away
         self.host.scheduler.resume()
         return stop
 
@@ -210,7 +210,6 @@ class HostTarget(HostInspection):
             v, record = self.host.exited(cpu)
             if not self.catchers or v.vm.stopped is not None or not self._caught(v, record, entry=False):
                 return self._handle(v, record) or self._storm(kind, thread)
-            self._pending = v, record
             where = self.thread_of(v)
             return Stop(StopKind.EXIT, where, exit=record.copy(), text=self.describe(where, record))
         if kind == "wake":

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from gdbhv import tables
 from gdbhv.errors import GdbhvError, MemoryError_
 from gdbhv.hv.mmio import BoardDevice, MmioDevice
-from gdbhv.hv.stage2 import BLOCK, IPA_BITS, PAGE, Stage2
-from gdbhv.hv.vcpu import RunState, Vcpu
-from gdbhv.hv.vgic import Vgic
+from gdbhv.hv.stage2 import BLOCK, IPA_BITS, PAGE, Stage2, Stage2State
+from gdbhv.hv.vcpu import RunState, Vcpu, VcpuState
+from gdbhv.hv.vgic import Vgic, VgicState
 from gdbhv.hv.vgic_mmio import INTERRUPTS
-from gdbhv.tables import field
 
 if TYPE_CHECKING:
     from gdbhv._core import Machine
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gdbhv.target import Symbols
 
 
-VMID = field("VTTBR_EL2.VMID")
+VMID = tables.field("VTTBR_EL2.VMID")
 
 
 @dataclass(frozen=True)
@@ -48,28 +48,42 @@ class PowerOn:
 Hypercall = Callable[[Vcpu], int | None]
 
 
-class Vm:
+@dataclass(eq=False)
+class VmState:
+    """One virtual machine; its devices' are in :class:`gdbhv.hv.host.HostState`."""
+
+    name: str
+    cntvoff: int = 0  # CNTVOFF_EL2: the guest's counter begins at 0
+    stopped: str | None = None  # why the VM ended, if it has
+    # Trapped accesses that no row emulates: name, and where it was first; None: other news, which say all themselves.
+    unserved: dict[str, int | None] = field(default_factory=dict)
+    told: int = 0  # how many of them take_unserved has returned
+    slots: list[Slot] = field(default_factory=list)
+    stage2: Stage2State = field(default_factory=Stage2State)
+    vcpus: Sequence[VcpuState] = ()
+    vgic: VgicState = field(default_factory=VgicState)
+
+
+class Vm(VmState):
     """One virtual machine. Made by :meth:`gdbhv.hv.host.Host.create_vm`."""
 
+    stage2: Stage2
+    vcpus: list[Vcpu]
+    vgic: Vgic
+
     def __init__(self, host: Host, vmid: int, name: str, vcpus: int) -> None:
+        super().__init__(name, cntvoff=host.machine.now // 16)
         self.host = host
         self.machine: Machine = host.machine
         self.vmid = vmid
-        self.name = name
         self.has_pan, self.has_ssbs, self.has_ras = host.has_pan, host.has_ssbs, host.has_ras
-        self.cntvoff = host.machine.now // 16  # CNTVOFF_EL2: the guest's counter begins at 0
-        self.slots: list[Slot] = []
         self.devices: list[tuple[int, MmioDevice]] = []
         self.hypercalls: dict[int, Hypercall] = {}
         self.stage2 = Stage2(self.machine, host.allocate)
         self.vcpus = [Vcpu(self, len(host.vcpus) + i, i) for i in range(vcpus)]
         self.vgic = Vgic(self)
         self.image: Symbols | None = None  # what runs, for its symbols
-        self.stopped: str | None = None  # why the VM ended, if it has
         self._recipe: PowerOn | None = None
-        # Trapped accesses that no row emulates: name, and where it was first; None: other news, which say all themselves.
-        self.unserved: dict[str, int | None] = {}
-        self._told = 0  # how many of them take_unserved has returned
 
     def __repr__(self) -> str:
         return f"<VM {self.vmid} {self.name!r}: {len(self.vcpus)} vCPUs>"
@@ -215,8 +229,8 @@ class Vm:
 
     def take_unserved(self) -> list[str]:
         """Return what a user must know since the last call, each once: what the guest asked for and did not get."""
-        new = list(self.unserved.items())[self._told :]
-        self._told = len(self.unserved)
+        new = list(self.unserved.items())[self.told :]
+        self.told = len(self.unserved)
         return [name if pc is None else f"{pc:#x}: {name} is not emulated: undefined to the guest" for name, pc in new]
 
     # --- life
