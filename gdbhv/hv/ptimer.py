@@ -13,6 +13,12 @@ PPI = 30
 ENABLE, IMASK, ISTATUS = 1, 2, 4
 
 
+def time_of(count: int) -> int | None:
+    """Return when the system counter is ``count``, in virtual nanoseconds; None: never, as these end at 2^64."""
+    at = count * TICK
+    return None if at >> 64 else at
+
+
 @dataclass(eq=False)
 class TimerState:
     """The registers that hold something; the rest follows from them and the time."""
@@ -60,10 +66,10 @@ class PhysicalTimer(TimerState):
         return self.control & 3 == ENABLE
 
     def deadline(self) -> int | None:
-        """When it fires, in nanoseconds; None if it is off, masked, or has fired."""
+        """When it fires, in nanoseconds; None if it is off, masked, has fired, or never will."""
         if not self.enabled or self._count() >= self.compare:
             return None
-        return self.compare * TICK
+        return time_of(self.compare)
 
     def check(self, vcpu: Vcpu) -> None:
         """Set the level of its interrupt."""

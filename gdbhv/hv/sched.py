@@ -267,8 +267,7 @@ class Scheduler(SchedulerState):
             return None
         if vcpu.vm.vgic.irq(27, vcpu).level:
             return None
-        count = vcpu.sys["CNTV_CVAL_EL0"] + vcpu.vm.cntvoff
-        return None if count >> 64 else count * TICK
+        return vcpu.at_count(vcpu.sys["CNTV_CVAL_EL0"])
 
     def _set_timer(self, cpu: int, here: list[Vcpu], *, contended: bool) -> None:
         """Program CNTHP: the end of the slice, emulated timers, timers of waiting vCPUs that are off the CPU, devices."""

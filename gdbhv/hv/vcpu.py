@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from gdbhv import tables
 from gdbhv.hv.debugregs import DebugRegisters, DebugState, under_os_lock
 from gdbhv.hv.pmu import GuestPmu, PmuState
-from gdbhv.hv.ptimer import TICK, PhysicalTimer, TimerState
+from gdbhv.hv.ptimer import TICK, PhysicalTimer, TimerState, time_of
 from gdbhv.records import ExitRecord
 from gdbhv.tables import encode, encoding, exception_class, exception_level, iss_field
 
@@ -191,8 +191,7 @@ class Vcpu(VcpuState):
 
     def at_count(self, count: int) -> int | None:
         """When the guest's virtual counter reaches ``count``, in virtual nanoseconds; None: never."""
-        physical = count + self.vm.cntvoff
-        return None if physical >> 64 else physical * TICK
+        return time_of(count + self.vm.cntvoff)
 
     def timer_fires(self) -> bool:
         """Whether the virtual timer is on, not masked, and has fired."""

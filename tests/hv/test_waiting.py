@@ -6,6 +6,8 @@ WFI: what ends them), D12.2.4 (event streams), C6.2 (WFET, WFIT).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from gdbhv.hv.host import Host
@@ -18,6 +20,7 @@ from hv.programs import (
     ERET,
     HVC0,
     MEMORY,
+    NOP,
     UNMASK_IRQ,
     VECTORS,
     WFE,
@@ -194,3 +197,14 @@ def test_a_wfe_that_nothing_ends_is_said() -> None:
     for target in (hosted(WFE, WFE, SPIN), bare(WFE, WFE, SPIN)):
         stop = target.run_all()
         assert (stop.kind, "no interrupt is to come" in stop.text) == (StopKind.CRASH, True)
+
+
+@pytest.mark.parametrize("wait", [wfet, wfit])
+@pytest.mark.parametrize("count", [1 << 60, (1 << 64) - 1])
+def test_a_timeout_after_the_end_of_time_never_comes(wait: Callable[[int], int], count: int) -> None:
+    """Counts have 64 bits, and so have nanoseconds, of which a count is 16. The first WFET may find an event."""
+    target = hosted(wait(1), wait(1), NOP)
+    target.write_register(thread(), "x1", count)
+    assert target.run_all(1000).kind is StopKind.BUDGET
+    assert target.run_all().kind is StopKind.CRASH, "nothing is to come"
+    assert target.read_register(thread(), "pc") <= CODE + 8
