@@ -41,6 +41,10 @@ class RegisterError(GdbhvError, KeyError):
         return str(self.args[0])
 
 
+class StateError(GdbhvError):
+    """What cannot be saved, or was saved and cannot be loaded; nothing has changed then."""
+
+
 class PacketError(GdbhvError):
     """A packet that cannot be served: ``packet`` is its text, and the message goes to GDB where GDB accepts one."""
 

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from gdbhv import _core, tables
 from gdbhv.errors import GdbhvError
-from gdbhv.hv import exits, pmu
+from gdbhv.hv import exits, pmu, saving
+from gdbhv.hv.saving import DeviceState
 from gdbhv.hv.sched import KICK_SGI, Scheduler, SchedulerState
 from gdbhv.hv.stage2 import PAGE
 from gdbhv.hv.vcpu import Vcpu
@@ -48,7 +49,7 @@ def trap_bits(name: str) -> int:
 
 @dataclass(eq=False)
 class HostState:
-    """What the hypervisor of a machine keeps."""
+    """What the hypervisor of a machine keeps. ``Host.save`` returns one, and the bytes of it may be put away."""
 
     profile: str  # of the CPUs
     memory: int  # bytes of RAM
@@ -58,6 +59,19 @@ class HostState:
     handling: int | None = None  # the CPU whose exit is to be handled, or is being handled
     scheduler: SchedulerState = field(default_factory=SchedulerState)
     vms: Sequence[VmState] = ()
+    device_states: list[DeviceState] = field(default_factory=list)  # of all VMs; only of a host that was saved
+
+    def to_bytes(self) -> bytes:
+        """Return the whole as bytes. :raises gdbhv.errors.StateError: it has a value that is not plain."""
+        return saving.to_bytes(self)
+
+    @staticmethod
+    def from_bytes(data: bytes) -> HostState:
+        """Return what :meth:`to_bytes` was called for.
+
+        :raises gdbhv.errors.StateError: the bytes are damaged, of another version of gdbhv, or something else.
+        """
+        return saving.from_bytes(HostState, data)
 
 
 class Host(HostState):
@@ -188,6 +202,29 @@ class Host(HostState):
             vm.power_on()
             if others:
                 self.scheduler.begin_again(vm)
+
+    # --- saved
+
+    def save(self) -> HostState:
+        """Return a copy of all that the hypervisor keeps, while no guest executes. It goes with the machine's of then.
+
+        :raises gdbhv.errors.StateError: a device cannot be saved; the message says what it needs.
+        """
+        for vm in self.vms:
+            vm.digest()
+        state = HostState.from_bytes(self.to_bytes())
+        state.device_states = saving.save_devices(self)
+        return state
+
+    def load(self, state: HostState) -> None:
+        """Be what was saved, all of it or nothing; the machine is to be loaded with what was saved with it.
+
+        The host is one like that which was saved: as many CPUs, VMs with the same names, vCPUs, images and devices.
+        Handlers, hypercalls, observers, consoles and what a debugger has set stay as they are.
+
+        :raises gdbhv.errors.StateError: it is of another machine, or damaged.
+        """
+        saving.load(self, HostState.from_bytes(state.to_bytes()))
 
     # --- contexts
 

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gdbhv._core import BoardDevice as CoreDevice
-from gdbhv.errors import GdbhvError, PeekError
+from gdbhv.errors import PeekError, StateError
 from gdbhv.tables import board
 
 if TYPE_CHECKING:
@@ -241,7 +241,7 @@ class BoardDevice(MmioDevice):
         """What the core's device keeps. Its items are given by whoever makes the machine, and are none of it."""
         core: Any = self._core
         if not hasattr(core, "save"):
-            raise GdbhvError("the machine's model does not save its devices yet")
+            raise StateError("the machine's model does not save its devices yet")
         return bytes(core.save())
 
     @state.setter

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -58,6 +60,7 @@ class VmState:
     # Trapped accesses that no row emulates: name, and where it was first; None: other news, which say all themselves.
     unserved: dict[str, int | None] = field(default_factory=dict)
     told: int = 0  # how many of them take_unserved has returned
+    booted: str | None = None  # digest of what it was booted with, once asked for (Vm.digest)
     slots: list[Slot] = field(default_factory=list)
     stage2: Stage2State = field(default_factory=Stage2State)
     vcpus: Sequence[VcpuState] = ()
@@ -245,13 +248,23 @@ class Vm(VmState):
 
         :raises gdbhv.errors.MemoryError_: some of it is no memory of this VM.
         """
-        self._recipe = PowerOn(tuple(pieces), entry, x0)
+        self._recipe, self.booted = PowerOn(tuple(pieces), entry, x0), None
         self._load(self._recipe)
 
     def _load(self, recipe: PowerOn) -> None:
         for ipa, data in recipe.pieces:
             self.write(ipa, data)
         self.start(recipe.entry, recipe.x0)
+
+    def digest(self) -> str | None:
+        """Return a digest of what the VM is switched on with, so that a VM of the same name is known for another one."""
+        if self._recipe is not None and self.booted is None:
+            whole = hashlib.blake2b(repr((self._recipe.entry, self._recipe.x0)).encode(), digest_size=16)
+            for ipa, data in self._recipe.pieces:
+                whole.update(struct.pack("<QQ", ipa, len(data)))
+                whole.update(data)
+            self.booted = whole.hexdigest()
+        return self.booted
 
     @property
     def resettable(self) -> bool:

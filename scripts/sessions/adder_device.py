@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 from gdbhv import boot
@@ -25,6 +26,16 @@ GUEST = Path(__file__).resolve().parents[2] / "guests" / "prebuilt" / "mmio_devi
 MEMORY = 128 << 20
 
 
+@dataclass
+class AdderState:
+    """What the adder keeps: declared so, it is saved with the VM (see ``MmioDevice``)."""
+
+    a: int = 0
+    b: int = 0
+    raised: int = 0  # the level of the interrupt line
+    rings: int = 0
+
+
 class AdderDevice(MmioDevice):
     """An adder with a doorbell that interrupts; the opening comment of guests/mmio_device has the registers."""
 
@@ -33,25 +44,28 @@ class AdderDevice(MmioDevice):
 
     def __init__(self) -> None:
         super().__init__()
-        self.operands = {self.A: 0, self.B: 0}
-        self.raised = self.rings = 0
+        self.state = AdderState()
 
     def read(self, offset: int, size: int) -> int:
         """Return a register."""
-        values = {self.ID: 0x41444431, self.SUM: sum(self.operands.values()) & 0xFFFFFFFF}
-        values |= {self.STATUS: self.raised, self.RINGS: self.rings, **self.operands}
+        s = self.state
+        values = {self.ID: 0x41444431, self.A: s.a, self.B: s.b, self.SUM: s.a + s.b & 0xFFFFFFFF}
+        values |= {self.STATUS: s.raised, self.RINGS: s.rings}
         return values.get(offset, 0)
 
     peek = read  # for debuggers: no read has an effect
 
     def write(self, offset: int, size: int, value: int) -> None:
         """Write a register; the doorbell raises the interrupt line, and ACK lowers it."""
-        if offset in self.operands:
-            self.operands[offset] = value
+        s = self.state
+        if offset == self.A:
+            s.a = value
+        elif offset == self.B:
+            s.b = value
         elif offset in (self.DOORBELL, self.ACK):
-            self.raised = int(offset == self.DOORBELL)
-            self.rings += self.raised
-            self.set_irq(bool(self.raised))
+            s.raised = int(offset == self.DOORBELL)
+            s.rings += s.raised
+            self.set_irq(bool(s.raised))
 
 
 def main() -> int:

@@ -48,6 +48,7 @@ LAYERS = {
 
 # What a unit may import of others' libraries; whoever is not named: the standard library only.
 LIBRARIES = {
+    "hv": {"msgspec"},
     "image": {"construct", "elftools", "fdt"},
     "views": {"capstone"},
     "client": {"pygdbmi"},
