@@ -71,7 +71,7 @@ def under_os_lock(m: Machine, cpu: int, afterwards: bool) -> Iterator[None]:
     m.msr(cpu, "OSLAR_EL1", int(afterwards))
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class DebugState:
     """The debug registers of one vCPU."""
 

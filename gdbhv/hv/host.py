@@ -47,7 +47,7 @@ def trap_bits(name: str) -> int:
     return encode(name, **{f: 1 for f in TRAPS[name] if f in known})
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class HostState:
     """What the hypervisor of a machine keeps. ``Host.save`` returns one, and the bytes of it may be put away."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Irq:
     """The state of one interrupt. Private ones (INTID below 32) belong to one vCPU, shared ones and LPIs to the VM.
 

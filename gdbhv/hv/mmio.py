@@ -35,7 +35,7 @@ class MmioDevice:
 
     name = "device"
     size = 0x1000
-    state: Any = NotImplemented
+    state: Any
 
     def __init__(self) -> None:
         self.vm: Vm | None = None
@@ -75,7 +75,7 @@ class MmioDevice:
         self.vm.vgic.set_spi(self.intid, level)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Pl011State:
     """The registers of a PL011, and what is typed."""
 

@@ -51,7 +51,7 @@ def _numbers() -> frozenset[int]:
     return frozenset(encoding(n) for n in _names())
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class PmuState:
     """What is kept of the performance monitors of a vCPU that is off its CPU."""
 

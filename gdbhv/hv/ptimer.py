@@ -19,7 +19,7 @@ def time_of(count: int) -> int | None:
     return None if at >> 64 else at
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class TimerState:
     """The registers that hold something; the rest follows from them and the time."""
 

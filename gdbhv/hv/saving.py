@@ -38,7 +38,7 @@ NOT_PLAIN = (TypeError, ValueError, OverflowError, RecursionError, msgspec.Msgsp
 T = TypeVar("T")
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class DeviceState:
     """A device of a VM, and its ``state`` as MessagePack."""
 
@@ -98,7 +98,7 @@ def save_device(vm: Vm, ipa: int, device: MmioDevice) -> DeviceState:
     """Save one device. :raises gdbhv.errors.StateError: it does not say what it keeps, or that is not plain values."""
     what = f"{_words(device, vm, ipa)} cannot be saved"
     try:
-        state = device.state
+        state = getattr(device, "state", NotImplemented)
     except GdbhvError as e:
         raise StateError(f"{what}: {e}") from e
     if state is NotImplemented:
@@ -106,7 +106,7 @@ def save_device(vm: Vm, ipa: int, device: MmioDevice) -> DeviceState:
             f"{what}: it declares no `state`; give the class one that is a dataclass of plain values, or a property with a "
             "setter, or None if it keeps nothing"
         )
-    declared = inspect.getattr_static(type(device), "state")
+    declared = inspect.getattr_static(type(device), "state", None)
     if isinstance(declared, property) and declared.fset is None:
         raise StateError(f"{what}: its property `state` has no setter to load with; add one")
     try:
@@ -123,7 +123,7 @@ def _words(device: MmioDevice, vm: Vm, ipa: int) -> str:
 
 def _kind(device: MmioDevice) -> Any:
     """The type of a device's state: what the property says that it returns, or that of the value that is there."""
-    declared = inspect.getattr_static(type(device), "state")
+    declared = inspect.getattr_static(type(device), "state", None)
     if isinstance(declared, property):
         return get_type_hints(declared.fget).get("return", Any)
     return type(device.state)

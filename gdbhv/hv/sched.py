@@ -31,7 +31,7 @@ def kick_of(cpu: int) -> int:
     return encode("ICC_SGI1R_EL1", INTID=KICK_SGI, RS=cpu >> 4, TargetList=1 << (cpu & 15))
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class SchedulerState:
     """Whose turn it is, and until when. All lists are by CPU; times are virtual nanoseconds."""
 
@@ -50,6 +50,7 @@ class Scheduler(SchedulerState):
         self.host = host
         self.machine = host.machine
         self.vcpus = host.vcpus
+        self._vms: list[list[Vm]] = [[] for _ in self.queues]  # by CPU: those that have vCPUs there
         self.power_on()
 
     def power_on(self) -> None:
@@ -72,6 +73,8 @@ class Scheduler(SchedulerState):
         """Give a new vCPU its home: CPUs in turn."""
         vcpu.home = sum(len(q) for q in self.queues) % len(self.queues)
         self.queues[vcpu.home].append(vcpu.number)
+        if vcpu.vm not in self._vms[vcpu.home]:
+            self._vms[vcpu.home].append(vcpu.vm)
 
     def start(self, vcpu: Vcpu, entry: int, x0: int) -> None:
         """Start a vCPU from reset, wherever its old context is."""
@@ -134,8 +137,7 @@ class Scheduler(SchedulerState):
 
     def _of(self, cpu: int) -> list[Vcpu]:
         """The vCPUs of a CPU, whose turn it is first."""
-        vcpus = self.vcpus
-        return [vcpus[n] for n in self.queues[cpu]]
+        return [self.vcpus[n] for n in self.queues[cpu]]
 
     def _to_the_end(self, vcpu: Vcpu) -> None:
         queue = self.queues[vcpu.home]
@@ -151,7 +153,8 @@ class Scheduler(SchedulerState):
         if current is not None and current.state is RunState.OFF:
             self._unload(cpu)
             current = None
-        allowed, here = self._allowed, self._of(cpu)
+        allowed, vcpus = self._allowed, self.vcpus
+        here = [vcpus[n] for n in self.queues[cpu]]
         ready = [v for v in here if v.state is RunState.READY and (allowed is None or v in allowed)]
         if not ready:
             self._set_timer(cpu, here, contended=False)
@@ -279,7 +282,7 @@ class Scheduler(SchedulerState):
                 due.append(t)
             if v.cpu is None and (t := self._deadline(v)) is not None:
                 due.append(t)
-        for vm in dict.fromkeys(v.vm for v in here):
+        for vm in self._vms[cpu]:
             if not vm.stopped and (t := vm.device_deadline()) is not None:
                 due.append(t)
         alarm = min(due) if due else None

@@ -46,7 +46,7 @@ class Mapping:
     level: int
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Stage2State:
     """Where the tables are. What they hold is in the machine's memory."""
 

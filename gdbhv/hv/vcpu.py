@@ -69,7 +69,7 @@ class RunState(Enum):
 VREG = 16  # bytes of a SIMD register
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class VcpuState:
     """One vCPU. The registers are stale while it is loaded on a CPU."""
 

@@ -56,7 +56,7 @@ def set_physical_active(vcpu: Vcpu, intid: int, *, active: bool) -> None:
     vcpu.machine.bus_write(vcpu.cpu, register, 4, 1 << intid)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class VgicState:
     """The interrupts of a VM, and what concerns all of them."""
 

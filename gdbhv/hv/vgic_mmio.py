@@ -163,7 +163,7 @@ class Distributor(MmioDevice):
             access(self._vgic, self._irq, offset, size, value)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class RedistributorState:
     """What is not the :class:`~gdbhv.hv.vgic.Vgic`'s."""
 

@@ -71,7 +71,7 @@ class Device:
     events: dict[int, Event]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class LpiState:
     """The LPIs of a VM, the configuration table, and whether each Redistributor has them enabled."""
 
@@ -130,7 +130,7 @@ class Lpis(LpiState):
                     irq.home, irq.latch = vcpu.index, True
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class ItsState:
     """The registers of an ITS, and what its commands have mapped."""
 

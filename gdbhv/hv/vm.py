@@ -50,7 +50,7 @@ class PowerOn:
 Hypercall = Callable[[Vcpu], int | None]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class VmState:
     """One virtual machine; its devices' are in :class:`gdbhv.hv.host.HostState`."""
 
@@ -81,6 +81,7 @@ class Vm(VmState):
         self.vmid = vmid
         self.has_pan, self.has_ssbs, self.has_ras = host.has_pan, host.has_ssbs, host.has_ras
         self.devices: list[tuple[int, MmioDevice]] = []
+        self._timed: list[MmioDevice] = []  # those that have a deadline, ever
         self.hypercalls: dict[int, Hypercall] = {}
         self.stage2 = Stage2(self.machine, host.allocate)
         self.vcpus = [Vcpu(self, len(host.vcpus) + i, i) for i in range(vcpus)]
@@ -189,6 +190,8 @@ class Vm(VmState):
                 raise GdbhvError(f"device {device.name} at {ipa:#x} overlaps memory at {s.ipa:#x}")
         device.vm, device.intid = self, intid
         self.devices.append((ipa, device))
+        if type(device).deadline is not MmioDevice.deadline:
+            self._timed.append(device)
         return device
 
     def device(self, ipa: int) -> tuple[MmioDevice, int] | None:
@@ -200,12 +203,12 @@ class Vm(VmState):
 
     def device_deadline(self) -> int | None:
         """Return when the next device has something to do of itself, in virtual nanoseconds; None: never."""
-        due = [t for _, d in self.devices if (t := d.deadline()) is not None]
+        due = [t for d in self._timed if (t := d.deadline()) is not None]
         return min(due) if due else None
 
     def device_events(self, now: int) -> None:
         """Let the devices act whose time has come."""
-        for _, d in self.devices:
+        for d in self._timed:
             if (t := d.deadline()) is not None and t <= now:
                 d.event()
 
