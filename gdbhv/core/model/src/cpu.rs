@@ -4,6 +4,7 @@ pub mod counters;
 
 use crate::pstate::{Flags, Pstate};
 use crate::raise::{Exception, Trap};
+use crate::reg::named::RegField;
 use crate::reg::{Reg, REG_SPACE};
 use counters::Pmu;
 
@@ -158,6 +159,16 @@ impl Cpu {
     #[inline(always)]
     pub fn get(&self, r: Reg) -> u64 {
         self.sys[r.index()]
+    }
+    /// A field of a system register.
+    #[inline(always)]
+    pub fn field(&self, f: RegField) -> u64 {
+        f.of(self.get(f.reg()))
+    }
+    /// Whether a field of a system register is not 0.
+    #[inline(always)]
+    pub fn is_set(&self, f: RegField) -> bool {
+        f.is_set(self.get(f.reg()))
     }
     /// Store a system register's value (no side effects).
     #[inline(always)]

@@ -81,7 +81,7 @@ mod pmu {
     crate::reg::pmu::table!(infos);
 }
 
-const FILES: [&[Info]; 8] = [
+pub(super) const FILES: [&[Info]; 8] = [
     id::INFOS,
     el0::INFOS,
     el1::INFOS,

@@ -26,6 +26,7 @@ pub mod field;
 pub mod gic;
 pub mod id;
 mod info;
+pub mod named;
 pub mod names;
 pub mod pmu;
 pub mod row;
@@ -33,4 +34,5 @@ pub mod sysop;
 pub mod timer;
 
 pub use info::{by_name, find, number, COUNT, INFOS};
+pub(crate) use named::field;
 pub use row::{Access, Group, Info, Reg, REG_SPACE};
