@@ -26,7 +26,7 @@ WRITABLE: dict[str, str] = {
     # Traps whose exits gdbhv serves as the hardware would (hv/sysregs.py, hv/exits.py): more exits to look at,
     # or fewer. Not TLB maintenance, DC ZVA, AT and ERR*, which nothing serves; nor TSC: an SMC that is not trapped reaches
     # the machine's firmware.
-    "HCR_EL2": "TWI TWE TWEDEn TWEDEL TID1 TID2 TID3 TID4 TIDCP TACR TSW TPC TPU TICAB TOCU TVM TRVM",
+    "HCR_EL2": "TWI TWE TWEDEn TWEDEL TID1 TID2 TID3 TID4 TIDCP TACR TSW TPCP TPU TICAB TOCU TVM TRVM",
     "CPTR_EL2": "TCPAC",
     # The guest's own state that only EL2 has a name for
     "SP_EL1": WHOLE,

@@ -6,12 +6,13 @@
 //!
 //! A rule for EL1 is asked at EL0 only; HCR_EL2.TGE sends its trap to EL2 (`exception::take`).
 
-use crate::bits::bit;
 use crate::config::Config;
 use crate::cpu::Cpu;
 use crate::fpen::fp_trap;
+use crate::hcr;
+use crate::reg::field;
+use crate::reg::named::RegField;
 use crate::reg::names::*;
-use crate::reg::Reg;
 use crate::syndrome::ec;
 
 /// Who does what.
@@ -28,9 +29,6 @@ pub struct Who<'a> {
     pub hcr: u64,
 }
 
-const E2H: u32 = 34;
-const TGE: u32 = 27;
-
 impl<'a> Who<'a> {
     /// The PE as it is now.
     pub fn new(cpu: &'a Cpu, config: &Config, write: bool) -> Who<'a> {
@@ -43,52 +41,40 @@ impl<'a> Who<'a> {
             hcr,
         }
     }
-    /// A bit of HCR_EL2.
-    pub fn hcr(&self, n: u32) -> bool {
-        bit(self.hcr, n)
-    }
     /// HCR_EL2.E2H.
     pub fn e2h(&self) -> bool {
-        self.hcr(E2H)
+        field!(HCR_EL2.E2H).is_set(self.hcr)
     }
     /// The host of FEAT_VHE: EL2 and the EL0 below it (`ELIsInHost(EL0)`).
     pub fn host(&self) -> bool {
-        self.hcr(E2H) && self.hcr(TGE)
+        hcr::is_host(self.hcr)
     }
-    /// A bit of some register.
-    fn bit(&self, r: Reg, n: u32) -> bool {
-        bit(self.cpu.get(r), n)
+    /// A control.
+    fn is_set(&self, f: RegField) -> bool {
+        self.cpu.is_set(f)
     }
-    /// A bit of the SCTLR_ELx that governs EL0.
-    fn sctlr(&self, n: u32) -> bool {
-        self.bit(if self.host() { SCTLR_EL2 } else { SCTLR_EL1 }, n)
-    }
-    /// A bit of CNTKCTL_EL1 for EL0; the host has it in CNTHCTL_EL2.
-    fn cntkctl(&self, n: u32) -> bool {
-        self.bit(
-            if self.host() {
-                CNTHCTL_EL2
-            } else {
-                CNTKCTL_EL1
-            },
-            n,
+    /// A field of the SCTLR_ELx that governs EL0, which is where SCTLR_EL1 has it.
+    fn sctlr(&self, f: RegField) -> bool {
+        f.is_set(
+            self.cpu
+                .get(if self.host() { SCTLR_EL2 } else { SCTLR_EL1 }),
         )
     }
-    /// A bit of MDCR_EL2 that traps debug registers: TDE means all of them, and so does HCR_EL2.TGE (D24.3.18 MDCR_EL2).
-    fn debug_trap(&self, n: u32) -> bool {
-        self.bit(MDCR_EL2, n) || self.bit(MDCR_EL2, 8) || self.hcr(TGE)
+    /// A field of CNTKCTL_EL1 for EL0; the host has it at the same place in CNTHCTL_EL2.
+    fn cntkctl(&self, f: RegField) -> bool {
+        f.is_set(self.cpu.get(if self.host() {
+            CNTHCTL_EL2
+        } else {
+            CNTKCTL_EL1
+        }))
     }
-    /// A bit of PMUSERENR_EL0.
-    fn pmuserenr(&self, n: u32) -> bool {
-        self.bit(PMUSERENR_EL0, n)
+    /// A field of MDCR_EL2 that traps debug registers: TDE means all of them, and so does HCR_EL2.TGE (D24.3.18 MDCR_EL2).
+    fn debug_trap(&self, f: RegField) -> bool {
+        self.is_set(f) || self.is_set(field!(MDCR_EL2.TDE)) || field!(HCR_EL2.TGE).is_set(self.hcr)
     }
     /// Event counter `n` is EL2's own.
     fn hpmn(&self, n: usize) -> bool {
         n >= crate::pmu::hpmn(self.cpu, true)
-    }
-    /// A bit of CNTHCTL_EL2: `n` with E2H clear, `n_e2h` with it set.
-    fn cnthctl(&self, n: u32, n_e2h: u32) -> bool {
-        self.bit(CNTHCTL_EL2, if self.e2h() { n_e2h } else { n })
     }
 }
 
@@ -136,20 +122,25 @@ impl Rule {
 }
 
 macro_rules! rules {
-    ($($(#[$doc:meta])* $name:ident $effect:ident $cause:literal $hit:expr;)*) => {
+    ($($(#[$doc:meta])* $name:ident $effect:ident $($cause:literal)? $($reg:ident.$field:ident)? |$w:ident $(, $f:ident)?| $hit:expr;)*) => {
         $(
             $(#[$doc])*
             pub const $name: Rule = Rule {
-                name: $cause,
-                causes: &[$cause],
+                name: rules!(@cause $($cause)? $($reg $field)?),
+                causes: &[rules!(@cause $($cause)? $($reg $field)?)],
                 effect: Effect::$effect,
                 ec: ec::SYSREG,
-                hit: $hit,
+                hit: |$w| {
+                    $(let $f = field!($reg.$field);)?
+                    $hit
+                },
             };
         )*
         /// Every rule, with its identifier.
         pub const ALL: &[(&str, &Rule)] = &[$((stringify!($name), &$name)),*];
     };
+    (@cause $cause:literal) => { $cause };
+    (@cause $reg:ident $field:ident) => { concat!(stringify!($reg), ".", stringify!($field)) };
 }
 
 rules! {
@@ -165,105 +156,105 @@ rules! {
     /// FP registers.
     FP Fp "CPACR_EL1.FPEN" |w| fp_trap(w.cpu).is_some();
     /// CTR_EL0.
-    UCT El1 "SCTLR_EL1.UCT" |w| !w.sctlr(15);
+    UCT El1 SCTLR_EL1.UCT |w, f| !w.sctlr(f);
     /// DAIF.
-    UMA El1 "SCTLR_EL1.UMA" |w| !w.sctlr(9);
+    UMA El1 SCTLR_EL1.UMA |w, f| !w.sctlr(f);
     /// Cache maintenance by VA.
-    UCI El1 "SCTLR_EL1.UCI" |w| !w.sctlr(26);
+    UCI El1 SCTLR_EL1.UCI |w, f| !w.sctlr(f);
     /// DC ZVA.
-    DZE El1 "SCTLR_EL1.DZE" |w| !w.sctlr(14);
+    DZE El1 SCTLR_EL1.DZE |w, f| !w.sctlr(f);
     /// Prediction restriction (FEAT_SPECRES).
-    ENRCTX El1 "SCTLR_EL1.EnRCTX" |w| !w.sctlr(10);
+    ENRCTX El1 SCTLR_EL1.EnRCTX |w, f| !w.sctlr(f);
     /// IMPLEMENTATION DEFINED encodings (FEAT_TIDCP1).
-    EL0_TIDCP El1 "SCTLR_EL1.TIDCP" |w| w.sctlr(63);
+    EL0_TIDCP El1 SCTLR_EL1.TIDCP |w, f| w.sctlr(f);
     /// SCXTNUM_EL0.
-    TSCXT El1 "SCTLR_EL1.TSCXT" |w| w.sctlr(20);
+    TSCXT El1 SCTLR_EL1.TSCXT |w, f| w.sctlr(f);
     /// The debug communication channel.
-    TDCC El1 "MDSCR_EL1.TDCC" |w| w.bit(MDSCR_EL1, 12);
+    TDCC El1 MDSCR_EL1.TDCC |w, f| w.is_set(f);
     /// Performance monitors.
-    PMU_EN El1 "PMUSERENR_EL0.EN" |w| !w.pmuserenr(0);
+    PMU_EN El1 PMUSERENR_EL0.EN |w, f| !w.is_set(f);
     /// Software increments.
-    PMU_SW El1 "PMUSERENR_EL0.SW" |w| !w.pmuserenr(0) && !w.pmuserenr(1);
+    PMU_SW El1 PMUSERENR_EL0.SW |w, f| !w.is_set(field!(PMUSERENR_EL0.EN)) && !w.is_set(f);
     /// The cycle counter: CR lets it be read.
-    PMU_CR El1 "PMUSERENR_EL0.CR" |w| !w.pmuserenr(0) && (w.write || !w.pmuserenr(2));
+    PMU_CR El1 PMUSERENR_EL0.CR |w, f| !w.is_set(field!(PMUSERENR_EL0.EN)) && (w.write || !w.is_set(f));
     /// Event counters: ER lets them be read,
-    PMU_ER El1 "PMUSERENR_EL0.ER" |w| !w.pmuserenr(0) && (w.write || !w.pmuserenr(3));
+    PMU_ER El1 PMUSERENR_EL0.ER |w, f| !w.is_set(field!(PMUSERENR_EL0.EN)) && (w.write || !w.is_set(f));
     /// and selected.
-    PMU_SEL El1 "PMUSERENR_EL0.ER" |w| !w.pmuserenr(0) && !w.pmuserenr(3);
+    PMU_SEL El1 PMUSERENR_EL0.ER |w, f| !w.is_set(field!(PMUSERENR_EL0.EN)) && !w.is_set(f);
     /// The frequency, if neither counter may be read.
-    EL0FRQ El1 "CNTKCTL_EL1.EL0PCTEN" |w| !w.cntkctl(0) && !w.cntkctl(1);
+    EL0FRQ El1 CNTKCTL_EL1.EL0PCTEN |w, f| !w.cntkctl(f) && !w.cntkctl(field!(CNTKCTL_EL1.EL0VCTEN));
     /// The physical count.
-    EL0PCTEN El1 "CNTKCTL_EL1.EL0PCTEN" |w| !w.cntkctl(0);
+    EL0PCTEN El1 CNTKCTL_EL1.EL0PCTEN |w, f| !w.cntkctl(f);
     /// The virtual count.
-    EL0VCTEN El1 "CNTKCTL_EL1.EL0VCTEN" |w| !w.cntkctl(1);
+    EL0VCTEN El1 CNTKCTL_EL1.EL0VCTEN |w, f| !w.cntkctl(f);
     /// The virtual timer.
-    EL0VTEN El1 "CNTKCTL_EL1.EL0VTEN" |w| !w.cntkctl(8);
+    EL0VTEN El1 CNTKCTL_EL1.EL0VTEN |w, f| !w.cntkctl(f);
     /// The physical timer.
-    EL0PTEN El1 "CNTKCTL_EL1.EL0PTEN" |w| !w.cntkctl(9);
+    EL0PTEN El1 CNTKCTL_EL1.EL0PTEN |w, f| !w.cntkctl(f);
 
     // ---- HCR_EL2
     /// Writes of translation control.
-    TVM El2 "HCR_EL2.TVM" |w| w.el == 1 && w.write && w.hcr(26);
+    TVM El2 HCR_EL2.TVM |w, f| w.el == 1 && w.write && w.is_set(f);
     /// Reads of translation control.
-    TRVM El2 "HCR_EL2.TRVM" |w| w.el == 1 && !w.write && w.hcr(30);
+    TRVM El2 HCR_EL2.TRVM |w, f| w.el == 1 && !w.write && w.is_set(f);
     /// Auxiliary identification.
-    TID1 El2 "HCR_EL2.TID1" |w| w.hcr(16);
+    TID1 El2 HCR_EL2.TID1 |w, f| w.is_set(f);
     /// Cache identification.
-    TID2 El2 "HCR_EL2.TID2" |w| w.hcr(17);
+    TID2 El2 HCR_EL2.TID2 |w, f| w.is_set(f);
     /// Feature identification.
-    TID3 El2 "HCR_EL2.TID3" |w| w.hcr(18);
+    TID3 El2 HCR_EL2.TID3 |w, f| w.is_set(f);
     /// Cache identification without CTR_EL0 (FEAT_EVT).
-    TID4 El2 "HCR_EL2.TID4" |w| w.hcr(49);
+    TID4 El2 HCR_EL2.TID4 |w, f| w.is_set(f);
     /// GMID_EL1 (FEAT_MTE2).
-    TID5 El2 "HCR_EL2.TID5" |w| w.hcr(58);
+    TID5 El2 HCR_EL2.TID5 |w, f| w.is_set(f);
     /// IMPLEMENTATION DEFINED encodings.
-    TIDCP El2 "HCR_EL2.TIDCP" |w| w.el == 1 && w.hcr(20);
+    TIDCP El2 HCR_EL2.TIDCP |w, f| w.el == 1 && w.is_set(f);
     /// ACTLR_EL1.
-    TACR El2 "HCR_EL2.TACR" |w| w.hcr(21);
+    TACR El2 HCR_EL2.TACR |w, f| w.is_set(f);
     /// Cache maintenance by set and way.
-    TSW El2 "HCR_EL2.TSW" |w| w.hcr(22);
+    TSW El2 HCR_EL2.TSW |w, f| w.is_set(f);
     /// Cache maintenance to the point of coherency.
-    TPCP El2 "HCR_EL2.TPCP" |w| w.hcr(23);
+    TPCP El2 HCR_EL2.TPCP |w, f| w.is_set(f);
     /// Cache maintenance to the point of unification.
-    TPU El2 "HCR_EL2.TPU" |w| w.hcr(24);
+    TPU El2 HCR_EL2.TPU |w, f| w.is_set(f);
     /// The same without IC IALLUIS (FEAT_EVT).
-    TOCU El2 "HCR_EL2.TOCU" |w| w.hcr(52);
+    TOCU El2 HCR_EL2.TOCU |w, f| w.is_set(f);
     /// IC IALLUIS (FEAT_EVT).
-    TICAB El2 "HCR_EL2.TICAB" |w| w.hcr(50);
+    TICAB El2 HCR_EL2.TICAB |w, f| w.is_set(f);
     /// TLB maintenance.
-    TTLB El2 "HCR_EL2.TTLB" |w| w.hcr(25);
+    TTLB El2 HCR_EL2.TTLB |w, f| w.is_set(f);
     /// TLB maintenance, inner shareable (FEAT_EVT).
-    TTLBIS El2 "HCR_EL2.TTLBIS" |w| w.hcr(54);
+    TTLBIS El2 HCR_EL2.TTLBIS |w, f| w.is_set(f);
     /// TLB maintenance, outer shareable (FEAT_EVT).
-    TTLBOS El2 "HCR_EL2.TTLBOS" |w| w.hcr(55);
+    TTLBOS El2 HCR_EL2.TTLBOS |w, f| w.is_set(f);
     /// DC ZVA.
-    TDZ El2 "HCR_EL2.TDZ" |w| w.hcr(28);
+    TDZ El2 HCR_EL2.TDZ |w, f| w.is_set(f);
     /// Limited ordering regions.
-    TLOR El2 "HCR_EL2.TLOR" |w| w.hcr(35);
+    TLOR El2 HCR_EL2.TLOR |w, f| w.is_set(f);
     /// Error records.
-    TERR El2 "HCR_EL2.TERR" |w| w.hcr(36);
+    TERR El2 HCR_EL2.TERR |w, f| w.is_set(f);
     /// Keys of pointer authentication.
-    APK El2 "HCR_EL2.APK" |w| !w.hcr(40);
+    APK El2 HCR_EL2.APK |w, f| !w.is_set(f);
     /// EL1's exception registers while a hypervisor without E2H runs at EL1; FEAT_NV2 has them in memory (FEAT_NV).
     NV1 El2 "HCR_EL2.NV1" |w| w.el == 1 && crate::hcr::nvx(w.hcr) == 0b011;
     /// AT of stage 1 (FEAT_NV).
-    AT El2 "HCR_EL2.AT" |w| w.hcr(44);
+    AT El2 HCR_EL2.AT |w, f| w.is_set(f);
     /// SCXTNUM.
-    ENSCXT El2 "HCR_EL2.EnSCXT" |w| !w.hcr(53);
+    ENSCXT El2 HCR_EL2.EnSCXT |w, f| !w.is_set(f);
     /// SGIs, where FIQs are virtual.
-    SGI_FMO El2 "HCR_EL2.FMO" |w| w.hcr(3);
+    SGI_FMO El2 HCR_EL2.FMO |w, f| w.is_set(f);
     /// SGIs, where IRQs are virtual.
-    SGI_IMO El2 "HCR_EL2.IMO" |w| w.hcr(4);
+    SGI_IMO El2 HCR_EL2.IMO |w, f| w.is_set(f);
 
     // ---- other controls of EL2
     /// CPACR_EL1.
-    TCPAC El2 "CPTR_EL2.TCPAC" |w| w.el == 1 && w.bit(CPTR_EL2, 31);
+    TCPAC El2 CPTR_EL2.TCPAC |w, f| w.el == 1 && w.is_set(f);
     /// PMCR_EL0.
-    TPMCR El2Host "MDCR_EL2.TPMCR" |w| w.bit(MDCR_EL2, 5);
+    TPMCR El2Host MDCR_EL2.TPMCR |w, f| w.is_set(f);
     /// Performance monitors.
-    TPM El2Host "MDCR_EL2.TPM" |w| w.bit(MDCR_EL2, 6);
+    TPM El2Host MDCR_EL2.TPM |w, f| w.is_set(f);
     /// The debug communication channel (FEAT_FGT).
-    EL2_TDCC El2Host "MDCR_EL2.TDCC" |w| w.bit(MDCR_EL2, 27);
+    EL2_TDCC El2Host MDCR_EL2.TDCC |w, f| w.is_set(f);
     // Event counters that are EL2's own: trapped with FEAT_FGT, without it CONSTRAINED UNPREDICTABLE, and trapped here too.
     /// Event counter 0.
     HPMN_0 El2Host "MDCR_EL2.HPMN" |w| w.hpmn(0);
@@ -283,33 +274,36 @@ rules! {
         sel < crate::reg::pmu::COUNTERS && w.hpmn(sel)
     };
     /// Debug registers.
-    TDA El2Host "MDCR_EL2.TDA" |w| w.debug_trap(9);
+    TDA El2Host MDCR_EL2.TDA |w, f| w.debug_trap(f);
     /// OS lock and power.
-    TDOSA El2Host "MDCR_EL2.TDOSA" |w| w.debug_trap(10);
+    TDOSA El2Host MDCR_EL2.TDOSA |w, f| w.debug_trap(f);
     /// Debug ROM.
-    TDRA El2Host "MDCR_EL2.TDRA" |w| w.debug_trap(11);
+    TDRA El2Host MDCR_EL2.TDRA |w, f| w.debug_trap(f);
     /// Trace filter.
-    TTRF El2 "MDCR_EL2.TTRF" |w| w.bit(MDCR_EL2, 19);
+    TTRF El2 MDCR_EL2.TTRF |w, f| w.is_set(f);
     /// The physical count.
-    EL1PCTEN El2 "CNTHCTL_EL2.EL1PCTEN" |w| !w.cnthctl(0, 10);
+    EL1PCTEN El2 "CNTHCTL_EL2.EL1PCTEN" |w| !w.is_set(match w.e2h() {
+        false => field!(CNTHCTL_EL2.EL1PCTEN ?~E2H),
+        true => field!(CNTHCTL_EL2.EL1PCTEN ?E2H),
+    });
     /// The physical timer: by this name and at this place with E2H clear.
-    EL1PCEN El2 "CNTHCTL_EL2.EL1PCEN" |w| !w.e2h() && !w.bit(CNTHCTL_EL2, 1);
+    EL1PCEN El2 CNTHCTL_EL2.EL1PCEN |w, f| !w.e2h() && !w.is_set(f);
     /// The same with E2H set.
-    EL1PTEN El2 "CNTHCTL_EL2.EL1PTEN" |w| w.e2h() && !w.bit(CNTHCTL_EL2, 11);
+    EL1PTEN El2 CNTHCTL_EL2.EL1PTEN |w, f| w.e2h() && !w.is_set(f);
     /// The virtual timer (FEAT_ECV).
-    EL1TVT El2 "CNTHCTL_EL2.EL1TVT" |w| w.bit(CNTHCTL_EL2, 13);
+    EL1TVT El2 CNTHCTL_EL2.EL1TVT |w, f| w.is_set(f);
     /// The virtual count (FEAT_ECV).
-    EL1TVCT El2 "CNTHCTL_EL2.EL1TVCT" |w| w.bit(CNTHCTL_EL2, 14);
+    EL1TVCT El2 CNTHCTL_EL2.EL1TVCT |w, f| w.is_set(f);
     /// ICC_SRE_EL1.
-    SRE El2 "ICC_SRE_EL2.Enable" |w| !w.bit(ICC_SRE_EL2, 3);
+    SRE El2 ICC_SRE_EL2.Enable |w, f| !w.is_set(f);
     /// CPU interface registers common to both groups.
-    ICH_TC El2 "ICH_HCR_EL2.TC" |w| w.bit(ICH_HCR_EL2, 10);
+    ICH_TC El2 ICH_HCR_EL2.TC |w, f| w.is_set(f);
     /// CPU interface registers of group 0.
-    ICH_TALL0 El2 "ICH_HCR_EL2.TALL0" |w| w.bit(ICH_HCR_EL2, 11);
+    ICH_TALL0 El2 ICH_HCR_EL2.TALL0 |w, f| w.is_set(f);
     /// CPU interface registers of group 1.
-    ICH_TALL1 El2 "ICH_HCR_EL2.TALL1" |w| w.bit(ICH_HCR_EL2, 12);
+    ICH_TALL1 El2 ICH_HCR_EL2.TALL1 |w, f| w.is_set(f);
     /// ICC_DIR_EL1.
-    ICH_TDIR El2 "ICH_HCR_EL2.TDIR" |w| w.bit(ICH_HCR_EL2, 14);
+    ICH_TDIR El2 ICH_HCR_EL2.TDIR |w, f| w.is_set(f);
 }
 
 /// The outcome of a row's rules.
