@@ -103,6 +103,36 @@ def test_what_is_said_of_a_device_is_said_in_its_row() -> None:
         assert paths - {"model/src/board.rs"} <= {next(p for p in paths if "/dev/" in p)}, name
 
 
+VALUE = r"(?:\w*(?:hcr|hcrx|sctlr|tcr|cptr|mdcr|mdscr|cpacr|spsr)|cpu\.get\([A-Z]\w+\))"
+BY_NUMBER = re.compile(rf"\bbits?\({VALUE}, ?\d|(?<![\w.]){VALUE} (?:>>|&) \(?\d")
+BITS_BY_NUMBER = {
+    "isa/exception_gen.rs": 4,
+    "mmu/tlbi.rs": 5,
+    "selfhosted.rs": 1,  # VTTBR_EL2.VMID with VMID_hi
+    "stops.rs": 1,  # the same
+}
+"""By file, how often a bit has a number and not yet a name."""
+
+
+def test_control_bits_have_names() -> None:
+    found = {path: len(BY_NUMBER.findall(text)) for path, text in core_sources()}
+    left = {path.removeprefix("model/src/"): n for path, n in found.items() if n}
+    assert left == BITS_BY_NUMBER, "say field!(REGISTER.FIELD), which knows where a field is"
+
+
+def test_bits_by_number_are_noticed() -> None:
+    for text in (
+        "bit(hcr, 27)",
+        "cpu.get(HCR_EL2) >> 27 & 1",
+        "bits(vtcr, 5, 0)",
+        "x = hcr & (1 << 34 | 1 << 27)",
+        "bit(cpu.get(VTCR_EL2), 19)",
+    ):
+        assert BY_NUMBER.search(text), text
+    for text in ("field!(HCR_EL2.TGE).is_set(hcr)", "hcr & hcr::TGE != 0", "bit(va, 55)", "nvx(hcr) & 3"):
+        assert not BY_NUMBER.search(text), text
+
+
 def test_no_one_asks_which_target_it_has() -> None:
     """What differs between them is a member of :class:`gdbhv.target.Target`."""
     found = []

@@ -8,10 +8,12 @@ use crate::bits::{bit, insert};
 use crate::cpu::Cpu;
 use crate::feature::Feature;
 use crate::fpen::fp_trap;
+use crate::hcr;
 use crate::mmu::fault::{Fault, FaultKind, Purpose};
 use crate::platform::Platform;
 use crate::pstate::{Flags, Pstate};
 use crate::raise::{Exception, ExceptionKind, Lines, Trap};
+use crate::reg::field;
 use crate::reg::names::*;
 use crate::serror;
 use crate::syndrome::{self, ec};
@@ -27,7 +29,7 @@ pub fn undefined(cpu: &mut Cpu) -> Trap {
 /// (`AArch64.CheckFPAdvSIMDEnabled`; EC 0x07 with CV = 1, COND = 0xE).
 pub fn fp_access(cpu: &mut Cpu, _sh: &mut Platform) -> Trap {
     let (target, cause) = fp_trap(cpu).expect("fp_traps is set only when an access would trap");
-    let tge = bit(cpu.get(HCR_EL2), 27);
+    let tge = cpu.is_set(field!(HCR_EL2.TGE));
     if target == 1 && tge {
         return undefined(cpu); // reported to EL2 as an uncategorised exception (`AArch64.AdvSIMDFPAccessTrap`)
     }
@@ -41,9 +43,9 @@ pub fn fp_access(cpu: &mut Cpu, _sh: &mut Platform) -> Trap {
 pub fn check_sp(cpu: &mut Cpu) -> Result<(), Trap> {
     let sctlr = sctlr(cpu);
     let on = if cpu.pstate.el == 0 {
-        bit(sctlr, 4)
+        field!(SCTLR_EL1.SA0).is_set(sctlr)
     } else {
-        bit(sctlr, 3)
+        field!(SCTLR_EL1.SA).is_set(sctlr)
     };
     if on && cpu.x[31] & 15 != 0 {
         return Err(cpu.raise(Exception::sync(1, ec::SP_ALIGNMENT, 0)));
@@ -53,7 +55,7 @@ pub fn check_sp(cpu: &mut Cpu) -> Result<(), Trap> {
 
 /// SCTLR of the current translation regime (SCTLR_EL1 for EL0, SCTLR_EL2 with E2H and TGE).
 pub fn sctlr(cpu: &Cpu) -> u64 {
-    let host = cpu.get(HCR_EL2) & (1 << 34 | 1 << 27) == (1 << 34 | 1 << 27);
+    let host = hcr::is_host(cpu.get(HCR_EL2));
     if cpu.pstate.el == 2 || (cpu.pstate.el == 0 && host) {
         cpu.get(SCTLR_EL2)
     } else {
@@ -78,7 +80,7 @@ pub fn illegal_state(cpu: &mut Cpu) -> Trap {
 /// (`AArch64.InstructionAbort`, `AArch64.DataAbort`).
 pub fn abort(cpu: &mut Cpu, sh: &mut Platform, f: &Fault) -> Trap {
     let external = matches!(f.kind, FaultKind::External | FaultKind::ExternalWalk(_));
-    let tea = external && bit(cpu.get(HCR_EL2), 37);
+    let tea = external && cpu.is_set(field!(HCR_EL2.TEA));
     let target = if f.stage2 || (tea && cpu.pstate.el < 2) {
         2
     } else {
@@ -137,7 +139,7 @@ const fn asynchronous(
 pub fn pending(cpu: &Cpu, lines: Lines, has_el2: bool) -> Option<Exception> {
     let hcr = if has_el2 { cpu.get(HCR_EL2) } else { 0 };
     let (el, daif) = (cpu.pstate.el, cpu.pstate.daif);
-    let tge = bit(hcr, 27);
+    let tge = field!(HCR_EL2.TGE).is_set(hcr);
     if let Some(e) = serror::physical(cpu, has_el2) {
         return Some(e);
     }
@@ -165,12 +167,12 @@ pub fn pending(cpu: &Cpu, lines: Lines, has_el2: bool) -> Option<Exception> {
         }
         let virt = [
             (
-                (lines.vfiq || bit(hcr, 6)) && bit(hcr, 3),
+                (lines.vfiq || field!(HCR_EL2.VF).is_set(hcr)) && field!(HCR_EL2.FMO).is_set(hcr),
                 ExceptionKind::Fiq,
                 1,
             ),
             (
-                (lines.virq || bit(hcr, 7)) && bit(hcr, 4),
+                (lines.virq || field!(HCR_EL2.VI).is_set(hcr)) && field!(HCR_EL2.IMO).is_set(hcr),
                 ExceptionKind::Irq,
                 2,
             ),
@@ -187,13 +189,14 @@ pub fn pending(cpu: &Cpu, lines: Lines, has_el2: bool) -> Option<Exception> {
 /// Whether a PE in WFI wakes: an interrupt is pending that would be taken if PSTATE did not mask it (R_GJPXF).
 pub fn wakes(cpu: &Cpu, lines: Lines, has_el2: bool) -> bool {
     let hcr = if has_el2 { cpu.get(HCR_EL2) } else { 0 };
-    let virt = cpu.pstate.el < 2 && !bit(hcr, 27);
+    let virt = cpu.pstate.el < 2 && !field!(HCR_EL2.TGE).is_set(hcr);
     lines.irq
         || lines.fiq
         || cpu.serror.is_some()
         || virt
-            && (bit(hcr, 4) && (lines.virq || bit(hcr, 7))
-                || bit(hcr, 3) && (lines.vfiq || bit(hcr, 6))
+            && (field!(HCR_EL2.IMO).is_set(hcr) && (lines.virq || field!(HCR_EL2.VI).is_set(hcr))
+                || field!(HCR_EL2.FMO).is_set(hcr)
+                    && (lines.vfiq || field!(HCR_EL2.VF).is_set(hcr))
                 || serror::is_virtual_pending(hcr))
 }
 
@@ -215,7 +218,7 @@ pub fn take(cpu: &mut Cpu, sh: &mut Platform, e: &Exception) -> u8 {
     if e.kind == ExceptionKind::SError {
         serror::taken(cpu, sh.config.has_el2, e);
     }
-    let tge = sh.config.has_el2 && from == 0 && bit(cpu.get(HCR_EL2), 27);
+    let tge = sh.config.has_el2 && from == 0 && cpu.is_set(field!(HCR_EL2.TGE));
     let target = if tge { 2 } else { e.target.max(from).max(1) };
     let regs = if target == 2 {
         (ESR_EL2, FAR_EL2, ELR_EL2, SPSR_EL2, VBAR_EL2, SCTLR_EL2)
@@ -233,7 +236,7 @@ pub fn take(cpu: &mut Cpu, sh: &mut Platform, e: &Exception) -> u8 {
     } else {
         cpu.pc
     };
-    if e.next && bit(cpu.get(MDSCR_EL1), 0) {
+    if e.next && cpu.is_set(field!(MDSCR_EL1.SS)) {
         cpu.pstate.ss = false; // `SSAdvance`: SVC and HVC have been stepped
     }
     cpu.stepped = None;
@@ -261,8 +264,10 @@ pub fn take(cpu: &mut Cpu, sh: &mut Platform, e: &Exception) -> u8 {
         cpu.set(HPFAR_EL2, ipa >> 12 << 4);
     }
     let control = cpu.get(sctlr);
-    let host = target == 2 && cpu.get(HCR_EL2) & (1 << 34 | 1 << 27) == (1 << 34 | 1 << 27);
-    let span = sh.config.features.has(Feature::PAN) && !bit(control, 23) && (target == 1 || host);
+    let host = target == 2 && hcr::is_host(cpu.get(HCR_EL2));
+    let span = sh.config.features.has(Feature::PAN)
+        && !field!(SCTLR_EL1.SPAN).is_set(control)
+        && (target == 1 || host);
     let mut p = Pstate {
         el: target,
         sp: 1,
@@ -274,7 +279,7 @@ pub fn take(cpu: &mut Cpu, sh: &mut Platform, e: &Exception) -> u8 {
         ..cpu.pstate
     };
     p.pan |= span;
-    p.ssbs = sh.config.features.has(Feature::SSBS) && bit(control, 44);
+    p.ssbs = sh.config.features.has(Feature::SSBS) && field!(SCTLR_EL1.DSSBS).is_set(control);
     cpu.set_pstate(p);
     let entry = match e.kind {
         ExceptionKind::Sync => 0x000,
@@ -331,17 +336,18 @@ pub fn return_to(cpu: &mut Cpu, sh: &mut Platform, pc: u64, spsr: u64) {
     cpu.pc = pc;
     cpu.monitor = None; // ClearExclusiveLocal
     cpu.event = true; // an exception return is an event (`SendEventLocal`)
-    if now.el == 2 && cpu.pstate.el < 2 && !bit(cpu.get(HCR_EL2), 27) {
+    if now.el == 2 && cpu.pstate.el < 2 && !cpu.is_set(field!(HCR_EL2.TGE)) {
         sh.entered = true;
     }
 }
 
 /// `IllegalExceptionReturn`.
 fn illegal_return(cpu: &Cpu, sh: &Platform, spsr: u64) -> bool {
-    let el = (spsr >> 2 & 3) as u8;
-    let aarch32 = bit(spsr, 4);
-    let reserved = bit(spsr, 1) || (el == 0 && spsr & 1 != 0);
-    let tge = sh.config.has_el2 && bit(cpu.get(HCR_EL2), 27);
+    let mode = field!(SPSR_EL2.M).of(spsr);
+    let el = (mode >> 2) as u8;
+    let aarch32 = field!(SPSR_EL2.nRW).is_set(spsr);
+    let reserved = mode & 2 != 0 || (el == 0 && mode & 1 != 0);
+    let tge = sh.config.has_el2 && cpu.is_set(field!(HCR_EL2.TGE));
     aarch32
         || reserved
         || el > cpu.pstate.el

@@ -1,39 +1,44 @@
 //! HCR_EL2: its fields that more than one part of the architecture looks at, and what some of them say together (Arm ARM D24.2.63).
 
-/// Stage 2 is on.
-pub const VM: u64 = 1;
-/// Protected table walk: a stage 1 walk through stage 2 Device memory is a permission fault.
-pub const PTW: u64 = 1 << 2;
-/// Force broadcast of the guest's TLBI.
-pub const FB: u64 = 1 << 9;
-/// Default cacheability: stage 1 off is Normal memory.
-pub const DC: u64 = 1 << 12;
-/// Exceptions of EL0 go to EL2.
-pub const TGE: u64 = 1 << 27;
-/// EL2 hosts an operating system.
-pub const E2H: u64 = 1 << 34;
-/// Stage 2 data is non-cacheable.
-pub const CD: u64 = 1 << 32;
-/// Stage 2 instructions are non-cacheable.
-pub const ID: u64 = 1 << 33;
-/// Stage 2 forces write-back.
-pub const FWB: u64 = 1 << 46;
+use crate::reg::field;
 
-/// HCR_EL2.NV.
-pub const NV: u32 = 42;
-/// HCR_EL2.NV1.
-pub const NV1: u32 = 43;
-/// HCR_EL2.NV2.
-pub const NV2: u32 = 45;
+/// Stage 2 is on.
+pub const VM: u64 = field!(HCR_EL2.VM).mask();
+/// Protected table walk: a stage 1 walk through stage 2 Device memory is a permission fault.
+pub const PTW: u64 = field!(HCR_EL2.PTW).mask();
+/// Force broadcast of the guest's TLBI.
+pub const FB: u64 = field!(HCR_EL2.FB).mask();
+/// Default cacheability: stage 1 off is Normal memory.
+pub const DC: u64 = field!(HCR_EL2.DC).mask();
+/// Exceptions of EL0 go to EL2.
+pub const TGE: u64 = field!(HCR_EL2.TGE).mask();
+/// EL2 hosts an operating system.
+pub const E2H: u64 = field!(HCR_EL2.E2H).mask();
+/// Stage 2 data is non-cacheable.
+pub const CD: u64 = field!(HCR_EL2.CD).mask();
+/// Stage 2 instructions are non-cacheable.
+pub const ID: u64 = field!(HCR_EL2.ID).mask();
+/// Stage 2 forces write-back.
+pub const FWB: u64 = field!(HCR_EL2.FWB).mask();
+
+/// What makes virtual exceptions pending: VF, VI and VSE.
+pub const PENDING: u64 =
+    field!(HCR_EL2.VF).mask() | field!(HCR_EL2.VI).mask() | field!(HCR_EL2.VSE).mask();
+
+/// Whether EL2 hosts the processes at EL0: E2H and TGE are both 1 (`ELIsInHost(EL0)`).
+#[inline]
+pub const fn is_host(hcr: u64) -> bool {
+    hcr & (E2H | TGE) == E2H | TGE
+}
 
 /// HCR_EL2.{NV2, NV1, NV} as they take effect (`EffectiveHCR_EL2_NVx`): none of them with NV = 0 (of the CONSTRAINED UNPREDICTABLE
 /// choices for NV1 = 1 the one that is the least surprise).
 #[inline]
 pub const fn nvx(hcr: u64) -> u8 {
-    if hcr >> NV & 1 == 0 {
+    if !field!(HCR_EL2.NV).is_set(hcr) {
         return 0;
     }
-    1 | ((hcr >> NV1 & 1) as u8) << 1 | ((hcr >> NV2 & 1) as u8) << 2
+    1 | (field!(HCR_EL2.NV1).of(hcr) as u8) << 1 | (field!(HCR_EL2.NV2).of(hcr) as u8) << 2
 }
 
 /// Whether EL1&0 has the table format of NV1, PSTATE.PAN counts as 0 at EL1, and LDTR and STTR are LDR and STR

@@ -22,10 +22,12 @@ use crate::exec::interp::{self, Leave};
 use crate::exec::refresh::follow;
 use crate::exec::single;
 use crate::exit;
+use crate::hcr;
 use crate::pe::{self, Pe};
 use crate::platform::Request;
 use crate::pstate::Pstate;
 use crate::raise::{Exception, ExceptionKind, Lines};
+use crate::reg::field;
 use crate::reg::names::*;
 use crate::shared::Shared;
 use crate::stops::Hit;
@@ -459,7 +461,8 @@ impl Machine {
     #[inline]
     fn interrupt(cpu: &mut Pe, sh: &mut Shared, hold: bool) -> Look {
         let lines = sh.gic.lines(cpu.id);
-        if lines != Lines::default() || cpu.get(HCR_EL2) & (7 << 6) != 0 || cpu.serror.is_some() {
+        if lines != Lines::default() || cpu.get(HCR_EL2) & hcr::PENDING != 0 || cpu.serror.is_some()
+        {
             if let Some(mut e) = exception::pending(cpu, lines, sh.config.has_el2) {
                 if hold && !(sh.config.hosted && e.target == 2) {
                     return Look::Held(e.kind);
@@ -480,7 +483,7 @@ impl Machine {
     fn take(cpu: &mut Pe, sh: &mut Shared, e: &Exception) -> Option<Stop> {
         let from = cpu.pstate.el;
         let target = exception::take(cpu, sh, e);
-        let tge = cpu.get(HCR_EL2) >> 27 & 1 != 0;
+        let tge = cpu.is_set(field!(HCR_EL2.TGE));
         if target != 2 || from == 2 || tge {
             return None;
         }

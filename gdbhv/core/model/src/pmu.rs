@@ -16,11 +16,12 @@ pub mod registers;
 #[cfg(test)]
 mod tests;
 
-use crate::bits::{bit, bits};
+use crate::bits::bit;
 use crate::cpu::counters::{Total, What};
 use crate::cpu::Cpu;
 use crate::feature::Feature;
 use crate::platform::Platform;
+use crate::reg::field;
 use crate::reg::names::*;
 use crate::reg::pmu::COUNTERS;
 use crate::reg::Reg;
@@ -44,7 +45,7 @@ fn event_type(n: usize) -> Reg {
 /// CONSTRAINED UNPREDICTABLE).
 pub fn hpmn(cpu: &Cpu, has_el2: bool) -> usize {
     if has_el2 {
-        (bits(cpu.get(MDCR_EL2), 4, 0) as usize).min(COUNTERS)
+        (cpu.field(field!(MDCR_EL2.HPMN)) as usize).min(COUNTERS)
     } else {
         COUNTERS
     }
@@ -57,16 +58,6 @@ struct Controls {
     hpmn: usize,
     el: u8,
 }
-
-const E: u32 = 0;
-const DP: u32 = 5;
-const LP: u32 = 7;
-const FZO: u32 = 9;
-const HPME: u32 = 7;
-const HPMD: u32 = 17;
-const HCCD: u32 = 23;
-const HLP: u32 = 26;
-const HPMFZO: u32 = 29;
 
 impl Controls {
     fn new(cpu: &Cpu, sh: &Platform) -> Controls {
@@ -87,17 +78,17 @@ impl Controls {
     }
     fn enabled(&self, n: usize) -> bool {
         if self.hyp(n) {
-            bit(self.mdcr, HPME)
+            field!(MDCR_EL2.HPME).is_set(self.mdcr)
         } else {
-            bit(self.pmcr, E)
+            field!(PMCR_EL0.E).is_set(self.pmcr)
         }
     }
     /// It overflows from bit 63, and not from bit 31. The bits are RES0 before FEAT_PMUv3p5.
     fn long(&self, n: usize) -> bool {
         if self.hyp(n) {
-            bit(self.mdcr, HLP)
+            field!(MDCR_EL2.HLP).is_set(self.mdcr)
         } else {
-            bit(self.pmcr, LP)
+            field!(PMCR_EL0.LP).is_set(self.pmcr)
         }
     }
     /// Freeze on overflow (FEAT_PMUv3p7; RES0 before): an event counter of the same range has overflowed.
@@ -105,18 +96,18 @@ impl Controls {
         let low = (1u64 << self.hpmn) - 1;
         let range = if hyp { 0x3f & !low } else { low };
         let on = if hyp {
-            bit(self.mdcr, HPMFZO)
+            field!(MDCR_EL2.HPMFZO).is_set(self.mdcr)
         } else {
-            bit(self.pmcr, FZO)
+            field!(PMCR_EL0.FZO).is_set(self.pmcr)
         };
         on && overflowed & range != 0
     }
     /// The filter of a type register lets this exception level through. There is no EL3, so NSK, NSU, M and SH are RES0.
     fn passes(&self, filter: u64) -> bool {
         match self.el {
-            0 => !bit(filter, 30), // U
-            1 => !bit(filter, 31), // P
-            _ => bit(filter, 27),  // NSH
+            0 => !field!(PMCCFILTR_EL0.U).is_set(filter),
+            1 => !field!(PMCCFILTR_EL0.P).is_set(filter),
+            _ => field!(PMCCFILTR_EL0.NSH).is_set(filter),
         }
     }
 }
@@ -124,7 +115,7 @@ impl Controls {
 /// The counters that count now (`CountPMUEvents`).
 fn running(cpu: &Cpu, c: &Controls) -> u32 {
     let (enabled, overflowed) = (cpu.get(PMCNTENSET_EL0), cpu.get(PMOVSSET_EL0));
-    let prohibited = c.el == 2 && bit(c.mdcr, HPMD);
+    let prohibited = c.el == 2 && field!(MDCR_EL2.HPMD).is_set(c.mdcr);
     let counts = |n: usize| {
         let hyp = c.hyp(n);
         bit(enabled, n as u32)
@@ -137,11 +128,11 @@ fn running(cpu: &Cpu, c: &Controls) -> u32 {
         .filter(|&n| counts(n))
         .fold(0, |m, n| m | 1 << n);
     // Prohibition and freezing stop the cycle counter only by PMCR_EL0.DP; MDCR_EL2.HCCD does by itself.
-    let held = bit(c.pmcr, DP) && (prohibited || c.frozen(false, overflowed));
+    let held = field!(PMCR_EL0.DP).is_set(c.pmcr) && (prohibited || c.frozen(false, overflowed));
     let cycles = bit(enabled, CYCLE)
-        && bit(c.pmcr, E)
+        && field!(PMCR_EL0.E).is_set(c.pmcr)
         && !held
-        && !(c.el == 2 && bit(c.mdcr, HCCD))
+        && !(c.el == 2 && field!(MDCR_EL2.HCCD).is_set(c.mdcr))
         && c.passes(cpu.get(PMCCFILTR_EL0));
     events | (cycles as u32) << CYCLE
 }
@@ -157,7 +148,7 @@ fn derive(cpu: &mut Cpu, sh: &mut Platform) {
     let c = Controls::new(cpu, sh);
     let enabled = cpu.get(PMCNTENSET_EL0);
     let on = (0..COUNTERS).any(|n| bit(enabled, n as u32) && c.enabled(n))
-        || bit(enabled, CYCLE) && bit(c.pmcr, E);
+        || bit(enabled, CYCLE) && field!(PMCR_EL0.E).is_set(c.pmcr);
     let running = running(cpu, &c);
     let what = cpu.pmu.what;
     let due = (0..COUNTERS)
@@ -192,7 +183,7 @@ fn derive(cpu: &mut Cpu, sh: &mut Platform) {
 fn overflow(cpu: &Cpu, c: &Controls) -> bool {
     let signals = cpu.get(PMOVSSET_EL0) & cpu.get(PMINTENSET_EL1);
     (0..COUNTERS).any(|n| bit(signals, n as u32) && c.enabled(n))
-        || bit(signals, CYCLE) && bit(c.pmcr, E)
+        || bit(signals, CYCLE) && field!(PMCR_EL0.E).is_set(c.pmcr)
 }
 
 /// Bring the counters up to date at virtual time `now` (which matters only in the PE's turn), and the interrupt with them.

@@ -1,6 +1,8 @@
 //! PSTATE, and SPSR_ELx both ways (Arm ARM D1.4, C5.2.18 SPSR_EL1).
 
-use crate::bits::{bit, bits};
+use crate::bits::bits;
+use crate::hcr;
+use crate::reg::field;
 
 /// NZCV, a byte each (0 or 1): the interpreter writes them with one host instruction each.
 #[repr(C)]
@@ -84,7 +86,7 @@ impl Pstate {
     /// Whether a physical interrupt to EL2 (else to EL1) with bit `mask` of DAIF is not taken now: EL2 and the host's EL0 mask what EL2
     /// takes, EL1 and the guest's EL0 do not; what EL1 takes waits while EL2 executes (Arm ARM D1.3.6, table of interrupt masking).
     pub const fn masks(&self, hcr: u64, to_el2: bool, mask: u8) -> bool {
-        let host = bit(hcr, 34) && bit(hcr, 27);
+        let host = hcr::is_host(hcr);
         let set = self.daif & mask != 0;
         match (to_el2, self.el) {
             (true, 2) => set,
@@ -114,14 +116,14 @@ impl Pstate {
     /// The layout of SPSR_ELx for AArch64, with `flags` in 31:28 (`GetPSRFromPSTATE`).
     pub const fn to_spsr(self, flags: Flags) -> u64 {
         flags.pack()
-            | (self.tco as u64) << 25
-            | (self.dit as u64) << 24
-            | (self.uao as u64) << 23
-            | (self.pan as u64) << 22
-            | (self.ss as u64) << 21
-            | (self.il as u64) << 20
-            | (self.ssbs as u64) << 12
-            | (self.btype as u64) << 10
+            | field!(SPSR_EL1.TCO).put(self.tco as u64)
+            | field!(SPSR_EL1.DIT).put(self.dit as u64)
+            | field!(SPSR_EL1.UAO).put(self.uao as u64)
+            | field!(SPSR_EL1.PAN).put(self.pan as u64)
+            | field!(SPSR_EL1.SS).put(self.ss as u64)
+            | field!(SPSR_EL1.IL).put(self.il as u64)
+            | field!(SPSR_EL1.SSBS).put(self.ssbs as u64)
+            | field!(SPSR_EL1.BTYPE).put(self.btype as u64)
             | (self.daif as u64) << 6
             | (self.el as u64) << 2
             | self.sp as u64
@@ -133,14 +135,14 @@ impl Pstate {
             el: bits(v, 3, 2) as u8,
             sp: (v & 1) as u8,
             daif: bits(v, 9, 6) as u8,
-            ss: bit(v, 21),
-            il: bit(v, 20),
-            pan: bit(v, 22),
-            uao: bit(v, 23),
-            dit: bit(v, 24),
-            tco: bit(v, 25),
-            ssbs: bit(v, 12),
-            btype: bits(v, 11, 10) as u8,
+            ss: field!(SPSR_EL1.SS).is_set(v),
+            il: field!(SPSR_EL1.IL).is_set(v),
+            pan: field!(SPSR_EL1.PAN).is_set(v),
+            uao: field!(SPSR_EL1.UAO).is_set(v),
+            dit: field!(SPSR_EL1.DIT).is_set(v),
+            tco: field!(SPSR_EL1.TCO).is_set(v),
+            ssbs: field!(SPSR_EL1.SSBS).is_set(v),
+            btype: field!(SPSR_EL1.BTYPE).of(v) as u8,
         };
         (p, Flags::unpack(v))
     }

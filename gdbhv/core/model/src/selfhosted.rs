@@ -4,9 +4,10 @@
 //!
 //! There is one Security state and no EL3, and EL0 and EL1 are AArch64 only. Halting debug is never allowed: there is no external debugger.
 
-use crate::bits::{bit, bits, lines_of_page, ones};
+use crate::bits::{bit, lines_of_page, ones};
 use crate::cpu::Cpu;
 use crate::reg::debug::{BREAKPOINTS, CONTEXT_AWARE, WATCHPOINTS};
+use crate::reg::field;
 use crate::reg::names::*;
 use crate::reg::Reg;
 
@@ -30,34 +31,30 @@ const WVR: [Reg; WATCHPOINTS] = [DBGWVR0_EL1, DBGWVR1_EL1, DBGWVR2_EL1, DBGWVR3_
 const WCR: [Reg; WATCHPOINTS] = [DBGWCR0_EL1, DBGWCR1_EL1, DBGWCR2_EL1, DBGWCR3_EL1];
 
 /// MDSCR_EL1.SS.
-pub const SS: u64 = 1;
-const KDE: u32 = 13;
+pub const SS: u64 = field!(MDSCR_EL1.SS).mask();
 /// MDSCR_EL1.MDE.
-pub const MDE: u64 = 1 << 15;
+pub const MDE: u64 = field!(MDSCR_EL1.MDE).mask();
 /// PSTATE.D in [`crate::pstate::Pstate::daif`].
 const D: u8 = 8;
-const TDE: u32 = 8;
-const TGE: u32 = 27;
-const E2H: u32 = 34;
 
 // ------------------------------------------------------------------------------------------------ enabled, and where to
 
 /// Which level debug exceptions go to (`DebugTarget`), whether or not they are enabled.
 pub fn target(cpu: &Cpu) -> u8 {
-    1 + (bit(cpu.get(MDCR_EL2), TDE) || bit(cpu.get(HCR_EL2), TGE)) as u8
+    1 + (cpu.is_set(field!(MDCR_EL2.TDE)) || cpu.is_set(field!(HCR_EL2.TGE))) as u8
 }
 
 /// Whether a debug exception other than BRK's could be taken from `el` with PSTATE.D = `masked`
 /// (`AArch64.GenerateDebugExceptionsFrom`): not under the OS lock or the OS double lock; from the level that would take it only
 /// with MDSCR_EL1.KDE.
 fn enabled_from(cpu: &Cpu, el: u8, masked: bool) -> bool {
-    let double = bit(cpu.get(OSDLR_EL1), 0) && !bit(cpu.get(DBGPRCR_EL1), 0);
-    if bit(cpu.get(OSLSR_EL1), 1) || double {
+    let double = cpu.is_set(field!(OSDLR_EL1.DLK)) && !cpu.is_set(field!(DBGPRCR_EL1.CORENPDRQ));
+    if cpu.is_set(field!(OSLSR_EL1.OSLK)) || double {
         return false;
     }
     let target = target(cpu);
     if el == target {
-        bit(cpu.get(MDSCR_EL1), KDE) && !masked
+        cpu.is_set(field!(MDSCR_EL1.KDE)) && !masked
     } else {
         target > el
     }
@@ -99,9 +96,9 @@ pub fn return_ss(cpu: &Cpu, spsr: u64, illegal: bool) -> bool {
     let el = if illegal {
         cpu.pstate.el
     } else {
-        bits(spsr, 3, 2) as u8
+        (field!(SPSR_EL1.M).of(spsr) >> 2) as u8
     };
-    bit(spsr, 21) && enabled_from(cpu, el, bit(spsr, 9))
+    field!(SPSR_EL1.SS).is_set(spsr) && enabled_from(cpu, el, field!(SPSR_EL1.D).is_set(spsr))
 }
 
 /// Whether a word is a Load-Exclusive, as the syndrome of a step tells (`SoftwareStep_SteppedEX`): LDXR, LDAXR, LDXP, LDAXP.
@@ -116,9 +113,9 @@ pub const fn load_exclusive(word: u32) -> bool {
 /// Security state, SSC = 0b01 is 0b00; HMC = 1 with PMC = 0 is EL2, which is 0b11 in SSC.
 pub const fn levels(control: u64) -> u8 {
     let (hmc, ssc, pxc) = (
-        bit(control, 13),
-        bits(control, 15, 14),
-        bits(control, 2, 1) as u8,
+        field!(DBGBCR0_EL1.HMC).is_set(control),
+        field!(DBGBCR0_EL1.SSC).of(control),
+        field!(DBGBCR0_EL1.PMC).of(control) as u8,
     );
     let low = (pxc & 1) << 1 | pxc >> 1;
     match (hmc, ssc, pxc) {
@@ -130,7 +127,8 @@ pub const fn levels(control: u64) -> u8 {
 
 /// Whether the control of a breakpoint or watchpoint matches an access made as from `el`; `linked`: also what LBN names.
 fn state_matches(cpu: &Cpu, control: u64, el: u8, linked: bool) -> bool {
-    levels(control) >> el & 1 != 0 && (!linked || link_matches(cpu, bits(control, 19, 16) as usize))
+    levels(control) >> el & 1 != 0
+        && (!linked || link_matches(cpu, field!(DBGBCR0_EL1.LBN).of(control) as usize))
 }
 
 /// Whether breakpoint `n` is linked and matches. A link to one that does not compare context never does (allowed:
@@ -138,29 +136,42 @@ fn state_matches(cpu: &Cpu, control: u64, el: u8, linked: bool) -> bool {
 fn link_matches(cpu: &Cpu, n: usize) -> bool {
     (BREAKPOINTS - CONTEXT_AWARE..BREAKPOINTS).contains(&n) && {
         let control = cpu.get(BCR[n]);
-        bit(control, 0) && bit(control, 20) && context_matches(cpu, n)
+        field!(DBGBCR0_EL1.E).is_set(control) && is_linked(control) && context_matches(cpu, n)
     }
+}
+
+/// Whether a breakpoint's BT is one of the linked kinds.
+const fn is_linked(control: u64) -> bool {
+    field!(DBGBCR0_EL1.BT).of(control) & 1 != 0
 }
 
 /// Whether a breakpoint's BT is for addresses.
 const fn by_address(control: u64) -> bool {
-    bits(control, 23, 20) < 2
+    field!(DBGBCR0_EL1.BT).of(control) < 2
 }
 
 /// Whether the context is what context-aware breakpoint `n` compares with (`AArch64.BreakpointValueMatch`). Reserved values of BT
 /// match nothing.
 fn context_matches(cpu: &Cpu, n: usize) -> bool {
-    let (bt, value) = (bits(cpu.get(BCR[n]), 23, 20) & 0xe, cpu.get(BVR[n]));
+    let (bt, value) = (
+        field!(DBGBCR0_EL1.BT).of(cpu.get(BCR[n])) & 0xe,
+        cpu.get(BVR[n]),
+    );
     let (el, hcr) = (cpu.pstate.el, cpu.get(HCR_EL2));
-    let in_host = bit(hcr, E2H) && (el == 2 || el == 0 && bit(hcr, TGE));
+    let in_host =
+        field!(HCR_EL2.E2H).is_set(hcr) && (el == 2 || el == 0 && field!(HCR_EL2.TGE).is_set(hcr));
     let guest = el < 2 && !in_host;
-    let el2 = bits(cpu.get(ID_AA64PFR0_EL1), 11, 8) != 0;
-    let debug_v8p1 = bits(cpu.get(ID_AA64DFR0_EL1), 3, 0) >= 7;
+    let el2 = cpu.field(field!(ID_AA64PFR0_EL1.EL2)) != 0;
+    let debug_v8p1 = cpu.field(field!(ID_AA64DFR0_EL1.DebugVer)) >= 7;
     let (low, high) = (value & ones(32), value >> 32);
     let id1 = || cpu.get(CONTEXTIDR_EL1) & ones(32) == low;
     let id2 = |with: u64| el2 && cpu.get(CONTEXTIDR_EL2) & ones(32) == with;
     let vmid = || {
-        let width = if bit(cpu.get(VTCR_EL2), 19) { 16 } else { 8 };
+        let width = if cpu.is_set(field!(VTCR_EL2.VS)) {
+            16
+        } else {
+            8
+        };
         el2 && (cpu.get(VTTBR_EL2) >> 48 ^ high) & ones(width) == 0
     };
     match bt {
@@ -186,7 +197,8 @@ pub const fn key(va: u64) -> u64 {
 pub fn break_addresses(cpu: &Cpu) -> impl Iterator<Item = u64> + '_ {
     (0..BREAKPOINTS).filter_map(|n| {
         let control = cpu.get(BCR[n]);
-        (bit(control, 0) && by_address(control)).then(|| key(cpu.get(BVR[n])) & !3)
+        (field!(DBGBCR0_EL1.E).is_set(control) && by_address(control))
+            .then(|| key(cpu.get(BVR[n])) & !3)
     })
 }
 
@@ -195,10 +207,10 @@ pub fn break_addresses(cpu: &Cpu) -> impl Iterator<Item = u64> + '_ {
 pub fn breaks_at(cpu: &Cpu, pc: u64) -> bool {
     let matches = |n: usize| {
         let control = cpu.get(BCR[n]);
-        bit(control, 0)
+        field!(DBGBCR0_EL1.E).is_set(control)
             && by_address(control)
             && key(cpu.get(BVR[n])) & !3 == key(pc)
-            && state_matches(cpu, control, cpu.pstate.el, bit(control, 20))
+            && state_matches(cpu, control, cpu.pstate.el, is_linked(control))
     };
     cpu.get(MDSCR_EL1) & MDE != 0 && (0..BREAKPOINTS).any(matches) && enabled(cpu)
 }
@@ -207,8 +219,8 @@ pub fn breaks_at(cpu: &Cpu, pc: u64) -> bool {
 pub fn breaks_by_context(cpu: &Cpu) -> bool {
     let matches = |n: usize| {
         let control = cpu.get(BCR[n]);
-        bit(control, 0)
-            && !bit(control, 20)
+        field!(DBGBCR0_EL1.E).is_set(control)
+            && !is_linked(control)
             && !by_address(control)
             && state_matches(cpu, control, cpu.pstate.el, false)
             && context_matches(cpu, n)
@@ -224,8 +236,11 @@ pub fn breaks_by_context(cpu: &Cpu) -> bool {
 /// the address; of bytes that are not contiguous the lowest run is watched.
 pub fn watched(cpu: &Cpu, n: usize) -> Option<(u64, u64)> {
     let (control, va) = (cpu.get(WCR[n]), key(cpu.get(WVR[n])));
-    let mask = bits(control, 28, 24) as u32;
-    if !bit(control, 0) || bits(control, 4, 3) == 0 || matches!(mask, 1 | 2) {
+    let mask = field!(DBGWCR0_EL1.MASK).of(control) as u32;
+    if !field!(DBGWCR0_EL1.E).is_set(control)
+        || field!(DBGWCR0_EL1.LSC).of(control) == 0
+        || matches!(mask, 1 | 2)
+    {
         return None;
     }
     if mask != 0 {
@@ -234,9 +249,9 @@ pub fn watched(cpu: &Cpu, n: usize) -> Option<(u64, u64)> {
     }
     // A word-aligned address selects from four bytes (deprecated), a doubleword-aligned one from eight.
     let (base, bas) = if bit(va, 2) {
-        (va & !3, bits(control, 8, 5))
+        (va & !3, field!(DBGWCR0_EL1.BAS).of(control) & 0xf)
     } else {
-        (va & !7, bits(control, 12, 5))
+        (va & !7, field!(DBGWCR0_EL1.BAS).of(control))
     };
     (bas != 0).then(|| {
         let first = bas.trailing_zeros();
@@ -250,8 +265,8 @@ pub fn watched(cpu: &Cpu, n: usize) -> Option<(u64, u64)> {
 /// (R_YGWHK), and so go there (R_DGCTK).
 pub fn watch_matches(cpu: &Cpu, n: usize, el: u8, write: bool) -> bool {
     let control = cpu.get(WCR[n]);
-    bit(control, 3 + write as u32)
-        && state_matches(cpu, control, el, bit(control, 20))
+    field!(DBGWCR0_EL1.LSC).of(control) & 1 << write as u64 != 0
+        && state_matches(cpu, control, el, field!(DBGWCR0_EL1.WT).is_set(control))
         && enabled_from(cpu, el.max(cpu.pstate.el), cpu.pstate.daif & D != 0)
 }
 

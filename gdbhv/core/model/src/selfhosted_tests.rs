@@ -1,5 +1,8 @@
 use super::*;
 
+const KDE: u32 = 13; // of MDSCR_EL1
+const TDE: u32 = 8; // of MDCR_EL2
+
 /// D2.9, the table of HMC, SSC and PMC for a PE with EL2, without EL3 and Secure state: which levels each combination selects.
 #[test]
 fn levels_by_the_table() {

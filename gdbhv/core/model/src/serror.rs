@@ -8,19 +8,15 @@
 //! exception entry and at ERET alike: what could be taken has been taken before (entry never unmasks it), and ESR_ELx.IESB stays 0.
 //! FEAT_DoubleFault is about EL3 (SCR_EL3.NMEA), which is not there. There are no error records (ERRIDR_EL1.NUM is 0).
 
-use crate::bits::bit;
 use crate::cpu::Cpu;
 use crate::raise::{Exception, ExceptionKind, Flow, Trap};
+use crate::reg::field;
 
 use crate::feature::Feature;
 use crate::platform::Platform;
 use crate::reg::names::*;
 use crate::reg::Reg;
 use crate::syndrome::ec;
-
-const AMO: u32 = 5;
-const VSE: u32 = 8;
-const TGE: u32 = 27;
 
 /// ISS of an SError that says nothing more: uncontainable (AET 0), DFSC "asynchronous SError" (Arm ARM D24.2.40).
 pub const UNCONTAINABLE: u32 = 0x11;
@@ -40,7 +36,7 @@ fn hcr(cpu: &Cpu, has_el2: bool) -> u64 {
 pub fn physical(cpu: &Cpu, has_el2: bool) -> Option<Exception> {
     let hcr = hcr(cpu, has_el2);
     let iss = cpu.serror?;
-    let to_el2 = bit(hcr, TGE) || bit(hcr, AMO);
+    let to_el2 = field!(HCR_EL2.TGE).is_set(hcr) || field!(HCR_EL2.AMO).is_set(hcr);
     (!cpu.pstate.masks(hcr, to_el2, 4)).then(|| Exception {
         kind: ExceptionKind::SError,
         cause: if to_el2 { &["HCR_EL2.AMO"] } else { &[] },
@@ -50,7 +46,9 @@ pub fn physical(cpu: &Cpu, has_el2: bool) -> Option<Exception> {
 
 /// Whether a virtual SError is pending for EL1 and EL0.
 pub const fn is_virtual_pending(hcr: u64) -> bool {
-    bit(hcr, VSE) && bit(hcr, AMO) && !bit(hcr, TGE)
+    field!(HCR_EL2.VSE).is_set(hcr)
+        && field!(HCR_EL2.AMO).is_set(hcr)
+        && !field!(HCR_EL2.TGE).is_set(hcr)
 }
 
 /// The virtual SError, if it is pending and not masked. Its syndrome is VSESR_EL2's (0 without FEAT_RAS).
@@ -66,8 +64,8 @@ pub fn virtual_(cpu: &Cpu, hcr: u64) -> Option<Exception> {
 pub fn taken(cpu: &mut Cpu, has_el2: bool, e: &Exception) {
     let hcr = hcr(cpu, has_el2);
     // With AMO set a physical one goes to EL2.
-    if e.target == 1 && bit(hcr, AMO) {
-        cpu.set(HCR_EL2, hcr & !(1 << VSE));
+    if e.target == 1 && field!(HCR_EL2.AMO).is_set(hcr) {
+        cpu.set(HCR_EL2, hcr & !field!(HCR_EL2.VSE).mask());
     } else {
         cpu.serror = None;
     }
@@ -79,7 +77,7 @@ pub fn esb(cpu: &mut Cpu, sh: &mut Platform, _: u32) -> Result<Flow, Trap> {
         return Ok(Flow::Next);
     }
     let hcr = hcr(cpu, sh.config.has_el2);
-    let to_el2 = bit(hcr, TGE) || bit(hcr, AMO);
+    let to_el2 = field!(HCR_EL2.TGE).is_set(hcr) || field!(HCR_EL2.AMO).is_set(hcr);
     if cpu.pstate.masks(hcr, to_el2, 4) {
         if let Some(iss) = cpu.serror.take() {
             cpu.set(DISR_EL1, deferred(iss as u64));
@@ -87,7 +85,7 @@ pub fn esb(cpu: &mut Cpu, sh: &mut Platform, _: u32) -> Result<Flow, Trap> {
     }
     if cpu.pstate.el < 2 && is_virtual_pending(hcr) && cpu.pstate.daif & 4 != 0 {
         cpu.set(VDISR_EL2, deferred(cpu.get(VSESR_EL2)));
-        cpu.set(HCR_EL2, hcr & !(1 << VSE));
+        cpu.set(HCR_EL2, hcr & !field!(HCR_EL2.VSE).mask());
     }
     Ok(Flow::Next)
 }
@@ -99,13 +97,13 @@ const fn deferred(iss: u64) -> u64 {
 
 /// DISR_EL1 is VDISR_EL2 at EL1 where SErrors are virtual (the accessibility pseudocode of DISR_EL1).
 pub fn disr(r: Reg, el: u8, hcr: u64) -> Option<Reg> {
-    (r == DISR_EL1 && el == 1 && bit(hcr, AMO)).then_some(VDISR_EL2)
+    (r == DISR_EL1 && el == 1 && field!(HCR_EL2.AMO).is_set(hcr)).then_some(VDISR_EL2)
 }
 
 /// ISR_EL1.A as `el` sees it.
 pub fn is_pending(cpu: &Cpu, has_el2: bool, el: u8) -> bool {
     let hcr = hcr(cpu, has_el2);
-    match el < 2 && bit(hcr, AMO) {
+    match el < 2 && field!(HCR_EL2.AMO).is_set(hcr) {
         true => is_virtual_pending(hcr),
         false => cpu.serror.is_some(),
     }

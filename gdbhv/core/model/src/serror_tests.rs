@@ -10,6 +10,9 @@ use crate::shared::Shared;
 
 const ERR: u32 = 3 << 10 | 0x11; // UER
 const E2H: u64 = 1 << 34;
+const AMO: u32 = 5;
+const VSE: u32 = 8;
+const TGE: u32 = 27;
 const HOST: u64 = E2H | 1 << TGE;
 const A: u8 = 4;
 

@@ -4,9 +4,11 @@
 //! function of it and of the time, so that nothing ticks. Redirection by E2H (CNTP_* at EL2 is CNTHP_*, and so on) and
 //! traps are the caller's: the registers named here are the real ones.
 
-use crate::bits::{bit, bits, sext};
+use crate::bits::sext;
 use crate::cpu::Cpu;
 use crate::dev::gic::Gic;
+use crate::hcr;
+use crate::reg::field;
 use crate::reg::names::*;
 use crate::reg::Reg;
 
@@ -42,9 +44,9 @@ const TIMERS: [Timer; 4] = [
     Timer { tval: CNTHV_TVAL_EL2, ctl: CNTHV_CTL_EL2, cval: CNTHV_CVAL_EL2, ppi: 28, offset: Offset::None },
 ];
 
-const ENABLE: u64 = 1;
-const IMASK: u64 = 2;
-const ISTATUS: u64 = 4;
+const ENABLE: u64 = field!(CNTV_CTL_EL0.ENABLE).mask();
+const IMASK: u64 = field!(CNTV_CTL_EL0.IMASK).mask();
+const ISTATUS: u64 = field!(CNTV_CTL_EL0.ISTATUS).mask();
 
 impl Timer {
     /// The count that the timer compares.
@@ -98,7 +100,7 @@ fn at(count: u64) -> Option<u64> {
 }
 /// The offset of EL1's physical counter and timer (FEAT_ECV_POFF; CNTHCTL_EL2.ECV is RES0 without it, and as if 0 with TGE).
 fn physical_offset(cpu: &Cpu) -> u64 {
-    if bit(cpu.get(CNTHCTL_EL2), 12) && !bit(cpu.get(HCR_EL2), 27) {
+    if cpu.is_set(field!(CNTHCTL_EL2.ECV)) && !cpu.is_set(field!(HCR_EL2.TGE)) {
         cpu.get(CNTPOFF_EL2)
     } else {
         0
@@ -106,15 +108,15 @@ fn physical_offset(cpu: &Cpu) -> u64 {
 }
 /// Whether a change of HCR_EL2.TGE moves EL1's physical timer.
 pub fn follows_tge(cpu: &Cpu) -> bool {
-    bit(cpu.get(CNTHCTL_EL2), 12) && cpu.get(CNTPOFF_EL2) != 0
+    cpu.is_set(field!(CNTHCTL_EL2.ECV)) && cpu.get(CNTPOFF_EL2) != 0
 }
 /// CNTVCT_EL0 as read now: without the offset for a host (E2H at EL2, E2H and TGE at EL0).
 fn virtual_count(cpu: &Cpu, now: u64, el: u8) -> u64 {
     let hcr = cpu.get(HCR_EL2);
-    let host = bit(hcr, 34)
+    let host = field!(HCR_EL2.E2H).is_set(hcr)
         && match el {
             2 => true,
-            0 => bit(hcr, 27),
+            0 => field!(HCR_EL2.TGE).is_set(hcr),
             _ => false,
         };
     let offset = if host { 0 } else { cpu.get(CNTVOFF_EL2) };
@@ -196,15 +198,16 @@ struct Stream {
 /// The event streams that are on (CNTKCTL_EL1 over the virtual count, CNTHCTL_EL2 over the physical).
 fn streams(cpu: &Cpu) -> [Option<Stream>; 2] {
     let stream = |control: u64, offset: u64| {
-        bit(control, 2).then(|| Stream {
+        field!(CNTHCTL_EL2.EVNTEN).is_set(control).then(|| Stream {
             offset,
             // EVNTIS (FEAT_ECV; RES0 without): the field picks one of bits 23:8 and not of 15:0.
-            bit: bits(control, 7, 4) as u32 + 8 * bit(control, 17) as u32,
-            falls: bit(control, 3),
+            bit: field!(CNTHCTL_EL2.EVNTI).of(control) as u32
+                + 8 * field!(CNTHCTL_EL2.EVNTIS).is_set(control) as u32,
+            falls: field!(CNTHCTL_EL2.EVNTDIR).is_set(control),
         })
     };
     let hcr = cpu.get(HCR_EL2);
-    let host = bit(hcr, 34) && bit(hcr, 27);
+    let host = hcr::is_host(hcr);
     let virt = stream(cpu.get(CNTKCTL_EL1), cpu.get(CNTVOFF_EL2).wrapping_neg());
     [virt.filter(|_| !host), stream(cpu.get(CNTHCTL_EL2), 0)]
 }

@@ -9,6 +9,7 @@ use crate::bits::{bit, ones};
 use crate::cpu::Cpu;
 use crate::hcr::tables_of_nv1;
 use crate::mmu::kind::RegimeKind;
+use crate::reg::field;
 
 pub use super::features::{size_bits, Features};
 pub use super::select::{host, key, kind, sctlr, vmid};
@@ -63,11 +64,11 @@ impl Regime {
                 on: s1_on,
                 dc: kind == RegimeKind::El10 && dc(hcr),
                 nv1: kind == RegimeKind::El10 && tables_of_nv1(hcr),
-                dcache: bit(sctlr, 2),
-                icache: bit(sctlr, 12),
+                dcache: field!(SCTLR_EL1.C).is_set(sctlr),
+                icache: field!(SCTLR_EL1.I).is_set(sctlr),
                 mair,
-                wxn: bit(sctlr, 19),
-                epan: f.epan && bit(sctlr, 57),
+                wxn: field!(SCTLR_EL1.WXN).is_set(sctlr),
+                epan: f.epan && field!(SCTLR_EL1.EPAN).is_set(sctlr),
                 ..s1
             },
             s2: s2_on.then(|| Stage2::of(&f, c.vtcr, c.vttbr, hcr)),
@@ -78,7 +79,7 @@ impl Regime {
             },
             asid: match kind {
                 RegimeKind::El2 => 0,
-                _ => asid_of(tcr, ttbr[bit(tcr, 22) as usize]),
+                _ => asid_of(tcr, ttbr[field!(TCR_EL1.A1).is_set(tcr) as usize]),
             },
         }
     }

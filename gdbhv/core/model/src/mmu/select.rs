@@ -1,21 +1,19 @@
 //! Which regime, VMID, ASID and privilege the PE is in now: what selects a context of cached translations.
 
-use crate::bits::{bit, bits};
 use crate::cpu::Cpu;
 use crate::hcr;
 use crate::hcr::tables_of_nv1;
 use crate::mmu::kind::Key;
 use crate::mmu::kind::Mode;
 use crate::mmu::kind::RegimeKind;
+use crate::reg::field;
 use crate::reg::names::*;
 
 /// HCR_EL2.E2H and TGE are both 1: EL2 hosts the processes at EL0.
 #[inline]
 pub fn host(cpu: &Cpu) -> bool {
-    cpu.get(HCR_EL2) & HOST == HOST
+    hcr::is_host(cpu.get(HCR_EL2))
 }
-
-const HOST: u64 = hcr::E2H | hcr::TGE;
 
 /// The regime that exception level `el` uses now.
 #[inline]
@@ -24,7 +22,7 @@ pub fn kind(cpu: &Cpu, el: u8) -> RegimeKind {
     match el {
         2 if hcr & hcr::E2H == 0 => RegimeKind::El2,
         2 => RegimeKind::El20,
-        0 if hcr & HOST == HOST => RegimeKind::El20,
+        0 if hcr::is_host(hcr) => RegimeKind::El20,
         _ => RegimeKind::El10,
     }
 }
@@ -41,19 +39,19 @@ pub fn sctlr(cpu: &Cpu, kind: RegimeKind) -> u64 {
 /// Whether stage 1 of `kind` is on, and whether stage 2 is.
 #[inline]
 pub(super) fn stages(kind: RegimeKind, sctlr: u64, hcr: u64) -> (bool, bool) {
-    let on = bit(sctlr, 0);
+    let on = field!(SCTLR_EL1.M).is_set(sctlr);
     if kind != RegimeKind::El10 {
         return (on, false);
     }
     // TGE = 1 and DC = 1 make SCTLR_EL1.M 0 for all but reading it; DC = 1 makes VM 1; with E2H and TGE, VM and DC are 0
     // (D24.2.63 HCR_EL2; `AArch64.S1Enabled`, `AArch64.NSS2TTWParams`).
     let s1 = on && hcr & (hcr::DC | hcr::TGE) == 0;
-    (s1, hcr & HOST != HOST && hcr & (hcr::VM | hcr::DC) != 0)
+    (s1, !hcr::is_host(hcr) && hcr & (hcr::VM | hcr::DC) != 0)
 }
 
 /// HCR_EL2.DC counts: stage 1 of EL1&0 is off and its memory Normal.
 pub(super) const fn dc(hcr: u64) -> bool {
-    hcr & hcr::DC != 0 && hcr & HOST != HOST
+    hcr & hcr::DC != 0 && !hcr::is_host(hcr)
 }
 
 /// VMID of EL1&0.
@@ -66,7 +64,7 @@ pub fn vmid(cpu: &Cpu) -> u16 {
 #[inline]
 pub const fn vmid_of(vttbr: u64, vtcr: u64) -> u16 {
     let v = (vttbr >> 48) as u16;
-    if bit(vtcr, 19) {
+    if field!(VTCR_EL2.VS).is_set(vtcr) {
         v
     } else {
         v & 0xff
@@ -81,14 +79,14 @@ pub fn asid(cpu: &Cpu, kind: RegimeKind) -> u16 {
         RegimeKind::El20 => (cpu.get(TCR_EL2), [TTBR0_EL2, TTBR1_EL2]),
         RegimeKind::El2 => return 0,
     };
-    asid_of(tcr, cpu.get(ttbr[bits(tcr, 22, 22) as usize]))
+    asid_of(tcr, cpu.get(ttbr[field!(TCR_EL1.A1).of(tcr) as usize]))
 }
 
 /// The ASID in the TTBR that TCR.A1 selects: TCR.AS says how wide.
 #[inline]
 pub(super) const fn asid_of(tcr: u64, ttbr: u64) -> u16 {
     let v = (ttbr >> 48) as u16;
-    if bit(tcr, 36) {
+    if field!(TCR_EL1.AS).is_set(tcr) {
         v
     } else {
         v & 0xff

@@ -2,9 +2,10 @@
 //! (`AArch64.GetS1TTWParams`, `AArch64.GetS2TTWParams`).
 
 use super::features::{size_bits, Features};
-use crate::bits::{bit, bits};
 use crate::hcr;
 use crate::mmu::kind::Granule;
+use crate::reg::field;
+use crate::reg::named::RegField;
 
 /// One range of VAs: what TCR and TTBR say about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,26 +104,34 @@ impl Stage1 {
     /// TCR_EL1, and TCR_EL2 with E2H.
     pub(super) fn two_ranges(f: &Features, tcr: u64, ttbr: [u64; 2]) -> Stage1 {
         let has16 = f.granule16[0];
-        let ps = bits(tcr, 34, 32);
-        let range = |i: u32| {
-            let tbi = bit(tcr, 37 + i);
+        let ps = field!(TCR_EL1.IPS).of(tcr);
+        let range = |i: usize| {
+            let is_set = |fields: [RegField; 2]| fields[i].is_set(tcr);
+            let tbi = is_set([field!(TCR_EL1.TBI0), field!(TCR_EL1.TBI1)]);
             let (granule, sh) = match i {
-                0 => (Granule::tg0(bits(tcr, 15, 14), has16), bits(tcr, 13, 12)),
-                _ => (Granule::tg1(bits(tcr, 31, 30), has16), bits(tcr, 29, 28)),
+                0 => (
+                    Granule::tg0(field!(TCR_EL1.TG0).of(tcr), has16),
+                    field!(TCR_EL1.SH0).of(tcr),
+                ),
+                _ => (
+                    Granule::tg1(field!(TCR_EL1.TG1).of(tcr), has16),
+                    field!(TCR_EL1.SH1).of(tcr),
+                ),
             };
-            let ds = bit(tcr, 59) && granule.lpa2(f.lpa2);
+            let ds = field!(TCR_EL1.DS).is_set(tcr) && granule.lpa2(f.lpa2);
             Range {
-                ttbr: ttbr[i as usize],
+                ttbr: ttbr[i],
                 wide: wide(f, granule, ds, ps),
-                txsz: bits(tcr, 5 + 16 * i, 16 * i) as u8,
+                txsz: [field!(TCR_EL1.T0SZ), field!(TCR_EL1.T1SZ)][i].of(tcr) as u8,
                 granule,
                 ds,
                 sh: sh as u8,
-                epd: bit(tcr, 7 + 16 * i),
-                hpd: f.hpds && bit(tcr, 41 + i),
+                epd: is_set([field!(TCR_EL1.EPD0), field!(TCR_EL1.EPD1)]),
+                hpd: f.hpds && is_set([field!(TCR_EL1.HPD0), field!(TCR_EL1.HPD1)]),
                 tbi,
-                tbi_fetch: tbi && !(f.tbid && bit(tcr, 51 + i)),
-                e0pd: f.e0pd && bit(tcr, 55 + i),
+                tbi_fetch: tbi
+                    && !(f.tbid && is_set([field!(TCR_EL1.TBID0), field!(TCR_EL1.TBID1)])),
+                e0pd: f.e0pd && is_set([field!(TCR_EL1.E0PD0), field!(TCR_EL1.E0PD1)]),
             }
         };
         Stage1 {
@@ -130,28 +139,28 @@ impl Stage1 {
             user: true,
             ranges: [range(0), range(1)],
             oa_bits: output_bits(f, ps),
-            ha: f.hafdbs >= 1 && bit(tcr, 39),
-            hd: f.hafdbs >= 2 && bit(tcr, 39) && bit(tcr, 40),
+            ha: f.hafdbs >= 1 && field!(TCR_EL1.HA).is_set(tcr),
+            hd: f.hafdbs >= 2 && field!(TCR_EL1.HA).is_set(tcr) && field!(TCR_EL1.HD).is_set(tcr),
             ..Stage1::OFF
         }
     }
     /// TCR_EL2 without E2H.
     pub(super) fn one_range(f: &Features, tcr: u64, ttbr: u64) -> Stage1 {
-        let tbi = bit(tcr, 20);
-        let granule = Granule::tg0(bits(tcr, 15, 14), f.granule16[0]);
-        let ds = bit(tcr, 32) && granule.lpa2(f.lpa2);
-        let ps = bits(tcr, 18, 16);
+        let tbi = field!(TCR_EL2.TBI).is_set(tcr);
+        let granule = Granule::tg0(field!(TCR_EL2.TG0).of(tcr), f.granule16[0]);
+        let ds = field!(TCR_EL2.DS ?~E2H).is_set(tcr) && granule.lpa2(f.lpa2);
+        let ps = field!(TCR_EL2.PS).of(tcr);
         let range = Range {
             ttbr,
             wide: wide(f, granule, ds, ps),
-            txsz: bits(tcr, 5, 0) as u8,
+            txsz: field!(TCR_EL2.T0SZ).of(tcr) as u8,
             granule,
             ds,
-            sh: bits(tcr, 13, 12) as u8,
+            sh: field!(TCR_EL2.SH0).of(tcr) as u8,
             epd: false,
-            hpd: f.hpds && bit(tcr, 24),
+            hpd: f.hpds && field!(TCR_EL2.HPD).is_set(tcr),
             tbi,
-            tbi_fetch: tbi && !(f.tbid && bit(tcr, 29)),
+            tbi_fetch: tbi && !(f.tbid && field!(TCR_EL2.TBID).is_set(tcr)),
             e0pd: false,
         };
         Stage1 {
@@ -159,8 +168,10 @@ impl Stage1 {
             user: false,
             ranges: [range, range],
             oa_bits: output_bits(f, ps),
-            ha: f.hafdbs >= 1 && bit(tcr, 21),
-            hd: f.hafdbs >= 2 && bit(tcr, 21) && bit(tcr, 22),
+            ha: f.hafdbs >= 1 && field!(TCR_EL2.HA ?~E2H).is_set(tcr),
+            hd: f.hafdbs >= 2
+                && field!(TCR_EL2.HA ?~E2H).is_set(tcr)
+                && field!(TCR_EL2.HD ?~E2H).is_set(tcr),
             ..Stage1::OFF
         }
     }
@@ -199,26 +210,28 @@ impl Stage1 {
 
 impl Stage2 {
     pub(super) fn of(f: &Features, vtcr: u64, vttbr: u64, hcr: u64) -> Stage2 {
-        let granule = Granule::tg0(bits(vtcr, 15, 14), f.granule16[1]);
-        let ds = bit(vtcr, 32) && granule.lpa2(f.lpa2_s2);
-        let ps = bits(vtcr, 18, 16);
+        let granule = Granule::tg0(field!(VTCR_EL2.TG0).of(vtcr), f.granule16[1]);
+        let ds = field!(VTCR_EL2.DS).is_set(vtcr) && granule.lpa2(f.lpa2_s2);
+        let ps = field!(VTCR_EL2.PS).of(vtcr);
         // SL2 counts for the 4 KiB granule alone, where DS is 1.
-        let sl2 = ds && granule == Granule::K4 && bit(vtcr, 33);
+        let sl2 = ds && granule == Granule::K4 && field!(VTCR_EL2.SL2).is_set(vtcr);
         Stage2 {
             vttbr,
             wide: wide(f, granule, ds, ps),
-            t0sz: bits(vtcr, 5, 0) as u8,
-            sl: (bits(vtcr, 7, 6) | (sl2 as u64) << 2) as u8,
+            t0sz: field!(VTCR_EL2.T0SZ).of(vtcr) as u8,
+            sl: (field!(VTCR_EL2.SL0).of(vtcr) | (sl2 as u64) << 2) as u8,
             granule,
             oa_bits: output_bits(f, ps),
             ptw: hcr & hcr::PTW != 0 && hcr & hcr::TGE == 0,
             cd: hcr & hcr::CD != 0,
             id: hcr & hcr::ID != 0,
             fwb: f.fwb && hcr & hcr::FWB != 0,
-            ha: f.hafdbs >= 1 && bit(vtcr, 21),
-            hd: f.hafdbs >= 2 && bit(vtcr, 21) && bit(vtcr, 22),
+            ha: f.hafdbs >= 1 && field!(VTCR_EL2.HA).is_set(vtcr),
+            hd: f.hafdbs >= 2
+                && field!(VTCR_EL2.HA).is_set(vtcr)
+                && field!(VTCR_EL2.HD).is_set(vtcr),
             ds,
-            sh: bits(vtcr, 13, 12) as u8,
+            sh: field!(VTCR_EL2.SH0).of(vtcr) as u8,
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::bits::insert;
+use crate::reg::field;
 
 /// The bits of counters that exist for `el` (`GetPMUAccessMask`).
 fn accessible(cpu: &Cpu, sh: &Platform, el: u8) -> u64 {
@@ -68,27 +69,24 @@ pub fn read(cpu: &Cpu, sh: &Platform, now: u64, r: Reg, el: u8) -> u64 {
     }
 }
 
-/// PMCR_EL0's bits that act and read as zero.
-const P: u32 = 1;
-const C: u32 = 2;
-
 /// Write a register (a value cut to its fields) as from exception level `el`, by an instruction at virtual time `now`.
 pub fn write(cpu: &mut Cpu, sh: &mut Platform, now: u64, r: Reg, v: u64, el: u8) {
     settle(cpu, sh, now + 1); // the instruction itself counts with the controls as they were
     let mask = accessible(cpu, sh, el);
     match r {
         PMCR_EL0 => {
-            if bit(v, P) {
+            if field!(PMCR_EL0.P).is_set(v) {
                 let low = mask as u32 & !(1 << CYCLE);
                 for n in (0..COUNTERS).filter(|&n| low >> n & 1 != 0) {
                     cpu.set(counter(n), 0);
                 }
             }
-            if bit(v, C) {
+            if field!(PMCR_EL0.C).is_set(v) {
                 cpu.set(PMCCNTR_EL0, 0);
             }
-            // DP is for regions where counting is prohibited: RES0 where there can be none.
-            let gone = 1 << P | 1 << C | ((!sh.config.has_el2) as u64) << DP;
+            // P and C act, and read as zero. DP is for regions where counting is prohibited: RES0 where there can be none.
+            let act = field!(PMCR_EL0.P).mask() | field!(PMCR_EL0.C).mask();
+            let gone = act | field!(PMCR_EL0.DP).put(!sh.config.has_el2 as u64);
             let mask = writable(sh, r);
             cpu.set(r, cpu.get(r) & !mask | v & mask & !gone);
         }
@@ -117,5 +115,8 @@ fn writable(sh: &Platform, r: Reg) -> u64 {
 fn set(cpu: &mut Cpu, sh: &Platform, r: Reg, v: u64) {
     let types = event_type(0).0..=event_type(COUNTERS - 1).0;
     let nsh = (r == PMCCFILTR_EL0 || types.contains(&r.0)) && !sh.config.has_el2;
-    cpu.set(r, v & writable(sh, r) & !((nsh as u64) << 27));
+    cpu.set(
+        r,
+        v & writable(sh, r) & !field!(PMCCFILTR_EL0.NSH).put(nsh as u64),
+    );
 }

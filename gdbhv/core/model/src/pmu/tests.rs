@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::bits::bit;
+use crate::bits::bits;
 use crate::config::Config;
 use crate::cores::profile;
 use crate::feature::Features;

@@ -7,7 +7,6 @@ use super::fgt;
 use super::nv::{self, Reach};
 use super::trap::{judge, Verdict, Who, EL0_TIDCP, TIDCP};
 use super::ROWS;
-use crate::bits::bit;
 use crate::cpu::Cpu;
 use crate::dev::gic::View;
 use crate::exception;
@@ -16,6 +15,7 @@ use crate::hcr::nvx;
 use crate::pe::Pe;
 use crate::pmu;
 use crate::raise::{Exception, Flow, Trap};
+use crate::reg::field;
 use crate::reg::names::*;
 use crate::reg::{find, number, Reg};
 use crate::serror;
@@ -159,8 +159,8 @@ fn view(cpu: &Cpu, sh: &Shared, el: u8) -> View {
     }
     let hcr = cpu.get(HCR_EL2);
     View {
-        virtual_g0: bit(hcr, 3),
-        virtual_g1: bit(hcr, 4),
+        virtual_g0: field!(HCR_EL2.FMO).is_set(hcr),
+        virtual_g1: field!(HCR_EL2.IMO).is_set(hcr),
     }
 }
 
@@ -243,7 +243,7 @@ fn debug_row(sh: &Shared, r: Reg) -> Result<usize, &'static str> {
 /// the host side have, it sees as they do; and ICC_* are the interface that code at the CPU's own level would reach.
 fn seen_from(cpu: &Cpu, sh: &Shared, n: usize, least: u8) -> u8 {
     let gic = matches!(ROWS[resolve(n)].store, Store::Gic);
-    let guest = cpu.pstate.el == 1 || (cpu.pstate.el == 0 && !bit(cpu.get(HCR_EL2), 27)); // TGE: a process of a host at EL2
+    let guest = cpu.pstate.el == 1 || (cpu.pstate.el == 0 && !cpu.is_set(field!(HCR_EL2.TGE))); // TGE: a process of a host at EL2
     if least < 2 && (sh.config.hosted || (gic && guest)) {
         1
     } else {

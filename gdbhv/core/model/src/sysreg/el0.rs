@@ -1,11 +1,12 @@
 //! The registers of [`crate::reg::el0`] that are computed.
 
 use super::behaviour::behaviours;
-use crate::bits::{bit, bits};
+use crate::bits::bits;
 use crate::cpu::Cpu;
 use crate::hcr::nvx;
 use crate::platform::Platform;
 use crate::pstate::Flags;
+use crate::reg::field;
 use crate::reg::names::HCR_EL2;
 use crate::reg::Reg;
 
@@ -32,13 +33,13 @@ fn dit(cpu: &Cpu, _: &mut Platform, _: Reg, _: u8) -> u64 {
     (cpu.pstate.dit as u64) << 24
 }
 fn set_dit(cpu: &mut Cpu, _: &mut Platform, _: Reg, v: u64) {
-    cpu.pstate.dit = bit(v, 24);
+    cpu.pstate.dit = field!(DIT.DIT).is_set(v);
 }
 fn ssbs(cpu: &Cpu, _: &mut Platform, _: Reg, _: u8) -> u64 {
     (cpu.pstate.ssbs as u64) << 12
 }
 fn set_ssbs(cpu: &mut Cpu, _: &mut Platform, _: Reg, v: u64) {
-    cpu.pstate.ssbs = bit(v, 12);
+    cpu.pstate.ssbs = field!(SSBS.SSBS).is_set(v);
 }
 fn fpcr(cpu: &Cpu, _: &mut Platform, _: Reg, _: u8) -> u64 {
     cpu.fpcr as u64
@@ -71,13 +72,13 @@ fn pan(cpu: &Cpu, _: &mut Platform, _: Reg, _: u8) -> u64 {
     (cpu.pstate.pan as u64) << 22
 }
 fn set_pan(cpu: &mut Cpu, _: &mut Platform, _: Reg, v: u64) {
-    cpu.pstate.pan = bit(v, 22);
+    cpu.pstate.pan = field!(PAN.PAN).is_set(v);
 }
 fn uao(cpu: &Cpu, _: &mut Platform, _: Reg, _: u8) -> u64 {
     (cpu.pstate.uao as u64) << 23
 }
 fn set_uao(cpu: &mut Cpu, _: &mut Platform, _: Reg, v: u64) {
-    cpu.pstate.uao = bit(v, 23);
+    cpu.pstate.uao = field!(UAO.UAO).is_set(v);
 }
 fn sp_el0(cpu: &Cpu, _: &mut Platform, _: Reg, _: u8) -> u64 {
     cpu.sp_el(0)

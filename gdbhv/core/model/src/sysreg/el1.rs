@@ -1,9 +1,9 @@
 //! The registers of [`crate::reg::el1`] that are computed.
 
 use super::behaviour::behaviours;
-use crate::bits::bit;
 use crate::cpu::Cpu;
 use crate::platform::Platform;
+use crate::reg::field;
 use crate::reg::names::HCR_EL2;
 use crate::reg::Reg;
 
@@ -22,13 +22,13 @@ fn isr(cpu: &Cpu, sh: &mut Platform, _: Reg, el: u8) -> u64 {
     let lines = sh.gic.lines(cpu.id);
     let virt = el < 2 && sh.config.has_el2;
     let hcr = if virt { cpu.get(HCR_EL2) } else { 0 };
-    let i = if bit(hcr, 4) {
-        lines.virq || bit(hcr, 7)
+    let i = if field!(HCR_EL2.IMO).is_set(hcr) {
+        lines.virq || field!(HCR_EL2.VI).is_set(hcr)
     } else {
         lines.irq
     };
-    let f = if bit(hcr, 3) {
-        lines.vfiq || bit(hcr, 6)
+    let f = if field!(HCR_EL2.FMO).is_set(hcr) {
+        lines.vfiq || field!(HCR_EL2.VF).is_set(hcr)
     } else {
         lines.fiq
     };

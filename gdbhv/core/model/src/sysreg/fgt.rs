@@ -9,16 +9,14 @@ use super::trap::{intern, Verdict};
 use crate::bits::bit;
 use crate::config::Config;
 use crate::feature::Feature;
+use crate::hcr;
 use crate::pe::Pe;
 use crate::reg::fgt::{Bit, BITS, CONTROLS};
+use crate::reg::field;
 use crate::reg::names::*;
 use crate::reg::{sysop, INFOS};
 use crate::syndrome::ec;
 use std::sync::OnceLock;
-
-/// The places of HFGITR_EL2's bits for instructions that are no system instructions.
-const ERET: u32 = 51;
-const SVC_EL0: u32 = 52;
 
 /// The bit for an encoding (`op0` 1 for system instructions, 2 and 3 for registers), if it has one.
 pub fn find(code: u16) -> Option<&'static Bit> {
@@ -37,7 +35,7 @@ pub fn find(code: u16) -> Option<&'static Bit> {
 /// Whether any fine-grained trap is to be asked at the current Exception level: `Pe::fgt`, kept by `exec::refresh`. Bits that
 /// trap when clear belong to features that no profile has.
 pub fn in_use(cpu: &Pe, config: &Config) -> bool {
-    let host = cpu.get(HCR_EL2) & (1 << 34 | 1 << 27) == (1 << 34 | 1 << 27);
+    let host = hcr::is_host(cpu.get(HCR_EL2));
     config.has_el2
         && config.features.has(Feature::FGT)
         && cpu.pstate.el < 2
@@ -74,17 +72,16 @@ fn judge_bit(cpu: &Pe, code: u16, write: bool, verdict: Verdict) -> Verdict {
 
 /// The cause of the trap of an SVC, if it is trapped (`AArch64.CheckForSVCTrap`).
 pub fn svc(cpu: &Pe) -> Option<&'static [&'static str]> {
-    let el = cpu.pstate.el as u32;
-    let trapped = cpu.fgt && bit(cpu.get(HFGITR_EL2), SVC_EL0 + el);
-    trapped.then_some(match el {
-        0 => &["HFGITR_EL2.SVC_EL0"],
-        _ => &["HFGITR_EL2.SVC_EL1"],
-    })
+    let (control, cause): (_, &[_]) = match cpu.pstate.el {
+        0 => (field!(HFGITR_EL2.SVC_EL0), &["HFGITR_EL2.SVC_EL0"]),
+        _ => (field!(HFGITR_EL2.SVC_EL1), &["HFGITR_EL2.SVC_EL1"]),
+    };
+    (cpu.fgt && cpu.is_set(control)).then_some(cause)
 }
 
 /// The cause of the trap of an ERET at EL1, if it is trapped (`AArch64.CheckForERetTrap`).
 pub fn eret(cpu: &Pe) -> Option<&'static [&'static str]> {
-    let trapped = cpu.fgt && cpu.pstate.el == 1 && bit(cpu.get(HFGITR_EL2), ERET);
+    let trapped = cpu.fgt && cpu.pstate.el == 1 && cpu.is_set(field!(HFGITR_EL2.ERET));
     trapped.then_some(&["HFGITR_EL2.ERET"])
 }
 

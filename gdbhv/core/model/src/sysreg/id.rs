@@ -1,9 +1,10 @@
 //! The registers of [`crate::reg::id`] that are computed.
 
 use super::behaviour::behaviours;
-use crate::bits::bit;
 use crate::cpu::Cpu;
+use crate::hcr;
 use crate::platform::Platform;
+use crate::reg::field;
 use crate::reg::names::{CSSELR_EL1, HCR_EL2, SCTLR_EL1, SCTLR_EL2, VMPIDR_EL2, VPIDR_EL2};
 use crate::reg::Reg;
 
@@ -46,9 +47,9 @@ fn dczid(cpu: &Cpu, sh: &mut Platform, r: Reg, el: u8) -> u64 {
     } else {
         0
     };
-    let host = hcr & (1 << 34 | 1 << 27) == (1 << 34 | 1 << 27);
+    let host = hcr::is_host(hcr);
     let sctlr = if host { SCTLR_EL2 } else { SCTLR_EL1 };
-    let refused =
-        el == 0 && !bit(cpu.get(sctlr), 14) || el < 2 && !(el == 0 && host) && bit(hcr, 28);
-    cpu.get(r) | (refused as u64) << 4
+    let refused = el == 0 && !field!(SCTLR_EL1.DZE).is_set(cpu.get(sctlr))
+        || el < 2 && !(el == 0 && host) && field!(HCR_EL2.TDZ).is_set(hcr);
+    cpu.get(r) | field!(DCZID_EL0.DZP).put(refused as u64)
 }

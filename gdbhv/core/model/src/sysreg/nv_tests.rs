@@ -5,7 +5,6 @@ use super::*;
 use crate::config::Config;
 use crate::cores::profile;
 use crate::feature::{Feature, Features};
-use crate::hcr::{NV, NV1, NV2};
 use crate::isa::{decode, sysop, Helper};
 use crate::raise::Exception;
 use crate::raise::{Flow, Trap};
@@ -14,6 +13,10 @@ use crate::shared::Shared;
 use crate::syndrome::ec;
 use crate::sysreg::ROWS;
 use std::collections::BTreeSet;
+
+const NV: u32 = 42;
+const NV1: u32 = 43;
+const NV2: u32 = 45;
 
 /// Registers of the Arm ARM's table that no profile can have yet: offset, name, feature (and AMEVCNTVOFF0<n>_EL2, AMEVCNTVOFF1<n>_EL2 of
 /// FEAT_AMUv1p1 from 0xa00 to 0xaff). A feature that is known here and is in a profile must leave this list.
