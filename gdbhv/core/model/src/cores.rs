@@ -1,8 +1,8 @@
-//! The CPU profiles: what `--cpu` can be. A profile is a row here: the features that the core has and the model implements, and
-//! what its identification registers hold besides (from the Technical Reference Manual of each core). What the core has and the
+//! The CPU profiles: what `--cpu` can be. A profile is a row here: the groups of features that the core has (which features they are
+//! is in [`crate::feature`]), and what its identification registers hold besides (from the Technical Reference Manual of each core). What the core has and the
 //! model lacks (SVE, pointer authentication, big-endian data, AArch32 ...) its ID registers do not promise.
 
-use crate::feature::Feature::{self, *};
+use crate::feature::Cores::{self, V8_0, V8_2, V8_4};
 use crate::feature::Features;
 
 /// A CPU profile.
@@ -46,31 +46,15 @@ pub const MAX: Core = Core {
     ccsidr: [0x701f_e00a, 0x201f_e012, 0x70ff_e07a],
     pa_range: 5,
     granule_16k: 1,
-    pmcr: 0, // whose PMU it is MIDR_EL1 tells
+    pmcr: 0, // MIDR_EL1 tells whose PMU it is
 };
 
-/// Armv8.0 with the options that Cortex-A53, A57 and A72 share.
-const V8_0: &[Feature] = &[FP, AdvSIMD, CRC32, AES, PMULL, SHA1, SHA256, PMUv3, AA32EL1];
-
-/// Armv8.2, as Neoverse N1 has it.
-#[rustfmt::skip]
-const V8_2: &[Feature] = &[
-    FP, AdvSIMD, FP16, RDM, DotProd, CRC32, AES, PMULL, SHA1, SHA256, LSE, LOR, LRCPC, SSBS, SSBS2, CSV2, CSV3, DPB,
-    PAN, PAN2, UAO, HAFDBS, HPDS, HPDS2, XNX, TTCNP, VMID16, VHE, Debugv8p2, RAS, IESB, PMUv3, PMUv3p1,
-];
-
-/// What Neoverse V1 has besides.
-#[rustfmt::skip]
-const V8_4: &[Feature] = &[
-    JSCVT, FHM, FCMA, I8MM, SHA512, SHA3, LSE2, LRCPC2, FlagM, DIT, DPB2, S2FWB, BBM, EVT, IDST, NV, NV2, Debugv8p4, DoPD, PMUv3p4,
-];
-
-/// The profiles. A feature is in one only if it is implemented.
+/// The profiles.
 pub const PROFILES: &[Profile] = &[
     // r0p4: 40 bits of PA; the smallest of them.
     Profile {
         name: "cortex-a53",
-        features: Features::of(V8_0),
+        features: Features::of_cores(V8_0),
         core: Core {
             compatible: "arm,cortex-a53",
             midr: 0x410f_d034,
@@ -85,7 +69,7 @@ pub const PROFILES: &[Profile] = &[
     // r1p0: 44 bits of PA. Instruction and data caches must be kept coherent by software, as on the others of Armv8.0.
     Profile {
         name: "cortex-a57",
-        features: Features::of(V8_0),
+        features: Features::of_cores(V8_0),
         core: Core {
             compatible: "arm,cortex-a57",
             midr: 0x411f_d070,
@@ -100,7 +84,7 @@ pub const PROFILES: &[Profile] = &[
     // r0p3.
     Profile {
         name: "cortex-a72",
-        features: Features::of(V8_0),
+        features: Features::of_cores(V8_0),
         core: Core {
             compatible: "arm,cortex-a72",
             midr: 0x410f_d083,
@@ -115,7 +99,7 @@ pub const PROFILES: &[Profile] = &[
     // r4p1: 48 bits of PA, FEAT_VHE, no AArch32 at EL1.
     Profile {
         name: "neoverse-n1",
-        features: Features::of(V8_2),
+        features: Features::of_cores(V8_2),
         core: Core {
             compatible: "arm,neoverse-n1",
             midr: 0x414f_d0c1,
@@ -130,7 +114,7 @@ pub const PROFILES: &[Profile] = &[
     // r1p2: nested virtualization; without its SVE, pointer authentication, BFloat16, SM3 and SM4, RNDR, AMU, MPAM and SPE.
     Profile {
         name: "neoverse-v1",
-        features: Features::of(V8_2).with(Features::of(V8_4)),
+        features: Features::of_cores(V8_2).with(Features::of_cores(V8_4)),
         core: Core {
             compatible: "arm,neoverse-v1",
             midr: 0x411f_d402,
@@ -144,33 +128,7 @@ pub const PROFILES: &[Profile] = &[
     },
     Profile {
         name: "max",
-        #[rustfmt::skip]
-        features: Features::of(&[
-            // Floating point and SIMD
-            FP, AdvSIMD, FP16, JSCVT, FRINTTS, RDM, DotProd, FHM, FCMA, I8MM,
-            // Cryptography and checksums
-            CRC32, AES, PMULL, SHA1, SHA256, SHA512, SHA3,
-            // Atomics and order
-            LSE, LSE2, LOR, LRCPC, LRCPC2,
-            // Flags, barriers, speculation
-            FlagM, FlagM2, SB, SPECRES, SSBS, SSBS2, DIT, CSV2, CSV3,
-            // Cache and TLB maintenance
-            DPB, DPB2, TLBIOS, TLBIRANGE, TTL,
-            // Translation
-            PAN, PAN2, PAN3, UAO, HAFDBS, HPDS, HPDS2, XNX, TTST, TTCNP, E0PD, S2FWB, VMID16,
-            LVA, LPA, LPA2, BBM, nTLBPA,
-            // EL2
-            VHE, EVT, IDST, NV, NV2,
-            FGT, HCX, TIDCP1, TWED,
-            // Debug
-            Debugv8p2, Debugv8p4, DoPD,
-            // Errors
-            RAS, IESB,
-            // Time
-            ECV, ECV_POFF, WFxT,
-            // Performance monitors
-            PMUv3, PMUv3p1, PMUv3p4, PMUv3p5, PMUv3p7,
-        ]),
+        features: Features::of_cores(Cores::MAX),
         core: MAX,
     },
 ];

@@ -1,12 +1,14 @@
 //! What a CPU profile makes of the registers: which are there, which bits can be written, what they hold after a reset. The
 //! ID registers are derived here from the one list of features ([`crate::feature`]), so that they tell what there is.
 
-use crate::bits::{bits, insert};
+use crate::bits::insert;
 use crate::config::Config;
 use crate::cpu::Cpu;
 use crate::feature::Feature;
 use crate::reg::debug::{BREAKPOINTS, CONTEXT_AWARE, WATCHPOINTS};
+use crate::reg::field;
 use crate::reg::field::{parse, write_mask};
+use crate::reg::named::RegField;
 use crate::reg::names::*;
 use crate::reg::pmu::COUNTERS;
 use crate::reg::{Group, Info, Reg, INFOS};
@@ -98,108 +100,14 @@ fn has(config: &Config, name: &str) -> bool {
         .any(|f| f.name() == name && config.features.has(*f))
 }
 
-/// Where an ID register tells of a feature: register, lowest bit of the field, value. Of several values the largest holds.
-#[rustfmt::skip]
-const FIELDS: &[(Feature, Reg, u32, u64)] = {
-    use Feature::*;
-    &[
-        (DIT,       ID_AA64PFR0_EL1,  48, 1),
-        (CSV2,      ID_AA64PFR0_EL1,  56, 1),
-        (CSV3,      ID_AA64PFR0_EL1,  60, 1),
-        (BTI,       ID_AA64PFR1_EL1,  0,  1),
-        (SSBS,      ID_AA64PFR1_EL1,  4,  1),
-        (SSBS2,     ID_AA64PFR1_EL1,  4,  2),
-        (AES,       ID_AA64ISAR0_EL1, 4,  1),
-        (PMULL,     ID_AA64ISAR0_EL1, 4,  2),
-        (SHA1,      ID_AA64ISAR0_EL1, 8,  1),
-        (SHA256,    ID_AA64ISAR0_EL1, 12, 1),
-        (SHA512,    ID_AA64ISAR0_EL1, 12, 2),
-        (CRC32,     ID_AA64ISAR0_EL1, 16, 1),
-        (LSE,       ID_AA64ISAR0_EL1, 20, 2),
-        (RDM,       ID_AA64ISAR0_EL1, 28, 1),
-        (SHA3,      ID_AA64ISAR0_EL1, 32, 1),
-        (SM3,       ID_AA64ISAR0_EL1, 36, 1),
-        (SM4,       ID_AA64ISAR0_EL1, 40, 1),
-        (DotProd,   ID_AA64ISAR0_EL1, 44, 1),
-        (FHM,       ID_AA64ISAR0_EL1, 48, 1),
-        (FlagM,     ID_AA64ISAR0_EL1, 52, 1),
-        (FlagM2,    ID_AA64ISAR0_EL1, 52, 2),
-        (TLBIOS,    ID_AA64ISAR0_EL1, 56, 1),
-        (TLBIRANGE, ID_AA64ISAR0_EL1, 56, 2),
-        (RNG,       ID_AA64ISAR0_EL1, 60, 1),
-        (DPB,       ID_AA64ISAR1_EL1, 0,  1),
-        (DPB2,      ID_AA64ISAR1_EL1, 0,  2),
-        (PAuth,     ID_AA64ISAR1_EL1, 8,  1),
-        (PAuth,     ID_AA64ISAR1_EL1, 28, 1),
-        (JSCVT,     ID_AA64ISAR1_EL1, 12, 1),
-        (FCMA,      ID_AA64ISAR1_EL1, 16, 1),
-        (LRCPC,     ID_AA64ISAR1_EL1, 20, 1),
-        (LRCPC2,    ID_AA64ISAR1_EL1, 20, 2),
-        (FRINTTS,   ID_AA64ISAR1_EL1, 32, 1),
-        (SB,        ID_AA64ISAR1_EL1, 36, 1),
-        (SPECRES,   ID_AA64ISAR1_EL1, 40, 1),
-        (BF16,      ID_AA64ISAR1_EL1, 44, 1),
-        (I8MM,      ID_AA64ISAR1_EL1, 52, 1),
-        (WFxT,      ID_AA64ISAR2_EL1, 0,  2),
-        (VHE,       ID_AA64MMFR1_EL1, 8,  1),
-        (LOR,       ID_AA64MMFR1_EL1, 16, 1),
-        (PAN,       ID_AA64MMFR1_EL1, 20, 1),
-        (HAFDBS,    ID_AA64MMFR1_EL1, 0,  2),
-        (VMID16,    ID_AA64MMFR1_EL1, 4,  2),
-        (HPDS,      ID_AA64MMFR1_EL1, 12, 1),
-        (PAN2,      ID_AA64MMFR1_EL1, 20, 2),
-        (PAN3,      ID_AA64MMFR1_EL1, 20, 3),
-        (XNX,       ID_AA64MMFR1_EL1, 28, 1),
-        (TTCNP,     ID_AA64MMFR2_EL1, 0,  1),
-        (UAO,       ID_AA64MMFR2_EL1, 4,  1),
-        (TTST,      ID_AA64MMFR2_EL1, 28, 1),
-        (IDST,      ID_AA64MMFR2_EL1, 36, 1),
-        (S2FWB,     ID_AA64MMFR2_EL1, 40, 1),
-        (TTL,       ID_AA64MMFR2_EL1, 48, 1),
-        (EVT,       ID_AA64MMFR2_EL1, 56, 2),
-        (E0PD,      ID_AA64MMFR2_EL1, 60, 1),
-        (RAS,       ID_AA64PFR0_EL1,  28, 1),
-        (LPA2,      ID_AA64MMFR0_EL1, 28, 1), // TGran4
-        (LPA2,      ID_AA64MMFR0_EL1, 20, 2), // TGran16
-        (LPA2,      ID_AA64MMFR0_EL1, 40, 3), // TGran4_2
-        (LPA2,      ID_AA64MMFR0_EL1, 32, 3), // TGran16_2
-        (LPA,       ID_AA64MMFR0_EL1, 0,  6), // PARange
-        (FGT,       ID_AA64MMFR0_EL1, 56, 1),
-        (ECV,       ID_AA64MMFR0_EL1, 60, 1),
-        (ECV_POFF,  ID_AA64MMFR0_EL1, 60, 2),
-        (HPDS2,     ID_AA64MMFR1_EL1, 12, 2),
-        (TWED,      ID_AA64MMFR1_EL1, 32, 1),
-        (HCX,       ID_AA64MMFR1_EL1, 40, 1),
-        (nTLBPA,    ID_AA64MMFR1_EL1, 48, 1),
-        (TIDCP1,    ID_AA64MMFR1_EL1, 52, 1),
-        (CMOW,      ID_AA64MMFR1_EL1, 56, 1),
-        (IESB,      ID_AA64MMFR2_EL1, 12, 1),
-        (LVA,       ID_AA64MMFR2_EL1, 16, 1),
-        (NV,        ID_AA64MMFR2_EL1, 24, 1),
-        (NV2,       ID_AA64MMFR2_EL1, 24, 2),
-        (LSE2,      ID_AA64MMFR2_EL1, 32, 1),
-        (BBM,       ID_AA64MMFR2_EL1, 52, 2),
-        (VHE,       ID_AA64DFR0_EL1,  0,  7),
-        (Debugv8p2, ID_AA64DFR0_EL1,  0,  8),
-        (Debugv8p4, ID_AA64DFR0_EL1,  0,  9),
-        (DoPD,      ID_AA64DFR0_EL1,  36, 15), // DoubleLock: none
-        (PMUv3,     ID_AA64DFR0_EL1,  8,  1),
-        (PMUv3p1,   ID_AA64DFR0_EL1,  8,  4),
-        (PMUv3p4,   ID_AA64DFR0_EL1,  8,  5),
-        (PMUv3p5,   ID_AA64DFR0_EL1,  8,  6),
-        (PMUv3p7,   ID_AA64DFR0_EL1,  8,  7),
-    ]
-};
-
-/// Features that no ID register tells of by a field of its own.
-#[cfg(test)]
-pub const WITHOUT_FIELD: &[Feature] = &[
-    Feature::base,
-    Feature::FP,      // 15 in ID_AA64PFR0_EL1.FP means absent
-    Feature::AdvSIMD, // as does 15 in AdvSIMD
-    Feature::FP16,    // 1 in both
-    Feature::AA32EL1, // only some registers are there
-];
+macro_rules! fields {
+    ($($name:ident $kind:ident [$($core:ident)*] [$($reg:ident.$field:ident=$value:literal)*] $doc:literal;)*) => {
+        /// Where an ID register tells of a feature, and by which value. Of several values the largest holds.
+        const FIELDS: &[(Feature, RegField, u64)] =
+            &[$($((Feature::$name, field!($reg.$field), $value),)*)*];
+    };
+}
+crate::feature::table!(fields);
 
 /// The registers whose reset value depends on the profile, if it is not zero.
 fn identification(config: &Config) -> Vec<(Reg, u64)> {
@@ -210,19 +118,19 @@ fn identification(config: &Config) -> Vec<(Reg, u64)> {
         (true, half) => half as u64,
     };
     let pfr0 = 0x11 // EL1 and EL0 in AArch64 only
-        | (config.has_el2 as u64) << 8
-        | fp(Feature::FP) << 16
-        | fp(Feature::AdvSIMD) << 20
-        | 1 << 24; // GIC: the system registers of GICv3
-    let dfr0 = 6
-        | (BREAKPOINTS as u64 - 1) << 12
-        | (WATCHPOINTS as u64 - 1) << 20
-        | (CONTEXT_AWARE as u64 - 1) << 28;
+        | field!(ID_AA64PFR0_EL1.EL2).put(config.has_el2 as u64)
+        | field!(ID_AA64PFR0_EL1.FP).put(fp(Feature::FP))
+        | field!(ID_AA64PFR0_EL1.AdvSIMD).put(fp(Feature::AdvSIMD))
+        | field!(ID_AA64PFR0_EL1.GIC).put(1); // the system registers of GICv3
+    let dfr0 = field!(ID_AA64DFR0_EL1.DebugVer).put(6)
+        | field!(ID_AA64DFR0_EL1.BRPs).put(BREAKPOINTS as u64 - 1)
+        | field!(ID_AA64DFR0_EL1.WRPs).put(WATCHPOINTS as u64 - 1)
+        | field!(ID_AA64DFR0_EL1.CTX_CMPs).put(CONTEXT_AWARE as u64 - 1);
     // Of Non-secure state: invasive debug is implemented and disabled, and so is the other, but with FEAT_Debugv8p4 always enabled.
     let dbgauthstatus = if f.has(Feature::Debugv8p4) { 0xe } else { 0xa };
     let mmfr0 = core.pa_range
-        | 2 << 4 // 16 bits of ASID
-        | core.granule_16k << 20; // 0 in TGran64 and TGran4 means that there are these granules
+        | field!(ID_AA64MMFR0_EL1.ASIDBits).put(2) // 16 bits
+        | field!(ID_AA64MMFR0_EL1.TGran16).put(core.granule_16k); // 0 in TGran64 and TGran4 means that there are these granules
     let mut ids = vec![
         (MIDR_EL1, core.midr),
         (MPIDR_EL1, 1 << 31),
@@ -245,15 +153,16 @@ fn identification(config: &Config) -> Vec<(Reg, u64)> {
         ), // HPMN
         (ID_AA64MMFR0_EL1, mmfr0),
     ];
-    for (feature, reg, lo, value) in FIELDS {
-        if f.has(*feature) {
-            let i = ids.iter().position(|i| i.0 == *reg).unwrap_or_else(|| {
-                ids.push((*reg, 0));
+    for (_, field, value) in FIELDS.iter().filter(|row| f.has(row.0)) {
+        let i = ids
+            .iter()
+            .position(|i| i.0 == field.reg())
+            .unwrap_or_else(|| {
+                ids.push((field.reg(), 0));
                 ids.len() - 1
             });
-            let old = ids[i].1;
-            ids[i].1 = insert(old, lo + 3, *lo, bits(old, lo + 3, *lo).max(*value));
-        }
+        let old = ids[i].1;
+        ids[i].1 = old & !field.mask() | field.put(field.of(old).max(*value));
     }
     ids
 }
@@ -261,14 +170,7 @@ fn identification(config: &Config) -> Vec<(Reg, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_feature_is_told() {
-        let told: Vec<_> = FIELDS.iter().map(|f| f.0).collect();
-        for f in Feature::ALL {
-            assert!(told.contains(f) != WITHOUT_FIELD.contains(f), "{f:?}");
-        }
-    }
+    use crate::bits::bits;
 
     fn id(cpu: &str, r: Reg, has_el2: bool) -> u64 {
         let profile = crate::cores::profile(cpu).expect(cpu);
