@@ -24,7 +24,8 @@ from conftest import ROOT
 from e2e.debugged import GDBS
 from gdbhv.sessions import Started
 
-README = (ROOT / "README.md").read_text()
+# Examples for who works on gdbhv are tests/guards/test_handbook.py's.
+README = (ROOT / "README.md").read_text().partition("### To add one of a kind")[0]
 PROMPTS = ("$ ", "(gdb) ")
 SESSION_PORT = "1234"
 IMAGE = "guests/prebuilt/exit_zoo.elf"
