@@ -7,12 +7,20 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gdbhv.tables import encode, field
 from gdbhv.views.attributes import rwx, size, stage2_leaf
 from gdbhv.views.table import table
 
-GRANULES = {0: 12, 1: 16, 2: 14, 3: 12}  # VTCR_EL2.TG0; the reserved value acts as 4 KiB, as does 16 KiB on a CPU without it
-PA_BITS = (32, 36, 40, 42, 44, 48, 52)  # ID_AA64MMFR0_EL1.PARange
-MMFR0 = 1 << 20 | 5  # 48 bits of PA, all granules
+GRANULES = {
+    0: 12,
+    1: 16,
+    2: 14,
+    3: 12,
+}  # by VTCR_EL2.TG0; the reserved value acts as 4 KiB, as does 16 KiB on a CPU without it
+PA_BITS = (32, 36, 40, 42, 44, 48, 52)  # by ID_AA64MMFR0_EL1.PARange
+MMFR0 = encode("ID_AA64MMFR0_EL1", PARange=5, TGran16=1)  # 48 bits of PA, all granules
+TG0, T0SZ, SL0, SL2, SH0, PS, DS = (field(f"VTCR_EL2.{name}") for name in ("TG0", "T0SZ", "SL0", "SL2", "SH0", "PS", "DS"))
+PA_RANGE, GRANULE_16K, FWB = field("ID_AA64MMFR0_EL1.PARange"), field("ID_AA64MMFR0_EL1.TGran16"), field("HCR_EL2.FWB")
 
 
 @dataclass(frozen=True)
@@ -38,15 +46,15 @@ class Geometry:
         :raises ValueError: a combination that is a translation fault of level 0 whatever the IPA (Arm ARM J1.1.5,
             ``AArch64.S2InvalidSL``, ``AArch64.S2InconsistentSL``)
         """
-        granule = GRANULES[vtcr >> 14 & 3]
-        if granule == 14 and not mmfr0 >> 20 & 15:
+        granule = GRANULES[TG0.of(vtcr)]
+        if granule == 14 and not GRANULE_16K.of(mmfr0):
             granule = 12
-        t0sz = vtcr & 0x3F
+        t0sz = T0SZ.of(vtcr)
         ipa_bits = 64 - t0sz
-        limit = PA_BITS[min(mmfr0 & 15, 6)]
-        ds = granule != 16 and bool(vtcr >> 32 & 1)
+        limit = PA_BITS[min(PA_RANGE.of(mmfr0), 6)]
+        ds = granule != 16 and bool(DS.of(vtcr))
         pa_bits = 52 if ds or (granule == 16 and limit == 52) else 48
-        sl = vtcr >> 6 & 3 | (vtcr >> 33 & 1) << 2 if ds and granule == 12 else vtcr >> 6 & 3
+        sl = SL0.of(vtcr) | SL2.of(vtcr) << 2 if ds and granule == 12 else SL0.of(vtcr)
         start = {12: (2, 1, 0, 3, -1), 14: (3, 2, 1, 0 if ds else None), 16: (3, 2, 1)}[granule][sl : sl + 1]
         refused = ValueError(f"VTCR_EL2: SL = {sl} and T0SZ = {t0sz} do not go together")
         smallest = 39 if not ttst else 47 if granule == 16 else 48
@@ -63,11 +71,11 @@ class Geometry:
             raise refused
         entries = 1 << (ipa_bits - lowest)
         root = vttbr & ((1 << 48) - 2)
-        if ds or (pa_bits == 52 and vtcr >> 16 & 7 >= 6):
+        if ds or (pa_bits == 52 and PS.of(vtcr) >= 6):
             root = root & ~0x3F | (vttbr >> 2 & 15) << 48
         root &= -(8 * entries)
-        shareability = vtcr >> 12 & 3 if ds else None
-        return Geometry(granule, ipa_bits, level, entries, root, pa_bits, shareability, bool(hcr >> 46 & 1), xnx)
+        shareability = SH0.of(vtcr) if ds else None
+        return Geometry(granule, ipa_bits, level, entries, root, pa_bits, shareability, bool(FWB.of(hcr)), xnx)
 
     def output(self, descriptor: int, lsb: int) -> int:
         """Return the address in a descriptor of a table or of a leaf of ``1 << lsb`` bytes."""
