@@ -133,6 +133,27 @@ def test_bits_by_number_are_noticed() -> None:
         assert not BY_NUMBER.search(text), text
 
 
+ENCODINGS = {row["encoding"] for row in _core.registers("max")}
+
+
+def test_no_register_is_spelled_by_number() -> None:
+    """Its encoding is in its row: in Rust ``reg::names`` has it, in Python ``tables.encoding(NAME)``."""
+    found = [
+        place
+        for place, node in nodes()
+        if isinstance(node, ast.Constant) and type(node.value) is int and node.value in ENCODINGS
+    ]
+    found += [path for path, text in core_sources() if "/reg/" not in path and re.search(r"\bReg(?:::new)?\(\d", text)]
+    assert not found
+
+
+def test_no_list_of_features_besides_the_table() -> None:
+    """Which cores have a feature, and where ID registers tell of it, is in its row of ``feature.rs``."""
+    pattern = re.compile(r"&\[(?:\(?(?:Feature::)?(?:LSE|PAN|VHE|FP16|NV2)\b|[^]]*Feature::\w+, *Feature::)")
+    found = [path for path, text in core_sources() if pattern.search(text)]
+    assert not found, "a column of feature.rs says it"
+
+
 def test_no_one_asks_which_target_it_has() -> None:
     """What differs between them is a member of :class:`gdbhv.target.Target`."""
     found = []
