@@ -64,12 +64,6 @@ def watched(stop: Stop, reason: _core.Stop, describe: DescribeWatch) -> Stop:
     return replace(stop, text=describe(stop, reason["write"]))
 
 
-def board_device(address: int) -> tuple[str, int] | None:
-    """Return the name of the machine's device at a PA, and the offset in it in bytes."""
-    found = (row for row in _core.board() if row["base"] <= address < row["base"] + row["size"])
-    return next(((row["name"], address - row["base"]) for row in found), None)
-
-
 class Machine:
     """A machine without a host side, as a :class:`gdbhv.target.Target`.
 
@@ -101,6 +95,7 @@ class Machine:
         except ValueError as e:
             raise GdbhvError(str(e)) from None
         self.el2 = el2
+        self._gic = gic
         self.registers = tables.registers(cpu, el2=el2, gic=gic)
         self.console = console
         self.catchers: dict[Any, Catcher] = {}
@@ -237,7 +232,7 @@ class Machine:
 
     def device_at(self, pid: int, address: int, space: Space) -> tuple[str, int] | None:
         """See :class:`gdbhv.target.Target`."""
-        return board_device(address)
+        return tables.device_at(address, self._gic)
 
     def emulated(self, vmid: int) -> Sequence[tuple[int, int, str]]:
         """See :class:`gdbhv.target.Target`."""

@@ -165,6 +165,14 @@ def board(gic: int = 3) -> dict[str, _core.BoardRow]:
     return {row["name"]: row for row in _core.board(gic)}
 
 
+def device_at(address: int, gic: int = 3) -> tuple[str, int] | None:
+    """Return the name of the board's device at a PA, and the offset in it in bytes."""
+    for name, row in board(gic).items():
+        if row["base"] <= address < row["base"] + row["size"]:
+            return name, address - row["base"]
+    return None
+
+
 def fault_words(fsc: int) -> str:
     """What a fault status code (DFSC, IFSC) says: "translation fault, level 2"."""
     return _core.fault_words(fsc)

@@ -6,6 +6,8 @@ import pytest
 
 from gdbhv import _core, tables
 from gdbhv.errors import RegisterError
+from gdbhv.machine import Machine
+from gdbhv.target import Space
 
 
 def test_registers_are_those_of_the_model() -> None:
@@ -73,3 +75,14 @@ def test_fields_by_name() -> None:
         tables.exception_class("irq")
     with pytest.raises(RegisterError, match=r"HCR_EL2\.Q: no such field"):
         tables.field("HCR_EL2.Q")
+
+
+@pytest.mark.parametrize(("gic", "name"), [(2, "gicc"), (3, None)])
+def test_a_device_is_found_on_the_board_that_has_it(gic: int, name: str | None) -> None:
+    """A GICv2's CPU interface stands where a GICv3 board has nothing; RAM is no device."""
+    assert tables.device_at(0x0801000C, gic) == (None if name is None else (name, 0xC))
+    assert tables.device_at(0x09000018, gic) == ("pl011", 0x18)
+    assert tables.device_at(0x40000000, gic) is None
+    machine = Machine(memory=1 << 20, gic=gic)
+    found = machine.device_at(1, 0x0801000C, Space.PA)
+    assert found == (None if name is None else (name, 0xC))

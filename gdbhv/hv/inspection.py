@@ -17,8 +17,7 @@ from gdbhv.hv.host import Host
 from gdbhv.hv.ptimer import PhysicalTimer
 from gdbhv.hv.vcpu import RunState, Vcpu
 from gdbhv.hv.vm import Vm
-from gdbhv.machine import board_device
-from gdbhv.tables import Register, encoding, exception_level, field, mode_name
+from gdbhv.tables import Register, device_at, encoding, exception_level, field, mode_name
 from gdbhv.target import Process, Space, Thread, ThreadId
 from gdbhv.translation import EL10, PAN, Translation
 
@@ -132,7 +131,7 @@ class HostInspection:
     def device_at(self, pid: int, address: int, space: Space) -> tuple[str, int] | None:
         """See :class:`gdbhv.target.Target`."""
         if space is not Space.IPA:
-            return board_device(address)
+            return device_at(address)
         found = self.vm(pid).device(address)
         return None if found is None else (found[0].name, found[1])
 

@@ -11,7 +11,7 @@ from gdbhv import _core
 from gdbhv.errors import CommandError
 from gdbhv.exitspec import span
 from gdbhv.monitor.registry import JSON, VMID, Arg, Context, command, to_json
-from gdbhv.tables import field
+from gdbhv.tables import device_at, field
 from gdbhv.views import stage2
 
 FWB = field("HCR_EL2.FWB").mask
@@ -127,5 +127,5 @@ def _at(machine: _core.Machine, pa: int) -> str:
     base, size = machine.ram
     if base <= pa < base + size:
         return "memory"
-    rows = _core.board(machine.gic()["version"])
-    return next((r["name"] for r in rows if r["base"] <= pa < r["base"] + r["size"]), "nothing there")
+    found = device_at(pa, machine.gic()["version"])
+    return found[0] if found else "nothing there"

@@ -80,7 +80,7 @@ def _check_reachable(context: Context, first: int, last: int) -> None:
     there = [(base, size)]
     hosted = context.target.hosted
     if not hosted:  # a hosted VM's devices are none of the machine's
-        there += [(row["base"], row["size"]) for row in _core.board()]
+        there += [(row["base"], row["size"]) for row in _core.board(context.core.gic()["version"])]
     if not any(first < start + length and start <= last for start, length in there):
         why = "hosted VMs have their devices at IPAs: say ipa:" if hosted else "neither memory nor a device is there"
         raise CommandError(f"pa:{first:#x}-{last:#x} is never accessed: {why}")
