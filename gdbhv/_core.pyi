@@ -318,7 +318,7 @@ class Machine:
         """
 
     def interrupter(self) -> Interrupter:
-        """What stops :meth:`run` from another thread."""
+        """Return an object that stops :meth:`run` from another thread."""
 
     @property
     def now(self) -> int:
@@ -337,7 +337,7 @@ class Machine:
         """Number of CPUs."""
 
     def power(self, cpu: int) -> Literal["on", "wfi", "wfe", "off", "idle"]:
-        """What a CPU does: executes, waits, is off; "idle": hosted, nothing to run on it until an interrupt is pending."""
+        """Return what a CPU does: executes, waits, is off; "idle": hosted, nothing to run on it until an interrupt."""
 
     def set_power(self, cpu: int, power: str) -> None:
         """Change it."""
@@ -374,7 +374,7 @@ class Machine:
         """Whether physical IRQ, physical FIQ, virtual IRQ and virtual FIQ are signalled to a CPU."""
 
     def gic(self) -> dict[str, Any]:
-        """The interrupt controller's state: ctlr (GICD_CTLR's writable bits), interrupts, cpus, its.
+        """Return the interrupt controller's state: ctlr (GICD_CTLR's writable bits), interrupts, cpus, its.
 
         ``version`` is 2 or 3; 2 has no LPIs (its is None), and ``route`` is a mask of CPUs.
         An interrupt: intid, cpu (None for a shared one), enabled, pending, active, line, edge, group, priority, route
@@ -403,19 +403,19 @@ class Machine:
         """Set the level of a shared peripheral interrupt (INTID 32 to 1019)."""
 
     def controls(self, cpu: int) -> Controls:
-        """The registers of EL1&0's translation that a CPU has now."""
+        """Return the registers of EL1&0's translation that a CPU has now."""
 
     def vmids(self) -> list[int]:
-        """The VMIDs that were in VTTBR_EL2 at some exit or entry."""
+        """Return the VMIDs that were in VTTBR_EL2 at some exit or entry."""
 
     def guest(self, vmid: int) -> Guest | None:
-        """What was in force for VMID ``vmid`` at its last exit or entry, on any CPU; None if it had none."""
+        """Return what was in force for VMID ``vmid`` at its last exit or entry, on any CPU; None if it had none."""
 
     def left(self, cpu: int) -> Left | None:
-        """What the guest left at the last exit of a CPU (:meth:`exit_record`)."""
+        """Return what the guest left at the last exit of a CPU (:meth:`exit_record`)."""
 
     def regime(self, cpu: int, el: int, controls: Controls | None = None) -> Regime:
-        """The regime that ``el`` of a CPU uses now; or EL1&0 as ``controls`` have it.
+        """Return the regime that ``el`` of a CPU uses now; or EL1&0 as ``controls`` have it.
 
         :raises ValueError: there is no such EL.
         """
@@ -486,14 +486,14 @@ class Machine:
         """Remove it. Idempotent."""
 
     def held(self, cpu: int) -> tuple[int, bool] | None:
-        """The stop at a breakpoint or watchpoint that a CPU has not moved from: its address, and whether a watchpoint
+        """Return the stop at a breakpoint or watchpoint that a CPU has not moved from: its address, and whether a watchpoint
         caused it."""
 
     def hold(self, cpu: int, held: tuple[int, bool] | None) -> None:
         """Hosted: what :meth:`held` told of the vCPU that the CPU is about to execute; None: there is no such stop."""
 
     def exit_record(self, cpu: int) -> ExitRecord | None:
-        """The last exit of a CPU."""
+        """Return the last exit of a CPU."""
 
     def exit_counts(self) -> list[ExitCount]:
         """Every kind of exit so far, and how many, sorted by VMID and class."""
@@ -509,7 +509,7 @@ class Machine:
         """Stop at exits of these class numbers, and at entries. Hosted exits always stop; they get ``caught`` set."""
 
     def take_output(self) -> bytes:
-        """What the board's UART has sent since the last call."""
+        """Take what the board's UART has sent since the last call."""
 
     @property
     def listens(self) -> bool:
@@ -531,18 +531,18 @@ def exit_classes() -> list[ExitClass]:
     """Every class of exits."""
 
 def fault_words(fsc: int) -> str:
-    """What a fault status code (DFSC, IFSC) says: "translation fault, level 2"."""
+    """Return what a fault status code (DFSC, IFSC) says: "translation fault, level 2"."""
 
 def instructions() -> list[dict[str, Any]]:
-    """The instruction table: name, pattern (32 characters), feature, kind, group."""
+    """Return the instruction table: name, pattern (32 characters), feature, kind, group."""
 
 def registers(cpu: str = "max", *, el2: bool = True, gic: int = 3) -> list[dict[str, Any]]:
-    """The system registers of a profile, those of EL2 and of GICv3 only if there is one: name, encoding, group, el (the
+    """Return a profile's system registers, those of EL2 and of GICv3 only if there is one: name, encoding, group, el (the
     least that has any access), read and write (the least EL that may, or None), writable, bits, reset, write_mask,
     description, fields (name, msb, lsb, condition, values)."""
 
 def profiles() -> list[tuple[str, list[str]]]:
-    """The CPU profiles: name, and the FEAT_ names (without FEAT_) that they have."""
+    """Return the CPU profiles: name, and the FEAT_ names (without FEAT_) that they have."""
 
 @type_check_only
 class _Memory(Protocol):
@@ -566,25 +566,25 @@ class BoardDevice:
         """Write; what that leaves to do in memory (fw_cfg's DMA) is done. ``memory`` raises for what it does not have."""
 
     def irq(self) -> bool:
-        """The level of the interrupt line."""
+        """Return the level of the interrupt line."""
 
     def deadline(self) -> int | None:
         """When :meth:`event` is to be called; None: not of itself."""
 
     def event(self, now: int) -> None:
-        """The time of :meth:`deadline` has come."""
+        """Act: the time of :meth:`deadline` has come."""
 
     def press_power_button(self, now: int) -> None:
         """Press the GPIO block's power button for 100 ms. :raises ValueError: a device without one."""
 
     def set_item(self, key: int | str, data: bytes) -> None:
-        """What ``Machine.set_fw_cfg`` does. :raises ValueError: a bad name, or a device without items."""
+        """Do what ``Machine.set_fw_cfg`` does. :raises ValueError: a bad name, or a device without items."""
 
 RAM_BASE: int
 """The first PA of RAM; a hosted VM's first IPA of memory."""
 
 def board(gic: int = 3) -> list[BoardRow]:
-    """The memory map of a board with a GIC of this version, RAM left out. :raises ValueError: no such version."""
+    """Return the memory map of a board with a GIC of this version, RAM left out. :raises ValueError: no such version."""
 
 def device_tree(
     *,
@@ -597,7 +597,7 @@ def device_tree(
     cpu: str = "max",
     pmu: bool = True,
 ) -> bytes:
-    """The board's device tree as a DTB.
+    """Return the board's device tree as a DTB.
 
     ``gic`` "v3" leaves out the ITS, "v2" has its virtual interface with ``psci`` "smc" only; ``cpu`` is a profile, which
     is named, and decides whether there is EL2's virtual timer; ``pmu`` False leaves out the

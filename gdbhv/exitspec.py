@@ -165,7 +165,7 @@ def _argument(want: str, have: str) -> bool:
 
 
 def _first_words(pattern: str) -> list[str]:
-    """The first words of exits' names that the class of ``pattern`` means."""
+    """Return the first words of exits' names that the class of ``pattern`` means."""
     word = pattern.partition(":")[0].split(".")[0]
     return [name for name in (*tables.exit_classes(), *ALIASES) if fnmatch.fnmatchcase(name, word)]
 

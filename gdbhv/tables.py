@@ -128,13 +128,13 @@ def mode_name(pstate: int) -> str:
 
 @cache
 def exit_classes() -> dict[str, _core.ExitClass]:
-    """The exit classes by name."""
+    """Return the exit classes by name."""
     return {c["name"]: c for c in _core.exit_classes()}
 
 
 @cache
 def iss_layouts() -> dict[int, tuple[Field, ...]]:
-    """The fields of ESR_EL2.ISS by number of exit class, from the most significant bit down; RES0 where it is 0."""
+    """Return the fields of ESR_EL2.ISS by number of exit class, from the most significant bit down; RES0 where it is 0."""
     return {c["number"]: _fields(c["iss"])[::-1] for c in _core.exit_classes()}
 
 
@@ -161,7 +161,7 @@ def iss_field(class_name: str, name: str) -> Field:
 
 @cache
 def board(gic: int = 3) -> dict[str, _core.BoardRow]:
-    """The memory map of a board with a GIC of this version, RAM left out, by name."""
+    """Return the memory map of a board with a GIC of this version, RAM left out, by name."""
     return {row["name"]: row for row in _core.board(gic)}
 
 
@@ -174,5 +174,5 @@ def device_at(address: int, gic: int = 3) -> tuple[str, int] | None:
 
 
 def fault_words(fsc: int) -> str:
-    """What a fault status code (DFSC, IFSC) says: "translation fault, level 2"."""
+    """Return what a fault status code (DFSC, IFSC) says: "translation fault, level 2"."""
     return _core.fault_words(fsc)

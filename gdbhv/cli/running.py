@@ -80,7 +80,7 @@ def same_place(one: TextIO | None, other: TextIO | None) -> bool:
 
 
 def inputs(options: argparse.Namespace) -> list[str | None]:
-    """The files that are read, and must not be written."""
+    """Return the files that are read, and must not be written."""
     named = [vars(options), *options.vm]
     single = [fields.get(key) for fields in named for key in ("image", "initrd", "dtb", "kernel")]
     return single + [path for fields in named for path, _ in fields.get("load", [])]
@@ -142,7 +142,7 @@ def serve(options: argparse.Namespace, target: HostTarget | Machine, images: lis
 
 
 def exec_file(image: str | Path | None) -> str | None:
-    """The ELF to hand to gdb: the image itself, or a ``.vmlinux`` beside it."""
+    """Return the ELF to hand to gdb: the image itself, or a ``.vmlinux`` beside it."""
     if image is None:
         return None
     for candidate in (Path(image), Path(f"{image}.vmlinux"), Path(image).with_suffix(".elf")):

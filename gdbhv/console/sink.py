@@ -72,7 +72,7 @@ class Sink:
 
 
 def _slow(output: BinaryIO) -> int | None:
-    """The descriptor of a stream whose writes may have to wait for a reader; None: they have not."""
+    """Return the descriptor of a stream whose writes may have to wait for a reader; None: they never have."""
     try:
         descriptor = output.fileno()
         return None if stat.S_ISREG(os.fstat(descriptor).st_mode) else descriptor

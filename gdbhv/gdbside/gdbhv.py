@@ -165,7 +165,7 @@ class Frames:
 
 
 def symbol(address: int) -> str:
-    """What GDB calls an address: ``main``, ``main+4``; "" if it knows none."""
+    """Return what GDB calls an address: ``main``, ``main+4``; "" if it knows none."""
     text = gdb.format_address(address)  # 0x40200000 <main+4>
     return str(text.partition("<")[2].partition(">")[0])
 

@@ -90,7 +90,7 @@ def _row(c: Any) -> tuple[str, str, str, str]:
 
 @command("vmexit list", JSON, help="the catchpoints, and how often each was hit", about="VM exits")
 def list_(context: Context, args: argparse.Namespace) -> Iterator[str]:
-    """The catchpoints set by `vmexit catch`."""
+    """List the catchpoints set by `vmexit catch`."""
     rows = context.catchpoints.rows.values()
     if args.json:
         yield from to_json([{"number": p.number, "spec": p.spec.text, "hits": p.hits, "keep": p.keep} for p in rows])
@@ -139,7 +139,7 @@ def stats(context: Context, args: argparse.Namespace) -> Iterator[str]:
 
 @command("vmexit last", JSON, help="explain the last exit of the thread", about="VM exits")
 def last(context: Context, args: argparse.Namespace) -> Iterator[str]:
-    """The record of the last exit, with ESR_EL2 decoded."""
+    """Show the record of the last exit, with ESR_EL2 decoded."""
     record = last_record(context)
     if record is None:
         raise CommandError(f"thread {context.thread} has had no exit yet")

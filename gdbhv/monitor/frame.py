@@ -33,7 +33,7 @@ class Frame:
 
 @command("frame guest", JSON, help="show the guest's frame and its callers, also while its hypervisor has the CPU")
 def guest(context: Context, args: argparse.Namespace) -> Iterator[str]:
-    """Registers as of the last exit, or now if the guest has the CPU; callers by frame pointers, with what ends them."""
+    """Show registers as of the last exit, or now if the guest has the CPU; callers by frame pointers, and what ends them."""
     frame = of(context)
     r = frame.registers
     callers, end = chain(context, frame)

@@ -14,7 +14,7 @@ MACHINE = Arg("--machine", "the interrupt controller of gdbhv's hypervisor inste
 
 @command("gic", ALL, MACHINE, JSON, help="show the interrupt controller: interrupts, CPU interfaces, LPIs and the ITS")
 def gic(context: Context, args: argparse.Namespace) -> Iterator[str]:
-    """The VM's interrupt controller where there is a host side, else the machine's."""
+    """Show the VM's interrupt controller where there is a host side, else the machine's."""
     target = context.target
     own = args.machine or not target.hosted
     document, of = (context.core.gic(), "the machine") if own else target.gic(context.thread)

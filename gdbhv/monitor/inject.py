@@ -19,7 +19,7 @@ from gdbhv.monitor.registry import Arg, Context, command
     help="make a physical SError pending on a CPU",
 )
 def inject_serror(context: Context, args: argparse.Namespace) -> Iterator[str]:
-    """An error of the machine's memory: HCR_EL2.AMO and TGE route it, PSTATE.A masks it, ESB defers it."""
+    """Report an error of the machine's memory: HCR_EL2.AMO and TGE route it, PSTATE.A masks it, ESB defers it."""
     cpu = args.cpu if args.cpu is not None else _cpu(context)
     try:
         context.core.inject_serror(cpu, args.syndrome)
@@ -30,7 +30,7 @@ def inject_serror(context: Context, args: argparse.Namespace) -> Iterator[str]:
 
 @command("inject power-button", help="press the power button of the machine, or of the thread's VM, for 100 ms")
 def inject_power_button(context: Context, args: argparse.Namespace) -> Iterator[str]:
-    """What QEMU calls system_powerdown: pin 3 of the PL061 is high (SPI 7), which the device tree calls KEY_POWER."""
+    """Do what QEMU's system_powerdown does: pin 3 of the PL061 is high (SPI 7), which the device tree calls KEY_POWER."""
     name = context.target.press_power_button(context.thread.pid)
     yield f"the power button of {name} is pressed: pin 3 of the PL061 is high for 100 ms of virtual time"
 

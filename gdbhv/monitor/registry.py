@@ -228,7 +228,7 @@ class Bound:
         return Context(self._target, thread, self._points, self._watches)
 
     def left(self) -> None:
-        """A debugger has left: its catchpoints and watches go, but for those that it asked to be kept."""
+        """Remove the catchpoints and watches of a debugger that has left, but for those that it asked to be kept."""
         for number in self._points.unkept():
             self._target.catchers.pop(("vmexit", number), None)
             del self._points.rows[number]

@@ -30,7 +30,7 @@ PIECE = 500  # descriptors between two looks at what the debugger wants
     about="stage 2",
 )
 def dump(context: Context, args: argparse.Namespace) -> Iterator[str | None]:
-    """Mappings merged where they continue each other, or the tree of tables; of very many the beginning."""
+    """Show mappings, merged where they continue each other, or the tree of tables; of very many the beginning."""
     target, machine = context.target, context.core
     by = context.stage2(args)
     assert by.controls is not None
@@ -123,7 +123,7 @@ class _Found:
 
 
 def _at(machine: _core.Machine, pa: int) -> str:
-    """What the machine has at a PA."""
+    """Return what the machine has at a PA."""
     base, size = machine.ram
     if base <= pa < base + size:
         return "memory"

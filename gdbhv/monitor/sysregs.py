@@ -72,7 +72,7 @@ def sysreg(context: Context, args: argparse.Namespace) -> Iterator[str]:
 
 
 def virtual_by(context: Context, name: str) -> str | None:
-    """The controls by which a thread's ICC_* is of the virtual CPU interface; None: it is not."""
+    """Return the controls by which a thread's ICC_* is of the virtual CPU interface; None: it is not."""
     if context.target.hosted:
         return None  # a VM has no other, whether it is on a CPU or not
     return context.core.virtual_by(context.thread.tid - 1, name)

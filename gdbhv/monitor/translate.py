@@ -24,7 +24,7 @@ from gdbhv.views.walk import walk_lines
     help="walk an address through both stages, every descriptor fetch",
 )
 def walk(context: Context, args: argparse.Namespace) -> Iterator[str]:
-    """What execution would do with the address, permissions included."""
+    """Show what execution would do with the address, permissions included."""
     space, where = addresses.parse(context, args.address)
     if space is Space.PA:
         raise CommandError("a PA is not translated: walk a VA, or ipa:ADDRESS")

@@ -12,7 +12,7 @@ from gdbhv.views.table import table
 
 @command("vcpus", JSON, help="list the vCPUs of all VMs: where they are, their PC, how often they exited")
 def vcpus(context: Context, args: argparse.Namespace) -> Iterator[str]:
-    """A line for each vCPU."""
+    """Yield a line for each vCPU."""
     rows = []
     target = context.target
     for process in target.processes():

@@ -126,7 +126,7 @@ def _describe(target: Target, watches: Watches, stop: Stop, *, write: bool) -> s
 
 
 def _place(target: Target, stop: Stop, at: int) -> str:
-    """What is at an address: " (pl011+0x24)"; nothing for memory."""
+    """Return what is at an address: " (pl011+0x24)"; nothing for memory."""
     found = target.device_at(stop.thread.pid, at, Space(_SPACES[stop.kind]))
     return f" ({found[0]}+{found[1]:#x})" if found else ""
 

@@ -65,13 +65,13 @@ class Budget:
     text: int = _TEXT_LIMIT
 
     def take_operation(self) -> None:
-        """:raises AgentError: there were too many."""
+        """Count an operation. :raises AgentError: there were too many."""
         self.operations -= 1
         if self.operations < 0:
             raise AgentError(f"the agent expression does not end within {_OPERATIONS_LIMIT} operations")
 
     def take_text(self, text: str) -> None:
-        """:raises AgentError: too much is printed."""
+        """Count what is printed. :raises AgentError: it is too much."""
         self.text -= len(text)
         if self.text < 0:
             raise AgentError(f"the breakpoint's commands print more than {_TEXT_LIMIT} characters")
@@ -200,7 +200,7 @@ def _format(text: str, arguments: list[int], read_memory: Callable[[int, int], b
 
 
 def _check_widths(text: str) -> None:
-    """:raises AgentError: a conversion is wider than anybody can want."""
+    """Refuse a conversion that is wider than anybody can want. :raises AgentError: there is one."""
     for found in re.finditer(r"[0-9]+", " ".join(match.group(1) or "" for match in _CONVERSION.finditer(text))):
         if len(found.group()) > 9 or int(found.group()) > _WIDTH_LIMIT:
             raise AgentError(f"a printf conversion has more than {_WIDTH_LIMIT} characters: %{found.group()[:20]}...")

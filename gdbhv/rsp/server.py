@@ -50,7 +50,7 @@ _ATTEND_SECONDS = 0.05  # the longest time that a client which always has someth
 
 
 def _stdio() -> Candidate:
-    """The one client that stdio has: nobody else can be at the other end."""
+    """Return the one client that stdio has: nobody else can be at the other end."""
     return Candidate(Stream(sys.stdin.fileno(), sys.stdout.fileno()))
 
 

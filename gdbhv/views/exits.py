@@ -85,7 +85,7 @@ def _register(n: int) -> str:
 
 
 def _address(record: ExitRecord, place: Callable[[int], str | None]) -> str:
-    """The access of an abort: how much, which register, and both addresses."""
+    """Return the access of an abort: how much, which register, and both addresses."""
     text, iss, rt = "", iss_fields(record), record["rt"]
     if rt is not None and "SAS" in iss:
         count = 1 << iss["SAS"]

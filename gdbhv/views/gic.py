@@ -12,7 +12,7 @@ STATES = ("inactive", "pending", "active", "active+pending")
 
 
 def interrupt_name(intid: int) -> str:
-    """What an INTID is called: sgi3, ppi27, spi33, lpi8192."""
+    """Return what an INTID is called: sgi3, ppi27, spi33, lpi8192."""
     for end, kind in ((16, "sgi"), (32, "ppi"), (1020, "spi")):
         if intid < end:
             return f"{kind}{intid}"
@@ -25,7 +25,7 @@ def state(irq: dict[str, Any]) -> str:
 
 
 def target(irq: dict[str, Any], version: int = 3) -> str:
-    """The CPU that an interrupt is for, or CPUs: GICv2 has a mask of them."""
+    """Return the CPU that an interrupt is for, or the CPUs: GICv2 has a mask of them."""
     if irq["route"] is None:
         return "nobody" if irq["cpu"] is None else f"cpu{irq['cpu']}"
     if version == 2:
@@ -36,7 +36,7 @@ def target(irq: dict[str, Any], version: int = 3) -> str:
 
 
 def interrupts(irqs: Iterable[dict[str, Any]], version: int = 3) -> list[str]:
-    """A table of interrupts."""
+    """Return a table of interrupts."""
     rows = [
         (
             interrupt_name(i["intid"]),
@@ -53,7 +53,7 @@ def interrupts(irqs: Iterable[dict[str, Any]], version: int = 3) -> list[str]:
 
 
 def interfaces(cpus: list[dict[str, Any]]) -> Iterator[str]:
-    """The CPU interfaces: what each lets through, what it works on, what waits in list registers and as LPIs."""
+    """Show the CPU interfaces: what each lets through, what it works on, what waits in list registers and as LPIs."""
     for n, c in enumerate(cpus):
         groups = " ".join(str(g) for g, on in enumerate(c["groups"]) if on) or "none"
         running = "idle" if c["running"] == 0xFF else f"{c['running']:#04x}"
@@ -75,7 +75,7 @@ def interfaces(cpus: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def its(document: dict[str, Any]) -> Iterator[str]:
-    """The ITS: its queue, its errors, and what its tables map."""
+    """Show the ITS: its queue, its errors, and what its tables map."""
     d = document
     on = "on" if d["enabled"] else "off"
     where = f"queue {d['cbaser'] & 0xFFFFFFFFFF000:#x}, read {d['creadr']:#x}, written {d['cwriter']:#x}"

@@ -95,7 +95,7 @@ class Geometry:
         return 3 > level >= {12: 1, 14: 2, 16: 2}[self.granule] - (self.pa_bits == 52)
 
     def shift(self, level: int) -> int:
-        """The lowest IPA bit that ``level`` translates."""
+        """Return the lowest IPA bit that ``level`` translates."""
         return self.granule + (self.granule - 3) * (3 - level)
 
 

@@ -13,7 +13,7 @@ from gdbhv.rsp.session import Session
 
 @packet("qSupported", "qSupported:", features="multiprocess+;vContSupported+;error-message+")
 def q_supported(session: Session, args: bytes) -> bytes:
-    """The client's features replace those of an earlier qSupported; unknown ones are kept and never looked at."""
+    """Replace the client's features of an earlier qSupported; unknown ones are kept and never looked at."""
     session.features = {
         name: value or "+"
         for name, _, value in (word.rstrip("+").partition("=") for word in args.decode("ascii", "replace").split(";"))
@@ -31,14 +31,14 @@ def start_no_ack_mode(session: Session, args: bytes) -> bytes:
 
 @packet("!")
 def extended_mode(session: Session, args: bytes) -> bytes:
-    """A server that outlives its clients serves them in extended mode: what they kill they may run again."""
+    """Serve in extended mode, as a server that outlives its clients does: what they kill they may run again."""
     session.extended = True
     return b"OK"
 
 
 @packet("vMustReplyEmpty")
 def must_reply_empty(session: Session, args: bytes) -> bytes:
-    """An error here ends GDB's connect: "Remote replied unexpectedly"."""
+    """Answer nothing: an error here ends GDB's connect, "Remote replied unexpectedly"."""
     return b""
 
 

@@ -19,7 +19,7 @@ _PROGRAMS_LIMIT = 4 << 20  # bytes of all their conditions and commands
 
 @packet("Z", features="swbreak+;hwbreak+;ConditionalBreakpoints+;BreakpointCommands+", text_errors=True)
 def insert(session: Session, args: bytes) -> bytes:
-    """A second insertion replaces the conditions and commands of the first."""
+    """Insert a breakpoint; a second insertion replaces the conditions and commands of the first."""
     row = _row(session, args)
     program = _program(args.split(b";")[1:])
     if row not in session.breakpoints and len(session.breakpoints) >= _LIMIT:

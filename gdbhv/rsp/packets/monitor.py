@@ -25,7 +25,9 @@ def remote_command(session: Session, args: bytes) -> Stream:
 
 @packet("qGdbhv.monitor:")
 def ask(session: Session, args: bytes) -> Stream:
-    """gdbhv's own: a command for the thread that is named, answered in one packet: ``=`` and its text, or ``!`` and why not.
+    """Run a command for the thread that is named: a packet of gdbhv's own.
+
+    It is answered in one packet: ``=`` and the command's text, or ``!`` and why not.
 
     GDB's `monitor` is for the thread of the last Hg, which may not be the one that GDB has selected, and GDB cannot run a
     command while it unwinds. Used by gdbhv/gdbside.

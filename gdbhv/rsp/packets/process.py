@@ -15,7 +15,7 @@ from gdbhv.target import CatchEvents, Stop, StopKind
 
 @packet("qAttached", "qAttached:")
 def attached(session: Session, args: bytes) -> bytes:
-    """Always yes: otherwise GDB believes that it started the machine, and kills it when it quits."""
+    """Answer yes, always: otherwise GDB believes that it started the machine, and kills it when it quits."""
     return b"1"
 
 
