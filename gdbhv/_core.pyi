@@ -496,7 +496,11 @@ class Machine:
         """Return the last exit of a CPU."""
 
     def exit_counts(self) -> list[ExitCount]:
-        """Every kind of exit so far, and how many, sorted by VMID and class."""
+        """Every kind of exit so far, and how many, sorted by VMID and class: the first 4096 (see :attr:`further_exits`)."""
+
+    @property
+    def further_exits(self) -> int:
+        """Number of exits so far of the kinds for which :meth:`exit_counts` has no room."""
 
     @property
     def exits(self) -> int:
@@ -510,6 +514,10 @@ class Machine:
 
     def take_output(self) -> bytes:
         """Take what the board's UART has sent since the last call."""
+
+    @property
+    def input_waiting(self) -> int:
+        """Bytes that were typed on the board's UART, and that the guest has not read."""
 
     @property
     def listens(self) -> bool:

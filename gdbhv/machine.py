@@ -110,7 +110,7 @@ class Machine:
         self.pace = Pace(self.core, lambda: console is not None and console.interactive and self.core.listens)
         if console is not None:
             console.listen(self.pace.wake)
-            self.pace.before_sleep = lambda: console.write(self.core.take_output())
+            self.pace.before_sleep = self._attend_console
 
     def start(self, pieces: Sequence[tuple[int, bytes]], entry: int, x0: int) -> None:
         """Put bytes into RAM and CPU 0 at ``entry`` with ``x0``; :meth:`reset` does it again.
@@ -334,6 +334,12 @@ class Machine:
                 classes |= {row["number"] for row in _core.exit_classes()} if c.classes is None else c.classes
         self.core.catch_exits(sorted(classes), any(c.entries for c in self.catchers.values()))
 
+    def _attend_console(self) -> None:
+        """Pass on what the guest has sent, and tell the console how far the guest is with what was typed."""
+        if self.console is not None:
+            self.console.write(self.core.take_output())
+            self.console.waiting = self.core.input_waiting
+
     def _go(self, end: int | None, mask: int, first: ThreadId, step: Action | None) -> Stop:
         """Run until a stop; it is BUDGET after ``end`` instructions since the machine was made."""
         still, executed = 0, -1  # looks at the console in a row with no instruction between them; instructions at the last
@@ -343,7 +349,7 @@ class Machine:
             limit = self.core.now + CHUNK
             stop = self._advance(limit, mask, end, step)
             if self.console is not None:
-                self.console.write(self.core.take_output())
+                self._attend_console()
                 if typed := self.console.take_input(self.core.now, sum(self.core.insns)):
                     self.core.push_input(typed, self.console.paced)
             kind, cpu = stop["kind"], stop.get("cpu")

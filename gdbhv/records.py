@@ -52,4 +52,5 @@ class ExitCounts(TypedDict):
     """The exits so far: what `monitor vmexit stats --json` prints, and part of what `gdbhv run --stats json` does."""
 
     exits: int  # all
+    further: int  # of kinds beyond the first 4096, which are not counted apart
     counts: list[ExitCount]  # sorted by VM and class

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gdbhv.console import Console, open_console
+from gdbhv.console import Console, open_console, places
 from gdbhv.console.keys import HELP, Keys
 from gdbhv.console.places import Pty, Socket
 from gdbhv.errors import GdbhvError
@@ -129,6 +129,39 @@ def test_a_socket_has_one_client_after_the_other(tmp_path: Path) -> None:
     with pytest.raises(GdbhvError, match="stays"):
         open_console(f"unix:{tmp_path / 'file'}")
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_socket_whose_client_does_not_read_is_let_go_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(places, "PATIENCE", 0.01)
+    path = str(tmp_path / "console")
+    with open_console(f"unix:{path}") as console, socket.socket(socket.AF_UNIX) as client:
+        assert isinstance(console, Socket)
+        client.connect(path)
+        while console._client is None:
+            pass
+        while console._client is not None:  # more than the socket takes
+            console.write(b"x" * 100_000)
+    assert caplog.messages == ["the console: the client has read nothing for 0 s, and is let go"]
+
+
+def test_what_never_ends_is_read_as_far_as_the_guest_follows() -> None:
+    """``yes | gdbhv run ...`` with a guest that reads nothing at first: memory is bounded, and nothing is lost."""
+    with open("/dev/zero", "rb") as endless, Console() as console:
+        console.read_from(endless.fileno())
+        most = Console.AHEAD + 4096
+        for taken in range(1, 4):
+            while len(console._input) <= Console.AHEAD:
+                pass
+            assert len(console.take_input()) <= most
+            console.waiting = 0
+            assert taken * Console.AHEAD < sum(len(t.data) for t in console.entered) <= taken * most
+        console.waiting = most
+        console.take_input()
+        while len(console._input) > 4096:
+            console.take_input()
+        assert len(console._input) <= 4096, "what is in the UART counts"
 
 
 def test_lines_of_several_have_their_names() -> None:

@@ -71,7 +71,7 @@ def report(options: argparse.Namespace, target: Target, stop: Stop | None, secon
     machine = target.core
     insns = sum(machine.insns)
     text = stop.text if stop is not None and stop.text not in ("", name) else ""
-    counts = machine.exit_counts()
+    counts, further = machine.exit_counts(), machine.further_exits
     if options.stats == "json":
         from gdbhv.views.exits import stats_document
 
@@ -83,7 +83,7 @@ def report(options: argparse.Namespace, target: Target, stop: Stop | None, secon
             "instructions_by_cpu": machine.insns,
             "virtual_ns": machine.now,
             "seconds": round(seconds, 3),
-            **stats_document(counts),
+            **stats_document(counts, further),
         }
         print(json.dumps(document))
         return status
@@ -91,7 +91,7 @@ def report(options: argparse.Namespace, target: Target, stop: Stop | None, secon
         from gdbhv.monitor.exits import vmid_name
         from gdbhv.views.exits import stats_table
 
-        for line in stats_table(counts, lambda vmid: vmid_name(target, vmid)):
+        for line in stats_table(counts, further, lambda vmid: vmid_name(target, vmid)):
             say(line, "")
     mips = insns / seconds / 1e6 if seconds else 0
     for line in early_hang(options, target, stop):

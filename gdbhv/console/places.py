@@ -23,6 +23,7 @@ from gdbhv.errors import GdbhvError
 
 log = logging.getLogger("gdbhv.console")
 
+PATIENCE = 5  # seconds after which a socket's client that reads nothing is gone
 KEPT = 1 << 16  # bytes that a socket's next client gets of what was printed before
 
 
@@ -112,6 +113,7 @@ class Socket(Console):
 
     def __init__(self, path: str, whose: str) -> None:
         super().__init__()
+        self._whose = whose
         self._unsent = bytearray()
         self._client: socket.socket | None = None
         self._sending = threading.Lock()
@@ -135,7 +137,7 @@ class Socket(Console):
     def _serve(self) -> None:
         while self._ready(self._listener):
             client, _ = self._listener.accept()
-            client.settimeout(5)  # who reads nothing for so long is gone
+            client.settimeout(PATIENCE)
             with client:
                 with self._sending:
                     self._client = client
@@ -144,6 +146,7 @@ class Socket(Console):
                 with contextlib.suppress(OSError):
                     while self._ready(client) and (typed := client.recv(4096)):
                         self.type(typed)
+                        self.await_room(self._stopping)
                 with self._sending:
                     self._client = None
         os.close(self._stopping)
@@ -159,7 +162,9 @@ class Socket(Console):
                 try:
                     self._client.sendall(data)
                     return
-                except OSError:
+                except OSError as e:
+                    if isinstance(e, TimeoutError):
+                        log.warning("%s: the client has read nothing for %d s, and is let go", self._whose, PATIENCE)
                     with contextlib.suppress(OSError):
                         self._client.shutdown(socket.SHUT_RDWR)
                     self._client = None

@@ -47,6 +47,7 @@ class Console:
     """
 
     KEEP = 1 << 20
+    AHEAD = 1 << 16  # bytes that may be typed ahead of the guest
 
     def __init__(self, output: BinaryIO | None = None) -> None:
         self._sink = None if output is None else Sink(output)
@@ -59,6 +60,7 @@ class Console:
         self.personal = False  # by a person, at a terminal
         self.paced = False  # it was there before: to be typed line by line, each when the guest has been silent
         self._speaker = ""  # the last of those that share this console
+        self.waiting = 0  # bytes that the guest's UART held when the machine looked last
         self.undo = contextlib.ExitStack()  # what close() does
 
     def __enter__(self) -> Console:
@@ -160,6 +162,11 @@ class Console:
         self.entered.append(Typed(now, insns, data))
         return data
 
+    def await_room(self, stopping: int) -> None:
+        """Wait while the guest has much to read (:data:`AHEAD`), until ``stopping`` can be read: a pipe may never end."""
+        while len(self._input) + self.waiting > self.AHEAD and not select.select((stopping,), (), (), _LOOK_SECONDS)[0]:
+            pass
+
     def read_from(self, descriptor: int, keys: Callable[[bytes], bytes] = bytes) -> None:
         """Type whatever comes from a file descriptor, in a thread of its own, until it ends.
 
@@ -175,6 +182,7 @@ class Console:
                         break
                     if typed := keys(data):
                         self.type(typed)
+                self.await_room(stopping)
             os.close(stopping)
             self.interactive = False
             if self.on_input is not None:

@@ -128,6 +128,11 @@ class Pl011(MmioDevice):
         self._give()
 
     @property
+    def waiting(self) -> int:
+        """Bytes that were typed, and that the guest has not read."""
+        return len(self.state.fifo) + len(self.state.held)
+
+    @property
     def listens(self) -> bool:
         """Whether the guest would see what is typed."""
         return bool(self.state.plain[0x38] & (self.RX | self.RT)) or self.state.polls >= self.POLLS

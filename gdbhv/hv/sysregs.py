@@ -1,6 +1,6 @@
 """Trapped system registers: what KVM's ``sys_regs.c`` does, as one table of names.
 
-An access that no row serves is undefined to the guest, and noted in ``Vm.unserved``.
+An access that no row serves is undefined to the guest, and noted (``Vm.note``).
 """
 
 from __future__ import annotations
@@ -184,5 +184,5 @@ def emulate(vcpu: Vcpu, record: ExitRecord) -> None:
             write(vcpu, name, vcpu.x(rt))
             vcpu.skip()
             return
-    vcpu.vm.unserved.setdefault(record["name"], record["pc"])
+    vcpu.vm.note(record["name"], record["pc"])
     vcpu.inject_undefined()

@@ -180,6 +180,7 @@ class HostTarget(HostInspection):
             if typed := console.take_input(self.machine.now, sum(self.machine.insns)):
                 uart.receive(typed, paced=console.paced)
                 self.host.scheduler.resume()
+            console.waiting = uart.waiting
 
     def _go(self, thread: ThreadId) -> Stop:
         """Run until a stop; it is BUDGET at the run's end."""

@@ -242,7 +242,7 @@ class Its(MmioDevice):
             name, carry_out = COMMANDS.get(words[0] & 0xFF, (f"{words[0] & 0xFF:#x}", None))
             if carry_out is None or not carry_out(self, Command(*words)):
                 why = "there is no such command" if carry_out is None else "it names what is not mapped, or is out of range"
-                self._vgic.vm.unserved.setdefault(f"ITS command {name} at IPA {at:#x} is ignored: {why}", None)
+                self._vgic.vm.note(f"ITS command {name} at IPA {at:#x} is ignored: {why}", None)
 
     def _change(self, irq: Irq, **values: int | None) -> None:
         with self._vgic.held_still(irq):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 
 VMID = tables.field("VTTBR_EL2.VMID")
+MOST_NOTES = 256
 
 
 @dataclass(frozen=True)
@@ -232,6 +233,13 @@ class Vm(VmState):
             return f
 
         return add
+
+    def note(self, what: str, pc: int | None) -> None:
+        """Note for the user what is not served, once; of a guest that asks for ever more, the first :data:`MOST_NOTES`."""
+        if len(self.unserved) < MOST_NOTES:
+            self.unserved.setdefault(what, pc)
+        elif what not in self.unserved:
+            self.unserved.setdefault("more of its requests were not served than are told", None)
 
     def take_unserved(self) -> list[str]:
         """Return what a user must know since the last call, each once: what the guest asked for and did not get."""

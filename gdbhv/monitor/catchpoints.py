@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Literal
 
+from gdbhv.errors import CommandError
 from gdbhv.exitspec import ExitSpec
 
 if TYPE_CHECKING:
@@ -23,6 +24,15 @@ class Catchpoint:
     hits: int = 0
 
 
+MOST = 1000  # catchpoints, and watched ranges
+
+
+def refuse_more(count: int, what: str) -> None:
+    """Refuse one more where there are :data:`MOST`. :raises gdbhv.errors.CommandError: so it is."""
+    if count >= MOST:
+        raise CommandError(f"there are {count:,} {what} makes room")
+
+
 @dataclass
 class Catchpoints:
     """All of them; numbers are not used again."""
@@ -31,7 +41,8 @@ class Catchpoints:
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     def add(self, spec: ExitSpec, *, keep: bool = False) -> Catchpoint:
-        """File a specification under a new number."""
+        """File a specification under a new number. :raises gdbhv.errors.CommandError: there are :data:`MOST` already."""
+        refuse_more(len(self.rows), "catchpoints; `monitor vmexit delete`")
         point = Catchpoint(next(self._numbers), spec, keep)
         self.rows[point.number] = point
         return point

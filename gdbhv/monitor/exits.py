@@ -127,12 +127,12 @@ def delete(context: Context, args: argparse.Namespace) -> Iterator[str]:
     about="VM exits",
 )
 def stats(context: Context, args: argparse.Namespace) -> Iterator[str]:
-    """How many exits of each kind there were."""
-    counts = context.core.exit_counts()
+    """How many exits of each kind there were: the first 4,096 kinds apart, all others as further kinds."""
+    counts, further = context.core.exit_counts(), context.core.further_exits
     if args.json:
-        yield from to_json(stats_document(counts))
+        yield from to_json(stats_document(counts, further))
     else:
-        yield from stats_table(counts, lambda vmid: vmid_name(context.target, vmid))
+        yield from stats_table(counts, further, lambda vmid: vmid_name(context.target, vmid))
     if args.clear:
         context.core.clear_exit_counts()
 

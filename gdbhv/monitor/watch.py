@@ -10,7 +10,7 @@ from typing import Literal
 from gdbhv import _core
 from gdbhv.errors import CommandError, GdbhvError
 from gdbhv.monitor import addresses
-from gdbhv.monitor.catchpoints import ACCESSES, Watch, Watches
+from gdbhv.monitor.catchpoints import ACCESSES, Watch, Watches, refuse_more
 from gdbhv.monitor.registry import JSON, KEEP, KEPT, VMID, Arg, Context, command, to_json
 from gdbhv.target import Space, Stop, StopKind, Target
 from gdbhv.views.disasm import disassemble
@@ -67,6 +67,7 @@ def _set(context: Context, args: argparse.Namespace, access: str) -> str:
         if not vm.regime["stage2"]:
             raise CommandError(vm.no_stage2())
         vmid = vm.vmid
+    refuse_more(len(context.watches.rows), "watches; `monitor watch delete`")
     row = Watch(next(context.watches.numbers), space, first, last, access, vmid, args.keep)
     row.insert(context.core)
     context.watches.rows[row.number] = row

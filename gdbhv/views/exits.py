@@ -15,24 +15,29 @@ if TYPE_CHECKING:
     from gdbhv.records import ExitCount, ExitCounts, ExitRecord
 
 
-def stats_document(counts: Sequence[ExitCount]) -> ExitCounts:
+def stats_document(counts: Sequence[ExitCount], further: int) -> ExitCounts:
     """Return the counts for programs, the same in every ``--json``."""
-    return {"exits": sum(row["count"] for row in counts), "counts": list(counts)}
+    return {"exits": sum(row["count"] for row in counts) + further, "further": further, "counts": list(counts)}
 
 
-def stats_table(counts: Sequence[ExitCount], names: Callable[[int], str] = str) -> list[str]:
+def stats_table(counts: Sequence[ExitCount], further: int = 0, names: Callable[[int], str] = str) -> list[str]:
     """Return the counts, most frequent first, with their share.
 
+    :param further: exits of kinds for which there was no room.
     :param names: what to call a VM, by VMID.
     """
-    total = sum(row["count"] for row in counts)
+    total = sum(row["count"] for row in counts) + further
     if not total:
         return ["no exits yet"]
     rows = [
         (f"{row['count']:,}", f"{100 * row['count'] / total:.1f}%", names(row["vmid"]), f"{row['number']:#x}", row["name"])
         for row in sorted(counts, key=lambda row: (-row["count"], row["vmid"], row["number"], row["name"]))
     ]
-    return [*table(("count", "share", "vm", "class", "exit"), rows, "rr"), f"{total:,} exits of {len(rows)} kinds"]
+    kinds = f"{len(rows):,} kinds"
+    if further:
+        rows.append((f"{further:,}", f"{100 * further / total:.1f}%", "", "", "further kinds"))
+        kinds += " and further ones"
+    return [*table(("count", "share", "vm", "class", "exit"), rows, "rr"), f"{total:,} exits of {kinds}"]
 
 
 def exit_line(record: ExitRecord, place: Callable[[int], str | None] = lambda ipa: None, call: str | None = None) -> str:

@@ -93,3 +93,5 @@ def its(document: dict[str, Any]) -> Iterator[str]:
         for event, intid, icid in device["events"]:
             goes = f"cpu{to[icid]}" if icid in to else "nobody"
             yield f"    event {event} -> lpi{intid}, collection {icid} -> {goes}"
+    if d.get("unread"):
+        yield f"  {d['unread']:,} entries of these tables were not looked at: they claim more than {1 << 20:,}"

@@ -158,12 +158,18 @@ def test_an_exit_of_a_nested_hypervisor_explained() -> None:
 def test_counts_are_sorted_and_shared() -> None:
     rows = ((1, 0x1016, "hvc:0x0", 1), (2, 0x1024, "dabt.trans.l3.w.isv", 2999))
     counts: list[ExitCount] = [{"vmid": v, "number": c, "name": name, "count": n} for v, c, name, n in rows]
-    assert exits.stats_document(counts) == {"exits": 3000, "counts": counts}
-    assert exits.stats_table(counts, {1: "left", 2: "right"}.__getitem__) == [
+    assert exits.stats_document(counts, 0) == {"exits": 3000, "further": 0, "counts": counts}
+    assert exits.stats_document(counts, 7) == {"exits": 3007, "further": 7, "counts": counts}
+    assert exits.stats_table(counts, names={1: "left", 2: "right"}.__getitem__) == [
         "count   share  vm     class   exit",
         "2,999  100.0%  right  0x1024  dabt.trans.l3.w.isv",
         "    1    0.0%  left   0x1016  hvc:0x0",
         "3,000 exits of 2 kinds",
+    ]
+    assert exits.stats_table(counts[:1], 3)[1:] == [
+        "    1  25.0%  1   0x1016  hvc:0x0",
+        "    3  75.0%              further kinds",
+        "4 exits of 1 kinds and further ones",
     ]
     assert exits.stats_table([]) == ["no exits yet"]
 

@@ -187,6 +187,14 @@ impl Bus {
             .next()
             .map_or_else(Default::default, |c| c.take_waiting())
     }
+    /// Bytes that were typed on the board's first UART, and that the guest has not read.
+    pub fn input_waiting(&mut self) -> usize {
+        let mut consoles = self.ranges.iter_mut().filter_map(|r| match &mut r.target {
+            Target::Device(d, _) => d.console(),
+            _ => None,
+        });
+        consoles.next().map_or(0, |c| c.waiting())
+    }
     /// Whether the guest would see what is typed on the board's first UART.
     pub fn listens(&mut self) -> bool {
         let mut consoles = self.ranges.iter_mut().filter_map(|r| match &mut r.target {

@@ -190,13 +190,18 @@ pub struct Record {
     pub left: Left,
 }
 
+/// Most kinds of exits that are counted apart: a guest may cause one for each immediate of HVC, by each of 65,536 VMIDs.
+pub const MOST_KINDS: usize = 4096;
+
 /// The exits of a machine.
 #[derive(Default)]
 pub struct Exits {
     /// How many.
     pub total: u64,
-    /// How many by (VMID, class, what tells sub-reasons apart: see [`Record::key`]).
+    /// How many by (VMID, class, what tells sub-reasons apart: see [`Record::key`]), of the first [`MOST_KINDS`] kinds.
     pub counts: HashMap<(u16, u16, u32), u64>,
+    /// How many of all other kinds.
+    pub further: u64,
     /// The last one of each CPU.
     pub last: Vec<Option<Record>>,
     /// Who has run.
@@ -212,7 +217,7 @@ impl Exits {
     pub fn record(&mut self, mut r: Record) -> bool {
         self.total += 1;
         r.seq = self.total;
-        *self.counts.entry((r.vmid, r.class, r.key())).or_insert(0) += 1;
+        self.count((r.vmid, r.class, r.key()));
         let caught = self.catch.contains(&r.class);
         if self.last.len() <= r.cpu {
             self.last.resize(r.cpu + 1, None);
@@ -226,6 +231,23 @@ impl Exits {
         });
         self.last[cpu] = Some(r);
         caught
+    }
+
+    fn count(&mut self, kind: (u16, u16, u32)) {
+        let full = self.counts.len() >= MOST_KINDS;
+        match self.counts.get_mut(&kind) {
+            Some(count) => *count += 1,
+            None if full => self.further += 1,
+            None => {
+                self.counts.insert(kind, 1);
+            }
+        }
+    }
+
+    /// Forget the counts.
+    pub fn clear_counts(&mut self) {
+        self.counts.clear();
+        self.further = 0;
     }
 
     /// EL2 of `cpu` has just entered a guest.

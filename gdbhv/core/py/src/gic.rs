@@ -80,7 +80,7 @@ fn its<'py>(py: Python<'py>, gic: &Gic, ram: &Ram) -> PyResult<Bound<'py, PyDict
         "last_error",
         last.map(|e| (e.name, e.code, e.address, e.fault.text())),
     )?;
-    let (devices, collections) = gic.its_tables(ram);
+    let (devices, collections, unread) = gic.its_tables(ram);
     let list = PyList::empty(py);
     for (device, events) in devices {
         let d = PyDict::new(py);
@@ -93,5 +93,6 @@ fn its<'py>(py: Python<'py>, gic: &Gic, ram: &Ram) -> PyResult<Bound<'py, PyDict
     }
     d.set_item("devices", list)?;
     d.set_item("collections", collections)?;
+    d.set_item("unread", unread)?;
     Ok(d)
 }

@@ -570,8 +570,12 @@ impl Machine {
     fn exits(&self) -> u64 {
         self.model.sh.exits.total
     }
+    #[getter]
+    fn further_exits(&self) -> u64 {
+        self.model.sh.exits.further
+    }
     fn clear_exit_counts(&mut self) {
-        self.model.sh.exits.counts.clear();
+        self.model.sh.exits.clear_counts();
     }
     #[pyo3(signature = (classes, entries=false))]
     fn catch_exits(&mut self, classes: Vec<u16>, entries: bool) {
@@ -582,6 +586,10 @@ impl Machine {
     // --- console and reports
     fn take_output<'py>(&mut self, py: Python<'py>) -> Bound<'py, PyBytes> {
         PyBytes::new(py, &self.model.take_output())
+    }
+    #[getter]
+    fn input_waiting(&mut self) -> usize {
+        self.model.sh.bus.input_waiting()
     }
     #[getter]
     fn listens(&mut self) -> bool {

@@ -84,6 +84,8 @@ pub trait Console {
     /// Type at virtual time `now`. Nothing is lost: what the FIFO cannot hold waits, and so does all before the guest listens.
     /// `paced`: line by line, each after a second in which the guest neither sent nor took anything.
     fn push_input(&mut self, data: &[u8], paced: bool, now: u64);
+    /// Bytes that were typed and are not read.
+    fn waiting(&self) -> usize;
     /// What was typed and waits for room in the FIFO; it is forgotten here.
     fn take_waiting(&mut self) -> (Vec<u8>, bool);
     /// Whether the guest would see what is typed: it has the interrupt on, or polls.

@@ -302,6 +302,9 @@ impl Console for Pl011 {
     fn listens(&self) -> bool {
         self.state.listens()
     }
+    fn waiting(&self) -> usize {
+        self.state.rx.len() + self.state.held.len()
+    }
     fn take_waiting(&mut self) -> (Vec<u8>, bool) {
         let kept = self.state.depth().min(self.state.rx.len());
         let held = std::mem::take(&mut self.state.held);

@@ -145,22 +145,24 @@ const SHOWN: u64 = 1 << 20;
 
 impl Gic {
     /// The mapped devices with their mapped events, and the mapped collections with their CPUs, as memory has them. Of very
-    /// large tables the beginning.
+    /// large tables the beginning, and how many entries were not looked at.
     #[allow(clippy::type_complexity)]
     pub fn its_tables(
         &self,
         mem: &dyn Memory,
-    ) -> (Vec<(Device, Vec<(u32, Event)>)>, Vec<(u32, usize)>) {
+    ) -> (Vec<(Device, Vec<(u32, Event)>)>, Vec<(u32, usize)>, u64) {
         let its = &self.state.its;
         let mut left = SHOWN;
         let mut devices = Vec::new();
+        let mut unread = 0;
         for d in (0..1 << DEVICE_BITS).filter_map(|id| its.device(id, mem)) {
             let last = (1u64 << d.bits).min(left);
             left -= last;
+            unread += (1 << d.bits) - last;
             let events = (0..last as u32).filter_map(|n| Some((n, d.event(n, mem)?)));
             devices.push((d, events.filter(|e| e.1.intid >= FIRST).collect()));
         }
         let collections = (0..COLLECTIONS).filter_map(|n| Some((n, its.collection(n, mem)?)));
-        (devices, collections.collect())
+        (devices, collections.collect(), unread)
     }
 }

@@ -342,7 +342,7 @@ fn the_pending_table() {
 fn the_tables_are_shown() {
     let mut b = Bench::new();
     b.mapti(7, 3, 8195, 1);
-    let (devices, collections) = b.g.its_tables(&b.ram);
+    let (devices, collections, unread) = b.g.its_tables(&b.ram);
     let event = Event {
         intid: 8195,
         icid: 1,
@@ -354,4 +354,21 @@ fn the_tables_are_shown() {
     };
     assert_eq!(devices, [(device, vec![(3, event)])]);
     assert_eq!(collections, [(0, 0), (1, 1)]);
+    assert_eq!(unread, 0);
+}
+
+#[test]
+fn of_tables_that_claim_too_much_the_rest_is_told() {
+    let mut b = Bench::new();
+    b.mapti(7, 3, 8195, 1);
+    let huge = Device {
+        id: 9,
+        itt: ITT,
+        bits: 32,
+    };
+    let its = b.g.state().its.clone();
+    its.set_device(9, Some(huge), &mut b.ram).expect("room");
+    let (devices, _, unread) = b.g.its_tables(&b.ram);
+    assert_eq!(devices.len(), 2);
+    assert_eq!(unread, (1 << 32) + 16 - (1 << 20));
 }
