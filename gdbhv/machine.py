@@ -39,6 +39,11 @@ STILL = 10_000  # idle CHUNKs in a row, after which a run with a budget of instr
 POWER = {"wfi": "waiting in WFI", "wfe": "waiting in WFE", "off": "off", "idle": "idle"}
 
 
+def held_back(names: list[str]) -> str:
+    """Return what to add to why nothing goes on, if a debugger does not let all run."""
+    return f"; {', '.join(names)} may not run now (scheduler-locking, or other threads were told to)" if names else ""
+
+
 def wanted(catchers: dict[Any, Catcher], thread: ThreadId, record: ExitRecord, *, entry: bool) -> bool:
     """Whether some catchpoint stops at this exit or entry."""
     return sum(c.entries == entry and c.wants(thread, record) for c in catchers.values()) > 0  # all are asked: they count
@@ -371,7 +376,7 @@ class Machine:
                     return Stop(StopKind.BUDGET, first)
                 if self.pace.sleep():
                     continue
-                return Stop(StopKind.CRASH, first, text=self._why_stuck(step))
+                return Stop(StopKind.CRASH, first, text=self._why_stuck(step, mask))
             if kind == "step":
                 return Stop(StopKind.STEP, thread, text=self.stepping.text(thread, stop["held"]))
             if kind in ("caught", "entry"):
@@ -397,8 +402,11 @@ class Machine:
     def _within(self, cpu: int, step: Action) -> bool:
         return step.range is not None and step.range[0] <= self.core.read_register(cpu, "pc") < step.range[1]
 
-    def _why_stuck(self, step: Action | None) -> str:
-        if step is None:
-            return "every CPU waits or is off, and no interrupt is to come"
-        cpu = self._cpu(step.thread)
-        return f"cpu{cpu} cannot be stepped: it is {POWER[self.core.power(cpu)]}, and nothing that ends it is to come"
+    def _why_stuck(self, step: Action | None, mask: int) -> str:
+        held = [f"cpu{n}" for n in range(self.core.cpus) if not mask >> n & 1 and self.core.power(n) != "off"]
+        if step is not None:
+            cpu = self._cpu(step.thread)
+            why = f"cpu{cpu} cannot be stepped: it is {POWER[self.core.power(cpu)]}, and nothing that ends it is to come"
+        else:
+            why = f"every CPU{' that may run' if held else ''} waits or is off, and no interrupt is to come"
+        return why + held_back(held)

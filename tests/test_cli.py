@@ -71,7 +71,7 @@ def test_the_same_twice() -> None:
 def test_stats_json() -> None:
     done = gdbhv("run", ZOO, "--console", os.devnull, "--stats", "json", "--smp", "2")
     stats = json.loads(done.stdout)
-    keys = "end status text instructions instructions_by_cpu virtual_ns seconds exits counts".split()
+    keys = "end status text instructions instructions_by_cpu virtual_ns seconds exits further counts".split()
     assert list(stats) == keys
     assert (stats["end"], stats["status"], done.returncode) == ("poweroff", 0, 0)
     assert stats["instructions"] == sum(stats["instructions_by_cpu"]) <= stats["virtual_ns"]
@@ -208,6 +208,8 @@ def test_the_end_is_said_on_a_line_of_its_own(tmp_path: Path) -> None:
     assert said.splitlines()[1:] == [">", "gdbhv: interrupted"]
     (path := tmp_path / "half.bin").write_bytes(words(*SEND, *system_off))
     assert [line[0] for line in gdbhv("run", path, "--stats", "json").stdout.splitlines()] == [">", "{"]
+    own = ("--vm", f"{path},name=own", "--console", "own=stdio", "--console", os.devnull)
+    assert [line[0] for line in gdbhv("run", *own, "--stats", "json").stdout.splitlines()] == [">", "{"]
 
 
 def test_the_console_in_a_file(tmp_path: Path) -> None:

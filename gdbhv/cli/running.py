@@ -39,13 +39,14 @@ def run(options: argparse.Namespace) -> int:
     with contextlib.ExitStack() as opened:
 
         def open_one(where: str, name: str) -> Console:
-            return opened.enter_context(open_console(where, typed=typed, inputs=inputs(options), name=name))
+            one = opened.enter_context(open_console(where, typed=typed, inputs=inputs(options), name=name))
+            if where == "stdio" and (options.stats == "json" or same_place(sys.stdout, sys.stderr)):
+                opened.callback(begin_line, one)
+            return one
 
         consoles = {name: open_one(where, name) for name, where in options.console if name}
         common = next((where for name, where in options.console if not name), usual)
         console = open_one(common, "")
-        if common == "stdio" and (options.stats == "json" or same_place(sys.stdout, sys.stderr)):
-            opened.callback(begin_line, console)
         target: HostTarget | Machine
         if options.bare or options.el == 2:
             target = boot.bare(configs[0], console, el2=options.el == 2)

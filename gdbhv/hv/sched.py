@@ -106,7 +106,7 @@ class Scheduler(SchedulerState):
         """
         assert vcpu.cpu is not None
         here = self._of(vcpu.home)
-        if any(v is not vcpu and v.state is RunState.READY and self._may(v) and not v.gave_way for v in here):
+        if any(v is not vcpu and v.state is RunState.READY and self.may(v) and not v.gave_way for v in here):
             vcpu.gave_way = True
             self._to_the_end(vcpu)
             self.machine.end_turn()
@@ -191,7 +191,7 @@ class Scheduler(SchedulerState):
 
     # --- a debugger that lets only some vCPUs run
 
-    def _may(self, vcpu: Vcpu) -> bool:
+    def may(self, vcpu: Vcpu) -> bool:
         return self._allowed is None or vcpu in self._allowed
 
     def allow(self, vcpus: list[Vcpu] | None) -> None:
@@ -199,7 +199,7 @@ class Scheduler(SchedulerState):
         self._allowed = None if vcpus is None else set(vcpus)
         for vcpu in vcpus or ():
             other = self.loaded[vcpu.home]
-            if vcpu.cpu is None and vcpu.state is RunState.READY and other is not None and not self._may(other):
+            if vcpu.cpu is None and vcpu.state is RunState.READY and other is not None and not self.may(other):
                 self.leave(vcpu.home)
 
     def leave(self, cpu: int) -> None:
@@ -226,7 +226,7 @@ class Scheduler(SchedulerState):
             return (1 << len(self.loaded)) - 1
         mask = 0
         for cpu, vcpu in enumerate(self.loaded):
-            if not self.in_guest[cpu] or vcpu is None or self._may(vcpu):
+            if not self.in_guest[cpu] or vcpu is None or self.may(vcpu):
                 mask |= 1 << cpu
         return mask
 

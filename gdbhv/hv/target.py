@@ -15,7 +15,7 @@ from gdbhv.hv.inspection import HostInspection
 from gdbhv.hv.mmio import Pl011
 from gdbhv.hv.vcpu import RunState, Vcpu
 from gdbhv.hv.vm import Vm
-from gdbhv.machine import catch_syscalls, wanted, watched
+from gdbhv.machine import catch_syscalls, held_back, wanted, watched
 from gdbhv.pace import FOREVER, Pace
 from gdbhv.target import Action, Catcher, CatchEvents, DescribeWatch, Stepping, Stop, StopKind, ThreadId
 
@@ -288,9 +288,12 @@ class HostTarget(HostInspection):
         return Stop(StopKind.BUDGET, thread) if self._wakes > STORM and self._end is not None else None
 
     def _why_stuck(self) -> str:
+        able = [v for vm in self.host.running() for v in vm.vcpus if v.state is not RunState.OFF]
+        held = [v.name for v in able if not self.host.scheduler.may(v)]
         if self._step is None:
-            return "every vCPU waits or is off, and no interrupt is to come"
+            may = " that may run" if held else ""
+            return f"every vCPU{may} waits or is off, and no interrupt is to come{held_back(held)}"
         v = self._step[0]
         in_wfe = v.cpu is not None and self.machine.power(v.cpu) == "wfe"
         waits = "waits in WFI" if v.state is RunState.WAITING else "waits in WFE" if in_wfe else "waits"
-        return f"{v.name} cannot be stepped: it {waits}, and no interrupt is to come"
+        return f"{v.name} cannot be stepped: it {waits}, and no interrupt is to come{held_back(held)}"

@@ -215,6 +215,22 @@ def test_a_step_that_nothing_can_end_says_why(make: Make) -> None:
         assert f"waiting in {name}" in stop.text or f"waits in {name}" in stop.text
 
 
+@pytest.mark.parametrize("kind", ["bare", "hosted", "one cpu"])
+def test_who_may_not_run_is_named_when_the_others_wait(kind: str) -> None:
+    """`set scheduler-locking on` with a thread that waits: the other one is neither off nor waiting."""
+    target = pair(kind, (WFI, SPIN), (SPIN,))
+    first, second = (t.id for p in target.processes() for t in p.threads)
+    other = {"bare": "cpu1"}.get(kind, "vm1/vcpu1")
+    unit = "CPU" if kind == "bare" else "vCPU"
+    why = "may not run now (scheduler-locking, or other threads were told to)"
+    stop = target.run([Action(first)])
+    assert stop.kind is StopKind.CRASH
+    assert stop.text == f"every {unit} that may run waits or is off, and no interrupt is to come; {other} {why}"
+    stop = target.run([Action(first, step=True)])
+    assert (stop.kind, stop.text.partition("; ")[2]) == (StopKind.CRASH, f"{other} {why}")
+    assert target.run([Action(first), Action(second)], 100).kind is StopKind.BUDGET
+
+
 def test_a_cpu_that_is_off_is_not_stepped() -> None:
     stop = system_smp().run([Action(thread(1, 2), step=True)])
     assert (stop.kind, stop.text) == (StopKind.CRASH, "cpu1 is off: it cannot be stepped before PSCI CPU_ON starts it")
