@@ -20,7 +20,7 @@ from gdbhv.hv import exits, pmu, saving
 from gdbhv.hv.saving import DeviceState
 from gdbhv.hv.sched import KICK_SGI, Scheduler, SchedulerState
 from gdbhv.hv.stage2 import PAGE
-from gdbhv.hv.vcpu import Vcpu
+from gdbhv.hv.vcpu import TFP, Vcpu
 from gdbhv.hv.vgic import PASSED
 from gdbhv.hv.vgic_mmio import GICD_BASE, GICR_BASE, GICR_STRIDE
 from gdbhv.hv.vm import Vm, VmState
@@ -113,8 +113,10 @@ class Host(HostState):
         self.vcpus: list[Vcpu] = []  # of all VMs, by number
         self.scheduler = Scheduler(self)
         self.on_exit: list[Callable[[Vcpu, ExitRecord], None]] = []
-        self._cptr = trap_bits("CPTR_EL2") | 0x33FF & ~0x400  # RES1 bits of E2H = 0
-        self._fp_trap = encode("CPTR_EL2", TFP=1)
+        self.hcr = encode("HCR_EL2", BSU=BSU_INNER) | trap_bits(
+            "HCR_EL2"
+        )  # of a vCPU of which a debugger has changed nothing
+        self.cptr = trap_bits("CPTR_EL2") | 0x33FF & ~0x400 | TFP  # RES1 bits of E2H = 0
         for i in range(cpus):
             self._prepare(i)
 
@@ -123,11 +125,11 @@ class Host(HostState):
     def _prepare(self, cpu: int) -> None:
         """What a hypervisor sets once on each CPU."""
         m = self.machine
-        m.msr(cpu, "HCR_EL2", encode("HCR_EL2", BSU=BSU_INNER) | trap_bits("HCR_EL2"))
+        m.msr(cpu, "HCR_EL2", self.hcr)
         # 40 bits of IPA from level 1 (SL0 = 1), 4 KiB, write-back tables, 48 bits of PA
         m.msr(cpu, "VTCR_EL2", encode("VTCR_EL2", T0SZ=24, SL0=1, IRGN0=1, ORGN0=1, SH0=3, PS=5, RES1=1))
         m.msr(cpu, "MDCR_EL2", trap_bits("MDCR_EL2") | encode("MDCR_EL2", HPMN=pmu.COUNTERS))  # all counters are the guest's
-        m.msr(cpu, "CPTR_EL2", self._cptr | self._fp_trap)
+        m.msr(cpu, "CPTR_EL2", self.cptr)
         m.msr(cpu, "HSTR_EL2", encode("HSTR_EL2", T15=1))
         m.msr(cpu, "CNTHCTL_EL2", encode("CNTHCTL_EL2", EL1PCTEN=1))
         m.msr(cpu, "VPIDR_EL2", m.mrs(cpu, "MIDR_EL1"))
@@ -231,13 +233,12 @@ class Host(HostState):
     def load_vcpu(self, vcpu: Vcpu, cpu: int) -> None:
         """Put a vCPU on a CPU; its FP registers trap once, as KVM's lazy switch has it."""
         vcpu.load(cpu)
-        self.machine.msr(cpu, "CPTR_EL2", self._cptr | self._fp_trap)
 
     def enable_fp(self, vcpu: Vcpu) -> None:
         """Stop trapping FP and SIMD for the vCPU on its CPU."""
         assert vcpu.cpu is not None
         vcpu.load_fp()
-        self.machine.msr(vcpu.cpu, "CPTR_EL2", self._cptr)
+        self.machine.msr(vcpu.cpu, "CPTR_EL2", vcpu.controls["CPTR_EL2"] & ~TFP)
 
     # --- physical interrupts
 

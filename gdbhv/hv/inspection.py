@@ -271,6 +271,10 @@ class HostInspection:
             if (name := guestregs.plain_name(system.name)) in PhysicalTimer.REGISTERS:
                 v.ptimer.write(name, value)
                 return
+            if system.name in v.controls:
+                v.set_control(system.name, value)
+                if v.cpu is None:
+                    return
         if (simd := self._saved_simd(v, register)) is not None:
             v.set_v(simd, value)
             return

@@ -41,7 +41,7 @@ def context_numbers(ras: bool) -> dict[str, int]:
     return {name: encoding(name) for name in [*(["VDISR_EL2"] if ras else []), *CONTEXT]}
 
 
-VSE = tables.field("HCR_EL2.VSE").mask
+VSE, TFP = tables.field("HCR_EL2.VSE").mask, tables.field("CPTR_EL2.TFP").mask
 SPAN, DSSBS = (tables.field(f"SCTLR_EL1.{name}").mask for name in ("SPAN", "DSSBS"))
 
 # PSTATE in the layout of SPSR_EL2 (Arm ARM C5.2.20)
@@ -87,6 +87,8 @@ class VcpuState:
     gprs: list[int] = field(default_factory=lambda: [0] * 31)
     vregs: bytes = bytes(32 * VREG)  # v0 first, little endian
     sys: dict[str, int] = field(default_factory=dict)  # by name: CONTEXT
+    # Of EL2's, those of which a debugger may change some traps (hv/guestregs.py): with FP trapped, and no virtual SError
+    controls: dict[str, int] = field(default_factory=dict)
     debug: DebugState = field(default_factory=DebugState)
     ptimer: TimerState = field(default_factory=TimerState)
     pmu: PmuState = field(default_factory=PmuState)
@@ -110,6 +112,7 @@ class Vcpu(VcpuState):
         self.number = number
         self.index = index
         self.numbers = context_numbers(vm.has_ras)
+        self.controls = {"HCR_EL2": vm.host.hcr, "CPTR_EL2": vm.host.cptr}
         self.reset(0, 0)
 
     def __repr__(self) -> str:
@@ -163,7 +166,11 @@ class Vcpu(VcpuState):
 
     def identity(self) -> dict[str, int]:
         """What EL2's registers say of the VM and the vCPU while it is loaded."""
-        return {"VTTBR_EL2": self.vm.vttbr, "VMPIDR_EL2": self.mpidr, "CNTVOFF_EL2": self.vm.cntvoff}
+        return {"VTTBR_EL2": self.vm.vttbr, "VMPIDR_EL2": self.mpidr, "CNTVOFF_EL2": self.vm.cntvoff, **self.controls}
+
+    def set_control(self, name: str, value: int) -> None:
+        """Keep a debugger's value of one of :attr:`controls`, for whenever the vCPU is loaded."""
+        self.controls[name] = value | TFP if name == "CPTR_EL2" else value & ~VSE
 
     def load_fp(self) -> None:
         """Put the SIMD registers on the CPU too."""

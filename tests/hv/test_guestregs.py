@@ -9,9 +9,10 @@ from gdbhv import boot
 from gdbhv.boot import BootConfig
 from gdbhv.errors import RegisterError
 from gdbhv.hv import guestregs, sysregs
+from gdbhv.hv.host import Host
 from gdbhv.hv.target import HostTarget
 from gdbhv.target import Action, StopKind
-from hv.programs import CODE, NOP, WFI, branch, hosted, mrs, thread
+from hv.programs import CODE, NOP, WFI, add_vm, branch, hosted, mrs, thread
 from hv.test_stepping import actions, core, state, two_vcpus, with_timer
 
 A, B = thread(1), thread(2)
@@ -70,6 +71,25 @@ def test_wfi_without_its_trap_waits_on_the_cpu() -> None:
     target.write_register(A, "HCR_EL2", changed(target, "HCR_EL2", "TWI", 0))
     assert target.run_all().kind is StopKind.CRASH
     assert "wfx.wfi" not in [row["name"] for row in target.machine.exit_counts()]
+
+
+@pytest.mark.parametrize("loaded", [1, 2])
+@pytest.mark.parametrize(("register", "field", "value"), MAY)
+def test_a_changed_trap_is_that_vcpus_alone(register: str, field: str, value: int, loaded: int) -> None:
+    """Two vCPUs take turns on one CPU: the change goes with its vCPU, on its CPU or not, and not to the other one."""
+    host = Host(cpus=1, memory=4 << 20)
+    vm = add_vm(host, NOP, branch(-1), vcpus=2)
+    target = HostTarget(host)
+    host.scheduler.start(vm.vcpus[1], CODE, 0)
+    target.run([Action(thread(1, loaded))], 10)
+    assert [v.cpu is not None for v in vm.vcpus] == [loaded == 1, loaded == 2]
+    one, other = thread(1, 1), thread(1, 2)
+    before, new = target.read_register(other, register), changed(target, register, field, value)
+    target.write_register(one, register, new)
+    for moving in (other, one, other, one):
+        assert (target.read_register(one, register), target.read_register(other, register)) == (new, before)
+        target.run([Action(moving)], 5)
+        assert host.machine.read_register(0, register) == (new if moving == one else before)
 
 
 def test_the_pc_by_its_name_at_el2_only_while_that_is_the_pc() -> None:

@@ -218,7 +218,7 @@ def test_a_step_that_nothing_can_end_says_why(make: Make) -> None:
 @pytest.mark.parametrize("kind", ["bare", "hosted", "one cpu"])
 def test_who_may_not_run_is_named_when_the_others_wait(kind: str) -> None:
     """`set scheduler-locking on` with a thread that waits: the other one is neither off nor waiting."""
-    target = pair(kind, (WFI, SPIN), (SPIN,))
+    target = pair(kind, (WFI, branch(0)), (branch(0),))
     first, second = (t.id for p in target.processes() for t in p.threads)
     other = {"bare": "cpu1"}.get(kind, "vm1/vcpu1")
     unit = "CPU" if kind == "bare" else "vCPU"
