@@ -14,9 +14,8 @@ INVALID_ADDRESS = -9
 SUCCESS = 0
 
 AFFINITY = 0xFF_00FF_FFFF  # the affinity fields of MPIDR_EL1; other bits of a target do not count
-NO_STATE = (
-    0xFFFE_0000  # bits of a power state (5.4.2): levels above the CPU's own, which cannot be suspended, and reserved ones
-)
+# Bits of CPU_SUSPEND's power state: levels above the CPU's own, which cannot be suspended, and reserved ones
+NO_STATE = 0xFFFE_0000
 
 Call = Callable[[Vcpu], int | None]
 CALLS: dict[int, tuple[str, Call]] = {}

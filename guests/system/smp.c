@@ -25,13 +25,13 @@ static volatile u64 *const shared = (u64 *)ARENA;
 /* SMC32 returns 32 bits: compare those. */
 #define CHECK32(got, expected) CHECK((got) & 0xffffffff, (u64)(expected) & 0xffffffff)
 
-CASE(psci_version, "DEN 0022, 5.1.1 PSCI_VERSION: 1.1; its SMC64 form does not exist")
+CASE(psci_version, "DEN 0022, PSCI_VERSION: 1.1; its SMC64 form does not exist")
 {
     CHECK32(smc(0x84000000, 0, 0, 0), 0x10001);
     CHECK32(smc(0xc4000000, 0, 0, 0), NOT_SUPPORTED);
 }
 
-CASE(psci_features, "DEN 0022, 5.1.15 PSCI_FEATURES: 0 for what there is, NOT_SUPPORTED for the rest")
+CASE(psci_features, "DEN 0022, PSCI_FEATURES: 0 for what there is, NOT_SUPPORTED for the rest")
 {
     static const u32 there[] = {0x84000000, 0x84000001, 0xc4000001, 0x84000002, 0x84000003, 0xc4000003,
                                 0x84000004, 0xc4000004, 0x84000006, 0x84000008, 0x84000009, 0x8400000a};
@@ -50,12 +50,12 @@ CASE(psci_unknown, "SMCCC (DEN 0028), 5.2: an unknown function returns NOT_SUPPO
     CHECK32(smc(0xdeadbeef, 0, 0, 0), NOT_SUPPORTED);
 }
 
-CASE(psci_migrate_info_type, "DEN 0022, 5.1.9 MIGRATE_INFO_TYPE: 2, no Trusted OS that needs migration")
+CASE(psci_migrate_info_type, "DEN 0022, MIGRATE_INFO_TYPE: 2, no Trusted OS that needs migration")
 {
     CHECK32(smc(MIGRATE_INFO_TYPE, 0, 0, 0), 2);
 }
 
-CASE(psci_affinity_info, "DEN 0022, 5.1.8 AFFINITY_INFO: 0 ON, 1 OFF; INVALID_PARAMETERS for what is not there")
+CASE(psci_affinity_info, "DEN 0022, AFFINITY_INFO: 0 ON, 1 OFF; INVALID_PARAMETERS for what is not there")
 {
     CHECK32(smc(AFFINITY_INFO, 0, 0, 0), 0);
     CHECK32(smc(AFFINITY_INFO, 7, 0, 0), INVALID_PARAMETERS);
@@ -65,7 +65,7 @@ CASE(psci_affinity_info, "DEN 0022, 5.1.8 AFFINITY_INFO: 0 ON, 1 OFF; INVALID_PA
     CHECK32(smc(AFFINITY_INFO, 1, 0, 0), 0);
 }
 
-CASE(psci_cpu_on_errors, "DEN 0022, 5.1.4 CPU_ON: ALREADY_ON, INVALID_PARAMETERS")
+CASE(psci_cpu_on_errors, "DEN 0022, CPU_ON: ALREADY_ON, INVALID_PARAMETERS")
 {
     NEED_TWO_CPUS();
     CHECK32(smc(CPU_ON, 0, (u64)cpu_start, 0), ALREADY_ON);
@@ -135,7 +135,7 @@ asm(".pushsection .text\n.balign 16\nstarted:\n"
     "dsb ish\n mov x2, #1\n str x2, [x1]\n"
     "movz w0, #0x8400, lsl #16\n movk w0, #2\n " FIRMWARE_CALL "\n b .\n.popsection");
 
-CASE(psci_cpu_off_and_on, "DEN 0022, 5.1.3 CPU_OFF, 6.4 initial state: x0 = context, the highest level of the caller's world, MMU off, DAIF masked")
+CASE(psci_cpu_off_and_on, "DEN 0022, CPU_OFF; CPU_ON, initial state: x0 = context, the highest level of the caller's world, MMU off, DAIF masked")
 {
     NEED_TWO_CPUS();
     shared[0] = 0;
@@ -157,7 +157,7 @@ CASE(psci_cpu_off_and_on, "DEN 0022, 5.1.3 CPU_OFF, 6.4 initial state: x0 = cont
     CHECK(second_cpu(), 1); /* and as the other cases want it */
 }
 
-CASE(psci_suspend, "DEN 0022, 5.1.2 CPU_SUSPEND: a standby state returns SUCCESS at a pending interrupt")
+CASE(psci_suspend, "DEN 0022, CPU_SUSPEND: a standby state returns SUCCESS at a pending interrupt")
 {
     gic_on();
     gic_enable_private(0, 3);
@@ -358,7 +358,7 @@ CASE(code_of_the_other, "B2.7.4 'Concurrent modification and execution': IC IVAU
 }
 
 /* The last one: a firmware that lets it pass has lost CPU 1. */
-CASE(psci_invalid_address, "DEN 0022, 5.1.4 CPU_ON: INVALID_ADDRESS for an entry that is no RAM")
+CASE(psci_invalid_address, "DEN 0022, CPU_ON: INVALID_ADDRESS for an entry that is no RAM")
 {
     NEED_TWO_CPUS();
     turn_off_second();

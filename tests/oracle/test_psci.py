@@ -115,7 +115,7 @@ DIFFERENT = [
         {"0", "-2"},
     ),
     Difference(
-        "INVALID_ADDRESS (DEN 0022, 5.6.2): QEMU starts the CPU where nothing can be executed, or has INVALID_PARAMETERS",
+        "INVALID_ADDRESS (DEN 0022, CPU_ON): QEMU starts the CPU where nothing can be executed, or has INVALID_PARAMETERS",
         lambda c: is_(c, CPU_ON) and c.x2 != psci.secondary(),
         {"-9"},
         {"0", "-2"},
@@ -217,7 +217,7 @@ def test_calls_that_end_it(machine: str, function: int) -> None:
     ],
 )
 def test_types_of_system_reset2(function: int, kind: int, result: int | None) -> None:
-    """DEN 0022, 5.12: SYSTEM_WARM_RESET is type 0, types with bit 31 are the vendor's, and all others are reserved."""
+    """DEN 0022, SYSTEM_RESET2: SYSTEM_WARM_RESET is type 0, types with bit 31 are the vendor's, all others reserved."""
     host = Host(memory=4 << 20)
     vm = add_vm(host, HVC0, branch(0))
     target = HostTarget(host)

@@ -7,7 +7,7 @@ use crate::cpu::Cpu;
 use crate::platform::Platform;
 use crate::platform::Request;
 
-// Results (DEN 0022, 5.2.2).
+// Results (DEN 0022, "Return error codes").
 const SUCCESS: i64 = 0;
 const NOT_SUPPORTED: i64 = -1;
 const INVALID_PARAMETERS: i64 = -2;
@@ -91,7 +91,7 @@ fn matching(sh: &Platform, target: u64, level: u32) -> Vec<usize> {
 }
 
 /// X1: power state, X2: entry after a power-down, X3: its context. A power-down may be carried out as a standby, which returns.
-/// Levels above the CPU's own (bits 25:24) cannot be suspended, and bits 31:26 and 23:17 are reserved (DEN 0022, 5.4.2).
+/// Levels above the CPU's own (bits 25:24) cannot be suspended, and bits 31:26 and 23:17 are reserved (DEN 0022, CPU_SUSPEND, "power_state").
 fn cpu_suspend(_: &mut Cpu, sh: &mut Platform, [state, ..]: [u64; 3]) -> i64 {
     if state & 0xfffe_0000 != 0 {
         return INVALID_PARAMETERS;
