@@ -6,7 +6,7 @@
 //!
 //! # Values
 //!
-//! A node names its operands by the place in the list of the nodes that made them: a [`V`] is 64 bits, a [`C`] a condition. A value is
+//! A node names its operands by the place in the list of the nodes that made them: a [`V`] is 64 bits, a [`Q`] 128, a [`C`] a condition. A value is
 //! made once, before it is used, and its node has no other type than the operand (checked by [`verify`]). What was known when the
 //! instruction was decoded is in the node itself: numbers of registers (indexes of `Cpu::x`, so that 32 reads as zero and 33 swallows
 //! what is written, [`slot`](crate::cpu::slot)), widths, immediates. Addresses of code are relative to the start of the block
@@ -21,7 +21,7 @@
 //!
 //! # Faults
 //!
-//! Only nodes of which [`Node::faults`] is true can end an instruction: `CheckSp`, `Load` and `Store`. They fault in the order of the list
+//! Only nodes of which [`Node::faults`] is true can end an instruction: the check of SP and accesses to memory. They fault in the order of the list
 //! and the first one ends the instruction, with the exception in `Cpu::raised`; nodes after it do not happen. All nodes that write a
 //! register, the flags or the PC come after the last of them, so that an instruction that faults has changed nothing and may be executed again from
 //! its start. There is one exception: the first stores of an instruction with several may have been done when a later one
@@ -33,6 +33,10 @@
 //! |---|---|
 //! | `CheckSp` | SP alignment fault (D1.8.2), if the register is SP, the check is on for this EL (SCTLR_ELx.SA, SA0), and bits 3:0 are not zero |
 //! | `Load`, `Store` | alignment fault of the size (SCTLR_ELx.A, or `Acc::ordered`, `Acc::atomic`); the debugger's watchpoint (not an exception); MMU faults of stage 1, then of stage 2, byte for byte upwards if the access crosses a page; alignment fault for Device memory; watchpoint; synchronous external abort |
+//!
+//! | `LoadQ`, `StoreQ` | the same, as two accesses of 8 bytes, upwards, or, if the address is not a multiple of 8 and elements are smaller than 16 bytes, one of each element; the alignment is the element's, which of 16 bytes the first access stands for |
+//! | `LoadExclusive` | the same as `Load`, and in place of a synchronous external abort a fault of an unsupported exclusive access where no RAM is (ISS.DFSC 0b110101). The monitor is marked last |
+//! | `StoreExclusive` | the same, for a write; nothing if the monitor marks nothing. The monitor is cleared last |
 //!
 //! Before the nodes comes the guard: if [`Pure::fp`] (or [`How::Helper`]'s) is set and `Pe::fp_traps` is, the instruction is trapped instead (D1.9.5,
 //! `exception::fp_access`) and none of its nodes happens.
@@ -50,7 +54,7 @@ mod values;
 pub use nodes::{Node, Place, Recorder};
 pub use record::{decode, How, Instruction, Pure};
 pub use replay::execute;
-pub use values::{Value, C, V};
+pub use values::{Value, C, Q, V};
 
 /// The first operand of `nodes` that no earlier node makes, or that another type of value, as (node, operand).
 pub fn verify(nodes: &[Node]) -> Option<(usize, Value)> {

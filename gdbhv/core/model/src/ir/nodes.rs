@@ -1,8 +1,9 @@
 //! The table of nodes. A row is an operation of [`Ops`]: its operands, its result, and whether it can fault. From it come
 //! the type, the recording back end, and [`execute`](super::execute).
 
-use super::values::{Operand, Value, Values, C, V};
-use crate::isa::ops::{Ops, W};
+use super::values::{Operand, Value, Values, C, Q, V};
+use crate::isa::ops::{Cmp, Ops, W};
+use crate::isa::vector::{Lane, Permute, Shift};
 use crate::mem::size::{Acc, Size};
 use std::convert::Infallible;
 
@@ -19,6 +20,8 @@ pub enum Place {
     Pc,
     /// Guest memory and devices.
     Memory,
+    /// The exclusive monitor.
+    Monitor,
 }
 
 /// Keeps what bodies do.
@@ -87,6 +90,7 @@ macro_rules! nodes {
         impl Ops for Recorder {
             type V = V;
             type C = C;
+            type Q = Q;
             type E = Infallible;
             $(nodes!(@record $node $op ($($arg $kind)*) ($($result)?) ($($faults)?));)*
         }
@@ -127,10 +131,10 @@ nodes! {
     X = x(r: u8) -> V;
     /// Write a register.
     SetX = set_x(r: u8, v: V);
-    /// One half (true: the high one) of a SIMD register.
-    VHalf = v(r: u8, high: bool) -> V;
-    /// Write a SIMD register: low half, high half.
-    SetV = set_v(r: u8, lo: V, hi: V);
+    /// A SIMD register.
+    Q = q(r: u8) -> Q;
+    /// Write a SIMD register.
+    SetQ = set_q(r: u8, v: Q);
     /// A constant.
     Imm = imm(v: u64) -> V;
     /// The address so many bytes from the block's start.
@@ -205,8 +209,27 @@ nodes! {
     IsZero = is_zero(w: W, x: V) -> C;
     /// Whether bit n of x is clear.
     BitClear = bit_clear(x: V, n: u32) -> C;
+    /// Whether x compares with y so.
+    Compare = compare(how: Cmp, w: W, x: V, y: V) -> C;
     /// x if c, else y.
     Select = select(c: C, x: V, y: V) -> V;
+
+    /// x, zero-extended.
+    Wide = wide(x: V) -> Q;
+    /// Lane k, zero-extended. Lane 0 is the lowest.
+    Lane = lane(size: Size, x: Q, k: u32) -> V;
+    /// x with the low bits of v as lane k.
+    WithLane = with_lane(size: Size, x: Q, k: u32, v: V) -> Q;
+    /// The low bits of v in all lanes.
+    Splat = splat(size: Size, v: V) -> Q;
+    /// An operation on each pair of lanes.
+    Lanes = lanes(op: Lane, size: Size, x: Q, y: Q) -> Q;
+    /// A shift of each lane by a constant.
+    LanesShift = lanes_shift(op: Shift, size: Size, x: Q, by: u32) -> Q;
+    /// Lanes of x and y in another order.
+    Permute = permute(op: Permute, size: Size, x: Q, y: Q) -> Q;
+    /// Bytes by to by + 15 (0 to 15) of y:x.
+    Ext = ext(x: Q, y: Q, by: u32) -> Q;
 
     /// Nothing, unless the register is SP and must be aligned and is not.
     CheckSp = check_sp(r: u8), faults;
@@ -214,6 +237,17 @@ nodes! {
     Load = load(addr: V, size: Size, acc: Acc) -> V, faults;
     /// Write the low bytes of v to memory.
     Store = store(addr: V, size: Size, v: V, acc: Acc), faults;
+
+    /// 16 bytes of memory, as elements of 1 << element bytes (0 to 4).
+    LoadQ = load_q(addr: V, element: u32) -> Q, faults;
+    /// Write 16 bytes to memory, as elements.
+    StoreQ = store_q(addr: V, element: u32, v: Q), faults;
+    /// Memory at an address, zero-extended; then the monitor marks it.
+    LoadExclusive = load_exclusive(addr: V, size: Size, acc: Acc) -> V, faults;
+    /// 1, and no access, if the monitor marks nothing. Else write v if it marks this place: 0, or 1 if it does not. Clears the monitor.
+    StoreExclusive = store_exclusive(addr: V, size: Size, v: V, acc: Acc) -> V, faults;
+    /// The monitor marks nothing.
+    ClearExclusive = clear_exclusive();
 
     /// Go to an address. The last node of its instruction.
     Jump = jump(to: V);
@@ -223,25 +257,34 @@ nodes! {
 
 impl Node {
     /// What it depends on, beside its operands. (`Pc` is a constant of the block.)
-    pub fn reads(&self) -> Option<Place> {
-        Some(match *self {
-            Node::X(r) | Node::CheckSp(r) => Place::X(r),
-            Node::VHalf(r, _) => Place::V(r),
-            Node::Adc(..) | Node::Adcs(..) | Node::Nzcv() | Node::Cond(_) => Place::Flags,
-            Node::Load(..) => Place::Memory,
-            _ => return None,
-        })
+    pub fn reads(&self) -> impl Iterator<Item = Place> {
+        let places = match *self {
+            Node::X(r) | Node::CheckSp(r) => [Some(Place::X(r)), None],
+            Node::Q(r) => [Some(Place::V(r)), None],
+            Node::Adc(..) | Node::Adcs(..) | Node::Nzcv() | Node::Cond(_) => {
+                [Some(Place::Flags), None]
+            }
+            Node::Load(..) | Node::LoadQ(..) | Node::LoadExclusive(..) => {
+                [Some(Place::Memory), None]
+            }
+            Node::StoreExclusive(..) => [Some(Place::Monitor), None],
+            _ => [None, None],
+        };
+        places.into_iter().flatten()
     }
     /// What it changes.
-    pub fn writes(&self) -> Option<Place> {
-        Some(match *self {
-            Node::SetX(r, _) => Place::X(r),
-            Node::SetV(r, ..) => Place::V(r),
-            Node::Adds(..) | Node::Subs(..) | Node::Adcs(..) => Place::Flags,
-            Node::SetNz(..) | Node::SetNzcvFrom(_) | Node::Ccmp(..) => Place::Flags,
-            Node::Store(..) => Place::Memory,
-            Node::Jump(_) | Node::JumpIf(..) => Place::Pc,
-            _ => return None,
-        })
+    pub fn writes(&self) -> impl Iterator<Item = Place> {
+        let places = match *self {
+            Node::SetX(r, _) => [Some(Place::X(r)), None],
+            Node::SetQ(r, _) => [Some(Place::V(r)), None],
+            Node::Adds(..) | Node::Subs(..) | Node::Adcs(..) => [Some(Place::Flags), None],
+            Node::SetNz(..) | Node::SetNzcvFrom(_) | Node::Ccmp(..) => [Some(Place::Flags), None],
+            Node::Store(..) | Node::StoreQ(..) => [Some(Place::Memory), None],
+            Node::LoadExclusive(..) | Node::ClearExclusive() => [Some(Place::Monitor), None],
+            Node::StoreExclusive(..) => [Some(Place::Memory), Some(Place::Monitor)],
+            Node::Jump(_) | Node::JumpIf(..) => [Some(Place::Pc), None],
+            _ => [None, None],
+        };
+        places.into_iter().flatten()
     }
 }

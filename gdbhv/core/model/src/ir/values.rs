@@ -1,6 +1,7 @@
 //! Values of nodes: how operands name them, and what they are on a back end.
 
-use crate::isa::ops::{Ops, W};
+use crate::isa::ops::{Cmp, Ops, W};
+use crate::isa::vector::{Lane, Permute, Shift};
 use crate::mem::size::{Acc, Size};
 
 /// A 64-bit value: the node that makes it.
@@ -11,6 +12,10 @@ pub struct V(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct C(pub u32);
 
+/// A 128-bit value: the node that makes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Q(pub u32);
+
 /// A value of some type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Value {
@@ -18,13 +23,15 @@ pub enum Value {
     V(V),
     /// A condition.
     C(C),
+    /// 128 bits.
+    Q(Q),
 }
 
 impl Value {
     /// Index of the node that makes it.
     pub fn node(self) -> usize {
         match self {
-            Value::V(V(n)) | Value::C(C(n)) => n as usize,
+            Value::V(V(n)) | Value::C(C(n)) | Value::Q(Q(n)) => n as usize,
         }
     }
 }
@@ -34,6 +41,7 @@ enum Made<B: Ops> {
     Nothing,
     V(B::V),
     C(B::C),
+    Q(B::Q),
 }
 
 /// By node.
@@ -57,6 +65,9 @@ impl<B: Ops> Values<B> {
     pub(super) fn C(&mut self, c: B::C) {
         self.made.push(Made::C(c));
     }
+    pub(super) fn Q(&mut self, q: B::Q) {
+        self.made.push(Made::Q(q));
+    }
 }
 
 /// An operand of a node: what it is in the vocabulary of a back end.
@@ -78,7 +89,7 @@ macro_rules! constants {
         })*
     };
 }
-constants! { u8 u32 u64 bool W Size Acc }
+constants! { u8 u32 u64 bool W Cmp Size Acc Lane Shift Permute }
 
 macro_rules! values {
     ($($kind:ident)*) => {
@@ -96,4 +107,4 @@ macro_rules! values {
         })*
     };
 }
-values! { V C }
+values! { V C Q }

@@ -1,5 +1,4 @@
-//! Loads and stores of one SIMD and FP register and of a pair, in every mode (Arm ARM C4.1.94). Rows `_q` are the 128-bit ones: two
-//! accesses of 64 bits, of which the first stands for the alignment of the whole.
+//! Loads and stores of one SIMD and FP register and of a pair, in every mode (Arm ARM C4.1.94). Rows `_q` are the 128-bit ones.
 
 use super::load_store::{address, base_offset, literal};
 use super::ops::{Args, Ops, W};
@@ -76,43 +75,30 @@ fn pair_operands(i: u32) -> Option<Args> {
     })
 }
 
-/// First half of a 128-bit access.
-const QUAD: Acc = Acc {
-    align: 4,
-    ..Acc::PLAIN
-};
-
 #[inline(always)]
-fn load_v<B: Ops>(b: &mut B, addr: B::V, log2: u32) -> Result<(B::V, B::V), B::E> {
-    if log2 < 4 {
-        let v = b.load(addr, Size::of(log2), Acc::PLAIN)?;
-        return Ok((v, b.imm(0)));
+fn load_v<B: Ops>(b: &mut B, addr: B::V, log2: u32) -> Result<B::Q, B::E> {
+    if log2 == 4 {
+        return b.load_q(addr, 4);
     }
-    let lo = b.load(addr, Size::X, QUAD)?;
-    let eight = b.imm(8);
-    let second = b.add(W::X, addr, eight);
-    let hi = b.load(second, Size::X, Acc::PLAIN)?;
-    Ok((lo, hi))
+    let v = b.load(addr, Size::of(log2), Acc::PLAIN)?;
+    Ok(b.wide(v))
 }
 
 #[inline(always)]
 fn store_v<B: Ops>(b: &mut B, addr: B::V, log2: u32, r: u8) -> Result<(), B::E> {
-    let lo = b.v(r, false);
-    if log2 < 4 {
-        return b.store(addr, Size::of(log2), lo, Acc::PLAIN);
+    let v = b.q(r);
+    if log2 == 4 {
+        return b.store_q(addr, 4, v);
     }
-    let hi = b.v(r, true);
-    b.store(addr, Size::X, lo, QUAD)?;
-    let eight = b.imm(8);
-    let second = b.add(W::X, addr, eight);
-    b.store(second, Size::X, hi, Acc::PLAIN)
+    let low = b.lane(Size::X, v, 0);
+    b.store(addr, Size::of(log2), low, Acc::PLAIN)
 }
 
 #[inline(always)]
 fn load<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
     let (addr, new_base) = address::<B, I>(b, a)?;
-    let (lo, hi) = load_v(b, addr, log2(I))?;
-    b.set_v(a.rd, lo, hi);
+    let v = load_v(b, addr, log2(I))?;
+    b.set_q(a.rd, v);
     if let Some(n) = new_base {
         b.set_x(a.rn, n);
     }
@@ -132,8 +118,8 @@ fn store<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
 #[inline(always)]
 fn load_literal<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
     let addr = b.pc((a.off as u64 * 4).wrapping_add(a.imm));
-    let (lo, hi) = load_v(b, addr, pair_log2(I))?;
-    b.set_v(a.rd, lo, hi);
+    let v = load_v(b, addr, pair_log2(I))?;
+    b.set_q(a.rd, v);
     Ok(())
 }
 
@@ -146,8 +132,8 @@ fn load_pair<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
     let step = b.imm(1 << log2);
     let second = b.add(W::X, addr, step);
     let y = load_v(b, second, log2)?;
-    b.set_v(a.rd, x.0, x.1);
-    b.set_v(a.ra, y.0, y.1);
+    b.set_q(a.rd, x);
+    b.set_q(a.ra, y);
     if let Some(n) = new_base {
         b.set_x(a.rn, n);
     }

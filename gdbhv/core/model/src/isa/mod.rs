@@ -47,6 +47,7 @@ pub mod pattern;
 pub mod pauth;
 pub mod pc_relative;
 pub mod shift;
+pub mod simd;
 pub mod simd_across;
 pub mod simd_by_element;
 pub mod simd_copy;
@@ -65,6 +66,7 @@ pub mod simd_three_same;
 pub mod simd_two_misc;
 pub mod sysop;
 pub mod system;
+pub mod vector;
 
 use crate::feature::Feature;
 use crate::pe::Pe;
@@ -125,6 +127,7 @@ pub enum RowKind {
 pub const SPECS: usize = 16;
 
 /// One row of the instruction table.
+#[derive(Clone, Copy)]
 pub struct Row {
     /// The Arm ARM's mnemonic and a class suffix, e.g. `ADD_imm`.
     pub name: &'static str,
@@ -235,6 +238,40 @@ macro_rules! helper_rows {
         }
         $all.push([B::helper::<R>(); $crate::isa::SPECS]);
     }};
+}
+
+/// Rows of one group of which some are pure and some are helpers: `pure { rows } helper { rows }`, each as [`pure_rows`] and
+/// [`helper_rows`] take them.
+#[macro_export]
+macro_rules! mixed_rows {
+    (pure { $($pure:tt)* } helper { $($helper:tt)* }) => {
+        mod pure {
+            use super::*;
+            $crate::pure_rows! { $($pure)* }
+        }
+        mod helper {
+            use super::*;
+            $crate::helper_rows! { $($helper)* }
+        }
+        /// The rows of this group.
+        pub const ROWS: &[$crate::isa::Row] =
+            &$crate::isa::join::<{ pure::ROWS.len() + helper::ROWS.len() }>(pure::ROWS, helper::ROWS);
+        /// What a back end makes of them.
+        pub fn entries<B: $crate::isa::Backend>(all: &mut Vec<[B::Entry; $crate::isa::SPECS]>) {
+            pure::entries::<B>(all);
+            helper::entries::<B>(all);
+        }
+    };
+}
+
+/// The rows of `a`, then those of `b`.
+pub const fn join<const N: usize>(a: &[Row], b: &[Row]) -> [Row; N] {
+    let (mut all, mut k) = ([a[0]; N], 0);
+    while k < N {
+        all[k] = if k < a.len() { a[k] } else { b[k - a.len()] };
+        k += 1;
+    }
+    all
 }
 
 /// Decode of helper rows: the word itself is the operand.

@@ -8,6 +8,7 @@
 //! Rules of bodies: reserved encodings are refused at decode time; checks and loads come before the first write of a
 //! register, so that a body that fails has changed nothing and may be run again from its start.
 
+use super::vector::{Lane, Permute, Shift};
 use crate::mem::size::{Acc, Size};
 
 /// Operand width of the integer instructions (`sf`). 32-bit results are zero-extended.
@@ -39,6 +40,17 @@ impl W {
     }
 }
 
+/// A comparison of two values.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Cmp {
+    /// x == y
+    Eq,
+    /// x < y, signed
+    Lt,
+    /// x < y, unsigned
+    Lo,
+}
+
 /// What a body works on: the operands of one instruction, decoded. Register numbers are indexes of `Cpu::x` (see
 /// [`crate::cpu::slot`]), immediates are complete (scaled, sign-extended, expanded), PC-relative ones are relative to the block's start.
 #[repr(C)]
@@ -66,6 +78,8 @@ pub trait Ops {
     type V: Copy;
     /// A condition known at run time.
     type C: Copy;
+    /// A value known at run time, 128 bits.
+    type Q: Copy;
     /// Why an instruction did not complete.
     type E;
 
@@ -74,10 +88,10 @@ pub trait Ops {
     fn x(&mut self, r: u8) -> Self::V;
     /// Write a register.
     fn set_x(&mut self, r: u8, v: Self::V);
-    /// One half of a SIMD register: bits 63:0 or 127:64.
-    fn v(&mut self, r: u8, high: bool) -> Self::V;
-    /// Write a whole SIMD register.
-    fn set_v(&mut self, r: u8, lo: Self::V, hi: Self::V);
+    /// Read a SIMD register.
+    fn q(&mut self, r: u8) -> Self::Q;
+    /// Write a SIMD register.
+    fn set_q(&mut self, r: u8, v: Self::Q);
     /// A constant.
     fn imm(&mut self, v: u64) -> Self::V;
     /// The address `disp` bytes from the block's start.
@@ -154,8 +168,28 @@ pub trait Ops {
     fn is_zero(&mut self, w: W, x: Self::V) -> Self::C;
     /// Whether bit `n` of `x` is clear.
     fn bit_clear(&mut self, x: Self::V, n: u32) -> Self::C;
+    /// Whether x compares with y so, in the low `w` bits.
+    fn compare(&mut self, how: Cmp, w: W, x: Self::V, y: Self::V) -> Self::C;
     /// c ? x : y
     fn select(&mut self, c: Self::C, x: Self::V, y: Self::V) -> Self::V;
+
+    // --- 128-bit values; lane 0 is the lowest
+    /// Zero-extend.
+    fn wide(&mut self, x: Self::V) -> Self::Q;
+    /// Lane `k`, zero-extended.
+    fn lane(&mut self, size: Size, x: Self::Q, k: u32) -> Self::V;
+    /// x with the low bits of `v` as lane `k`.
+    fn with_lane(&mut self, size: Size, x: Self::Q, k: u32, v: Self::V) -> Self::Q;
+    /// The low bits of `v` in all lanes.
+    fn splat(&mut self, size: Size, v: Self::V) -> Self::Q;
+    /// An operation on each pair of lanes.
+    fn lanes(&mut self, op: Lane, size: Size, x: Self::Q, y: Self::Q) -> Self::Q;
+    /// A shift of each lane.
+    fn lanes_shift(&mut self, op: Shift, size: Size, x: Self::Q, by: u32) -> Self::Q;
+    /// Lanes of x and y in another order.
+    fn permute(&mut self, op: Permute, size: Size, x: Self::Q, y: Self::Q) -> Self::Q;
+    /// Bytes `by` to `by + 15` (0 to 15) of y:x.
+    fn ext(&mut self, x: Self::Q, y: Self::Q, by: u32) -> Self::Q;
 
     // --- memory
     /// Refuse a misaligned SP as a base (`CheckSPAlignment`); nothing for other registers.
@@ -164,6 +198,23 @@ pub trait Ops {
     fn load(&mut self, addr: Self::V, size: Size, acc: Acc) -> Result<Self::V, Self::E>;
     /// Store the low bytes.
     fn store(&mut self, addr: Self::V, size: Size, v: Self::V, acc: Acc) -> Result<(), Self::E>;
+
+    /// Load 16 bytes that are elements of `1 << element` bytes (element 0 to 4): they are what must be aligned, where anything must.
+    fn load_q(&mut self, addr: Self::V, element: u32) -> Result<Self::Q, Self::E>;
+    /// Store 16 bytes, the same way.
+    fn store_q(&mut self, addr: Self::V, element: u32, v: Self::Q) -> Result<(), Self::E>;
+    /// Load as an exclusive, and mark the place.
+    fn load_exclusive(&mut self, addr: Self::V, size: Size, acc: Acc) -> Result<Self::V, Self::E>;
+    /// Store if the place is marked, and clear the mark: 0 if it has stored, else 1. Without any mark there is no access that could fault.
+    fn store_exclusive(
+        &mut self,
+        addr: Self::V,
+        size: Size,
+        v: Self::V,
+        acc: Acc,
+    ) -> Result<Self::V, Self::E>;
+    /// Clear the mark.
+    fn clear_exclusive(&mut self);
 
     // --- control; the last effect of a row of kind Branch
     /// Go to an address (its low bits are the guest's; the fetch checks them).

@@ -1,8 +1,10 @@
 //! The two interpreting back ends: the same operations on registers and flags, and two ways to reach memory.
 
+use crate::access;
 use crate::bits::{ones, sext};
-use crate::cpu::slot;
-use crate::isa::ops::{Ops, W};
+use crate::cpu::{slot, Monitor};
+use crate::isa::ops::{Cmp, Ops, W};
+use crate::isa::vector::{self, Lane, Permute, Shift};
 use crate::mem::size::{Acc, Size};
 use crate::mmu::entry::{PAGE, WATCH};
 use crate::pe::Pe;
@@ -46,12 +48,84 @@ impl Fast<'_> {
         }
         Ok(e.host.wrapping_add(va as usize) as *mut u8)
     }
+    /// The same for 16 bytes: those that are aligned, and those of elements of at most 8 that are aligned to 8, inside a page that nobody
+    /// watches.
+    #[inline(always)]
+    fn host_q(&mut self, va: u64, element: u32, write: bool) -> Result<*mut [u8; 16], Miss> {
+        const WHOLE: Acc = Acc {
+            align: 4,
+            ..Acc::PLAIN
+        };
+        const INSIDE: Acc = Acc {
+            align: 3,
+            ..Acc::PLAIN
+        };
+        if element < 4 && va & 8 != 0 {
+            // SAFETY: as in `host`.
+            let watched = unsafe { (*self.cpu.ctx).watched } != 0;
+            if va & !PAGE > 0xff0 || watched {
+                return Err(Miss);
+            }
+            return Ok(self.host(va, Size::X, INSIDE, write)?.cast());
+        }
+        Ok(self.host(va, Size::X, WHOLE, write)?.cast())
+    }
+    /// The same for an exclusive access, and what the monitor would mark.
+    #[inline(always)]
+    fn exclusive(
+        &mut self,
+        va: u64,
+        size: Size,
+        acc: Acc,
+        write: bool,
+    ) -> Result<(*mut u8, Monitor), Miss> {
+        let p = self.host(va, size, acc, write)?;
+        // SAFETY: as in `host`.
+        let pa = unsafe { (*self.cpu.ctx).entry(va).pa } & PAGE | va & !PAGE;
+        let bytes = size.bytes() as u8;
+        Ok((p, Monitor { pa, bytes }))
+    }
+}
+
+/// Read what [`Fast::host`] has found.
+///
+/// # Safety
+/// `p` is valid and aligned.
+#[inline(always)]
+unsafe fn read(p: *const u8, size: Size) -> u64 {
+    // SAFETY: the caller's.
+    unsafe {
+        match size {
+            Size::B => *p as u64,
+            Size::H => u16::from_le(*p.cast::<u16>()) as u64,
+            Size::W => u32::from_le(*p.cast::<u32>()) as u64,
+            Size::X => u64::from_le(*p.cast::<u64>()),
+        }
+    }
+}
+
+/// Write there.
+///
+/// # Safety
+/// As of [`read`], and nobody else looks.
+#[inline(always)]
+unsafe fn write(p: *mut u8, size: Size, v: u64) {
+    // SAFETY: the caller's.
+    unsafe {
+        match size {
+            Size::B => *p = v as u8,
+            Size::H => *p.cast::<u16>() = (v as u16).to_le(),
+            Size::W => *p.cast::<u32>() = (v as u32).to_le(),
+            Size::X => *p.cast::<u64>() = v.to_le(),
+        }
+    }
 }
 
 macro_rules! common_ops {
     () => {
         type V = u64;
         type C = bool;
+        type Q = u128;
 
         #[inline(always)]
         fn x(&mut self, r: u8) -> u64 {
@@ -64,17 +138,12 @@ macro_rules! common_ops {
             unsafe { *self.cpu.x.get_unchecked_mut(r as usize) = v }
         }
         #[inline(always)]
-        fn v(&mut self, r: u8, high: bool) -> u64 {
-            let v = self.cpu.v[r as usize & 31];
-            if high {
-                (v >> 64) as u64
-            } else {
-                v as u64
-            }
+        fn q(&mut self, r: u8) -> u128 {
+            self.cpu.v[r as usize & 31]
         }
         #[inline(always)]
-        fn set_v(&mut self, r: u8, lo: u64, hi: u64) {
-            self.cpu.v[r as usize & 31] = (hi as u128) << 64 | lo as u128;
+        fn set_q(&mut self, r: u8, v: u128) {
+            self.cpu.v[r as usize & 31] = v;
         }
         #[inline(always)]
         fn imm(&mut self, v: u64) -> u64 {
@@ -313,12 +382,57 @@ macro_rules! common_ops {
             x >> n & 1 == 0
         }
         #[inline(always)]
+        fn compare(&mut self, how: Cmp, w: W, x: u64, y: u64) -> bool {
+            let (x, y) = (narrow(w, x), narrow(w, y));
+            match how {
+                Cmp::Eq => x == y,
+                Cmp::Lt => (sext(x, w.bits()) as i64) < sext(y, w.bits()) as i64,
+                Cmp::Lo => x < y,
+            }
+        }
+        #[inline(always)]
         fn select(&mut self, c: bool, x: u64, y: u64) -> u64 {
             if c {
                 x
             } else {
                 y
             }
+        }
+        #[inline(always)]
+        fn wide(&mut self, x: u64) -> u128 {
+            x as u128
+        }
+        #[inline(always)]
+        fn lane(&mut self, size: Size, x: u128, k: u32) -> u64 {
+            vector::lane(size, x, k)
+        }
+        #[inline(always)]
+        fn with_lane(&mut self, size: Size, x: u128, k: u32, v: u64) -> u128 {
+            vector::with_lane(size, x, k, v)
+        }
+        #[inline(always)]
+        fn splat(&mut self, size: Size, v: u64) -> u128 {
+            vector::splat(size, v)
+        }
+        #[inline(always)]
+        fn lanes(&mut self, op: Lane, size: Size, x: u128, y: u128) -> u128 {
+            vector::lanes(op, size, x, y)
+        }
+        #[inline(always)]
+        fn lanes_shift(&mut self, op: Shift, size: Size, x: u128, by: u32) -> u128 {
+            vector::shift(op, size, x, by)
+        }
+        #[inline(always)]
+        fn permute(&mut self, op: Permute, size: Size, x: u128, y: u128) -> u128 {
+            vector::permute(op, size, x, y)
+        }
+        #[inline(always)]
+        fn ext(&mut self, x: u128, y: u128, by: u32) -> u128 {
+            vector::ext(x, y, by)
+        }
+        #[inline(always)]
+        fn clear_exclusive(&mut self) {
+            self.cpu.monitor = None;
         }
         #[inline(always)]
         fn jump(&mut self, to: u64) {
@@ -355,28 +469,47 @@ impl Ops for Fast<'_> {
     fn load(&mut self, addr: u64, size: Size, acc: Acc) -> Result<u64, Miss> {
         let p = self.host(addr, size, acc, false)?;
         // SAFETY: a TLB entry without SLOW maps RAM, which lives as long as the machine; the access is aligned and in the page.
-        Ok(unsafe {
-            match size {
-                Size::B => *p as u64,
-                Size::H => u16::from_le(*p.cast::<u16>()) as u64,
-                Size::W => u32::from_le(*p.cast::<u32>()) as u64,
-                Size::X => u64::from_le(*p.cast::<u64>()),
-            }
-        })
+        Ok(unsafe { read(p, size) })
     }
     #[inline(always)]
     fn store(&mut self, addr: u64, size: Size, v: u64, acc: Acc) -> Result<(), Miss> {
         let p = self.host(addr, size, acc, true)?;
         // SAFETY: as in `load`; the tag for writes is there, so the page is writable and holds no code.
-        unsafe {
-            match size {
-                Size::B => *p = v as u8,
-                Size::H => *p.cast::<u16>() = (v as u16).to_le(),
-                Size::W => *p.cast::<u32>() = (v as u32).to_le(),
-                Size::X => *p.cast::<u64>() = v.to_le(),
-            }
-        }
+        unsafe { write(p, size, v) };
         Ok(())
+    }
+    #[inline(always)]
+    fn load_q(&mut self, addr: u64, element: u32) -> Result<u128, Miss> {
+        let p = self.host_q(addr, element, false)?;
+        // SAFETY: as in `load`: 16 bytes in the page.
+        Ok(u128::from_le_bytes(unsafe { *p }))
+    }
+    #[inline(always)]
+    fn store_q(&mut self, addr: u64, element: u32, v: u128) -> Result<(), Miss> {
+        let p = self.host_q(addr, element, true)?;
+        // SAFETY: as in `store`: 16 bytes in the page.
+        unsafe { *p = v.to_le_bytes() };
+        Ok(())
+    }
+    #[inline(always)]
+    fn load_exclusive(&mut self, addr: u64, size: Size, acc: Acc) -> Result<u64, Miss> {
+        let (p, marked) = self.exclusive(addr, size, acc, false)?;
+        self.cpu.monitor = Some(marked);
+        // SAFETY: as in `load`.
+        Ok(unsafe { read(p, size) })
+    }
+    #[inline(always)]
+    fn store_exclusive(&mut self, addr: u64, size: Size, v: u64, acc: Acc) -> Result<u64, Miss> {
+        if self.cpu.monitor.is_none() {
+            return Ok(1);
+        }
+        let (p, here) = self.exclusive(addr, size, acc, true)?;
+        let pass = self.cpu.monitor.take() == Some(here);
+        if pass {
+            // SAFETY: as in `store`.
+            unsafe { write(p, size, v) };
+        }
+        Ok(!pass as u64)
     }
 }
 
@@ -391,9 +524,64 @@ impl Ops for Slow<'_> {
         Ok(())
     }
     fn load(&mut self, addr: u64, size: Size, acc: Acc) -> Result<u64, Trap> {
-        crate::access::load(self.cpu, self.sh, addr, size, acc)
+        access::load(self.cpu, self.sh, addr, size, acc)
     }
     fn store(&mut self, addr: u64, size: Size, v: u64, acc: Acc) -> Result<(), Trap> {
-        crate::access::store(self.cpu, self.sh, addr, size, v, acc)
+        access::store(self.cpu, self.sh, addr, size, v, acc)
     }
+    fn load_q(&mut self, addr: u64, element: u32) -> Result<u128, Trap> {
+        let mut v = 0;
+        for (at, size, acc) in parts(addr, element) {
+            let part = access::load(self.cpu, self.sh, addr.wrapping_add(at), size, acc)?;
+            v |= (part as u128) << (8 * at);
+        }
+        Ok(v)
+    }
+    fn store_q(&mut self, addr: u64, element: u32, v: u128) -> Result<(), Trap> {
+        for (at, size, acc) in parts(addr, element) {
+            let part = (v >> (8 * at)) as u64;
+            access::store(self.cpu, self.sh, addr.wrapping_add(at), size, part, acc)?;
+        }
+        Ok(())
+    }
+    fn load_exclusive(&mut self, addr: u64, size: Size, acc: Acc) -> Result<u64, Trap> {
+        let bytes = size.bytes();
+        let pa = access::translate_data(self.cpu, self.sh, addr, bytes, false, acc)?;
+        let v = access::load(self.cpu, self.sh, addr, size, acc)?;
+        let bytes = bytes as u8;
+        self.cpu.monitor = Some(Monitor { pa, bytes });
+        Ok(v)
+    }
+    fn store_exclusive(&mut self, addr: u64, size: Size, v: u64, acc: Acc) -> Result<u64, Trap> {
+        if self.cpu.monitor.is_none() {
+            return Ok(1);
+        }
+        let bytes = size.bytes();
+        let pa = access::translate_data(self.cpu, self.sh, addr, bytes, true, acc)?;
+        let bytes = bytes as u8;
+        let pass = self.cpu.monitor == Some(Monitor { pa, bytes });
+        if pass {
+            access::store(self.cpu, self.sh, addr, size, v, acc)?;
+        }
+        self.cpu.monitor = None;
+        Ok(!pass as u64)
+    }
+}
+
+/// The accesses that 16 bytes at `va` are made of, by offset: eight bytes each, of which the first stands for the alignment of the whole, or
+/// elements where they need not be aligned to more.
+fn parts(va: u64, element: u32) -> impl Iterator<Item = (u64, Size, Acc)> {
+    let size = if element >= 3 || va & 7 == 0 {
+        Size::X
+    } else {
+        Size::of(element)
+    };
+    (0..16).step_by(size.bytes() as usize).map(move |at| {
+        let align = if element == 4 && at == 0 { 4 } else { 0 };
+        let acc = Acc {
+            align,
+            ..Acc::PLAIN
+        };
+        (at, size, acc)
+    })
 }
