@@ -3,101 +3,163 @@
 //! The load comes first, so that a fault that a read would have had is reported as a read's (ESR.WnR = 0) and any other as a write's.
 //! Acquire (bit 23 or 22) and release need nothing more: PEs take turns.
 
-use super::operands::{base, set_x, x};
-use crate::access;
-use crate::bits::{field, sext};
-use crate::helper_rows;
+use super::operands::two_words;
+use super::ops::{Args, Cmp, Ops, W};
+use crate::bits::field;
+use crate::cpu::slot;
 use crate::mem::size::{Acc, Size};
-use crate::pe::Pe;
-use crate::raise::{Flow, Trap};
-use crate::shared::Shared;
+use crate::pure_rows;
 
-helper_rows! {
-    Helper LDADD  "zz111000ar1sssss000000nnnnnttttt" LSE modify;
-    Helper LDCLR  "zz111000ar1sssss000100nnnnnttttt" LSE modify;
-    Helper LDEOR  "zz111000ar1sssss001000nnnnnttttt" LSE modify;
-    Helper LDSET  "zz111000ar1sssss001100nnnnnttttt" LSE modify;
-    Helper LDSMAX "zz111000ar1sssss010000nnnnnttttt" LSE modify;
-    Helper LDSMIN "zz111000ar1sssss010100nnnnnttttt" LSE modify;
-    Helper LDUMAX "zz111000ar1sssss011000nnnnnttttt" LSE modify;
-    Helper LDUMIN "zz111000ar1sssss011100nnnnnttttt" LSE modify;
-    Helper SWP    "zz111000ar1sssss100000nnnnnttttt" LSE modify;
-    Helper CAS    "zz0010001a1sssssr11111nnnnnttttt" LSE cas;
-    Helper CASP   "0z0010000a1ssss0r11111nnnnntttt0" LSE casp;
+pure_rows! {
+    Pure LDADD  "zz111000ar1sssss000000nnnnnttttt" "z" LSE args, modify;
+    Pure LDCLR  "zz111000ar1sssss000100nnnnnttttt" "z" LSE args, modify;
+    Pure LDEOR  "zz111000ar1sssss001000nnnnnttttt" "z" LSE args, modify;
+    Pure LDSET  "zz111000ar1sssss001100nnnnnttttt" "z" LSE args, modify;
+    Pure LDSMAX "zz111000ar1sssss010000nnnnnttttt" "z" LSE args, modify;
+    Pure LDSMIN "zz111000ar1sssss010100nnnnnttttt" "z" LSE args, modify;
+    Pure LDUMAX "zz111000ar1sssss011000nnnnnttttt" "z" LSE args, modify;
+    Pure LDUMIN "zz111000ar1sssss011100nnnnnttttt" "z" LSE args, modify;
+    Pure SWP    "zz111000ar1sssss100000nnnnnttttt" "z" LSE args, modify;
+    Pure CAS    "zz0010001a1sssssr11111nnnnnttttt" "z" LSE cas_args, cas;
+    Pure CASP   "0z0010000a1ssss0r11111nnnnntttt0" "z" LSE casp_args, casp;
 }
 
-/// What bits 15:12 make of the old value and Rs.
-fn operate(op: u32, size: Size, old: u64, s: u64) -> u64 {
-    let signed = |v| sext(v, size.bits()) as i64;
-    let low = s & (u64::MAX >> (64 - size.bits()));
-    match op {
-        0 => old.wrapping_add(s),
-        1 => old & !s,
-        2 => old ^ s,
-        3 => old | s,
-        4 => signed(old).max(signed(s)) as u64,
-        5 => signed(old).min(signed(s)) as u64,
-        6 => old.max(low),
-        7 => old.min(low),
-        _ => s,
-    }
+/// `rm` is Rs.
+fn args(i: u32) -> Option<Args> {
+    Some(Args {
+        rd: slot::dst(i),
+        rn: slot::sp(i >> 5),
+        rm: slot::src(i >> 16),
+        ..Args::default()
+    })
+}
+/// `rd` is Rt, `rm` Rs to read and `ra` Rs to write.
+fn cas_args(i: u32) -> Option<Args> {
+    Some(Args {
+        rd: slot::src(i),
+        rn: slot::sp(i >> 5),
+        rm: slot::src(i >> 16),
+        ra: slot::dst(i >> 16),
+        ..Args::default()
+    })
+}
+/// Rs and Rt are even (an odd one is UNDEFINED).
+fn casp_args(i: u32) -> Option<Args> {
+    Some(Args {
+        rd: slot::src(i),
+        rn: slot::sp(i >> 5),
+        rm: slot::src(i >> 16),
+        ..Args::default()
+    })
 }
 
-fn modify(cpu: &mut Pe, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
-    let (va, size) = (base(cpu, i)?, Size::of(i >> 30));
-    let old = access::load(cpu, sh, va, size, Acc::ATOMIC)?;
-    let new = operate(field(i, 15, 12), size, old, x(cpu, i >> 16));
-    access::store(cpu, sh, va, size, new, Acc::ATOMIC)?;
-    set_x(cpu, i, old);
-    Ok(Flow::Next)
-}
-
-/// A comparison that fails still needs permission to write (`MemAtomicCompareAndSwap` translates once, for both).
-fn cas(cpu: &mut Pe, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
-    let (va, size) = (base(cpu, i)?, Size::of(i >> 30));
-    let old = access::load(cpu, sh, va, size, Acc::ATOMIC)?;
-    let (expected, new) = (x(cpu, i >> 16), x(cpu, i));
-    if (old ^ expected) << (64 - size.bits()) == 0 {
-        access::store(cpu, sh, va, size, new, Acc::ATOMIC)?;
-    } else {
-        access::translate_data(cpu, sh, va, size.bytes(), true, Acc::ATOMIC)?;
-    }
-    set_x(cpu, i >> 16, old);
-    Ok(Flow::Next)
-}
-
-/// Rs and Rt are even (an odd one is UNDEFINED). Bit 30: a pair of 64-bit registers, in two accesses of which the first checks the alignment of both.
-fn casp(cpu: &mut Pe, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
-    let (s, t) = (field(i, 20, 16), field(i, 4, 0));
-    let va = base(cpu, i)?;
-    if i >> 30 & 1 == 0 {
-        let old = access::load(cpu, sh, va, Size::X, Acc::ATOMIC)?;
-        let pair = |cpu: &Pe, n| x(cpu, n) as u32 as u64 | x(cpu, n + 1) << 32;
-        if old == pair(cpu, s) {
-            let new = pair(cpu, t);
-            access::store(cpu, sh, va, Size::X, new, Acc::ATOMIC)?;
-        } else {
-            access::translate_data(cpu, sh, va, 8, true, Acc::ATOMIC)?;
+/// What bits 15:12 make of the old value and Rs, both zero-extended.
+#[inline(always)]
+fn operate<B: Ops>(b: &mut B, op: u32, size: Size, old: B::V, s: B::V) -> B::V {
+    let (how, greater) = match op {
+        0 => return b.add(W::X, old, s),
+        1 => {
+            let kept = b.not(W::X, s);
+            return b.and(old, kept);
         }
-        set_x(cpu, s, old as u32 as u64);
-        set_x(cpu, s + 1, old >> 32);
-        return Ok(Flow::Next);
-    }
-    let both = Acc {
-        align: 4,
-        ..Acc::ATOMIC
+        2 => return b.xor(old, s),
+        3 => return b.or(old, s),
+        4 => (Cmp::Lt, true),
+        5 => (Cmp::Lt, false),
+        6 => (Cmp::Lo, true),
+        7 => (Cmp::Lo, false),
+        _ => return s,
     };
-    let high = va.wrapping_add(8);
-    let lo = access::load(cpu, sh, va, Size::X, both)?;
-    let hi = access::load(cpu, sh, high, Size::X, Acc::ATOMIC)?;
-    if (lo, hi) == (x(cpu, s), x(cpu, s + 1)) {
-        let (new_lo, new_hi) = (x(cpu, t), x(cpu, t + 1));
-        access::store(cpu, sh, va, Size::X, new_lo, both)?;
-        access::store(cpu, sh, high, Size::X, new_hi, Acc::ATOMIC)?;
+    let (x, y) = match how {
+        Cmp::Lt => (b.sext(W::X, old, size.bits()), b.sext(W::X, s, size.bits())),
+        _ => (old, b.zext(s, size.bits())),
+    };
+    let less = b.compare(how, W::X, x, y);
+    if greater {
+        b.select(less, s, old)
     } else {
-        access::translate_data(cpu, sh, va, 16, true, both)?;
+        b.select(less, old, s)
     }
-    set_x(cpu, s, lo);
-    set_x(cpu, s + 1, hi);
-    Ok(Flow::Next)
+}
+
+#[inline(always)]
+fn modify<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
+    let size = Size::of(I >> 30);
+    b.check_sp(a.rn)?;
+    let (addr, s) = (b.x(a.rn), b.x(a.rm));
+    let old = b.load(addr, size, Acc::ATOMIC)?;
+    let new = operate(b, field(I, 15, 12), size, old, s);
+    b.store(addr, size, new, Acc::ATOMIC)?;
+    b.set_x(a.rd, old);
+    Ok(())
+}
+
+/// A comparison that fails writes the old value: it needs permission to write anyway (`MemAtomicCompareAndSwap` translates once, for
+/// both), and whether it writes is CONSTRAINED UNPREDICTABLE (`Unpredictable_WRITEFAILEDCAS`).
+#[inline(always)]
+fn cas<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
+    let size = Size::of(I >> 30);
+    b.check_sp(a.rn)?;
+    let (addr, expected, new) = (b.x(a.rn), b.x(a.rm), b.x(a.rd));
+    let old = b.load(addr, size, Acc::ATOMIC)?;
+    let expected = b.zext(expected, size.bits());
+    let equal = b.compare(Cmp::Eq, W::X, old, expected);
+    let v = b.select(equal, new, old);
+    b.store(addr, size, v, Acc::ATOMIC)?;
+    b.set_x(a.ra, old);
+    Ok(())
+}
+
+/// Both halves of a 16-byte access must be aligned as a whole, of which the first checks it.
+const BOTH: Acc = Acc {
+    align: 4,
+    ..Acc::ATOMIC
+};
+
+/// Bit 30: a pair of 64-bit registers, in two accesses; else one access of 8 bytes.
+#[inline(always)]
+fn casp<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
+    b.check_sp(a.rn)?;
+    let addr = b.x(a.rn);
+    if I >> 30 & 1 == 0 {
+        let (expected, new) = (
+            two_words(b, a.rm, second(a.rm)),
+            two_words(b, a.rd, second(a.rd)),
+        );
+        let old = b.load(addr, Size::X, Acc::ATOMIC)?;
+        let equal = b.compare(Cmp::Eq, W::X, old, expected);
+        let v = b.select(equal, new, old);
+        b.store(addr, Size::X, v, Acc::ATOMIC)?;
+        let (low, by) = (b.zext(old, 32), b.imm(32));
+        let high = b.shr(W::X, old, by);
+        b.set_x(a.rm, low);
+        b.set_x(second_to(a.rm), high);
+        return Ok(());
+    }
+    let (s, t) = (
+        (b.x(a.rm), b.x(second(a.rm))),
+        (b.x(a.rd), b.x(second(a.rd))),
+    );
+    let eight = b.imm(8);
+    let upper = b.add(W::X, addr, eight);
+    let low = b.load(addr, Size::X, BOTH)?;
+    let high = b.load(upper, Size::X, Acc::ATOMIC)?;
+    let (x, y) = (b.xor(low, s.0), b.xor(high, s.1));
+    let differ = b.or(x, y);
+    let equal = b.is_zero(W::X, differ);
+    let new_low = b.select(equal, t.0, low);
+    let new_high = b.select(equal, t.1, high);
+    b.store(addr, Size::X, new_low, BOTH)?;
+    b.store(upper, Size::X, new_high, Acc::ATOMIC)?;
+    b.set_x(a.rm, low);
+    b.set_x(second_to(a.rm), high);
+    Ok(())
+}
+/// The register behind an even one, to read.
+fn second(r: u8) -> u8 {
+    slot::src(r as u32 + 1)
+}
+/// The same, to write.
+fn second_to(r: u8) -> u8 {
+    slot::dst(r as u32 + 1)
 }

@@ -1,6 +1,6 @@
 //! What several groups share: decoders of the usual register fields for pure rows, and register access for helpers.
 
-use super::ops::Args;
+use super::ops::{Args, Ops, W};
 use crate::cpu::{slot, Cpu};
 use crate::pe::Pe;
 use crate::raise::Trap;
@@ -22,6 +22,14 @@ pub fn d_n(i: u32) -> Option<Args> {
         rn: slot::src(i >> 5),
         ..Args::default()
     })
+}
+
+/// Two W registers as 8 bytes of memory have them.
+#[inline(always)]
+pub fn two_words<B: Ops>(b: &mut B, low: u8, high: u8) -> B::V {
+    let (low, high, by) = (b.x(low), b.x(high), b.imm(32));
+    let (low, high) = (b.zext(low, 32), b.shl(W::X, high, by));
+    b.or(low, high)
 }
 
 /// For helpers: Xn, or zero.
