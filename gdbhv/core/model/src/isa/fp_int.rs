@@ -2,50 +2,115 @@
 
 use super::fp_lanes::*;
 use super::lanes::*;
+use super::ops::{Args, Ops};
 use crate::bits::{bit, field};
 use crate::cpu::slot;
 use crate::cpu::Cpu;
 use crate::fp::convert::{from_fixed, to_fixed, to_int_js};
 use crate::fp::env::Rounding;
-use crate::helper_rows;
+use crate::mem::size::Size;
+use crate::mixed_rows;
 use crate::pe::Pe;
 use crate::pstate::Flags;
 use crate::shared::Shared;
 
-helper_rows! {
-    Fp FCVTNS_int      "z00111100t100000000000nnnnnddddd" FP   |c, _, i| to_int(c, i, Rounding::TieEven);
-    Fp FCVTNS_int_half "z001111011100000000000nnnnnddddd" FP16 |c, _, i| to_int(c, i, Rounding::TieEven);
-    Fp FCVTNU_int      "z00111100t100001000000nnnnnddddd" FP   |c, _, i| to_int(c, i, Rounding::TieEven);
-    Fp FCVTNU_int_half "z001111011100001000000nnnnnddddd" FP16 |c, _, i| to_int(c, i, Rounding::TieEven);
-    Fp FCVTPS_int      "z00111100t101000000000nnnnnddddd" FP   |c, _, i| to_int(c, i, Rounding::Plus);
-    Fp FCVTPS_int_half "z001111011101000000000nnnnnddddd" FP16 |c, _, i| to_int(c, i, Rounding::Plus);
-    Fp FCVTPU_int      "z00111100t101001000000nnnnnddddd" FP   |c, _, i| to_int(c, i, Rounding::Plus);
-    Fp FCVTPU_int_half "z001111011101001000000nnnnnddddd" FP16 |c, _, i| to_int(c, i, Rounding::Plus);
-    Fp FCVTMS_int      "z00111100t110000000000nnnnnddddd" FP   |c, _, i| to_int(c, i, Rounding::Minus);
-    Fp FCVTMS_int_half "z001111011110000000000nnnnnddddd" FP16 |c, _, i| to_int(c, i, Rounding::Minus);
-    Fp FCVTMU_int      "z00111100t110001000000nnnnnddddd" FP   |c, _, i| to_int(c, i, Rounding::Minus);
-    Fp FCVTMU_int_half "z001111011110001000000nnnnnddddd" FP16 |c, _, i| to_int(c, i, Rounding::Minus);
-    Fp FCVTZS_int      "z00111100t111000000000nnnnnddddd" FP   |c, _, i| to_int(c, i, Rounding::Zero);
-    Fp FCVTZS_int_half "z001111011111000000000nnnnnddddd" FP16 |c, _, i| to_int(c, i, Rounding::Zero);
-    Fp FCVTZU_int      "z00111100t111001000000nnnnnddddd" FP   |c, _, i| to_int(c, i, Rounding::Zero);
-    Fp FCVTZU_int_half "z001111011111001000000nnnnnddddd" FP16 |c, _, i| to_int(c, i, Rounding::Zero);
-    Fp FCVTAS_int      "z00111100t100100000000nnnnnddddd" FP   |c, _, i| to_int(c, i, Rounding::TieAway);
-    Fp FCVTAS_int_half "z001111011100100000000nnnnnddddd" FP16 |c, _, i| to_int(c, i, Rounding::TieAway);
-    Fp FCVTAU_int      "z00111100t100101000000nnnnnddddd" FP   |c, _, i| to_int(c, i, Rounding::TieAway);
-    Fp FCVTAU_int_half "z001111011100101000000nnnnnddddd" FP16 |c, _, i| to_int(c, i, Rounding::TieAway);
-    Fp SCVTF_int       "z00111100t100010000000nnnnnddddd" FP   from_int;
-    Fp SCVTF_int_half  "z001111011100010000000nnnnnddddd" FP16 from_int;
-    Fp UCVTF_int       "z00111100t100011000000nnnnnddddd" FP   from_int;
-    Fp UCVTF_int_half  "z001111011100011000000nnnnnddddd" FP16 from_int;
-    Fp FMOV_single_to_w "0001111000100110000000nnnnnddddd" FP |c, _, i| to_general(c, i, elem(c.v[rn(i)], 0, 32));
-    Fp FMOV_w_to_single "0001111000100111000000nnnnnddddd" FP |c, _, i| from_general(c, i, 32);
-    Fp FMOV_double_to_x "1001111001100110000000nnnnnddddd" FP |c, _, i| to_general(c, i, elem(c.v[rn(i)], 0, 64));
-    Fp FMOV_x_to_double "1001111001100111000000nnnnnddddd" FP |c, _, i| from_general(c, i, 64);
-    Fp FMOV_top_to_x    "1001111010101110000000nnnnnddddd" FP |c, _, i| to_general(c, i, elem(c.v[rn(i)], 1, 64));
-    Fp FMOV_x_to_top    "1001111010101111000000nnnnnddddd" FP |c, _, i| { c.v[rd(i)] = with(c.v[rd(i)], 1, 64, general(c, i)); DONE };
-    Fp FMOV_half_to_gen "z001111011100110000000nnnnnddddd" FP16 |c, _, i| to_general(c, i, elem(c.v[rn(i)], 0, 16));
-    Fp FMOV_gen_to_half "z001111011100111000000nnnnnddddd" FP16 |c, _, i| from_general(c, i, 16);
-    Fp FJCVTZS          "0001111001111110000000nnnnnddddd" JSCVT fjcvtzs;
+mixed_rows! {
+    pure {
+        Fp FMOV_single_to_w "0001111000100110000000nnnnnddddd" "" FP x_v, w_from_s;
+        Fp FMOV_w_to_single "0001111000100111000000nnnnnddddd" "" FP v_x, s_from_w;
+        Fp FMOV_double_to_x "1001111001100110000000nnnnnddddd" "" FP x_v, x_from_d;
+        Fp FMOV_x_to_double "1001111001100111000000nnnnnddddd" "" FP v_x, d_from_x;
+        Fp FMOV_top_to_x    "1001111010101110000000nnnnnddddd" "" FP x_v, x_from_top;
+        Fp FMOV_x_to_top    "1001111010101111000000nnnnnddddd" "" FP v_x, top_from_x;
+    }
+    helper {
+        Fp FCVTNS_int      "z00111100t100000000000nnnnnddddd" FP   |c, _, i| to_int(c, i, Rounding::TieEven);
+        Fp FCVTNS_int_half "z001111011100000000000nnnnnddddd" FP16 |c, _, i| to_int(c, i, Rounding::TieEven);
+        Fp FCVTNU_int      "z00111100t100001000000nnnnnddddd" FP   |c, _, i| to_int(c, i, Rounding::TieEven);
+        Fp FCVTNU_int_half "z001111011100001000000nnnnnddddd" FP16 |c, _, i| to_int(c, i, Rounding::TieEven);
+        Fp FCVTPS_int      "z00111100t101000000000nnnnnddddd" FP   |c, _, i| to_int(c, i, Rounding::Plus);
+        Fp FCVTPS_int_half "z001111011101000000000nnnnnddddd" FP16 |c, _, i| to_int(c, i, Rounding::Plus);
+        Fp FCVTPU_int      "z00111100t101001000000nnnnnddddd" FP   |c, _, i| to_int(c, i, Rounding::Plus);
+        Fp FCVTPU_int_half "z001111011101001000000nnnnnddddd" FP16 |c, _, i| to_int(c, i, Rounding::Plus);
+        Fp FCVTMS_int      "z00111100t110000000000nnnnnddddd" FP   |c, _, i| to_int(c, i, Rounding::Minus);
+        Fp FCVTMS_int_half "z001111011110000000000nnnnnddddd" FP16 |c, _, i| to_int(c, i, Rounding::Minus);
+        Fp FCVTMU_int      "z00111100t110001000000nnnnnddddd" FP   |c, _, i| to_int(c, i, Rounding::Minus);
+        Fp FCVTMU_int_half "z001111011110001000000nnnnnddddd" FP16 |c, _, i| to_int(c, i, Rounding::Minus);
+        Fp FCVTZS_int      "z00111100t111000000000nnnnnddddd" FP   |c, _, i| to_int(c, i, Rounding::Zero);
+        Fp FCVTZS_int_half "z001111011111000000000nnnnnddddd" FP16 |c, _, i| to_int(c, i, Rounding::Zero);
+        Fp FCVTZU_int      "z00111100t111001000000nnnnnddddd" FP   |c, _, i| to_int(c, i, Rounding::Zero);
+        Fp FCVTZU_int_half "z001111011111001000000nnnnnddddd" FP16 |c, _, i| to_int(c, i, Rounding::Zero);
+        Fp FCVTAS_int      "z00111100t100100000000nnnnnddddd" FP   |c, _, i| to_int(c, i, Rounding::TieAway);
+        Fp FCVTAS_int_half "z001111011100100000000nnnnnddddd" FP16 |c, _, i| to_int(c, i, Rounding::TieAway);
+        Fp FCVTAU_int      "z00111100t100101000000nnnnnddddd" FP   |c, _, i| to_int(c, i, Rounding::TieAway);
+        Fp FCVTAU_int_half "z001111011100101000000nnnnnddddd" FP16 |c, _, i| to_int(c, i, Rounding::TieAway);
+        Fp SCVTF_int       "z00111100t100010000000nnnnnddddd" FP   from_int;
+        Fp SCVTF_int_half  "z001111011100010000000nnnnnddddd" FP16 from_int;
+        Fp UCVTF_int       "z00111100t100011000000nnnnnddddd" FP   from_int;
+        Fp UCVTF_int_half  "z001111011100011000000nnnnnddddd" FP16 from_int;
+        Fp FMOV_half_to_gen "z001111011100110000000nnnnnddddd" FP16 |c, _, i| to_general(c, i, elem(c.v[rn(i)], 0, 16));
+        Fp FMOV_gen_to_half "z001111011100111000000nnnnnddddd" FP16 |c, _, i| from_general(c, i, 16);
+        Fp FJCVTZS          "0001111001111110000000nnnnnddddd" JSCVT fjcvtzs;
+    }
+}
+
+/// To a general register.
+fn x_v(i: u32) -> Option<Args> {
+    Some(Args {
+        rd: slot::dst(i),
+        rn: (i >> 5 & 31) as u8,
+        ..Args::default()
+    })
+}
+/// From a general register.
+fn v_x(i: u32) -> Option<Args> {
+    Some(Args {
+        rd: (i & 31) as u8,
+        rn: slot::src(i >> 5),
+        ..Args::default()
+    })
+}
+
+#[inline(always)]
+fn from_lane<B: Ops>(b: &mut B, a: &Args, size: Size, k: u32) -> Result<(), B::E> {
+    let n = b.q(a.rn);
+    let v = b.lane(size, n, k);
+    b.set_x(a.rd, v);
+    Ok(())
+}
+#[inline(always)]
+fn w_from_s<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
+    from_lane(b, a, Size::W, 0)
+}
+#[inline(always)]
+fn x_from_d<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
+    from_lane(b, a, Size::X, 0)
+}
+#[inline(always)]
+fn x_from_top<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
+    from_lane(b, a, Size::X, 1)
+}
+#[inline(always)]
+fn s_from_w<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
+    let x = b.x(a.rn);
+    let x = b.zext(x, 32);
+    let v = b.wide(x);
+    b.set_q(a.rd, v);
+    Ok(())
+}
+#[inline(always)]
+fn d_from_x<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
+    let x = b.x(a.rn);
+    let v = b.wide(x);
+    b.set_q(a.rd, v);
+    Ok(())
+}
+#[inline(always)]
+fn top_from_x<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
+    let (x, d) = (b.x(a.rn), b.q(a.rd));
+    let v = b.with_lane(Size::X, d, 1, x);
+    b.set_q(a.rd, v);
+    Ok(())
 }
 
 /// 32 or 64, from `sf`.

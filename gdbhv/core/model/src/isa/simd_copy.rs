@@ -1,68 +1,109 @@
 //! Advanced SIMD copy: between elements, and between elements and general registers (Arm ARM C4.1.96, `AdvSIMD copy`). The lowest
 //! set bit of imm5 is the element's size, the bits above it its index.
 
-use super::lanes::*;
+use super::lanes::q;
+use super::ops::{Args, Ops, W};
+use super::simd;
 use crate::bits::field;
 use crate::cpu::slot;
-use crate::cpu::Cpu;
-use crate::helper_rows;
-use crate::pe::Pe;
-use crate::shared::Shared;
+use crate::mem::size::Size;
+use crate::pure_rows;
 
-helper_rows! {
-    Fp DUP_elem    "0q001110000fffff000001nnnnnddddd" AdvSIMD where sized, |c, _, i| dup(c, i, span(i, 0));
-    Fp DUP_scalar  "01011110000fffff000001nnnnnddddd" AdvSIMD where |i| field(i, 19, 16) != 0, |c, _, i| dup(c, i, size(i));
-    Fp DUP_general "0q001110000fffff000011nnnnnddddd" AdvSIMD where sized, dup_general;
-    Fp SMOV        "0q001110000fffff001011nnnnnddddd" AdvSIMD where |i| field(i, 17, 16) != 0 || q(i) && field(i, 18, 16) != 0, smov;
-    Fp UMOV        "0q001110000fffff001111nnnnnddddd" AdvSIMD where |i| size_ok(i) && q(i) == (size(i) == 64), umov;
-    Fp INS_general "01001110000fffff000111nnnnnddddd" AdvSIMD where size_ok, ins_general;
-    Fp INS_elem    "01101110000fffff0iiii1nnnnnddddd" AdvSIMD where size_ok, ins_elem;
+pure_rows! {
+    Fp DUP_elem    "0q001110000ffsss000001nnnnnddddd" "qs" AdvSIMD vector_args, dup;
+    Fp DUP_scalar  "01011110000ffsss000001nnnnnddddd" "s" AdvSIMD sized_args, dup_scalar;
+    Fp DUP_general "0q001110000ffsss000011nnnnnddddd" "qs" AdvSIMD vector_args, dup_general;
+    Fp SMOV        "0q001110000ffsss001011nnnnnddddd" "qs" AdvSIMD smov_args, smov;
+    Fp UMOV        "0q001110000ffsss001111nnnnnddddd" "qs" AdvSIMD umov_args, umov;
+    Fp INS_general "01001110000ffsss000111nnnnnddddd" "s" AdvSIMD sized_args, ins_general;
+    Fp INS_elem    "01101110000ffsss0iiii1nnnnnddddd" "s" AdvSIMD sized_args, ins_elem;
 }
 
-/// Element width.
-const fn size(i: u32) -> u32 {
-    8 << field(i, 20, 16).trailing_zeros()
+/// Element size: of the lowest set bit, which is the D one if the three that are specialised are clear.
+const fn size(i: u32) -> Size {
+    match field(i, 18, 16) {
+        0 => Size::X,
+        low => Size::of(low.trailing_zeros()),
+    }
 }
-/// Element index.
-const fn index(i: u32) -> u32 {
-    field(i, 20, 16) >> (field(i, 20, 16).trailing_zeros() + 1)
+/// `rn` is Vn, `rm` is Xn, `ra` is Xd; `aux` the index of the element of imm5, `imm` that of imm4.
+fn sized_args(i: u32) -> Option<Args> {
+    let log2 = size(i) as u32;
+    (field(i, 19, 16) != 0).then_some(Args {
+        rd: (i & 31) as u8,
+        rn: (i >> 5 & 31) as u8,
+        rm: slot::src(i >> 5),
+        ra: slot::dst(i),
+        aux: (field(i, 20, 16) >> (log2 + 1)) as u16,
+        imm: (field(i, 14, 11) >> log2) as u64,
+        ..Args::default()
+    })
 }
-const fn size_ok(i: u32) -> bool {
-    field(i, 19, 16) != 0
+/// Not one 64-bit element.
+fn vector_args(i: u32) -> Option<Args> {
+    sized_args(i).filter(|_| q(i) || size(i) != Size::X)
 }
-const fn sized(i: u32) -> bool {
-    size_ok(i) && (size(i) != 64 || q(i))
+/// Narrower than the register.
+fn smov_args(i: u32) -> Option<Args> {
+    sized_args(i).filter(|_| size(i).bits() < if q(i) { 64 } else { 32 })
 }
-fn x(c: &Cpu, i: u32) -> u64 {
-    c.x[slot::src(i >> 5) as usize]
+/// An X register for 64 bits, else a W register.
+fn umov_args(i: u32) -> Option<Args> {
+    sized_args(i).filter(|_| q(i) == (size(i) == Size::X))
 }
 
-fn dup(c: &mut Cpu, i: u32, bits: u32) -> Done {
-    let x = elem(c.v[rn(i)], index(i), size(i));
-    c.v[rd(i)] = build(bits, size(i), |_, _| x as i128);
-    DONE
+#[inline(always)]
+fn element<B: Ops>(b: &mut B, a: &Args, size: Size) -> B::V {
+    let n = b.q(a.rn);
+    b.lane(size, n, a.aux as u32)
 }
-fn dup_general(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
-    let x = x(c, i);
-    c.v[rd(i)] = build(span(i, 0), size(i), |_, _| x as i128);
-    DONE
+
+#[inline(always)]
+fn dup<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
+    let v = element(b, a, size(I));
+    let r = b.splat(size(I), v);
+    simd::set(b, simd::full(I), a.rd, r);
+    Ok(())
 }
-fn smov(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
-    let x = int(c.v[rn(i)], index(i), size(i), false) as u64;
-    c.x[slot::dst(i) as usize] = if q(i) { x } else { x as u32 as u64 };
-    DONE
+#[inline(always)]
+fn dup_scalar<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
+    let v = element(b, a, size(I));
+    let r = b.wide(v);
+    b.set_q(a.rd, r);
+    Ok(())
 }
-fn umov(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
-    c.x[slot::dst(i) as usize] = elem(c.v[rn(i)], index(i), size(i));
-    DONE
+#[inline(always)]
+fn dup_general<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
+    let v = b.x(a.rm);
+    let r = b.splat(size(I), v);
+    simd::set(b, simd::full(I), a.rd, r);
+    Ok(())
 }
-fn ins_general(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
-    c.v[rd(i)] = with(c.v[rd(i)], index(i), size(i), x(c, i));
-    DONE
+#[inline(always)]
+fn smov<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
+    let v = element(b, a, size(I));
+    let v = b.sext(W::of(I >> 30), v, size(I).bits());
+    b.set_x(a.ra, v);
+    Ok(())
 }
-fn ins_elem(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
-    let from = field(i, 14, 11) >> field(i, 20, 16).trailing_zeros();
-    let x = elem(c.v[rn(i)], from, size(i));
-    c.v[rd(i)] = with(c.v[rd(i)], index(i), size(i), x);
-    DONE
+#[inline(always)]
+fn umov<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
+    let v = element(b, a, size(I));
+    b.set_x(a.ra, v);
+    Ok(())
+}
+#[inline(always)]
+fn ins_general<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
+    let (v, d) = (b.x(a.rm), b.q(a.rd));
+    let r = b.with_lane(size(I), d, a.aux as u32, v);
+    b.set_q(a.rd, r);
+    Ok(())
+}
+#[inline(always)]
+fn ins_elem<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
+    let (n, d) = (b.q(a.rn), b.q(a.rd));
+    let v = b.lane(size(I), n, a.imm as u32);
+    let r = b.with_lane(size(I), d, a.aux as u32, v);
+    b.set_q(a.rd, r);
+    Ok(())
 }
