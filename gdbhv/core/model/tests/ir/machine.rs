@@ -1,7 +1,7 @@
 //! A PE to try instructions on, and random states of it.
 
 use crate::support::{d, regs, Bench, ON, RAM};
-use gdbhv_model::cpu::slot;
+use gdbhv_model::cpu::{slot, Monitor};
 use gdbhv_model::exec::interp;
 use gdbhv_model::feature::Features;
 use gdbhv_model::ir::Place;
@@ -62,6 +62,7 @@ pub struct State {
     pub flags: Flags,
     pub pc: u64,
     pub fpsr: u32,
+    pub monitor: Option<Monitor>,
 }
 
 impl State {
@@ -77,6 +78,7 @@ impl State {
             flags: Flags::unpack(rng.next()),
             pc: rng.next() & !3,
             fpsr: 0,
+            monitor: None,
         }
     }
     /// Let base and index (or the literal at `literal` from the block's start) lead to the window, mostly aligned.
@@ -96,6 +98,13 @@ impl State {
         if rng.below(4) != 0 {
             self.x[a.rm as usize & 31] = rng.below(8) * 16;
         }
+        if rng.below(4) != 0 {
+            // What an exclusive has marked: this place, or its neighbour.
+            self.monitor = Some(Monitor {
+                pa: target - WINDOW + PA + rng.below(5) / 4 * 8,
+                bytes: 1 << rng.below(4),
+            });
+        }
         let base = match rng.below(2) {
             0 => target.wrapping_sub(a.imm),
             _ => target,
@@ -110,6 +119,7 @@ impl State {
                 Place::V(r) => self.v[r as usize] = other.v[r as usize],
                 Place::Flags => self.flags = other.flags,
                 Place::Pc => self.pc = other.pc,
+                Place::Monitor => self.monitor = other.monitor,
                 Place::Memory => {}
             }
         }
@@ -126,6 +136,7 @@ impl State {
         let mut all: Vec<_> = x.chain(v).collect();
         all.extend((self.flags != other.flags).then_some(Place::Flags));
         all.extend((self.pc != other.pc).then_some(Place::Pc));
+        all.extend((self.monitor != other.monitor).then_some(Place::Monitor));
         all
     }
 }
@@ -172,11 +183,18 @@ impl Machine {
             flags: c.flags,
             pc: c.pc,
             fpsr: c.fpsr,
+            monitor: c.monitor,
         }
     }
     pub fn set(&mut self, s: &State) {
         let c = &mut self.0.cpu;
         (c.x, c.v, c.flags, c.pc, c.fpsr) = (s.x, s.v, s.flags, s.pc, s.fpsr);
+        c.monitor = s.monitor;
+    }
+    pub fn set_memory(&mut self, bytes: &[u8]) {
+        for (at, b) in (PA..).zip(bytes) {
+            self.0.sh.ram.write(at, 1, *b as u64).expect("RAM");
+        }
     }
     pub fn memory(&self) -> Vec<u8> {
         self.0.sh.ram.get(PA, PAGES * 0x1000).expect("RAM").to_vec()

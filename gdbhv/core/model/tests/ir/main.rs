@@ -131,7 +131,11 @@ fn replay_equals_the_interpreter() {
         faults += expected.1.is_some() as u32;
         fast += hit as u32;
         total += 1;
-        if c.nodes.iter().any(|n| n.writes() == Some(Place::Memory)) || last != c.row.name {
+        if c.nodes
+            .iter()
+            .any(|n| n.writes().any(|p| p == Place::Memory))
+            || last != c.row.name
+        {
             assert!(
                 a.memory() == b.memory() && a.memory() == f.memory(),
                 "{} {:08x}: memory",
@@ -164,10 +168,10 @@ fn lists_are_well_formed() {
         let jumps = c
             .nodes
             .iter()
-            .filter(|n| n.writes() == Some(Place::Pc))
+            .filter(|n| n.writes().any(|p| p == Place::Pc))
             .count();
         assert_eq!(jumps, c.pure.branch as usize, "{name}");
-        let last = c.nodes.last().and_then(Node::writes);
+        let last = c.nodes.last().and_then(|n| n.writes().next());
         assert_eq!(last == Some(Place::Pc), c.pure.branch, "{name}");
         // A second instruction in the same list stands on its own.
         let mut both = Recorder {
@@ -181,6 +185,10 @@ fn lists_are_well_formed() {
 
 /// Rows of several stores, of which the first may be done when a later one faults (B2.2.1).
 const SEVERAL_STORES: &[&str] = &[
+    "CASP",
+    "ST1_multiple_2",
+    "ST1_multiple_3",
+    "ST1_multiple_4",
     "STNP",
     "STNP_fp",
     "STNP_q",
@@ -193,11 +201,6 @@ const SEVERAL_STORES: &[&str] = &[
     "STP_q",
     "STP_q_post",
     "STP_q_pre",
-    "STR_q_imm",
-    "STR_q_post",
-    "STR_q_pre",
-    "STR_q_reg",
-    "STUR_q",
 ];
 
 #[test]
@@ -207,7 +210,7 @@ fn nothing_is_written_before_an_instruction_is_sure_to_complete() {
         let Some(last) = c.nodes.iter().rposition(Node::faults) else {
             continue;
         };
-        for place in c.nodes[..last].iter().filter_map(Node::writes) {
+        for place in c.nodes[..last].iter().flat_map(Node::writes) {
             assert_eq!(place, Place::Memory, "{} {:08x}", c.row.name, c.word);
             several.insert(c.row.name);
         }
@@ -223,19 +226,24 @@ fn writes_are_told() {
     for c in cases(&mut Rng(5), 24) {
         let before = c.state(&mut rng);
         let mut last = (before.clone(), m.memory());
+        let start = last.1.clone();
         for k in 1..=c.nodes.len() {
             m.set(&before);
+            if last.1 != start {
+                m.set_memory(&start);
+            }
             m.pe().off = c.args.off;
             let (cpu, sh) = m.parts();
             let done = ir::execute(&c.nodes[..k], &mut Slow { cpu, sh });
             if outcome(&mut m, done).1.is_some() {
                 break;
             }
-            let (now, told) = ((m.state(), m.memory()), c.nodes[k - 1].writes());
+            let now = (m.state(), m.memory());
+            let told: Vec<_> = c.nodes[k - 1].writes().collect();
             let mut changed = now.0.differences(&last.0);
             changed.extend((now.1 != last.1).then_some(Place::Memory));
             assert!(
-                changed.iter().all(|p| Some(*p) == told),
+                changed.iter().all(|p| told.contains(p)),
                 "{:?}: {changed:?}",
                 c.nodes[k - 1]
             );
@@ -250,7 +258,7 @@ fn reads_are_told() {
     let mut rng = Rng(6);
     let mut m = Machine::new();
     for c in cases(&mut Rng(7), 300) {
-        let read: Vec<_> = c.nodes.iter().filter_map(Node::reads).collect();
+        let read: Vec<_> = c.nodes.iter().flat_map(Node::reads).collect();
         if read.contains(&Place::Memory) {
             continue; // the second run would see the first one's stores
         }
@@ -261,7 +269,7 @@ fn reads_are_told() {
         let (b, again) = replayed(&mut m, &c, &second);
         assert_eq!(raised, again, "{} {:08x}", c.row.name, c.word);
         if raised.is_none() {
-            let written: Vec<_> = c.nodes.iter().filter_map(Node::writes).collect();
+            let written: Vec<_> = c.nodes.iter().flat_map(Node::writes).collect();
             assert_eq!(
                 b,
                 second.with(&a, &written),
