@@ -1,6 +1,7 @@
 //! Decoded code: blocks by physical address, found by page, dropped when their bytes are written.
 
-use super::interp::{end_of_block, entry, undefined, Op};
+use super::block::{Block, Op, Owned};
+use super::interp::{end_of_block, entry, undefined};
 use crate::bits::lines_of_page;
 use crate::feature::Features;
 use crate::isa::ops::Args;
@@ -13,81 +14,24 @@ use std::ops::Range;
 /// Most instructions in a block.
 pub const MAX_LEN: usize = crate::pmu::classes::MOST;
 
-/// A run of predecoded instructions inside one page: a head with the size of an op, and the ops right behind it, so that whoever comes to
-/// a block finds both in one line of the host's cache. Owned as a [`Slice`] of ops, of which the first is the head.
-#[repr(transparent)]
-pub struct Block(Op);
-
-/// The storage of a block.
-type Slice = Box<[Op]>;
-
-impl Block {
-    /// A head for a block of `len` instructions at `pa`.
-    fn head(pa: u64, len: u16) -> Op {
-        Op {
-            run: end_of_block,
-            args: Args {
-                imm: pa,
-                off: len,
-                rd: true as u8,
-                ..Args::default()
-            },
-        }
-    }
-    /// False once its bytes have changed: no new entry.
-    #[inline(always)]
-    pub fn alive(&self) -> bool {
-        self.0.args.rd != 0
-    }
-    /// Instructions in it.
-    #[inline(always)]
-    #[allow(clippy::len_without_is_empty)]
-    pub fn len(&self) -> u16 {
-        self.0.args.off
-    }
-    /// Physical address of the first.
-    #[inline(always)]
-    pub fn pa(&self) -> u64 {
-        self.0.args.imm
-    }
-    /// The first op.
-    #[inline(always)]
-    pub fn first(&self) -> &Op {
-        // SAFETY: a head is the first of a slice of at least two ops ([`decode_block`], [`Blocks::partial`]).
-        unsafe { &*std::ptr::from_ref(&self.0).add(1) }
-    }
-    /// The ops of its instructions.
-    fn ops(&self) -> &[Op] {
-        // SAFETY: as above; `len` of them follow.
-        unsafe { std::slice::from_raw_parts(self.first(), self.len() as usize) }
-    }
-}
-
-/// The block in `code`.
-fn block(code: &Slice) -> &Block {
-    // SAFETY: transparent, and never empty.
-    unsafe { &*code.as_ptr().cast() }
-}
-
 /// Predecode from `words`; the block ends at a branch, at the end of `words`, before `cut` instructions, or at [`MAX_LEN`].
 pub fn decode_block(
     pa: u64,
     words: impl Iterator<Item = u32>,
     cut: usize,
     features: Features,
-) -> Slice {
+) -> Owned {
     let mut ops: Vec<Op> = Vec::with_capacity(16);
-    ops.push(Block::head(pa, 0));
     for (off, word) in words.take(cut.min(MAX_LEN)).enumerate() {
         let (op, last) = decode_op(word, off as u16, features);
         ops.push(op);
-        ops[0].args.off = off as u16 + 1;
         if last {
-            return ops.into();
+            return Owned::new(pa, off as u16 + 1, &ops);
         }
     }
-    ops.push(end(ops[0].args.off));
-    ops.into()
+    let len = ops.len() as u16;
+    ops.push(end(len));
+    Owned::new(pa, len, &ops)
 }
 
 /// The op that ends a block of `len` instructions without a branch.
@@ -135,7 +79,7 @@ const PAGE_BYTES: u64 = 4096;
 const FOR_GOOD: u16 = u16::MAX;
 
 /// The blocks of one page, by the word that they begin at.
-type CodePage = Box<[Option<Slice>; 1024]>;
+type CodePage = Box<[Option<Owned>; 1024]>;
 
 /// Entries of a jump cache.
 pub const JUMPS: usize = 16384;
@@ -171,8 +115,8 @@ pub struct Code {
     base: u64,
     features: Features,
     pages: Vec<Option<CodePage>>,
-    dead: Vec<Slice>,
-    scratch: Slice,
+    dead: Vec<Owned>,
+    scratch: Owned,
     /// Page offsets (in words) that must begin a block, because a breakpoint is or was there in some page.
     splits: [u64; 16],
     /// By page offset in words: how many guests' breakpoints are there, or [`FOR_GOOD`].
@@ -190,7 +134,7 @@ impl Code {
             features,
             pages,
             dead: Vec::new(),
-            scratch: Box::new([Block::head(0, 0), end(0)]),
+            scratch: Owned::new(0, 0, &[end(0)]),
             splits: [0; 16],
             held: Box::new([0; 1024]),
         }
@@ -203,7 +147,7 @@ impl Code {
     pub fn get(&self, pa: u64) -> Option<*const Block> {
         let page = self.pages[self.index(pa)?].as_ref()?;
         let code = page[(pa >> 2) as usize & 1023].as_ref()?;
-        Some(std::ptr::from_ref(block(code)))
+        Some(&raw const **code)
     }
     /// The block at `pa` (in RAM), decoded if need be.
     pub fn block_at(&mut self, cpu: &mut Pe, sh: &mut Shared, pa: u64) -> *const Block {
@@ -232,7 +176,7 @@ impl Code {
         let code = decode_block(pa, words, cut, self.features);
         let i = self.index(pa).expect("code is in RAM");
         let page = self.pages[i].get_or_insert_with(|| Box::new([const { None }; 1024]));
-        std::ptr::from_ref(block(page[first].insert(code)))
+        &raw const **page[first].insert(code)
     }
     /// Forget what was decoded from bytes that have been written since. Whoever executes calls it before.
     #[inline]
@@ -254,7 +198,7 @@ impl Code {
         self.kill(i, words, |first, len| (first + len) * 4 > from);
         let Some(page) = &self.pages[i] else { return 0 };
         let around = before(from & !63)..(((to - 1) | 63) as usize + 1) / 4;
-        let blocks = page[around].iter().flatten().map(block);
+        let blocks = page[around].iter().flatten();
         blocks.fold(0, |lines, b| {
             let last = b.pa() + b.len() as u64 * 4 - 1;
             lines | lines_of_page(pa & !(PAGE_BYTES - 1), b.pa(), last)
@@ -267,9 +211,9 @@ impl Code {
         };
         for slot in &mut page[words] {
             let goes = |b: &Block| which((b.pa() & 0xfff) / 4, b.len() as u64);
-            if slot.as_ref().map(block).is_some_and(goes) {
+            if slot.as_deref().is_some_and(goes) {
                 let mut b = slot.take().expect("some");
-                b[0].args.rd = false as u8;
+                b.kill();
                 self.dead.push(b);
             }
         }
@@ -328,10 +272,9 @@ impl Code {
     }
     /// The first `len` instructions of `block`, until the next call.
     pub fn partial(&mut self, block: &Block, len: u16) -> *const Block {
-        let mut code = vec![Block::head(block.pa(), len)];
-        code.extend_from_slice(&block.ops()[..len as usize]);
-        code.push(end(len));
-        self.scratch = code.into();
-        self::block(&self.scratch)
+        let mut ops = block.ops()[..len as usize].to_vec();
+        ops.push(end(len));
+        self.scratch = Owned::new(block.pa(), len, &ops);
+        &raw const *self.scratch
     }
 }

@@ -12,7 +12,8 @@ mod backends;
 
 pub use backends::{Fast, Miss, Slow};
 
-use super::code::{Block, Code, Jump, JUMPS};
+use super::block::{Block, Exit, Op, Run};
+use super::code::{Code, Jump, JUMPS};
 use crate::exception;
 use crate::isa::ops::Args;
 use crate::isa::{self, Backend, Concrete, Pure, SPECS};
@@ -21,19 +22,6 @@ use crate::pmu::classes::Span;
 use crate::raise::{Flow, Trap};
 use crate::shared::Shared;
 use std::sync::OnceLock;
-
-/// One predecoded instruction.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct Op {
-    /// What executes it and goes on with the next.
-    pub run: Run,
-    /// Its operands.
-    pub args: Args,
-}
-
-/// Executes an instruction and those that follow it to the end of the block, or until something needs the dispatcher.
-pub type Run = fn(&mut Pe, &Op, &mut Shared) -> Exit;
 
 /// Executes exactly one instruction, whatever it needs. What follows is the caller's: time, and `Cpu::pc` but for [`Flow::Jump`].
 pub type One = fn(&mut Pe, &Args, &mut Shared) -> Result<Flow, Trap>;
@@ -45,18 +33,6 @@ pub struct Entry {
     pub run: Run,
     /// Alone.
     pub one: One,
-}
-
-/// Why the dispatcher has control.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Exit {
-    /// The whole block has executed; `Cpu::pc` is the next address.
-    Block,
-    /// The instruction at `Cpu::off` has executed and was the last; `Cpu::pc` is the next address.
-    Early,
-    /// The instruction at `Cpu::off` has not executed: `Cpu::raised` has an exception, or the debugger stops before it.
-    Trap,
 }
 
 /// Execute the op after `op`.

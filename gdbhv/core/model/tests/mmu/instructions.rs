@@ -118,7 +118,7 @@ fn stores_into_code() {
     let pa = b.fetch(0x1000).expect("executable");
     let mut code = Code::new(&b.sh.ram, b.sh.config.features, 1);
     // SAFETY: the block lives until a collection.
-    let alive = |p: *const gdbhv_model::exec::code::Block| unsafe { (*p).alive() };
+    let alive = |p: *const gdbhv_model::exec::block::Block| unsafe { (*p).alive() };
     let block = code.block_at(&mut b.cpu, &mut b.sh, pa);
     b.store(0x1800, 2).expect("writable");
     code.follow_writes(&mut b.sh.ram);

@@ -1,0 +1,163 @@
+//! Blocks of decoded code: a head, and right behind it, in one piece of memory, the ops.
+
+use crate::isa::ops::Args;
+use crate::pe::Pe;
+use crate::shared::Shared;
+use std::alloc::{alloc, dealloc, handle_alloc_error, Layout};
+use std::ops::Deref;
+use std::ptr::NonNull;
+
+/// One predecoded instruction.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Op {
+    /// What executes it and goes on with the next.
+    pub run: Run,
+    /// Its operands.
+    pub args: Args,
+}
+
+/// Executes an instruction and those that follow it to the end of the block, or until something needs the dispatcher.
+pub type Run = fn(&mut Pe, &Op, &mut Shared) -> Exit;
+
+/// Why the dispatcher has control.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// The whole block has executed; `Cpu::pc` is the next address.
+    Block,
+    /// The instruction at `Cpu::off` has executed and was the last; `Cpu::pc` is the next address.
+    Early,
+    /// The instruction at `Cpu::off` has not executed: `Cpu::raised` has an exception, or the debugger stops before it.
+    Trap,
+}
+
+/// What a compiling tier knows of a block. The interpreter neither reads nor writes it.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Tier {
+    /// Blocks that the native code jumps to directly: where its branch is taken, and the one behind it. Null where not.
+    pub links: [*const Block; 2],
+    /// Entry of the native code; null if there is none.
+    pub native: *const u8,
+    /// How often it was entered, as far as somebody counted.
+    pub heat: u32,
+}
+
+impl Tier {
+    /// Nothing is known.
+    pub const COLD: Tier = Tier {
+        links: [std::ptr::null(); 2],
+        native: std::ptr::null(),
+        heat: 0,
+    };
+}
+
+/// A run of predecoded instructions inside one page: the head. Its ops follow it without a gap, and what the dispatcher looks at is
+/// its end, so that whoever comes to a block mostly finds both in one line of the host's cache.
+#[repr(C)]
+pub struct Block {
+    /// Of a compiling tier.
+    pub tier: Tier,
+    pa: u64,
+    len: u16,
+    alive: bool,
+    /// An op that is no instruction ends it, because no branch does.
+    cut: bool,
+    ops: [Op; 0],
+}
+
+impl Block {
+    /// False once its bytes have changed: no new entry.
+    #[inline(always)]
+    pub fn alive(&self) -> bool {
+        self.alive
+    }
+    /// Instructions in it.
+    #[inline(always)]
+    #[allow(clippy::len_without_is_empty)]
+    pub fn len(&self) -> u16 {
+        self.len
+    }
+    /// Physical address of the first.
+    #[inline(always)]
+    pub fn pa(&self) -> u64 {
+        self.pa
+    }
+    /// The first op.
+    #[inline(always)]
+    pub fn first(&self) -> &Op {
+        // SAFETY: a block is owned by an [`Owned`], which has put at least one op there.
+        unsafe { &*self.ops.as_ptr() }
+    }
+    /// The ops of its instructions.
+    pub fn ops(&self) -> &[Op] {
+        // SAFETY: as above; there are `len` of them.
+        unsafe { std::slice::from_raw_parts(self.ops.as_ptr(), self.len as usize) }
+    }
+}
+
+/// A block and its memory.
+pub struct Owned(NonNull<Block>);
+
+impl Owned {
+    /// A block of `len` instructions at `pa`: `ops` has one more if it does not end with a branch.
+    pub fn new(pa: u64, len: u16, ops: &[Op]) -> Owned {
+        assert!(!ops.is_empty());
+        let layout = Owned::layout(ops.len());
+        // SAFETY: the layout is not of size zero.
+        let p = unsafe { alloc(layout) }.cast::<Block>();
+        let Some(block) = NonNull::new(p) else {
+            handle_alloc_error(layout);
+        };
+        let head = Block {
+            tier: Tier::COLD,
+            pa,
+            len,
+            alive: true,
+            cut: ops.len() > len as usize,
+            ops: [],
+        };
+        // SAFETY: there is room for the head and, where its `ops` begins, for as many.
+        unsafe {
+            block.write(head);
+            let to = (*block.as_ptr()).ops.as_mut_ptr();
+            to.copy_from_nonoverlapping(ops.as_ptr(), ops.len());
+        }
+        Owned(block)
+    }
+    fn layout(ops: usize) -> Layout {
+        let ops = Layout::array::<Op>(ops).expect("a block is small");
+        let (whole, at) = Layout::new::<Block>()
+            .extend(ops)
+            .expect("a block is small");
+        debug_assert_eq!(at, std::mem::offset_of!(Block, ops));
+        whole
+    }
+    /// No new entry, and no way into native code.
+    pub fn kill(&mut self) {
+        // SAFETY: owned; others only read through pointers, and not now.
+        let block = unsafe { self.0.as_mut() };
+        block.alive = false;
+        block.tier = Tier::COLD;
+    }
+}
+
+impl Deref for Owned {
+    type Target = Block;
+    fn deref(&self) -> &Block {
+        // SAFETY: owned.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        let layout = Owned::layout(self.len as usize + self.cut as usize);
+        // SAFETY: allocated with this layout.
+        unsafe { dealloc(self.0.as_ptr().cast(), layout) };
+    }
+}
+
+// SAFETY: a block is plain memory of its own.
+unsafe impl Send for Owned {}
