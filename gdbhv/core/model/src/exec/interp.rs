@@ -180,20 +180,21 @@ pub enum Leave {
 
 /// Execute instructions of `cpu` until `Shared::now == until` or something needs the machine.
 pub fn execute(cpu: &mut Pe, sh: &mut Shared, code: &mut Code, until: u64) -> Leave {
+    cpu.until = until;
     if cpu.pmu.classes {
-        return counted(cpu, sh, code, until);
+        return counted(cpu, sh, code);
     }
-    run::<false>(cpu, sh, code, until)
+    run::<false>(cpu, sh, code)
 }
 
 /// The same while the performance monitors count classes of instructions.
 #[cold]
-fn counted(cpu: &mut Pe, sh: &mut Shared, code: &mut Code, until: u64) -> Leave {
-    run::<true>(cpu, sh, code, until)
+fn counted(cpu: &mut Pe, sh: &mut Shared, code: &mut Code) -> Leave {
+    run::<true>(cpu, sh, code)
 }
 
 #[inline(always)]
-fn run<const COUNTED: bool>(cpu: &mut Pe, sh: &mut Shared, code: &mut Code, until: u64) -> Leave {
+fn run<const COUNTED: bool>(cpu: &mut Pe, sh: &mut Shared, code: &mut Code) -> Leave {
     let jumps = &raw const *code.jumps[cpu.id];
     loop {
         let pc = cpu.pc;
@@ -205,14 +206,14 @@ fn run<const COUNTED: bool>(cpu: &mut Pe, sh: &mut Shared, code: &mut Code, unti
         let mut block = if jump.pc == pc && jump.uid == uid && unsafe { (*jump.block).alive() } {
             jump.block
         } else {
-            match find(cpu, sh, code, pc, uid, until) {
+            match find(cpu, sh, code, pc, uid) {
                 Ok(b) => b,
                 Err(leave) => return leave,
             }
         };
         // SAFETY: as above; nothing collects while a block executes.
         let mut len = unsafe { (*block).len() } as u64;
-        let mut left = until - sh.now;
+        let mut left = cpu.until - sh.now;
         let mut span = None;
         if COUNTED {
             // SAFETY: as above.
@@ -270,12 +271,11 @@ fn find(
     code: &mut Code,
     pc: u64,
     uid: u64,
-    until: u64,
 ) -> Result<*const Block, Leave> {
     if sh.debug.stops_at(cpu, pc) {
         return Err(Leave::Debug);
     }
-    if sh.now == until {
+    if sh.now == cpu.until {
         return Err(Leave::Time); // a fetch that faults is the next turn's
     }
     let pa = match crate::access::fetch(cpu, sh, pc) {

@@ -14,6 +14,8 @@ pub struct Pe {
     pub cpu: Cpu,
     /// The translation context in use: owned by `tlb`, replaced when it changes.
     pub ctx: *mut Context,
+    /// Virtual time at which whoever executes it comes back (`exec::interp::execute`).
+    pub until: u64,
     /// Whether an FP or SIMD instruction would trap now (CPACR_EL1, CPTR_EL2).
     pub fp_traps: bool,
     /// Whether a fine-grained trap may hit now (`sysreg::fgt`).
@@ -39,6 +41,7 @@ impl Pe {
             fgt: false,
             armed: Armed::NOTHING,
             tlb,
+            until: 0,
         }
     }
 }
