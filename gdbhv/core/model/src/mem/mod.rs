@@ -1,5 +1,6 @@
 //! Memory as devices and CPUs see it.
 
+mod history;
 pub mod ram;
 pub mod size;
 

@@ -2,10 +2,11 @@
 //!
 //! RAM knows which of its bytes have been decoded, by lines of 64, and keeps a list of writes to such lines: whoever executes decoded code
 //! forgets what stands there before it executes again. A write by other means than the methods here ([`Ram::host`]) must not go to a
-//! page that [`Ram::is_code`].
+//! page that [`Ram::is_code`] or [`Ram::is_shared`].
 
+use super::history::History;
 use crate::bits::lines_of_page;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Physical memory from `base`.
 pub struct Ram {
@@ -17,6 +18,9 @@ pub struct Ram {
     code: Vec<u64>,
     /// Writes to such lines, each within a page.
     written: Vec<(u64, u64)>,
+    /// By page, 64 to a word: it is as the last snapshot has it.
+    shared: Vec<u64>,
+    history: History,
 }
 
 const PAGE: u64 = 4096;
@@ -35,6 +39,8 @@ impl Ram {
             touched: vec![false; (size as usize).div_ceil(CHUNK)],
             code: vec![0; size.div_ceil(PAGE) as usize],
             written: Vec::new(),
+            shared: vec![0; size.div_ceil(64 * PAGE) as usize],
+            history: History::default(),
         }
     }
     /// First address.
@@ -67,6 +73,9 @@ impl Ram {
         if len != 0 {
             self.touched[at / CHUNK..=(end - 1) / CHUNK].fill(true);
             let pages = at as u64 / PAGE..=(end as u64 - 1) / PAGE;
+            if self.history.keeps() {
+                pages.clone().for_each(|page| self.keep(page));
+            }
             for page in pages.filter(|p| self.code[*p as usize] != 0) {
                 let lines = lines_of_page(page * PAGE, at as u64, end as u64 - 1);
                 if self.code[page as usize] & lines != 0 {
@@ -86,6 +95,62 @@ impl Ram {
     pub fn is_code(&self, pa: u64) -> bool {
         let page = pa.wrapping_sub(self.base) / PAGE;
         self.code.get(page as usize).is_some_and(|l| *l != 0)
+    }
+    /// Whether the page of `pa` is as a snapshot has it, so that it must be kept before it is written to.
+    #[inline]
+    pub fn is_shared(&self, pa: u64) -> bool {
+        let page = pa.wrapping_sub(self.base) / PAGE;
+        let word = self.shared.get(page as usize / 64);
+        word.is_some_and(|w| w >> (page % 64) & 1 != 0)
+    }
+    /// A page is about to be written to.
+    fn keep(&mut self, page: u64) {
+        let (word, bit) = (&mut self.shared[page as usize / 64], 1 << (page % 64));
+        if *word & bit != 0 {
+            *word &= !bit;
+            let at = (page * PAGE) as usize;
+            let end = (at + PAGE as usize).min(self.bytes.len());
+            self.history.keep(page as u32, &self.bytes[at..end]);
+        }
+    }
+    /// Make all of it zero, and forget that something was decoded from it. Snapshots stay.
+    pub fn zero(&mut self) {
+        for (at, n) in self.touched(self.base, self.size(), PAGE) {
+            let bytes = self.get_mut(at, n).expect("RAM");
+            bytes.fill(0);
+        }
+        self.code.fill(0);
+        self.written.clear();
+    }
+    /// Make a snapshot of all of it. Whoever writes by [`Ram::host`] has to look again at what it may write to.
+    pub fn save(&mut self) -> u32 {
+        self.shared.fill(u64::MAX);
+        self.history.add()
+    }
+    /// Make it what it was at a snapshot. The same goes for [`Ram::host`].
+    pub fn restore(&mut self, id: u32) {
+        for page in self.history.restore(id, &mut self.bytes) {
+            self.touched[page as usize * PAGE as usize / CHUNK] = true;
+            if self.code[page as usize] != 0 {
+                self.written.push((self.base + page as u64 * PAGE, PAGE));
+            }
+        }
+        self.shared.fill(u64::MAX);
+    }
+    /// Forget a snapshot.
+    pub fn forget(&mut self, id: u32) {
+        self.history.remove(id);
+        if !self.history.keeps() {
+            self.shared.fill(0);
+        }
+    }
+    /// The pages (by number from the start) in which a snapshot is not as memory is now, and what it has there.
+    pub fn differences(&self, id: u32) -> BTreeMap<u32, &[u8]> {
+        self.history.differences(id)
+    }
+    /// How many pages a snapshot keeps for itself, and how many bytes they take.
+    pub fn kept(&self, id: u32) -> (usize, usize) {
+        self.history.kept(id)
     }
     /// `len` bytes at `pa`, within a page of RAM, have been decoded. True if the page held no code before.
     pub fn decoded(&mut self, pa: u64, len: u64) -> bool {
