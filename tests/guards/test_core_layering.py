@@ -31,23 +31,24 @@ LAYERS = {
     "hcr": "reg",
     "pstate": "bits hcr reg",
     "config": "cores feature",
-    "dev": "bits mem raise reg",
-    "bus": "dev mem",
-    "cpu": "pstate raise reg",
+    "save": "",
+    "dev": "bits mem raise reg save",
+    "bus": "dev mem save",
+    "cpu": "pstate raise reg save",
     "board": "bus dev",
     "fpen": "cpu reg",
-    "mmu": "bits cpu hcr reg",
+    "mmu": "bits cpu hcr reg save",
     "selfhosted": "bits cpu reg",
     "stops": "bits cpu reg",
     "timer": "bits cpu dev hcr reg",
     "fdt": "board dev",
     "guest": "cpu mmu reg",
     "profile": "bits config cpu feature reg timer",
-    "exit": "cpu guest hcr mmu raise reg syndrome",
-    "platform": "bus config cpu dev mem profile",
+    "exit": "cpu guest hcr mmu raise reg save syndrome",
+    "platform": "bus config cpu dev mem profile save",
     "pmu": "bits cpu feature mem platform reg",
-    "shared": "config cpu exit mmu platform stops",
-    "pe": "cpu mmu selfhosted shared",
+    "shared": "config cpu exit mmu platform save stops",
+    "pe": "cpu mmu save selfhosted shared",
     "physical": "mem mmu platform",
     "psci": "cpu platform",
     "serror": "cpu feature platform raise reg syndrome",
@@ -62,8 +63,8 @@ LAYERS = {
     "ir": "feature isa mem",
     "exec": "access bits cpu crc debug_events exception feature fpen isa mem mmu pe pmu pstate raise selfhosted "
     "shared syndrome sysreg",
-    "machine": "board bus config cores cpu dev exception exec exit feature hcr mem mmu pe physical platform pmu pstate "
-    "raise reg serror shared stops timer",
+    "machine": "board bus config cores cpu dev exception exec exit feature hcr mem mmu pe physical platform pmu "
+    "pstate raise reg save serror shared stops timer",
 }
 
 # Files of one folder that use each other, and why.

@@ -7,7 +7,7 @@ use crate::debug_events::{self, Touch};
 use crate::exception;
 use crate::mem::size::{Acc, Size};
 use crate::mmu::access::Access;
-use crate::mmu::entry::{IO, PAGE};
+use crate::mmu::entry::{IO, PAGE, SLOW};
 use crate::mmu::fault::{Fault, FaultKind, Purpose};
 use crate::mmu::kind::Mode;
 use crate::mmu::regime;
@@ -21,8 +21,8 @@ use crate::syndrome::ec;
 mod place;
 
 use place::{
-    check_alignment, hits, is_plain, place, place_in, touch, watch, watch_as, Place, Want, READ,
-    WRITE,
+    check_alignment, hits, is_plain, place, place_in, recheck, touch, watch, watch_as, Place, Want,
+    READ, WRITE,
 };
 
 const PAGE_BYTES: u64 = 4096;
@@ -46,8 +46,8 @@ pub fn fetch(cpu: &mut Pe, sh: &mut Shared, pc: u64) -> Result<u64, Trap> {
     match result {
         Ok(t) if sh.ram.contains(t.pa & PAGE, PAGE_BYTES) => {
             let flags = tlb::flags(cpu.ctx, &t);
-            // SAFETY: as above.
-            unsafe { (*cpu.ctx).fill_fetch(pc, t.pa, flags) };
+            let ctx = cpu.ctx;
+            cpu.tlb.fill_fetch(ctx, pc, t.pa, flags);
             Ok(t.pa)
         }
         Ok(t) => {
@@ -67,6 +67,9 @@ pub fn load(cpu: &mut Pe, sh: &mut Shared, va: u64, size: Size, acc: Acc) -> Res
     if hits(e.tag_r, va) && is_plain(cpu, va, bytes, acc, e.pa) {
         watch(cpu, sh, va, bytes, false)?;
         touch(cpu, va, bytes, &READ)?;
+        if e.tag_r & SLOW != 0 {
+            recheck(cpu, sh, va);
+        }
         let pa = e.pa & PAGE | va & !PAGE;
         return Ok(sh.ram.read(pa, bytes).expect("a TLB entry without IO"));
     }
@@ -106,6 +109,9 @@ pub fn store(
         watch(cpu, sh, va, bytes, true)?;
         touch(cpu, va, bytes, &WRITE)?;
         sh.write_ram(e.pa & PAGE | va & !PAGE, bytes, v);
+        if e.tag_w & SLOW != 0 {
+            recheck(cpu, sh, va);
+        }
         return Ok(());
     }
     store_far(cpu, sh, va, bytes, v, acc)

@@ -5,6 +5,7 @@ use crate::dev::gic::v2::Frame;
 use crate::dev::gic::Gic;
 use crate::dev::{DevCtx, Device, Unseen};
 use crate::mem::Memory;
+use crate::save::{put, put_part, take, take_part, Save, Unfit};
 
 /// What answers in a range.
 pub enum Target {
@@ -255,11 +256,37 @@ fn raise(d: &dyn Device, intid: Option<u32>, gic: &mut Gic) {
     }
 }
 
+/// The devices but the interrupt controller.
+impl Save for Bus {
+    fn save(&self, to: &mut Vec<u8>) {
+        put(to, &self.work);
+        for r in &self.ranges {
+            if let Target::Device(d, _) = &r.target {
+                put_part(to, &part(&**d, r.base), &**d);
+            }
+        }
+    }
+    fn load(&mut self, from: &mut &[u8]) -> Result<(), Unfit> {
+        self.work = take(from)?;
+        for r in &mut self.ranges {
+            if let Target::Device(d, _) = &mut r.target {
+                take_part(from, &part(&**d, r.base), &mut **d)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn part(d: &dyn Device, base: u64) -> String {
+    format!("{} at {base:#x}", d.name())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     /// Answers reads with its offset; its interrupt is bit 0 of what was last written.
+    #[derive(borsh::BorshSerialize, borsh::BorshDeserialize)]
     struct Probe(u64);
     impl Device for Probe {
         fn name(&self) -> &'static str {

@@ -36,6 +36,14 @@ pub struct Core {
     pub pmcr: u64,
 }
 
+/// The name of the profile that a machine has.
+pub fn name(core: &Core) -> Option<&'static str> {
+    let found = PROFILES
+        .iter()
+        .find(|p| p.core.compatible == core.compatible);
+    found.map(|p| p.name)
+}
+
 /// No known core (implementer 0), so that no guest looks for errata: 52 bits of physical address (FEAT_LPA), all granules;
 /// CTR_EL0.IDC and DIC tell that code needs no cache maintenance. The caches are those of a Cortex-A57.
 pub const MAX: Core = Core {

@@ -6,6 +6,8 @@ use crate::pstate::{Flags, Pstate};
 use crate::raise::{Exception, Trap};
 use crate::reg::named::RegField;
 use crate::reg::{Reg, REG_SPACE};
+use crate::save::{put, take, Save, Unfit};
+use borsh::{BorshDeserialize, BorshSerialize};
 use counters::Pmu;
 
 /// Most PEs in a machine.
@@ -46,7 +48,7 @@ pub mod slot {
 }
 
 /// What LDXR marked: a physical range and the data seen there (`MarkExclusiveLocal`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(BorshSerialize, BorshDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Monitor {
     /// First byte marked.
     pub pa: u64,
@@ -55,7 +57,7 @@ pub struct Monitor {
 }
 
 /// What a PE is doing between two instructions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(BorshSerialize, BorshDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Power {
     /// Executing.
     On,
@@ -230,5 +232,48 @@ impl Cpu {
     pub fn raise(&mut self, e: Exception) -> Trap {
         self.raised = Some(e);
         Trap
+    }
+}
+
+impl Save for Cpu {
+    fn save(&self, to: &mut Vec<u8>) {
+        debug_assert!(self.raised.is_none(), "between two instructions");
+        put(to, &(self.x, self.flags, self.pc, self.off, self.block_pa));
+        put(to, &(self.pstate, self.sp, self.v, self.fpcr, self.fpsr));
+        let registers = self.sys.iter().zip(0u16..).filter(|r| *r.0 != 0);
+        put(to, &registers.map(|(v, r)| (r, *v)).collect::<Vec<_>>());
+        put(
+            to,
+            &(
+                self.monitor,
+                self.serror,
+                self.twed,
+                self.event,
+                self.streamed,
+            ),
+        );
+        put(to, &(self.power, self.timeout, self.stepped));
+        put(to, &self.pmu);
+    }
+    fn load(&mut self, from: &mut &[u8]) -> Result<(), Unfit> {
+        (self.x, self.flags, self.pc, self.off, self.block_pa) = take(from)?;
+        (self.pstate, self.sp, self.v, self.fpcr, self.fpsr) = take(from)?;
+        self.sys.fill(0);
+        for (r, v) in take::<Vec<(u16, u64)>>(from)? {
+            let register = self.sys.get_mut(r as usize);
+            *register.ok_or(Unfit(format!("no system register is number {r}")))? = v;
+        }
+        (
+            self.monitor,
+            self.serror,
+            self.twed,
+            self.event,
+            self.streamed,
+        ) = take(from)?;
+        (self.power, self.timeout, self.stepped) = take(from)?;
+        self.pmu = take(from)?;
+        self.raised = None;
+        self.changed = true;
+        Ok(())
     }
 }

@@ -11,6 +11,7 @@ use crate::mmu::regime;
 use crate::raise::{Exception, ExceptionKind};
 use crate::reg::names::*;
 use crate::reg::Reg;
+use crate::save::{put, take, Save, Unfit};
 use crate::syndrome::{ec, iss};
 use std::collections::HashMap;
 
@@ -258,6 +259,22 @@ impl Exits {
             now,
             entry: true,
         });
+    }
+}
+
+/// The counts, and who has run; not the records, nor what is caught.
+impl Save for Exits {
+    fn save(&self, to: &mut Vec<u8>) {
+        put(to, &self.total);
+        put(to, &(self.further, &self.counts));
+        put(to, &self.guests);
+    }
+    fn load(&mut self, from: &mut &[u8]) -> Result<(), Unfit> {
+        self.total = take(from)?;
+        (self.further, self.counts) = take(from)?;
+        self.guests = take(from)?;
+        self.last.clear();
+        Ok(())
     }
 }
 

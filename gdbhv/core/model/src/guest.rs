@@ -5,6 +5,7 @@ use crate::cpu::Cpu;
 use crate::mmu::controls::Controls;
 use crate::mmu::kind::RegimeKind;
 use crate::reg::names::*;
+use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::BTreeMap;
 
 /// The state that a guest left at an exit; SPSR_EL2 is in the exit's record.
@@ -33,7 +34,7 @@ impl Left {
 }
 
 /// The translation of a VMID's guest at its last exit or entry.
-#[derive(Clone, Copy, Debug)]
+#[derive(BorshSerialize, BorshDeserialize, Clone, Copy, Debug)]
 pub struct Seen {
     /// Its registers.
     pub controls: Controls,
@@ -46,7 +47,7 @@ pub struct Seen {
 }
 
 /// The guests so far, by VMID.
-#[derive(Default)]
+#[derive(BorshSerialize, BorshDeserialize, Default)]
 pub struct Guests(BTreeMap<u16, Seen>);
 
 impl Guests {

@@ -4,7 +4,7 @@
 //!
 //! | layer | modules |
 //! |---|---|
-//! | values | [`bits`], [`feature`], [`reg`] (what system registers are), [`raise`], [`syndrome`], [`pstate`], [`hcr`], [`fp`] |
+//! | values | [`save`], [`bits`], [`feature`], [`reg`] (what system registers are), [`raise`], [`syndrome`], [`pstate`], [`hcr`], [`fp`] |
 //! | state | [`cpu`], [`mem`], [`dev`], [`bus`], [`board`], [`platform`]: what a machine is |
 //! | translation | [`mmu`]: what registers say about it, the walker, cached results |
 //! | rules | [`timer`], [`pmu`], [`sysreg`] (what an access to a register does), [`exception`], [`serror`], [`selfhosted`], [`exit`], [`psci`] |
@@ -50,6 +50,7 @@ pub mod psci;
 pub mod pstate;
 pub mod raise;
 pub mod reg;
+pub mod save;
 pub mod selfhosted;
 pub mod serror;
 pub mod shared;

@@ -7,6 +7,7 @@
 
 mod outside;
 mod reset;
+mod snapshot;
 mod step;
 
 pub use step::Step;
@@ -32,6 +33,7 @@ use crate::reg::names::*;
 use crate::shared::Shared;
 use crate::stops::Hit;
 use crate::timer;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
@@ -132,6 +134,8 @@ pub struct Machine {
     stepped: step::Made,
     /// Instructions executed by each CPU.
     pub insns: [u64; MAX_CPUS],
+    /// Snapshots, by their number in RAM's history: everything but RAM.
+    snapshots: BTreeMap<u32, Vec<u8>>,
 }
 
 // SAFETY: the raw pointers in CPUs (contexts, jump caches) and blocks point to boxes that the same machine owns, so they move with it.
@@ -155,6 +159,7 @@ impl Machine {
             midway: false,
             stepped: step::Made::default(),
             insns: [0; MAX_CPUS],
+            snapshots: BTreeMap::new(),
         }
     }
 
@@ -213,6 +218,7 @@ impl Machine {
         };
         let mut sh = Shared::new(config, board::RAM_BASE, memory);
         sh.tlb_queue.truncate(cpus);
+        sh.tlb_notes.truncate(cpus);
         (sh.bus, sh.gic) = reset::board(&config, cpus, gic).map_err(|e| e.to_string())?;
         if gic == Version::V2 {
             sh.registers.without_gic();

@@ -7,9 +7,11 @@ use crate::dev::gic::Gic;
 use crate::dev::DevCtx;
 use crate::mem::ram::Ram;
 use crate::profile::Registers;
+use crate::save::{put, put_part, take, take_part, Save, Unfit};
+use borsh::{BorshDeserialize, BorshSerialize};
 
 /// What the firmware (PSCI) asks of the machine; served after the instruction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(BorshSerialize, BorshDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
     /// Start a CPU that is off.
     CpuOn {
@@ -135,5 +137,26 @@ impl Platform {
         if self.bus.has_work() {
             self.bus.service(&mut self.ram);
         }
+    }
+}
+
+/// All but RAM, which snapshots share.
+impl Save for Platform {
+    fn save(&self, to: &mut Vec<u8>) {
+        put(
+            to,
+            &(self.now, self.leave, self.yielded, self.sev, self.entered),
+        );
+        put(to, &(self.next_event, self.cpu_on));
+        put(to, &self.requests);
+        put_part(to, "GIC", &self.gic);
+        self.bus.save(to);
+    }
+    fn load(&mut self, from: &mut &[u8]) -> Result<(), Unfit> {
+        (self.now, self.leave, self.yielded, self.sev, self.entered) = take(from)?;
+        (self.next_event, self.cpu_on) = take(from)?;
+        self.requests = take(from)?;
+        take_part(from, "GIC", &mut self.gic)?;
+        self.bus.load(from)
     }
 }

@@ -3,10 +3,11 @@
 use crate::bits::bits;
 use crate::hcr;
 use crate::reg::field;
+use borsh::{BorshDeserialize, BorshSerialize};
 
 /// NZCV, a byte each (0 or 1): the interpreter writes them with one host instruction each.
 #[repr(C)]
-#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+#[derive(BorshSerialize, BorshDeserialize, Clone, Copy, Default, Debug, PartialEq, Eq)]
 pub struct Flags {
     /// Negative.
     pub n: u8,
@@ -56,7 +57,7 @@ impl Flags {
 }
 
 /// The fields of PSTATE other than NZCV.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(BorshSerialize, BorshDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pstate {
     /// Exception level, 0 to 2.
     pub el: u8,

@@ -3,7 +3,9 @@
 use crate::config::Config;
 use crate::cpu::{Cpu, MAX_CPUS};
 use crate::exit::Exits;
+use crate::mmu::op::{Note, Op};
 use crate::platform::Platform;
+use crate::save::{put, put_part, take, take_part, Save, Unfit};
 use crate::stops::Debug;
 use std::collections::HashMap;
 use std::ops::{Deref, DerefMut};
@@ -25,8 +27,10 @@ pub struct Shared {
     pub debug: Debug,
     /// Exceptions to EL2: recorded, counted, caught.
     pub exits: Exits,
-    /// By CPU: what its cached translations must follow before it next executes (`tlb::drain`).
-    pub tlb_queue: Vec<Vec<crate::mmu::op::Op>>,
+    /// By CPU: what its cached translations must follow before it next executes (`pe::tlb::drain`).
+    pub tlb_queue: Vec<Vec<Op>>,
+    /// The same for notes.
+    pub tlb_notes: Vec<Vec<Note>>,
     /// Words without a row, each once.
     pub undefined: HashMap<u32, u64>,
     /// Those of them that the user has not been told of.
@@ -44,6 +48,7 @@ impl Shared {
             debug: Debug::default(),
             exits: Exits::default(),
             tlb_queue: vec![Vec::new(); MAX_CPUS],
+            tlb_notes: vec![Vec::new(); MAX_CPUS],
             undefined: HashMap::new(),
             undefined_new: Vec::new(),
         }
@@ -61,6 +66,27 @@ impl Shared {
                 insn,
             });
         }
+    }
+}
+
+/// The platform, exits, and what TLBs are still to follow; not what the debugger wants, nor words without a row.
+impl Save for Shared {
+    fn save(&self, to: &mut Vec<u8>) {
+        self.platform.save(to);
+        put_part(to, "exits", &self.exits);
+        put(to, &self.tlb_queue);
+    }
+    fn load(&mut self, from: &mut &[u8]) -> Result<(), Unfit> {
+        self.platform.load(from)?;
+        take_part(from, "exits", &mut self.exits)?;
+        let queue: Vec<Vec<Op>> = take(from)?;
+        if queue.len() != self.tlb_queue.len() {
+            return Err(Unfit(format!("operations wait for {} TLBs", queue.len())));
+        }
+        self.tlb_queue = queue;
+        self.tlb_notes.iter_mut().for_each(Vec::clear);
+        self.debug.forget_stops();
+        Ok(())
     }
 }
 

@@ -78,7 +78,7 @@ fn its<'py>(py: Python<'py>, gic: &Gic, ram: &Ram) -> PyResult<Bound<'py, PyDict
     let last = its.last_error;
     d.set_item(
         "last_error",
-        last.map(|e| (e.name, e.code, e.address, e.fault.text())),
+        last.map(|e| (e.name(), e.code, e.address, e.fault.text())),
     )?;
     let (devices, collections, unread) = gic.its_tables(ram);
     let list = PyList::empty(py);

@@ -224,15 +224,17 @@ pub(super) fn place_in(
 ) -> Result<Place, Trap> {
     // SAFETY: `ctx` points to a box of `cpu.tlb`, which nothing else borrows here.
     let e = unsafe { *(*ctx).entry(va) };
-    let hit = |tag: u64| hits(tag, va);
-    let granted = match want.purpose {
-        Purpose::Read => hit(e.tag_r),
-        Purpose::Write => hit(e.tag_w),
-        Purpose::CacheMaintenance if want.write => hit(e.tag_w),
-        Purpose::CacheMaintenance => hit(e.tag_r),
-        _ => false,
+    let tag = match want.purpose {
+        Purpose::Read => e.tag_r,
+        Purpose::Write => e.tag_w,
+        Purpose::CacheMaintenance if want.write => e.tag_w,
+        Purpose::CacheMaintenance => e.tag_r,
+        _ => EMPTY,
     };
-    if granted && (want.aligned || e.pa & DEVICE == 0) {
+    if hits(tag, va) && (want.aligned || e.pa & DEVICE == 0) {
+        if tag & SLOW != 0 && e.pa & IO == 0 {
+            fill_again(cpu, sh, va, ctx, kind);
+        }
         return Ok(Place {
             pa: e.pa & PAGE | va & !PAGE,
             flags: e.pa,
@@ -300,6 +302,18 @@ fn walk_and_fill(
     Ok(Place { pa: t.pa, flags })
 }
 
+/// What sent an access to the slow path although its translation is known may have gone.
+pub(super) fn recheck(cpu: &Pe, sh: &mut Shared, va: u64) {
+    fill_again(cpu, sh, va, cpu.ctx, regime::kind(cpu, cpu.pstate.el));
+}
+
+fn fill_again(cpu: &Pe, sh: &mut Shared, va: u64, ctx: *mut Context, kind: RegimeKind) {
+    // SAFETY: as in `place_in`.
+    let e = unsafe { *(*ctx).entry(va) };
+    let (r, w) = (hits(e.tag_r, va), hits(e.tag_w, va));
+    fill(cpu, sh, va, ctx, kind, e.pa, r, w);
+}
+
 /// Make the context's entry of `va`'s page; `pa` is the physical page with the translation's flags. Returns it with IO.
 fn fill(
     cpu: &Pe,
@@ -320,7 +334,8 @@ fn fill(
     let lines = sh.debug.watched_lines(&to) | cpu.armed.watched_lines(va);
     let watch = if lines != 0 { WATCH } else { 0 };
     let slow = watch | if ram { 0 } else { SLOW };
-    let slow_w = slow | if sh.ram.is_code(page) { SLOW } else { 0 };
+    let guarded = sh.ram.is_code(page) || sh.ram.is_shared(page);
+    let slow_w = slow | if guarded { SLOW } else { 0 };
     let tag = |ok: bool, slow: u64| if ok { va & PAGE | slow } else { EMPTY };
     let e = Entry {
         tag_r: tag(r, slow),

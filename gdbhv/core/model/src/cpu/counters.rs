@@ -1,9 +1,10 @@
 //! What the performance monitors of a PE keep besides their registers; what it means is [`crate::pmu`]'s.
 
 use crate::reg::pmu::COUNTERS;
+use borsh::{BorshDeserialize, BorshSerialize};
 
 /// How an event comes about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(BorshSerialize, BorshDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
     /// Never: not one of ours.
     Nothing,
@@ -14,7 +15,7 @@ pub enum What {
 }
 
 /// The totals that counters follow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(BorshSerialize, BorshDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Total {
     /// One for each instruction, whatever became of it.
     Cycles,
@@ -38,7 +39,7 @@ pub enum Total {
 pub const TOTALS: usize = Total::Returns as usize + 1;
 
 /// One PE's monitors: what its registers do not hold.
-#[derive(Clone, Debug)]
+#[derive(BorshSerialize, BorshDeserialize, Clone, Debug)]
 pub struct Pmu {
     /// Some counter counts at some exception level: nobody else looks further.
     pub on: bool,

@@ -4,9 +4,17 @@
 
 use super::{DevCtx, Device, Unseen};
 use crate::bits::ones;
+use crate::save::{Save, Unfit};
 
 /// An empty bus.
 pub struct Ecam;
+
+impl Save for Ecam {
+    fn save(&self, _: &mut Vec<u8>) {}
+    fn load(&mut self, _: &mut &[u8]) -> Result<(), Unfit> {
+        Ok(())
+    }
+}
 
 impl Device for Ecam {
     fn name(&self) -> &'static str {

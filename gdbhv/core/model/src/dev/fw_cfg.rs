@@ -9,6 +9,8 @@
 //!
 //! A command in memory, big-endian: control (4 bytes), length (4), address (8). Items are read-only here.
 
+use crate::save::{Save, Unfit};
+use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::BTreeMap;
 
 use super::{DevCtx, Device, Unseen};
@@ -60,7 +62,7 @@ const NAME: usize = 56;
 const PIECE: u64 = 1 << 16;
 
 /// Everything that a snapshot keeps.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(BorshSerialize, BorshDeserialize, Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
     /// The item that is read.
     selected: u16,
@@ -81,7 +83,7 @@ pub struct FwCfg {
 }
 
 /// What there is to read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(BorshSerialize, BorshDeserialize, Clone, Debug, Default, PartialEq, Eq)]
 pub struct Told {
     items: BTreeMap<u16, Vec<u8>>,
     /// By name; their keys count from [`key::FIRST_FILE`] in this order.
@@ -187,6 +189,15 @@ impl FwCfg {
             self.state.offset = self.state.offset.saturating_add(length);
         }
         Some(())
+    }
+}
+
+impl Save for FwCfg {
+    fn save(&self, to: &mut Vec<u8>) {
+        self.state.save(to);
+    }
+    fn load(&mut self, from: &mut &[u8]) -> Result<(), Unfit> {
+        self.state.load(from)
     }
 }
 

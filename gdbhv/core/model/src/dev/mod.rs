@@ -12,6 +12,7 @@ pub mod regs;
 pub mod virtio_mmio;
 
 use crate::mem::Memory;
+use crate::save::Save;
 
 /// What a device may know while it is accessed.
 #[derive(Clone, Copy, Debug)]
@@ -35,8 +36,10 @@ pub enum Unseen {
 
 /// A memory-mapped device. Offsets are from its base; sizes are 1, 2, 4 or 8 bytes, naturally aligned.
 ///
+/// What a guest may find again is saved ([`Save`]); what came out of a device, and what was told to it from outside, is not.
+///
 /// After each access and each event the bus asks for [`Device::irq`] and hands the level to the interrupt controller.
-pub trait Device: Send {
+pub trait Device: Save + Send {
     /// Name in the board's table.
     fn name(&self) -> &'static str;
     /// Read a register; may have side effects. None: nothing there, an external abort.

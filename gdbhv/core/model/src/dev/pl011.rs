@@ -6,6 +6,8 @@
 
 use super::{Console, DevCtx, Device, Unseen};
 use crate::dev::regs;
+use crate::save::{Save, Unfit};
+use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::VecDeque;
 
 // RIS, MIS, IMSC and ICR bits.
@@ -34,7 +36,7 @@ const POLLS: u32 = 16;
 const SILENCE: u64 = 1_000_000_000;
 
 /// Everything that a snapshot keeps.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(BorshSerialize, BorshDeserialize, Clone, Debug, PartialEq, Eq)]
 pub struct State {
     /// Typed and not yet read; the receive FIFO is its beginning.
     rx: VecDeque<u8>,
@@ -207,6 +209,15 @@ impl State {
         }
         self.restart_timeout(now);
         byte as u32
+    }
+}
+
+impl Save for Pl011 {
+    fn save(&self, to: &mut Vec<u8>) {
+        self.state.save(to);
+    }
+    fn load(&mut self, from: &mut &[u8]) -> Result<(), Unfit> {
+        self.state.load(from)
     }
 }
 

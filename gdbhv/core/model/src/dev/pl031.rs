@@ -2,11 +2,13 @@
 
 use super::{DevCtx, Device, Unseen};
 use crate::dev::regs;
+use crate::save::{Save, Unfit};
+use borsh::{BorshDeserialize, BorshSerialize};
 
 const SECOND: u64 = 1_000_000_000;
 
 /// Everything that a snapshot keeps.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(BorshSerialize, BorshDeserialize, Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
     /// DR less the seconds of virtual time.
     offset: u32,
@@ -49,6 +51,15 @@ impl State {
         } else {
             self.alarm = (now / SECOND + seconds).checked_mul(SECOND);
         }
+    }
+}
+
+impl Save for Pl031 {
+    fn save(&self, to: &mut Vec<u8>) {
+        self.state.save(to);
+    }
+    fn load(&mut self, from: &mut &[u8]) -> Result<(), Unfit> {
+        self.state.load(from)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use super::{DevCtx, Device, Unseen};
 use crate::dev::regs;
+use crate::save::{Save, Unfit};
+use borsh::{BorshDeserialize, BorshSerialize};
 
 /// The pin of the power button, which is high while it is pressed.
 pub const POWER_BUTTON: u32 = 3;
@@ -9,7 +11,7 @@ pub const POWER_BUTTON: u32 = 3;
 const PRESSED: u64 = 100_000_000;
 
 /// Everything that a snapshot keeps.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(BorshSerialize, BorshDeserialize, Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
     /// Last written to the data register.
     out: u8,
@@ -60,6 +62,15 @@ impl Pl061 {
     pub fn press_power_button(&mut self, now: u64) {
         self.state.drive(POWER_BUTTON, true);
         self.state.released = Some(now.saturating_add(PRESSED));
+    }
+}
+
+impl Save for Pl061 {
+    fn save(&self, to: &mut Vec<u8>) {
+        self.state.save(to);
+    }
+    fn load(&mut self, from: &mut &[u8]) -> Result<(), Unfit> {
+        self.state.load(from)
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::{DevCtx, Device, Unseen};
 use crate::dev::regs;
+use crate::save::{Save, Unfit};
 
 /// Bytes of one slot.
 pub const SLOT: u64 = 0x200;
@@ -13,6 +14,13 @@ const VENDOR: u32 = 0x554d_4551;
 
 /// All slots.
 pub struct VirtioMmio;
+
+impl Save for VirtioMmio {
+    fn save(&self, _: &mut Vec<u8>) {}
+    fn load(&mut self, _: &mut &[u8]) -> Result<(), Unfit> {
+        Ok(())
+    }
+}
 
 impl Device for VirtioMmio {
     fn name(&self) -> &'static str {

@@ -4,7 +4,7 @@
 use super::code::Code;
 use crate::bits::bit;
 use crate::mmu::kind::Mode;
-use crate::mmu::op::Op;
+use crate::mmu::op::Note;
 use crate::mmu::regime;
 use crate::pe::{self, Pe};
 use crate::selfhosted::{sees_pstate, Armed, NOWHERE};
@@ -57,6 +57,6 @@ fn rearm(cpu: &mut Pe, code: &mut Code) {
         }
     }
     if new.watches != old.watches {
-        pe::tlb::apply(cpu, Op::Data);
+        pe::tlb::note(cpu, Note::Recheck);
     }
 }

@@ -9,8 +9,7 @@ use crate::mmu::access::Access;
 use crate::mmu::controls::Controls;
 use crate::mmu::fault::Fault;
 use crate::mmu::kind::RegimeKind;
-use crate::mmu::op::Op;
-use crate::mmu::op::{Tlbi, What};
+use crate::mmu::op::{Op, Tlbi, What};
 use crate::mmu::regime::{self, Features, Regime};
 use crate::mmu::walk::{self, Step, Translation};
 use crate::pe;
@@ -90,19 +89,13 @@ impl Machine {
     /// Insert a watchpoint: its pages' TLB entries become slow.
     pub fn insert_watchpoint(&mut self, w: Watchpoint) {
         self.sh.debug.insert_watchpoint(w);
-        self.refill();
+        self.recheck();
     }
 
     /// Remove a watchpoint.
     pub fn remove_watchpoint(&mut self, w: Watchpoint) {
         self.sh.debug.remove_watchpoint(w);
-        self.refill();
-    }
-
-    fn refill(&mut self) {
-        for c in &mut self.cpus {
-            pe::tlb::apply(c, Op::Data);
-        }
+        self.recheck();
     }
 
     /// The regime that EL `el` of CPU `i` uses now; or EL1&0 with the registers `controls`.

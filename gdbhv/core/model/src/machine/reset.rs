@@ -37,7 +37,7 @@ pub(super) fn board(config: &Config, cpus: usize, gic: Version) -> Result<(Bus, 
 impl Machine {
     /// Switch the board off and on: RAM is zero, CPUs, devices, interrupt controller and virtual time are at reset.
     ///
-    /// What is not the guest's stays: breakpoints and watchpoints, counts of instructions and of exits, catchpoints. What was typed and
+    /// What is not the guest's stays: snapshots, breakpoints and watchpoints, counts of instructions and of exits, catchpoints. What was typed and
     /// was too much for the UART's FIFO is typed again. Items that fw_cfg was given are there.
     pub fn reset(&mut self) {
         let count = self.cpus.len();
@@ -45,12 +45,20 @@ impl Machine {
         let (typed, paced) = self.sh.bus.take_waiting();
         let told = self.sh.bus.fw_cfg().map(|d| std::mem::take(&mut d.told));
         self.cpus.clear(); // their caches point into RAM and blocks
-        self.sh.ram = Ram::new(base, 0); // free before it is allocated again
+        let mut ram = std::mem::replace(&mut self.sh.ram, Ram::new(base, 0));
+        if self.snapshots.is_empty() {
+            drop(ram); // free before it is allocated again
+            ram = Ram::new(base, size);
+        } else {
+            ram.zero();
+        }
         let config = self.sh.config;
-        let mut new = Shared::new(config, base, size);
+        let mut new = Shared::new(config, base, 0);
+        new.platform.ram = ram;
         std::mem::swap(&mut self.sh.platform, &mut new.platform);
         let (old, sh) = (new.platform, &mut self.sh);
         sh.tlb_queue.iter_mut().for_each(Vec::clear);
+        sh.tlb_notes.iter_mut().for_each(Vec::clear);
         sh.ns_per_insn = old.ns_per_insn;
         sh.registers = old.registers;
         sh.exits.last.clear();

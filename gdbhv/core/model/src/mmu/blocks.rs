@@ -3,6 +3,7 @@
 use super::tables::contiguous_bits;
 use crate::bits::ones;
 use crate::mmu::entry::{NOT_GLOBAL, PAGE, PAGE_BITS};
+use borsh::{BorshDeserialize, BorshSerialize};
 
 /// Position in an entry's flags, in 6 bits, of log2 of the bytes of the block that it is a piece of.
 const BLOCK: u32 = 4;
@@ -66,6 +67,7 @@ pub fn covered(page: u64, flags: u64, r: &Addresses) -> bool {
 }
 
 /// A set of address blocks that errs on the side of yes.
+#[derive(BorshSerialize, BorshDeserialize)]
 pub struct BlockSet {
     /// Bit n: some block of 1 << n bytes is in the set.
     sizes: u64,

@@ -13,15 +13,20 @@ use crate::mmu::entry::PAGE_BITS;
 use crate::mmu::entry::SLOW;
 use crate::mmu::kind::Key;
 use crate::mmu::kind::RegimeKind;
-use crate::mmu::op::{Op, Tlbi, What};
+use crate::mmu::op::{Note, Op, Tlbi, What};
+use crate::save::{put, take, Save, Unfit};
+use std::collections::BTreeMap;
+
+/// Most pages to fetch from that a context knows.
+const PAGES: usize = 4096;
 
 /// The translations of one key.
 #[repr(C)]
 pub struct Context {
     /// Data, direct-mapped by page number.
     pub entries: [Entry; ENTRIES],
-    /// Instruction fetch.
-    pub fetch: [Fetch; FETCHES],
+    /// Instruction fetch, direct-mapped by page number: those of `pages` that were used last.
+    fetch: [Fetch; FETCHES],
     /// Whose.
     pub key: Key,
     /// Unique while the fetch side is unchanged: the jump cache is keyed by it.
@@ -32,14 +37,17 @@ pub struct Context {
     pub watched: u64,
     /// Operations of the log that it has seen.
     pub(super) seen: u64,
+    /// The same of notes.
+    pub(super) noted: u64,
     /// Some data entry has been filled since the last clearing.
     filled: bool,
     /// BlockSet larger than a page that data entries are pieces of.
     large: BlockSet,
-    /// Pages and blocks that have been fetched from since `uid` is what it is (the jump cache may know them).
+    /// All pages that have been fetched from since `uid` is what it is, and so all that the jump cache may know: physical page and flags,
+    /// by page.
+    pages: BTreeMap<u64, u64>,
+    /// The blocks that they are pieces of.
     fetched: BlockSet,
-    /// Some fetch entry since then was not global.
-    fetched_local: bool,
     /// Its entries of the second level.
     pub(super) names: Names,
 }
@@ -60,10 +68,11 @@ impl Context {
             used: 0,
             watched: 0,
             seen: 0,
+            noted: 0,
             filled: false,
             large: BlockSet::NONE,
+            pages: BTreeMap::new(),
             fetched: BlockSet::NONE,
-            fetched_local: false,
             names: Names::NONE,
         })
     }
@@ -83,18 +92,23 @@ impl Context {
     }
     /// The physical address that `pc` is fetched from, if known.
     #[inline]
-    pub fn fetch_pa(&self, pc: u64) -> Option<u64> {
-        let f = &self.fetch[(pc >> PAGE_BITS) as usize & (FETCHES - 1)];
-        (f.tag == pc & PAGE).then_some(f.pa & PAGE | pc & !PAGE)
+    pub fn fetch_pa(&mut self, pc: u64) -> Option<u64> {
+        let f = &mut self.fetch[(pc >> PAGE_BITS) as usize & (FETCHES - 1)];
+        if f.tag != pc & PAGE {
+            let pa = *self.pages.get(&(pc & PAGE))?;
+            *f = Fetch { tag: pc & PAGE, pa };
+        }
+        Some(f.pa & PAGE | pc & !PAGE)
     }
     /// Remember a fetch translation; `flags` as [`piece`](super::blocks::piece) makes them.
-    pub fn fill_fetch(&mut self, pc: u64, pa: u64, flags: u64) {
+    pub(super) fn fill_fetch(&mut self, pc: u64, pa: u64, flags: u64, common: &mut Common) {
+        if self.pages.len() >= PAGES {
+            self.clear_fetch(common);
+        }
         self.fetched.insert(pc, span_of(flags));
-        self.fetched_local |= flags & NOT_GLOBAL != 0;
-        self.fetch[(pc >> PAGE_BITS) as usize & (FETCHES - 1)] = Fetch {
-            tag: pc & PAGE,
-            pa: pa & PAGE | flags,
-        };
+        let pa = pa & PAGE | flags;
+        self.pages.insert(pc & PAGE, pa);
+        self.fetch[(pc >> PAGE_BITS) as usize & (FETCHES - 1)] = Fetch { tag: pc & PAGE, pa };
     }
     pub(super) fn clear_data(&mut self) {
         if self.filled {
@@ -107,16 +121,19 @@ impl Context {
     pub(super) fn new_uid(&mut self, common: &mut Common) {
         self.uid = common.next_uid;
         common.next_uid += 1;
-        self.fetched.clear();
-        self.fetched_local = false;
     }
     pub(super) fn clear(&mut self, common: &mut Common) {
         self.clear_data();
         common.second.clear(&mut self.names);
-        if !self.fetched.is_empty() {
-            self.fetch.fill(Fetch::EMPTY);
-            self.new_uid(common);
+        if !self.pages.is_empty() {
+            self.clear_fetch(common);
         }
+    }
+    pub(super) fn clear_fetch(&mut self, common: &mut Common) {
+        self.fetch.fill(Fetch::EMPTY);
+        self.pages.clear();
+        self.fetched.clear();
+        self.new_uid(common);
     }
     /// Forget the entries that are not global.
     fn clear_local(&mut self, common: &mut Common) {
@@ -126,23 +143,20 @@ impl Context {
                 *e = Entry::EMPTY;
             }
         }
-        if self.fetched_local {
-            for f in &mut self.fetch {
-                if f.pa & NOT_GLOBAL != 0 {
-                    *f = Fetch::EMPTY;
-                }
-            }
-            self.refetch(common);
-        }
+        self.refetch(common, |_, pa| pa & NOT_GLOBAL == 0);
     }
-    /// Forget what the jump cache knows, but not the fetch entries.
-    fn refetch(&mut self, common: &mut Common) {
+    /// Keep the pages to fetch from of which `stays` says so; if all of them do, the jump cache does not notice.
+    fn refetch(&mut self, common: &mut Common, stays: impl Fn(u64, u64) -> bool) {
+        let before = self.pages.len();
+        self.pages.retain(|page, pa| stays(*page, *pa));
+        if self.pages.len() == before {
+            return;
+        }
+        self.fetch.fill(Fetch::EMPTY);
         self.new_uid(common);
-        for f in self.fetch {
-            if f.tag != EMPTY {
-                self.fetched.insert(f.tag, span_of(f.pa));
-                self.fetched_local |= f.pa & NOT_GLOBAL != 0;
-            }
+        self.fetched.clear();
+        for (page, pa) in &self.pages {
+            self.fetched.insert(*page, span_of(*pa));
         }
     }
     /// Forget what an invalidation by address covers: pages, and all pieces of blocks that one of them is in.
@@ -162,24 +176,39 @@ impl Context {
             }
         }
         if self.fetched.may_touch(r.first, r.last) {
-            for f in &mut self.fetch {
-                if f.tag != EMPTY && covered(f.tag, f.pa, r) {
-                    *f = Fetch::EMPTY;
-                }
-            }
-            self.refetch(common);
+            self.refetch(common, |page, pa| !covered(page, pa, r));
         }
     }
-    pub(super) fn apply(&mut self, op: &Op, common: &mut Common) {
-        match *op {
-            Op::Protect(pa) => {
+    pub(super) fn note(&mut self, note: &Note) {
+        match *note {
+            Note::Code(pa) => {
                 for e in &mut self.entries {
                     if e.pa & PAGE == pa && e.tag_w != EMPTY {
                         e.tag_w |= SLOW;
                     }
                 }
             }
-            Op::Data => self.clear_data(),
+            Note::Recheck => self.recheck(),
+        }
+    }
+    /// Have all data accesses look again.
+    pub(super) fn recheck(&mut self) {
+        if !self.filled {
+            return;
+        }
+        self.watched = 0;
+        for tag in self
+            .entries
+            .iter_mut()
+            .flat_map(|e| [&mut e.tag_r, &mut e.tag_w])
+        {
+            if *tag != EMPTY {
+                *tag |= SLOW;
+            }
+        }
+    }
+    pub(super) fn apply(&mut self, op: &Op, common: &mut Common) {
+        match *op {
             Op::All => self.clear(common),
             Op::Invalidate(t) => self.invalidate(&t, common),
         }
@@ -226,5 +255,49 @@ impl Context {
                 }
             }
         }
+    }
+}
+
+/// What is saved of its data entries: whether reads and writes are allowed, page, physical page and flags.
+type SavedEntry = (bool, bool, u64, u64);
+
+impl Save for Context {
+    fn save(&self, to: &mut Vec<u8>) {
+        put(to, &(self.key, self.used, self.seen));
+        let saved = |e: &Entry| -> Option<SavedEntry> {
+            Some((e.tag_r != EMPTY, e.tag_w != EMPTY, e.page()?, e.pa))
+        };
+        put(
+            to,
+            &self.entries.iter().filter_map(saved).collect::<Vec<_>>(),
+        );
+        put(to, &self.pages);
+        put(to, &self.names);
+    }
+    /// All accesses look again: where RAM is in the host's memory, and what the debugger watches, is not saved.
+    fn load(&mut self, from: &mut &[u8]) -> Result<(), Unfit> {
+        (self.key, self.used, self.seen) = take(from)?;
+        self.filled = false;
+        self.entries.fill(Entry::EMPTY);
+        self.large.clear();
+        self.watched = 0;
+        for (r, w, page, pa) in take::<Vec<SavedEntry>>(from)? {
+            let tag = |ok: bool| if ok { page & PAGE | SLOW } else { EMPTY };
+            let e = Entry {
+                tag_r: tag(r),
+                tag_w: tag(w),
+                host: 0,
+                pa,
+            };
+            self.fill(page, e);
+        }
+        self.pages = take(from)?;
+        self.fetch.fill(Fetch::EMPTY);
+        self.fetched.clear();
+        for (page, pa) in &self.pages {
+            self.fetched.insert(*page, span_of(*pa));
+        }
+        self.names = take(from)?;
+        Ok(())
     }
 }

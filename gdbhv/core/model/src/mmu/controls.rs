@@ -7,9 +7,10 @@ use super::select;
 use crate::cpu::Cpu;
 use crate::mmu::kind::RegimeKind;
 use crate::reg::names::*;
+use borsh::{BorshDeserialize, BorshSerialize};
 
 /// The registers of a regime.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(BorshSerialize, BorshDeserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Controls {
     /// HCR_EL2.
     pub hcr: u64,

@@ -8,8 +8,8 @@ pub const ENTRIES: usize = 1 << ENTRY_BITS;
 pub const PAGE_BITS: u32 = 12;
 /// Mask of the page number in an address.
 pub const PAGE: u64 = !0xfff;
-/// Tag flag: the access must take the slow path although the translation is known. Not among the low bits that an aligned access
-/// of up to 8 bytes compares.
+/// Tag flag: the access must take the slow path although the translation is known, and looks there whether it still must. Not among
+/// the low bits that an aligned access of up to 8 bytes compares.
 pub const SLOW: u64 = 0x800;
 /// Tag flag: the debugger watches lines of this page (`Context::watched`); the other lines may take the fast path.
 pub const WATCH: u64 = 0x400;

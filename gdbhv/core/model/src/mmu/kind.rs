@@ -2,10 +2,12 @@
 
 use crate::cpu::Cpu;
 use crate::mmu::entry::CONTEXTS;
+use borsh::{BorshDeserialize, BorshSerialize};
 
 /// A translation regime (Arm ARM D8.1.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(BorshSerialize, BorshDeserialize, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
+#[borsh(use_discriminant = false)]
 pub enum RegimeKind {
     /// EL1&0, perhaps with stage 2.
     El10 = 1,
@@ -87,7 +89,7 @@ impl Mode {
 }
 
 /// What tells one context from another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(BorshSerialize, BorshDeserialize, Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Key {
     /// Bits 1:0 the regime (`RegimeKind`), then: stage 1 on, stage 2 on, default cacheability, tables of NV1.
     pub regime: u8,

@@ -1,22 +1,31 @@
-//! What cached translations must follow.
+//! What cached translations must follow: an [`Op`] takes some away, a [`Note`] only says that accesses have to look again.
+//!
+//! They are apart because what the TLB holds is the guest's to see, if it has forgotten a TLBI: it must not depend on notes, which come
+//! from decoded code, the debugger and snapshots.
 
 use super::kind::RegimeKind;
+use borsh::{BorshDeserialize, BorshSerialize};
 
-/// Something that cached translations must follow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Translations to be forgotten.
+#[derive(BorshSerialize, BorshDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Op {
     /// A TLBI.
     Invalidate(Tlbi),
-    /// This physical page now holds decoded code: writes take the slow path.
-    Protect(u64),
-    /// All data translations: what the debugger watches has changed, or which pages are shared with a snapshot.
-    Data,
     /// Everything.
     All,
 }
 
-/// What one TLBI instruction covers.
+/// Translations that stay, but whose accesses take the slow path once, to find anew what it is that they may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// This physical page now holds decoded code: writes.
+    Code(u64),
+    /// All data translations: what the debugger watches has changed, or which pages a snapshot shares.
+    Recheck,
+}
+
+/// What one TLBI instruction covers.
+#[derive(BorshSerialize, BorshDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tlbi {
     /// Regime.
     pub kind: RegimeKind,
@@ -29,7 +38,7 @@ pub struct Tlbi {
 }
 
 /// Which translations of a regime. Addresses are bits 55:0 of the first and the last page's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(BorshSerialize, BorshDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
     /// All, but not what stage 2 alone says.
     All,

@@ -10,6 +10,8 @@
 use super::blocks::{covered, span_of, Addresses, BlockSet};
 use crate::bits::ones;
 use crate::mmu::entry::{NOT_GLOBAL, PAGE};
+use crate::save::{put, take, Save, Unfit};
+use borsh::{BorshDeserialize, BorshSerialize};
 
 /// Sets, of [`WAYS`] entries each.
 const SETS: usize = 4096;
@@ -21,7 +23,7 @@ pub const READ: u64 = 2;
 pub const WRITE: u64 = 4;
 
 /// One entry.
-#[derive(Clone, Copy)]
+#[derive(BorshSerialize, BorshDeserialize, Clone, Copy)]
 struct Slot {
     /// The first input address that it maps (bits 55:12), and log2 of the bytes.
     tag: u64,
@@ -38,6 +40,7 @@ const NONE: Slot = Slot {
 };
 
 /// What a context knows of its entries.
+#[derive(BorshSerialize, BorshDeserialize)]
 pub(super) struct Names {
     global: u64,
     local: u64,
@@ -179,5 +182,37 @@ impl Second {
                 base += 1 << size;
             }
         }
+    }
+}
+
+/// What is saved of it: the entries with their set and way, what is replaced next, and the next name.
+type Saved = (Vec<(u16, u8, Slot)>, Vec<u8>, u64);
+
+impl Save for Second {
+    fn save(&self, to: &mut Vec<u8>) {
+        let ways = |(set, ways): (usize, &[Slot; WAYS])| {
+            let ways = ways.iter().enumerate().filter(|w| w.1.name != 0);
+            ways.map(|(way, slot)| (set as u16, way as u8, *slot))
+                .collect::<Vec<_>>()
+        };
+        let slots: Vec<_> = self.slots.iter().enumerate().flat_map(ways).collect();
+        put::<Saved>(to, &(slots, self.victims.to_vec(), self.next_name));
+    }
+    fn load(&mut self, from: &mut &[u8]) -> Result<(), Unfit> {
+        let (slots, victims, next_name) = take::<Saved>(from)?;
+        if victims.len() != SETS || victims.iter().any(|v| *v as usize >= WAYS) {
+            return Err(Unfit(format!("a TLB has {SETS} sets of {WAYS} ways")));
+        }
+        self.slots.fill([NONE; WAYS]);
+        for (set, way, slot) in slots {
+            let to = self
+                .slots
+                .get_mut(set as usize)
+                .and_then(|s| s.get_mut(way as usize));
+            *to.ok_or(Unfit(format!("a TLB has no way {way} of set {set}")))? = slot;
+        }
+        self.victims.copy_from_slice(&victims);
+        self.next_name = next_name;
+        Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::bits::{bits, ones};
 use crate::mmu::kind::{Granule, RegimeKind};
+use borsh::{BorshDeserialize, BorshSerialize};
 
 /// Where descriptors are: physical memory.
 pub trait Tables {
@@ -28,7 +29,7 @@ pub trait Tables {
 }
 
 /// What a table of the last level of stage 1 belongs to, and how it was reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(BorshSerialize, BorshDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TableKey {
     /// Address of the first table.
     pub root: u64,
@@ -47,7 +48,7 @@ pub struct TableKey {
 }
 
 /// A table of the last level.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(BorshSerialize, BorshDeserialize, Clone, Copy, Debug, Default)]
 pub struct LastTable {
     /// Its address in the output space of stage 1.
     pub address: u64,
@@ -89,7 +90,7 @@ pub(super) struct Shape {
 }
 
 /// The end of a walk.
-#[derive(Clone, Copy, Debug)]
+#[derive(BorshSerialize, BorshDeserialize, Clone, Copy, Debug)]
 pub struct Leaf {
     /// The block or page descriptor.
     pub desc: u64,
@@ -137,7 +138,7 @@ impl Leaf {
 }
 
 /// Limits that table descriptors put on what is below (APTable, UXNTable, PXNTable).
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(BorshSerialize, BorshDeserialize, Clone, Copy, Debug, Default)]
 pub struct Hierarchy {
     /// APTable\[1\].
     pub read_only: bool,

@@ -4,8 +4,8 @@
 //! # What is kept, for those who look for stale entries
 //!
 //! * For data, a context has 512 entries of 4 KiB, direct-mapped by VA\[20:12\]; behind them a PE has 16,384 more of any leaf size (4096 sets of 4
-//!   ways, replaced in turn), shared by its contexts. For fetches, a context has 64, by VA\[17:12\]; decoded code that is known by VA may
-//!   outlive its entry there.
+//!   ways, replaced in turn), shared by its contexts. For fetches, a context has up to 4,096 pages, and begins anew
+//!   when they are full.
 //! * A PE keeps 64 contexts; the one used least recently gives way.
 //! * Of walks a PE keeps 256 tables of stage 1's last level, and 1,024 ends of stage 2 walks (half of them for stage 1's tables).
 //! * Only what was used is there: nothing is fetched ahead. What faulted is not there. What does not grant an access is walked again.
@@ -23,16 +23,17 @@
 //!
 //! An invalidation is an [`Op`]. It acts at once on the context in use and goes to a log, from which another context catches up
 //! when it is next selected: the cost of a TLBI does not grow with the number of contexts. A context that is too far behind starts
-//! empty. Operations for other PEs wait in `Shared::tlb_queue` until `pe::tlb::drain`.
+//! empty. [`Note`]s have a log of their own, and after too many of them all accesses look again. What is for other PEs waits in
+//! `Shared::tlb_queue` until `pe::tlb::drain`.
 
 use super::context::Common;
 use super::regime::Regime;
 use super::second::Second;
 use super::walk::Translation;
 use super::walk_cache::WalkCache;
-use crate::mmu::entry::Fetch;
 use crate::mmu::entry::CONTEXTS;
-use crate::mmu::op::Op;
+use crate::mmu::op::{Note, Op};
+use crate::save::{put, take, Save, Unfit};
 use std::collections::VecDeque;
 
 pub use super::blocks::piece;
@@ -43,7 +44,7 @@ pub use crate::mmu::entry::{
 };
 pub use crate::mmu::kind::Key;
 
-/// Operations that the log keeps for contexts not in use.
+/// Operations, and notes, that the logs keep for contexts not in use.
 const LOG: usize = 1024;
 
 /// All contexts of a PE. They are boxed, and a box is reused only when it is not the one in use.
@@ -59,9 +60,39 @@ pub struct Tlb {
     recent: [u8; CONTEXTS],
     common: Common,
     clock: u64,
-    log: VecDeque<Op>,
-    /// Number of the log's first operation.
-    log_start: u64,
+    ops: Log<Op>,
+    notes: Log<Note>,
+}
+
+/// The last [`LOG`] things that happened, numbered from 0 for the first of all.
+struct Log<T> {
+    start: u64,
+    last: VecDeque<T>,
+}
+
+impl<T> Log<T> {
+    fn new() -> Log<T> {
+        Log {
+            start: 0,
+            last: VecDeque::new(),
+        }
+    }
+    /// The number of the next one.
+    fn next(&self) -> u64 {
+        self.start + self.last.len() as u64
+    }
+    fn push(&mut self, t: T) {
+        if self.last.len() == LOG {
+            self.last.pop_front();
+            self.start += 1;
+        }
+        self.last.push_back(t);
+    }
+    /// Those from number `seen` on; None if that is not known any more.
+    fn since(&self, seen: u64) -> Option<impl Iterator<Item = &T>> {
+        let skipped = seen.checked_sub(self.start)?;
+        Some(self.last.range(skipped as usize..))
+    }
 }
 
 impl Tlb {
@@ -78,8 +109,8 @@ impl Tlb {
                 second: Second::new(),
             },
             clock: 0,
-            log: VecDeque::with_capacity(LOG),
-            log_start: 0,
+            ops: Log::new(),
+            notes: Log::new(),
         }
     }
     /// The context of a PE before its first refresh.
@@ -98,18 +129,21 @@ impl Tlb {
             i
         };
         self.clock += 1;
-        let now = self.log_start + self.log.len() as u64;
         let c = &mut self.contexts[i];
         c.used = self.clock;
-        if c.seen != now {
-            if c.seen < self.log_start {
-                c.clear(&mut self.common);
-            } else {
-                for op in self.log.range((c.seen - self.log_start) as usize..) {
-                    c.apply(op, &mut self.common);
-                }
+        if c.seen != self.ops.next() {
+            match self.ops.since(c.seen) {
+                Some(ops) => ops.for_each(|op| c.apply(op, &mut self.common)),
+                None => c.clear(&mut self.common),
             }
-            c.seen = now;
+            c.seen = self.ops.next();
+        }
+        if c.noted != self.notes.next() {
+            match self.notes.since(c.noted) {
+                Some(notes) => notes.for_each(|note| c.note(note)),
+                None => c.recheck(),
+            }
+            c.noted = self.notes.next();
         }
         &mut **c
     }
@@ -136,23 +170,33 @@ impl Tlb {
         c.key = key;
         c.clear_data();
         self.common.second.clear(&mut c.names);
-        c.fetch.fill(Fetch::EMPTY);
-        c.new_uid(&mut self.common);
-        c.seen = self.log_start + self.log.len() as u64;
+        c.clear_fetch(&mut self.common);
+        c.seen = self.ops.next();
+        c.noted = self.notes.next();
         i
     }
     /// Do `op` to the context in use now, to others when they are selected.
     pub fn apply(&mut self, op: Op, in_use: *mut Context) {
         // SAFETY: `in_use` is one of our boxes (`Pe::ctx`), and nothing else borrows it here.
         let c = unsafe { &mut *in_use };
-        if self.log.len() == LOG {
-            self.log.pop_front();
-            self.log_start += 1;
-        }
-        self.log.push_back(op);
+        self.ops.push(op);
         self.walks.apply(&op);
         c.apply(&op, &mut self.common);
-        c.seen = self.log_start + self.log.len() as u64;
+        c.seen = self.ops.next();
+    }
+    /// The same for a note.
+    pub fn note(&mut self, note: Note, in_use: *mut Context) {
+        // SAFETY: as in `apply`.
+        let c = unsafe { &mut *in_use };
+        self.notes.push(note);
+        c.note(&note);
+        c.noted = self.notes.next();
+    }
+    /// Remember that `pc` is fetched from `pa` in context `ctx`; `flags` as [`piece`] makes them.
+    pub fn fill_fetch(&mut self, ctx: *mut Context, pc: u64, pa: u64, flags: u64) {
+        // SAFETY: as in `second`.
+        let c = unsafe { &mut *ctx };
+        c.fill_fetch(pc, pa, flags, &mut self.common);
     }
     /// What the second level knows of `va` in context `ctx`: its page's physical address, and flags.
     #[inline]
@@ -174,6 +218,58 @@ impl Tlb {
         };
         let second = &mut self.common.second;
         second.fill(&mut c.names, va, t.pa, size as u32, flags);
+    }
+}
+
+impl Tlb {
+    /// Which of the contexts `ctx` is.
+    pub fn number(&self, ctx: *const Context) -> usize {
+        let found = self.contexts.iter().position(|c| std::ptr::eq(&**c, ctx));
+        found.expect("one of ours")
+    }
+    /// A context by its number.
+    pub fn numbered(&mut self, n: usize) -> Option<*mut Context> {
+        let context = self.contexts.get_mut(n)?;
+        Some(&mut **context)
+    }
+}
+
+/// Notes are not saved: all accesses look again.
+impl Save for Tlb {
+    fn save(&self, to: &mut Vec<u8>) {
+        put(to, &(self.clock, self.ops.start));
+        put(to, &self.ops.last);
+        self.common.second.save(to);
+        self.walks.save(to);
+        put(to, &(self.contexts.len() as u32));
+        self.contexts.iter().for_each(|c| c.save(to));
+    }
+    fn load(&mut self, from: &mut &[u8]) -> Result<(), Unfit> {
+        (self.clock, self.ops.start) = take(from)?;
+        self.ops.last = take(from)?;
+        self.common.second.load(from)?;
+        self.walks.load(from)?;
+        let count = take::<u32>(from)? as usize;
+        if !(1..=CONTEXTS).contains(&count) || self.ops.last.len() > LOG {
+            return Err(Unfit(format!(
+                "a PE has 1 to {CONTEXTS} contexts of translations, not {count}"
+            )));
+        }
+        self.contexts.clear();
+        for _ in 0..count {
+            let mut c = Context::new(Key::default(), 0);
+            c.load(from)?;
+            if c.seen > self.ops.next() {
+                return Err(Unfit("a context is ahead of its TLB".into()));
+            }
+            // The jump cache knows nothing of it.
+            c.new_uid(&mut self.common);
+            c.noted = self.notes.next();
+            self.contexts.push(c);
+        }
+        self.recent = [0; CONTEXTS];
+        self.regime = None;
+        Ok(())
     }
 }
 

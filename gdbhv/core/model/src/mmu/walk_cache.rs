@@ -7,12 +7,14 @@ use crate::bits::ones;
 use crate::mmu::entry::{EMPTY, PAGE, PAGE_BITS};
 use crate::mmu::kind::RegimeKind;
 use crate::mmu::op::{Op, Tlbi, What};
+use crate::save::{put, take, Save, Unfit};
+use borsh::{BorshDeserialize, BorshSerialize};
 
 /// Entries of each half of the stage 2 part.
 const STAGE2: usize = 512;
 
 /// The end of a stage 2 walk, for one 4 KiB page of IPAs.
-#[derive(Clone, Copy)]
+#[derive(BorshSerialize, BorshDeserialize, Clone, Copy)]
 struct Stage2Entry {
     /// IPA page, or EMPTY.
     tag: u64,
@@ -116,7 +118,6 @@ impl WalkCache {
                 self.tables.fill(None);
                 self.tables_filled = false;
             }
-            Op::Protect(_) | Op::Data => {}
         }
     }
     /// Entries of stage 2 alone go by IPA, and with VMALLS12E1 and ALLE1.
@@ -185,5 +186,42 @@ impl WalkCache {
                 *e = None;
             }
         }
+    }
+}
+
+/// What is saved of it: the two kinds of entries with their places, and the large leaves.
+type Saved = (
+    Vec<(u16, Stage2Entry)>,
+    Vec<(u16, TableKey, LastTable)>,
+    BlockSet,
+);
+
+impl Save for WalkCache {
+    fn save(&self, to: &mut Vec<u8>) {
+        let entries = self.entries.iter().zip(0u16..).filter(|e| e.0.tag != EMPTY);
+        put(to, &entries.map(|(e, at)| (at, *e)).collect::<Vec<_>>());
+        let tables = self.tables.iter().zip(0u16..);
+        put(
+            to,
+            &tables
+                .filter_map(|(t, at)| t.map(|(k, t)| (at, k, t)))
+                .collect::<Vec<_>>(),
+        );
+        put(to, &self.large);
+    }
+    fn load(&mut self, from: &mut &[u8]) -> Result<(), Unfit> {
+        let (entries, tables, large) = take::<Saved>(from)?;
+        *self = WalkCache::new();
+        let unfit = |at: u16| Unfit(format!("a PE has no cached part {at} of walks"));
+        self.filled = !entries.is_empty();
+        for (at, e) in entries {
+            *self.entries.get_mut(at as usize).ok_or_else(|| unfit(at))? = e;
+        }
+        self.tables_filled = !tables.is_empty();
+        for (at, key, table) in tables {
+            *self.tables.get_mut(at as usize).ok_or_else(|| unfit(at))? = Some((key, table));
+        }
+        self.large = large;
+        Ok(())
     }
 }

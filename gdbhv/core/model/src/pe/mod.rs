@@ -4,6 +4,7 @@ pub mod tlb;
 
 use crate::cpu::Cpu;
 use crate::mmu::tlb::{Context, Tlb};
+use crate::save::{put, take, Save, Unfit};
 use crate::selfhosted::Armed;
 use std::ops::{Deref, DerefMut};
 
@@ -58,5 +59,33 @@ impl DerefMut for Pe {
     #[inline(always)]
     fn deref_mut(&mut self) -> &mut Cpu {
         &mut self.cpu
+    }
+}
+
+/// The CPU, what its TLB holds, and which of its contexts is in use. The rest follows ([`Cpu::changed`]).
+impl Save for Pe {
+    fn save(&self, to: &mut Vec<u8>) {
+        self.cpu.save(to);
+        self.tlb.save(to);
+        put(to, &(self.tlb.number(self.ctx) as u32));
+    }
+    fn load(&mut self, from: &mut &[u8]) -> Result<(), Unfit> {
+        self.cpu.load(from)?;
+        let loaded = self.tlb.load(from);
+        // The context that was in use is gone, whatever came of it.
+        match self.tlb.numbered(0) {
+            Some(ctx) => self.ctx = ctx,
+            None => {
+                self.tlb = Tlb::new();
+                self.ctx = self.tlb.initial();
+            }
+        }
+        loaded?;
+        let n = take::<u32>(from)? as usize;
+        self.ctx = self
+            .tlb
+            .numbered(n)
+            .ok_or(Unfit(format!("there is no context {n}")))?;
+        Ok(())
     }
 }

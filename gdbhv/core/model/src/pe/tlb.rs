@@ -3,7 +3,7 @@
 use super::Pe;
 use crate::mmu::entry::PAGE;
 use crate::mmu::kind::RegimeKind;
-use crate::mmu::op::{Op, Tlbi};
+use crate::mmu::op::{Note, Op, Tlbi};
 use crate::mmu::regime::Regime;
 use crate::mmu::walk_cache::WalkCache;
 use crate::shared::Shared;
@@ -31,29 +31,34 @@ pub fn apply(cpu: &mut Pe, op: Op) {
     cpu.tlb.apply(op, ctx);
 }
 
-/// Have every other PE do `op` before it next executes.
-pub fn post(cpu: &Pe, sh: &mut Shared, op: Op) {
-    for (_, queue) in sh
-        .tlb_queue
-        .iter_mut()
-        .enumerate()
-        .filter(|q| q.0 != cpu.id)
-    {
+/// The same for a note.
+pub fn note(cpu: &mut Pe, note: Note) {
+    let ctx = cpu.ctx;
+    cpu.tlb.note(note, ctx);
+}
+
+/// Put `new` at the end of what waits for every PE but `cpu`; too many become `one`.
+fn post<T: Copy>(cpu: &Pe, queues: &mut [Vec<T>], new: T, one: T) {
+    for (_, queue) in queues.iter_mut().enumerate().filter(|q| q.0 != cpu.id) {
         if queue.len() >= QUEUE {
             queue.clear();
-            queue.push(Op::All);
+            queue.push(one);
         }
-        queue.push(op);
+        queue.push(new);
     }
 }
 
 /// Do what other PEs have posted. The machine calls this before `cpu` executes.
 pub fn drain(cpu: &mut Pe, sh: &mut Shared) {
-    if sh.tlb_queue[cpu.id].is_empty() {
-        return;
+    if !sh.tlb_queue[cpu.id].is_empty() {
+        for op in std::mem::take(&mut sh.tlb_queue[cpu.id]) {
+            apply(cpu, op);
+        }
     }
-    for op in std::mem::take(&mut sh.tlb_queue[cpu.id]) {
-        apply(cpu, op);
+    if !sh.tlb_notes[cpu.id].is_empty() {
+        for n in std::mem::take(&mut sh.tlb_notes[cpu.id]) {
+            note(cpu, n);
+        }
     }
 }
 
@@ -61,13 +66,13 @@ pub fn drain(cpu: &mut Pe, sh: &mut Shared) {
 pub fn tlbi(cpu: &mut Pe, sh: &mut Shared, t: Tlbi) {
     apply(cpu, Op::Invalidate(t));
     if t.broadcast {
-        post(cpu, sh, Op::Invalidate(t));
+        post(cpu, &mut sh.tlb_queue, Op::Invalidate(t), Op::All);
     }
 }
 
 /// A page now holds decoded code: every PE's writes to it take the slow path.
 pub fn protect(cpu: &mut Pe, sh: &mut Shared, pa: u64) {
-    let op = Op::Protect(pa & PAGE);
-    apply(cpu, op);
-    post(cpu, sh, op);
+    let code = Note::Code(pa & PAGE);
+    note(cpu, code);
+    post(cpu, &mut sh.tlb_notes, code, Note::Recheck);
 }

@@ -6,7 +6,7 @@ use crate::PAGE;
 use gdbhv_model::access;
 use gdbhv_model::exec::code::Code;
 use gdbhv_model::mem::size::{Acc, Size};
-use gdbhv_model::mmu::op::Op;
+use gdbhv_model::mmu::op::Note;
 use gdbhv_model::pe;
 
 #[test]
@@ -130,8 +130,8 @@ fn stores_into_code() {
     b.store(0x1008, 0).expect("writable");
     assert!(!b.sh.leave, "nothing is decoded there any more");
     // the other PEs' write entries
-    let posted = gdbhv_model::mmu::op::Op::Protect(PAGE);
-    assert!(b.sh.tlb_queue[1].contains(&posted) && b.sh.tlb_queue[0].is_empty());
+    let posted = gdbhv_model::mmu::op::Note::Code(PAGE);
+    assert!(b.sh.tlb_notes[1].contains(&posted) && b.sh.tlb_notes[0].is_empty());
 }
 
 #[test]
@@ -221,7 +221,7 @@ fn watchpoints() {
             scope: Scope::All,
         };
         b.sh.debug.insert_watchpoint(w);
-        pe::tlb::apply(&mut b.cpu, Op::Data);
+        pe::tlb::note(&mut b.cpu, Note::Recheck);
         w
     };
     let w = watch(&mut b, PAGE + 0x3c0, true, true);

@@ -11,6 +11,7 @@ use super::PES;
 use super::PRIVATE;
 use crate::reg::names::*;
 use crate::reg::Reg;
+use borsh::{BorshDeserialize, BorshSerialize};
 
 /// INTID read when there is nothing to acknowledge.
 pub const SPURIOUS: u32 = 1023;
@@ -22,7 +23,7 @@ pub const MIN_BPR: [u8; 2] = [2, 3];
 const CTLR_FIXED: u64 = 4 << 8 | 1 << 11 | 1 << 15;
 
 /// Registers that a physical and a virtual CPU interface both have.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(BorshSerialize, BorshDeserialize, Clone, Debug, PartialEq, Eq)]
 pub struct Interface {
     /// Only interrupts of higher priority (lower value) are signalled.
     pub pmr: u8,

@@ -8,6 +8,7 @@ use super::Pending;
 use crate::bits::{bit, bits};
 use crate::reg::names::*;
 use crate::reg::Reg;
+use borsh::{BorshDeserialize, BorshSerialize};
 
 /// List registers.
 pub const LRS: usize = 4;
@@ -24,7 +25,7 @@ const LR_PENDING: u64 = 1 << 62;
 const LR_ACTIVE: u64 = 1 << 63;
 
 /// State of one virtual CPU interface.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(BorshSerialize, BorshDeserialize, Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hyp {
     /// ICH_HCR_EL2.
     pub hcr: u64,

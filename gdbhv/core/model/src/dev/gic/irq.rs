@@ -5,12 +5,13 @@
 //! the same offsets (GIC architecture, IHI 0069, 12.8 and 12.10).
 
 use crate::bits::{insert, ones};
+use borsh::{BorshDeserialize, BorshSerialize};
 
 /// Priority bits that are implemented: 5, so 32 levels (ICC_CTLR_EL1.PRIbits = 4).
 pub const PRIORITY: u8 = 0xf8;
 
 /// State of one interrupt.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(BorshSerialize, BorshDeserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Irq {
     /// Forwarded to CPUs.
     pub enabled: bool,

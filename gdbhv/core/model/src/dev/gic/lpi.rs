@@ -10,6 +10,7 @@
 use super::{Gic, Pending};
 use crate::bits::{bit, bits};
 use crate::mem::Memory;
+use borsh::{BorshDeserialize, BorshSerialize};
 
 /// INTIDs of LPIs begin here.
 pub const FIRST: u32 = 8192;
@@ -25,7 +26,7 @@ const PENDBASER_MASK: u64 = 0x470f_ffff_ffff_0f80;
 const PTZ: u64 = 1 << 62;
 
 /// What an access to a register has left to do in memory, served right after it by [`Gic::service`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(BorshSerialize, BorshDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
     /// GICR_CTLR.EnableLPIs of a CPU became 1.
     Enable(usize),
@@ -42,7 +43,7 @@ pub enum Work {
 }
 
 /// What a Redistributor knows of LPIs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(BorshSerialize, BorshDeserialize, Clone, Debug, PartialEq, Eq)]
 pub struct Lpis {
     /// GICR_CTLR.EnableLPIs.
     pub enabled: bool,
@@ -125,7 +126,7 @@ impl Lpis {
 }
 
 /// The configuration bytes that Redistributors have read, by INTID less [`FIRST`]. GICR_TYPER.CommonLPIAff = 1: all of one Aff3, so all, share one table.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(BorshSerialize, BorshDeserialize, Clone, Debug, PartialEq, Eq)]
 pub struct Configs(Vec<Option<u8>>);
 
 impl Default for Configs {

@@ -25,6 +25,8 @@ pub mod v2;
 
 use crate::reg::names::*;
 use crate::reg::Reg;
+use crate::save::{put, take, Save, Unfit};
+use borsh::{BorshDeserialize, BorshSerialize};
 use cpuif::Interface;
 use hyp::Hyp;
 use irq::Irq;
@@ -93,7 +95,7 @@ pub struct Pending {
 }
 
 /// What belongs to one CPU.
-#[derive(Clone, Debug)]
+#[derive(BorshSerialize, BorshDeserialize, Clone, Debug)]
 pub struct Pe {
     /// SGIs and PPIs.
     pub private: [Irq; PRIVATE],
@@ -112,7 +114,7 @@ pub struct Pe {
 }
 
 /// Everything that a snapshot keeps.
-#[derive(Clone, Debug)]
+#[derive(BorshSerialize, BorshDeserialize, Clone, Debug)]
 pub struct State {
     /// GICD_CTLR's writable bits.
     pub ctlr: u32,
@@ -206,11 +208,14 @@ impl Gic {
     }
     /// Put back a state taken from a GIC with as many CPUs.
     pub fn set_state(&mut self, state: State) {
-        assert_eq!(state.pe.len(), self.state.pe.len());
-        assert_eq!(state.spi.len(), self.state.spi.len());
+        assert!(self.fits(&state));
         self.state = state;
         self.one_of_n = self.state.spi.iter().any(|i| i.route & irq::ANY != 0);
         self.touch_all();
+    }
+    /// Whether `state` has the shape of this one's.
+    fn fits(&self, state: &State) -> bool {
+        state.pe.len() == self.state.pe.len() && state.spi.len() == self.state.spi.len()
     }
     /// Reset, but for the levels of the input lines.
     pub fn reset(&mut self) {
@@ -324,4 +329,20 @@ impl Gic {
 
 fn is_ich(r: Reg) -> bool {
     (ICH_AP0R0_EL2.0..=ICH_LR3_EL2.0).contains(&r.0) && r != ICC_SRE_EL2
+}
+
+impl Save for Gic {
+    fn save(&self, to: &mut Vec<u8>) {
+        put(to, &self.state);
+        put(to, &self.work);
+    }
+    fn load(&mut self, from: &mut &[u8]) -> Result<(), Unfit> {
+        let state = take(from)?;
+        if !self.fits(&state) {
+            return Err(Unfit(format!("it has {} CPUs", state.pe.len())));
+        }
+        self.set_state(state);
+        self.work = take(from)?;
+        Ok(())
+    }
 }

@@ -10,25 +10,31 @@ use crate::bits::{bit, bits};
 use crate::dev::gic::lpi::{END, FIRST, ID_BITS};
 use crate::dev::gic::Gic;
 use crate::mem::Memory;
+use borsh::{BorshDeserialize, BorshSerialize};
 
 /// Bytes of a command.
 const SIZE: u64 = 32;
 
 /// A command in error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(BorshSerialize, BorshDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CommandError {
     /// Its first byte.
     pub code: u8,
-    /// Its name; "?" for one that a GICv3 ITS does not have.
-    pub name: &'static str,
     /// Where in memory it was.
     pub address: u64,
     /// What is wrong.
     pub fault: Fault,
 }
 
+impl CommandError {
+    /// The command's name; "?" for one that a GICv3 ITS does not have.
+    pub fn name(&self) -> &'static str {
+        row(self.code).1
+    }
+}
+
 /// What is wrong with a command, or with a translation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(BorshSerialize, BorshDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// No such command.
     Unknown,
@@ -93,6 +99,12 @@ const COMMANDS: [(u8, &str, Run); 13] = [
     (0x0f, "DISCARD", discard),
     (0x00, "?",       |_, _, _| Err(Fault::Unknown)),
 ];
+
+/// The row of a command; the last one for those that there are not.
+fn row(code: u8) -> &'static (u8, &'static str, Run) {
+    let last = &COMMANDS[COMMANDS.len() - 1];
+    COMMANDS.iter().find(|r| r.0 == code).unwrap_or(last)
+}
 
 /// The four doublewords of a command.
 struct Command([u64; 4]);
@@ -273,16 +285,13 @@ impl Gic {
     }
     fn its_command(&mut self, c: &Command, address: u64, mem: &mut dyn Memory) {
         let code = c.0[0] as u8;
-        let last = &COMMANDS[COMMANDS.len() - 1];
-        let (_, name, run) = COMMANDS.iter().find(|r| r.0 == code).unwrap_or(last);
-        let done = run(self, c, mem);
+        let done = row(code).2(self, c, mem);
         let its = &mut self.state.its;
         its.commands += 1;
         if let Err(fault) = done {
             its.errors += 1;
             its.last_error = Some(CommandError {
                 code,
-                name,
                 address,
                 fault,
             });

@@ -18,6 +18,7 @@ mod tests;
 use super::lpi::{Work, ID_BITS};
 use super::{ids, Gic};
 use crate::bits::{bit, bits, insert, ones};
+use borsh::{BorshDeserialize, BorshSerialize};
 pub use command::CommandError;
 pub use table::{Device, Event};
 
@@ -59,7 +60,7 @@ const BASER1: u64 = 0x0108;
 const TRANSLATER: u64 = 0x1_0040;
 
 /// State of the ITS.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(BorshSerialize, BorshDeserialize, Clone, Debug, PartialEq, Eq)]
 pub struct State {
     /// GITS_CTLR.Enabled.
     pub enabled: bool,

@@ -1,0 +1,245 @@
+//! Snapshots of a machine: in memory, where pages are shared until they change, and as bytes for a file.
+
+use super::step::Made;
+use super::Machine;
+use crate::cores;
+use crate::dev::fw_cfg::Told;
+use crate::mmu::op::Note;
+use crate::pe;
+use crate::save::{put, put_part, take, take_part, Save, Unfit};
+use std::io::{Read, Write};
+
+/// What a machine must be for a snapshot to fit: in words, and its layout.
+const LAYOUT: u32 = 1;
+
+/// Bytes of a page of RAM in an export.
+const PAGE: u64 = 4096;
+
+/// Follows the last page in an export.
+const END: u32 = u32::MAX;
+
+/// Most bytes that a machine without its RAM takes.
+const MOST: u32 = 64 << 20;
+
+/// zstd's fastest level: RAM of a guest shrinks to a fifth by it, and to little less by slow ones.
+const LEVEL: i32 = 1;
+
+impl Machine {
+    /// What a snapshot must come from to be loaded here.
+    fn shape(&self) -> String {
+        let (c, sh) = (&self.sh.config, &self.sh);
+        format!(
+            "{} of {} with {} MiB of RAM, {}GICv{}, {} ns for each instruction{}",
+            match self.cpus.len() {
+                1 => "1 CPU".into(),
+                n => format!("{n} CPUs"),
+            },
+            cores::name(c.core).unwrap_or("no profile"),
+            sh.ram.size() >> 20,
+            if c.has_el2 { "EL2, " } else { "" },
+            match sh.gic.version() {
+                crate::dev::gic::Version::V2 => 2,
+                crate::dev::gic::Version::V3 => 3,
+            },
+            sh.ns_per_insn,
+            if c.hosted { ", hosted" } else { "" },
+        )
+    }
+
+    /// Everything but RAM.
+    fn save_parts(&self) -> Vec<u8> {
+        let mut to = Vec::new();
+        put(&mut to, &(LAYOUT, self.shape()));
+        put(
+            &mut to,
+            &(
+                self.current as u32,
+                self.slice_end,
+                self.executed as u32,
+                self.midway,
+            ),
+        );
+        put(&mut to, &self.insns);
+        for (i, cpu) in self.cpus.iter().enumerate() {
+            put_part(&mut to, &format!("CPU {i}"), &**cpu);
+        }
+        self.sh.save(&mut to);
+        to
+    }
+
+    /// Whether parts are of this version and of such a machine; what follows that.
+    fn fits<'a>(&self, mut from: &'a [u8]) -> Result<&'a [u8], Unfit> {
+        let layout: u32 = take(&mut from)?;
+        if layout != LAYOUT {
+            return Err(Unfit(format!(
+                "it was made by another version of gdbhv: its layout is {layout}, and this one reads {LAYOUT}"
+            )));
+        }
+        let shape: String = take(&mut from)?;
+        if shape != self.shape() {
+            return Err(Unfit(format!(
+                "it is of a machine with {shape}; this one has {}",
+                self.shape()
+            )));
+        }
+        Ok(from)
+    }
+
+    fn load_parts(&mut self, from: &mut &[u8]) -> Result<(), Unfit> {
+        *from = self.fits(from)?;
+        let (current, slice_end, executed, midway): (u32, u64, u32, bool) = take(from)?;
+        if current.max(executed) as usize >= self.cpus.len() {
+            return Err(Unfit(format!("there is no CPU {}", current.max(executed))));
+        }
+        (self.current, self.executed) = (current as usize, executed as usize);
+        (self.slice_end, self.midway, self.stepped) = (slice_end, midway, Made::default());
+        self.insns = take(from)?;
+        for (i, cpu) in self.cpus.iter_mut().enumerate() {
+            take_part(from, &format!("CPU {i}"), &mut **cpu)?;
+        }
+        self.sh.load(from)
+    }
+
+    /// Keep the machine as it is now: a number to come back to it. It costs little now, and a copy of each page when that is first written to.
+    pub fn snapshot(&mut self) -> u32 {
+        let parts = self.save_parts();
+        let id = self.sh.ram.save();
+        self.snapshots.insert(id, parts);
+        self.recheck();
+        id
+    }
+
+    /// Make the machine what it was at a snapshot, which stays. What the debugger asked for stays as it is.
+    ///
+    /// # Errors
+    /// There is none of this number.
+    pub fn restore(&mut self, id: u32) -> Result<(), Unfit> {
+        let parts = self.snapshots.remove(&id).ok_or_else(|| unknown(id))?;
+        self.sh.ram.restore(id);
+        let loaded = self.load_parts(&mut &parts[..]);
+        self.snapshots.insert(id, parts);
+        self.recheck();
+        loaded
+    }
+
+    /// Forget a snapshot.
+    ///
+    /// # Errors
+    /// There is none of this number.
+    pub fn forget_snapshot(&mut self, id: u32) -> Result<(), Unfit> {
+        self.snapshots.remove(&id).ok_or_else(|| unknown(id))?;
+        self.sh.ram.forget(id);
+        Ok(())
+    }
+
+    /// How many pages a snapshot keeps for itself, and how many bytes it takes.
+    ///
+    /// # Errors
+    /// There is none of this number.
+    pub fn snapshot_size(&self, id: u32) -> Result<(usize, usize), Unfit> {
+        let parts = self.snapshots.get(&id).ok_or_else(|| unknown(id))?;
+        let (pages, bytes) = self.sh.ram.kept(id);
+        Ok((pages, parts.len() + bytes))
+    }
+
+    /// A snapshot as bytes, compressed: with all of RAM that is not zero, and with what fw_cfg has been given.
+    ///
+    /// # Errors
+    /// There is none of this number.
+    pub fn export(&mut self, id: u32) -> Result<Vec<u8>, Unfit> {
+        let mut parts = self.snapshots.get(&id).ok_or_else(|| unknown(id))?.clone();
+        put(&mut parts, &self.sh.bus.fw_cfg().map(|d| d.told.clone()));
+        let ram = &self.sh.ram;
+        let mut pages = ram.differences(id);
+        for (pa, n) in ram.touched(ram.base(), ram.size(), PAGE) {
+            let now = ram.get(pa, n).expect("RAM");
+            pages
+                .entry(((pa - ram.base()) / PAGE) as u32)
+                .or_insert(now);
+        }
+        let write = || -> std::io::Result<Vec<u8>> {
+            let mut to = zstd::stream::write::Encoder::new(Vec::new(), LEVEL)?;
+            to.include_checksum(true)?;
+            to.write_all(&(parts.len() as u32).to_le_bytes())?;
+            to.write_all(&parts)?;
+            for (page, bytes) in pages.iter().filter(|p| p.1.iter().any(|b| *b != 0)) {
+                to.write_all(&page.to_le_bytes())?;
+                to.write_all(bytes)?;
+            }
+            to.write_all(&END.to_le_bytes())?;
+            to.finish()
+        };
+        write().map_err(|e| Unfit(format!("compressing failed: {e}")))
+    }
+
+    /// Make the machine what [`Machine::export`] has told. The machine stays as it is if that fails.
+    ///
+    /// # Errors
+    /// The bytes are damaged, of another version, or of another machine.
+    pub fn import(&mut self, bytes: &[u8]) -> Result<(), Unfit> {
+        let before = self.snapshot();
+        let done = self.import_over(bytes);
+        if done.is_err() {
+            self.restore(before)?;
+        }
+        self.forget_snapshot(before)?;
+        done
+    }
+
+    fn import_over(&mut self, bytes: &[u8]) -> Result<(), Unfit> {
+        let damaged = |e: std::io::Error| Unfit(format!("damaged: {e}"));
+        let mut from = zstd::stream::read::Decoder::new(bytes).map_err(damaged)?;
+        let mut word = [0; 4];
+        from.read_exact(&mut word).map_err(damaged)?;
+        let length = u32::from_le_bytes(word);
+        if length > MOST {
+            return Err(Unfit(format!("damaged: {length} bytes of state")));
+        }
+        let mut parts = vec![0; length as usize];
+        from.read_exact(&mut parts).map_err(damaged)?;
+        self.fits(&parts)?;
+        let (base, size) = (self.sh.ram.base(), self.sh.ram.size());
+        self.zero_pa(base, size);
+        let mut least = 0;
+        let mut buffer = [0; PAGE as usize];
+        loop {
+            from.read_exact(&mut word).map_err(damaged)?;
+            let page = u32::from_le_bytes(word);
+            if page == END {
+                break;
+            }
+            if page < least {
+                return Err(Unfit("damaged: pages are not in order".into()));
+            }
+            least = page + 1;
+            from.read_exact(&mut buffer).map_err(damaged)?;
+            let pa = base + page as u64 * PAGE;
+            let to = self.sh.ram.get_mut(pa, PAGE);
+            to.ok_or(Unfit(format!("damaged: no RAM is at {pa:#x}")))?
+                .copy_from_slice(&buffer);
+        }
+        // The checksum is behind the last byte.
+        if from.read(&mut [0]).map_err(damaged)? != 0 {
+            return Err(Unfit("damaged: too long".into()));
+        }
+        let mut parts = &parts[..];
+        self.load_parts(&mut parts)?;
+        let told: Option<Told> = take(&mut parts)?;
+        if let (Some(device), Some(told)) = (self.sh.bus.fw_cfg(), told) {
+            device.told = told;
+        }
+        self.recheck();
+        Ok(())
+    }
+
+    /// What accesses may do without a look has changed: which pages are shared, or what is watched.
+    pub(super) fn recheck(&mut self) {
+        for c in &mut self.cpus {
+            pe::tlb::note(c, Note::Recheck);
+        }
+    }
+}
+
+fn unknown(id: u32) -> Unfit {
+    Unfit(format!("there is no snapshot {id}"))
+}

@@ -1,0 +1,116 @@
+//! Saving: what every part of a machine's state can do.
+//!
+//! What is saved are plain values, in the layout of Borsh. What is derived from them (lines of the interrupt controller, contexts in use,
+//! decoded code), what belongs to the debugger, and what is outside (sockets, files) is not. A type of plain values derives
+//! `BorshSerialize` and `BorshDeserialize`, and so is [`Save`]; a type with more in it says itself which of it is kept.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+
+/// Saved state that does not fit: a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfit(pub String);
+
+impl std::fmt::Display for Unfit {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unfit {}
+
+/// A part of the state of a machine.
+pub trait Save {
+    /// Append it.
+    fn save(&self, to: &mut Vec<u8>);
+    /// Take it from the front of `from`.
+    ///
+    /// # Errors
+    /// It is cut short, no state of this part, or one of a part of another shape. The part may have been changed then: whoever loads a whole
+    /// machine puts another one in its place.
+    fn load(&mut self, from: &mut &[u8]) -> Result<(), Unfit>;
+}
+
+impl<T: BorshSerialize + BorshDeserialize> Save for T {
+    fn save(&self, to: &mut Vec<u8>) {
+        put(to, self);
+    }
+    fn load(&mut self, from: &mut &[u8]) -> Result<(), Unfit> {
+        *self = take(from)?;
+        Ok(())
+    }
+}
+
+/// Append plain values.
+pub fn put<T: BorshSerialize + ?Sized>(to: &mut Vec<u8>, value: &T) {
+    value.serialize(to).expect("memory is no device that fails");
+}
+
+/// Take plain values from the front of `from`.
+///
+/// # Errors
+/// They are not there.
+pub fn take<T: BorshDeserialize>(from: &mut &[u8]) -> Result<T, Unfit> {
+    T::deserialize(from).map_err(|e| Unfit(format!("damaged: {e}")))
+}
+
+/// Append a part with its name and its length, so that a part that does not fit is told by name.
+pub fn put_part(to: &mut Vec<u8>, name: &str, part: &dyn Save) {
+    put(to, name);
+    let at = to.len();
+    put(to, &0u32);
+    part.save(to);
+    let length = (to.len() - at - 4) as u32;
+    to[at..at + 4].copy_from_slice(&length.to_le_bytes());
+}
+
+/// Take a part from the front of `from`.
+///
+/// # Errors
+/// It is another part, or [`Save::load`] refuses it, or leaves some of it.
+pub fn take_part(from: &mut &[u8], name: &str, part: &mut dyn Save) -> Result<(), Unfit> {
+    let found: String = take(from)?;
+    if found != name {
+        return Err(Unfit(format!(
+            "it has {found} where this machine has {name}"
+        )));
+    }
+    let length: u32 = take(from)?;
+    let Some((mut own, rest)) = from.split_at_checked(length as usize) else {
+        return Err(Unfit(format!("{name} is cut short")));
+    };
+    *from = rest;
+    part.load(&mut own)
+        .map_err(|e| Unfit(format!("{name}: {e}")))?;
+    match own.len() {
+        0 => Ok(()),
+        n => Err(Unfit(format!("{name} has {n} bytes too many"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_told_by_name_and_their_whole_length() {
+        let mut saved = Vec::new();
+        put_part(&mut saved, "one", &1u32);
+        put_part(&mut saved, "two", &2u16);
+        let (mut one, mut two) = (0u32, 0u16);
+        let mut from = &saved[..];
+        take_part(&mut from, "one", &mut one).expect("saved");
+        take_part(&mut from, "two", &mut two).expect("saved");
+        assert_eq!((one, two, from.len()), (1, 2, 0));
+        let error = |bytes: &[u8], name: &str, part: &mut dyn Save| {
+            take_part(&mut &bytes[..], name, part).expect_err("unfit").0
+        };
+        assert_eq!(
+            error(&saved, "two", &mut two),
+            "it has one where this machine has two"
+        );
+        assert_eq!(error(&saved, "one", &mut two), "one has 2 bytes too many");
+        assert!(error(&saved, "one", &mut 0u64).starts_with("one: damaged: "));
+        assert_eq!(error(&saved[..9], "one", &mut one), "one is cut short");
+        assert!(error(&saved[..3], "one", &mut one).starts_with("damaged: "));
+    }
+}

@@ -1,0 +1,82 @@
+"""Nothing of a machine is left out of a snapshot by oversight.
+
+A part that says itself what of it is saved (``impl Save for``) names each of its fields there, or the field is here with
+the reason why it is not saved.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from conftest import ROOT
+
+SOURCE = ROOT / "gdbhv/core/model/src"
+
+# part: (file, fields that its impl does not name)
+PARTS = {
+    "Cpu": ("cpu.rs", {"id": "its place in the machine"}),
+    "Pe": (
+        "pe/mod.rs",
+        {"fp_traps": "follows", "fgt": "follows", "armed": "follows", "ctx": "by its number"},
+    ),
+    "Tlb": (
+        "mmu/tlb.rs",
+        {"strict": "follows", "notes": "all accesses look again"},
+    ),
+    "Context": (
+        "mmu/context.rs",
+        {"uid": "only the jump cache asks", "noted": "all accesses look again"},
+    ),
+    "Second": ("mmu/second.rs", {}),
+    "WalkCache": ("mmu/walk_cache.rs", {}),
+    "Gic": (
+        "dev/gic/mod.rs",
+        {"derived": "follows", "one_of_n": "follows", "version": "what the machine is"},
+    ),
+    "Bus": ("bus.rs", {}),
+    "Platform": (
+        "platform.rs",
+        {
+            "config": "what the machine is",
+            "registers": "what the machine is",
+            "ns_per_insn": "what the machine is",
+            "ram": "shared by pages",
+        },
+    ),
+    "Exits": ("exit.rs", {"catch": "the debugger's", "catch_entry": "the debugger's"}),
+    "Shared": (
+        "shared.rs",
+        {"undefined": "told to the user", "undefined_new": "told to the user"},
+    ),
+}
+
+
+def struct(text: str, name: str) -> set[str]:
+    """The fields of a struct."""
+    body = re.search(rf"^pub(?:\([a-z]+\))? struct {name} \{{\n(.*?)^\}}", text, re.M | re.S)
+    assert body, name
+    return set(re.findall(r"^    (?:pub(?:\([a-z]+\))? )?(\w+):", body[1], re.M))
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_field_is_saved_or_has_a_reason(part: str) -> None:
+    file, others = PARTS[part]
+    text = (SOURCE / file).read_text()
+    body = re.search(rf"^impl Save for {part} \{{\n(.*?)^\}}", text, re.M | re.S)
+    assert body
+    named = {field for field in struct(text, part) if re.search(rf"self\.(\w+\.)?{field}\b", body[1])}
+    saving, loading = body[1].split("fn load")
+    fields = struct(text, part)
+    assert fields - named == set(others) - named, "a field that is neither saved nor listed, or listed in vain"
+    saved = {field for field in named if re.search(rf"\b{field}\b", saving)}
+    assert all(re.search(rf"\b(set_)?{field}\b", loading) for field in saved), "saved and not loaded"
+
+
+def test_every_part_is_in_the_table() -> None:
+    found = set()
+    for path in SOURCE.rglob("*.rs"):
+        found |= set(re.findall(r"^impl Save for (\w+) ", path.read_text(), re.M))
+    devices = {"Pl011", "Pl031", "Pl061", "FwCfg", "Ecam", "VirtioMmio"}  # each has one struct of plain values, or none
+    assert found == set(PARTS) | devices
