@@ -226,6 +226,45 @@ class Machine:
     def zero_pa(self, address: int, length: int) -> None:
         """Make RAM zero; pages that nobody has touched stay untouched. :raises IndexError: some of it is not RAM."""
 
+    def snapshot(self) -> int:
+        """Keep the machine as it is now, in memory.
+
+        It costs little now, and a copy of each page of RAM (4 KiB) when that is first written to. What the debugger asks
+        for (breakpoints, watchpoints, catchpoints) is no part of it.
+
+        :returns: a number for the methods below.
+        """
+
+    def restore(self, snapshot: int) -> None:
+        """Make the machine what it was at a snapshot, which stays.
+
+        :raises ValueError: there is no such snapshot.
+        """
+
+    def forget_snapshot(self, snapshot: int) -> None:
+        """Forget a snapshot.
+
+        :raises ValueError: there is no such snapshot.
+        """
+
+    def snapshot_size(self, snapshot: int) -> tuple[int, int]:
+        """Return how many pages of RAM a snapshot keeps for itself so far, and how many bytes it takes.
+
+        :raises ValueError: there is no such snapshot.
+        """
+
+    def export_snapshot(self, snapshot: int) -> bytes:
+        """Return a snapshot as bytes for a file: compressed (zstd, with a checksum), RAM and what fw_cfg was given included.
+
+        :raises ValueError: there is no such snapshot.
+        """
+
+    def import_snapshot(self, data: bytes) -> None:
+        """Make the machine what :meth:`export_snapshot` has told. If that fails, the machine is as it was.
+
+        :raises ValueError: the bytes are damaged, of another version, or of a machine of another shape.
+        """
+
     def reset(self) -> None:
         """Switch the board off and on: RAM is zero; CPUs, devices, interrupt controller and virtual time are as after
         ``Machine(...)``.
@@ -564,6 +603,12 @@ class BoardDevice:
     :raises KeyError: no row of :func:`board` is called so, or it is the interrupt controller's."""
 
     def __new__(cls, name: str, *, cpus: int = 1, epoch: int = 1767225600) -> Self: ...
+    def save(self) -> bytes:
+        """Return the state of the device, for :meth:`load`; not what it was told from outside, nor what came out of it."""
+
+    def load(self, state: bytes) -> None:
+        """Put back a state. :raises ValueError: it does not fit; the device is as it was."""
+
     def read(self, offset: int, size: int, now: int) -> int:
         """Read 1, 2, 4 or 8 bytes. :raises ValueError: another size, or not aligned."""
 

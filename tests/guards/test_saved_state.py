@@ -19,7 +19,7 @@ PARTS = {
     "Cpu": ("cpu.rs", {"id": "its place in the machine"}),
     "Pe": (
         "pe/mod.rs",
-        {"fp_traps": "follows", "fgt": "follows", "armed": "follows", "ctx": "by its number"},
+        {"fp_traps": "follows", "fgt": "follows", "armed": "follows", "ctx": "by its number", "until": "the run sets it"},
     ),
     "Tlb": (
         "mmu/tlb.rs",

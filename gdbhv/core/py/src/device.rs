@@ -1,5 +1,6 @@
 //! A device of the board by itself, for a VM whose host emulates the board in Python.
 
+use crate::snapshot::unfit;
 use gdbhv_model::board::{self, BoardConfig};
 use gdbhv_model::dev::fw_cfg::FwCfg;
 use gdbhv_model::dev::{DevCtx, Device};
@@ -40,6 +41,25 @@ impl BoardDevice {
         Ok(BoardDevice {
             device: Mutex::new(device),
         })
+    }
+    fn save<'py>(&mut self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        let mut to = Vec::new();
+        self.device().save(&mut to);
+        PyBytes::new(py, &to)
+    }
+    fn load(&mut self, state: &[u8]) -> PyResult<()> {
+        let mut before = Vec::new();
+        self.device().save(&mut before);
+        let mut from = state;
+        let loaded = self.device().load(&mut from);
+        if loaded.is_ok() && from.is_empty() {
+            return Ok(());
+        }
+        let name = self.device().name();
+        self.device().load(&mut &before[..]).map_err(unfit)?;
+        let rest = format!("{} bytes too many", from.len());
+        let why = loaded.err().map_or(rest, |e| e.0);
+        Err(PyValueError::new_err(format!("{name}: {why}")))
     }
     fn read(&mut self, offset: u64, size: u8, now: u64) -> PyResult<u64> {
         aligned(offset, size)?;

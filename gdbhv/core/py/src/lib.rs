@@ -5,6 +5,7 @@ mod convert;
 mod device;
 mod gic;
 mod machine;
+mod snapshot;
 mod tables;
 mod translation;
 

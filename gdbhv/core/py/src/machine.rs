@@ -42,7 +42,7 @@ type StepArg = (usize, Option<(u64, u64)>, bool);
 
 #[pyclass(module = "gdbhv._core")]
 pub struct Machine {
-    model: Model,
+    pub model: Model,
 }
 
 impl Machine {

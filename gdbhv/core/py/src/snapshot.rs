@@ -1,0 +1,41 @@
+//! Snapshots of a machine.
+
+use crate::machine::Machine;
+use gdbhv_model::save::Unfit;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+/// The exception for state that does not fit.
+pub fn unfit(e: Unfit) -> PyErr {
+    PyValueError::new_err(e.0)
+}
+
+#[pymethods]
+impl Machine {
+    fn snapshot(&mut self) -> u32 {
+        self.model.snapshot()
+    }
+    fn restore(&mut self, snapshot: u32) -> PyResult<()> {
+        self.model.restore(snapshot).map_err(unfit)
+    }
+    fn forget_snapshot(&mut self, snapshot: u32) -> PyResult<()> {
+        self.model.forget_snapshot(snapshot).map_err(unfit)
+    }
+    fn snapshot_size(&self, snapshot: u32) -> PyResult<(usize, usize)> {
+        self.model.snapshot_size(snapshot).map_err(unfit)
+    }
+    fn export_snapshot<'py>(
+        &mut self,
+        py: Python<'py>,
+        snapshot: u32,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let model = &mut self.model;
+        let bytes = py.detach(|| model.export(snapshot)).map_err(unfit)?;
+        Ok(PyBytes::new(py, &bytes))
+    }
+    fn import_snapshot(&mut self, py: Python<'_>, data: &[u8]) -> PyResult<()> {
+        let model = &mut self.model;
+        py.detach(|| model.import(data)).map_err(unfit)
+    }
+}
