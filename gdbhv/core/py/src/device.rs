@@ -1,6 +1,6 @@
 //! A device of the board by itself, for a VM whose host emulates the board in Python.
 
-use crate::snapshot::unfit;
+use crate::machine::snapshot::unfit;
 use gdbhv_model::board::{self, BoardConfig};
 use gdbhv_model::dev::fw_cfg::FwCfg;
 use gdbhv_model::dev::{DevCtx, Device};
@@ -68,7 +68,7 @@ impl BoardDevice {
     fn peek(&mut self, offset: u64, size: u8, now: u64) -> PyResult<u64> {
         aligned(offset, size)?;
         let seen = self.device().peek(offset, size, at(now));
-        seen.map_err(crate::machine::unseen)
+        seen.map_err(crate::machine::devices::unseen)
     }
     fn write(
         &mut self,

@@ -5,7 +5,6 @@ mod convert;
 mod device;
 mod gic;
 mod machine;
-mod snapshot;
 mod tables;
 mod translation;
 
@@ -15,7 +14,7 @@ use pyo3::prelude::*;
 fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("__version__", env!("CARGO_PKG_VERSION"))?;
     m.add_class::<machine::Machine>()?;
-    m.add_class::<machine::Interrupter>()?;
+    m.add_class::<machine::running::Interrupter>()?;
     m.add_class::<translation::Controls>()?;
     m.add_class::<device::BoardDevice>()?;
     tables::add(m)

@@ -1,6 +1,6 @@
 //! Snapshots of a machine.
 
-use crate::machine::Machine;
+use super::Machine;
 use gdbhv_model::save::Unfit;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;

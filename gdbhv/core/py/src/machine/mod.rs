@@ -1,0 +1,75 @@
+//! The machine.
+
+mod debugger;
+pub mod devices;
+mod exits;
+mod memory;
+mod registers;
+pub mod running;
+pub mod snapshot;
+mod translate;
+
+use crate::device::{self, ItemKey};
+use crate::translation::Controls;
+use gdbhv_model::cpu::Cpu;
+use gdbhv_model::machine::Machine as Model;
+use gdbhv_model::mmu::regime::Regime;
+use pyo3::exceptions::{PyIndexError, PyValueError};
+use pyo3::prelude::*;
+
+#[pyclass(module = "gdbhv._core")]
+pub struct Machine {
+    pub model: Model,
+}
+
+impl Machine {
+    fn cpu(&self, i: usize) -> PyResult<&Cpu> {
+        let n = self.model.cpus.len();
+        self.model
+            .cpus
+            .get(i)
+            .map(|c| &c.cpu)
+            .ok_or_else(|| PyIndexError::new_err(format!("no CPU {i}: there are {n}")))
+    }
+    fn check(&self, i: usize) -> PyResult<usize> {
+        self.cpu(i).map(|_| i)
+    }
+    fn select(&self, cpu: usize, el: u8, controls: Option<Controls>) -> PyResult<Regime> {
+        let highest = if self.model.sh.config.has_el2 { 2 } else { 1 };
+        if el > highest || (el == 2 && controls.is_some()) {
+            return Err(PyValueError::new_err(match (el, highest) {
+                (2, 2) => "EL2 translates with its own registers, not with those of EL1&0".into(),
+                (_, 2) => format!("EL{el}: there are EL0, EL1 and EL2"),
+                _ => format!("EL{el}: this machine has EL0 and EL1"),
+            }));
+        }
+        let i = self.check(cpu)?;
+        Ok(self.model.regime(i, el, controls.map(|c| c.0).as_ref()))
+    }
+}
+
+#[pymethods]
+impl Machine {
+    #[new]
+    #[pyo3(signature = (*, cpus=1, memory=1 << 30, cpu="max", hosted=true, el2=true, gic=3, ns_per_insn=1))]
+    fn new(
+        cpus: usize,
+        memory: u64,
+        cpu: &str,
+        hosted: bool,
+        el2: bool,
+        gic: u32,
+        ns_per_insn: u64,
+    ) -> PyResult<Machine> {
+        let mut model =
+            Model::build(cpus, memory, cpu, hosted, el2, gic).map_err(PyValueError::new_err)?;
+        model
+            .set_speed(ns_per_insn)
+            .map_err(PyValueError::new_err)?;
+        Ok(Machine { model })
+    }
+
+    fn set_fw_cfg(&mut self, key: ItemKey, data: &[u8]) -> PyResult<()> {
+        device::set_item(self.model.sh.bus.fw_cfg(), key, data)
+    }
+}
