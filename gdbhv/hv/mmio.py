@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gdbhv._core import BoardDevice as CoreDevice
-from gdbhv.errors import PeekError, StateError
+from gdbhv.errors import PeekError
 from gdbhv.tables import board
 
 if TYPE_CHECKING:
@@ -244,15 +244,11 @@ class BoardDevice(MmioDevice):
     @property
     def state(self) -> bytes:
         """What the core's device keeps. Its items are given by whoever makes the machine, and are none of it."""
-        core: Any = self._core
-        if not hasattr(core, "save"):
-            raise StateError("the machine's model does not save its devices yet")
-        return bytes(core.save())
+        return self._core.save()
 
     @state.setter
     def state(self, state: bytes) -> None:
-        core: Any = self._core
-        core.load(state)
+        self._core.load(state)
 
     def reset(self) -> None:
         """As it was made, with the items that were given since: they are the machine's, not the guest's."""

@@ -12,11 +12,10 @@ from dataclasses import dataclass, fields
 
 import pytest
 
-from gdbhv import _core
 from gdbhv.errors import StateError
 from gdbhv.hv import saving
 from gdbhv.hv.host import Host, HostState
-from gdbhv.hv.mmio import BoardDevice, MmioDevice
+from gdbhv.hv.mmio import MmioDevice
 from gdbhv.hv.sched import SLICE
 from gdbhv.target import Action, CatchEvents, StopKind
 from hv.programs import HVC0, LDR_X0_X1, NOP, add, add_vm, branch, hosted, thread
@@ -25,13 +24,6 @@ from scripts.sessions.adder_device import AdderDevice
 
 POINTS = 3  # in each run
 DEVICE = 0x0A004000
-
-
-@pytest.fixture(autouse=True)
-def _devices_of_the_core(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Until the core can save its devices they stay as they are, which is right on the same machine at the same time."""
-    assert not hasattr(_core.BoardDevice, "save"), "this fixture is not needed any more"
-    monkeypatch.setattr(BoardDevice, "state", None)
 
 
 @pytest.mark.parametrize("setup", SETUPS, ids=str)

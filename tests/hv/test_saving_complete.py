@@ -41,7 +41,7 @@ from gdbhv.hv import (
 from gdbhv.hv import irq as irqs
 from gdbhv.records import ExitRecord
 
-LAYOUTS = {1: "1ef4d2bd40e8d8bd"}
+LAYOUTS = {1: "1ef4d2bd40e8d8bd", 2: "165433883d22f679"}
 """Layout: digest of all fields of all states. A new one for each change; old ones stay, for whoever looks for theirs."""
 
 MACHINE = "the model, which is saved beside"
@@ -56,7 +56,7 @@ BOARD = {"vm": UP, "intid": IDENTITY}
 NOT_SAVED: dict[type, dict[str, str]] = {
     host.Host: {
         **dict.fromkeys(("machine",), MACHINE),
-        **dict.fromkeys(("registers", "has_ssbs", "has_pan", "has_ras", "_cptr", "_fp_trap", "_own_end", "_end"), CONSTANT),
+        **dict.fromkeys(("registers", "has_ssbs", "has_pan", "has_ras", "hcr", "cptr", "_own_end", "_end"), CONSTANT),
         "vcpus": "those of the VMs once more, by number",
         "handlers": USERS,
         "on_exit": USERS,
