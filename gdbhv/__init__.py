@@ -17,10 +17,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gdbhv.boot import BootConfig, add_vm, bare, hosted
+    from gdbhv.boot import BootConfig, add_vm, bare, hosted, resumed
     from gdbhv.client import GdbSession
     from gdbhv.console import Console
-    from gdbhv.errors import CommandError, GdbhvError, ImageError, MemoryError_, PeekError, RegisterError
+    from gdbhv.errors import CommandError, GdbhvError, ImageError, MemoryError_, PeekError, RegisterError, StateError
     from gdbhv.exitspec import ExitSpec
     from gdbhv.hv.host import Host
     from gdbhv.hv.mmio import MmioDevice
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gdbhv.machine import Machine
     from gdbhv.records import ExitCount, ExitRecord
     from gdbhv.sessions import launch
+    from gdbhv.snapshot import Snapshot
     from gdbhv.stops import GdbBreakpoint, GdbError, GdbStop, GdbUnexpectedStop
     from gdbhv.target import Action, Space, Stop, StopKind, Target, ThreadId
 
@@ -56,7 +57,9 @@ _HOME = {
     "MmioDevice": "hv.mmio",
     "PeekError": "errors",
     "RegisterError": "errors",
+    "Snapshot": "snapshot",
     "Space": "target",
+    "StateError": "errors",
     "Stop": "target",
     "StopKind": "target",
     "Target": "target",
@@ -67,6 +70,7 @@ _HOME = {
     "bare": "boot",
     "hosted": "boot",
     "launch": "sessions",
+    "resumed": "boot",
 }
 
 __all__ = [
@@ -91,7 +95,9 @@ __all__ = [
     "MmioDevice",
     "PeekError",
     "RegisterError",
+    "Snapshot",
     "Space",
+    "StateError",
     "Stop",
     "StopKind",
     "Target",
@@ -102,6 +108,7 @@ __all__ = [
     "bare",
     "hosted",
     "launch",
+    "resumed",
 ]
 
 

@@ -12,14 +12,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from gdbhv import _core, image, tables
+from gdbhv import _core, image, snapfile, snapshot, tables
 from gdbhv.console import Console
-from gdbhv.errors import GdbhvError
+from gdbhv.errors import GdbhvError, ImageError, StateError
 from gdbhv.hv.host import Host
 from gdbhv.hv.mmio import BoardDevice, MmioDevice, Pl011
 from gdbhv.hv.target import HostTarget
 from gdbhv.hv.vm import Vm
 from gdbhv.machine import Machine
+from gdbhv.snapfile import Content, Guest
 
 RAM = _core.RAM_BASE
 MIB = 1 << 20
@@ -242,12 +243,11 @@ def hosted(
     configs = [c for c in ([config] if isinstance(config, BootConfig) else config) for _ in range(vms)]
     if any(c.gic != 3 for c in configs):
         raise GdbhvError("a hosted VM has a GICv3: GICv2 is for machines of the image's own (--el 2, --bare)")
-    console, own = console or Console(), dict(consoles or {})
     names = [c.name or f"vm{n}" for n, c in enumerate(configs, 1)]
     if len(set(names)) < len(names):
         raise GdbhvError(f"two VMs cannot have the same name: {', '.join(names)}")
-    if strange := set(own) - set(names):
-        raise GdbhvError(f"a console for {min(strange)!r}: no VM is called so; there are {', '.join(names)}")
+    console, own = console or Console(), dict(consoles or {})
+    outputs = _outputs(names, console, own)
     for c in configs:
         check_size(c.memory, len(configs))
     memory = sum(c.memory for c in configs)
@@ -256,11 +256,17 @@ def hosted(
         host = Host(cpus=max(c.smp for c in configs), memory=memory, cpu=first.cpu, ns_per_insn=first.ns_per_insn)
     except ValueError as e:
         raise GdbhvError(str(e)) from None
-    shared = len(set(names) - set(own)) > 1
     for name, c in zip(names, configs, strict=True):
-        own_or_common = own.get(name, console)
-        add_vm(host, replace(c, name=name), console.named(name) if shared and name not in own else own_or_common.write)
+        add_vm(host, replace(c, name=name), outputs[name])
     return HostTarget(host, console, own)
+
+
+def _outputs(names: Sequence[str], console: Console, own: Mapping[str, Console]) -> dict[str, Callable[[bytes], None]]:
+    """Return where each VM prints, by its name. :raises gdbhv.errors.GdbhvError: a console is of no VM."""
+    if strange := set(own) - set(names):
+        raise GdbhvError(f"a console for {min(strange)!r}: no VM is called so; there are {', '.join(names)}")
+    shared = len(set(names) - set(own)) > 1
+    return {name: own[name].write if name in own else console.named(name) if shared else console.write for name in names}
 
 
 def bare(config: BootConfig, console: Console | None = None, *, el2: bool = True) -> Machine:
@@ -288,3 +294,95 @@ def bare(config: BootConfig, console: Console | None = None, *, el2: bool = True
         machine.image = plan.image
         machine.start(plan.pieces, plan.entry, plan.x0)
     return machine
+
+
+def resumed(
+    path: str | Path, console: Console | None = None, *, consoles: Mapping[str, Console] | None = None
+) -> HostTarget | Machine:
+    """Make the machine that a snapshot's file has, as it was then; the files that it was started from are not needed.
+
+    If an image is still where it was, and the same, its symbols are known.
+
+    :param console: as of :func:`hosted`; ``consoles`` too.
+    :raises gdbhv.errors.StateError: the file is damaged or of another version, or the VMs had a device that is not of the
+        board: make such a host as it was made then, and use :func:`gdbhv.snapshot.load`.
+    :raises gdbhv.errors.GdbhvError: a console of no VM.
+    """
+    return from_content(snapfile.read(path), path, console, consoles=consoles)
+
+
+def from_content(
+    content: Content, path: str | Path, console: Console | None = None, *, consoles: Mapping[str, Console] | None = None
+) -> HostTarget | Machine:
+    """Do what :func:`resumed` does with what was read from the file ``path``."""
+    shape, own = content.shape, dict(consoles or {})
+    console = console or Console()
+    target: HostTarget | Machine
+    try:
+        if shape.hosted:
+            outputs = _outputs([guest.name for guest in content.guests], console, own)
+            host = Host(
+                cpus=shape.cpus,
+                memory=shape.memory,
+                cpu=shape.profile,
+                ns_per_insn=shape.ns_per_insn,
+                block_mappings=shape.block_mappings,
+            )
+            for guest in content.guests:
+                _like(host, guest, outputs[guest.name])
+            target = HostTarget(host, console, own)
+        else:
+            target = Machine(
+                cpus=shape.cpus,
+                memory=shape.memory,
+                cpu=shape.profile,
+                el2=shape.el2,
+                gic=shape.gic,
+                ns_per_insn=shape.ns_per_insn,
+                console=console,
+            )
+            target.image = _same_image(content.guests[0])
+    except (ValueError, LookupError) as e:
+        raise StateError(f"{path}: no such machine can be made: {e}") from None
+    snapshot.put(target, content, path)
+    return target
+
+
+def _like(host: Host, guest: Guest, output: Callable[[bytes], None]) -> None:
+    """Make a VM like one that was saved, with nothing in its memory.
+
+    :raises gdbhv.errors.StateError: it had a device that is not of the board.
+    """
+    vm = host.create_vm(guest.name, vcpus=guest.vcpus)
+    for ipa, size, writable in guest.memory:
+        vm.add_memory(ipa, size, writable=writable)
+    made = {(ipa, device.name) for ipa, device in vm.devices}  # the interrupt controller's
+    board = {name for name, row in tables.board().items() if row["device"]}
+    for ipa, name, intid in guest.devices:
+        if (ipa, name) in made:
+            continue
+        if name not in board:
+            raise StateError(
+                f"{guest.name} has a device {name} at {ipa:#x}, which is not of the board: make the host as it was "
+                "made then, and load the file into it (gdbhv.snapshot.load)"
+            )
+        device = Pl011(output) if name == Pl011.name else BoardDevice(name, cpus=guest.vcpus)
+        if isinstance(device, BoardDevice) and name == "fw-cfg":
+            for key, data in guest.items:
+                device.set_item(key, data)
+        vm.add_device(ipa, device, intid)
+    vm.image = _same_image(guest)
+
+
+def _same_image(guest: Guest) -> image.Image | None:
+    """Return the image that a guest was started from, for its symbols; None: it is not there, or another one now."""
+    if guest.image is None or not Path(guest.image).is_file():
+        return None
+    try:
+        found = image.load(guest.image)
+    except ImageError:
+        return None
+    if found.sha256 == guest.sha256:
+        return found
+    log.warning("%s is another file than the one that was started: its symbols are not used", guest.image)
+    return None

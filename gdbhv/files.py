@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
 import socket
 import stat
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,12 +24,15 @@ _KINDS = (
     (stat.S_ISREG, "a regular file"),
 )
 _OPEN_ALREADY = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")  # a shell's <(command): opening it does not wait for anybody
+SNAPSHOT = b"\x89gdbhv snap\r\n\x1a\n\0"  # as PNG's: what changes line ends, or 8 bits to 7, is noticed
 _MAGICS = {
+    SNAPSHOT: "a snapshot",
     b"\x7fELF": "an ELF file",
     b"\x1f\x8b": "a gzip file",
     b"\xd0\x0d\xfe\xed": "a device tree",
     b"0707": "a cpio archive",
 }
+_PIECE = 1 << 20
 _HARMLESS = {os.makedev(1, minor) for minor in (3, 5, 7)}  # null, zero, full
 
 
@@ -63,12 +68,20 @@ def read(path: str | Path, limit: int, reason: str) -> bytes:
     with open_input(path) as file:
         size = os.fstat(file.fileno()).st_size
         try:
-            data = b"" if size > limit else file.read(limit + 1)
+            data = b"" if size > limit else file.read(size + 1) if size else _bounded(file, limit)
         except OSError as e:
             raise ImageError(str(path), e.strerror or str(e)) from None
     if max(size, len(data)) > limit:
         raise ImageError(str(path), reason)
     return data
+
+
+def _bounded(file: BinaryIO, limit: int) -> bytes:
+    """Read a pipe to its end, or until it is longer than ``limit``; no more memory is taken than comes."""
+    data = bytearray()
+    while len(data) <= limit and (some := file.read(_PIECE)):
+        data += some
+    return bytes(data)
 
 
 def open_output(path: str, inputs: Sequence[str | Path | None] = ()) -> BinaryIO:
@@ -101,6 +114,46 @@ def open_output(path: str, inputs: Sequence[str | Path | None] = ()) -> BinaryIO
         raise OSError(errno.EINVAL, f"{kind(mode)}, where no output belongs: name a file, a FIFO, a terminal or /dev/null")
     os.set_blocking(descriptor, True)
     return os.fdopen(descriptor, "wb", buffering=0)
+
+
+@contextlib.contextmanager
+def replaced(path: str | Path, magic: bytes) -> Iterator[BinaryIO]:
+    """Give a file to write to that takes the place of ``path`` when it is whole; until then, what stood there stays.
+
+    :param magic: how files begin that may be replaced although they are no output of a run.
+    :raises OSError: an image, or no ordinary file, stands there; or it cannot be written.
+    """
+    place = os.path.realpath(path)
+    if not os.fspath(path):
+        raise OSError(errno.ENOENT, "a file's name is needed, and this is empty")
+    if os.path.lexists(place):
+        mode = os.stat(place).st_mode
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, f"{kind(mode)}, which no file can replace: choose another name", str(path))
+        if (what := _image(place)) and what != _MAGICS.get(magic):
+            raise OSError(
+                errno.EEXIST, f"{what} and no output of an earlier run, so it stays: choose another name", str(path)
+            )
+    folder, name = os.path.split(place)
+    try:
+        file = tempfile.NamedTemporaryFile(dir=folder, prefix=f".{name}.", delete=False)  # noqa: SIM115
+    except OSError as e:
+        raise OSError(e.errno, e.strerror, str(path)) from None
+    try:
+        with file:
+            yield file  # type: ignore[misc]
+            file.flush()
+            os.fsync(file.fileno())
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(file.name, 0o666 & ~mask)
+        os.replace(file.name, place)
+    except BaseException as e:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(file.name)
+        if isinstance(e, OSError):
+            raise OSError(e.errno, e.strerror, str(path)) from None
+        raise
 
 
 def _image(path: str) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import os
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -85,6 +86,7 @@ class Image:
     segments: list[tuple[int, bytes]]
     entry: int
     size: int
+    sha256: str = ""  # of the file, unpacked if it is gzip
 
     @property
     def base(self) -> int:
@@ -167,21 +169,27 @@ def load(path: str | Path, ram: int = _core.RAM_BASE, at: int | None = None, lim
         here, or for another machine.
     """
     data = read_file(path, limit)
+    return replace(_image(str(path), data, ram, at, limit), sha256=hashlib.sha256(data).hexdigest())
+
+
+def _image(path: str, data: bytes, ram: int, at: int | None, limit: int) -> Image:
     if not data:
-        raise ImageError(str(path), "empty")
+        raise ImageError(path, "empty")
+    if data.startswith(files.SNAPSHOT):
+        raise ImageError(path, f"a snapshot: `gdbhv run --snapshot {path}` starts from it")
     if data[:4] == b"\x7fELF":
         if at is not None:
-            raise ImageError(str(path), "an ELF goes to the addresses that it is linked for, and cannot be put elsewhere")
-        return _elf(str(path), data, limit)
+            raise ImageError(path, "an ELF goes to the addresses that it is linked for, and cannot be put elsewhere")
+        return _elf(path, data, limit)
     if data[56:60] == b"ARM\x64":
-        return _arm64(str(path), data, ram, at)
+        return _arm64(path, data, ram, at)
     packed = next((name for magic, name in PACKED.items() if data.startswith(magic)), None)
     if data[4:8] == b"zimg":
         packed = "EFI zboot"
     if packed:
-        raise ImageError(str(path), f"packed as {packed}, of which only gzip is unpacked here; unpack it first")
+        raise ImageError(path, f"packed as {packed}, of which only gzip is unpacked here; unpack it first")
     start = ram + RAW_OFFSET if at is None else at
-    return Image(str(path), "raw", [(start, data)], start, len(data))
+    return Image(path, "raw", [(start, data)], start, len(data))
 
 
 def _elf(path: str, data: bytes, limit: int) -> Image:

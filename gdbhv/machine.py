@@ -7,14 +7,18 @@ stop = machine.run_all()
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from gdbhv import _core, pages, tables, translation
+from gdbhv import _core, pages, snapshot, tables, translation
+from gdbhv.catching import catch_syscalls, held_back, wanted, watched
 from gdbhv.console import Console, await_readers
-from gdbhv.errors import GdbhvError, RegisterError
+from gdbhv.errors import GdbhvError, RegisterError, StateError
 from gdbhv.pace import Pace
+from gdbhv.snapfile import Guest, PowerOn, Shape
+from gdbhv.snapshot import Beside, Snapshot
 from gdbhv.target import (
     Action,
     Catcher,
@@ -37,36 +41,6 @@ if TYPE_CHECKING:
 CHUNK = 20_000_000  # nanoseconds of virtual time between two looks at the console
 STILL = 10_000  # idle CHUNKs in a row, after which a run with a budget of instructions is over
 POWER = {"wfi": "waiting in WFI", "wfe": "waiting in WFE", "off": "off", "idle": "idle"}
-
-
-def held_back(names: list[str]) -> str:
-    """Return what to add to why nothing goes on, if a debugger does not let all run."""
-    return f"; {', '.join(names)} may not run now (scheduler-locking, or other threads were told to)" if names else ""
-
-
-def wanted(catchers: dict[Any, Catcher], thread: ThreadId, record: ExitRecord, *, entry: bool) -> bool:
-    """Whether some catchpoint stops at this exit or entry."""
-    return sum(c.entries == entry and c.wants(thread, record) for c in catchers.values()) > 0  # all are asked: they count
-
-
-def catch_syscalls(catchers: dict[Any, Catcher], pid: int, events: CatchEvents) -> None:
-    """Replace the catchpoints that GDB's ``catch syscall`` has set for one process."""
-    for key, numbers, entries in (("exits", events.exits, False), ("entries", events.entries, True)):
-        catchers.pop((key, pid), None)
-        if numbers is None or numbers:
-            classes = None if numbers is None else frozenset(numbers)
-
-            def wants(t: ThreadId, r: ExitRecord, c: frozenset[int] | None = classes) -> bool:
-                return t.pid == pid and (c is None or r["number"] in c)
-
-            catchers[key, pid] = Catcher(wants, classes, entries)
-
-
-def watched(stop: Stop, reason: _core.Stop, describe: DescribeWatch) -> Stop:
-    """Return a stop with what is to be said of it."""
-    if stop.kind not in (StopKind.WATCH_IPA, StopKind.WATCH_PA):
-        return stop
-    return replace(stop, text=describe(stop, reason["write"]))
 
 
 class Machine:
@@ -99,6 +73,7 @@ class Machine:
             )
         except ValueError as e:
             raise GdbhvError(str(e)) from None
+        self._shape = Shape(False, cpus, memory, cpu, el2, gic, ns_per_insn)
         self.el2 = el2
         self._gic = gic
         self.registers = tables.registers(cpu, el2=el2, gic=gic)
@@ -109,7 +84,9 @@ class Machine:
         self.ended: Stop | None = None
         self.image: Symbols | None = None  # what runs, for its symbols
         self.stepping = Stepping()
-        self._recipe: tuple[Sequence[tuple[int, bytes]], int, int] | None = None
+        self.snapshots: dict[str, Snapshot] = {}
+        self.jumps = 0
+        self._recipe: PowerOn | None = None
         self._interrupter = self.core.interrupter()
         self._interrupted = False
         self.pace = Pace(self.core, lambda: console is not None and console.interactive and self.core.listens)
@@ -122,19 +99,58 @@ class Machine:
 
         :raises gdbhv.errors.MemoryError_: outside RAM.
         """
-        self._recipe = tuple(pieces), entry, x0
-        for address, data in pieces:
+        self._recipe = PowerOn(tuple(pieces), entry, x0)
+        self._load(self._recipe)
+
+    def _load(self, recipe: PowerOn) -> None:
+        for address, data in recipe.pieces:
             self.write_memory(self._thread_id(0), address, data, Space.PA)
-        self.core.write_register(0, "pc", entry)
-        self.core.write_register(0, "x0", x0)
+        self.core.write_register(0, "pc", recipe.entry)
+        self.core.write_register(0, "x0", recipe.x0)
 
     def reset(self, pid: int | None = None) -> None:
         """See :class:`gdbhv.target.Target`."""
         self.core.reset()
-        self.pace.reset()
         self.ended = None
+        self.jumped()
         if self._recipe is not None:
-            self.start(*self._recipe)
+            self._load(self._recipe)
+
+    # --- snapshots
+
+    def snapshot(self, name: str | None = None) -> Snapshot:
+        """See :class:`gdbhv.target.Target`."""
+        self._attend_console()  # what was printed is no part of it
+        return snapshot.take(self, name)
+
+    def shape(self) -> Shape:
+        """See :class:`gdbhv.snapshot.Keeper`."""
+        return self._shape
+
+    def save_beside(self) -> Beside:
+        """See :class:`gdbhv.snapshot.Keeper`."""
+        end = self.ended and {**asdict(self.ended), "kind": self.ended.kind.value}
+        path, sha256 = (self.image.path, self.image.sha256) if self.image is not None else (None, None)
+        memory = (*self.core.ram, True)
+        why = None if self.ended is None else self.ended.text
+        guest = Guest("machine", self.core.cpus, (memory,), (), path, sha256, why, self._recipe)
+        return Beside(json.dumps(end).encode(), (guest,))
+
+    def load_beside(self, beside: Beside, *, foreign: bool) -> None:
+        """See :class:`gdbhv.snapshot.Keeper`."""
+        recipe = beside.guests[0].start
+        if foreign and self._recipe not in (None, recipe):
+            raise StateError("of another machine: it was started with another image")
+        end = json.loads(beside.state)
+        if end is not None:
+            end = Stop(**{**end, "kind": StopKind(end["kind"]), "thread": ThreadId(**end["thread"])})
+        self._attend_console()  # what was printed stays printed
+        self.ended, self._recipe = end, recipe
+
+    def jumped(self) -> None:
+        """See :class:`gdbhv.snapshot.Keeper`."""
+        self.jumps += 1
+        self.pace.reset()
 
     def press_power_button(self, pid: int = PID) -> str:
         """See :class:`gdbhv.target.Target`."""

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from gdbhv import _core
     from gdbhv.records import ExitRecord
+    from gdbhv.snapshot import Snapshot
     from gdbhv.tables import Register
     from gdbhv.translation import Translation
 
@@ -164,6 +165,7 @@ class Symbols(Protocol):
     """What a machine or a VM was started from, for the names in it."""
 
     path: str
+    sha256: str  # of the file
 
     @property
     def symbols(self) -> dict[str, int]:
@@ -176,6 +178,7 @@ class Target(Protocol):
     stepping: Stepping
     registers: dict[str, Register]  # the system registers that there are, by name
     catchers: dict[Any, Catcher]  # by whatever their owner finds them again
+    snapshots: dict[str, Snapshot]  # by name, in the order in which they were made
     describe: Callable[[ThreadId, ExitRecord], str]  # makes the text of a stop at an exit
     describe_watch: DescribeWatch
 
@@ -281,6 +284,19 @@ class Target(Protocol):
 
         :raises gdbhv.errors.GdbhvError: it is not known what it was booted with.
         """
+
+    # --- snapshots
+
+    def snapshot(self, name: str | None = None) -> Snapshot:
+        """Keep all that decides what happens next, as it is now (see :mod:`gdbhv.snapshot`).
+
+        :param name: of the snapshot; without it, the first number that is free.
+        :raises gdbhv.errors.StateError: the name is taken or impossible, or a device cannot be saved.
+        """
+
+    @property
+    def jumps(self) -> int:
+        """How often the state was replaced: by :meth:`reset`, or by a snapshot's. What was reported before is over then."""
 
     def read_register(self, thread: ThreadId, register: str | int) -> int:
         """Return a register by name ("x0".."x30", "sp", "pc", "cpsr", "v0".."v31", "fpsr", "fpcr", any system register)

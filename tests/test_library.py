@@ -15,8 +15,8 @@ from conftest import ROOT
 from gdbhv import exitspec
 from gdbhv.hv.host import Host
 from gdbhv.hv.target import HostTarget
-from gdbhv.machine import Catcher, Machine
-from gdbhv.target import StopKind, ThreadId
+from gdbhv.machine import Machine
+from gdbhv.target import Catcher, StopKind, ThreadId
 from hv.programs import add, add_vm, branch, code
 
 PREBUILT = ROOT / "guests" / "prebuilt"

@@ -24,6 +24,7 @@ from gdbhv.hv.vcpu import TFP, Vcpu
 from gdbhv.hv.vgic import PASSED
 from gdbhv.hv.vgic_mmio import GICD_BASE, GICR_BASE, GICR_STRIDE
 from gdbhv.hv.vm import Vm, VmState
+from gdbhv.snapfile import Shape
 from gdbhv.tables import encode, register
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ class Host(HostState):
         block_mappings: bool = True,
     ) -> None:
         whole = memory + self.OWN_MEMORY
+        self.shape = Shape(True, cpus, memory, cpu, ns_per_insn=ns_per_insn, block_mappings=block_mappings)
         super().__init__(cpu, whole, block_mappings)
         self.machine = _core.Machine(cpus=cpus, memory=whole, cpu=cpu, hosted=True, ns_per_insn=ns_per_insn)
         self.registers = tables.registers(cpu)

@@ -264,6 +264,11 @@ class BoardDevice(MmioDevice):
         if self.intid is not None:
             self.set_irq(self._core.irq())
 
+    @property
+    def items(self) -> tuple[tuple[int | str, bytes], ...]:
+        """The items that it was given, by number or name."""
+        return tuple(self._items.items())
+
     def set_item(self, key: int | str, data: bytes) -> None:
         """Give fw_cfg an item by its number, or by its name. :raises ValueError: a bad name, or this is not fw_cfg."""
         self._core.set_item(key, data)

@@ -9,14 +9,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from gdbhv import _core
+from gdbhv import _core, snapshot
+from gdbhv.catching import catch_syscalls, held_back, wanted, watched
 from gdbhv.console import Console, await_readers
+from gdbhv.errors import StateError
+from gdbhv.hv.host import HostState
 from gdbhv.hv.inspection import HostInspection
-from gdbhv.hv.mmio import Pl011
+from gdbhv.hv.mmio import BoardDevice, Pl011
 from gdbhv.hv.vcpu import RunState, Vcpu
 from gdbhv.hv.vm import Vm
-from gdbhv.machine import catch_syscalls, held_back, wanted, watched
 from gdbhv.pace import FOREVER, Pace
+from gdbhv.snapfile import Guest, Shape
+from gdbhv.snapshot import Beside, Snapshot
 from gdbhv.target import Action, Catcher, CatchEvents, DescribeWatch, Stepping, Stop, StopKind, ThreadId
 
 if TYPE_CHECKING:
@@ -42,6 +46,8 @@ class HostTarget(HostInspection):
         self._interrupter = self.machine.interrupter()
         self._interrupted = False
         self.stepping = Stepping()
+        self.snapshots: dict[str, Snapshot] = {}
+        self.jumps = 0
         self._step: tuple[Vcpu, Action] | None = None  # what is stepped in this run
         self._stood = (0, 0)  # since when time has stood still, and for how many exits
         self._wakes = 0  # wake-ups of idle CPUs in a row
@@ -94,6 +100,7 @@ class HostTarget(HostInspection):
         self._drop_exit(vms)
         now = self.machine.now
         self.host.reset(vms)
+        self.jumps += 1
         if self.machine.now < now:
             self.pace.reset()
 
@@ -113,6 +120,46 @@ class HostTarget(HostInspection):
         pending = self.host.pending
         if pending is not None and pending[0].vm in vms:
             self.host.handling = None
+
+    # --- snapshots
+
+    def snapshot(self, name: str | None = None) -> Snapshot:
+        """See :class:`gdbhv.target.Target`."""
+        return snapshot.take(self, name)
+
+    def shape(self) -> Shape:
+        """See :class:`gdbhv.snapshot.Keeper`."""
+        return self.host.shape
+
+    def save_beside(self) -> Beside:
+        """See :class:`gdbhv.snapshot.Keeper`."""
+        return Beside(self.host.save().to_bytes(), tuple(self._guest(vm) for vm in self.host.vms))
+
+    def _guest(self, vm: Vm) -> Guest:
+        """Return what it takes to make a VM again, and what it runs."""
+        path, sha256 = (vm.image.path, vm.image.sha256) if vm.image is not None else (None, None)
+        memory = tuple((slot.ipa, slot.size, slot.writable) for slot in vm.slots)
+        devices = tuple((ipa, device.name, device.intid) for ipa, device in vm.devices)
+        items = tuple(item for _, device in vm.devices if isinstance(device, BoardDevice) for item in device.items)
+        return Guest(vm.name, len(vm.vcpus), memory, devices, path, sha256, vm.stopped, vm.recipe, items)
+
+    def load_beside(self, beside: Beside, *, foreign: bool) -> None:
+        """See :class:`gdbhv.snapshot.Keeper`."""
+        before = [vm.recipe for vm in self.host.vms]
+        for vm, guest in zip(self.host.vms, beside.guests, strict=False):  # Host.load refuses another number
+            if not (foreign and vm.resettable):
+                vm.recipe = guest.start
+        try:
+            self.host.load(HostState.from_bytes(beside.state))
+        except StateError:
+            for vm, recipe in zip(self.host.vms, before, strict=True):
+                vm.recipe = recipe
+            raise
+
+    def jumped(self) -> None:
+        """See :class:`gdbhv.snapshot.Keeper`."""
+        self.jumps += 1
+        self.pace.reset()
 
     @property
     def silent(self) -> bool:

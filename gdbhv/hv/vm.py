@@ -15,6 +15,7 @@ from gdbhv.hv.stage2 import BLOCK, IPA_BITS, PAGE, Stage2, Stage2State
 from gdbhv.hv.vcpu import RunState, Vcpu, VcpuState
 from gdbhv.hv.vgic import Vgic, VgicState
 from gdbhv.hv.vgic_mmio import INTERRUPTS
+from gdbhv.snapfile import PowerOn
 
 if TYPE_CHECKING:
     from gdbhv._core import Machine
@@ -37,15 +38,6 @@ class Slot:
 
     def __contains__(self, ipa: int) -> bool:
         return self.ipa <= ipa < self.ipa + self.size
-
-
-@dataclass(frozen=True)
-class PowerOn:
-    """What a VM is switched on with: bytes at IPAs, and vCPU 0's first instruction and x0."""
-
-    pieces: tuple[tuple[int, bytes], ...]
-    entry: int
-    x0: int
 
 
 Hypercall = Callable[[Vcpu], int | None]
@@ -259,8 +251,18 @@ class Vm(VmState):
 
         :raises gdbhv.errors.MemoryError_: some of it is no memory of this VM.
         """
-        self._recipe, self.booted = PowerOn(tuple(pieces), entry, x0), None
-        self._load(self._recipe)
+        self.recipe = PowerOn(tuple(pieces), entry, x0)
+        self._load(self.recipe)
+
+    @property
+    def recipe(self) -> PowerOn | None:
+        """What the VM is switched on with; None: its memory was filled by hand."""
+        return self._recipe
+
+    @recipe.setter
+    def recipe(self, recipe: PowerOn | None) -> None:
+        if recipe is not self._recipe:
+            self._recipe, self.booted = recipe, None
 
     def _load(self, recipe: PowerOn) -> None:
         for ipa, data in recipe.pieces:

@@ -31,10 +31,13 @@ LAYERS = {
     "pages": "_core errors",
     "pace": "_core",
     "translation": "_core errors tables",
-    "target": "_core records tables translation",
-    "machine": "_core console errors pace pages records tables target translation",
-    "hv": "_core console errors machine pace pages records tables target translation",
-    "boot": "_core console errors hv image machine tables",
+    "snapfile": "_core errors files",
+    "snapshot": "_core errors snapfile",
+    "target": "_core records snapshot tables translation",
+    "catching": "_core records target",
+    "machine": "_core catching console errors pace pages records snapfile snapshot tables target translation",
+    "hv": "_core catching console errors pace pages records snapfile snapshot tables target translation",
+    "boot": "_core console errors hv image machine snapfile snapshot tables",
     "monitor": "_core errors exitspec hv records tables target translation views",
     "rsp": "errors files target",
     "stops": "",
@@ -43,13 +46,14 @@ LAYERS = {
     "sessions": "client errors",
     "cli": "_core boot client console errors files hv machine monitor rsp tables target views",
     "__main__": "cli",
-    "__init__": "boot client console errors exitspec hv machine records sessions stops target",
+    "__init__": "boot client console errors exitspec hv machine records sessions snapshot stops target",
 }
 
 # What a unit may import of others' libraries; whoever is not named: the standard library only.
 LIBRARIES = {
     "hv": {"msgspec"},
     "image": {"construct", "elftools", "fdt"},
+    "snapfile": {"construct"},
     "views": {"capstone"},
     "client": {"pygdbmi"},
     "gdbside": {"gdb"},

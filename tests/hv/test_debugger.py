@@ -7,8 +7,7 @@ import pytest
 from gdbhv.errors import MemoryError_, RegisterError
 from gdbhv.hv.mmio import MmioDevice
 from gdbhv.hv.vcpu import RunState
-from gdbhv.machine import Catcher
-from gdbhv.target import Action, Space, StopKind
+from gdbhv.target import Action, Catcher, Space, StopKind
 from hv.programs import (
     CODE,
     DATA,

@@ -56,6 +56,7 @@ BOARD = {"vm": UP, "intid": IDENTITY}
 NOT_SAVED: dict[type, dict[str, str]] = {
     host.Host: {
         **dict.fromkeys(("machine",), MACHINE),
+        "shape": CONSTANT,
         **dict.fromkeys(("registers", "has_ssbs", "has_pan", "has_ras", "hcr", "cptr", "_own_end", "_end"), CONSTANT),
         "vcpus": "those of the VMs once more, by number",
         "handlers": USERS,
@@ -114,6 +115,8 @@ NOT_SAVED: dict[type, dict[str, str]] = {
         **dict.fromkeys(("console", "consoles"), USERS),
         **dict.fromkeys(("catchers", "describe", "describe_watch", "stepping", "_interrupter", "_interrupted"), DEBUGGER),
         **dict.fromkeys(("_step", "_stood", "_wakes", "_end"), DEBUGGER + ": of one run"),
+        "snapshots": "they stay, whichever of them is restored",
+        "jumps": "a count of restores",
         "pace": "the host's clock, and no part of what happens",
     },
 }
@@ -122,7 +125,6 @@ NO_OBJECTS: dict[type, str] = {
     # values, in states or while an exit is handled
     **dict.fromkeys((irqs.Irq, vits.Event, vits.Device, vm.Slot, saving.DeviceState), "is a state itself"),
     **dict.fromkeys((vits.Command, stage2.Mapping), "a value that nothing keeps"),
-    vm.PowerOn: "what a VM was booted with: Vm._recipe",
     vcpu.RunState: "an enumeration",
     mmio.MmioDevice: "the base of devices",
     inspection.HostInspection: "the base of HostTarget",

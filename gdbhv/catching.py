@@ -1,0 +1,42 @@
+"""What both targets do about stops: whose catchpoint wants one, and what is said of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from gdbhv.target import Catcher, CatchEvents, DescribeWatch, Stop, StopKind, ThreadId
+
+if TYPE_CHECKING:
+    from gdbhv import _core
+    from gdbhv.records import ExitRecord
+
+
+def held_back(names: list[str]) -> str:
+    """Return what to add to why nothing goes on, if a debugger does not let all run."""
+    return f"; {', '.join(names)} may not run now (scheduler-locking, or other threads were told to)" if names else ""
+
+
+def wanted(catchers: dict[Any, Catcher], thread: ThreadId, record: ExitRecord, *, entry: bool) -> bool:
+    """Whether some catchpoint stops at this exit or entry."""
+    return sum(c.entries == entry and c.wants(thread, record) for c in catchers.values()) > 0  # all are asked: they count
+
+
+def catch_syscalls(catchers: dict[Any, Catcher], pid: int, events: CatchEvents) -> None:
+    """Replace the catchpoints that GDB's ``catch syscall`` has set for one process."""
+    for key, numbers, entries in (("exits", events.exits, False), ("entries", events.entries, True)):
+        catchers.pop((key, pid), None)
+        if numbers is None or numbers:
+            classes = None if numbers is None else frozenset(numbers)
+
+            def wants(t: ThreadId, r: ExitRecord, c: frozenset[int] | None = classes) -> bool:
+                return t.pid == pid and (c is None or r["number"] in c)
+
+            catchers[key, pid] = Catcher(wants, classes, entries)
+
+
+def watched(stop: Stop, reason: _core.Stop, describe: DescribeWatch) -> Stop:
+    """Return a stop with what is to be said of it."""
+    if stop.kind not in (StopKind.WATCH_IPA, StopKind.WATCH_PA):
+        return stop
+    return replace(stop, text=describe(stop, reason["write"]))
