@@ -15,7 +15,7 @@ from gdbhv.target import StopKind
 
 PREBUILT = ROOT / "guests" / "prebuilt"
 MEMORY = 64 << 20
-LIMIT = 3_000_000  # instructions: the longest guests are looked at so far
+LIMIT = 20_000_000  # instructions: the longest guests are looked at so far
 
 Consoles = dict[str, Console]
 AnyTarget = HostTarget | Machine
@@ -109,12 +109,11 @@ SMALL: list[Setup] = [
     hosted("exit_zoo"),
     hosted("hello", vms=3),
     hosted("two_vcpus", vcpus=2),
-    hosted("linux_probe"),
     hosted("wrong_store"),
     hosted("self_debug"),
     hosted("loops", append="alu=1000"),
     bare("type1", cpus=2),
     bare("type1"),
     bare("hello", el2=False),
-    bare("exit_zoo", cpu="cortex-a57"),
+    replace(bare("exit_zoo", cpu="cortex-a57"), limit=200_000),  # it waits for ever for a hypervisor
 ]

@@ -12,7 +12,7 @@ import pytest
 
 from gdbhv import boot, snapshot
 from gdbhv.errors import StateError
-from gdbhv.target import StopKind, ThreadId
+from gdbhv.target import CatchEvents, StopKind, ThreadId
 from snapshot.targets import SMALL, Run, Setup, bare, el1_programs, hosted, resumed, system_programs
 
 ZOO, TYPE1 = hosted("exit_zoo"), bare("type1", cpus=2)
@@ -143,8 +143,6 @@ def test_the_debuggers_points_stay_as_the_debugger_has_them() -> None:
 
 
 def test_an_exit_that_was_reported_is_handled_once_after_a_restore(tmp_path: Path) -> None:
-    from gdbhv.target import CatchEvents
-
     run = ZOO.make()
     run.target.catch_exits(1, CatchEvents(exits=None))
     stop = run.target.run_all()
