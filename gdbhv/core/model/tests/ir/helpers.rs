@@ -30,7 +30,6 @@ fn what_faults_has_changed_nothing() {
             };
             before.aim(&mut rng, &operands, None);
             m.set(&before);
-            m.pe().monitor = None;
             let done = one(&mut m, word, 0);
             if done.is_ok() {
                 assert!(m.pe().raised.is_none(), "{} {word:08x}", row.name);
