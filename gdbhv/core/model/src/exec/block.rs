@@ -4,6 +4,7 @@ use crate::isa::ops::Args;
 use crate::pe::Pe;
 use crate::shared::Shared;
 use std::alloc::{alloc, dealloc, handle_alloc_error, Layout};
+use std::mem::offset_of;
 use std::ops::Deref;
 use std::ptr::NonNull;
 
@@ -40,8 +41,6 @@ pub struct Tier {
     pub links: [*const Block; 2],
     /// Entry of the native code; null if there is none.
     pub native: *const u8,
-    /// How often it was entered, as far as somebody counted.
-    pub heat: u32,
 }
 
 impl Tier {
@@ -49,21 +48,22 @@ impl Tier {
     pub const COLD: Tier = Tier {
         links: [std::ptr::null(); 2],
         native: std::ptr::null(),
-        heat: 0,
     };
 }
 
 /// A run of predecoded instructions inside one page: the head. Its ops follow it without a gap, and what the dispatcher looks at is
-/// its end, so that whoever comes to a block mostly finds both in one line of the host's cache.
+/// its end, so that whoever comes to a block finds both in one line of the host's cache.
 #[repr(C)]
 pub struct Block {
     /// Of a compiling tier.
     pub tier: Tier,
-    pa: u64,
+    /// How often it was entered, as far as a compiling tier has counted.
+    pub heat: u32,
     len: u16,
     alive: bool,
     /// An op that is no instruction ends it, because no branch does.
     cut: bool,
+    pa: u64,
     ops: [Op; 0],
 }
 
@@ -97,6 +97,10 @@ impl Block {
     }
 }
 
+/// Bytes of a line of the host's cache: the head and the first op fill one.
+const LINE: usize = 64;
+const _: () = assert!(offset_of!(Block, ops) + size_of::<Op>() == LINE);
+
 /// A block and its memory.
 pub struct Owned(NonNull<Block>);
 
@@ -112,10 +116,11 @@ impl Owned {
         };
         let head = Block {
             tier: Tier::COLD,
-            pa,
+            heat: 0,
             len,
             alive: true,
             cut: ops.len() > len as usize,
+            pa,
             ops: [],
         };
         // SAFETY: there is room for the head and, where its `ops` begins, for as many.
@@ -126,13 +131,10 @@ impl Owned {
         }
         Owned(block)
     }
+    /// Aligned so that what the dispatcher looks at and the first op share a line of the host's cache.
     fn layout(ops: usize) -> Layout {
-        let ops = Layout::array::<Op>(ops).expect("a block is small");
-        let (whole, at) = Layout::new::<Block>()
-            .extend(ops)
-            .expect("a block is small");
-        debug_assert_eq!(at, std::mem::offset_of!(Block, ops));
-        whole
+        let bytes = offset_of!(Block, ops) + ops * size_of::<Op>();
+        Layout::from_size_align(bytes, LINE).expect("a block is small")
     }
     /// No new entry, and no way into native code.
     pub fn kill(&mut self) {
