@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from gdbhv.hv.vgic import VgicState
     from gdbhv.hv.vm import Vm, VmState
 
-LAYOUT = 2
+LAYOUT = 3
 """Version of all states together: one more with every change of their fields."""
 HEADER = struct.Struct("<16sHI")  # magic, layout, CRC-32 of what follows
 MAGIC = b"gdbhv host state"
@@ -275,5 +275,10 @@ def _wrong_interrupts(vm: Vm, s: VgicState, its: list[ItsState]) -> Iterator[str
             yield f"interrupt {irq.intid} of {vm.name} is on the list of a vCPU that is not there"
     for frame in its:
         events = [event.lpi for device in frame.devices.values() for event in device.events.values()]
-        if not {*events} <= {*s.lpis.irqs} or not {*frame.collections.values()} <= {*vcpus} or len(frame.baser) != 2:
+        if (
+            frame.mapped != len(events)
+            or not {*events} <= {*s.lpis.irqs}
+            or not {*frame.collections.values()} <= {*vcpus}
+            or len(frame.baser) != 2
+        ):
             yield f"the ITS of {vm.name} names what is not there"

@@ -17,6 +17,7 @@ from gdbhv.tables import encode
 
 if TYPE_CHECKING:
     from gdbhv.hv.host import Host
+    from gdbhv.hv.irq import Irq
     from gdbhv.hv.vm import Vm
 
 SLICE = 1_000_000  # short: a guest that spins for another of its vCPUs on the same CPU wastes the rest of its own
@@ -115,10 +116,10 @@ class Scheduler(SchedulerState):
             v.gave_way = False  # when this one's wait is over they are asked again
         self.event_wait[vcpu.cpu] = FOREVER if until is None else until
 
-    def kick(self, vcpu: Vcpu) -> None:
-        """An interrupt is pending for ``vcpu``: wake it, or make it leave its guest so that it gets it."""
+    def kick(self, vcpu: Vcpu, irq: Irq) -> None:
+        """``irq`` is pending for ``vcpu`` now: wake it, or make it leave its guest so that it gets it."""
         if vcpu.state is RunState.WAITING:
-            if vcpu.vm.vgic.has_pending(vcpu):
+            if vcpu.vm.vgic.signalled(vcpu, [irq]):
                 vcpu.state = RunState.READY
                 self._notice(vcpu.home)
         elif vcpu.state is RunState.READY and vcpu.cpu is not None and self.in_guest[vcpu.cpu]:

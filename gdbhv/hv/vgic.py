@@ -75,6 +75,7 @@ class Vgic(VgicState):
         super().__init__()
         self.vm = vm
         self.machine = vm.machine
+        self._out: set[int] | None = None  # CPUs that wait for the end of :meth:`together`
         self.power_on()
         self._lr = [encoding(f"ICH_LR{n}_EL2") for n in range(LIST_REGISTERS)]
         self._hcr = encoding("ICH_HCR_EL2")
@@ -221,17 +222,21 @@ class Vgic(VgicState):
                     self.lists[to].add(irq)
                 irq.holder = to
             if to is not None and deliverable and not irq.active:
-                self.vm.host.scheduler.kick(self.vm.vcpus[to])
+                self.vm.host.scheduler.kick(self.vm.vcpus[to], irq)
         elif irq.latch and irq.edge and deliverable and irq.holder is not None:
-            self.vm.host.scheduler.kick(self.vm.vcpus[irq.holder])  # pending again while it is in a list register
+            self.vm.host.scheduler.kick(self.vm.vcpus[irq.holder], irq)  # pending again while it is in a list register
 
     def has_pending(self, vcpu: Vcpu) -> bool:
-        """Whether an interrupt is pending that the CPU interface would signal, which ends a WFI. Only outside the guest.
+        """Whether an interrupt is pending that the CPU interface would signal, which ends a WFI. Only outside the guest."""
+        return self.signalled(vcpu, self.lists[vcpu.index])
+
+    def signalled(self, vcpu: Vcpu, irqs: Collection[Irq]) -> bool:
+        """Whether the CPU interface would signal one of these interrupts of ``vcpu``. Only outside the guest.
 
         One that does not preempt what the guest handles is not signalled (Arm IHI 0069 4.8.6): a guest that never comes back
         from a handler, as a CPU that another one has stopped, waits for good.
         """
-        waiting = [i for i in self.lists[vcpu.index] if not i.active and self._deliverable(i)]
+        waiting = [i for i in irqs if not i.active and self._deliverable(i)]
         if not waiting:
             return False
         control = vcpu.read("ICH_VMCR_EL2")
@@ -252,13 +257,32 @@ class Vgic(VgicState):
     @contextlib.contextmanager
     def held_still(self, irq: Irq) -> Iterator[None]:
         """Have ``irq`` in no list register for the body: another vCPU that executes with it is taken out of its guest."""
-        scheduler = self.vm.host.scheduler
+        with self.together():
+            self.take_out(irq)
+            yield
+
+    def take_out(self, irq: Irq) -> None:
+        """Have ``irq`` in no list register until the end of the :meth:`together` around it."""
         cpu = self.vm.vcpus[irq.holder].cpu if irq.lr is not None and irq.holder is not None else None
-        if cpu is not None:
-            scheduler.leave(cpu)
-        yield
-        if cpu is not None:
-            scheduler.schedule(cpu)
+        if cpu is not None and self._out is not None:
+            self.vm.host.scheduler.leave(cpu)
+            self._out.add(cpu)
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Let vCPUs that :meth:`take_out` has taken out of their guests go on only after the body, all changes made."""
+        if self._out is not None:
+            yield
+            return
+        self._out = out = set[int]()
+        try:
+            yield
+        finally:
+            self._out = None
+        scheduler = self.vm.host.scheduler
+        for cpu in sorted(out):
+            if not scheduler.in_guest[cpu]:
+                scheduler.schedule(cpu)
 
     def seen(self, irq: Irq) -> Irq:
         """Return an interrupt as the hypervisor will have it before its vCPU executes again; a copy if that differs.
@@ -361,9 +385,10 @@ class Vgic(VgicState):
             if irq.physical is not None:
                 self._sync_physical(vcpu, irq, value)
             self.changed(irq)
-        for irq in self._outside(vcpu, used)[: EOI_COUNT.of(control)]:  # it deactivated those, the most urgent first
-            self.end(irq)
-            self.changed(irq)
+        if ended := EOI_COUNT.of(control):
+            for irq in self._outside(vcpu, used)[:ended]:  # it deactivated those, the most urgent first
+                self.end(irq)
+                self.changed(irq)
 
     def _outside(self, vcpu: Vcpu, used: list[Irq]) -> list[Irq]:
         """The active interrupts of a vCPU that are in no list register, the most urgent first."""

@@ -39,25 +39,26 @@ def access(
             continue
         first = (offset - base) * 8 // width
         result = 0
-        for k in range(size * 8 // width):
-            irq = irqs(first + k)
-            if irq is None:
-                continue
-            if value is None and peek:
-                result |= read(vgic.seen(irq)) << (k * width)
-            elif value is None:
-                with vgic.held_still(irq):
-                    if irq.physical is not None and irq.owner is not None:
-                        vgic.sample(vgic.vm.vcpus[irq.owner], irq.intid)
-                    result |= read(irq) << (k * width)
-            else:
-                bits = value >> (k * width) & ((1 << width) - 1)
-                if bits or width != 1 or base == 0x80:  # a 0 in a set or clear register is none
+        with vgic.together():
+            for k in range(size * 8 // width):
+                irq = irqs(first + k)
+                if irq is None:
+                    continue
+                if value is None and peek:
+                    result |= read(vgic.seen(irq)) << (k * width)
+                elif value is None:
                     with vgic.held_still(irq):
-                        write(vgic, irq, bits)
                         if irq.physical is not None and irq.owner is not None:
                             vgic.sample(vgic.vm.vcpus[irq.owner], irq.intid)
-                        vgic.changed(irq)
+                        result |= read(irq) << (k * width)
+                else:
+                    bits = value >> (k * width) & ((1 << width) - 1)
+                    if bits or width != 1 or base == 0x80:  # a 0 in a set or clear register is none
+                        with vgic.held_still(irq):
+                            write(vgic, irq, bits)
+                            if irq.physical is not None and irq.owner is not None:
+                                vgic.sample(vgic.vm.vcpus[irq.owner], irq.intid)
+                            vgic.changed(irq)
         return result
     return None
 
@@ -147,6 +148,8 @@ class Distributor(MmioDevice):
             for bank in self._vgic.private:
                 for private in bank:
                     self._vgic.changed(private)
+            for lpi in self._vgic.lpis.irqs.values():
+                self._vgic.changed(lpi)
         elif 0x6000 <= offset < 0x8000:
             irq = self._irq((offset - 0x6000) // 8)
             if irq is not None:

@@ -8,7 +8,7 @@ from the guest's table when the LPI is mapped and at INV and INVALL, and only th
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,10 @@ GITS_BASE = board()["its"]["base"]
 FIRST_LPI = 8192
 ID_BITS = 16  # of INTIDs, DeviceIDs, EventIDs and collections
 MOST_EVENTS = 1 << 16  # a guest cannot map more than it has LPIs for
+# A queue holds 32,768 commands, and one may be about all LPIs: what is more than WORK (a command, an LPI looked at) goes
+# on PAUSE nanoseconds of virtual time later, and the guest executes meanwhile, as on hardware.
+WORK = 1 << 12
+PAUSE = 100_000
 
 CTLR, IIDR, TYPER, CBASER, CWRITER, CREADR, BASER, PIDR2, TRANSLATER = (
     *(0x00000, 0x00004, 0x00008, 0x00080, 0x00088, 0x00090, 0x00100, 0x0FFE8),
@@ -98,6 +102,19 @@ class Lpis(LpiState):
             byte = 0
         irq.priority, irq.enabled = byte & 0xF8, bool(byte & 1)
 
+    def configure_all(self, irqs: Collection[Irq]) -> None:
+        """Read priority and enable of all of ``irqs``, which is cheap where they are as before. Inside ``together()``."""
+        try:
+            table = self._vgic.vm.read(self.propbaser & ADDRESS_4K, (1 << ID_BITS) - FIRST_LPI)
+        except MemoryError_:
+            table = b""  # it ends where the memory does
+        for irq in irqs:
+            at = irq.intid - FIRST_LPI
+            if at >= len(table) or (irq.priority, irq.enabled) != (table[at] & 0xF8, bool(table[at] & 1)):
+                self._vgic.take_out(irq)
+                self.configure(irq)
+                self._vgic.changed(irq)
+
     def exists(self, intid: int) -> bool:
         """Whether the configuration table has ``intid``."""
         return FIRST_LPI <= intid < 1 << min((self.propbaser & 0x1F) + 1, ID_BITS)
@@ -109,9 +126,14 @@ class Lpis(LpiState):
         self.enabled[vcpu.index] = enabled
         if enabled and not self.pendbaser[vcpu.index] >> 62 & 1:  # PTZ: the table is zero
             self._read_pending(vcpu)
-        for irq in [i for i in self.irqs.values() if i.home == vcpu.index]:
-            with self._vgic.held_still(irq):
+        with self._vgic.together():
+            for irq in self.of(vcpu.index):
+                self._vgic.take_out(irq)
                 self._vgic.changed(irq)
+
+    def of(self, index: int) -> list[Irq]:
+        """Return the LPIs of a vCPU's Redistributor."""
+        return [irq for irq in self.irqs.values() if irq.home == index]
 
     def _read_pending(self, vcpu: Vcpu) -> None:
         """Make pending what the table of a Redistributor says, mapped or not (IHI 0069 5.1.2): a bit for each INTID."""
@@ -141,6 +163,8 @@ class ItsState:
     baser: list[int] = field(default_factory=lambda: [PAGE_64K, PAGE_64K])
     devices: dict[int, Device] = field(default_factory=dict)  # by DeviceID
     collections: dict[int, int] = field(default_factory=dict)  # ICID: vCPU
+    mapped: int = 0  # events of all devices
+    due: int | None = None  # when it goes on with the queue, in virtual nanoseconds; None: there is nothing to go on with
 
 
 class Its(MmioDevice):
@@ -153,6 +177,7 @@ class Its(MmioDevice):
     def __init__(self, vgic: Vgic) -> None:
         super().__init__()
         self._vgic = vgic
+        self._work = 0  # done since the queue was last gone on with
         self.reset()
 
     def reset(self) -> None:
@@ -214,6 +239,7 @@ class Its(MmioDevice):
             value = self._register(at) & ~(mask << shift) | (value & mask) << shift
         if at == CTLR:
             self.state.enabled = bool(value & 1)
+            self.state.due = self.state.due if self.state.enabled else None
         elif at == CBASER and not self.state.enabled:
             self.state.cbaser, self.state.creadr = value & (VALID | ADDRESS_4K | 0x7F << 53 | 0xCFF), 0
         elif at == CWRITER:
@@ -221,17 +247,36 @@ class Its(MmioDevice):
         elif BASER <= at < BASER + 8 * len(self.state.baser) and not self.state.enabled:
             n = (at - BASER) // 8
             self.state.baser[n] = value & BASER_WRITABLE | PAGE_64K
-        if self.state.enabled and self.state.cbaser & VALID:
+        if self.state.enabled and self.state.cbaser & VALID and self.state.due is None:
             self._run()
+
+    def deadline(self) -> int | None:
+        return self.state.due
+
+    def event(self) -> None:
+        self.state.due = None
+        self._run()
 
     # --- commands
 
     def _run(self) -> None:
-        """Carry out the queue up to GITS_CWRITER (IHI 0069 5.3.2). A wrong command is skipped, and told to the user."""
+        """Carry out the queue up to GITS_CWRITER (IHI 0069 5.3.2), or :data:`WORK` of it.
+
+        A wrong command is skipped, and told to the user.
+        """
+        with self._vgic.together():
+            self._run_some()
+
+    def _run_some(self) -> None:
         base, size = self.state.cbaser & ADDRESS_4K, ((self.state.cbaser & 0xFF) + 1) * 4096
         if self.state.cwriter >= size or self.state.creadr & STALLED:
             return
+        self._work = 0
         while self.state.creadr != self.state.cwriter:
+            if self._work >= WORK:
+                self.state.due = self._vgic.machine.now + PAUSE
+                return
+            self._work += 1
             at = base + self.state.creadr
             try:
                 words = struct.unpack("<4Q", self._vgic.vm.read(at, 32))
@@ -245,15 +290,15 @@ class Its(MmioDevice):
                 self._vgic.vm.note(f"ITS command {name} at IPA {at:#x} is ignored: {why}", None)
 
     def _change(self, irq: Irq, **values: int | None) -> None:
-        with self._vgic.held_still(irq):
-            for name, value in values.items():
-                setattr(irq, name, value)
-            self._vgic.changed(irq)
+        self._vgic.take_out(irq)
+        for name, value in values.items():
+            setattr(irq, name, value)
+        self._vgic.changed(irq)
 
     def _configure(self, irq: Irq) -> None:
-        with self._vgic.held_still(irq):
-            self._lpis.configure(irq)
-            self._vgic.changed(irq)
+        self._vgic.take_out(irq)
+        self._lpis.configure(irq)
+        self._vgic.changed(irq)
 
     def _mapped(self, device: int, event: int) -> Event | None:
         known = self.state.devices.get(device)
@@ -268,7 +313,8 @@ class Its(MmioDevice):
         home = None if found is None else self.state.collections.get(found.collection)
         if not self.state.enabled or found is None or home is None:
             return False
-        self._change(self._lpis.irqs[found.lpi], home=home, latch=True)
+        with self._vgic.together():
+            self._change(self._lpis.irqs[found.lpi], home=home, latch=True)
         return True
 
     def _mapd(self, c: Command) -> bool:
@@ -276,8 +322,11 @@ class Its(MmioDevice):
         if c.device >> ID_BITS or bits > ID_BITS:
             return False
         old = self.state.devices.pop(c.device, None)
-        for event in old.events.values() if old is not None else ():
-            self._change(self._lpis.irqs[event.lpi], latch=False)
+        if old is not None:
+            self.state.mapped -= len(old.events)
+            self._work += len(old.events)
+            for event in old.events.values():
+                self._change(self._lpis.irqs[event.lpi], latch=False)
         if c.valid:
             self.state.devices[c.device] = Device(bits, {})
         return True
@@ -294,8 +343,10 @@ class Its(MmioDevice):
         device = self.state.devices.get(c.device)
         if device is None or c.event >> device.bits or not self._lpis.exists(intid):
             return False
-        if c.event not in device.events and sum(len(d.events) for d in self.state.devices.values()) >= MOST_EVENTS:
-            return False
+        if c.event not in device.events:
+            if self.state.mapped >= MOST_EVENTS:
+                return False
+            self.state.mapped += 1
         irq = self._lpis.irqs.setdefault(intid, self._vgic.lpi(intid))
         device.events[c.event] = Event(intid, c.collection)
         if irq.home is None:
@@ -321,9 +372,9 @@ class Its(MmioDevice):
         to = c.words[3] >> 16 & 0x7_FFFF_FFFF
         if max(c.target, to) >= len(self._vgic.vm.vcpus):
             return False
-        for irq in self._lpis.irqs.values():
-            if irq.home == c.target:
-                self._change(irq, home=to)
+        self._work += len(self._lpis.irqs)
+        for irq in self._lpis.of(c.target):
+            self._change(irq, home=to)
         return True
 
     def _int(self, c: Command) -> bool:
@@ -339,6 +390,7 @@ class Its(MmioDevice):
         known = self._clear(c)
         if known:
             del self.state.devices[c.device].events[c.event]
+            self.state.mapped -= 1
         return known
 
     def _inv(self, c: Command) -> bool:
@@ -349,9 +401,9 @@ class Its(MmioDevice):
 
     def _invall(self, c: Command) -> bool:
         of = self.state.collections.get(c.collection)
-        for irq in self._lpis.irqs.values():
-            if of is not None and irq.home == of:
-                self._configure(irq)
+        if of is not None:
+            self._work += len(self._lpis.irqs)
+            self._lpis.configure_all(self._lpis.of(of))
         return of is not None
 
     def _sync(self, _: Command) -> bool:

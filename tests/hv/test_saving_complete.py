@@ -41,7 +41,7 @@ from gdbhv.hv import (
 from gdbhv.hv import irq as irqs
 from gdbhv.records import ExitRecord
 
-LAYOUTS = {1: "1ef4d2bd40e8d8bd", 2: "165433883d22f679"}
+LAYOUTS = {1: "1ef4d2bd40e8d8bd", 2: "165433883d22f679", 3: "a73165f31a398ddc"}
 """Layout: digest of all fields of all states. A new one for each change; old ones stay, for whoever looks for theirs."""
 
 MACHINE = "the model, which is saved beside"
@@ -92,10 +92,11 @@ NOT_SAVED: dict[type, dict[str, str]] = {
         "lists": FOLLOWS,
         "used": FOLLOWS,
         "its": "one of the devices",
+        "_out": "while the hypervisor makes a change",
         **dict.fromkeys(("_lr", "_hcr", "_on", "_more_pending", "_more_active"), CONSTANT),
     },
     vits.Lpis: {"_vgic": UP},
-    vits.Its: {**BOARD, "_vgic": UP},
+    vits.Its: {**BOARD, "_vgic": UP, "_work": "of one stretch of commands"},
     vgic_mmio.Distributor: {**BOARD, "_vgic": UP},
     vgic_mmio.Redistributor: {**BOARD, "_vgic": UP, "_vcpu": UP},
     mmio.Pl011: {**BOARD, "_output": USERS},

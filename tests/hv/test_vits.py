@@ -183,6 +183,71 @@ def test_a_wrong_command_is_skipped_and_told(wrong: tuple[int, ...]) -> None:
     assert noted(vm, 1) == [LPI]
 
 
+def many_lpis(count: int) -> tuple[HostTarget, Vm]:
+    """As :func:`with_its`, with events 0 and up of device 9 mapped to LPIs 9000 and up, disabled."""
+    target, vm = with_its()
+    command(vm, *event(MAPD, 15, VALID, device=9))
+    for n in range(count):
+        command(vm, *event(MAPTI, 9000 + n << 32 | n, COLLECTION, device=9))
+    return target, vm
+
+
+def test_a_long_queue_leaves_the_guest_and_the_debugger_their_time() -> None:
+    """The ITS does a bounded amount of work at a time (IHI 0069 5.3.2: commands are processed while the PEs execute)."""
+    target, vm = many_lpis(3000)
+    begin, count = access(vm, CREADR, size=8), 20
+    commands = [(INVALL, 0, COLLECTION)] * (count - 1) + [event(INT)]
+    for n, words in enumerate(commands):
+        vm.write(QUEUE + (begin + 32 * n) % 4096, struct.pack("<4Q", *words, *[0] * (4 - len(words))))
+    end = (begin + 32 * count) % 4096
+    access(vm, CWRITER, end, 8)
+    first = access(vm, CREADR, size=8)
+    assert (first - begin) % 4096 == 2 * 32, "an INVALL looks at 3001 LPIs, and two of them are more than WORK"
+    access(vm, CWRITER, end, 8)
+    assert access(vm, CREADR, size=8) == first, "writing again brings nothing forward"
+    access(vm, CTLR, 0)
+    run(target)
+    assert access(vm, CREADR, size=8) == first, "an ITS that is disabled stops"
+    access(vm, CTLR, 1)
+    assert access(vm, CREADR, size=8) == (first + 2 * 32) % 4096
+    run(target)  # idle, so that time jumps
+    assert access(vm, CREADR, size=8) == end
+    assert (noted(vm, 1), vm.unserved) == ([LPI], {})
+
+
+def test_lpis_that_were_pending_come_when_the_group_is_enabled() -> None:
+    target, vm = with_its()
+    access(vm, GICD_BASE, 0)
+    command(vm, *event(INT))
+    run(target)
+    assert noted(vm, 1) == []
+    access(vm, GICD_BASE, 2)
+    run(target)
+    assert noted(vm, 1) == [LPI]
+
+
+def test_a_vcpu_with_many_pending_leaves_its_guest_once_for_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    target, vm = many_lpis(100)
+    for n in range(100):
+        configure(vm, enabled=True, lpi=9000 + n)
+    access(vm, GICD_BASE, 0)
+    command(vm, INVALL, 0, COLLECTION)
+    for n in range(100):
+        command(vm, *event(INT, n, device=9))
+    access(vm, GICD_BASE, 2)
+    target.host.scheduler.leave(1)
+    target.host.scheduler.schedule(1)  # four of them are in list registers now
+    assert len(vm.vgic.used[1]) == 4
+    left: list[int] = []
+    leave = target.host.scheduler.leave
+    monkeypatch.setattr(target.host.scheduler, "leave", lambda cpu: (left.append(cpu), leave(cpu)))
+    command(vm, MOVALL, 0, 1 << 16, 0)
+    assert left == [1]
+    assert not vm.vgic.lists[1]
+    run(target, 20000)
+    assert sorted(noted(vm, 0)) == [9000 + n for n in range(64)]  # as many as `noted` looks at
+
+
 def test_a_queue_outside_memory_stalls() -> None:
     _, vm = machine(*HANDLER)
     access(vm, CBASER, 0x7000_0000 | VALID, 8)
