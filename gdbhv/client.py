@@ -25,7 +25,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from pygdbmi.IoManager import IoManager
 
@@ -128,13 +128,17 @@ class GdbSession:
         if path is None:
             raise GdbMissing(gdb)
         self.timeout = timeout
-        self._token = 0
+        self._token, self._command = 0, ""  # the last one's
         self._stops: list[GdbStop] = []
         self._breakpoints: dict[int, GdbBreakpoint] = {}
         self._running = False
+        self._resumption: tuple[int, str] = (0, "")  # the last command that let the guest run: its token, and itself
+        self._asking = False  # for a reason
+        self._refusal: _Refusal | None = None  # of that one, said after gdb had said that the guest runs
         self._disconnected = ""  # what gdb said when the server went away
         self._text: list[str] = []  # printed since the last command
         self._last_words: list[str] = []
+        self._warnings: list[str] = []  # what gdb has logged since the guest was last told to run
         self._process = subprocess.Popen(
             [path, "-q", "-nx", "--interpreter=mi"],
             stdin=subprocess.PIPE,
@@ -149,7 +153,7 @@ class GdbSession:
         try:
             patience = max(1, min(10, int(timeout / 2)))  # seconds in which a server may still come up
             for setting in (
-                *("confirm off", "pagination off", "width 0", "mi-async on", "architecture aarch64"),
+                *("confirm off", "pagination off", "width 0", "style enabled off", "mi-async on", "architecture aarch64"),
                 f"tcp connect-timeout {patience}",
             ):
                 self.mi(f"-gdb-set {setting}")
@@ -228,7 +232,8 @@ class GdbSession:
                     result = message
         payload = dict(result["payload"] or {})
         if result["message"] == "error":
-            raise GdbError(command, str(payload.get("msg", "refused without a reason")))
+            self._refusal = None
+            raise GdbError(command, self._with_reason(self._said(payload)))
         return payload
 
     def execute(self, command: str, timeout: float | None = None) -> str:
@@ -237,6 +242,7 @@ class GdbSession:
         :raises GdbError: it fails.
         """
         self._text.clear()
+        self._warnings.clear()
         self.mi(f"-interpreter-exec console {quote(command)}", timeout)
         return "".join(self._text)
 
@@ -345,6 +351,7 @@ class GdbSession:
         self._start("-exec-continue")
         # gdb may answer before its event loop watches the connection again: a second answer says that it is back there.
         self.mi("-gdb-show confirm")
+        self._raise_refusal()
 
     def interrupt(self, timeout: float | None = None) -> GdbStop:
         """Stop a running guest, as Ctrl-C does."""
@@ -362,6 +369,7 @@ class GdbSession:
         seconds = self.timeout if timeout is None else timeout
         deadline = time.monotonic() + seconds
         while not self._stops:
+            self._raise_refusal()
             if self._disconnected:
                 raise GdbLost("", f"{self._disconnected}: the server has ended")
             if not self._running:
@@ -452,7 +460,8 @@ class GdbSession:
             raise GdbError(command, "the guest runs already: use interrupt() or wait_for_stop()")
         self._stops.clear()
         self._text.clear()
-        self._running = True
+        self._warnings.clear()
+        self._running, self._refusal = True, None
         try:
             self.mi(command)
         except GdbTimeout:
@@ -461,9 +470,38 @@ class GdbSession:
             self._running = False
             raise
 
+    def _raise_refusal(self) -> None:
+        error, self._refusal = self._refusal, None
+        if error is not None:
+            raise GdbError(error.command, self._with_reason(error.why))
+
+    def _said(self, payload: dict[str, Any]) -> str:
+        """Return what gdb says of an error, or said before if all that it says now is that it gives up."""
+        words = str(payload.get("msg", "refused without a reason"))
+        before = " ".join("".join(self._warnings).split()).removesuffix(words).strip()
+        return before.removeprefix("Warning: ") if words == "Command aborted." and before else words
+
+    def _with_reason(self, said: str) -> str:
+        """Add the server's reason to what gdb says, if gdb leaves it out: `monitor why` has it."""
+        found = _UNTOLD.search(said)
+        if found is None or self._running or self._asking:
+            return said
+        printed, self._asking = list(self._text), True
+        try:
+            refused = json.loads(self.execute("monitor why --json"))
+        except (GdbError, json.JSONDecodeError):  # the server has gone, or is another one
+            return said
+        finally:
+            self._text[:], self._asking = printed, False
+        address = None if found["address"] is None else int(found["address"], 16)
+        numbers = [[int(number, 16) for number in re.findall(r"\b0x([0-9a-f]+)", why)] for why in refused]
+        fitting = [why for why, its in zip(refused, numbers, strict=True) if address is None or address in its]
+        return f"{said} ({fitting[-1]})" if fitting else said
+
     def _write(self, command: str) -> int:
         """Send a command, and read meanwhile: a gdb that cannot get rid of what it prints does not listen."""
         self._token += 1
+        self._command = command
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
@@ -517,8 +555,16 @@ class GdbSession:
                 self._last_words = [*self._last_words[-20:], text]
                 if message["type"] != "log":
                     self._text.append(text)
-                elif re.match(r"Remote (connection closed|communication error)", text):
+                    return
+                self._warnings.append(text)
+                if re.match(r"Remote (connection closed|communication error)", text):
                     self._running, self._disconnected = False, text.strip()
+            case "result" if message["message"] == "running":
+                self._resumption = message["token"], self._command
+            case "result" if message["message"] == "error" and message["token"] == self._resumption[0]:
+                # gdb answers `^running`, and then perhaps it cannot: a breakpoint that the server refuses, say.
+                self._running = False
+                self._refusal = _Refusal(self._resumption[1], self._said(message["payload"] or {}))
             case "notify" if message["message"] == "stopped":
                 self._running = False
                 self._stops.append(self._stop(message["payload"] or {}))
@@ -546,6 +592,17 @@ class GdbSession:
             text=text,
             raw=payload,
         )
+
+
+# What gdb says where it does not pass the server's reason on (gdbhv/monitor/why.py says which gdb does when).
+_UNTOLD = re.compile(
+    r"Cannot access memory at address 0x(?P<address>[0-9a-f]+)|Could not insert hardware|Unable to read memory"
+)
+
+
+class _Refusal(NamedTuple):
+    command: str
+    why: str
 
 
 def quote(text: str) -> str:

@@ -13,6 +13,7 @@ from another thread.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -157,6 +158,8 @@ class Catcher:
     entries: bool = False
 
 
+MOST_REFUSED = 8  # reasons that are kept
+
 DescribeWatch = Callable[[Stop, bool], str]
 """One line for people about a stop at a watched IPA or PA: the stop, and whether the access is a write."""
 
@@ -181,6 +184,7 @@ class Target(Protocol):
     snapshots: dict[str, Snapshot]  # by name, in the order in which they were made
     describe: Callable[[ThreadId, ExitRecord], str]  # makes the text of a stop at an exit
     describe_watch: DescribeWatch
+    refused: deque[str]  # what a debugger was refused last, and why: it does not show all of it (``monitor why``)
 
     # --- what is known of the machine
 

@@ -5,6 +5,7 @@ What there is to see is in :mod:`~gdbhv.hv.inspection`; here is what moves: brea
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from gdbhv.hv.vm import Vm
 from gdbhv.pace import FOREVER, Pace
 from gdbhv.snapfile import Guest, Shape
 from gdbhv.snapshot import Beside, Snapshot
-from gdbhv.target import Action, Catcher, CatchEvents, DescribeWatch, Stepping, Stop, StopKind, ThreadId
+from gdbhv.target import MOST_REFUSED, Action, Catcher, CatchEvents, DescribeWatch, Stepping, Stop, StopKind, ThreadId
 
 if TYPE_CHECKING:
     from gdbhv.records import ExitRecord
@@ -48,6 +49,7 @@ class HostTarget(HostInspection):
         self.stepping = Stepping()
         self.snapshots: dict[str, Snapshot] = {}
         self.jumps = 0
+        self.refused: deque[str] = deque(maxlen=MOST_REFUSED)
         self._step: tuple[Vcpu, Action] | None = None  # what is stepped in this run
         self._stood = (0, 0)  # since when time has stood still, and for how many exits
         self._wakes = 0  # wake-ups of idle CPUs in a row

@@ -41,6 +41,7 @@ class Session(Attached):
         """``framer``: of a connection whose first packets have been read already; :meth:`take` gets those."""
         super().__init__(shared)
         self.target = shared.target
+        self._refused = shared.target.refused
         self.run: Run | None = None
         self.outcome: Outcome | None = None
         self.features: dict[str, str] = {}  # what the client said in its last qSupported
@@ -319,6 +320,9 @@ class Session(Attached):
 
     def _refuse(self, text: str, row: registry.Packet | None) -> None:
         """Answer with an error: its text where GDB takes one, since it prints "Invalid hex digit 46" elsewhere."""
+        if text in self._refused:  # it is asked for again and again
+            self._refused.remove(text)
+        self._refused.append(text)
         if "error-message" in self.features or (row is not None and row.text_errors):
             self.send(b"E." + " ".join(text.split()).translate(_NO_SPECIALS).encode("ascii", "replace"))
         else:

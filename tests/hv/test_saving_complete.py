@@ -114,7 +114,9 @@ NOT_SAVED: dict[type, dict[str, str]] = {
         "registers": CONSTANT,
         "_system": CONSTANT,
         **dict.fromkeys(("console", "consoles"), USERS),
-        **dict.fromkeys(("catchers", "describe", "describe_watch", "stepping", "_interrupter", "_interrupted"), DEBUGGER),
+        **dict.fromkeys(
+            ("catchers", "describe", "describe_watch", "stepping", "refused", "_interrupter", "_interrupted"), DEBUGGER
+        ),
         **dict.fromkeys(("_step", "_stood", "_wakes", "_end"), DEBUGGER + ": of one run"),
         "snapshots": "they stay, whichever of them is restored",
         "jumps": "a count of restores",

@@ -1,0 +1,91 @@
+"""What gdb does with a refusal, in both gdbs: what is read, and what GdbSession raises. Oracle: the gdbs themselves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from e2e.debugged import GDBS, PREBUILT, Debugged, debugged
+from gdbhv.boot import BootConfig
+from gdbhv.client import GdbError, GdbSession
+from gdbhv.stops import GdbTimeout
+
+HELLO = PREBUILT / "hello.elf"
+UNALIGNED = "0x40000002 is no multiple of 4: no instruction is ever there"
+NO_MEMORY = "0x10: IPA 0x10 is neither memory nor a device of vm1"
+HOSTED = "it belongs to the hypervisor, which is gdbhv"
+LONG = "a watchpoint covers 1 to "
+
+# what is typed; what gdb itself says (13, 18); the server's reason, which GdbSession has in any case
+SAID: dict[str, tuple[tuple[str, str], str]] = {
+    "set var $HPFAR_EL2 = 1": (("remote failure reply 'E.HPFAR_EL2: it", "remote failure reply 'HPFAR_EL2: it"), HOSTED),
+    "monitor nope": (("Protocol error with Rcmd", "Rcmd: no monitor command 'nope'"), "no monitor command 'nope'"),
+    "x/wx 0x10": (("Cannot access memory at address 0x10",) * 2, NO_MEMORY),
+    "x/wx 0x9000000": (("Cannot access memory at address 0x9000000",) * 2, "UARTDR: reading it takes a character"),
+    "set var *(int *) 0x10 = 1": (("Cannot access memory at address 0x10",) * 2, NO_MEMORY),
+    "dump memory /dev/null 0x10 0x20": (("Cannot access memory at address 0x10",) * 2, NO_MEMORY),
+}
+
+
+@pytest.fixture(scope="module", params=GDBS, ids=["13", "18"])
+def at(request: pytest.FixtureRequest) -> Iterator[Debugged]:
+    with debugged(BootConfig(image=HELLO, memory=64 << 20), HELLO, gdb=request.param) as machine:
+        yield machine
+
+
+@pytest.mark.parametrize("typed", SAID)
+def test_what_is_read(at: Debugged, typed: str) -> None:
+    said, reason = SAID[typed]
+    with pytest.raises(GdbError) as raised:
+        at.gdb.monitor(typed.removeprefix("monitor ")) if typed.startswith("monitor ") else at.gdb.execute(typed)
+    assert said[GDBS.index(gdb_of(at))] in str(raised.value) or typed.startswith("monitor ")
+    assert reason in str(raised.value)
+    assert reason in at.gdb.monitor("why").splitlines()[-1] or typed.startswith("monitor ")
+
+
+def gdb_of(at: Debugged) -> str:
+    return GDBS[int(" 18." in at.gdb.execute("show version"))]
+
+
+RESUMPTIONS: dict[str, Callable[[GdbSession], object]] = {
+    "stepi": lambda gdb: gdb.step_instruction(timeout=20),
+    "stepi 2": lambda gdb: gdb.step_instruction(2, timeout=20),
+    "next": lambda gdb: gdb.next(timeout=20),
+    "continue": lambda gdb: gdb.cont(timeout=20),
+    "resume": lambda gdb: gdb.resume() or gdb.wait_for_stop(20),
+    "by hand": lambda gdb: gdb.execute("continue &") and gdb.wait_for_stop(20),
+}
+REFUSED = {
+    "break *0x40000002": UNALIGNED,
+    "hbreak *0x40000002": UNALIGNED,
+    "watch *(char (*)[1000000000]) 0x40000000": LONG,
+}
+
+
+@pytest.mark.parametrize("how", RESUMPTIONS)
+@pytest.mark.parametrize("what", REFUSED)
+def test_a_breakpoint_that_cannot_be_inserted(at: Debugged, what: str, how: str) -> None:
+    """gdb answers ^running, and then ^error to the same command: it does not run, and nothing is to be waited for."""
+    at.gdb.execute(what)
+    try:
+        with pytest.raises(GdbError, match=re.escape(REFUSED[what])) as raised:
+            RESUMPTIONS[how](at.gdb)
+        assert not isinstance(raised.value, GdbTimeout)
+        assert "1b" not in repr(str(raised.value)), "no colours"
+        with pytest.raises(GdbError, match="the guest does not run"):
+            at.gdb.wait_for_stop(20)
+    finally:
+        at.gdb.execute("delete")
+    before = at.gdb.read_register("pc")
+    assert at.gdb.step_instruction().pc != before, "and goes on when the breakpoint is away"
+    at.gdb.write_register("pc", before)
+
+
+def test_other_words_of_gdb_are_left_alone_and_a_block_that_cannot_be_read_has_a_reason(at: Debugged) -> None:
+    at.gdb.execute("set var $x0 = 0")
+    with pytest.raises(GdbError, match=r"No symbol \"nowhere\" in current context\.$"):
+        at.gdb.evaluate("nowhere")
+    with pytest.raises(GdbError, match=r"0x4400000[0-3]: IPA 0x4400000[0-3] is neither memory nor a device"):
+        at.gdb.read_memory(0x44000000, 4)
