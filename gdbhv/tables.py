@@ -13,6 +13,10 @@ from typing import Any
 from gdbhv import _core
 from gdbhv.errors import RegisterError
 
+ADDRESSES = frozenset({"BADDR", "EA", "FIPA", "PA", "SA", "VA", "VBA"})
+"""Fields that are addresses without their low bits, in place. (HPFAR_EL2.FIPA has bits 51:12 of one from bit 4 on. In
+BADDR bits 5:2 are bits 51:48 of the address where it has 52: Arm ARM, HPFAR_EL2 and TTBR0_EL1.)"""
+
 
 @dataclass(frozen=True)
 class Field:
@@ -32,6 +36,15 @@ class Field:
     def of(self, value: int) -> int:
         """Return the field of a register's value."""
         return (value & self.mask) >> self.lsb
+
+    @property
+    def scale(self) -> int:
+        """How many low bits of an address the field leaves out, which are 0; 0 for a field that is no address."""
+        return 12 if self.name == "FIPA" else self.lsb if self.name in ADDRESSES else 0
+
+    def shown(self, value: int) -> int:
+        """Return the field of a register's value as people write it: an address whole."""
+        return self.of(value) << self.scale
 
 
 @dataclass(frozen=True)
@@ -171,6 +184,12 @@ def device_at(address: int, gic: int = 3) -> tuple[str, int] | None:
         if row["base"] <= address < row["base"] + row["size"]:
             return name, address - row["base"]
     return None
+
+
+@cache
+def interrupt_device(intid: int) -> str | None:
+    """Return the name of the board's device that a physical interrupt is of; None: of no single one."""
+    return next((name for name, row in board().items() if row["intid"] == intid), None)
 
 
 def fault_words(fsc: int) -> str:

@@ -87,8 +87,13 @@ def _write(context: Context, name: str, field: str, text: str) -> str | None:
     r = tables.register(name)
     if field:
         f = r.field(field)
+        if value & (1 << f.scale) - 1:
+            raise CommandError(
+                f"{r.name}.{f.name} is an address without lower bits: {text} is no multiple of {1 << f.scale:#x}"
+            )
+        value >>= f.scale
         if value << f.lsb & ~f.mask:
-            raise CommandError(f"{value:#x} does not fit into {r.name}.{f.name}, bits {f.msb}:{f.lsb}")
+            raise CommandError(f"{text} does not fit into {r.name}.{f.name}, bits {f.msb}:{f.lsb}")
         value = context.target.read_register(context.thread, r.name) & ~f.mask | value << f.lsb
     if not 0 <= value < 1 << r.bits:
         raise CommandError(f"{text} does not fit into {r.name}, which has {r.bits} bits")

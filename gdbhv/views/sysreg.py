@@ -18,15 +18,17 @@ def applies(field: Field, register: Register, value: int, *, e2h: bool = False) 
 
 
 def fields_of(register: Register, value: int, *, e2h: bool = False) -> dict[str, int]:
-    """Return the fields that a value has, by name; reserved ones are left out."""
+    """Return the fields that a value has, by name, addresses whole; reserved ones are left out."""
     return {
-        f.name: f.of(value) for f in register.fields if not f.name.startswith("RES") and applies(f, register, value, e2h=e2h)
+        f.name: f.shown(value)
+        for f in register.fields
+        if not f.name.startswith("RES") and applies(f, register, value, e2h=e2h)
     }
 
 
 def field_text(field: Field, value: int) -> str:
-    """Return one field of a register's value: ``TGE``, ``T0SZ=24``, ``SH0=inner``."""
-    v = field.of(value)
+    """Return one field of a register's value: ``TGE``, ``T0SZ=24``, ``SH0=inner``, ``BADDR=0x40206000``."""
+    v = field.shown(value)
     if field.msb == field.lsb and not field.values:
         return field.name if v else f"{field.name}=0"
     return f"{field.name}={field.values.get(v) or (v if v < 10 else hex(v))}"

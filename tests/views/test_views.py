@@ -470,3 +470,33 @@ def test_cpus_side_by_side() -> None:
     assert "bits of PA      44          48" in lines
     assert "FEAT_VHE        -           yes" in lines
     assert lines[-1] == "all of them: FEAT_FP FEAT_AdvSIMD FEAT_CRC32 FEAT_AES FEAT_PMULL FEAT_SHA1 FEAT_SHA256 FEAT_PMUv3"
+
+
+# Arm ARM: the value of each register, and the address that it holds.
+ADDRESSES = [
+    ("VTTBR_EL2", 0x0001_0000_4020_6000, "BADDR=0x40206000 VMID=1"),
+    ("TTBR0_EL1", 0x0003_0000_4020_5001, "CnP BADDR=0x40205000 ASID=3"),
+    ("TTBR1_EL2", 0x0000_8000_0000_1000, "BADDR=0x800000001000"),
+    ("HPFAR_EL2", 0x0000_0000_0009_0000, "FIPA=0x9000000"),  # FIPA, bits 43:4, is IPA[51:12]
+    ("HPFAR_EL2", 0x0000_0FFF_FFFF_FFF0, "FIPA=0xffffffffff000"),
+    ("VBAR_EL2", 0xFFFF_8000_4008_0800, "VBA=0xffff800040080800"),
+    ("VNCR_EL2", 0x0000_0000_4300_0000, "BADDR=0x43000000"),
+    ("PAR_EL1", 0xFF00_0000_4020_0000, "PA=0x40200000"),
+    ("DBGWVR0_EL1", 0xFFFF_8000_1234_5678, "VA=0xffff800012345678"),
+    ("LORSA_EL1", 0x4000_0001, "SA=0x40000000"),
+    ("LOREA_EL1", 0x4FFF_0000, "EA=0x4fff0000"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "text"), ADDRESSES)
+def test_an_address_field_is_shown_as_the_address(name: str, value: int, text: str) -> None:
+    shown = sysreg.fields_text(tables.register(name), value).split()
+    assert set(text.split()) <= set(shown)
+    field, _, number = next(word for word in text.split() if "=0x" in word).partition("=")
+    assert sysreg.fields_of(tables.register(name), value)[field] == int(number, 16)
+
+
+def test_all_address_fields_are_known() -> None:
+    """A wide field that does not begin at bit 0 is an address, or one of these."""
+    wide = {f.name for r in tables.registers().values() for f in r.fields if f.lsb and f.msb - f.lsb >= 20}
+    assert wide - {"ISS2", "EVCNT_hi"} == tables.ADDRESSES
