@@ -109,7 +109,7 @@ class GdbStop:
     ``reason`` is MI's word: "breakpoint-hit", "watchpoint-trigger", "end-stepping-range", "signal-received", "syscall-entry"
     (an exit), "syscall-return" (an entry), "exited-normally", "exited".  ``breakpoint`` is the number of a breakpoint or
     watchpoint, ``location`` which of its places it is (from 1); ``exit_number`` is the number of the exit's class; ``text``
-    is what was printed on the way, the server's line about the exit first.
+    is what was printed on the way, the server's line about the exit first.  ``guest_pc`` is where the guest was at an exit.
     """
 
     reason: str
@@ -132,6 +132,15 @@ class GdbStop:
         if self.frame is None:
             raise GdbError("", f"the guest is gone ({self.reason}), so there is no pc")
         return self.frame.pc
+
+    @property
+    def guest_pc(self) -> int | None:
+        """The address of the guest's instruction that exited, if the guest stopped for an exit.
+
+        On a bare machine ``pc`` is EL2's vector then; hosted, both are the same.
+        """
+        found = re.search(r"^[a-z]\S*; .*?\bat 0x([0-9a-f]+) \(EL[012]\)", self.text, re.MULTILINE)
+        return int(found[1], 16) if found and self.exit else None
 
     @property
     def ended(self) -> bool:

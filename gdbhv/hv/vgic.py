@@ -124,6 +124,7 @@ class Vgic(VgicState):
     def document(self) -> dict[str, Any]:
         """Return the state as ``_core.Machine.gic`` returns the machine's, LPIs among the interrupts, no CPU interfaces."""
         lpis = [self.lpis.irqs[n] for n in sorted(self.lpis.irqs)]
+        names = {device.intid: device.name for _, device in self.vm.devices if device.intid is not None}
         irqs = [self.seen(i) for i in [*(i for bank in self.private for i in bank), *self.shared, *lpis]]
         return {
             "version": 3,
@@ -131,6 +132,7 @@ class Vgic(VgicState):
             "interrupts": [
                 {
                     "intid": i.intid,
+                    "device": names.get(i.intid),
                     "cpu": i.home if i.owner is None else i.owner,
                     "enabled": i.enabled,
                     "pending": i.pending,

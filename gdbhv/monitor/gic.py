@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterator
 
 from gdbhv.monitor.registry import JSON, Arg, Context, command, to_json
+from gdbhv.tables import interrupt_device
 from gdbhv.views import gic as views
 
 ALL = Arg("--all", "every interrupt, not only those that are enabled, pending or active", flag=True)
@@ -18,6 +19,9 @@ def gic(context: Context, args: argparse.Namespace) -> Iterator[str]:
     target = context.target
     own = args.machine or not target.hosted
     document, of = (context.core.gic(), "the machine") if own else target.gic(context.thread)
+    if own:
+        for i in document["interrupts"]:
+            i["device"] = interrupt_device(i["intid"])
     if own and "HCR_EL2" in target.registers:
         for n, cpu in enumerate(document["cpus"]):
             cpu["vmid"] = context.core.regime(n, 1, context.core.controls(n))["vmid"]

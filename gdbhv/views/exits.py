@@ -30,7 +30,13 @@ def stats_table(counts: Sequence[ExitCount], further: int = 0, names: Callable[[
     if not total:
         return ["no exits yet"]
     rows = [
-        (f"{row['count']:,}", f"{100 * row['count'] / total:.1f}%", names(row["vmid"]), f"{row['number']:#x}", row["name"])
+        (
+            f"{row['count']:,}",
+            f"{100 * row['count'] / total:.1f}%",
+            names(row["vmid"]),
+            f"{row['number']:#x}",
+            _named(row["name"]),
+        )
         for row in sorted(counts, key=lambda row: (-row["count"], row["vmid"], row["number"], row["name"]))
     ]
     kinds = f"{len(rows):,} kinds"
@@ -38,6 +44,13 @@ def stats_table(counts: Sequence[ExitCount], further: int = 0, names: Callable[[
         rows.append((f"{further:,}", f"{100 * further / total:.1f}%", "", "", "further kinds"))
         kinds += " and further ones"
     return [*table(("count", "share", "vm", "class", "exit"), rows, "rr"), f"{total:,} exits of {kinds}"]
+
+
+def _named(name: str) -> str:
+    """Return an exit's name for people, with the device whose interrupt it is: ``irq.spi33 (pl011)``."""
+    _, found, number = name.partition(".spi")
+    device = tables.interrupt_device(int(number)) if found and number.isdecimal() else None
+    return f"{name} ({device})" if device else name
 
 
 def exit_line(record: ExitRecord, place: Callable[[int], str | None] = lambda ipa: None, call: str | None = None) -> str:
@@ -57,7 +70,8 @@ def exit_line(record: ExitRecord, place: Callable[[int], str | None] = lambda ip
         args = ", ".join(f"{a:#x}" for a in record["args"][1:])
         parts.append(f"{call}({args})")
     elif record["intid"] is not None:
-        parts.append(f"INTID {record['intid']}")
+        device = tables.interrupt_device(record["intid"])
+        parts.append(f"INTID {record['intid']}{f' ({device})' if device else ''}")
     if record["cause"]:
         parts.append("by " + ", ".join(record["cause"]))
     return "; ".join(parts)

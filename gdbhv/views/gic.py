@@ -39,7 +39,7 @@ def interrupts(irqs: Iterable[dict[str, Any]], version: int = 3) -> list[str]:
     """Return a table of interrupts."""
     rows = [
         (
-            interrupt_name(i["intid"]),
+            interrupt_name(i["intid"]) + (f" ({i['device']})" if i["device"] else ""),
             target(i, version),
             state(i),
             "on" if i["enabled"] else "off",
@@ -60,6 +60,8 @@ def interfaces(cpus: list[dict[str, Any]]) -> Iterator[str]:
         yield f"cpu{n}: groups {groups}, mask {c['mask']:#04x}, running {running}, EOImode {c['eoi_mode']}"
         if c.get("vmid") is not None and any(lr >> 62 for lr in c["lists"]):
             yield f"  list registers, of VMID {c['vmid']} (VTTBR_EL2):"
+        if c.get("vmid") is not None and not any(lr >> 62 for lr in c["lists"]):
+            yield "  list registers: all inactive"
         for k, lr in enumerate(c["lists"]):
             f = decode("ICH_LR0_EL2", lr)
             if f["State"]:

@@ -35,3 +35,28 @@ def test_an_elf_at_el2():
         gdb.break_at("power_off")
         assert gdb.cont().frame.function == "power_off"
         assert session.console == "hello from EL2\n"
+
+
+def test_a_stop_at_an_exit_knows_where_the_guest_was():
+    """pc is EL2's vector (VBAR_EL2 + 0x400: from a lower Exception level, D1.3.1.5), guest_pc the guest's instruction."""
+    elf = PREBUILT / "type1.elf"
+    with debugged(BootConfig(image=elf, memory=64 << 20), elf, vms=0) as session:
+        session.gdb.catch_exit("hvc")
+        stop = session.gdb.cont()
+        assert (stop.is_exit("hvc"), stop.pc) == (True, session.gdb.read_register("VBAR_EL2") + 0x400)
+        assert stop.guest_pc == session.gdb.monitor_json("vmexit last")["pc"]
+        assert stop.guest_pc != stop.pc
+        assert session.gdb.step_instruction().guest_pc is None
+
+
+def test_the_device_of_an_interrupt_is_named():
+    elf = PREBUILT / "type1.elf"
+    with debugged(BootConfig(image=elf, memory=64 << 20), elf, vms=0) as session:
+        session.gdb.catch_exit("irq.spi33")
+        stop = session.gdb.cont()
+        assert stop.exit == "irq.spi33"
+        assert "; INTID 33 (pl011)" in stop.text
+        assert "  irq.spi33 (pl011)\n" in session.gdb.monitor("vmexit stats")
+        assert "irq.spi33" in [row["name"] for row in session.gdb.monitor_json("vmexit stats")["counts"]]
+        assert "spi33 (pl011) " in session.gdb.monitor("gic")
+        assert 33 in [i["intid"] for i in session.gdb.monitor_json("gic")["interrupts"] if i["device"] == "pl011"]
