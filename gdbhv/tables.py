@@ -40,7 +40,9 @@ class Field:
     @property
     def scale(self) -> int:
         """How many low bits of an address the field leaves out, which are 0; 0 for a field that is no address."""
-        return 12 if self.name == "FIPA" else self.lsb if self.name in ADDRESSES else 0
+        if self.name not in ADDRESSES or self.msb - self.lsb < 20:  # SCTLR_ELx.SA and DISR_EL1.EA are flags
+            return 0
+        return 12 if self.name == "FIPA" else self.lsb
 
     def shown(self, value: int) -> int:
         """Return the field of a register's value as people write it: an address whole."""

@@ -500,3 +500,4 @@ def test_all_address_fields_are_known() -> None:
     """A wide field that does not begin at bit 0 is an address, or one of these."""
     wide = {f.name for r in tables.registers().values() for f in r.fields if f.lsb and f.msb - f.lsb >= 20}
     assert wide - {"ISS2", "EVCNT_hi"} == tables.ADDRESSES
+    assert sysreg.fields_text(tables.register("SCTLR_EL1"), 0x18).startswith("SA SA0"), "a flag of the same name is none"
