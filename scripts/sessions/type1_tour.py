@@ -139,7 +139,7 @@ class Tour:
         cpu = self.gdb.read_register("mpidr_el1") & 0xFF
         _, _, rest = self.gdb.monitor("gic").partition(f"cpu{cpu}: ")
         rows = rest.splitlines()[1:]
-        found = [row.strip() for row in itertools.takewhile(lambda row: row.startswith("  "), rows) if row.startswith("  LR")]
+        found = [row.strip() for row in itertools.takewhile(lambda row: row.startswith("  "), rows) if row[:4] == "  LR"]
         return "; ".join(found) or "none"
 
     def handled_at_el1(self) -> None:
