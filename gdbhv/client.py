@@ -8,8 +8,8 @@ A session starts a gdb, attaches it to a gdbhv server, and answers in types::
         print(stop.text, hex(gdb.read_register("x0")))
         print(gdb.monitor_json("vmexit last"))
 
-It needs pygdbmi, gdb-multiarch and :mod:`gdbhv.stops`, and nothing else of gdbhv: it may run on another machine than the
-server.
+It needs pygdbmi, gdb-multiarch, :mod:`gdbhv.stops` and :mod:`gdbhv.gdbline`, and nothing else of gdbhv: it may run on
+another machine than the server.
 """
 
 from __future__ import annotations
@@ -22,13 +22,12 @@ import select
 import shutil
 import subprocess
 import time
-from collections.abc import Sequence
-from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 from pygdbmi.IoManager import IoManager
 
+from gdbhv.gdbline import GDB, exec_gdb, gdb_arguments, gdb_target
 from gdbhv.stops import (
     Frame,
     GdbBreakpoint,
@@ -39,9 +38,15 @@ from gdbhv.stops import (
     GdbThread,
     GdbTimeout,
     GdbUnexpectedStop,
+    frame_of,
+    lacks_reason,
+    stop_of,
+    watchpoints_of,
+    with_reason,
 )
 
 __all__ = [
+    "GDB",
     "Frame",
     "GdbBreakpoint",
     "GdbError",
@@ -53,61 +58,9 @@ __all__ = [
     "GdbTimeout",
     "GdbUnexpectedStop",
     "exec_gdb",
+    "gdb_arguments",
+    "gdb_target",
 ]
-
-GDB = "gdb-multiarch"
-GDB_SIDE = Path(__file__).with_name("gdbside") / "gdbhv.py"  # commands for people, sourced once gdb is attached
-
-# GDB sends the server the selected thread only when it fetches something of it, and `monitor` fetches nothing: after
-# `info threads` the command would be about the last one of the list.  And it does not expect `monitor` to change anything.
-_HOOK = """
-define hook-monitor
-python gdb.execute("maintenance flush register-cache", to_string=True); gdb.selected_thread() and gdb.parse_and_eval("$pc")
-end
-define hookpost-monitor
-python gdb.execute("maintenance flush register-cache", to_string=True); gdb.execute("maintenance flush dcache")
-end
-"""
-
-
-def gdb_target(address: str) -> str:
-    """Return a server's address as gdb's `target` command takes it: PORT, HOST:PORT or unix:PATH."""
-    if address.startswith("unix:"):
-        return address[5:]
-    return f"127.0.0.1:{address}" if address.isdigit() else address
-
-
-def gdb_arguments(
-    address: str, program: str | None = None, own: Sequence[str] = (), commands: Sequence[str] = (), gdb: str = GDB
-) -> list[str]:
-    """Return the command line of a gdb that attaches to ``address`` as it starts.
-
-    :param own: options of gdb's, as they are; it does what ``-x`` and ``-ex`` say in their order, once it is attached.
-    :param commands: typed at the end.
-    :raises GdbMissing: there is no such gdb.
-    """
-    path = shutil.which(gdb)
-    if path is None:
-        raise GdbMissing(gdb)
-    arguments = [path, "-q", "-nx", "-iex", "set confirm off", "-iex", "set pagination off"]
-    arguments += ["-iex", "set architecture aarch64"]  # a second VM's process is added without its description
-    arguments += ["-iex", f"python gdb.execute({_HOOK!r})"]
-    arguments += ["-ex", f"target extended-remote {gdb_target(address)}"]
-    if GDB_SIDE.is_file():
-        arguments += ["-ex", f"source {GDB_SIDE}"]
-    arguments += own
-    for command in commands:
-        arguments += ["-ex", command]
-    return arguments if program is None else [*arguments, program]
-
-
-def exec_gdb(address: str, program: str | None = None, own: Sequence[str] = (), commands: Sequence[str] = ()) -> NoReturn:
-    """Become a gdb-multiarch for a person, attached to ``address``. Does not return.
-
-    :raises GdbMissing: there is none on this machine.
-    """
-    arguments = gdb_arguments(address, program, own, commands)
-    os.execv(arguments[0], arguments)
 
 
 class GdbSession:
@@ -138,6 +91,7 @@ class GdbSession:
         self._disconnected = ""  # what gdb said when the server went away
         self._text: list[str] = []  # printed since the last command
         self._last_words: list[str] = []
+        self._registers: set[str] = set()  # that gdb has, once asked for
         self._warnings: list[str] = []  # what gdb has logged since the guest was last told to run
         self._process = subprocess.Popen(
             [path, "-q", "-nx", "--interpreter=mi"],
@@ -186,6 +140,7 @@ class GdbSession:
             raise
         self._running, self._disconnected = False, ""
         self._stops.clear()
+        self._registers = set()
 
     def detach(self) -> None:
         """Let all VMs run on without a debugger. :meth:`attach` comes back."""
@@ -285,7 +240,7 @@ class GdbSession:
         where = f"*{location:#x}" if isinstance(location, int) else location
         options = ("-h " if hardware else "") + (f"-c {quote(condition)} " if condition else "")
         row = self.mi(f"-break-insert {options}{quote(where)}")["bkpt"]
-        places = [frame for each in row.get("locations", [row]) if (frame := _frame(each)) is not None]
+        places = [frame for each in row.get("locations", [row]) if (frame := frame_of(each)) is not None]
         found = self._breakpoints[int(row["number"])] = GdbBreakpoint(int(row["number"]), where, tuple(places))
         return found
 
@@ -392,16 +347,23 @@ class GdbSession:
         if re.fullmatch(r"v\d+", name):
             low, high = (self._integer(f"${name}.d.u[{half}]") for half in (0, 1))
             return high << 64 | low
-        return self._integer(f"${name}")
+        self._must_be_there(name)
+        return self._integer(f"${name}", "unsigned int" if name == "cpsr" else "unsigned long")
 
     def write_register(self, name: str, value: int) -> None:
         """Write a register; v0 to v31 have 128 bits.
 
         :raises GdbError: there is none, or the server refuses; the message has its reason.
+        :raises ValueError: the value is negative, or does not fit.
         """
+        self._must_be_there(name)
+        bits = 128 if re.fullmatch(r"v\d+", name) else 64
+        if not 0 <= value < 1 << bits:
+            raise ValueError(f"{value:#x} does not fit into {name}: 0 to {(1 << bits) - 1:#x}")
+        kind = "unsigned int" if name == "cpsr" else "unsigned long"
         words = [f"${name}.d.u[{half}]" for half in (0, 1)] if re.fullmatch(r"v\d+", name) else [f"${name}"]
         for shift, word in enumerate(words):
-            self.execute(f"set var {word} = (unsigned long) {value >> 64 * shift & (1 << 64) - 1:#x}")
+            self.execute(f"set var {word} = ({kind}) {value >> 64 * shift & (1 << 64) - 1:#x}")
 
     def read_memory(self, address: int | str, length: int) -> bytes:
         """Return ``length`` bytes at an address or expression, as the selected vCPU sees them."""
@@ -421,7 +383,12 @@ class GdbSession:
         """Return the vCPUs, in gdb's order."""
         return [
             GdbThread(
-                int(row["id"]), row["target-id"], row.get("name"), row.get("details"), row["state"], _frame(row.get("frame"))
+                int(row["id"]),
+                row["target-id"],
+                row.get("name"),
+                row.get("details"),
+                row["state"],
+                frame_of(row.get("frame")),
             )
             for row in self.mi("-thread-info")["threads"]
         ]
@@ -433,13 +400,20 @@ class GdbSession:
     def backtrace(self) -> list[Frame]:
         """Return the frames of the selected vCPU, the innermost first."""
         rows = self.mi("-stack-list-frames")["stack"]
-        frames = [_frame(row.get("frame", row)) for row in rows]
+        frames = [frame_of(row.get("frame", row)) for row in rows]
         return [frame for frame in frames if frame is not None]
 
     # Inside.
 
-    def _integer(self, expression: str) -> int:
-        text = self.evaluate(f"(unsigned long) {expression}")
+    def _must_be_there(self, name: str) -> None:
+        """Refuse a name of no register: to gdb it is a convenience variable, which can be written."""
+        if not self._registers:
+            self._registers = {*self.mi("-data-list-register-names")["register-names"], "fp", "lr", "ps"}
+        if name.partition(".")[0] not in self._registers:
+            raise GdbError(name, "there is no such register")
+
+    def _integer(self, expression: str, kind: str = "unsigned long") -> int:
+        text = self.evaluate(f"({kind}) {expression}")
         try:
             return int(text.split()[0], 0)
         except ValueError:
@@ -483,8 +457,7 @@ class GdbSession:
 
     def _with_reason(self, said: str) -> str:
         """Add the server's reason to what gdb says, if gdb leaves it out: `monitor why` has it."""
-        found = _UNTOLD.search(said)
-        if found is None or self._running or self._asking:
+        if not lacks_reason(said) or self._running or self._asking:
             return said
         printed, self._asking = list(self._text), True
         try:
@@ -493,10 +466,7 @@ class GdbSession:
             return said
         finally:
             self._text[:], self._asking = printed, False
-        address = None if found["address"] is None else int(found["address"], 16)
-        numbers = [[int(number, 16) for number in re.findall(r"\b0x([0-9a-f]+)", why)] for why in refused]
-        fitting = [why for why, its in zip(refused, numbers, strict=True) if address is None or address in its]
-        return f"{said} ({fitting[-1]})" if fitting else said
+        return with_reason(said, refused)
 
     def _write(self, command: str) -> int:
         """Send a command, and read meanwhile: a gdb that cannot get rid of what it prints does not listen."""
@@ -574,30 +544,12 @@ class GdbSession:
     def _stop(self, payload: dict[str, Any]) -> GdbStop:
         text = "".join(self._text)
         self._text.clear()
-        number = payload.get("syscall-number")
-        named = payload.get("bkptno", next((w.get("number") for w in _watchpoints(payload)), None))
+        named = payload.get("bkptno", next((w.get("number") for w in watchpoints_of(payload)), None))
         breakpoint_number = None if named is None else int(str(named).partition(".")[0])
-        frame = _frame(payload.get("frame"))
+        frame = frame_of(payload.get("frame"))
         known = self._breakpoints.get(breakpoint_number or 0)
         places = [place.pc for place in known.locations] if known is not None and frame is not None else []
-        return GdbStop(
-            reason=str(payload.get("reason", "unknown")),
-            thread=int(payload["thread-id"]) if str(payload.get("thread-id", "")).isdigit() else None,
-            frame=frame,
-            signal=payload.get("signal-name"),
-            breakpoint=breakpoint_number,
-            location=places.index(frame.pc) + 1 if frame is not None and frame.pc in places else None,
-            exit_number=None if number is None else int(number),
-            exit_code=_exit_code(payload),
-            text=text,
-            raw=payload,
-        )
-
-
-# What gdb says where it does not pass the server's reason on (gdbhv/monitor/why.py says which gdb does when).
-_UNTOLD = re.compile(
-    r"Cannot access memory at address 0x(?P<address>[0-9a-f]+)|Could not insert hardware|Unable to read memory"
-)
+        return stop_of(payload, frame, places, breakpoint_number, text)
 
 
 class _Refusal(NamedTuple):
@@ -608,26 +560,3 @@ class _Refusal(NamedTuple):
 def quote(text: str) -> str:
     """Return a C string of MI's."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
-
-
-def _exit_code(payload: dict[str, Any]) -> int | None:
-    if payload.get("reason") == "exited-normally":
-        return 0
-    return int(payload["exit-code"], 8) if "exit-code" in payload else None
-
-
-def _watchpoints(payload: dict[str, Any]) -> list[dict[str, Any]]:
-    return [payload[key] for key in ("wpt", "hw-rwpt", "hw-awpt") if key in payload]
-
-
-def _frame(row: dict[str, Any] | None) -> Frame | None:
-    if not row or "addr" not in row:
-        return None
-    address = row["addr"]
-    return Frame(
-        level=int(row.get("level", 0)),
-        pc=int(address, 16) if address.startswith("0x") else 0,
-        function=row.get("func") if row.get("func") != "??" else None,
-        file=row.get("fullname", row.get("file")),
-        line=int(row["line"]) if "line" in row else None,
-    )

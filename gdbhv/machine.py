@@ -8,7 +8,6 @@ stop = machine.run_all()
 from __future__ import annotations
 
 import json
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,6 @@ from gdbhv.pace import Pace
 from gdbhv.snapfile import Guest, PowerOn, Shape
 from gdbhv.snapshot import Beside, Snapshot
 from gdbhv.target import (
-    MOST_REFUSED,
     Action,
     Catcher,
     CatchEvents,
@@ -34,6 +32,7 @@ from gdbhv.target import (
     Symbols,
     Thread,
     ThreadId,
+    nothing_refused,
 )
 from gdbhv.translation import Translation
 
@@ -89,7 +88,7 @@ class Machine:
         self.snapshots: dict[str, Snapshot] = {}
         self.jumps = 0
         self._recipe: PowerOn | None = None
-        self.refused: deque[str] = deque(maxlen=MOST_REFUSED)
+        self.refused = nothing_refused()
         self._interrupter = self.core.interrupter()
         self._interrupted = False
         self.pace = Pace(self.core, lambda: console is not None and console.interactive and self.core.listens)

@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from gdbhv.client import GdbSession
+from gdbhv.client import GDB, GdbSession
 from gdbhv.errors import GdbhvError
 
 log = logging.getLogger("gdbhv.launch")
@@ -114,7 +114,7 @@ def started(
 
 @contextlib.contextmanager
 def launch(
-    image: str | Path, *arguments: str, program: str | Path | None = None, timeout: float = 30.0
+    image: str | Path, *arguments: str, program: str | Path | None = None, timeout: float = 30.0, gdb: str = GDB
 ) -> Iterator[GdbSession]:
     """Start ``gdbhv run IMAGE ARGUMENTS`` in a process of its own, and a gdb that is attached to it; the guest stands at its
     first instruction. Both end with the block. The guest's console goes nowhere unless ``--console`` says otherwise; what
@@ -122,6 +122,7 @@ def launch(
 
     :param program: the ELF with the guest's symbols; without it gdb takes the one that the server names.
     :param timeout: seconds to wait for gdb's answers, and by default for a stop.
+    :param gdb: which gdb, by name or path.
     :raises gdbhv.errors.GdbhvError: the machine did not start, with what it said.
     :raises gdbhv.client.GdbError: gdb did not, or refuses a command.
     """
@@ -131,6 +132,6 @@ def launch(
         arguments = ("run", str(image), *arguments, *where, "--gdb", address, "--wait")
         with (
             started(arguments, heard=lambda line: log.info("%s", line.removeprefix("gdbhv: "))),
-            GdbSession(address, None if program is None else str(program), timeout=timeout) as gdb,
+            GdbSession(address, None if program is None else str(program), timeout=timeout, gdb=gdb) as session,
         ):
-            yield gdb
+            yield session

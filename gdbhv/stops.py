@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
@@ -167,3 +168,71 @@ class GdbStop:
         if self.breakpoint is not None:
             why += f" {self.breakpoint}{f'.{self.location}' if self.location else ''}"
         return f"it stopped for {why}{f' at {self.frame}' if self.frame else ''}"
+
+
+def stop_of(
+    payload: dict[str, Any], frame: Frame | None, places: list[int], breakpoint_number: int | None, text: str
+) -> GdbStop:
+    """Return what a ``*stopped`` record says.
+
+    :param places: addresses of the breakpoint.
+    :param text: what was printed on the way.
+    """
+    number = payload.get("syscall-number")
+    return GdbStop(
+        reason=str(payload.get("reason", "unknown")),
+        thread=int(payload["thread-id"]) if str(payload.get("thread-id", "")).isdigit() else None,
+        frame=frame,
+        signal=payload.get("signal-name"),
+        breakpoint=breakpoint_number,
+        location=places.index(frame.pc) + 1 if frame is not None and frame.pc in places else None,
+        exit_number=None if number is None else int(number),
+        exit_code=_exit_code(payload),
+        text=text,
+        raw=payload,
+    )
+
+
+def _exit_code(payload: dict[str, Any]) -> int | None:
+    if payload.get("reason") == "exited-normally":
+        return 0
+    return int(payload["exit-code"], 8) if "exit-code" in payload else None
+
+
+def watchpoints_of(payload: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the watchpoints that a record of MI names."""
+    return [payload[key] for key in ("wpt", "hw-rwpt", "hw-awpt") if key in payload]
+
+
+def frame_of(row: dict[str, Any] | None) -> Frame | None:
+    """Return a frame of MI's; None: there is none in it."""
+    if not row or "addr" not in row:
+        return None
+    address = row["addr"]
+    return Frame(
+        level=int(row.get("level", 0)),
+        pc=int(address, 16) if address.startswith("0x") else 0,
+        function=row.get("func") if row.get("func") != "??" else None,
+        file=row.get("fullname", row.get("file")),
+        line=int(row["line"]) if "line" in row else None,
+    )
+
+
+# What gdb says where it does not pass the server's reason on (gdbhv/monitor/why.py says which gdb does when).
+_UNTOLD = re.compile(
+    r"Cannot access memory at address 0x(?P<address>[0-9a-f]+)|Could not insert hardware|Unable to read memory"
+)
+
+
+def lacks_reason(said: str) -> bool:
+    """Tell whether gdb has kept the server's reason to itself."""
+    return _UNTOLD.search(said) is not None
+
+
+def with_reason(said: str, refused: Sequence[str]) -> str:
+    """Add the last of the server's reasons that is about the same address, if gdb names one."""
+    found = _UNTOLD.search(said)
+    address = None if found is None or found["address"] is None else int(found["address"], 16)
+    numbers = [[int(number, 16) for number in re.findall(r"\b0x([0-9a-f]+)", why)] for why in refused]
+    fitting = [why for why, its in zip(refused, numbers, strict=True) if address is None or address in its]
+    return f"{said} ({fitting[-1]})" if fitting else said

@@ -158,7 +158,10 @@ class Catcher:
     entries: bool = False
 
 
-MOST_REFUSED = 8  # reasons that are kept
+def nothing_refused() -> deque[str]:
+    """Return :attr:`Target.refused` as it begins: the last 8 reasons are kept."""
+    return deque(maxlen=8)
+
 
 DescribeWatch = Callable[[Stop, bool], str]
 """One line for people about a stop at a watched IPA or PA: the stop, and whether the access is a write."""

@@ -37,7 +37,7 @@ def test_import_is_lazy() -> None:
     """`gdbhv gdb` and GdbSession may run where there is no native module."""
     code = "import sys, gdbhv; gdbhv.GdbSession; print([m for m in sys.modules if m.startswith('gdbhv')])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
-    assert done.stdout.strip() == "['gdbhv', 'gdbhv.stops', 'gdbhv.client']"
+    assert done.stdout.strip() == "['gdbhv', 'gdbhv.stops', 'gdbhv.gdbline', 'gdbhv.client']"
 
 
 def test_hosted_to_the_end() -> None:
@@ -153,3 +153,10 @@ def test_a_guest_that_never_exits_is_interrupted_by_signals(kind: str) -> None:
         assert target.run_all(end - insns(target)).kind is StopKind.BUDGET
     (a, b) = (target.read_core(ThreadId(1, 1)) for target in (first, second))
     assert a == b
+
+
+def test_a_run_after_the_end_says_so() -> None:
+    target = gdbhv.hosted(gdbhv.BootConfig(image=ROOT / "guests/prebuilt/hello.elf", memory=64 << 20))
+    assert target.run_all().kind is StopKind.POWEROFF
+    again = target.run_all()
+    assert (again.kind, again.text) == (StopKind.POWEROFF, target.off_text)

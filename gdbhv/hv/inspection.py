@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdbhv import _core, pages
 from gdbhv.errors import CommandError, GdbhvError, MemoryError_, RegisterError
-from gdbhv.hv import debugregs, guestregs, pmu
+from gdbhv.hv import debugregs, guestregs, pmu, vgic_document
 from gdbhv.hv.host import Host
 from gdbhv.hv.ptimer import PhysicalTimer
 from gdbhv.hv.vcpu import RunState, Vcpu
@@ -142,7 +142,7 @@ class HostInspection:
     def gic(self, thread: ThreadId) -> tuple[dict[str, Any], str]:
         """See :class:`gdbhv.target.Target`."""
         vm = self.vcpu(thread).vm
-        return vm.vgic.document(), vm.name
+        return vgic_document.document(vm.vgic), vm.name
 
     def take_unserved(self) -> Sequence[str]:
         """See :class:`gdbhv.target.Target`."""

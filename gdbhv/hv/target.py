@@ -5,7 +5,6 @@ What there is to see is in :mod:`~gdbhv.hv.inspection`; here is what moves: brea
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -22,7 +21,7 @@ from gdbhv.hv.vm import Vm
 from gdbhv.pace import FOREVER, Pace
 from gdbhv.snapfile import Guest, Shape
 from gdbhv.snapshot import Beside, Snapshot
-from gdbhv.target import MOST_REFUSED, Action, Catcher, CatchEvents, DescribeWatch, Stepping, Stop, StopKind, ThreadId
+from gdbhv.target import Action, Catcher, CatchEvents, DescribeWatch, Stepping, Stop, StopKind, ThreadId, nothing_refused
 
 if TYPE_CHECKING:
     from gdbhv.records import ExitRecord
@@ -49,7 +48,7 @@ class HostTarget(HostInspection):
         self.stepping = Stepping()
         self.snapshots: dict[str, Snapshot] = {}
         self.jumps = 0
-        self.refused: deque[str] = deque(maxlen=MOST_REFUSED)
+        self.refused = nothing_refused()
         self._step: tuple[Vcpu, Action] | None = None  # what is stepped in this run
         self._stood = (0, 0)  # since when time has stood still, and for how many exits
         self._wakes = 0  # wake-ups of idle CPUs in a row
@@ -207,6 +206,8 @@ class HostTarget(HostInspection):
         self._interrupter.clear()
         kind = StopKind.INTERRUPT if self._interrupted else StopKind.BUDGET
         self._interrupted = False
+        if kind is StopKind.BUDGET and not self.host.running():
+            return Stop(StopKind.POWEROFF, thread, text=self.off_text)
         return Stop(kind, thread)
 
     def _terminals(self) -> Iterator[tuple[Console, Pl011]]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gdbhv import tables
 from gdbhv.errors import GdbhvError
@@ -120,34 +120,6 @@ class Vgic(VgicState):
     def lpi(self, intid: int) -> Irq:
         """Return a new LPI: edge-triggered, group 1, without an active state."""
         return Irq(intid, edge=True)
-
-    def document(self) -> dict[str, Any]:
-        """Return the state as ``_core.Machine.gic`` returns the machine's, LPIs among the interrupts, no CPU interfaces."""
-        lpis = [self.lpis.irqs[n] for n in sorted(self.lpis.irqs)]
-        names = {device.intid: device.name for _, device in self.vm.devices if device.intid is not None}
-        irqs = [self.seen(i) for i in [*(i for bank in self.private for i in bank), *self.shared, *lpis]]
-        return {
-            "version": 3,
-            "ctlr": self.enabled,
-            "interrupts": [
-                {
-                    "intid": i.intid,
-                    "device": names.get(i.intid),
-                    "cpu": i.home if i.owner is None else i.owner,
-                    "enabled": i.enabled,
-                    "pending": i.pending,
-                    "active": i.active,
-                    "line": i.level,
-                    "edge": i.edge,
-                    "group": int(i.group1),
-                    "priority": i.priority,
-                    "route": i.route if i.owner is None and i.intid < FIRST_LPI else None,
-                }
-                for i in irqs
-            ],
-            "cpus": [],
-            "its": self.its.document(),
-        }
 
     # --- from devices, timers and other vCPUs
 

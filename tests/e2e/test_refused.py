@@ -89,3 +89,22 @@ def test_other_words_of_gdb_are_left_alone_and_a_block_that_cannot_be_read_has_a
         at.gdb.evaluate("nowhere")
     with pytest.raises(GdbError, match=r"0x4400000[0-3]: IPA 0x4400000[0-3] is neither memory nor a device"):
         at.gdb.read_memory(0x44000000, 4)
+
+
+def test_names_of_registers_and_values_that_do_not_fit(at: Debugged) -> None:
+    """gdb makes a convenience variable of a name that it does not know, and cuts what is too wide."""
+    for name in ("nosuch", "x31", "X0"):
+        with pytest.raises(GdbError, match=f"^{name}: there is no such register$"):
+            at.gdb.read_register(name)
+        with pytest.raises(GdbError, match=f"^{name}: there is no such register$"):
+            at.gdb.write_register(name, 1)
+    for name, value in (("x0", 1 << 64), ("x0", -1), ("v0", 1 << 128)):
+        with pytest.raises(ValueError, match=f"does not fit into {name}"):
+            at.gdb.write_register(name, value)
+    state = at.gdb.read_register("cpsr")
+    assert state & 0x1F == 5, "EL1h"
+    at.gdb.write_register("cpsr", state | 1 << 31)
+    assert at.gdb.read_register("cpsr") == state | 1 << 31
+    at.gdb.write_register("cpsr", state)
+    for name in ("x0", "w0", "sp", "pc", "fp", "lr", "fpsr", "v31", "HCR_EL2", "hcr_el2", "HCR_EL2.VM"):
+        assert at.gdb.read_register(name) >= 0

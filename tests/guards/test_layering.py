@@ -41,7 +41,8 @@ LAYERS = {
     "monitor": "_core errors exitspec hv records tables target translation views",
     "rsp": "errors files target",
     "stops": "",
-    "client": "stops",
+    "gdbline": "stops",
+    "client": "gdbline stops",
     "gdbside": "",
     "sessions": "client errors",
     "cli": "_core boot client console errors files hv machine monitor rsp tables target views",
@@ -112,7 +113,7 @@ def test_views_are_pure() -> None:
 
 def test_files_are_short() -> None:
     """Some 400 lines; the entry goes when the file is shorter again."""
-    longer = {"client.py": 580}
+    longer = {"client.py": 570}
     lines = {str(p.relative_to(PACKAGE)): len(p.read_text().splitlines()) for p in modules()}
     too_long = {name: n for name, n in lines.items() if n > 430}
     assert all(n <= longer.get(name, 0) for name, n in too_long.items()), too_long

@@ -11,6 +11,7 @@ from gdbhv.errors import RegisterError
 from gdbhv.hv import guestregs, sysregs
 from gdbhv.hv.host import Host
 from gdbhv.hv.target import HostTarget
+from gdbhv.hv.vgic_document import document
 from gdbhv.target import Action, StopKind
 from hv.programs import CODE, NOP, WFI, add_vm, branch, hosted, mrs, thread
 from hv.test_stepping import actions, core, state, two_vcpus, with_timer
@@ -152,7 +153,7 @@ def test_what_is_pending_is_what_the_guest_would_read_next() -> None:
     seen = set()
     for _ in range(129):
         pending = target.read_register(A, "ICC_HPPIR1_EL1"), target.read_register(A, "ISR_EL1")
-        line = next(i for i in target.host.vms[0].vgic.document()["interrupts"] if i["intid"] == 27)
+        line = next(i for i in document(target.host.vms[0].vgic)["interrupts"] if i["intid"] == 27)
         before = target.read_register(A, "pc")
         assert target.run([Action(A, step=True)]).kind is StopKind.STEP
         word = int.from_bytes(target.read_memory(A, before, 4), "little")
@@ -185,7 +186,7 @@ def test_looking_changes_nothing() -> None:
         for tid in (1, 2):
             for name in guestregs.PENDING:
                 looked.read_register(thread(1, tid), name)
-        looked.host.vms[0].vgic.document()
+        document(looked.host.vms[0].vgic)
     assert state(looked) == state(run)
 
 

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import struct
 import threading
-from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
 from gdbhv.errors import GdbhvError, MemoryError_, RegisterError
-from gdbhv.target import MOST_REFUSED, Action, CatchEvents, Process, Space, Stepping, Stop, StopKind, Thread, ThreadId
+from gdbhv.target import Action, CatchEvents, Process, Space, Stepping, Stop, StopKind, Thread, ThreadId, nothing_refused
 
 RAM = 0x4000_0000
 RAM_SIZE = 0x10_0000
@@ -70,7 +69,7 @@ class FakeTarget:
     def __init__(self, vms: int = 2, ram_size: int = RAM_SIZE) -> None:
         self.ram_size = ram_size
         self.stepping = Stepping()
-        self.refused: deque[str] = deque(maxlen=MOST_REFUSED)
+        self.refused = nothing_refused()
         self.vcpus = {ThreadId(1, 1): Vcpu(0), ThreadId(1, 2): Vcpu(1)}
         if vms > 1:
             self.vcpus[ThreadId(2, 1)] = Vcpu(None)
