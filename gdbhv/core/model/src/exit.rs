@@ -13,7 +13,10 @@ use crate::reg::names::*;
 use crate::reg::Reg;
 use crate::save::{put, take, Save, Unfit};
 use crate::syndrome::{ec, iss};
+use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::HashMap;
+use std::io::Read;
+use std::sync::{Mutex, PoisonError};
 
 /// One class of exits.
 #[derive(Clone, Copy, Debug)]
@@ -151,7 +154,7 @@ pub fn class_of(number: u16) -> &'static Class {
 }
 
 /// One exit. `name` and `sub` are made from it on demand.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, BorshSerialize, BorshDeserialize)]
 pub struct Record {
     /// Number of this exit, from 1.
     pub seq: u64,
@@ -184,6 +187,7 @@ pub struct Record {
     /// x0 to x3: the operands of a hypercall.
     pub args: [u64; 4],
     /// Controls that route it to EL2.
+    #[borsh(deserialize_with = "take_cause")]
     pub cause: &'static [&'static str],
     /// INTID of an interrupt.
     pub intid: Option<u32>,
@@ -262,19 +266,56 @@ impl Exits {
     }
 }
 
-/// The counts, and who has run; not the records, nor what is caught.
+/// Words of a [`Record::cause`] at most.
+const MOST_CAUSES: u32 = 8;
+
+/// Take a [`Record::cause`]. Its words live as long as the program, as those that the source has: each list that is not known is kept once.
+fn take_cause<R: Read>(from: &mut R) -> std::io::Result<&'static [&'static str]> {
+    static KNOWN: Mutex<Vec<&'static [&'static str]>> = Mutex::new(Vec::new());
+    let wrong = |what: &str| std::io::Error::new(std::io::ErrorKind::InvalidData, what);
+    let count = u32::deserialize_reader(from)?;
+    if count > MOST_CAUSES {
+        return Err(wrong("too many causes of an exit"));
+    }
+    let mut words = Vec::new();
+    for _ in 0..count {
+        let word = String::deserialize_reader(from)?;
+        words.push(word);
+    }
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(same) = known.iter().find(|k| k.iter().eq(words.iter())) {
+        return Ok(same);
+    }
+    if known.len() >= MOST_KINDS || words.iter().any(|w| w.len() > 64) {
+        return Err(wrong("no exit has such a cause"));
+    }
+    let words: Vec<&'static str> = words.into_iter().map(|w| &*w.leak()).collect();
+    known.push(words.leak());
+    Ok(known[known.len() - 1])
+}
+
+/// The counts, the records, and who has run; not what is caught.
 impl Save for Exits {
     fn save(&self, to: &mut Vec<u8>) {
         put(to, &self.total);
         put(to, &(self.further, &self.counts));
+        put(to, &self.last);
         put(to, &self.guests);
     }
     fn load(&mut self, from: &mut &[u8]) -> Result<(), Unfit> {
         self.total = take(from)?;
         (self.further, self.counts) = take(from)?;
+        self.last = take(from)?;
         self.guests = take(from)?;
-        self.last.clear();
-        Ok(())
+        match self
+            .last
+            .iter()
+            .flatten()
+            .find(|r| class_of(r.class).number != r.class)
+        {
+            Some(r) => Err(Unfit(format!("damaged: no exit has class {:#x}", r.class))),
+            None => Ok(()),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::BTreeMap;
 
 /// The state that a guest left at an exit; SPSR_EL2 is in the exit's record.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, BorshSerialize, BorshDeserialize)]
 pub struct Left {
     /// x0 to x30.
     pub x: [u64; 31],
