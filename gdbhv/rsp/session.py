@@ -59,7 +59,8 @@ class Session(Attached):
         self._acks = True
         self._waiting: deque[bytes | Signal] = deque()
         self._ahead = 0  # how much waits there
-        self._late: tuple[Stop, bool] | None = None  # a stop that is to be reported, and whether QCatchSyscalls asked for it
+        # a stop that is to be reported, whether QCatchSyscalls asked for it, and the target's jumps then
+        self._late: tuple[Stop, bool, int] | None = None
         self._stream: registry.Stream | None = None
 
     # Driven by the owner.
@@ -158,7 +159,7 @@ class Session(Attached):
             self.run = again
             return
         if run is not None and run.alone and stop.kind in (StopKind.EXIT, StopKind.ENTRY):
-            self._late = stop, self.caught(stop)
+            self._late = stop, self.caught(stop), self.target.jumps
             self._general = stop.thread
             self.send(with_signal(SIGWINCH, self.stop_answer(Stop(StopKind.STEP, stop.thread))))
         else:
@@ -183,9 +184,12 @@ class Session(Attached):
         follows at once the exit or entry is said.
         """
         late, self._late = self._late, None
-        if late is None or late[0].thread not in self._threads or (late[1] and not self.caught(late[0])):
+        if late is None:
             return False
-        self.report(late[0])
+        stop, asked, jumps = late
+        if stop.thread not in self._threads or (asked and not self.caught(stop)) or jumps != self.target.jumps:
+            return False
+        self.report(stop)
         return True
 
     def clear(self) -> None:

@@ -91,8 +91,18 @@ class Shared:
     exec_file: ExecFile | None = None
     reboots: bool = True  # a guest that asks for a reset gets it
     left: Callable[[], None] = lambda: None  # called when a debugger has left
-    last_stop: Stop | None = None
     counted: Counted = field(default_factory=Counted)
+    _last_stop: tuple[Stop | None, int] = (None, 0)  # with the target's jumps then
+
+    @property
+    def last_stop(self) -> Stop | None:
+        """The last stop; None: there was none, or since then the target's state has been replaced."""
+        stop, jumps = self._last_stop
+        return stop if jumps == self.target.jumps else None
+
+    @last_stop.setter
+    def last_stop(self, stop: Stop | None) -> None:
+        self._last_stop = stop, self.target.jumps
 
     def alive(self) -> list[Process]:
         """Return the processes that have not ended."""
@@ -109,7 +119,6 @@ class Shared:
     def restart(self, pid: int | None) -> None:
         """Switch a process (None: all) off and on."""
         self.target.reset(pid)
-        self.last_stop = None
 
     def reboot(self, stop: Stop) -> str | None:
         """Give a guest the reset that it asks for: return what to say of it, or None if the stop is something else."""

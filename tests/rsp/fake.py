@@ -101,7 +101,10 @@ class FakeTarget:
         for thread in [t for t in self.vcpus if t.pid == pid]:
             self.off[thread] = self.vcpus.pop(thread)
 
+    jumps = 0
+
     def reset(self, pid: int | None = None) -> None:
+        self.jumps += 1
         if self.stubborn:
             raise GdbhvError("nobody knows how it begins")
         threads = sorted(t for t in (*self.vcpus, *self.off) if pid in (None, t.pid))
