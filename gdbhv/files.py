@@ -120,20 +120,10 @@ def open_output(path: str, inputs: Sequence[str | Path | None] = ()) -> BinaryIO
 def replaced(path: str | Path, magic: bytes) -> Iterator[BinaryIO]:
     """Give a file to write to that takes the place of ``path`` when it is whole; until then, what stood there stays.
 
-    :param magic: how files begin that may be replaced although they are no output of a run.
-    :raises OSError: an image, or no ordinary file, stands there; or it cannot be written.
+    :raises OSError: see :func:`check_replaced`; or it cannot be written.
     """
+    check_replaced(path, magic)
     place = os.path.realpath(path)
-    if not os.fspath(path):
-        raise OSError(errno.ENOENT, "a file's name is needed, and this is empty")
-    if os.path.lexists(place):
-        mode = os.stat(place).st_mode
-        if not stat.S_ISREG(mode):
-            raise OSError(errno.EINVAL, f"{kind(mode)}, which no file can replace: choose another name", str(path))
-        if (what := _image(place)) and what != _MAGICS.get(magic):
-            raise OSError(
-                errno.EEXIST, f"{what} and no output of an earlier run, so it stays: choose another name", str(path)
-            )
     folder, name = os.path.split(place)
     try:
         file = tempfile.NamedTemporaryFile(dir=folder, prefix=f".{name}.", delete=False)  # noqa: SIM115
@@ -154,6 +144,27 @@ def replaced(path: str | Path, magic: bytes) -> Iterator[BinaryIO]:
         if isinstance(e, OSError):
             raise OSError(e.errno, e.strerror, str(path)) from None
         raise
+
+
+def check_replaced(path: str | Path, magic: bytes) -> None:
+    """Check that a file may take the place of ``path``.
+
+    :param magic: how files begin that may be replaced although they are no output of a run.
+    :raises OSError: an image, or no ordinary file, stands there; or there is no such folder.
+    """
+    place = os.path.realpath(path)
+    if not os.fspath(path):
+        raise OSError(errno.ENOENT, "a file's name is needed, and this is empty")
+    if not os.path.isdir(os.path.dirname(place)):
+        raise OSError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+    if os.path.lexists(place):
+        mode = os.stat(place).st_mode
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, f"{kind(mode)}, which no file can replace: choose another name", str(path))
+        if (what := _image(place)) and what != _MAGICS.get(magic):
+            raise OSError(
+                errno.EEXIST, f"{what} and no output of an earlier run, so it stays: choose another name", str(path)
+            )
 
 
 def _image(path: str) -> str:

@@ -142,9 +142,10 @@ def _without_bytes(guest: Guest) -> dict[str, Any]:
 # --- writing
 
 
-def write(path: str | Path, content: Content) -> None:
+def write(path: str | Path, content: Content) -> int:
     """Write a file beside ``path``, and put it in its place when it is whole.
 
+    :returns: its size in bytes.
     :raises OSError: it cannot be written, or something stands there that is no snapshot.
     """
     parts = {"machine": content.machine, "host": content.host, "starts": STARTS.build(_starts(content.guests))}
@@ -161,6 +162,7 @@ def write(path: str | Path, content: Content) -> None:
             whole.update(part)
             file.write(part)
         file.write(whole.digest())
+        return file.tell()
 
 
 def _starts(guests: Sequence[Guest]) -> dict[str, Any]:

@@ -80,6 +80,8 @@ class Snapshot:
         """Virtual time, in nanoseconds."""
         self.instructions: Sequence[int] = tuple(target.core.insns)
         """Instructions executed until then, by CPU."""
+        # the debugger's stops that CPUs have not moved from: a `continue` passes those, and a new one does not
+        self._held = [target.core.held(cpu) for cpu in range(target.core.cpus)]
         self._id: int | None = target.core.snapshot()
 
     def __repr__(self) -> str:
@@ -103,6 +105,8 @@ class Snapshot:
         number = self._number()
         self._target.load_beside(self._beside, foreign=False)
         self._target.core.restore(number)
+        for cpu, held in enumerate(self._held):
+            self._target.core.hold(cpu, held)
         self._target.jumped()
 
     def delete(self) -> None:
@@ -111,9 +115,10 @@ class Snapshot:
         self._id = None
         del self._target.snapshots[self.name]
 
-    def write(self, path: str | Path) -> None:
+    def write(self, path: str | Path) -> int:
         """Write it to a file, for ``gdbhv run --snapshot`` and :func:`load`. What stands there is replaced at once.
 
+        :returns: the size of the file in bytes.
         :raises OSError: it cannot be written, or an image or no ordinary file stands there.
         :raises gdbhv.errors.StateError: it was deleted.
         """
@@ -127,7 +132,7 @@ class Snapshot:
             machine,
             self._beside.state,
         )
-        snapfile.write(path, content)
+        return snapfile.write(path, content)
 
     def _number(self) -> int:
         if self._id is None:
@@ -178,6 +183,9 @@ def put(target: Keeper, content: Content, path: str | Path) -> None:
     except (ValueError, StateError) as e:
         core.restore(before)
         raise StateError(f"{path}: {e}") from None
+    else:
+        for cpu in range(core.cpus):
+            core.hold(cpu, None)
     finally:
         core.forget_snapshot(before)
     target.jumped()

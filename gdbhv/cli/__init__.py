@@ -1,4 +1,4 @@
-"""The command line: ``gdbhv run``, ``gdbhv gdb``, ``gdbhv cpus``: options, the run, and its end, a file each."""
+"""The command line: ``gdbhv run``, ``gdb``, ``cpus``, ``snapshot``: options, the run, and its end, a file each."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import sys
 from collections.abc import Sequence
 
 from gdbhv import client
-from gdbhv.cli import cpus
+from gdbhv.cli import cpus, snapshots
 from gdbhv.cli.ending import KILLED, STATUS
-from gdbhv.cli.options import GDB_EXAMPLES, RUN_EXAMPLES, parser, usage_error
+from gdbhv.cli.options import GDB_EXAMPLES, RUN_EXAMPLES, SNAPSHOT_EXAMPLES, parser, usage_error
 from gdbhv.cli.running import run
 from gdbhv.cli.saying import STDERR, StderrHandler, say
 from gdbhv.cli.signals import Ended, die, ending_signals_raise
 from gdbhv.errors import GdbhvError
 from gdbhv.target import StopKind
 
-__all__ = ["GDB_EXAMPLES", "KILLED", "RUN_EXAMPLES", "STATUS", "main", "parser", "usage_error"]
+__all__ = ["GDB_EXAMPLES", "KILLED", "RUN_EXAMPLES", "SNAPSHOT_EXAMPLES", "STATUS", "main", "parser", "usage_error"]
 
 INTERRUPTED = STATUS[StopKind.INTERRUPT][0]
 
@@ -47,6 +47,8 @@ def _main(options: argparse.Namespace) -> int:
                 client.exec_gdb(*arguments)
             if options.command == "cpus":
                 return cpus.show(options)
+            if options.command == "snapshot":
+                return snapshots.info(options)
             return run(options)
     except (GdbhvError, client.GdbError) as e:
         say(str(e))

@@ -65,8 +65,11 @@ def early_hang(options: argparse.Namespace, target: Target, stop: Stop | None) -
     ]
 
 
-def report(options: argparse.Namespace, target: Target, stop: Stop | None, seconds: float) -> int:
-    """Say why the run ended and after how many instructions; return the exit status."""
+def report(options: argparse.Namespace, target: Target, stop: Stop | None, seconds: float, begun: int) -> int:
+    """Say why the run ended and after how many instructions; return the exit status.
+
+    :param begun: instructions that had been executed when the run began.
+    """
     status, name, what = KILLED if stop is None else STATUS[stop.kind]
     machine = target.core
     insns = sum(machine.insns)
@@ -93,7 +96,7 @@ def report(options: argparse.Namespace, target: Target, stop: Stop | None, secon
 
         for line in stats_table(counts, further, lambda vmid: vmid_name(target, vmid)):
             say(line, "")
-    mips = insns / seconds / 1e6 if seconds else 0
+    mips = max(insns - begun, 0) / seconds / 1e6 if seconds else 0
     for line in early_hang(options, target, stop):
         say(line)
     say(f"{what}{': ' + text if text else ''} after {insns:,} instructions ({seconds:.2f} s, {mips:.0f} MIPS)")

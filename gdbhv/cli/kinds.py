@@ -48,6 +48,14 @@ def profile(text: str) -> str:
     return text
 
 
+def moment(text: str) -> tuple[int, str]:
+    """Parse N:FILE."""
+    insns, colon, path = text.partition(":")
+    if not colon or not path:
+        raise argparse.ArgumentTypeError(f"{text!r}: N:FILE is needed, e.g. 1e9:booted.snap")
+    return number(insns), path
+
+
 def few(text: str) -> int:
     """Parse a number of CPUs or VMs."""
     if not text.isdecimal() or not 1 <= int(text) <= 8:

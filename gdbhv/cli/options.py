@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import functools
 from importlib.metadata import PackageNotFoundError, version
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from gdbhv import _core
 from gdbhv.cli.ending import KILLED, STATUS
-from gdbhv.cli.kinds import VM_KEYS, console, few, number, placed_file, profile, size, speed, vm
+from gdbhv.cli.kinds import VM_KEYS, console, few, moment, number, placed_file, profile, size, speed, vm
 
 RUN_EXAMPLES = (
     """\
@@ -25,6 +25,9 @@ examples:
   gdbhv run Image --bare --smp 4       a kernel alone, on a machine without EL2
   gdbhv run boot.bin --el 2 --load-address 0x40000000
                                        raw bytes, put and begun there
+  gdbhv run Image --initrd initramfs.cpio.gz --snapshot-at 1e9:booted.snap
+                                       a snapshot on the way, and
+  gdbhv run --snapshot booted.snap     on from there, as often as you like
   gdbhv run --el 2 --wait --gdb 1234   an empty machine at reset in EL2: `load` your program with gdb
 
 exit status: """
@@ -42,6 +45,15 @@ examples:
 It prints the command that it runs. Your .gdbinit is left out (-nx): give what you need of it with -x.
 """
 
+SNAPSHOT_EXAMPLES = """\
+examples:
+  gdbhv snapshot info booted.snap      what it is of: machine, VMs, images, time
+  gdbhv snapshot info booted.snap --json
+                                       for scripts
+
+`gdbhv run --snapshot-at` and `monitor snapshot write` make one; `gdbhv run --snapshot` starts from it.
+"""
+
 CPUS_EXAMPLES = """\
 examples:
   gdbhv cpus                           all, a feature in each row
@@ -57,13 +69,27 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message}; {self.prog} --help explains\n")
 
 
+class _GivenParser(_Parser):
+    """One that knows which options were given: their names are in ``given``."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """See argparse."""
+        defaults = {a.dest: a.default for a in self._actions if a.default is not argparse.SUPPRESS}
+        found, rest = super().parse_known_args(args, argparse.Namespace(**dict.fromkeys(defaults)))
+        found.given = {name for name in defaults if getattr(found, name) not in (None, [])}
+        for name, default in defaults.items():
+            if name not in found.given:
+                setattr(found, name, default)
+        return found, rest
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     top = _Parser(
         prog="gdbhv", description="A GDB remote stub for simulated AArch64 machines, for people who work on hypervisors."
     )
     top.add_argument("--version", action="version", version=f"gdbhv {_version()}")
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_GivenParser)
 
     run = commands.add_parser(
         "run",
@@ -149,6 +175,19 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="a guest that asks for a reset ends the run (status 3) instead of beginning again",
     )
+    run.add_argument(
+        "--snapshot",
+        metavar="FILE",
+        help="instead of IMAGE: start from a snapshot; what the machine is and runs is in FILE",
+    )
+    run.add_argument(
+        "--snapshot-at",
+        type=moment,
+        action="append",
+        default=[],
+        metavar="N:FILE",
+        help="write a snapshot to FILE after N instructions, and go on; repeats",
+    )
     run.add_argument("--max-insns", type=number, metavar="N", help="stop after N instructions (1e9)")
     run.add_argument(
         "--stats", choices=("text", "json"), help="at the end: a table of exits too, or all as JSON, the last line of stdout"
@@ -173,6 +212,22 @@ def parser() -> argparse.ArgumentParser:
             dest="own",
             help=f"{what} of gdb's, run once it is attached, in the order given; repeats",
         )
+
+    snapshot = commands.add_parser(
+        "snapshot",
+        help="look at snapshots in files",
+        epilog=SNAPSHOT_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    topics = snapshot.add_subparsers(dest="topic", required=True, metavar="TOPIC")
+    info = topics.add_parser(
+        "info",
+        help="say what a snapshot is of",
+        epilog=SNAPSHOT_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    info.add_argument("file", metavar="FILE", help="a snapshot")
+    info.add_argument("--json", action="store_true", help="one JSON document")
 
     cpus = commands.add_parser(
         "cpus",
@@ -201,7 +256,7 @@ def usage_error(options: argparse.Namespace) -> str | None:
     bare = options.bare or options.el == 2
     if options.vm and (options.image is not None or bare or options.vms != 1):
         return "--vm is instead of IMAGE and --vms, and for gdbhv's own hypervisor (no --el 2, no --bare)"
-    if options.image is None and not options.load and not options.vm and not (bare and options.wait):
+    if options.image is None and not (options.load or options.vm or options.snapshot or (bare and options.wait)):
         return "an IMAGE is needed (it may be left out with --el 2 --wait, to be loaded through gdb)"
     if options.gdb == "":
         return "--gdb needs an address: [HOST:]PORT, unix:PATH or stdio"
@@ -211,6 +266,8 @@ def usage_error(options: argparse.Namespace) -> str | None:
         return "-v and --rsp-log show what a debugger and gdbhv say to each other: they need --gdb"
     if options.gdb and options.max_insns is not None:
         return "--max-insns is for runs without --gdb: a debugger decides when it stops"
+    if options.gdb and options.snapshot_at:
+        return "--snapshot-at is for runs without --gdb: with it, `monitor snapshot write`"
     if options.gdb == "stdio" and any(where == "stdio" for _, where in options.console):
         return "gdb and the console cannot both have stdio: --console FILE"
     if options.gdb == "stdio" and options.stats == "json":

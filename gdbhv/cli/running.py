@@ -11,11 +11,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from gdbhv import _core, boot
+from gdbhv import _core, boot, snapfile
 from gdbhv.cli.ending import report, tell_reset, tell_undefined
 from gdbhv.cli.options import usage_error
 from gdbhv.cli.saying import say, show_packets
 from gdbhv.cli.signals import signals_interrupt, signals_wake
+from gdbhv.cli.snapshots import Writes, contradiction
 from gdbhv.console import Console, open_console
 from gdbhv.hv.target import HostTarget
 from gdbhv.machine import Machine
@@ -29,7 +30,8 @@ CHUNK = 20_000_000
 
 def run(options: argparse.Namespace) -> int:
     """``gdbhv run``."""
-    wrong = usage_error(options)
+    content = None if options.snapshot is None else snapfile.read(options.snapshot)
+    wrong = (None if content is None else contradiction(options, content)) or usage_error(options)
     if wrong is not None:
         say(f"error: {wrong}", "gdbhv run: ")
         return 2
@@ -48,22 +50,25 @@ def run(options: argparse.Namespace) -> int:
         common = next((where for name, where in options.console if not name), usual)
         console = open_one(common, "")
         target: HostTarget | Machine
-        if options.bare or options.el == 2:
+        if content is not None:
+            target = boot.from_content(content, options.snapshot, console, consoles=consoles)
+        elif options.bare or options.el == 2:
             target = boot.bare(configs[0], console, el2=options.el == 2)
         else:
             target = boot.hosted(configs, console, vms=options.vms, consoles=consoles)
         by_hand = any(c.personal for c in (console, *consoles.values()))
         target.pace.realtime = by_hand if options.realtime is None else options.realtime
-        started = time.perf_counter()
+        begun, started = sum(target.core.insns), time.perf_counter()
         if options.gdb:
-            stop = serve(options, target, [c.image for c in configs for _ in range(options.vms)])
+            images = [c.image for c in configs for _ in range(options.vms)]
+            stop = serve(options, target, images if content is None else [guest.image for guest in content.guests])
         else:
-            stop = run_to_end(target, options.max_insns, not options.no_reboot)
+            stop = run_to_end(target, options.max_insns, not options.no_reboot, Writes(target, options.snapshot_at))
         seconds = time.perf_counter() - started
         if stop is not None and stop.kind is not StopKind.INTERRUPT:  # nobody ended it
             for one in (console, *consoles.values()):
                 one.await_reader()
-    return report(options, target, stop, seconds)
+    return report(options, target, stop, seconds, begun)
 
 
 def begin_line(console: Console) -> None:
@@ -83,22 +88,31 @@ def same_place(one: TextIO | None, other: TextIO | None) -> bool:
 def inputs(options: argparse.Namespace) -> list[str | None]:
     """Return the files that are read, and must not be written."""
     named = [vars(options), *options.vm]
-    single = [fields.get(key) for fields in named for key in ("image", "initrd", "dtb", "kernel")]
+    single = [fields.get(key) for fields in named for key in ("image", "initrd", "dtb", "kernel", "snapshot")]
     return single + [path for fields in named for path, _ in fields.get("load", [])]
 
 
-def run_to_end(target: HostTarget | Machine, max_insns: int | None, reboots: bool) -> Stop:
+def run_to_end(target: HostTarget | Machine, max_insns: int | None, reboots: bool, writes: Writes) -> Stop:
     """Run without a debugger until the machine ends, after ``max_insns`` instructions, or until Ctrl-C.
 
     :param reboots: a guest that asks for a reset gets it; otherwise it ends the run.
     """
+    try:
+        return _run_to_end(target, max_insns, reboots, writes)
+    finally:
+        writes.tell_left()
+
+
+def _run_to_end(target: HostTarget | Machine, max_insns: int | None, reboots: bool, writes: Writes) -> Stop:
     machine = target.core
     end = None if max_insns is None else sum(machine.insns) + max_insns
     with signals_interrupt(target):
         while True:
             target.await_readers()
+            writes.write_due()
             before = sum(machine.insns)
-            stop = target.run_all(CHUNK if end is None else min(CHUNK, end - before))
+            until = [at for at in (end, writes.next) if at is not None]
+            stop = target.run_all(min([CHUNK, *(at - before for at in until)]))
             tell_undefined(target)
             if stop.kind is StopKind.BUDGET and sum(machine.insns) == before != end:
                 if target.pace.sleep():  # everybody waits: for input, or for time to pass
@@ -112,6 +126,7 @@ def run_to_end(target: HostTarget | Machine, max_insns: int | None, reboots: boo
                 continue
             if stop.kind is StopKind.POWEROFF and target.processes():
                 continue  # other VMs go on
+            writes.write_due()
             return stop
 
 

@@ -240,6 +240,18 @@ class GuestUnwinder(gdb.unwinder.Unwinder):
         return info
 
 
+class Replacing(MonitorCommand):
+    """A command after which the machine is another: GDB forgets what it knew of registers, memory and threads."""
+
+    NAMES = ("reset", "snapshot restore")
+
+    def invoke(self, argument: str, from_tty: bool) -> None:
+        """Run the command."""
+        super().invoke(argument, from_tty)
+        for command in ("maintenance flush register-cache", "maintenance flush dcache", "info threads"):
+            gdb.execute(command, to_string=True)
+
+
 class GuestFrame(MonitorCommand):
     """`gdbhv frame guest`: select the frame, where GDB's backtrace has it; else show it with GDB's symbols."""
 
@@ -339,7 +351,8 @@ def load() -> None:
     for word in sorted({row["name"].split()[0] for row in rows if " " in row["name"]}):
         Prefix("gdbhv " + word, f"Commands of gdbhv's server about {word}.")
     for row in rows:
-        (GuestFrame if row["name"] == "frame guest" else MonitorCommand)(row)
+        kinds = {"frame guest": GuestFrame, **dict.fromkeys(Replacing.NAMES, Replacing)}
+        kinds.get(row["name"], MonitorCommand)(row)
     unwinder = GuestUnwinder()
     gdb.unwinder.register_unwinder(None, unwinder, replace=True)
     gdb.events.stop.connect(unwinder.fetch)

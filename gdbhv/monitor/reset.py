@@ -32,4 +32,4 @@ def reset(context: Context, args: argparse.Namespace) -> Iterator[str]:
     if context.selected is None:
         yield "gdb does not know yet: `attach 1`, or `run`, which resets too"
     else:
-        yield "gdb shows what it knew before, until `maintenance flush register-cache`; `run` resets too, and looks again"
+        yield "gdb shows what it knew before, until `maintenance flush register-cache`; `gdbhv reset` and `run` do it too"

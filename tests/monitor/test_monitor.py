@@ -106,6 +106,7 @@ MACHINES: dict[str, Callable[[], Target]] = {
     "vhe": visited,
     "nvhe": lambda: visited(1 << 31, 0),
     "reset": lambda: hosted(2),
+    "snapshot": lambda: hosted(2),
 }
 
 
@@ -199,6 +200,9 @@ def test_each_command_that_reports_has_json() -> None:
         "inject power-button",
         "inject serror",
         "reset",
+        "snapshot delete",
+        "snapshot restore",
+        "snapshot write",
         "step interrupts",
         "version",
         "vmexit catch",
