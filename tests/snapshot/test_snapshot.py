@@ -160,6 +160,24 @@ def test_an_exit_that_was_reported_is_handled_once_after_a_restore(tmp_path: Pat
     assert other.text() == text
 
 
+@each_kind
+def test_the_last_exit_is_known_again(setup: Setup, tmp_path: Path) -> None:
+    """Also what stands for it in the program: the names of the controls that caused it."""
+    run = setup.make()
+    threads = [ThreadId(1, n + 1) for n in range(run.target.core.cpus)]
+    kept = []
+    for n in range(1, 40):
+        run.to(n * 2500)
+        kept.append((run.target.snapshot(), [run.target.last_exit(t) for t in threads]))
+    assert {cause for _, records in kept for record in records if record for cause in record["cause"]} >= {"HCR_EL2.VM"}
+    for made, records in reversed(kept):
+        made.restore()
+        assert [run.target.last_exit(t) for t in threads] == records
+        made.write(tmp_path / "file")
+        other = resumed(tmp_path / "file", run.consoles)
+        assert [other.target.last_exit(t) for t in threads] == records
+
+
 def test_what_a_snapshot_costs_is_told() -> None:
     run = ZOO.make()
     run.to(1000)
