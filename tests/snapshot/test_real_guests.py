@@ -34,7 +34,7 @@ class Guest:
 GUESTS = [
     Guest("linux-hosted-2-vcpus", "", (50_000_000, 500_000_000)),
     Guest("linux-at-el2", "linux-el2-smp2", (50_000_000, 400_000_000)),
-    Guest("kvm-with-an-l2", "kvm-quiet-smp1", (900_000_000, 1_400_000_000)),
+    Guest("kvm-with-an-l2", "kvm-quiet-smp1", (600_000_000, 1_100_000_000)),
     Guest("xen-with-two-domus", "xen-2domu-smp2", (300_000_000, 900_000_000)),
 ]
 
@@ -73,6 +73,7 @@ def test_a_new_process_runs_on_from_a_file(guest: Guest, kit: Kit, seed: int, tm
     rng, path = random.Random(f"{seed} {guest.name}"), tmp_path / "file"
     run = make(guest, kit)
     run.to(rng.randrange(*guest.places))
+    assert run.target.processes(), "it has not ended"
     made = run.target.snapshot()
     made.write(path)
     for console in run.consoles.values():
