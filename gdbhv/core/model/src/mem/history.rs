@@ -26,6 +26,10 @@ impl Pages {
             self.data.extend_from_slice(bytes);
         }
     }
+    fn clear(&mut self) {
+        self.pages.clear();
+        self.data.clear();
+    }
     /// Each page and its bytes.
     fn iter(&self) -> impl Iterator<Item = (u32, &[u8])> {
         let mut data = self.data.chunks_exact(PAGE);
@@ -94,10 +98,11 @@ impl History {
     /// are to be kept for it.
     pub fn restore(&mut self, id: u32, memory: &mut [u8]) -> Vec<u32> {
         let mut changed = Vec::new();
+        let mut room = Pages::default();
         for step in self.way(id).into_iter().rev() {
             let node = self.nodes.get_mut(&step).expect("a node");
             let before = node.toward.take();
-            let theirs = std::mem::take(&mut node.differs);
+            let mut theirs = std::mem::take(&mut node.differs);
             let mut ours = Pages::default();
             for (page, bytes) in theirs.iter() {
                 let at = page as usize * PAGE;
@@ -107,13 +112,20 @@ impl History {
                 memory[at..at + PAGE].copy_from_slice(bytes);
                 changed.push(page);
             }
-            // What memory was is the neighbour's now; what it was before the first step is nobody's.
-            if let Some(before) = before {
-                let neighbour = self.nodes.get_mut(&before).expect("a node");
-                neighbour.toward = Some(step);
-                neighbour.differs = ours;
+            // What memory was is the neighbour's now; what it was before the first step is nobody's, and leaves its room.
+            match before {
+                Some(before) => {
+                    let neighbour = self.nodes.get_mut(&before).expect("a node");
+                    neighbour.toward = Some(step);
+                    neighbour.differs = ours;
+                }
+                None => {
+                    theirs.clear();
+                    room = theirs;
+                }
             }
         }
+        self.nodes.get_mut(&id).expect("a node").differs = room;
         self.base = Some(id);
         self.prune();
         changed
