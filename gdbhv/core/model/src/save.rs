@@ -110,7 +110,7 @@ mod tests {
         );
         assert_eq!(error(&saved, "one", &mut two), "one has 2 bytes too many");
         assert!(error(&saved, "one", &mut 0u64).starts_with("one: damaged: "));
-        assert_eq!(error(&saved[..9], "one", &mut one), "one is cut short");
+        assert_eq!(error(&saved[..13], "one", &mut one), "one is cut short");
         assert!(error(&saved[..3], "one", &mut one).starts_with("damaged: "));
     }
 }

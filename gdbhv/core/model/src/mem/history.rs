@@ -182,6 +182,12 @@ impl History {
             }
         }
     }
+    /// The pages that need not be kept any more for the one nearest to memory.
+    pub fn kept_pages(&self) -> impl Iterator<Item = u32> + '_ {
+        let base = self.base.and_then(|id| self.nodes.get(&id));
+        base.into_iter()
+            .flat_map(|n| n.differs.pages.iter().map(|p| p.0))
+    }
     /// Pages that one keeps for itself, and the bytes that they take.
     pub fn kept(&self, id: u32) -> (usize, usize) {
         let differs = &self.nodes[&id].differs;
@@ -220,7 +226,7 @@ mod tests {
                     let n = random(copies.len() as u64);
                     let id = one(&copies, n);
                     ram.restore(id);
-                    assert_eq!(all(&ram), copies[&id]);
+                    assert!(all(&ram) == copies[&id], "restored");
                 }
                 2 if !copies.is_empty() => {
                     let n = random(copies.len() as u64);
@@ -235,7 +241,7 @@ mod tests {
                     for (page, bytes) in ram.differences(id) {
                         told[page as usize * PAGE..][..PAGE].copy_from_slice(bytes);
                     }
-                    assert_eq!(told, copies[&id]);
+                    assert!(told == copies[&id], "told");
                 }
                 _ => {
                     let (at, v) = (random(PAGES * PAGE as u64 - 8), random(3));

@@ -140,6 +140,10 @@ impl Ram {
     /// Forget a snapshot.
     pub fn forget(&mut self, id: u32) {
         self.history.remove(id);
+        // The nearest snapshot may be another one now, which has other pages already.
+        for page in self.history.kept_pages() {
+            self.shared[page as usize / 64] &= !(1 << (page % 64));
+        }
         if !self.history.keeps() {
             self.shared.fill(0);
         }
