@@ -86,7 +86,7 @@ def test_a_backtrace_at_an_exit_goes_on_to_the_frame_that_exited(bare: str) -> N
         image=HYPERVISOR,
     )
     frames = [line for line in text.splitlines() if line.startswith("#")]
-    assert frames[0].startswith("#0  el2_vectors () at ")
+    assert frames[0].startswith("#0  home_vectors () at ")
     left = frames[1].split()[1]
     assert "guest is in `monitor frame guest`" in text
     assert f"at {int(left, 16):#x} (EL1)" in text, "the stop's text names the frame"
@@ -98,7 +98,7 @@ def test_a_backtrace_at_an_exit_goes_on_to_the_frame_that_exited(bare: str) -> N
     ]
     assert f"guest at {int(left, 16):#x}" in text
     assert "x1             0x800000000" in text, "its registers"
-    assert frames[-2].startswith("#0  el2_vectors () at ")
+    assert frames[-2].startswith("#0  home_vectors () at ")
     assert frames[-1].split()[1] == left, "as long as x30 is the guest's"
     assert "Python Exception" not in text
 
