@@ -90,21 +90,6 @@ def test_a_bare_machine_with_two_guests_goes_back() -> None:
         assert [(at.gdb.cont().pc, at.gdb.monitor("vmexit last")) for _ in range(3)] == first
 
 
-def test_an_exit_that_was_kept_back_is_over(tmp_path: Path) -> None:
-    """Passing a breakpoint by a step, gdb is told of an exit in it at the next resume (Session.report_late)."""
-    with guest("exit_zoo") as at:
-        at.gdb.monitor("snapshot save start")
-        at.gdb.break_at("zoo_wfi")
-        entry = at.gdb.read_register("pc")
-        at.gdb.cont()
-        at.gdb.monitor("vmexit catch *")
-        at.gdb.cont()
-        at.gdb.monitor("vmexit delete all")
-        restore(at, "start")
-        assert at.gdb.read_register("pc") == entry
-        assert at.gdb.cont().frame.function == "zoo_wfi"
-
-
 @pytest.fixture
 def address(tmp_path: Path) -> Iterator[str]:
     yield from served(tmp_path, ZOO, "--memory", "64M")
