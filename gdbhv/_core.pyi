@@ -61,7 +61,8 @@ class Stop(TypedDict, total=False):
     "watch", "rwatch", "awatch", "watch_ipa", "watch_pa" (``address`` in that space, and whether it would ``write``),
     "step" (``held``: the interrupt that was held back, "IRQ", "FIQ" or "SError"), "poweroff",
     "reset", "stuck" (nothing will ever happen again), "idle" (every CPU waits until
-    virtual time ``next``, 2^64 - 1 being never, and ``idle`` does not let that come yet).
+    virtual time ``next``, 2^64 - 1 being never, and ``idle`` does not let that come yet), "pause" (see
+    :meth:`Machine.pause`).
     """
 
     kind: str
@@ -355,6 +356,17 @@ class Machine:
             that running leaves; an interrupt taken instead of an instruction completes the step at its vector (Arm ARM
             H3.2). With ``hold`` the CPU's interrupts stay pending; on a hosted machine those that the guest takes.
         """
+
+    @property
+    def place(self) -> tuple[int, int, int, bool]:
+        """Where the run is, exactly: instructions that all CPUs together have executed; virtual time; how many turns were
+        begun, exceptions taken and wake-ups reported; and whether a step ended where its CPU would have looked for
+        interrupts next. With the same inputs at the same places, another machine comes to the same places, wherever
+        either is stopped."""
+
+    def pause(self, insns: int | None = None, place: tuple[int, int, int, bool] | None = None) -> None:
+        """Have :meth:`run` return "pause", again and again, once all CPUs together have executed ``insns`` instructions, or
+        exactly at ``place`` (of another run); it returns also where that can no longer be reached. Without both: no more."""
 
     def interrupter(self) -> Interrupter:
         """Return an object that stops :meth:`run` from another thread."""

@@ -6,10 +6,12 @@
 //! debugger's stops change what the guest sees. A step ([`step`]) is a run that stops sooner: it changes no turn.
 
 mod outside;
+mod place;
 mod reset;
 mod snapshot;
 mod step;
 
+pub use place::{Pause, Place};
 pub use step::Step;
 
 use crate::board;
@@ -103,6 +105,8 @@ pub enum Stop {
         /// When something happens of itself.
         next: u64,
     },
+    /// The place of [`Machine::pause`] is reached; or an exact one never will be.
+    Pause,
 }
 
 /// What a CPU found before its next instruction.
@@ -134,6 +138,10 @@ pub struct Machine {
     stepped: step::Made,
     /// Instructions executed by each CPU.
     pub insns: [u64; MAX_CPUS],
+    /// Turns begun, exceptions taken and wake-ups reported so far: tells places at one instruction apart.
+    steps: u64,
+    /// Where to stop besides.
+    pub pause: Option<Pause>,
     /// Snapshots, by their number in RAM's history: everything but RAM.
     snapshots: BTreeMap<u32, Vec<u8>>,
 }
@@ -159,6 +167,8 @@ impl Machine {
             midway: false,
             stepped: step::Made::default(),
             insns: [0; MAX_CPUS],
+            steps: 0,
+            pause: None,
             snapshots: BTreeMap::new(),
         }
     }
@@ -276,6 +286,9 @@ impl Machine {
             if self.interrupt.swap(false, Ordering::Relaxed) || poll() {
                 return Stop::Interrupted;
             }
+            let Some(before_pause) = self.before_pause() else {
+                return Stop::Pause;
+            };
             let left = insns.saturating_sub(self.insns.iter().sum());
             if self.sh.now >= until || left == 0 || (idle > IDLE_JUMPS && insns != u64::MAX) {
                 return Stop::Budget;
@@ -286,10 +299,11 @@ impl Machine {
             let Some(i) = self.choose(mask) else {
                 // Everybody waits: time jumps to what happens next, or as far as it may.
                 let next = self.next_event(mask);
-                if next == u64::MAX && self.idle_limit == u64::MAX {
+                let pause = self.pause_in_idle();
+                if next == u64::MAX && self.idle_limit == u64::MAX && pause == u64::MAX {
                     return Stop::Stuck;
                 }
-                let to = next.min(until);
+                let to = next.min(until).min(pause);
                 self.sh.now = to.min(self.idle_limit).max(self.sh.now);
                 self.sh.next_event = self.sh.now;
                 self.midway = false;
@@ -299,11 +313,16 @@ impl Machine {
                 }
                 continue;
             };
+            if self.pause.is_some() && self.before_pause().is_none() {
+                return Stop::Pause; // before anything of its turn
+            }
             if self.cpus[i].power == Power::Idle {
+                self.steps += 1;
                 return Stop::Wake { cpu: i };
             }
             idle = 0;
             let step = step.filter(|s| s.cpu == i);
+            let left = left.min(before_pause);
             if let Some(stop) = self.turn(i, until.min(self.sh.now.saturating_add(left)), step) {
                 return stop;
             }
@@ -324,6 +343,7 @@ impl Machine {
             .find(|&i| mask >> i & 1 != 0 && self.ready(i))?;
         if over || i != self.current {
             self.current = i;
+            self.steps += 1;
             self.slice_end = self.sh.now.saturating_add(QUANTUM);
             self.sh.yielded = false;
         }
@@ -358,6 +378,7 @@ impl Machine {
     /// One turn of CPU `i`, at most to the end of its quantum, the next event, `until`, or one event of a step.
     fn turn(&mut self, i: usize, until: u64, step: Option<Step>) -> Option<Stop> {
         self.midway = false;
+        let pause = self.pause_in_turn();
         let (cpu, sh, code) = (&mut *self.cpus[i], &mut self.sh, &mut self.code);
         if self.executed != i {
             // Others have executed since: a store of theirs to what this CPU marked would have cleared its monitor. Clearing it
@@ -389,11 +410,19 @@ impl Machine {
                 self.midway = true; // what interrupts the CPU now is the next step's event
                 break None;
             }
+            if pause == Some((sh.now, self.steps)) {
+                self.midway = true; // the turn is not over: it ends here for the pause's sake
+                break None;
+            }
             match Self::interrupt(cpu, sh, hold) {
                 Look::Nothing => {}
                 Look::Held(kind) => self.stepped.held = Some(kind),
-                Look::Taken(Some(stop)) => break Some(stop),
+                Look::Taken(Some(stop)) => {
+                    self.steps += 1;
+                    break Some(stop);
+                }
                 Look::Taken(None) => {
+                    self.steps += 1;
                     taken = true;
                     if step.is_none() {
                         continue; // another one may not be masked at the vector
@@ -424,6 +453,7 @@ impl Machine {
                     if !e.next {
                         cpu.pmu.not_retired();
                     }
+                    self.steps += 1;
                     if let Some(stop) = Self::take(cpu, sh, &e) {
                         break Some(stop);
                     }

@@ -59,7 +59,7 @@ impl Machine {
                 self.midway,
             ),
         );
-        put(&mut to, &self.insns);
+        put(&mut to, &(self.insns, self.steps));
         for (i, cpu) in self.cpus.iter().enumerate() {
             put_part(&mut to, &format!("CPU {i}"), &**cpu);
         }
@@ -93,7 +93,7 @@ impl Machine {
         }
         (self.current, self.executed) = (current as usize, executed as usize);
         (self.slice_end, self.midway, self.stepped) = (slice_end, midway, Made::default());
-        self.insns = take(from)?;
+        (self.insns, self.steps) = take(from)?;
         for (i, cpu) in self.cpus.iter_mut().enumerate() {
             take_part(from, &format!("CPU {i}"), &mut **cpu)?;
         }

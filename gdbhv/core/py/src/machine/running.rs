@@ -2,7 +2,7 @@
 
 use super::Machine;
 use gdbhv_model::cpu::Power;
-use gdbhv_model::machine::{Step, Stop};
+use gdbhv_model::machine::{Pause, Place, Step, Stop};
 use gdbhv_model::raise::ExceptionKind;
 use gdbhv_model::serror;
 use gdbhv_model::stops::{Hit, Space};
@@ -31,6 +31,9 @@ impl Interrupter {
 /// CPU, range of addresses, whether interrupts are held back.
 type StepArg = (usize, Option<(u64, u64)>, bool);
 
+/// Instructions, virtual time, steps, midway.
+type PlaceArg = (u64, u64, u64, bool);
+
 #[pymethods]
 impl Machine {
     #[pyo3(signature = (until, mask=0xff, insns=None, idle=None, step=None))]
@@ -52,7 +55,7 @@ impl Machine {
             None => None,
         };
         let model = &mut self.model;
-        model.idle_limit = idle.unwrap_or(u64::MAX);
+        model.idle_limit = idle.map_or(u64::MAX, |ns| ns / model.sh.ns_per_insn);
         let until = model.sh.ticks(until);
         let insns = insns.unwrap_or(u64::MAX);
         let mut raised = None;
@@ -61,8 +64,24 @@ impl Machine {
         drop(poll);
         match raised {
             Some(error) => Err(error),
-            None => stop_dict(py, &stop),
+            None => stop_dict(py, &stop, model.sh.ns_per_insn),
         }
+    }
+    #[getter]
+    fn place(&self) -> PlaceArg {
+        let p = self.model.place();
+        (p.insns, self.model.sh.ns(0), p.steps, p.midway)
+    }
+    #[pyo3(signature = (insns=None, place=None))]
+    fn pause(&mut self, insns: Option<u64>, place: Option<PlaceArg>) {
+        let at = |(insns, now, steps, midway)| Place {
+            insns,
+            now: self.model.sh.ticks(now),
+            steps,
+            midway,
+        };
+        let exact = place.map(|p| Pause::At(at(p)));
+        self.model.pause = exact.or(insns.map(Pause::Insns));
     }
     fn interrupter(&self) -> Interrupter {
         Interrupter(self.model.interrupter())
@@ -161,7 +180,11 @@ fn signals(raised: &mut Option<PyErr>) -> impl FnMut() -> bool + '_ {
     }
 }
 
-fn stop_dict<'py>(py: Python<'py>, stop: &Stop) -> PyResult<Bound<'py, PyDict>> {
+fn stop_dict<'py>(
+    py: Python<'py>,
+    stop: &Stop,
+    ns_per_insn: u64,
+) -> PyResult<Bound<'py, PyDict>> {
     let d = PyDict::new(py);
     let (kind, cpu) = match stop {
         Stop::Budget => ("budget", None),
@@ -208,9 +231,10 @@ fn stop_dict<'py>(py: Python<'py>, stop: &Stop) -> PyResult<Bound<'py, PyDict>> 
         Stop::Reset { cpu } => ("reset", Some(cpu)),
         Stop::Stuck => ("stuck", None),
         Stop::Idle { next } => {
-            d.set_item("next", next)?;
+            d.set_item("next", next.saturating_mul(ns_per_insn))?;
             ("idle", None)
         }
+        Stop::Pause => ("pause", None),
     };
     d.set_item(intern!(py, "kind"), kind)?;
     d.set_item(intern!(py, "cpu"), cpu)?;
