@@ -12,10 +12,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from gdbhv import _core, pages, snapshot, tables, translation
+from gdbhv import _core, inputs, pages, snapshot, tables, translation
 from gdbhv.catching import catch_syscalls, held_back, wanted, watched
 from gdbhv.console import Console, await_readers
 from gdbhv.errors import GdbhvError, RegisterError, StateError
+from gdbhv.inputs import EVERYWHERE, Door, Entrance, Place, inject_serror
 from gdbhv.pace import Pace
 from gdbhv.snapfile import Guest, PowerOn, Shape
 from gdbhv.snapshot import Beside, Snapshot
@@ -44,7 +45,7 @@ STILL = 10_000  # idle CHUNKs in a row, after which a run with a budget of instr
 POWER = {"wfi": "waiting in WFI", "wfe": "waiting in WFE", "off": "off", "idle": "idle"}
 
 
-class Machine:
+class Machine(Entrance):
     """A machine without a host side, as a :class:`gdbhv.target.Target`.
 
     :param cpus: 1 to 8.
@@ -85,6 +86,8 @@ class Machine:
         self.ended: Stop | None = None
         self.image: Symbols | None = None  # what runs, for its symbols
         self.stepping = Stepping()
+        self.door = Door(self)
+        self._moving: tuple[int, int | None] = (self._all, None)  # CPUs that may execute, a mask; who takes no interrupts
         self.snapshots: dict[str, Snapshot] = {}
         self.jumps = 0
         self._recipe: PowerOn | None = None
@@ -106,12 +109,36 @@ class Machine:
 
     def _load(self, recipe: PowerOn) -> None:
         for address, data in recipe.pieces:
-            self.write_memory(self._thread_id(0), address, data, Space.PA)
+            self.put_memory(self._thread_id(0), address, data, Space.PA)
         self.core.write_register(0, "pc", recipe.entry)
         self.core.write_register(0, "x0", recipe.x0)
 
-    def reset(self, pid: int | None = None) -> None:
-        """See :class:`gdbhv.target.Target`."""
+    # --- inputs: see gdbhv.inputs.Outside
+
+    def here(self) -> Place:
+        """See :class:`gdbhv.inputs.Outside`."""
+        insns, ns, steps, midway = self.core.place
+        return Place(insns, ns, steps, "midway" if midway else "")
+
+    def put_typed(self, pid: int, data: bytes, *, paced: bool) -> None:
+        """See :class:`gdbhv.inputs.Outside`."""
+        self.core.push_input(data, paced)
+
+    def put_serror(self, cpu: int, syndrome: int | None) -> None:
+        """See :class:`gdbhv.inputs.Outside`."""
+        inject_serror(self.core, cpu, syndrome)
+
+    def put_counts_cleared(self) -> None:
+        """See :class:`gdbhv.inputs.Outside`."""
+        self.core.clear_exit_counts()
+
+    def put_moving(self, threads: list[ThreadId] | None, held: ThreadId | None) -> None:
+        """See :class:`gdbhv.inputs.Outside`."""
+        mask = self._all if threads is None else sum(1 << self._cpu(t) for t in threads)
+        self._moving = mask, None if held is None else self._cpu(held)
+
+    def put_reset(self, pid: int | None) -> None:
+        """See :class:`gdbhv.inputs.Outside`."""
         self.core.reset()
         self.ended = None
         self.jumped()
@@ -140,6 +167,7 @@ class Machine:
 
     def load_beside(self, beside: Beside, *, foreign: bool) -> None:
         """See :class:`gdbhv.snapshot.Keeper`."""
+        self.door.check_jump()
         recipe = beside.guests[0].start
         if foreign and self._recipe not in (None, recipe):
             raise StateError("of another machine: it was started with another image")
@@ -152,16 +180,28 @@ class Machine:
     def jumped(self) -> None:
         """See :class:`gdbhv.snapshot.Keeper`."""
         self.jumps += 1
+        self.put_moving(None, None)
         self.pace.reset()
 
-    def press_power_button(self, pid: int = PID) -> str:
-        """See :class:`gdbhv.target.Target`."""
+    def put_power_button(self, pid: int) -> str:
+        """See :class:`gdbhv.inputs.Outside`."""
         self.core.press_power_button()
         return "the machine"
 
-    def end(self, pid: int) -> None:
-        """See :class:`gdbhv.target.Target`."""
+    def put_end(self, pid: int) -> None:
+        """See :class:`gdbhv.inputs.Outside`."""
         self.ended = Stop(StopKind.POWEROFF, self._thread_id(0), text="killed")
+
+    def put_register(self, thread: ThreadId, register: str | int, value: int) -> None:
+        """See :class:`gdbhv.inputs.Outside`."""
+        try:
+            self.core.write_register(self._cpu(thread), register, value)
+        except KeyError as e:
+            raise RegisterError(register, str(e.args[0])) from None
+
+    def put_memory(self, thread: ThreadId, address: int, data: bytes, space: Space) -> None:
+        """See :class:`gdbhv.inputs.Outside`."""
+        pages.write(self.core, self._physical(thread, space), address, data, self._cpu(thread))
 
     @property
     def exit_numbers(self) -> frozenset[int]:
@@ -201,13 +241,6 @@ class Machine:
         """See :class:`gdbhv.target.Target`."""
         try:
             return self.core.read_register(self._cpu(thread), register)
-        except KeyError as e:
-            raise RegisterError(register, str(e.args[0])) from None
-
-    def write_register(self, thread: ThreadId, register: str | int, value: int) -> None:
-        """See :class:`gdbhv.target.Target`."""
-        try:
-            self.core.write_register(self._cpu(thread), register, value)
         except KeyError as e:
             raise RegisterError(register, str(e.args[0])) from None
 
@@ -293,10 +326,6 @@ class Machine:
         cpu = self._cpu(thread) if by is None else by.cpu
         return pages.read(self.core, self._physical(thread, space, by), address, length, cpu)
 
-    def write_memory(self, thread: ThreadId, address: int, data: bytes, space: Space = Space.VA) -> None:
-        """See :class:`gdbhv.target.Target`."""
-        pages.write(self.core, self._physical(thread, space), address, data, self._cpu(thread))
-
     def _physical(self, thread: ThreadId, space: Space, by: Translation | None = None) -> Callable[[int], int]:
         if space is Space.PA:
             return lambda address: address
@@ -340,7 +369,6 @@ class Machine:
         if self.ended is not None:
             return self.ended
         self._set_mask()
-        mask = sum(1 << self._cpu(a.thread) for a in actions)
         end = None if max_insns is None else sum(self.core.insns) + max_insns
         first = actions[0].thread if actions else self._thread_id(0)
         step = next((a for a in actions if a.step and max_insns != 0), None)
@@ -348,7 +376,27 @@ class Machine:
             return Stop(
                 StopKind.CRASH, step.thread, text=f"cpu{cpu} is off: it cannot be stepped before PSCI CPU_ON starts it"
             )
-        return self._go(end, mask, first if step is None else step.thread, step)
+        if (over := self._begin(actions, step)) is not None:
+            return over
+        return self._go(end, first if step is None else step.thread, step)
+
+    def _begin(self, actions: Sequence[Action], step: Action | None) -> Stop | None:
+        """Settle who moves: as the debugger says, or in a replay as it said then."""
+        if self.door.replays:
+            over = self.door.arrived()
+            return None if over is None else Stop(StopKind.CRASH, self._thread_id(0), text=over)
+        held = step.thread if step is not None and not self.stepping.interrupts else None
+        mask = sum(1 << self._cpu(a.thread) for a in actions)
+        if (mask, None if held is None else self._cpu(held)) != self._moving:
+            threads = (
+                None if mask == self._all else [str(self._thread_id(n)) for n in range(self.core.cpus) if mask >> n & 1]
+            )
+            self.door.enter(inputs.Moving(threads=threads, held=None if held is None else str(held)))
+        return None
+
+    @property
+    def _all(self) -> int:
+        return (1 << self.core.cpus) - 1
 
     def _set_mask(self) -> None:
         classes: set[int] = set()
@@ -363,18 +411,23 @@ class Machine:
             self.console.write(self.core.take_output())
             self.console.waiting = self.core.input_waiting
 
-    def _go(self, end: int | None, mask: int, first: ThreadId, step: Action | None) -> Stop:
+    def _type(self) -> None:
+        """Give the UART what was typed."""
+        if self.console is None or self.door.closed:
+            return
+        if typed := self.console.take_input(self.core.now, sum(self.core.insns)):
+            self.door.enter(inputs.Typed(vm=self.PID, text=typed.decode("latin-1"), paced=self.console.paced))
+
+    def _go(self, end: int | None, first: ThreadId, step: Action | None) -> Stop:
         """Run until a stop; it is BUDGET after ``end`` instructions since the machine was made."""
         still, executed = 0, -1  # looks at the console in a row with no instruction between them; instructions at the last
         while True:
             if end is None:
                 self.await_readers()
             limit = self.core.now + CHUNK
-            stop = self._advance(limit, mask, end, step)
-            if self.console is not None:
-                self._attend_console()
-                if typed := self.console.take_input(self.core.now, sum(self.core.insns)):
-                    self.core.push_input(typed, self.console.paced)
+            stop = self._advance(limit, end, step)
+            self._attend_console()
+            self._type()
             kind, cpu = stop["kind"], stop.get("cpu")
             thread = first if cpu is None else self._thread_id(cpu)
             if kind == "interrupted" or (self._interrupted and kind in ("budget", "stuck", "step")):
@@ -382,6 +435,10 @@ class Machine:
                     self._interrupted = False
                     self._interrupter.clear()
                     return Stop(StopKind.INTERRUPT, first)
+                continue
+            if kind == "pause":
+                if (over := self.door.arrived(paused=True)) is not None:
+                    return Stop(StopKind.CRASH, first, text=over)
                 continue
             if kind == "budget":
                 before, executed = executed, sum(self.core.insns)
@@ -394,7 +451,7 @@ class Machine:
                     return Stop(StopKind.BUDGET, first)
                 if self.pace.sleep():
                     continue
-                return Stop(StopKind.CRASH, first, text=self._why_stuck(step, mask))
+                return Stop(StopKind.CRASH, first, text=self._why_stuck(step))
             if kind == "step":
                 return Stop(StopKind.STEP, thread, text=self.stepping.text(thread, stop["held"]))
             if kind in ("caught", "entry"):
@@ -413,14 +470,18 @@ class Machine:
                 return self.ended
             return watched(Stop(StopKind(kind), thread, address=stop.get("address")), stop, self.describe_watch)
 
-    def _advance(self, until: int, mask: int, end: int | None, step: Action | None) -> _core.Stop:
-        how = None if step is None else (self._cpu(step.thread), step.range, not self.stepping.interrupts)
+    def _advance(self, until: int, end: int | None, step: Action | None) -> _core.Stop:
+        mask, held = self._moving
+        how = None if step is None else (self._cpu(step.thread), step.range, self._cpu(step.thread) == held)
+        if held is not None and how is None:
+            how = held, EVERYWHERE, True
         return self.pace.run(until, mask, end, how)
 
     def _within(self, cpu: int, step: Action) -> bool:
         return step.range is not None and step.range[0] <= self.core.read_register(cpu, "pc") < step.range[1]
 
-    def _why_stuck(self, step: Action | None, mask: int) -> str:
+    def _why_stuck(self, step: Action | None) -> str:
+        mask = self._moving[0]
         held = [f"cpu{n}" for n in range(self.core.cpus) if not mask >> n & 1 and self.core.power(n) != "off"]
         if step is not None:
             cpu = self._cpu(step.thread)

@@ -37,6 +37,12 @@ class ThreadId:
     def __str__(self) -> str:
         return f"p{self.pid:x}.{self.tid:x}"
 
+    @staticmethod
+    def parse(text: str) -> ThreadId:
+        """Return the thread that ``text`` names as :meth:`__str__` does. :raises ValueError: it names none."""
+        pid, _, tid = text.removeprefix("p").partition(".")
+        return ThreadId(int(pid, 16), int(tid, 16))
+
 
 @dataclass(frozen=True)
 class Thread:
@@ -279,6 +285,15 @@ class Target(Protocol):
         :raises gdbhv.errors.GdbhvError: the VM has no PL061, or has ended.
         """
 
+    def inject_serror(self, cpu: int, syndrome: int | None = None) -> None:
+        """Make a physical SError pending on a CPU (see ``_core.Machine.inject_serror``).
+
+        :raises gdbhv.errors.GdbhvError: no such CPU, or no such syndrome.
+        """
+
+    def clear_exit_counts(self) -> None:
+        """Forget how many exits there were of each kind."""
+
     def end(self, pid: int) -> None:
         """Switch a VM off, as a debugger that kills it wants."""
 
@@ -290,6 +305,12 @@ class Target(Protocol):
         virtual time begins at 0 again, and what follows is what followed the first time.
 
         :raises gdbhv.errors.GdbhvError: it is not known what it was booted with.
+        """
+
+    def reboot(self, pid: int) -> None:
+        """Do the same for a guest that has asked for it (PSCI SYSTEM_RESET): the guest's own doing, and no input.
+
+        :raises gdbhv.errors.GdbhvError: see :meth:`reset`.
         """
 
     # --- snapshots

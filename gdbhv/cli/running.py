@@ -121,7 +121,7 @@ def _run_to_end(target: HostTarget | Machine, max_insns: int | None, reboots: bo
             if stop.kind is StopKind.BUDGET and sum(machine.insns) != end:
                 continue
             if stop.kind is StopKind.RESET and reboots:
-                target.reset(stop.thread.pid)
+                target.reboot(stop.thread.pid)
                 tell_reset(target, stop)
                 continue
             if stop.kind is StopKind.POWEROFF and target.processes():

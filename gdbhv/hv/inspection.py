@@ -252,8 +252,8 @@ class HostInspection:
         finally:
             m.msr_many(cpu, numbers, before)
 
-    def write_register(self, thread: ThreadId, register: str | int, value: int) -> None:
-        """See :class:`gdbhv.target.Target`."""
+    def put_register(self, thread: ThreadId, register: str | int, value: int) -> None:
+        """See :class:`gdbhv.inputs.Outside`."""
         v = self.vcpu(thread)
         if isinstance(register, str):
             register = self._named(v, register)
@@ -348,8 +348,8 @@ class HostInspection:
         """See :class:`gdbhv.target.Target`."""
         return pages.read(self.machine, self._physical(thread, space, by), address, length)
 
-    def write_memory(self, thread: ThreadId, address: int, data: bytes, space: Space = Space.VA) -> None:
-        """See :class:`gdbhv.target.Target`."""
+    def put_memory(self, thread: ThreadId, address: int, data: bytes, space: Space) -> None:
+        """See :class:`gdbhv.inputs.Outside`."""
         pages.write(self.machine, self._physical(thread, space), address, data)
 
     def _physical(self, thread: ThreadId, space: Space, by: Translation | None = None) -> Callable[[int], pages.Where]:

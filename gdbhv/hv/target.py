@@ -9,15 +9,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from gdbhv import _core, snapshot
+from gdbhv import _core, inputs, snapshot
 from gdbhv.catching import catch_syscalls, held_back, wanted, watched
 from gdbhv.console import Console, await_readers
-from gdbhv.errors import StateError
+from gdbhv.errors import GdbhvError, StateError
 from gdbhv.hv.host import HostState
 from gdbhv.hv.inspection import HostInspection
 from gdbhv.hv.mmio import BoardDevice, Pl011
 from gdbhv.hv.vcpu import RunState, Vcpu
 from gdbhv.hv.vm import Vm
+from gdbhv.inputs import EVERYWHERE, Door, Entrance, Place, inject_serror
 from gdbhv.pace import FOREVER, Pace
 from gdbhv.snapfile import Guest, Shape
 from gdbhv.snapshot import Beside, Snapshot
@@ -30,8 +31,13 @@ STORM = 1000
 """Exits in a row after which something is wrong if time stands still; wake-ups in a row with no instruction between them."""
 
 
+def uart_of(vm: Vm) -> Pl011 | None:
+    """Return the UART of a VM, if it has one."""
+    return next((device for _, device in vm.devices if isinstance(device, Pl011)), None)
+
+
 @dataclass
-class HostTarget(HostInspection):
+class HostTarget(HostInspection, Entrance):
     """A host as a :class:`gdbhv.target.Target`."""
 
     console: Console | None = None
@@ -46,6 +52,8 @@ class HostTarget(HostInspection):
         self._interrupter = self.machine.interrupter()
         self._interrupted = False
         self.stepping = Stepping()
+        self.door = Door(self)
+        self._moving: tuple[list[ThreadId] | None, ThreadId | None] = (None, None)  # as the door was told last
         self.snapshots: dict[str, Snapshot] = {}
         self.jumps = 0
         self.refused = nothing_refused()
@@ -95,23 +103,52 @@ class HostTarget(HostInspection):
         """See :class:`gdbhv.target.Target`."""
         return "all VMs are off"
 
-    def reset(self, pid: int | None = None) -> None:
-        """See :class:`gdbhv.target.Target`."""
+    # --- inputs: see gdbhv.inputs.Outside
+
+    def here(self) -> Place:
+        """See :class:`gdbhv.inputs.Outside`."""
+        insns, ns, steps, midway = self.machine.place
+        return Place(insns, ns, steps, "exit" if self.host.pending is not None else "midway" if midway else "")
+
+    def put_typed(self, pid: int, data: bytes, *, paced: bool) -> None:
+        """See :class:`gdbhv.inputs.Outside`."""
+        uart = uart_of(self.vm(pid))
+        if uart is None:
+            raise GdbhvError(f"{self.vm(pid).name} has no UART to type on")
+        uart.receive(data, paced=paced)
+        self.host.scheduler.resume()
+
+    def put_serror(self, cpu: int, syndrome: int | None) -> None:
+        """See :class:`gdbhv.inputs.Outside`."""
+        inject_serror(self.machine, cpu, syndrome)
+
+    def put_counts_cleared(self) -> None:
+        """See :class:`gdbhv.inputs.Outside`."""
+        self.machine.clear_exit_counts()
+
+    def put_moving(self, threads: list[ThreadId] | None, held: ThreadId | None) -> None:
+        """See :class:`gdbhv.inputs.Outside`."""
+        self._moving = threads, held
+        self.host.scheduler.allow(None if threads is None else [self.vcpu(t) for t in threads])
+
+    def put_reset(self, pid: int | None) -> None:
+        """See :class:`gdbhv.inputs.Outside`."""
         vms = self.host.vms if pid is None else [self.vm(pid)]
         self._drop_exit(vms)
         now = self.machine.now
         self.host.reset(vms)
+        self.put_moving(None, None)
         self.jumps += 1
         if self.machine.now < now:
             self.pace.reset()
 
-    def press_power_button(self, pid: int = 1) -> str:
-        """See :class:`gdbhv.target.Target`."""
+    def put_power_button(self, pid: int) -> str:
+        """See :class:`gdbhv.inputs.Outside`."""
         self.vm(pid).press_power_button()
         return self.vm(pid).name
 
-    def end(self, pid: int) -> None:
-        """See :class:`gdbhv.target.Target`."""
+    def put_end(self, pid: int) -> None:
+        """See :class:`gdbhv.inputs.Outside`."""
         vm = self.vm(pid)
         self._drop_exit([vm])
         vm.stop("killed")
@@ -146,6 +183,7 @@ class HostTarget(HostInspection):
 
     def load_beside(self, beside: Beside, *, foreign: bool) -> None:
         """See :class:`gdbhv.snapshot.Keeper`."""
+        self.door.check_jump()
         before = [vm.recipe for vm in self.host.vms]
         for vm, guest in zip(self.host.vms, beside.guests, strict=False):  # Host.load refuses another number
             if not (foreign and vm.resettable):
@@ -160,6 +198,7 @@ class HostTarget(HostInspection):
     def jumped(self) -> None:
         """See :class:`gdbhv.snapshot.Keeper`."""
         self.jumps += 1
+        self.put_moving(None, None)
         self.pace.reset()
 
     @property
@@ -188,7 +227,8 @@ class HostTarget(HostInspection):
         moving = [v for v in moving if v.vm.stopped is None]
         first = self.thread_of(moving[0]) if moving else ThreadId(1, 1)
         stepping = next((a for a in actions if a.step), None)
-        self.host.scheduler.allow(None if len(moving) == sum(len(vm.vcpus) for vm in self.host.vms) else moving)
+        if (over := self._begin(moving, stepping)) is not None:
+            return Stop(StopKind.CRASH, first, text=over)
         self._end = None if max_insns is None else sum(self.machine.insns) + max_insns
         self._stood, self._wakes, self._step = (0, 0), 0, None
         if not moving or max_insns == 0:
@@ -202,6 +242,18 @@ class HostTarget(HostInspection):
         self._step = v, stepping
         return self._go(stepping.thread)
 
+    def _begin(self, moving: list[Vcpu], stepping: Action | None) -> str | None:
+        """Settle who moves: as the debugger says, or in a replay as it said then; return why nothing can go on."""
+        if self.door.replays:
+            return self.door.arrived()
+        everybody = len(moving) == sum(len(vm.vcpus) for vm in self.host.running())
+        threads = None if everybody or not moving else [self.thread_of(v) for v in moving]
+        held = stepping.thread if stepping is not None and not self.stepping.interrupts else None
+        if (threads, held) != self._moving:
+            named = None if threads is None else [str(t) for t in threads]
+            self.door.enter(inputs.Moving(threads=named, held=None if held is None else str(held)))
+        return None
+
     def _nothing(self, thread: ThreadId) -> Stop:
         self._interrupter.clear()
         kind = StopKind.INTERRUPT if self._interrupted else StopKind.BUDGET
@@ -210,26 +262,27 @@ class HostTarget(HostInspection):
             return Stop(StopKind.POWEROFF, thread, text=self.off_text)
         return Stop(kind, thread)
 
-    def _terminals(self) -> Iterator[tuple[Console, Pl011]]:
+    def _terminals(self) -> Iterator[tuple[Console, Vm, Pl011]]:
         """Who types on which UART: each VM's own console, and the common one on the first VM that has none of its own."""
         common = self.console
         for vm in self.host.running():
             console = self.consoles.get(vm.name, common)
-            uart = next((device for _, device in vm.devices if isinstance(device, Pl011)), None)
+            uart = uart_of(vm)
             if console is not None and uart is not None:
-                yield console, uart
+                yield console, vm, uart
                 common = None if console is common else common
 
     def _awaited(self) -> bool:
         """Whether something may be typed that a VM would see."""
-        return any(console.interactive and uart.listens for console, uart in self._terminals())
+        return any(console.interactive and uart.listens for console, _, uart in self._terminals())
 
     def _type(self) -> None:
         """Give the UARTs what was typed."""
-        for console, uart in self._terminals():
+        if self.door.closed:
+            return
+        for console, vm, uart in self._terminals():
             if typed := console.take_input(self.machine.now, sum(self.machine.insns)):
-                uart.receive(typed, paced=console.paced)
-                self.host.scheduler.resume()
+                self.door.enter(inputs.Typed(vm=vm.vmid, text=typed.decode("latin-1"), paced=console.paced))
             console.waiting = uart.waiting
 
     def _go(self, thread: ThreadId) -> Stop:
@@ -259,6 +312,8 @@ class HostTarget(HostInspection):
         if kind == "exit":
             assert cpu is not None
             v, record = self.host.exited(cpu)
+            if self.door.replays and (over := self.door.arrived()) is not None:
+                return Stop(StopKind.CRASH, thread, text=over)
             if not self.catchers or v.vm.stopped is not None or not self._caught(v, record, entry=False):
                 return self._handle(v, record) or self._storm(kind, thread)
             where = self.thread_of(v)
@@ -267,6 +322,10 @@ class HostTarget(HostInspection):
             assert cpu is not None
             self.host.wake(cpu)
             return self._storm(kind, thread)
+        if kind == "pause":
+            over = self.door.arrived(paused=True)
+            scheduler.resume()
+            return None if over is None else Stop(StopKind.CRASH, thread, text=over)
         if kind == "budget":
             return Stop(StopKind.BUDGET, thread)
         if kind == "interrupted":
@@ -315,11 +374,15 @@ class HostTarget(HostInspection):
 
     def _advance(self, mask: int) -> _core.Stop:
         """Let the machine run; or step, while the vCPU that is stepped is in its guest."""
-        step = None
+        step, held = None, self._moving[1]
         if self._step is not None:
             v, action = self._step
             if v.cpu is not None and self.host.scheduler.in_guest[v.cpu]:
-                step = v.cpu, action.range, not self.stepping.interrupts
+                step = v.cpu, action.range, self.thread_of(v) == held
+        elif held is not None:
+            v = self.vcpu(held)
+            if v.cpu is not None and self.host.scheduler.in_guest[v.cpu]:
+                step = v.cpu, EVERYWHERE, True
         return self.pace.run(FOREVER, mask, self._end, step)
 
     def _storm(self, kind: str, thread: ThreadId) -> Stop | None:

@@ -134,7 +134,7 @@ def stats(context: Context, args: argparse.Namespace) -> Iterator[str]:
     else:
         yield from stats_table(counts, further, lambda vmid: vmid_name(context.target, vmid))
     if args.clear:
-        context.core.clear_exit_counts()
+        context.target.clear_exit_counts()
 
 
 @command("vmexit last", JSON, help="explain the last exit of the thread", about="VM exits")

@@ -21,10 +21,7 @@ from gdbhv.monitor.registry import Arg, Context, command
 def inject_serror(context: Context, args: argparse.Namespace) -> Iterator[str]:
     """Report an error of the machine's memory: HCR_EL2.AMO and TGE route it, PSTATE.A masks it, ESB defers it."""
     cpu = args.cpu if args.cpu is not None else _cpu(context)
-    try:
-        context.core.inject_serror(cpu, args.syndrome)
-    except (ValueError, IndexError, OverflowError) as e:
-        raise CommandError(str(e)) from None
+    context.target.inject_serror(cpu, args.syndrome)
     yield f"an SError is pending on CPU {cpu}, syndrome {context.core.serror(cpu):#x}"
 
 

@@ -125,10 +125,11 @@ class Shared:
         if stop.kind is not StopKind.RESET or not self.reboots:
             return None
         try:
-            self.restart(stop.thread.pid)
+            self.target.reboot(stop.thread.pid)
         except GdbhvError as error:
             self.counted.warn(f"the guest asked for a reset: {error}")
             return None
+        self.last_stop = None
         name = next(process.name for process in self.alive() if process.pid == stop.thread.pid)
         text = f"{name}: the guest asked for a reset, and begins again"
         log.info(text)

@@ -35,8 +35,9 @@ LAYERS = {
     "snapshot": "_core errors snapfile",
     "target": "_core records snapshot tables translation",
     "catching": "_core records target",
-    "machine": "_core catching console errors pace pages records snapfile snapshot tables target translation",
-    "hv": "_core catching console errors pace pages records snapfile snapshot tables target translation",
+    "inputs": "_core errors target",
+    "machine": "_core catching console errors inputs pace pages records snapfile snapshot tables target translation",
+    "hv": "_core catching console errors inputs pace pages records snapfile snapshot tables target translation",
     "boot": "_core console errors hv image machine snapfile snapshot tables",
     "monitor": "_core errors exitspec hv records snapshot tables target translation views",
     "rsp": "errors files target",
@@ -53,6 +54,7 @@ LAYERS = {
 # What a unit may import of others' libraries; whoever is not named: the standard library only.
 LIBRARIES = {
     "hv": {"msgspec"},
+    "inputs": {"msgspec"},
     "image": {"construct", "elftools", "fdt"},
     "snapfile": {"construct"},
     "views": {"capstone"},
@@ -113,7 +115,7 @@ def test_views_are_pure() -> None:
 
 def test_files_are_short() -> None:
     """Some 400 lines; the entry goes when the file is shorter again."""
-    longer = {"client.py": 570}
+    longer = {"client.py": 570, "machine.py": 490}
     lines = {str(p.relative_to(PACKAGE)): len(p.read_text().splitlines()) for p in modules()}
     too_long = {name: n for name, n in lines.items() if n > 430}
     assert all(n <= longer.get(name, 0) for name, n in too_long.items()), too_long

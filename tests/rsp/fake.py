@@ -112,6 +112,8 @@ class FakeTarget:
         for thread in threads:
             self.off.pop(thread, None)
 
+    reboot = reset
+
     def read_register(self, thread: ThreadId, register: str | int) -> int:
         vcpu = self.vcpus[thread]
         match register:

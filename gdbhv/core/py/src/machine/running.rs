@@ -180,11 +180,7 @@ fn signals(raised: &mut Option<PyErr>) -> impl FnMut() -> bool + '_ {
     }
 }
 
-fn stop_dict<'py>(
-    py: Python<'py>,
-    stop: &Stop,
-    ns_per_insn: u64,
-) -> PyResult<Bound<'py, PyDict>> {
+fn stop_dict<'py>(py: Python<'py>, stop: &Stop, ns_per_insn: u64) -> PyResult<Bound<'py, PyDict>> {
     let d = PyDict::new(py);
     let (kind, cpu) = match stop {
         Stop::Budget => ("budget", None),
