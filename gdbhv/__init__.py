@@ -17,7 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gdbhv.boot import BootConfig, add_vm, bare, hosted, resumed
+    from gdbhv.boot import BootConfig, Setup, add_vm, bare, hosted, resumed
     from gdbhv.client import GdbSession
     from gdbhv.console import Console
     from gdbhv.errors import CommandError, GdbhvError, ImageError, MemoryError_, PeekError, RegisterError, StateError
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gdbhv.hv.vcpu import Vcpu
     from gdbhv.hv.vm import Vm
     from gdbhv.machine import Machine
+    from gdbhv.recording import Recorder, Replay, record, replay
     from gdbhv.records import ExitCount, ExitRecord
     from gdbhv.sessions import launch
     from gdbhv.snapshot import Snapshot
@@ -56,7 +57,10 @@ _HOME = {
     "MemoryError_": "errors",
     "MmioDevice": "hv.mmio",
     "PeekError": "errors",
+    "Recorder": "recording",
     "RegisterError": "errors",
+    "Replay": "recording",
+    "Setup": "boot",
     "Snapshot": "snapshot",
     "Space": "target",
     "StateError": "errors",
@@ -70,6 +74,8 @@ _HOME = {
     "bare": "boot",
     "hosted": "boot",
     "launch": "sessions",
+    "record": "recording",
+    "replay": "recording",
     "resumed": "boot",
 }
 
@@ -94,7 +100,10 @@ __all__ = [
     "MemoryError_",
     "MmioDevice",
     "PeekError",
+    "Recorder",
     "RegisterError",
+    "Replay",
+    "Setup",
     "Snapshot",
     "Space",
     "StateError",
@@ -108,6 +117,8 @@ __all__ = [
     "bare",
     "hosted",
     "launch",
+    "record",
+    "replay",
     "resumed",
 ]
 

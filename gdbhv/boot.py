@@ -55,6 +55,21 @@ class BootConfig:
 
 
 @dataclass
+class Setup:
+    """A machine to make: what ``gdbhv run`` was told. ``el2`` is about one that is not hosted; it has one configuration."""
+
+    configs: list[BootConfig]
+    hosted: bool = True
+    el2: bool = True
+
+    def make(self, console: Console | None = None, consoles: Mapping[str, Console] | None = None) -> HostTarget | Machine:
+        """Make it. For parameters and errors see :func:`hosted` and :func:`bare`."""
+        if self.hosted:
+            return hosted(self.configs, console, consoles=consoles)
+        return bare(self.configs[0], console, el2=self.el2)
+
+
+@dataclass
 class Layout:
     """What goes where in a guest's memory, and how it starts."""
 

@@ -8,7 +8,7 @@ stop = machine.run_all()
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +57,7 @@ class Machine(Entrance):
     """
 
     PID = 1
+    consoles: Mapping[str, Console] = {}
 
     def __init__(
         self,

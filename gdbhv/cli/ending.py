@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from gdbhv.cli.saying import say
 from gdbhv.errors import MemoryError_
 from gdbhv.tables import exception_level
 from gdbhv.target import Stop, StopKind, Target, ThreadId
+
+if TYPE_CHECKING:
+    from gdbhv.recording import Outcome
 
 # Exit statuses of `gdbhv run`; the names are in --stats json too.
 STATUS = {
@@ -19,6 +24,7 @@ STATUS = {
     StopKind.INTERRUPT: (130, "interrupted", "interrupted"),
 }
 BRANCH_TO_ITSELF = bytes((0, 0, 0, 0x14))
+DIFFERS = (7, "differs", "a replay differs from its recording")
 KILLED = (6, "killed", "a debugger ended it")
 
 # Instructions that are absent for a reason, and what takes their place.
@@ -65,14 +71,21 @@ def early_hang(options: argparse.Namespace, target: Target, stop: Stop | None) -
     ]
 
 
-def report(options: argparse.Namespace, target: Target, stop: Stop | None, seconds: float, begun: int) -> int:
+def report(
+    options: argparse.Namespace, target: Target, stop: Stop | None, seconds: float, begun: int, outcome: Outcome | None = None
+) -> int:
     """Say why the run ended and after how many instructions; return the exit status.
 
     :param begun: instructions that had been executed when the run began.
+    :param outcome: of a replay.
     """
     status, name, what = KILLED if stop is None else STATUS[stop.kind]
+    if outcome is not None and outcome.same is not None:
+        status, name, what = (0, "the same", "") if outcome.same else DIFFERS
     machine = target.core
     insns = sum(machine.insns)
+    if outcome is not None:
+        stop = None if stop is None else replace(stop, text=outcome.text)
     text = stop.text if stop is not None and stop.text not in ("", name) else ""
     counts, further = machine.exit_counts(), machine.further_exits
     if options.stats == "json":
@@ -97,6 +110,9 @@ def report(options: argparse.Namespace, target: Target, stop: Stop | None, secon
         for line in stats_table(counts, further, lambda vmid: vmid_name(target, vmid)):
             say(line, "")
     mips = max(insns - begun, 0) / seconds / 1e6 if seconds else 0
+    if outcome is not None:
+        say(f"{outcome.text} ({seconds:.2f} s, {mips:.0f} MIPS)")
+        return status
     for line in early_hang(options, target, stop):
         say(line)
     say(f"{what}{': ' + text if text else ''} after {insns:,} instructions ({seconds:.2f} s, {mips:.0f} MIPS)")

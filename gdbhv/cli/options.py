@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NoReturn
 
 from gdbhv import _core
-from gdbhv.cli.ending import KILLED, STATUS
+from gdbhv.cli.ending import DIFFERS, KILLED, STATUS
 from gdbhv.cli.kinds import VM_KEYS, console, few, moment, number, placed_file, profile, size, speed, vm
 
 RUN_EXAMPLES = (
@@ -29,9 +29,13 @@ examples:
                                        a snapshot on the way, and
   gdbhv run --snapshot booted.snap     on from there, as often as you like
   gdbhv run --el 2 --wait --gdb 1234   an empty machine at reset in EL2: `load` your program with gdb
+  gdbhv run Image --initrd initramfs.cpio.gz --record boot.rec
+                                       what is typed is noted, and when, so that the run can be repeated
+  gdbhv run --replay boot.rec --gdb 1234 --wait
+                                       the same run again, to be looked at; a debugger cannot change it
 
 exit status: """
-    + ", ".join(f"{n} {name}" for n, name, _ in [*STATUS.values(), KILLED])
+    + ", ".join(f"{n} {name}" for n, name, _ in [*STATUS.values(), KILLED, DIFFERS])
     + ", 1 error, 2 wrong usage"
 )
 
@@ -188,6 +192,14 @@ def parser() -> argparse.ArgumentParser:
         metavar="N:FILE",
         help="write a snapshot to FILE after N instructions, and go on; repeats",
     )
+    run.add_argument(
+        "--record", metavar="FILE", help="note in FILE what comes from outside (typing, a debugger's writes), and when"
+    )
+    run.add_argument(
+        "--replay",
+        metavar="FILE",
+        help="run again what was recorded in FILE, and say where it first differs; images that have moved may be named",
+    )
     run.add_argument("--max-insns", type=number, metavar="N", help="stop after N instructions (1e9)")
     run.add_argument(
         "--stats", choices=("text", "json"), help="at the end: a table of exits too, or all as JSON, the last line of stdout"
@@ -253,11 +265,15 @@ def _version() -> str:
 
 def usage_error(options: argparse.Namespace) -> str | None:
     """Return what is wrong with options that are each right."""
+    if options.replay is not None:
+        return _wrong_replay(options)
     bare = options.bare or options.el == 2
     if options.vm and (options.image is not None or bare or options.vms != 1):
         return "--vm is instead of IMAGE and --vms, and for gdbhv's own hypervisor (no --el 2, no --bare)"
     if options.image is None and not (options.load or options.vm or options.snapshot or (bare and options.wait)):
         return "an IMAGE is needed (it may be left out with --el 2 --wait, to be loaded through gdb)"
+    if options.record is not None and options.snapshot is not None:
+        return "--record follows a run from its beginning, and --snapshot begins in the middle of one: choose one of them"
     if options.gdb == "":
         return "--gdb needs an address: [HOST:]PORT, unix:PATH or stdio"
     if options.wait and not options.gdb:
@@ -281,4 +297,35 @@ def usage_error(options: argparse.Namespace) -> str | None:
         return "--console VM=WHERE is for the VMs of gdbhv's own hypervisor"
     if options.gic == 2 and not bare:
         return "--gic 2 is for a machine of the image's own (--el 2 or --bare): a hosted VM has a GICv3"
+    return None
+
+
+_OF_A_REPLAY = {
+    "image",
+    "initrd",
+    "kernel",
+    "dtb",
+    "load",
+    "vm",
+    "gdb",
+    "wait",
+    "verbose",
+    "rsp_log",
+    "console",
+    "stats",
+    "replay",
+}
+
+
+def _wrong_replay(options: argparse.Namespace) -> str | None:
+    """Return what does not go together with ``--replay``."""
+    default = vars(parser().parse_args(["run"]))
+    others = [name for name, value in vars(options).items() if name not in _OF_A_REPLAY and value != default[name]]
+    if others:
+        named = ", ".join(f"--{name.replace('_', '-')}" for name in others)
+        return f"--replay FILE has what the machine is and what happens in it: without {named}"
+    if options.wait and not options.gdb:
+        return "--wait needs --gdb, or nobody will ever start the machine"
+    if options.gdb == "stdio" and (options.stats == "json" or any(where == "stdio" for _, where in options.console)):
+        return "--gdb stdio needs stdout for itself"
     return None

@@ -20,6 +20,7 @@ from gdbhv.cli.snapshots import Writes, contradiction
 from gdbhv.console import Console, open_console
 from gdbhv.hv.target import HostTarget
 from gdbhv.machine import Machine
+from gdbhv.recording import Recorder
 from gdbhv.target import Stop, StopKind
 
 if TYPE_CHECKING:
@@ -35,40 +36,54 @@ def run(options: argparse.Namespace) -> int:
     if wrong is not None:
         say(f"error: {wrong}", "gdbhv run: ")
         return 2
+    if options.replay is not None:
+        from gdbhv.cli.replaying import replay
+
+        return replay(options)
     given = {f.name: getattr(options, f.name) for f in dataclasses.fields(boot.BootConfig) if hasattr(options, f.name)}
     configs = [boot.BootConfig(**{**given, **fields}) for fields in options.vm or [{}]]
-    typed, usual = options.gdb != "stdio", "stdio" if options.gdb != "stdio" else os.devnull
+    each = [c for c in configs for _ in range(options.vms)]
+    setup = boot.Setup(each, hosted=not options.bare and options.el == 1, el2=options.el == 2)
     with contextlib.ExitStack() as opened:
-
-        def open_one(where: str, name: str) -> Console:
-            one = opened.enter_context(open_console(where, typed=typed, inputs=inputs(options), name=name))
-            if where == "stdio" and (options.stats == "json" or same_place(sys.stdout, sys.stderr)):
-                opened.callback(begin_line, one)
-            return one
-
-        consoles = {name: open_one(where, name) for name, where in options.console if name}
-        common = next((where for name, where in options.console if not name), usual)
-        console = open_one(common, "")
+        console, consoles = open_consoles(options, opened, typed=options.gdb != "stdio")
         target: HostTarget | Machine
         if content is not None:
             target = boot.from_content(content, options.snapshot, console, consoles=consoles)
-        elif options.bare or options.el == 2:
-            target = boot.bare(configs[0], console, el2=options.el == 2)
         else:
-            target = boot.hosted(configs, console, vms=options.vms, consoles=consoles)
+            target = setup.make(console, consoles)
+        recorder = None
+        if options.record is not None:
+            recorder = opened.enter_context(Recorder(target, setup, options.record, reboots=not options.no_reboot))
         by_hand = any(c.personal for c in (console, *consoles.values()))
         target.pace.realtime = by_hand if options.realtime is None else options.realtime
         begun, started = sum(target.core.insns), time.perf_counter()
         if options.gdb:
-            images = [c.image for c in configs for _ in range(options.vms)]
-            stop = serve(options, target, images if content is None else [guest.image for guest in content.guests])
+            stop = serve(options, target, [c.image for c in each] if content is None else [g.image for g in content.guests])
         else:
             stop = run_to_end(target, options.max_insns, not options.no_reboot, Writes(target, options.snapshot_at))
         seconds = time.perf_counter() - started
+        if recorder is not None:
+            recorder.finish("killed" if stop is None else stop.kind.value)
         if stop is not None and stop.kind is not StopKind.INTERRUPT:  # nobody ended it
             for one in (console, *consoles.values()):
                 one.await_reader()
     return report(options, target, stop, seconds, begun)
+
+
+def open_consoles(
+    options: argparse.Namespace, opened: contextlib.ExitStack, *, typed: bool
+) -> tuple[Console, dict[str, Console]]:
+    """Open what ``--console`` names: the common one, and those of VMs by name. ``opened`` closes them."""
+
+    def open_one(where: str, name: str) -> Console:
+        one = opened.enter_context(open_console(where, typed=typed, inputs=inputs(options), name=name))
+        if where == "stdio" and (options.stats == "json" or same_place(sys.stdout, sys.stderr)):
+            opened.callback(begin_line, one)
+        return one
+
+    consoles = {name: open_one(where, name) for name, where in options.console if name}
+    usual = "stdio" if options.gdb != "stdio" else os.devnull
+    return open_one(next((where for name, where in options.console if not name), usual), ""), consoles
 
 
 def begin_line(console: Console) -> None:

@@ -61,6 +61,7 @@ class Console:
         self.paced = False  # it was there before: to be typed line by line, each when the guest has been silent
         self._speaker = ""  # the last of those that share this console
         self.waiting = 0  # bytes that the guest's UART held when the machine looked last
+        self.witness: Callable[[bytes], None] | None = None  # is told all that the guest sends
         self.undo = contextlib.ExitStack()  # what close() does
 
     def __enter__(self) -> Console:
@@ -80,6 +81,8 @@ class Console:
         """
         if not data:
             return
+        if self.witness is not None:
+            self.witness(data)
         self.text += data
         if len(self.text) > 2 * self.KEEP:
             del self.text[: -self.KEEP]

@@ -39,6 +39,7 @@ LAYERS = {
     "machine": "_core catching console errors inputs pace pages records snapfile snapshot tables target translation",
     "hv": "_core catching console errors inputs pace pages records snapfile snapshot tables target translation",
     "boot": "_core console errors hv image machine snapfile snapshot tables",
+    "recording": "_core boot console errors files hv inputs machine target",
     "monitor": "_core errors exitspec hv records snapshot tables target translation views",
     "rsp": "errors files target",
     "stops": "",
@@ -46,15 +47,16 @@ LAYERS = {
     "client": "gdbline stops",
     "gdbside": "",
     "sessions": "client errors",
-    "cli": "_core boot client console errors files hv machine monitor rsp snapfile tables target views",
+    "cli": "_core boot client console errors files hv machine monitor recording rsp snapfile tables target views",
     "__main__": "cli",
-    "__init__": "boot client console errors exitspec hv machine records sessions snapshot stops target",
+    "__init__": "boot client console errors exitspec hv machine recording records sessions snapshot stops target",
 }
 
 # What a unit may import of others' libraries; whoever is not named: the standard library only.
 LIBRARIES = {
     "hv": {"msgspec"},
     "inputs": {"msgspec"},
+    "recording": {"msgspec"},
     "image": {"construct", "elftools", "fdt"},
     "snapfile": {"construct"},
     "views": {"capstone"},

@@ -1,0 +1,62 @@
+"""``gdbhv run --replay``: run a recording again, with or without a debugger that looks on."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import time
+
+from gdbhv.cli.ending import report, tell_undefined
+from gdbhv.cli.running import open_consoles, serve
+from gdbhv.cli.saying import say
+from gdbhv.cli.signals import signals_interrupt
+from gdbhv.recording import Recording, Replay
+from gdbhv.recording.file import Vm
+
+TELL_SECONDS = 5.0  # between two words on how far it is
+
+
+def replay(options: argparse.Namespace) -> int:
+    """Run ``options.replay`` again; return the exit status."""
+    recording = Recording(options.replay)
+    with contextlib.ExitStack() as opened:
+        opened.callback(recording.close)
+        recording.replace([_files(options, fields) for fields in options.vm or [{}]])
+        console, consoles = open_consoles(options, opened, typed=False)
+        playing = Replay(recording, console, consoles)
+        target, vms = playing.target, recording.header.vms
+        started = time.perf_counter()
+        if options.gdb:
+            first, hosted = vms[0], recording.header.hosted
+            machine = {"cpu": first.cpu, "gic": first.gic, "el": 2 if not hosted and recording.header.el2 else 1}
+            as_then = machine | {"bare": not hosted and not recording.header.el2, "no_reboot": not playing.reboots}
+            stop = serve(argparse.Namespace(**vars(options) | as_then), target, [vm.image for vm in vms])
+            outcome = playing.outcome()
+        else:
+            with signals_interrupt(target):
+                outcome = playing.run(lambda: tell_undefined(target), _Progress(recording).tell)
+            stop = playing.last_stop
+        seconds = time.perf_counter() - started
+        for one in (console, *consoles.values()) if outcome.same is not None else ():
+            one.await_reader()
+    return report(options, target, stop, seconds, 0, outcome)
+
+
+def _files(options: argparse.Namespace, fields: dict[str, object]) -> Vm:
+    """Return the files that are named on the command line, of a VM or of all."""
+    named = {name: getattr(options, name) for name in ("image", "initrd", "kernel", "dtb", "load")} | fields
+    return Vm(**{name: value for name, value in named.items() if name in ("image", "initrd", "kernel", "dtb", "load")})
+
+
+class _Progress:
+    """Says now and then how far a replay is."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._last = "" if recording.last is None else f" of {recording.last.insns:,}"
+        self._said = time.monotonic()
+
+    def tell(self, insns: int) -> None:
+        """Say it, if it is time to."""
+        if time.monotonic() - self._said >= TELL_SECONDS:
+            self._said = time.monotonic()
+            say(f"{insns:,}{self._last} instructions are replayed, the same so far")

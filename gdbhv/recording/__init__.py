@@ -1,0 +1,10 @@
+"""Recordings of runs, and running them again.
+
+``file.py``: the format; ``recorder.py`` and ``player.py``: making one, and following it; ``witness.py``: what both compare.
+"""
+
+from gdbhv.recording.file import Recording
+from gdbhv.recording.player import Outcome, Replay, replay
+from gdbhv.recording.recorder import Recorder, record
+
+__all__ = ["Outcome", "Recorder", "Recording", "Replay", "record", "replay"]

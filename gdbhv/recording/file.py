@@ -1,0 +1,270 @@
+"""Recordings: a text file whose lines are JSON: what the machine is, what came from outside and where, and what it did.
+
+The first line is a :class:`Header`. Inputs (:mod:`gdbhv.inputs`), checkpoints and the end follow in the order of the run.
+Each line is written as it comes, so that a recording that was cut off can be replayed as far as it goes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import itertools
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+
+from gdbhv import _core, boot, files
+from gdbhv.errors import GdbhvError, ImageError
+from gdbhv.inputs import AnyInput, Input, Place
+
+log = logging.getLogger("gdbhv.recording")
+
+VERSION = 1
+LONGEST = 1 << 26  # bytes of a line: a debugger writes less at once
+
+
+class File(msgspec.Struct):
+    """A file that the machine was made from."""
+
+    path: str
+    size: int  # bytes
+    sha256: str
+
+
+class Vm(msgspec.Struct, omit_defaults=True):
+    """What is booted: the fields of :class:`gdbhv.boot.BootConfig`."""
+
+    image: str | None = None
+    smp: int = 1
+    memory: int = 1 << 30
+    initrd: str | None = None
+    append: str = ""
+    kernel: str | None = None
+    dtb: str | None = None
+    cpu: str = "max"
+    load: list[tuple[str, int]] = []
+    load_address: int | None = None
+    entry: int | None = None
+    x0: int | None = None
+    name: str | None = None
+    gic: int = 3
+    ns_per_insn: int = 1
+
+
+class Header(msgspec.Struct, tag_field="what", tag="recording"):
+    """What was recorded."""
+
+    version: int
+    gdbhv: str
+    hosted: bool
+    el2: bool
+    reboots: bool  # a guest that asks for a reset gets it
+    vms: list[Vm]
+    files: list[File]
+
+    def setup(self) -> boot.Setup:
+        """Return the machine to make."""
+        configs = [boot.BootConfig(**msgspec.structs.asdict(vm)) for vm in self.vms]
+        return boot.Setup(configs, hosted=self.hosted, el2=self.el2)
+
+
+class Digest(msgspec.Struct):
+    """What a machine has done so far, in short."""
+
+    insns: list[int]  # executed by each CPU
+    registers: list[str]  # of each CPU
+    exits: str
+    console: dict[str, str]  # by VM, "" being common: bytes, and their hash
+
+
+class Checkpoint(msgspec.Struct, tag_field="what", tag="checkpoint"):
+    """What was so on the way."""
+
+    at: Place
+    found: Digest
+
+
+class Finish(msgspec.Struct, tag_field="what", tag="end"):
+    """The end, and why."""
+
+    at: Place
+    found: Digest
+    reason: str
+
+
+Entry = AnyInput | Checkpoint | Finish
+
+
+class _Beginning(msgspec.Struct, tag_field="what", tag="recording"):
+    """What all versions begin with."""
+
+    version: int
+
+
+_ENTRIES = msgspec.json.Decoder(Entry)
+
+
+# --- writing
+
+
+class Writer:
+    """Writes a recording, line by line.
+
+    :param inputs: files that must stay as they are.
+    :raises OSError: the file cannot be written, or should not be.
+    """
+
+    def __init__(self, path: str | Path, inputs: list[str | Path | None]) -> None:
+        self._path = path
+        try:
+            self._file = files.open_output(str(path), inputs)
+        except OSError as e:
+            raise OSError(e.errno, e.strerror, f"--record {path}") from None
+
+    def put(self, what: Header | Input | Checkpoint | Finish) -> None:
+        """Write a line. :raises gdbhv.errors.GdbhvError: the disk is full, or the like."""
+        left = memoryview(msgspec.json.encode(what) + b"\n")
+        try:
+            while left:
+                left = left[self._file.write(left) :]
+        except OSError as e:
+            raise GdbhvError(f"the recording {self._path} cannot be written: {e.strerror or e}") from None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def header(setup: boot.Setup, *, reboots: bool) -> Header:
+    """Return what is to be known of a machine that is made. :raises gdbhv.errors.ImageError: a file cannot be read."""
+    vms = []
+    for config in setup.configs:
+        fields: dict[str, Any] = dataclasses.asdict(config)
+        vms.append(msgspec.convert({k: str(v) if isinstance(v, Path) else v for k, v in fields.items()}, Vm))
+    named = dict.fromkeys(itertools.chain.from_iterable(map(paths, vms)))
+    return Header(
+        version=VERSION,
+        gdbhv=_core.__version__,
+        hosted=setup.hosted,
+        el2=setup.el2,
+        reboots=reboots,
+        vms=vms,
+        files=[describe(path) for path in named],
+    )
+
+
+def paths(vm: Vm) -> list[str]:
+    """Return the files that a VM is made from."""
+    return [p for p in (vm.image, vm.initrd, vm.kernel, vm.dtb, *(path for path, _ in vm.load)) if p is not None]
+
+
+def describe(path: str) -> File:
+    """Return what tells a file from others. :raises gdbhv.errors.ImageError: it cannot be read."""
+    with files.open_input(path) as file:
+        try:
+            digest = hashlib.file_digest(file, "sha256")
+            return File(path, file.tell(), digest.hexdigest())
+        except OSError as e:
+            raise ImageError(path, e.strerror or str(e)) from None
+
+
+# --- reading
+
+
+class Recording:
+    """A recording that is read: its header, and its entries one by one.
+
+    :raises gdbhv.errors.GdbhvError: it is none, or one of another version of gdbhv.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = str(path)
+        self._file: BinaryIO = files.open_input(path)
+        self.header = self._begin()
+        self.last = self._find_last()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _begin(self) -> Header:
+        line = self._file.readline(LONGEST)
+        try:
+            version = msgspec.json.decode(line, type=_Beginning).version
+        except msgspec.MsgspecError:
+            raise GdbhvError(f"{self.path}: no recording of `gdbhv run --record`") from None
+        if version != VERSION:
+            raise GdbhvError(
+                f"{self.path}: recorded by another gdbhv, in version {version} of the format; this one reads {VERSION}"
+            )
+        try:
+            return msgspec.json.decode(line, type=Header)
+        except msgspec.MsgspecError as e:
+            raise GdbhvError(f"{self.path}:1: a damaged header: {e}") from None
+
+    def _find_last(self) -> Place | None:
+        """Return the place of the last whole line, if one is near the end."""
+        if not self._file.seekable():
+            return None
+        here = self._file.tell()
+        end = self._file.seek(0, 2)
+        self._file.seek(max(here, end - (1 << 16)))
+        lines = self._file.read().split(b"\n")
+        self._file.seek(here)
+        for line in reversed(lines[:-1]):
+            try:
+                return _ENTRIES.decode(line).at
+            except msgspec.MsgspecError:
+                continue
+        return None
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield what follows the header. :raises gdbhv.errors.GdbhvError: a line is damaged, with its number."""
+        for number in itertools.count(2):
+            line = self._file.readline(LONGEST)
+            if not line:
+                return
+            try:
+                yield _ENTRIES.decode(line)
+            except msgspec.MsgspecError as e:
+                if not line.endswith(b"\n") and len(line) < LONGEST:
+                    log.warning("%s:%d: the last line is cut off, and left out", self.path, number)
+                    return
+                raise GdbhvError(f"{self.path}:{number}: no line of a recording: {e}") from None
+
+    def replace(self, given: list[Vm]) -> None:
+        """Take files from elsewhere: those that ``given`` has, one for each VM or one for all.
+
+        :raises gdbhv.errors.GdbhvError: they are not so many.
+        """
+        vms = self.header.vms
+        if len(given) not in (1, len(vms)):
+            raise GdbhvError(f"{self.path} has {len(vms)} VMs, and files are given for {len(given)}")
+        moved: dict[str, str] = {}
+        for number, vm in enumerate(vms):
+            new = given[number % len(given)]
+            before = paths(vm)
+            for name in ("image", "initrd", "kernel", "dtb"):
+                if (path := getattr(new, name)) is not None and getattr(vm, name) is not None:
+                    setattr(vm, name, path)
+            at = {address: path for path, address in new.load}
+            vm.load = [(at.get(address, path), address) for path, address in vm.load]
+            moved |= dict(zip(before, paths(vm), strict=True))
+        for file in self.header.files:
+            file.path = moved.get(file.path, file.path)
+
+    def check_files(self) -> None:
+        """See that each file is the one that was recorded. :raises gdbhv.errors.GdbhvError: one is not, or is not there."""
+        for file in self.header.files:
+            try:
+                found = describe(file.path)
+            except ImageError as e:
+                raise GdbhvError(f"{e}; if it is elsewhere now, name it on the command line as it was named then") from None
+            if (found.size, found.sha256) != (file.size, file.sha256):
+                raise GdbhvError(
+                    f"{file.path}: not the file that was recorded: {found.size:,} bytes, SHA-256 {found.sha256[:12]}..., "
+                    f"and it had {file.size:,} with {file.sha256[:12]}..."
+                )

@@ -1,0 +1,73 @@
+"""What a machine has done so far, in short: cheap to ask for, and equal for equal runs."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+from gdbhv.hv.target import HostTarget
+from gdbhv.machine import Machine
+from gdbhv.recording.file import Digest
+
+SYSTEM = ("ELR_EL1", "SPSR_EL1", "ESR_EL1", "FAR_EL1", "SP_EL0", "TTBR0_EL1", "TTBR1_EL1", "CNTV_CVAL_EL0")
+
+
+@dataclass
+class _Printed:
+    """What came on a console."""
+
+    count: int = 0  # bytes
+    digest: Any = field(default_factory=lambda: hashlib.blake2b(digest_size=8))
+
+    def see(self, data: bytes) -> None:
+        self.count += len(data)
+        self.digest.update(data)
+
+
+class Witness:
+    """Follows what a target prints from now on."""
+
+    def __init__(self, target: HostTarget | Machine) -> None:
+        self._core = target.core
+        self._printed: dict[str, _Printed] = {}
+        for name, console in {"": target.console, **target.consoles}.items():
+            if console is not None:
+                self._printed[name] = _Printed()
+                console.witness = self._printed[name].see
+
+    def sum_up(self) -> Digest:
+        """Return a digest of what was so far."""
+        core = self._core
+        kinds = _hash(repr((core.exit_counts(), core.further_exits)).encode())
+        return Digest(
+            insns=core.insns,
+            registers=[self._registers(cpu) for cpu in range(core.cpus)],
+            exits=f"{core.exits} {kinds}",
+            console={name: f"{p.count} {p.digest.hexdigest()}" for name, p in self._printed.items()},
+        )
+
+    def _registers(self, cpu: int) -> str:
+        core = self._core
+        system = [core.read_register(cpu, name) for name in SYSTEM]
+        return _hash(core.read_core(cpu) + repr((core.power(cpu), core.vregs(cpu), system)).encode())
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=8).hexdigest()
+
+
+def compare(then: Digest, now: Digest) -> str:
+    """Return what differs, in words; "" if nothing does."""
+    different = [
+        f"the registers of CPU {n}" for n, (a, b) in enumerate(zip(then.registers, now.registers, strict=False)) if a != b
+    ]
+    if then.insns != now.insns:
+        different.append("the instructions of each CPU")
+    if then.exits != now.exits:
+        different.append(f"exits ({then.exits.split()[0]} then, {now.exits.split()[0]} now)")
+    for name in sorted({*then.console} & {*now.console}):
+        if then.console[name] != now.console[name]:
+            whose = f"the console of {name}" if name else "the console"
+            different.append(f"{whose} ({then.console[name].split()[0]} bytes then, {now.console[name].split()[0]} now)")
+    return ", ".join(different)
