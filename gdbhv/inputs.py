@@ -211,6 +211,7 @@ class Door:
         self._machine = machine
         self.follower: Follower | None = None
         self.closed = ""  # why nothing may come in
+        self.taken = 0  # how many a replay has let in
 
     def enter(self, what: Input) -> Any:
         """Let something in, and have it noted. :raises gdbhv.errors.GdbhvError: nothing may come in now, with the reason."""
@@ -227,6 +228,11 @@ class Door:
     def reboot(self, pid: int) -> None:
         """Give a guest the reset that it has asked for."""
         self._machine.put_reset(pid)
+
+    def again(self, what: Input) -> None:
+        """Let in what came in when it was recorded."""
+        self.taken += 1
+        what.apply(self._machine)
 
     def check(self) -> None:
         """Look whether something may come in. :raises gdbhv.errors.GdbhvError: no, with the reason."""

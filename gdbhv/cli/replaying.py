@@ -18,9 +18,8 @@ TELL_SECONDS = 5.0  # between two words on how far it is
 
 def replay(options: argparse.Namespace) -> int:
     """Run ``options.replay`` again; return the exit status."""
-    recording = Recording(options.replay)
     with contextlib.ExitStack() as opened:
-        opened.callback(recording.close)
+        recording = opened.enter_context(Recording(options.replay))
         recording.replace([_files(options, fields) for fields in options.vm or [{}]])
         console, consoles = open_consoles(options, opened, typed=False)
         playing = Replay(recording, console, consoles)

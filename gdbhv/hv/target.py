@@ -312,9 +312,14 @@ class HostTarget(HostInspection, Entrance):
         if kind == "exit":
             assert cpu is not None
             v, record = self.host.exited(cpu)
-            if self.door.replays and (over := self.door.arrived()) is not None:
-                return Stop(StopKind.CRASH, thread, text=over)
-            if not self.catchers or v.vm.stopped is not None or not self._caught(v, record, entry=False):
+            caught = self.catchers and v.vm.stopped is None and self._caught(v, record, entry=False)
+            if self.door.replays:
+                taken = self.door.taken
+                if (over := self.door.arrived()) is not None:
+                    return Stop(StopKind.CRASH, thread, text=over)
+                if self.door.taken != taken and not (caught and self.host.pending is not None):
+                    return self._settle()  # as after the stop at which it came in
+            if not caught:
                 return self._handle(v, record) or self._storm(kind, thread)
             where = self.thread_of(v)
             return Stop(StopKind.EXIT, where, exit=record.copy(), text=self.describe(where, record))

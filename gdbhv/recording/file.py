@@ -12,6 +12,7 @@ import itertools
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from types import TracebackType
 from typing import Any, BinaryIO
 
 import msgspec
@@ -183,8 +184,18 @@ class Recording:
     def __init__(self, path: str | Path) -> None:
         self.path = str(path)
         self._file: BinaryIO = files.open_input(path)
-        self.header = self._begin()
-        self.last = self._find_last()
+        try:
+            self.header = self._begin()
+            self.last = self._find_last()
+        except GdbhvError:
+            self.close()
+            raise
+
+    def __enter__(self) -> Recording:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
 
     def close(self) -> None:
         """Close the file."""

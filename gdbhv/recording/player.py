@@ -90,12 +90,12 @@ class Replay:
                 return None
             if isinstance(entry, Input):
                 try:
-                    entry.apply(self.target)
+                    self.target.door.again(entry)
                 except (GdbhvError, ValueError) as e:
                     return self._differs(f"{_name(entry)} at {_words(here)} is refused: {e}")
             elif difference := compare(entry.found, self._witness.sum_up()):
                 return self._differs(f"{difference}, at {_words(here)}")
-            self._passed = here
+            self._passed, paused = here, False  # the next one may be elsewhere
             if isinstance(entry, file.Finish):
                 return self._end(Outcome(True, f"replayed {here.insns:,} instructions: the same", here.insns))
             self._next = next(self._entries, None)
@@ -171,4 +171,5 @@ def replay(path: str | Path, console: Console | None = None) -> Outcome:
 
     :raises gdbhv.errors.GdbhvError: it is no recording, or its files are missing or other ones now.
     """
-    return Replay(file.Recording(path), console).run()
+    with file.Recording(path) as recording:
+        return Replay(recording, console).run()
