@@ -72,7 +72,12 @@ def early_hang(options: argparse.Namespace, target: Target, stop: Stop | None) -
 
 
 def report(
-    options: argparse.Namespace, target: Target, stop: Stop | None, seconds: float, begun: int, outcome: Outcome | None = None
+    options: argparse.Namespace,
+    target: Target,
+    stop: Stop | None,
+    seconds: float,
+    begun: int,
+    outcome: Outcome | None = None,
 ) -> int:
     """Say why the run ended and after how many instructions; return the exit status.
 

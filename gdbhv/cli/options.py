@@ -319,8 +319,7 @@ _OF_A_REPLAY = {
 
 def _wrong_replay(options: argparse.Namespace) -> str | None:
     """Return what does not go together with ``--replay``."""
-    default = vars(parser().parse_args(["run"]))
-    others = [name for name, value in vars(options).items() if name not in _OF_A_REPLAY and value != default[name]]
+    others = sorted(options.given - _OF_A_REPLAY)
     if others:
         named = ", ".join(f"--{name.replace('_', '-')}" for name in others)
         return f"--replay FILE has what the machine is and what happens in it: without {named}"

@@ -120,6 +120,8 @@ NOT_SAVED: dict[type, dict[str, str]] = {
         **dict.fromkeys(("_step", "_stood", "_wakes", "_end"), DEBUGGER + ": of one run"),
         "snapshots": "they stay, whichever of them is restored",
         "jumps": "a count of restores",
+        "door": "where things come in from outside, and who notes them",
+        "_moving": DEBUGGER + ": who may run, which it says before each run",
         "pace": "the host's clock, and no part of what happens",
     },
 }

@@ -241,7 +241,9 @@ def test_an_image_that_has_moved_is_named(tmp_path: Path) -> None:
     assert run("--replay", path, moved).returncode == 0
 
 
-@pytest.mark.parametrize("option", [("--smp", "2"), ("--record", "other"), ("--el", "2"), ("--max-insns", "9")])
+@pytest.mark.parametrize(
+    "option", [("--smp", "2"), ("--record", "other"), ("--el", "2"), ("--max-insns", "9"), ("--snapshot-at", "1:x")]
+)
 def test_a_replay_has_its_options_from_the_recording(option: tuple[str, str]) -> None:
     done = run("--replay", "any.rec", *option)
     assert done.returncode == 2
@@ -284,6 +286,14 @@ def test_a_replay_that_a_debugger_kills_is_left(playing: recording.Replay) -> No
     assert outcome.text.startswith("replayed 20,000 of ")
 
 
+def test_a_recording_does_not_begin_with_a_snapshot(tmp_path: Path) -> None:
+    snapshot = tmp_path / "zoo.snap"
+    assert run(PREBUILT / "exit_zoo.elf", "--snapshot-at", f"2000:{snapshot}").returncode == 0
+    done = run("--record", tmp_path / "any.rec", "--snapshot", snapshot)
+    assert done.returncode == 2
+    assert "--record follows a run from its beginning" in done.stderr
+
+
 def test_no_snapshot_is_restored_while_recording(tmp_path: Path) -> None:
     with recording.record(Case("two_vcpus", 2).setup(), tmp_path / "run.rec") as recorder:
         before = recorder.target.snapshot()
@@ -298,6 +308,7 @@ def test_a_recording_has_all_that_boots_a_vm() -> None:
     assert boot.BootConfig(**{name: getattr(vm, name) for name in vm.__struct_fields__}) == replace(config, load=[])
 
 
+@pytest.mark.slow
 def test_linux_with_four_vcpus_and_typing(kit: Kit, tmp_path: Path) -> None:
     path = tmp_path / "boot.rec"
     options = [kit.image, "--initrd", kit.initramfs, "--smp", "4", "--memory", "512M"]
