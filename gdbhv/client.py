@@ -530,7 +530,8 @@ class GdbSession:
                 if re.match(r"Remote (connection closed|communication error)", text):
                     self._running, self._disconnected = False, text.strip()
             case "result" if message["message"] == "running":
-                self._resumption = message["token"], self._command
+                # `*running` comes after it, and perhaps not in the same breath.
+                self._running, self._resumption = True, (message["token"], self._command)
             case "result" if message["message"] == "error" and message["token"] == self._resumption[0]:
                 # gdb answers `^running`, and then perhaps it cannot: a breakpoint that the server refuses, say.
                 self._running = False

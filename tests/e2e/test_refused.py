@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -81,6 +82,23 @@ def test_a_breakpoint_that_cannot_be_inserted(at: Debugged, what: str, how: str)
     before = at.gdb.read_register("pc")
     assert at.gdb.step_instruction().pc != before, "and goes on when the breakpoint is away"
     at.gdb.write_register("pc", before)
+
+
+def test_the_words_of_gdb_come_one_at_a_time(at: Debugged, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy host `^running`, `*running` and `^error` are read one by one: it runs from the first of them on."""
+    whole, held = at.gdb._read, list[dict[str, Any]]()
+
+    def one(*args: Any) -> list[dict[str, Any]]:
+        held[:] = held or whole(*args)
+        return [held.pop(0)]
+
+    monkeypatch.setattr(at.gdb, "_read", one)
+    at.gdb.execute("hbreak *0x40000002")
+    try:
+        with pytest.raises(GdbError, match=re.escape(UNALIGNED)):
+            RESUMPTIONS["by hand"](at.gdb)
+    finally:
+        at.gdb.execute("delete")
 
 
 def test_other_words_of_gdb_are_left_alone_and_a_block_that_cannot_be_read_has_a_reason(at: Debugged) -> None:

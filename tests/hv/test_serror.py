@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gdbhv.errors import CommandError
+from gdbhv.errors import GdbhvError
 from gdbhv.hv.host import Host
 from gdbhv.hv.target import HostTarget
 from gdbhv.machine import Machine
@@ -134,5 +134,5 @@ def test_what_is_refused() -> None:
         target.machine.inject_serror(0, 1 << 25)
     with pytest.raises(IndexError, match="no CPU 3"):
         target.machine.inject_serror(3)
-    with pytest.raises(CommandError, match="no CPU 9"):
+    with pytest.raises(GdbhvError, match="no CPU 9"):
         list(registry.run("inject serror --cpu 9", registry.Context(target, thread())))
