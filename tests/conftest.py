@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import random
 import subprocess
@@ -42,7 +43,12 @@ class Kit:
         if os.environ.get("GDBHV_OFFLINE") == "1":
             pytest.skip(f"GDBHV_OFFLINE=1 and {path} is not there")
         command = [sys.executable, str(ROOT / "scripts" / "fetch_guests.py"), "--out", str(self.folder), *options]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / ".lock").open("w") as lock:  # another process of these tests may be fetching it
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if path.exists():
+                return path
+            done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
         if done.returncode != 0 or not path.exists():
             pytest.fail(f"{name} could not be fetched; GDBHV_OFFLINE=1 skips what needs it\n{done.stderr}", pytrace=False)
         return path
