@@ -22,7 +22,8 @@ fn run(name: &str, words: &[u32], n: u64) {
     cpu.x[20] = base + 0x10_0000;
     let mut code = Code::new(&sh.ram, config.features, 1);
     let t = std::time::Instant::now();
-    let leave = interp::execute(&mut cpu, &mut sh, &mut code, n);
+    cpu.until = n;
+    let leave = interp::execute(&mut cpu, &mut sh, &mut code);
     println!(
         "{name:20} {:7.1} MIPS {leave:?} {}",
         n as f64 / t.elapsed().as_secs_f64() / 1e6,

@@ -95,7 +95,8 @@ fn run_with(name: &str, stages: u32, words: &[u32], n: u64, data: u64, set: fn(&
     cpu.x[23] = DATA + (64 << 20);
     let mut code = Code::new(&sh.ram, sh.config.features, 1);
     let t = cpu_time();
-    let leave = interp::execute(&mut cpu, &mut sh, &mut code, n);
+    cpu.until = n;
+    let leave = interp::execute(&mut cpu, &mut sh, &mut code);
     assert_eq!(leave, interp::Leave::Time, "{:?}", cpu.raised);
     let s = cpu_time() - t;
     println!("{name:10} stages {stages} {:7.1} MIPS", n as f64 / s / 1e6);

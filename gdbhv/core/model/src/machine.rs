@@ -5,11 +5,13 @@
 //! virtual time), after an instruction that asked for it, and when a CPU's turn begins. So neither block boundaries nor the
 //! debugger's stops change what the guest sees. A step ([`step`]) is a run that stops sooner: it changes no turn.
 
+mod firmware;
 mod outside;
 mod place;
 mod reset;
 mod snapshot;
 mod step;
+mod turns;
 
 pub use place::{Pause, Place};
 pub use step::Step;
@@ -17,26 +19,15 @@ pub use step::Step;
 use crate::board;
 use crate::config::Config;
 use crate::cores;
-use crate::cpu::{Power, MAX_CPUS};
+use crate::cpu::MAX_CPUS;
 use crate::dev::gic::Version;
-use crate::exception;
 use crate::exec::code::Code;
-use crate::exec::interp::{self, Leave};
-use crate::exec::refresh::follow;
-use crate::exec::single;
-use crate::exit;
-use crate::hcr;
-use crate::pe::{self, Pe};
-use crate::platform::Request;
-use crate::pstate::Pstate;
-use crate::raise::{Exception, ExceptionKind, Lines};
-use crate::reg::field;
-use crate::reg::names::*;
+use crate::pe::Pe;
+use crate::raise::ExceptionKind;
 use crate::shared::Shared;
 use crate::stops::Hit;
-use crate::timer;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
 
 /// Most RAM: what the address map has room for.
@@ -44,9 +35,6 @@ pub const MAX_MEMORY: u64 = 255 << 30;
 
 /// Instructions in one turn of a CPU.
 pub const QUANTUM: u64 = 10_000;
-
-/// Jumps of idle time in a row, with no instruction between them, after which a run with a budget of instructions is over.
-const IDLE_JUMPS: u32 = 1 << 16;
 
 /// Why [`Machine::run`] came back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,15 +95,6 @@ pub enum Stop {
     },
     /// The place of [`Machine::pause`] is reached; or an exact one never will be.
     Pause,
-}
-
-/// What a CPU found before its next instruction.
-enum Look {
-    Nothing,
-    /// An interrupt that stays pending, for a step's sake.
-    Held(ExceptionKind),
-    /// It is at a vector now; a stop if the exception is an exit that somebody wants.
-    Taken(Option<Stop>),
 }
 
 /// A machine.
@@ -253,378 +232,5 @@ impl Machine {
     /// Set it from any thread to stop [`Machine::run`] within a quantum.
     pub fn interrupter(&self) -> Arc<AtomicBool> {
         self.interrupt.clone()
-    }
-
-    /// Run the CPUs of `mask` until virtual time `until` (in ticks), until all CPUs together have executed `insns` instructions since the
-    /// machine was made, or until a stop. CPUs outside the mask do not move.
-    pub fn run(&mut self, until: u64, insns: u64, mask: u32) -> Stop {
-        self.advance(until, insns, mask, None)
-    }
-
-    /// The same, and [`Stop::Step`] as soon as the step is made.
-    pub fn advance(&mut self, until: u64, insns: u64, mask: u32, step: Option<Step>) -> Stop {
-        self.advance_polled(until, insns, mask, step, &mut || false)
-    }
-
-    /// The same; `poll` is called between turns, and ends the run as the interrupter does by returning true.
-    pub fn advance_polled(
-        &mut self,
-        until: u64,
-        insns: u64,
-        mask: u32,
-        step: Option<Step>,
-        poll: &mut dyn FnMut() -> bool,
-    ) -> Stop {
-        for i in 0..self.cpus.len() {
-            if mask >> i & 1 != 0 && self.sh.debug.armed() {
-                self.sh.debug.resume(i, self.cpus[i].pc);
-            }
-        }
-        self.stepped = step::Made::default();
-        let mut idle = 0;
-        loop {
-            if self.interrupt.swap(false, Ordering::Relaxed) || poll() {
-                return Stop::Interrupted;
-            }
-            let Some(before_pause) = self.before_pause() else {
-                return Stop::Pause;
-            };
-            let left = insns.saturating_sub(self.insns.iter().sum());
-            if self.sh.now >= until || left == 0 || (idle > IDLE_JUMPS && insns != u64::MAX) {
-                return Stop::Budget;
-            }
-            if self.sh.now >= self.sh.next_event && !self.midway {
-                self.events();
-            }
-            let Some(i) = self.choose(mask) else {
-                // Everybody waits: time jumps to what happens next, or as far as it may.
-                let next = self.next_event(mask);
-                let pause = self.pause_in_idle();
-                if next == u64::MAX && self.idle_limit == u64::MAX && pause == u64::MAX {
-                    return Stop::Stuck;
-                }
-                let to = next.min(until).min(pause);
-                self.sh.now = to.min(self.idle_limit).max(self.sh.now);
-                self.sh.next_event = self.sh.now;
-                self.midway = false;
-                idle += 1;
-                if to > self.sh.now {
-                    return Stop::Idle { next };
-                }
-                continue;
-            };
-            if self.pause.is_some() && self.before_pause().is_none() {
-                return Stop::Pause; // before anything of its turn
-            }
-            if self.cpus[i].power == Power::Idle {
-                self.steps += 1;
-                return Stop::Wake { cpu: i };
-            }
-            idle = 0;
-            let step = step.filter(|s| s.cpu == i);
-            let left = left.min(before_pause);
-            if let Some(stop) = self.turn(i, until.min(self.sh.now.saturating_add(left)), step) {
-                return stop;
-            }
-            if let Some(stop) = step.and_then(|s| self.made(s)) {
-                return stop;
-            }
-        }
-    }
-
-    /// The CPU whose turn it is: the current one while its quantum lasts, else the next that can execute. While nobody can, nothing
-    /// changes: where idle time is cut by the end of a run must not be seen in who comes next.
-    fn choose(&mut self, mask: u32) -> Option<usize> {
-        let n = self.cpus.len();
-        let over = (self.sh.now >= self.slice_end || self.sh.yielded) && !self.midway;
-        let first = self.current + over as usize;
-        let i = (first..first + n)
-            .map(|k| k % n)
-            .find(|&i| mask >> i & 1 != 0 && self.ready(i))?;
-        if over || i != self.current {
-            self.current = i;
-            self.steps += 1;
-            self.slice_end = self.sh.now.saturating_add(QUANTUM);
-            self.sh.yielded = false;
-        }
-        Some(i)
-    }
-
-    /// Whether CPU `i` can execute now; ends its waiting if something woke it.
-    fn ready(&mut self, i: usize) -> bool {
-        let lines = self.sh.gic.lines(i);
-        let cpu = &mut self.cpus[i];
-        let woken = match cpu.power {
-            Power::On => return true,
-            Power::Off => return false,
-            Power::Idle => return lines.irq || lines.fiq,
-            Power::Wfi => exception::wakes(cpu, lines, self.sh.config.has_el2),
-            Power::Wfe => {
-                let event = match cpu.twed {
-                    // A WFE that will trap takes the event itself, when it executes again.
-                    Some(t) => cpu.event || self.sh.now >= t,
-                    None => std::mem::take(&mut cpu.event),
-                };
-                event || exception::ends_wfe(cpu, lines, self.sh.config.has_el2)
-            }
-        } || self.sh.now >= cpu.timeout;
-        if woken {
-            cpu.power = Power::On;
-            cpu.timeout = u64::MAX;
-        }
-        woken
-    }
-
-    /// One turn of CPU `i`, at most to the end of its quantum, the next event, `until`, or one event of a step.
-    fn turn(&mut self, i: usize, until: u64, step: Option<Step>) -> Option<Stop> {
-        self.midway = false;
-        let pause = self.pause_in_turn();
-        let (cpu, sh, code) = (&mut *self.cpus[i], &mut self.sh, &mut self.code);
-        if self.executed != i {
-            // Others have executed since: a store of theirs to what this CPU marked would have cleared its monitor. Clearing it
-            // always is allowed (B2.17: the monitor may be cleared at any time), and is an event for WFE: without it a turn that
-            // ends between a spin lock's LDAXR and its WFE would lose the wake-up.
-            if cpu.monitor.take().is_some() {
-                cpu.event = true;
-            }
-            self.executed = i;
-        }
-        pe::tlb::drain(cpu, sh);
-        code.collect();
-        let mut end = until.min(self.slice_end).min(sh.next_event);
-        if step.is_some() || sh.debug.resuming(i) {
-            end = end.min(sh.now + 1);
-        }
-        let begin = sh.now;
-        let hold = step.is_some_and(|s| s.hold);
-        let mut taken = false;
-        cpu.pmu.enter(begin);
-        let stop = loop {
-            follow(cpu, sh, code);
-            code.follow_writes(&mut sh.ram);
-            if sh.now >= cpu.pmu.due() {
-                let now = sh.now;
-                crate::pmu::settle(cpu, sh, now);
-            }
-            if step.is_some() && sh.now > begin {
-                self.midway = true; // what interrupts the CPU now is the next step's event
-                break None;
-            }
-            if pause == Some((sh.now, self.steps)) {
-                self.midway = true; // the turn is not over: it ends here for the pause's sake
-                break None;
-            }
-            match Self::interrupt(cpu, sh, hold) {
-                Look::Nothing => {}
-                Look::Held(kind) => self.stepped.held = Some(kind),
-                Look::Taken(Some(stop)) => {
-                    self.steps += 1;
-                    break Some(stop);
-                }
-                Look::Taken(None) => {
-                    self.steps += 1;
-                    taken = true;
-                    if step.is_none() {
-                        continue; // another one may not be masked at the vector
-                    }
-                    self.midway = true;
-                    break None;
-                }
-            }
-            if sh.now >= end {
-                break None;
-            }
-            let until = end.min(cpu.pmu.due());
-            let leave = if cpu.armed.single || cpu.pstate.il {
-                single::execute_one(cpu, sh, code)
-            } else {
-                interp::execute(cpu, sh, code, until)
-            };
-            match leave {
-                Leave::Time if sh.now < end => {} // a counter may have overflowed
-                Leave::Time => break None,
-                Leave::Early => {
-                    if let Some(stop) = Self::requests(cpu, sh) {
-                        break stop;
-                    }
-                }
-                Leave::Raised => {
-                    let e = cpu.raised.take().expect("an exception was raised");
-                    if !e.next {
-                        cpu.pmu.not_retired();
-                    }
-                    self.steps += 1;
-                    if let Some(stop) = Self::take(cpu, sh, &e) {
-                        break Some(stop);
-                    }
-                }
-                Leave::Debug => {
-                    let hit = sh.debug.hit.take().expect("the debugger stopped");
-                    if sh.now >= self.slice_end && matches!(hit, Hit::Break(_)) {
-                        break None; // the turn ended first: the stop is the next turn's
-                    }
-                    sh.debug.stop(i, cpu.pc);
-                    break Some(Stop::Debug { cpu: i, hit });
-                }
-            }
-            if cpu.power != Power::On || sh.yielded || sh.sev || !sh.requests.is_empty() {
-                break None;
-            }
-            end = end.min(sh.next_event);
-        };
-        if sh.now >= cpu.pmu.due() {
-            let now = sh.now;
-            crate::pmu::settle(cpu, sh, now); // a counter may overflow at the WFI that ends the turn
-        }
-        cpu.pmu.leave(sh.now);
-        self.insns[i] += self.sh.now - begin;
-        self.stepped.made = self.sh.now > begin || taken;
-        if self.sh.now > begin && self.sh.debug.resuming(i) {
-            self.sh.debug.moved(i);
-        }
-        if std::mem::take(&mut self.sh.sev) {
-            for c in &mut self.cpus {
-                c.event = true;
-            }
-        }
-        if self.cpus[i].power != Power::On {
-            self.sh.yielded = true;
-        }
-        stop.or_else(|| self.serve(i))
-    }
-
-    /// Interrupts, before the CPU executes its next instruction. `hold`: those that the guest would take are left pending.
-    #[inline]
-    fn interrupt(cpu: &mut Pe, sh: &mut Shared, hold: bool) -> Look {
-        let lines = sh.gic.lines(cpu.id);
-        if lines != Lines::default() || cpu.get(HCR_EL2) & hcr::PENDING != 0 || cpu.serror.is_some()
-        {
-            if let Some(mut e) = exception::pending(cpu, lines, sh.config.has_el2) {
-                if hold && !(sh.config.hosted && e.target == 2) {
-                    return Look::Held(e.kind);
-                }
-                e.intid = if e.target == 2 && e.kind != ExceptionKind::SError {
-                    sh.gic.acknowledge_peek(cpu.id)
-                } else {
-                    None
-                };
-                cpu.off = 0;
-                return Look::Taken(Self::take(cpu, sh, &e));
-            }
-        }
-        Look::Nothing
-    }
-
-    /// Take an exception; a stop if it is an exit that the host side handles or a catchpoint wants.
-    fn take(cpu: &mut Pe, sh: &mut Shared, e: &Exception) -> Option<Stop> {
-        let from = cpu.pstate.el;
-        let target = exception::take(cpu, sh, e);
-        let tge = cpu.is_set(field!(HCR_EL2.TGE));
-        if target != 2 || from == 2 || tge {
-            return None;
-        }
-        let word = sh.ram.read(cpu.here_pa(), 4).map(|w| w as u32);
-        let record = exit::record(cpu, word, sh.ns(0), e, from);
-        let caught = sh.exits.record(record);
-        if sh.config.hosted {
-            Some(Stop::Exit {
-                cpu: cpu.id,
-                caught,
-            })
-        } else {
-            caught.then_some(Stop::Caught {
-                cpu: cpu.id,
-                entry: false,
-            })
-        }
-    }
-
-    /// What an instruction asked for that stops the turn.
-    fn requests(cpu: &mut Pe, sh: &mut Shared) -> Option<Option<Stop>> {
-        if std::mem::take(&mut sh.entered) {
-            sh.exits.entered(cpu, sh.now);
-            if sh.exits.catch_entry {
-                return Some(Some(Stop::Caught {
-                    cpu: cpu.id,
-                    entry: true,
-                }));
-            }
-        }
-        None
-    }
-
-    /// Serve the requests of the firmware.
-    fn serve(&mut self, i: usize) -> Option<Stop> {
-        for r in std::mem::take(&mut self.sh.requests) {
-            match r {
-                Request::CpuOn {
-                    cpu,
-                    entry,
-                    context,
-                    el,
-                } => self.cpu_on(cpu, entry, context, el),
-                Request::CpuOff => {
-                    self.cpus[i].power = Power::Off;
-                    self.sh.cpu_on[i] = false;
-                }
-                Request::Suspend => self.cpus[i].power = Power::Wfi,
-                Request::SystemOff => return Some(Stop::PowerOff { cpu: i }),
-                Request::SystemReset => return Some(Stop::Reset { cpu: i }),
-            }
-        }
-        None
-    }
-
-    /// Reset CPU `i` and start it at `entry` with `context` in x0 (PSCI CPU_ON).
-    pub fn cpu_on(&mut self, i: usize, entry: u64, context: u64, el: u8) {
-        let cpu = &mut *self.cpus[i];
-        cpu.x = [0; 34];
-        cpu.x[0] = context;
-        cpu.sp = [0; 3];
-        cpu.monitor = None;
-        cpu.serror = None;
-        cpu.twed = None;
-        cpu.event = false;
-        cpu.timeout = u64::MAX;
-        cpu.raised = None;
-        self.sh.registers.reset(cpu);
-        self.sh.gic.reset_interface(i);
-        crate::pmu::reset(cpu, &mut self.sh);
-        cpu.set_pstate(Pstate::reset(el));
-        cpu.pc = entry;
-        cpu.power = Power::On;
-        self.sh.cpu_on[i] = true;
-    }
-
-    /// Timers and devices whose time has come.
-    fn events(&mut self) {
-        let ns = self.sh.ns(0);
-        for cpu in &mut self.cpus {
-            timer::update(cpu, ns, &mut self.sh.gic);
-            if cpu.power == Power::Wfe {
-                timer::stream_events(cpu, ns);
-            }
-        }
-        let p = &mut self.sh.platform;
-        p.bus.events(ns, &mut p.gic);
-        self.sh.next_event = self.next_event(u32::MAX);
-    }
-
-    /// When (in ticks) something happens next without any instruction; never is `u64::MAX`. Of the waiting CPUs only those of `mask`
-    /// count.
-    fn next_event(&self, mask: u32) -> u64 {
-        let ns = self.sh.ns(0);
-        let asked = |c: &&Box<Pe>| mask >> c.id & 1 != 0;
-        let waits = |c: &&Box<Pe>| asked(c) && matches!(c.power, Power::Wfi | Power::Wfe);
-        let wfe = |c: &&Box<Pe>| asked(c) && c.power == Power::Wfe;
-        let timers = self.cpus.iter().filter_map(|c| timer::deadline(c, ns));
-        let streams = self.cpus.iter().filter(wfe);
-        let streams = streams.filter_map(|c| timer::event_deadline(c, ns));
-        let outside = timers.chain(streams).chain(self.sh.bus.deadline());
-        let delays = self.cpus.iter().filter(wfe).filter_map(|c| c.twed);
-        let timeouts = self.cpus.iter().filter(waits).map(|c| c.timeout);
-        let own = delays.chain(timeouts).filter(|&t| t > self.sh.now);
-        let first = outside.map(|t| self.sh.ticks(t)).chain(own).min();
-        first.unwrap_or(u64::MAX)
     }
 }

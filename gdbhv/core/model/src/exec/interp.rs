@@ -178,9 +178,8 @@ pub enum Leave {
     Debug,
 }
 
-/// Execute instructions of `cpu` until `Shared::now == until` or something needs the machine.
-pub fn execute(cpu: &mut Pe, sh: &mut Shared, code: &mut Code, until: u64) -> Leave {
-    cpu.until = until;
+/// Execute instructions of `cpu` until `Shared::now == Pe::until` or something needs the machine.
+pub fn execute(cpu: &mut Pe, sh: &mut Shared, code: &mut Code) -> Leave {
     if cpu.pmu.classes {
         return counted(cpu, sh, code);
     }

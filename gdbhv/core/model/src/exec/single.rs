@@ -41,7 +41,8 @@ pub fn execute_one(cpu: &mut Pe, sh: &mut Shared, code: &mut Code) -> Leave {
         }
     };
     let begin = sh.now;
-    let leave = interp::execute(cpu, sh, code, begin + 1);
+    cpu.until = begin + 1;
+    let leave = interp::execute(cpu, sh, code);
     if sh.now == begin || leave == Leave::Raised {
         return leave;
     }

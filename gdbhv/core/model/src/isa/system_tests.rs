@@ -54,7 +54,8 @@ impl Bench {
         self.sh.ram.write(RAM, 4, insn as u64).expect("RAM");
         self.code.follow_writes(&mut self.sh.ram);
         let until = self.sh.now + 1;
-        let leave = interp::execute(&mut self.cpu, &mut self.sh, &mut self.code, until);
+        self.cpu.until = until;
+        let leave = interp::execute(&mut self.cpu, &mut self.sh, &mut self.code);
         assert_ne!(leave, Leave::Debug);
         self.cpu.raised.take()
     }
