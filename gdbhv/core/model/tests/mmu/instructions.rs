@@ -210,7 +210,8 @@ fn watchpoints() {
     }
     b.cpu.pc = RAM;
     b.cpu.x[20] = PAGE + 0x100;
-    assert_eq!(execute(&mut b.cpu, &mut b.sh, &mut code, 30), Leave::Time);
+    b.cpu.until = 30;
+    assert_eq!(execute(&mut b.cpu, &mut b.sh, &mut code), Leave::Time);
     let watch = |b: &mut Bench, va, read, write| {
         let w = Watchpoint {
             space: Space::Va,
@@ -225,8 +226,9 @@ fn watchpoints() {
         w
     };
     let w = watch(&mut b, PAGE + 0x3c0, true, true);
+    b.cpu.until = 60;
     assert_eq!(
-        execute(&mut b.cpu, &mut b.sh, &mut code, 60),
+        execute(&mut b.cpu, &mut b.sh, &mut code),
         Leave::Time,
         "elsewhere"
     );
@@ -234,10 +236,12 @@ fn watchpoints() {
     // the same line, other bytes; then reads of what is only written
     let w = watch(&mut b, PAGE + 0x148, true, true);
     watch(&mut b, PAGE + 0x140, true, false);
-    assert_eq!(execute(&mut b.cpu, &mut b.sh, &mut code, 90), Leave::Time);
+    b.cpu.until = 90;
+    assert_eq!(execute(&mut b.cpu, &mut b.sh, &mut code), Leave::Time);
     b.sh.debug.remove_watchpoint(w);
     watch(&mut b, PAGE + 0x144, false, true);
-    assert_eq!(execute(&mut b.cpu, &mut b.sh, &mut code, 120), Leave::Debug);
+    b.cpu.until = 120;
+    assert_eq!(execute(&mut b.cpu, &mut b.sh, &mut code), Leave::Debug);
     assert_eq!((b.cpu.pc, b.cpu.raised.is_none()), (RAM + 4, true));
     assert_eq!(b.sh.now, 91, "the store has not been counted");
 }
