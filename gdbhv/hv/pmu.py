@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
-from gdbhv.tables import encoding
+from gdbhv import tables
+from gdbhv.tables import encode, encoding, exception_level
 
 if TYPE_CHECKING:
     from gdbhv.hv.vcpu import Vcpu
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 COUNTERS = 6
 EVERY = 1 << 31 | (1 << COUNTERS) - 1
 """The cycle counter and the event counters, as PMCNTENSET_EL0 has them."""
-ENABLE = 1  # PMCR_EL0.E
-NSH = 1 << 27
+ENABLE = tables.field("PMCR_EL0.E").mask
+NSH = {name: tables.field(f"{name}.NSH").mask for name in ("PMCCFILTR_EL0", *(f"PMEVTYPER{n}_EL0" for n in range(COUNTERS)))}
+"""The filter of EL2 in each register that has one: RES0 where the guest has no EL2."""
 
 # What is switched, in the order of restoring: on a CPU where all is clear the registers that set bits set what was read; the
 # enable comes last.
@@ -31,8 +33,7 @@ CONTEXT = [
     *(f"PMEVCNTR{n}_EL0" for n in range(COUNTERS)),
     *("PMOVSSET_EL0", "PMINTENSET_EL1", "PMCNTENSET_EL0", "PMCR_EL0"),
 ]
-RESET_COUNTERS = 6  # PMCR_EL0.P and C
-CLEAR = {"PMCR_EL0": RESET_COUNTERS, "PMCNTENCLR_EL0": EVERY, "PMINTENCLR_EL1": EVERY, "PMOVSCLR_EL0": EVERY}
+CLEAR = {"PMCR_EL0": encode("PMCR_EL0", P=1, C=1), "PMCNTENCLR_EL0": EVERY, "PMINTENCLR_EL1": EVERY, "PMOVSCLR_EL0": EVERY}
 CLEAR |= dict.fromkeys([n for n in CONTEXT if "TYPER" in n or n in ("PMSELR_EL0", "PMUSERENR_EL0", "PMCCFILTR_EL0")], 0)
 
 
@@ -86,14 +87,14 @@ class GuestPmu(PmuState):
         return self._vcpu.machine.mrs(self._vcpu.cpu, name)
 
     def write(self, name: str, value: int) -> None:
-        """A trapped write: the filter of EL2 is RES0 where the guest has no EL2."""
+        """A trapped write."""
         assert self._vcpu.cpu is not None
         m, cpu = self._vcpu.machine, self._vcpu.cpu
         self.used = True
         if name == "PMSWINC_EL0":  # an event of the guest, where the guest is: at EL2 its counters stand still
-            m.software_increment(cpu, value & EVERY, m.mrs(cpu, "SPSR_EL2") >> 2 & 1)
+            m.software_increment(cpu, value & EVERY, exception_level(m.mrs(cpu, "SPSR_EL2")))
         else:
-            m.msr(cpu, name, value & ~NSH if "TYPER" in name or "FILTR" in name else value)
+            m.msr(cpu, name, value & ~NSH.get(name, 0))
         self._vcpu.vm.vgic.sample(self._vcpu, self.PPI)
 
     def line(self) -> bool:

@@ -1,11 +1,12 @@
 //! Exception generation and return (Arm ARM C4.1.93, "Exception generation"; ERET among the branches).
 
-use crate::bits::{bit, field};
+use crate::bits;
 use crate::exception;
 use crate::hcr::nvx;
 use crate::helper_rows;
 use crate::pe::Pe;
 use crate::raise::{Exception, Flow, Trap};
+use crate::reg::field;
 use crate::reg::names::{HCR_EL2, MDCR_EL2};
 use crate::shared::Shared;
 use crate::syndrome::ec;
@@ -26,7 +27,7 @@ helper_rows! {
 }
 
 fn imm16(i: u32) -> u32 {
-    field(i, 20, 5)
+    bits::field(i, 20, 5)
 }
 
 /// To EL1, or to the EL that it is executed at (C6.2.411). Trapped to EL2, it returns to the SVC itself.
@@ -51,8 +52,8 @@ fn hvc(cpu: &mut Pe, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
     if !sh.config.has_el2 {
         return Ok(firmware(cpu, sh));
     }
-    if bit(cpu.get(HCR_EL2), 29) {
-        return Err(exception::undefined(cpu)); // HCD
+    if cpu.is_set(field!(HCR_EL2.HCD)) {
+        return Err(exception::undefined(cpu));
     }
     Err(cpu.raise(Exception {
         next: true,
@@ -66,7 +67,7 @@ fn smc(cpu: &mut Pe, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
     if cpu.pstate.el == 0 || !sh.config.has_el2 {
         return Err(exception::undefined(cpu));
     }
-    if cpu.pstate.el == 1 && bit(cpu.get(HCR_EL2), 19) {
+    if cpu.pstate.el == 1 && cpu.is_set(field!(HCR_EL2.TSC)) {
         return Err(cpu.raise(Exception {
             cause: &["HCR_EL2.TSC"],
             ..Exception::sync(2, ec::SMC, imm16(i))
@@ -86,7 +87,7 @@ fn firmware(cpu: &mut Pe, sh: &mut Shared) -> Flow {
 fn brk(cpu: &mut Pe, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
     let tde = sh.config.has_el2
         && cpu.pstate.el < 2
-        && (bit(cpu.get(MDCR_EL2), 8) || bit(cpu.get(HCR_EL2), 27));
+        && (cpu.is_set(field!(MDCR_EL2.TDE)) || cpu.is_set(field!(HCR_EL2.TGE)));
     Err(cpu.raise(Exception {
         cause: if tde { &["MDCR_EL2.TDE"] } else { &[] },
         ..Exception::sync(if tde { 2 } else { 1 }, ec::BRK, imm16(i))
