@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from gdbhv.errors import CommandError, GdbhvError, ImageError, MemoryError_, PeekError, RegisterError, StateError
     from gdbhv.exitspec import ExitSpec
     from gdbhv.hv.host import Host
+    from gdbhv.hv.hosttarget import HostTarget
     from gdbhv.hv.mmio import MmioDevice
-    from gdbhv.hv.target import HostTarget
     from gdbhv.hv.vcpu import Vcpu
     from gdbhv.hv.vm import Vm
     from gdbhv.machine import Machine
@@ -51,7 +51,7 @@ _HOME = {
     "GdbUnexpectedStop": "stops",
     "GdbhvError": "errors",
     "Host": "hv.host",
-    "HostTarget": "hv.target",
+    "HostTarget": "hv.hosttarget",
     "ImageError": "errors",
     "Machine": "machine",
     "MemoryError_": "errors",

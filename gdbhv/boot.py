@@ -16,8 +16,8 @@ from gdbhv import _core, image, snapfile, snapshot, tables
 from gdbhv.console import Console
 from gdbhv.errors import GdbhvError, ImageError, StateError
 from gdbhv.hv.host import Host
+from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.hv.mmio import BoardDevice, MmioDevice, Pl011
-from gdbhv.hv.target import HostTarget
 from gdbhv.hv.vm import Vm
 from gdbhv.machine import Machine
 from gdbhv.snapfile import Content, Guest

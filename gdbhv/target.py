@@ -1,7 +1,7 @@
 """What a debugger sees: processes, threads, registers, memory, and a way to run to the next stop.
 
 A :class:`Target` is the seam between the models and everything that shows them.  Two classes implement it:
-:class:`gdbhv.machine.Machine` (bare: one process whose threads are the CPUs) and :class:`gdbhv.hv.target.HostTarget`
+:class:`gdbhv.machine.Machine` (bare: one process whose threads are the CPUs) and :class:`gdbhv.hv.hosttarget.HostTarget`
 (hosted: one process per VM, its vCPUs as threads, whether or not they are on a CPU at the moment).  The remote protocol
 (``gdbhv.rsp``), the monitor commands (``gdbhv.monitor``) and the command line use a target through this protocol only, and
 never ask which of the two it is: what differs is a method or a property here.

@@ -14,7 +14,7 @@ import gdbhv
 from conftest import ROOT
 from gdbhv import exitspec
 from gdbhv.hv.host import Host
-from gdbhv.hv.target import HostTarget
+from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.machine import Machine
 from gdbhv.target import Catcher, StopKind, ThreadId
 from hv.programs import add, add_vm, branch, code

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from gdbhv.console import Console
-from gdbhv.hv.target import HostTarget
+from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.machine import Machine
 from gdbhv.pace import MOST_BEHIND, Pace
 from gdbhv.target import StopKind

@@ -9,8 +9,8 @@ import pytest
 import gdbhv
 from gdbhv.errors import GdbhvError
 from gdbhv.hv.host import Host
+from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.hv.mmio import Pl011
-from gdbhv.hv.target import HostTarget
 from gdbhv.machine import Machine
 from gdbhv.target import Action, Space, StopKind, ThreadId
 from hv.programs import CODE, DATA, HVC0, MEMORY, NOP, STR_X0_X1, add, branch, code

@@ -18,7 +18,7 @@ from gdbhv.cli.saying import say, show_packets
 from gdbhv.cli.signals import signals_interrupt, signals_wake
 from gdbhv.cli.snapshots import Writes, contradiction
 from gdbhv.console import Console, open_console
-from gdbhv.hv.target import HostTarget
+from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.machine import Machine
 from gdbhv.recording import Recorder
 from gdbhv.target import Stop, StopKind

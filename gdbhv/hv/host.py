@@ -1,4 +1,4 @@
-"""The host: creates VMs on a machine, runs them and handles their exits. (:mod:`gdbhv.hv.target` shows them to a debugger.)
+"""The host: creates VMs on a machine, runs them and handles their exits. (A debugger sees it by :mod:`gdbhv.hv.hosttarget`.)
 
 host = Host(cpus=2, memory=1 << 30)
 vm = host.create_vm("guest", vcpus=2)

@@ -36,7 +36,7 @@ def _number(register: str, letter: str) -> int | None:
 
 @dataclass
 class HostInspection:
-    """The part of :class:`gdbhv.hv.target.HostTarget` that runs nothing."""
+    """The part of :class:`gdbhv.hv.hosttarget.HostTarget` that runs nothing."""
 
     host: Host
 

@@ -7,7 +7,7 @@ from types import TracebackType
 
 from gdbhv import boot, inputs
 from gdbhv.console import Console
-from gdbhv.hv.target import HostTarget
+from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.machine import Machine
 from gdbhv.recording import file
 from gdbhv.recording.witness import Witness

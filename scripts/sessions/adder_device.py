@@ -17,8 +17,8 @@ from pathlib import Path
 from gdbhv import boot
 from gdbhv.hv.exits import data_abort
 from gdbhv.hv.host import Host
+from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.hv.mmio import MmioDevice
-from gdbhv.hv.target import HostTarget
 from gdbhv.hv.vcpu import Vcpu
 from gdbhv.target import StopKind
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from gdbhv import _core, boot
 from gdbhv.client import GdbSession
 from gdbhv.console import Console
-from gdbhv.hv.target import HostTarget
+from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.machine import Machine
 from gdbhv.monitor import registry
 from gdbhv.rsp.server import Server

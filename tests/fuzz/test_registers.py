@@ -12,7 +12,7 @@ from fuzz.machines import dice, rounds, value
 from gdbhv import boot
 from gdbhv.boot import BootConfig
 from gdbhv.errors import RegisterError
-from gdbhv.hv.target import HostTarget
+from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.machine import Machine
 from gdbhv.target import Action, StopKind, ThreadId
 

@@ -39,7 +39,7 @@ OTHERS = {
     "machine.py": {
         "_load": "before anything runs, and as part of a reset",
     },
-    "hv/target.py": {
+    "hv/hosttarget.py": {
         "_settle": "CPUs look for something to run: no change if nothing has come in",
         "_turn": "the hypervisor's own work",
         "load_beside": "a snapshot is restored",

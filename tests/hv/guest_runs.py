@@ -10,7 +10,7 @@ from elftools.elf.elffile import ELFFile
 
 from gdbhv import boot
 from gdbhv.hv.host import Host
-from gdbhv.hv.target import HostTarget
+from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.hv.vcpu import Vcpu
 from gdbhv.target import Action, Stop, StopKind
 from guest_manifest import Case, ExpectedExit

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 from gdbhv.hv.host import Host
-from gdbhv.hv.target import HostTarget
+from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.hv.vm import Vm
 from gdbhv.machine import Machine
 from gdbhv.target import ThreadId

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from conftest import ROOT
 from gdbhv import boot
 from gdbhv.hv.host import Host
-from gdbhv.hv.target import HostTarget
+from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.target import StopKind
 from guest_manifest import Case, cases
 from hv.guest_runs import DEVICES, MEMORY

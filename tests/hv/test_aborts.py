@@ -11,7 +11,7 @@ import struct
 import pytest
 
 from gdbhv.hv.host import Host
-from gdbhv.hv.target import HostTarget
+from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.target import Action, Space
 from hv.programs import (
     BR_X1,

@@ -10,7 +10,7 @@ import pytest
 from gdbhv import boot
 from gdbhv.console import Console
 from gdbhv.errors import CommandError
-from gdbhv.hv.target import HostTarget
+from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.hv.vm import MOST_NOTES
 from gdbhv.monitor import catchpoints, registry
 from gdbhv.target import Action, StopKind

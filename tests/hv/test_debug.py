@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gdbhv.hv.host import Host
-from gdbhv.hv.target import HostTarget
+from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.target import Action, StopKind
 from hv.programs import (
     CODE,

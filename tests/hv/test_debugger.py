@@ -1,4 +1,4 @@
-"""A hosted machine as a debugger's target, by the contract of gdbhv/target.py: vCPUs that share a CPU."""
+"""A hosted machine as a debugger's target, by the contract of gdbhv/hosttarget.py: vCPUs that share a CPU."""
 
 from __future__ import annotations
 

@@ -6,8 +6,8 @@ import pytest
 
 from gdbhv.errors import GdbhvError
 from gdbhv.hv import exits
+from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.hv.mmio import MmioDevice
-from gdbhv.hv.target import HostTarget
 from gdbhv.target import Action, StopKind
 from hv.programs import (
     CODE,

@@ -10,7 +10,7 @@ from gdbhv.boot import BootConfig
 from gdbhv.errors import RegisterError
 from gdbhv.hv import guestregs, sysregs
 from gdbhv.hv.host import Host
-from gdbhv.hv.target import HostTarget
+from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.hv.vgic_document import document
 from gdbhv.target import Action, StopKind
 from hv.programs import CODE, NOP, WFI, add_vm, branch, hosted, mrs, thread

@@ -12,7 +12,7 @@ import pytest
 
 from gdbhv import boot
 from gdbhv.hv.host import Host
-from gdbhv.hv.target import HostTarget
+from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.target import StopKind
 
 MEMORY = 192 << 20

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from gdbhv.hv.host import Host
+from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.hv.sched import SLICE
-from gdbhv.hv.target import HostTarget
 from gdbhv.machine import Machine
 from gdbhv.target import Action, StopKind, Target
 from hv.programs import (

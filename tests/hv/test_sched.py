@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from gdbhv.hv.host import Host
+from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.hv.mmio import Pl011
 from gdbhv.hv.sched import SLICE
-from gdbhv.hv.target import HostTarget
 from gdbhv.target import Action, Space, StopKind
 from guest_manifest import cases
 from hv.guest_runs import run

@@ -6,7 +6,7 @@ import pytest
 
 from gdbhv.errors import GdbhvError
 from gdbhv.hv.host import Host
-from gdbhv.hv.target import HostTarget
+from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.machine import Machine
 from gdbhv.monitor import registry
 from gdbhv.target import Action

@@ -11,7 +11,7 @@ from conftest import ROOT
 from gdbhv import boot
 from gdbhv.boot import BootConfig
 from gdbhv.hv.host import Host
-from gdbhv.hv.target import STORM, HostTarget
+from gdbhv.hv.hosttarget import STORM, HostTarget
 from gdbhv.hv.vcpu import RunState
 from gdbhv.machine import Machine
 from gdbhv.target import Action, StopKind, ThreadId

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 from gdbhv.hv.host import Host
-from gdbhv.hv.target import HostTarget
+from gdbhv.hv.hosttarget import HostTarget
 
 CODE, DATA = 0x40000000, 0x40400000  # in different blocks of 2 MiB
 LOOP = (0xF9400001, 0x91000463, 0x17FFFFFE)  # LDR X1, [X0]; ADD X3, X3, #1; B .-8

@@ -8,8 +8,8 @@ from __future__ import annotations
 import pytest
 
 from gdbhv.errors import GdbhvError
+from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.hv.mmio import MmioDevice
-from gdbhv.hv.target import HostTarget
 from gdbhv.hv.vgic_mmio import GICD_BASE, GICR_BASE, GICR_STRIDE
 from gdbhv.hv.vm import Vm
 from gdbhv.target import Action, StopKind

@@ -7,7 +7,7 @@ import struct
 
 import pytest
 
-from gdbhv.hv.target import HostTarget
+from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.hv.vgic_mmio import GICD_BASE, GICR_BASE, GICR_STRIDE
 from gdbhv.hv.vits import GITS_BASE
 from gdbhv.hv.vm import Vm

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from gdbhv.hv.host import Host
-from gdbhv.hv.target import HostTarget
+from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.machine import Machine
 from gdbhv.target import StopKind
 from hv.programs import (

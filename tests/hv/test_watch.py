@@ -8,8 +8,8 @@ from __future__ import annotations
 import pytest
 
 from gdbhv.hv.host import Host
+from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.hv.mmio import MmioDevice
-from gdbhv.hv.target import HostTarget
 from gdbhv.machine import Machine
 from gdbhv.monitor import registry
 from gdbhv.target import Space, StopKind

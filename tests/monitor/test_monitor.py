@@ -13,7 +13,7 @@ import pytest
 from conftest import ROOT
 from gdbhv import boot
 from gdbhv.errors import CommandError, GdbhvError
-from gdbhv.hv.target import HostTarget
+from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.machine import Machine
 from gdbhv.monitor import helps, registry
 from gdbhv.target import Action, StopKind, Target

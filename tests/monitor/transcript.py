@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gdbhv.errors import GdbhvError
-from gdbhv.hv.target import HostTarget
+from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.machine import Machine
 from gdbhv.monitor import registry
 from gdbhv.target import Action, Stop

@@ -16,8 +16,8 @@ import pytest
 from gdbhv import tables
 from gdbhv.errors import GdbhvError
 from gdbhv.hv.host import Host
+from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.hv.mmio import BoardDevice, Pl011
-from gdbhv.hv.target import HostTarget
 from gdbhv.machine import Machine
 from gdbhv.monitor import registry
 from gdbhv.target import StopKind

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from gdbhv.hv.host import Host
-from gdbhv.hv.target import HostTarget
+from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.target import StopKind
 from hv.programs import CODE, HVC0, add_vm, branch
 from oracle import psci

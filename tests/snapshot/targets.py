@@ -9,7 +9,7 @@ from pathlib import Path
 from conftest import ROOT
 from gdbhv import boot
 from gdbhv.console import Console
-from gdbhv.hv.target import HostTarget
+from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.machine import Machine
 from gdbhv.target import StopKind
 

@@ -10,7 +10,7 @@ import pytest
 
 from gdbhv import _core, boot, image
 from gdbhv.hv.host import Host
-from gdbhv.hv.target import HostTarget
+from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.target import Action, StopKind
 from system.test_system import BUDGET, GUESTS, MEMORY, PROFILES, TOPICS, Results, facts, parse, run_qemu, unfinished
 

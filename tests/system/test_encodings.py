@@ -11,7 +11,7 @@ import pytest
 
 from gdbhv import _core, boot
 from gdbhv.hv.host import Host
-from gdbhv.hv.target import HostTarget
+from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.target import Action, StopKind
 from system.test_system import PROFILES
 

@@ -7,7 +7,7 @@ use crate::helper_rows;
 use crate::pe::Pe;
 use crate::raise::{Exception, Flow, Trap};
 use crate::reg::field;
-use crate::reg::names::{HCR_EL2, MDCR_EL2};
+use crate::reg::names::HCR_EL2;
 use crate::shared::Shared;
 use crate::syndrome::ec;
 use crate::sysreg::fgt;

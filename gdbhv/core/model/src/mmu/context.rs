@@ -1,6 +1,6 @@
 //! The cached translations of one (regime, VMID, ASID, privilege): entries for data and for fetching, and what an invalidation takes away.
 
-use super::blocks::{covered, span_of, Addresses, BlockSet};
+use super::extent::{covered, span_of, Addresses, BlockSet};
 use super::second::{Names, Second};
 use crate::mmu::entry::Entry;
 use crate::mmu::entry::Fetch;
@@ -100,7 +100,7 @@ impl Context {
         }
         Some(f.pa & PAGE | pc & !PAGE)
     }
-    /// Remember a fetch translation; `flags` as [`piece`](super::blocks::piece) makes them.
+    /// Remember a fetch translation; `flags` as [`piece`](super::extent::piece) makes them.
     pub(super) fn fill_fetch(&mut self, pc: u64, pa: u64, flags: u64, common: &mut Common) {
         if self.pages.len() >= PAGES {
             self.clear_fetch(common);

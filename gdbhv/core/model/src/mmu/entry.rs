@@ -29,7 +29,7 @@ pub struct Entry {
     pub tag_w: u64,
     /// Host address of the byte at VA 0 of this mapping (wrapping), for RAM.
     pub host: usize,
-    /// Physical page, and in the low bits [`DEVICE`], [`IO`], [`NOT_GLOBAL`] and what [`piece`](super::blocks::piece) tells.
+    /// Physical page, and in the low bits [`DEVICE`], [`IO`], [`NOT_GLOBAL`] and what [`piece`](super::extent::piece) tells.
     pub pa: u64,
 }
 

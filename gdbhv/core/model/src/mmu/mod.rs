@@ -4,11 +4,11 @@
 //! these.
 
 pub mod access;
-pub mod blocks;
 pub mod combine;
 pub mod context;
 pub mod controls;
 pub mod entry;
+pub mod extent;
 pub mod fault;
 pub mod features;
 pub mod kind;

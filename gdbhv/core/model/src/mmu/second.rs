@@ -7,7 +7,7 @@
 //!
 //! [`Context`]: super::context::Context
 
-use super::blocks::{covered, span_of, Addresses, BlockSet};
+use super::extent::{covered, span_of, Addresses, BlockSet};
 use crate::bits::ones;
 use crate::mmu::entry::{NOT_GLOBAL, PAGE};
 use crate::save::{put, take, Save, Unfit};
@@ -120,7 +120,7 @@ impl Second {
         }
         None
     }
-    /// Remember that `va` goes to `pa`, in one piece of `1 << size` bytes; `flags` as [`super::blocks::piece`] makes them, DEVICE,
+    /// Remember that `va` goes to `pa`, in one piece of `1 << size` bytes; `flags` as [`super::extent::piece`] makes them, DEVICE,
     /// [`READ`] and [`WRITE`].
     pub(super) fn fill(&mut self, n: &mut Names, va: u64, pa: u64, size: u32, flags: u64) {
         if ((va << 8) as i64 >> 8) as u64 != va {

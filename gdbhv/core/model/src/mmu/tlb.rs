@@ -36,8 +36,8 @@ use crate::mmu::op::{Note, Op};
 use crate::save::{put, take, Save, Unfit};
 use std::collections::VecDeque;
 
-pub use super::blocks::piece;
 pub use super::context::Context;
+pub use super::extent::piece;
 pub use super::second::{READ, WRITE};
 pub use crate::mmu::entry::{
     Entry, DEVICE, EMPTY, ENTRIES, IO, NOT_GLOBAL, PAGE, PAGE_BITS, SLOW, WATCH,

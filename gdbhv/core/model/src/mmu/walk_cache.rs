@@ -1,7 +1,7 @@
 //! Parts of walks that a PE remembers besides whole translations: what `TLBI` calls entries of stage 2 alone, and entries from levels
 //! above the last.
 
-use super::blocks::{span, BlockSet};
+use super::extent::{span, BlockSet};
 use super::tables::{LastTable, Leaf, TableKey};
 use crate::bits::ones;
 use crate::mmu::entry::{EMPTY, PAGE, PAGE_BITS};
