@@ -33,13 +33,13 @@ SET, CLEAR, ALL_TAGS = "DBGCLAIMSET_EL1", "DBGCLAIMCLR_EL1", 0xFF
 
 @cache
 def numbers() -> list[int]:
-    """The numbers of :data:`NAMES`."""
+    """Return the numbers of :data:`NAMES`."""
     return [encoding(name) for name in NAMES]
 
 
 @cache
 def enables() -> int:
-    """The bits of MDSCR_EL1 that make a guest's debug registers matter."""
+    """Return the bits of MDSCR_EL1 that make a guest's debug registers matter."""
     return encode("MDSCR_EL1", SS=1, KDE=1, MDE=1)
 
 
@@ -51,7 +51,7 @@ def tda() -> int:
 
 @cache
 def name_of(which: str | int) -> str | None:
-    """The name of a register that is switched lazily, given by name or number; None for any other."""
+    """Return the name of a register that is switched lazily, given by name or number; None for any other."""
     known = {encoding(name): name for name in (*NAMES, SET)}
     if isinstance(which, str):
         return which.upper() if which.upper() in known.values() else None
@@ -65,7 +65,7 @@ def os_lock(m: Machine, cpu: int) -> bool:
 
 @contextlib.contextmanager
 def under_os_lock(m: Machine, cpu: int, afterwards: bool) -> Iterator[None]:
-    """The OS lock is set while a context is loaded: MDSCR_EL1 takes some of its bits only then."""
+    """Set the OS lock while a context is loaded: MDSCR_EL1 takes some of its bits only then."""
     m.msr(cpu, "OSLAR_EL1", 1)
     yield
     m.msr(cpu, "OSLAR_EL1", int(afterwards))
@@ -89,7 +89,7 @@ class DebugRegisters(DebugState):
         self.machine = machine
 
     def load(self, cpu: int, mdscr: int) -> None:
-        """The vCPU, whose MDSCR_EL1 is ``mdscr``, goes to ``cpu``; to be called before its context is loaded."""
+        """Take the vCPU, whose MDSCR_EL1 is ``mdscr``, to ``cpu``, before its context is loaded."""
         if mdscr & enables():
             self.put(cpu)
             self.own(cpu)
@@ -127,7 +127,7 @@ class DebugRegisters(DebugState):
         self._trap(cpu, False)
 
     def save(self, cpu: int) -> None:
-        """The vCPU leaves ``cpu``."""
+        """Take the vCPU off ``cpu``."""
         m = self.machine
         self.locked = os_lock(m, cpu)
         if self.live:

@@ -67,7 +67,7 @@ def wfx(vcpu: Vcpu, record: ExitRecord) -> None:
 
 @handler("fp")
 def fp(vcpu: Vcpu, record: ExitRecord) -> None:
-    """The first FP or SIMD instruction since the vCPU was loaded: let it have the registers, and execute it again."""
+    """Give the vCPU the registers at its first FP or SIMD instruction since it was loaded, and execute that again."""
     vcpu.vm.host.enable_fp(vcpu)
 
 
@@ -82,19 +82,19 @@ def hvc(vcpu: Vcpu, record: ExitRecord) -> None:
 
 @handler("smc")
 def smc(vcpu: Vcpu, record: ExitRecord) -> None:
-    """The same calls by the other instruction; a trapped SMC is not skipped by the hardware."""
+    """Serve the same calls by the other instruction; a trapped SMC is not skipped by the hardware."""
     vcpu.skip()
     hvc(vcpu, record)
 
 
 @handler("sysreg")
 def sysreg(vcpu: Vcpu, record: ExitRecord) -> None:
-    """A trapped MRS, MSR or system instruction."""
+    """Emulate a trapped MRS, MSR or system instruction."""
     sysregs.emulate(vcpu, record)
 
 
 def walk_level(vcpu: Vcpu, record: ExitRecord) -> int | None:
-    """The level of the stage 1 descriptor whose fetch faulted in stage 2 (ISS.S1PTW); None for the access itself."""
+    """Return the level of the stage 1 descriptor whose fetch faulted in stage 2 (ISS.S1PTW); None for the access itself."""
     if not record["esr"] & S1PTW:
         return None
     assert vcpu.cpu is not None
@@ -149,7 +149,7 @@ def instruction_abort(vcpu: Vcpu, record: ExitRecord) -> None:
 
 @handler("irq")
 def irq(vcpu: Vcpu, record: ExitRecord) -> None:
-    """A physical interrupt: the hypervisor's own business, or a guest's timer."""
+    """Handle a physical interrupt: the hypervisor's own business, or a guest's timer."""
     assert vcpu.cpu is not None
     vcpu.vm.host.interrupt_on(vcpu.cpu)
 
@@ -159,13 +159,13 @@ def irq(vcpu: Vcpu, record: ExitRecord) -> None:
 @handler("step")
 @handler("wp")
 def debug_exception(vcpu: Vcpu, record: ExitRecord) -> None:
-    """A guest's own debug exception while MDCR_EL2.TDE routes them here: give it back."""
+    """Give a guest its own debug exception back, which MDCR_EL2.TDE routed here."""
     vcpu.inject(record["esr"], record["far"])
 
 
 @handler("serror")
 def serror(vcpu: Vcpu, record: ExitRecord) -> None:
-    """An error of the machine's memory while the guest executed: the guest's own to survive, as KVM has it."""
+    """Give the guest an error of the machine's memory that came while it executed: its own to survive, as KVM has it."""
     if not corrected(record["esr"]):
         vcpu.inject_serror()
 

@@ -43,7 +43,7 @@ BSU_INNER = 1
 
 
 def trap_bits(name: str) -> int:
-    """The bits of :data:`TRAPS` for register ``name``; those of features that the machine lacks do not exist."""
+    """Return the bits of :data:`TRAPS` for register ``name``; those of features that the machine lacks do not exist."""
     known = {f.name for f in register(name).fields}
     return encode(name, **{f: 1 for f in TRAPS[name] if f in known})
 
@@ -125,7 +125,7 @@ class Host(HostState):
     # --- setting up
 
     def _prepare(self, cpu: int) -> None:
-        """What a hypervisor sets once on each CPU."""
+        """Set what a hypervisor sets once on each CPU."""
         m = self.machine
         m.msr(cpu, "HCR_EL2", self.hcr)
         # 40 bits of IPA from level 1 (SL0 = 1), 4 KiB, write-back tables, 48 bits of PA
@@ -294,7 +294,7 @@ class Host(HostState):
         self.scheduler.schedule(cpu)
 
     def wake(self, cpu: int) -> None:
-        """An interrupt is pending for idle ``cpu``."""
+        """Handle an interrupt that is pending for idle ``cpu``."""
         self.handling = cpu
         try:
             self.interrupt_on(cpu)
@@ -303,5 +303,5 @@ class Host(HostState):
         self.scheduler.schedule(cpu)
 
     def running(self) -> list[Vm]:
-        """The VMs that have not ended."""
+        """Return the VMs that have not ended."""
         return [vm for vm in self.vms if vm.stopped is None]

@@ -154,7 +154,7 @@ class HostTarget(HostInspection, Entrance):
         vm.stop("killed")
 
     def _drop_exit(self, vms: list[Vm]) -> None:
-        """The exit that was reported last is never handled, if it is of one of ``vms``."""
+        """Forget the exit that was reported last if it is of one of ``vms``: it is never handled."""
         pending = self.host.pending
         if pending is not None and pending[0].vm in vms:
             self.host.handling = None

@@ -66,7 +66,7 @@ def version(vcpu: Vcpu) -> int:
 
 @call("CPU_SUSPEND", 0x84000001, 0xC4000001)
 def cpu_suspend(vcpu: Vcpu) -> int:
-    """A standby state, as which a power-down may be carried out: wait as in WFI."""
+    """Wait as in WFI: a standby state, as which a power-down may be carried out."""
     if argument(vcpu, 1) & NO_STATE:
         return INVALID_PARAMETERS
     vcpu.vm.host.scheduler.wait(vcpu)
@@ -75,7 +75,7 @@ def cpu_suspend(vcpu: Vcpu) -> int:
 
 @call("CPU_OFF", 0x84000002)
 def cpu_off(vcpu: Vcpu) -> int | None:
-    """The calling vCPU goes off; the call does not return."""
+    """Switch the calling vCPU off; the call does not return."""
     vcpu.state = RunState.OFF
     return None
 
@@ -113,21 +113,21 @@ def migrate_info_type(vcpu: Vcpu) -> int:
 
 @call("SYSTEM_OFF", 0x84000008)
 def system_off(vcpu: Vcpu) -> int | None:
-    """The VM ends."""
+    """End the VM."""
     vcpu.vm.stop("poweroff")
     return None
 
 
 @call("SYSTEM_RESET", 0x84000009)
 def system_reset(vcpu: Vcpu) -> int | None:
-    """The VM asks to begin again; the host decides."""
+    """Ask the host to begin the VM again."""
     vcpu.vm.stop("reset")
     return None
 
 
 @call("SYSTEM_RESET2", 0x84000012, 0xC4000012)
 def system_reset2(vcpu: Vcpu) -> int | None:
-    """The same: a warm reset (type 0 in w1) or a vendor's (bit 31). Other types are reserved."""
+    """Do the same: a warm reset (type 0 in w1) or a vendor's (bit 31). Other types are reserved."""
     return INVALID_PARAMETERS if 0 < vcpu.x(1) & 0xFFFFFFFF < 1 << 31 else system_reset(vcpu)
 
 

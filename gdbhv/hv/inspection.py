@@ -30,7 +30,7 @@ GUEST_MODES = (0b0000, 0b0100, 0b0101)  # PSTATE.M: EL0t, EL1t, EL1h
 
 
 def _number(register: str, letter: str) -> int | None:
-    """The number of a register like x3 or v3, by its letter."""
+    """Return the number of a register like x3 or v3, by its letter."""
     return int(register[1:]) if register[:1] == letter and register[1:].isdigit() else None
 
 
@@ -158,7 +158,7 @@ class HostInspection:
         return self.machine.read_register(v.cpu, "cpsr") if self._in_guest(v) and v.cpu is not None else v.read("SPSR_EL2")
 
     def _place(self, v: Vcpu, register: str) -> str:
-        """The name under which the CPU has a guest's ``register`` while it is out of the guest."""
+        """Return the name under which the CPU has a guest's ``register`` while it is out of the guest."""
         if register == "sp":
             spsr = v.read("SPSR_EL2")
             return "SP_EL1" if exception_level(spsr) == 1 and spsr & 1 else "SP_EL0"
@@ -208,7 +208,7 @@ class HostInspection:
         return None
 
     def _saved_simd(self, v: Vcpu, register: str | int) -> int | None:
-        """The number of a SIMD register that is not on a CPU."""
+        """Return the number of a SIMD register that is not on a CPU."""
         number = _number(register, "v") if isinstance(register, str) and not v.fp_live else None
         return number if number is not None and number < 32 else None
 
@@ -294,7 +294,7 @@ class HostInspection:
             raise RegisterError(register, str(e.args[0])) from None
 
     def _named(self, v: Vcpu, register: str) -> str:
-        """The name that the CPU or the saved context has for a register of the guest."""
+        """Return the name that the CPU or the saved context has for a register of the guest."""
         lower = register.lower()
         if lower in ("sp", "pc", "cpsr") or (lower[:1] in "xv" and lower[1:].isdigit()):
             return lower if self._in_guest(v) else self._place(v, lower)

@@ -59,14 +59,14 @@ class MmioDevice:
         raise NotImplementedError
 
     def reset(self) -> None:
-        """The VM is switched off and on: be as at power-on, the line low. What stands outside (a console, a disk) stays."""
+        """Be as at power-on, the line low: the VM was switched off and on. What stands outside (a console, a disk) stays."""
 
     def deadline(self) -> int | None:
         """Return when :meth:`event` is to be called, in virtual nanoseconds; None: not of itself."""
         return None
 
     def event(self) -> None:
-        """The time of :meth:`deadline` has come (or has passed)."""
+        """Do what was to be done at :meth:`deadline`, which has come (or has passed)."""
 
     def set_irq(self, level: bool) -> None:
         """Set the level of the device's interrupt line (the INTID given to ``Vm.add_device``)."""
@@ -114,7 +114,7 @@ class Pl011(MmioDevice):
         self.state = Pl011State()
 
     def reset(self) -> None:
-        """What was typed and is too much for the hardware's FIFO is typed again, once the guest listens."""
+        """Type again what was too much for the hardware's FIFO, once the guest listens."""
         s = self.state
         self.state = Pl011State(held=s.fifo[self.FIFO :] + s.held, paced=s.paced)
 

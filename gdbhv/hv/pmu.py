@@ -82,12 +82,12 @@ class GuestPmu(PmuState):
             m.msr_many(cpu, [encoding(n) for n in CLEAR], list(CLEAR.values()))
 
     def read(self, name: str) -> int:
-        """A trapped read."""
+        """Read a register whose read was trapped."""
         assert self._vcpu.cpu is not None
         return self._vcpu.machine.mrs(self._vcpu.cpu, name)
 
     def write(self, name: str, value: int) -> None:
-        """A trapped write."""
+        """Write a register whose write was trapped."""
         assert self._vcpu.cpu is not None
         m, cpu = self._vcpu.machine, self._vcpu.cpu
         self.used = True
@@ -98,7 +98,7 @@ class GuestPmu(PmuState):
         self._vcpu.vm.vgic.sample(self._vcpu, self.PPI)
 
     def line(self) -> bool:
-        """The overflow interrupt's level, while the vCPU is on a CPU."""
+        """Return the overflow interrupt's level, while the vCPU is on a CPU."""
         if not self.used or self._vcpu.cpu is None:
             return False
         names = ("PMCR_EL0", "PMOVSSET_EL0", "PMINTENSET_EL1")

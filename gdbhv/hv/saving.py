@@ -122,7 +122,7 @@ def _words(device: MmioDevice, vm: Vm, ipa: int) -> str:
 
 
 def _kind(device: MmioDevice) -> Any:
-    """The type of a device's state: what the property says that it returns, or that of the value that is there."""
+    """Return the type of a device's state: what the property says that it returns, or that of the value that is there."""
     declared = inspect.getattr_static(type(device), "state", None)
     if isinstance(declared, property):
         return get_type_hints(declared.fget).get("return", Any)
@@ -225,7 +225,7 @@ def _other(host: Host, state: HostState) -> Iterator[str]:
 
 
 def _wrong(host: Host, state: HostState, its: list[list[ItsState]]) -> Iterator[str]:
-    """What in a state no host can be in: references to what is not there, and tables of another size."""
+    """Yield what in a state no host can be in: references to what is not there, and tables of another size."""
     s, cpus = state.scheduler, len(host.scheduler.queues)
     if {len(each) for each in (s.queues, s.in_guest, s.slice_end, s.alarm, s.event_wait)} != {cpus}:
         yield "the scheduler's tables are not of one size"

@@ -88,7 +88,7 @@ class Scheduler(SchedulerState):
         self._notice(vcpu.home)
 
     def begin_again(self, vm: Vm) -> None:
-        """A VM was reset while others run: its turn comes after theirs, or one that resets itself for ever starves them."""
+        """Let the turn of a VM that was reset come after the others': one that resets itself for ever would starve them."""
         for v in vm.vcpus:
             self._to_the_end(v)
         self._notice(vm.vcpus[0].home)
@@ -133,11 +133,11 @@ class Scheduler(SchedulerState):
             self.schedule(cpu)
 
     def rearm(self, vm: Vm) -> None:
-        """A device of ``vm`` has been given something to do at a later time, from outside: set a CPU's timer for it."""
+        """Set a CPU's timer for what a device of ``vm`` was given to do at a later time, from outside."""
         self._notice(vm.vcpus[0].home)
 
     def _of(self, cpu: int) -> list[Vcpu]:
-        """The vCPUs of a CPU, whose turn it is first."""
+        """Return the vCPUs of a CPU, whose turn it is first."""
         return [self.vcpus[n] for n in self.queues[cpu]]
 
     def _to_the_end(self, vcpu: Vcpu) -> None:
@@ -222,7 +222,7 @@ class Scheduler(SchedulerState):
                 self.schedule(cpu)
 
     def mask(self) -> int:
-        """The CPUs that may execute: those whose guest is allowed, and those that are out of a guest."""
+        """Return the CPUs that may execute: those whose guest is allowed, and those that are out of a guest."""
         if self._allowed is None:
             return (1 << len(self.loaded)) - 1
         mask = 0
@@ -240,7 +240,7 @@ class Scheduler(SchedulerState):
     # --- time
 
     def timer_fired(self, cpu: int) -> None:
-        """The hypervisor's timer on ``cpu``: the slice is over, or a guest's timer has fired meanwhile."""
+        """Handle the hypervisor's timer on ``cpu``: the slice is over, or a guest's timer has fired meanwhile."""
         self.alarm[cpu] = None
         self.machine.msr(cpu, "CNTHP_CTL_EL2", 0)
         now, current = self.machine.now, self.loaded[cpu]

@@ -22,28 +22,28 @@ Write = Callable[["Vcpu", str, int], None]
 
 
 def hardware(vcpu: Vcpu, name: str) -> int:
-    """The CPU's own value: ID registers describe what the machine implements."""
+    """Read the CPU's own value: ID registers describe what the machine implements."""
     assert vcpu.cpu is not None
     return vcpu.machine.mrs(vcpu.cpu, name)
 
 
 def zero(vcpu: Vcpu, name: str) -> int:
-    """Reads as zero."""
+    """Read as zero."""
     return 0
 
 
 def ignore(vcpu: Vcpu, name: str, value: int) -> None:
-    """Writes are ignored."""
+    """Ignore a write."""
 
 
 def to_hardware(vcpu: Vcpu, name: str, value: int) -> None:
-    """The guest's own register: trapped only to be seen (HCR_EL2.TVM)."""
+    """Read the guest's own register: trapped only to be seen (HCR_EL2.TVM)."""
     assert vcpu.cpu is not None
     vcpu.machine.msr(vcpu.cpu, name, value)
 
 
 def without_features(vcpu: Vcpu, name: str) -> int:
-    """An ID register without what the guest does not get: EL2 and a nested one."""
+    """Read an ID register without what the guest does not get: EL2 and a nested one."""
     value = hardware(vcpu, name)
     for field_name in HIDDEN.get(name, ()):
         value &= ~registers()[name].field(field_name).mask
@@ -70,36 +70,36 @@ def deactivate(vcpu: Vcpu, name: str, value: int) -> None:
 
 
 def read_timer(vcpu: Vcpu, name: str) -> int:
-    """The emulated EL1 physical timer."""
+    """Read the emulated EL1 physical timer."""
     return vcpu.ptimer.read(name)
 
 
 def write_timer(vcpu: Vcpu, name: str, value: int) -> None:
-    """The emulated EL1 physical timer."""
+    """Write the emulated EL1 physical timer."""
     vcpu.ptimer.write(name, value)
 
 
 def lent(vcpu: Vcpu, name: str) -> int:
-    """A debug register that the guest has not written yet."""
+    """Read a debug register that the guest has not written yet."""
     assert vcpu.cpu is not None
     vcpu.debug.put(vcpu.cpu)
     return hardware(vcpu, name)
 
 
 def own_debug(vcpu: Vcpu, name: str, value: int) -> None:
-    """The first write of a debug register: it goes to the hardware, and those that follow are not trapped."""
+    """Write a debug register for the first time: it goes to the hardware, and writes that follow are not trapped."""
     assert vcpu.cpu is not None
     vcpu.debug.own(vcpu.cpu)
     to_hardware(vcpu, name, value)
 
 
 def read_pmu(vcpu: Vcpu, name: str) -> int:
-    """The guest's performance monitors."""
+    """Read the guest's performance monitors."""
     return vcpu.pmu.read(name)
 
 
 def write_pmu(vcpu: Vcpu, name: str, value: int) -> None:
-    """The guest's performance monitors."""
+    """Write the guest's performance monitors."""
     vcpu.pmu.write(name, value)
 
 

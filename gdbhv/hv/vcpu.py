@@ -37,7 +37,7 @@ CONTEXT = """
 
 @cache
 def context_numbers(ras: bool) -> dict[str, int]:
-    """The numbers of :data:`CONTEXT`; with FEAT_RAS there is also what ESB defers for the guest."""
+    """Return the numbers of :data:`CONTEXT`; with FEAT_RAS there is also what ESB defers for the guest."""
     return {name: encoding(name) for name in [*(["VDISR_EL2"] if ras else []), *CONTEXT]}
 
 
@@ -129,7 +129,7 @@ class Vcpu(VcpuState):
         return 1 << 31 | self.index
 
     def reset(self, entry: int, x0: int) -> None:
-        """The architecture's reset at EL1, then ``entry`` and ``x0`` (PSCI CPU_ON). Only for a vCPU that is not loaded."""
+        """Reset to EL1 as the architecture does, with ``entry`` and ``x0`` (PSCI CPU_ON). Only for a vCPU that is not loaded."""
         self.gprs = [x0] + [0] * 30
         self.vregs = bytes(32 * VREG)
         self.sys = dict.fromkeys(self.numbers, 0)
@@ -165,7 +165,7 @@ class Vcpu(VcpuState):
         self.vm.vgic.load(self)
 
     def identity(self) -> dict[str, int]:
-        """What EL2's registers say of the VM and the vCPU while it is loaded."""
+        """Return what EL2's registers say of the VM and the vCPU while it is loaded."""
         return {"VTTBR_EL2": self.vm.vttbr, "VMPIDR_EL2": self.mpidr, "CNTVOFF_EL2": self.vm.cntvoff, **self.controls}
 
     def set_control(self, name: str, value: int) -> None:
@@ -306,11 +306,11 @@ class Vcpu(VcpuState):
         m.msr(cpu, "HCR_EL2", m.mrs(cpu, "HCR_EL2") | VSE)
 
     def inject_undefined(self) -> None:
-        """An undefined instruction (EC 0)."""
+        """Inject an undefined instruction (EC 0)."""
         self.inject(IL)
 
     def inject_abort(self, far: int, *, fetch: bool, kind: int = 0, walk: int | None = None) -> None:
-        """A synchronous external abort on the access that exited: what a bus answers where nothing is.
+        """Inject a synchronous external abort on the access that exited: what a bus answers where nothing is.
 
         :param kind: CM and WnR of the exit's ISS, which a data abort keeps: AT and cache maintenance walk tables too.
         :param walk: level of the stage 1 descriptor whose fetch it was (FSC 0x14 to 0x17), or None for the access (0x10).

@@ -134,13 +134,13 @@ class Vgic(VgicState):
         self.changed(irq)
 
     def fired(self, vcpu: Vcpu, intid: int) -> None:
-        """A private interrupt of :data:`PASSED` is pending for ``vcpu``: its timer has fired, or a counter overflowed."""
+        """Pass a private interrupt of :data:`PASSED` on to ``vcpu``: its timer has fired, or a counter overflowed."""
         irq = self.private[vcpu.index][intid]
         irq.level = True
         self.changed(irq)
 
     def reset(self, vcpu: Vcpu) -> None:
-        """The timers and counters of ``vcpu`` are off again, and their lines low (PSCI CPU_ON)."""
+        """Take the lines of the timers and counters of ``vcpu`` low, which are off again (PSCI CPU_ON)."""
         for intid in (*PASSED, vcpu.ptimer.PPI):
             irq = self.private[vcpu.index][intid]
             irq.level = False
@@ -224,7 +224,7 @@ class Vgic(VgicState):
         return any(i.priority < mask and control >> GROUP0_ENABLE + i.group1 & 1 and preempts(i) for i in waiting)
 
     def _running(self, vcpu: Vcpu) -> int:
-        """The group priority of what the guest handles; 0x100 if that is nothing."""
+        """Return the group priority of what the guest handles; 0x100 if that is nothing."""
         active = vcpu.read("ICH_AP0R0_EL2") | vcpu.read("ICH_AP1R0_EL2")
         return ((active & -active).bit_length() - 1) * PREEMPTION_STEP if active else 0x100
 
@@ -278,7 +278,7 @@ class Vgic(VgicState):
         return copy
 
     def _seen_outside(self, irq: Irq) -> Irq:
-        """The same for an interrupt that is in no list register."""
+        """Return the same for an interrupt that is in no list register."""
         holder, owner = self._vcpu(irq.holder), self._vcpu(irq.owner)
         if irq.active and holder is not None and holder.cpu is not None and self.used[holder.index]:
             ended = EOI_COUNT.of(self.machine.read_register(holder.cpu, self._hcr))
@@ -326,7 +326,7 @@ class Vgic(VgicState):
         return chosen, control
 
     def _value(self, irq: Irq) -> int:
-        """What the list register of ``irq`` says; the latch of an edge goes into it."""
+        """Return what the list register of ``irq`` says; the latch of an edge goes into it."""
         value = irq.intid | irq.priority << LR_PRIORITY | (LR_GROUP1 if irq.group1 else 0)
         again = irq.active and irq.edge and irq.latch and self._deliverable(irq)
         value |= LR_ACTIVE if irq.active else 0
@@ -365,19 +365,19 @@ class Vgic(VgicState):
                 self.changed(irq)
 
     def _outside(self, vcpu: Vcpu, used: list[Irq]) -> list[Irq]:
-        """The active interrupts of a vCPU that are in no list register, the most urgent first."""
+        """Return the active interrupts of a vCPU that are in no list register, the most urgent first."""
         return sorted((i for i in self.lists[vcpu.index] if i.active and i not in used), key=_urgency)
 
     def _sync_physical(self, vcpu: Vcpu, irq: Irq, value: int) -> None:
-        """The line of a physical interrupt that the guest has directly: its timer's."""
+        """Follow the line of a physical interrupt that the guest has directly: its timer's."""
         if not value & (LR_PENDING | LR_ACTIVE):
             irq.level = False  # deactivated with the physical one, which is pending again if the line is still high
         elif value & LR_PENDING:
             self.sample(vcpu, irq.intid)
 
     def sample(self, vcpu: Vcpu, intid: int) -> None:
-        """A timer that the guest has stopped or set anew, or an overflow that it has cleared, before the interrupt was
-        acknowledged interrupts no longer."""
+        """Withdraw an interrupt whose line is low: its timer was stopped or set anew, or its overflow cleared, before the
+        guest acknowledged it."""
         irq = self.private[vcpu.index][intid]
         if irq.level and not irq.active and vcpu.cpu is not None and not self._high(vcpu, intid):
             self.end(irq)

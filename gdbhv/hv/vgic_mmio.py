@@ -67,7 +67,7 @@ Write = Callable[["Vgic", "Irq", int], None]
 
 
 def _set(name: str, to: bool) -> Write:
-    """A write-one-to-set or write-one-to-clear register of a flag."""
+    """Make a write-one-to-set or write-one-to-clear register of a flag."""
 
     def write(_: Vgic, irq: Irq, value: int) -> None:
         if value:

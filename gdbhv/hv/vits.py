@@ -308,7 +308,7 @@ class Its(MmioDevice):
         return self._mapped(c.device, c.event)
 
     def translate(self, device: int, event: int) -> bool:
-        """A message of a device: its LPI is pending. False: it is not mapped, and lost."""
+        """Make the LPI of a device's message pending. False: it is not mapped, and lost."""
         found = self._mapped(device, event)
         home = None if found is None else self.state.collections.get(found.collection)
         if not self.state.enabled or found is None or home is None:
