@@ -58,7 +58,7 @@ WAY_OUT = "`gdbhv run --el 2` runs a hypervisor of your own, whose registers are
 
 @cache
 def plain_name(name: str) -> str:
-    """Return the register behind EL2's name for one of a lower level: SCTLR_EL12 is SCTLR_EL1, CNTV_CTL_EL02 CNTV_CTL_EL0."""
+    """Return the register behind EL2's name for a lower level's: SCTLR_EL12 is SCTLR_EL1, CNTV_CTL_EL02 CNTV_CTL_EL0."""
     return name[:-1] if name.endswith(("_EL12", "_EL02")) else name
 
 

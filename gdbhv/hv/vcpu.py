@@ -129,7 +129,7 @@ class Vcpu(VcpuState):
         return 1 << 31 | self.index
 
     def reset(self, entry: int, x0: int) -> None:
-        """Reset to EL1 as the architecture does, with ``entry`` and ``x0`` (PSCI CPU_ON). Only for a vCPU that is not loaded."""
+        """Reset to EL1, with ``entry`` and ``x0`` (PSCI CPU_ON). Only for a vCPU that is not loaded."""
         self.gprs = [x0] + [0] * 30
         self.vregs = bytes(32 * VREG)
         self.sys = dict.fromkeys(self.numbers, 0)
