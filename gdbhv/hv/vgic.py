@@ -10,13 +10,15 @@ after it has left. While a vCPU is out of its guest the list registers are empty
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterator
+import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from gdbhv import tables
 from gdbhv.errors import GdbhvError
 from gdbhv.hv.irq import Irq
+from gdbhv.hv.urgency import Queue, place
 from gdbhv.hv.vgic_mmio import GICD_BASE, GICR_BASE, GICR_STRIDE, INTERRUPTS, Distributor, Redistributor
 from gdbhv.hv.vits import FIRST_LPI, GITS_BASE, Its, Lpis, LpiState
 from gdbhv.tables import encode, encoding
@@ -105,7 +107,7 @@ class Vgic(VgicState):
         irqs = [*(i for bank in self.private for i in bank), *self.shared, *self.lpis.irqs.values()]
         numbers = range(len(self.vm.vcpus))
         # by vCPU: what is pending or active for it; while it executes, what is in its list registers
-        self.lists: list[set[Irq]] = [{i for i in irqs if i.holder == n} for n in numbers]
+        self.lists = [Queue(i for i in irqs if i.holder == n) for n in numbers]
         self.used: list[list[Irq]] = [[i for i in irqs if i.holder == n and i.lr is not None] for n in numbers]
         for used in self.used:
             used.sort(key=lambda i: i.lr or 0)
@@ -189,12 +191,11 @@ class Vgic(VgicState):
                 to: int | None = irq.holder  # who acknowledged it deactivates it
             else:
                 to = self.target(irq) if deliverable or irq.active else None
-            if to != irq.holder:
-                if irq.holder is not None:
-                    self.lists[irq.holder].discard(irq)
-                if to is not None:
-                    self.lists[to].add(irq)
-                irq.holder = to
+            if irq.holder is not None and to != irq.holder:
+                self.lists[irq.holder].discard(irq)
+            if to is not None:
+                self.lists[to].put(irq)
+            irq.holder = to
             if to is not None and deliverable and not irq.active:
                 self.vm.host.scheduler.kick(self.vm.vcpus[to], irq)
         elif irq.latch and irq.edge and deliverable and irq.holder is not None:
@@ -204,24 +205,31 @@ class Vgic(VgicState):
         """Whether an interrupt is pending that the CPU interface would signal, which ends a WFI. Only outside the guest."""
         return self.signalled(vcpu, self.lists[vcpu.index])
 
-    def signalled(self, vcpu: Vcpu, irqs: Collection[Irq]) -> bool:
+    def signalled(self, vcpu: Vcpu, irqs: Queue | list[Irq]) -> bool:
         """Whether the CPU interface would signal one of these interrupts of ``vcpu``. Only outside the guest.
 
         One that does not preempt what the guest handles is not signalled (Arm IHI 0069 4.8.6): a guest that never comes back
         from a handler, as a CPU that another one has stopped, waits for good.
+
+        :param irqs: the most urgent first.
         """
-        waiting = [i for i in irqs if not i.active and self._deliverable(i)]
-        if not waiting:
+        if not irqs:
             return False
         control = vcpu.read("ICH_VMCR_EL2")
         mask, running = PRIORITY_MASK.of(control), self._running(vcpu)
         points = BINARY_POINT_0.of(control) + 1, BINARY_POINT_1.of(control)
         common = bool(control & COMMON_BINARY_POINT)
-
-        def preempts(i: Irq) -> bool:
-            return i.priority >> points[i.group1 and not common] << points[i.group1 and not common] < running
-
-        return any(i.priority < mask and control >> GROUP0_ENABLE + i.group1 & 1 and preempts(i) for i in waiting)
+        groups = {group for group in (False, True) if control >> GROUP0_ENABLE + group & 1}
+        for i in irqs:
+            if i.active or i.group1 not in groups or not self._deliverable(i):
+                continue
+            point = points[i.group1 and not common]
+            if i.priority < mask and i.priority >> point << point < running:
+                return True
+            groups.discard(i.group1)  # what is less urgent is not signalled either
+            if not groups:
+                break
+        return False
 
     def _running(self, vcpu: Vcpu) -> int:
         """Return the group priority of what the guest handles; 0x100 if that is nothing."""
@@ -290,9 +298,9 @@ class Vgic(VgicState):
 
     def due(self, vcpu: Vcpu) -> list[int]:
         """Return what the list registers will hold when ``vcpu`` executes next."""
-        mine = self.lists[vcpu.index] | {self.private[vcpu.index][intid] for intid in PASSED}
+        mine = {*self.lists[vcpu.index], *(self.private[vcpu.index][intid] for intid in PASSED)}
         seen = [replace(self.seen(irq)) for irq in mine]
-        return [self._value(irq) for irq in self._choose(seen)[0]]
+        return [self._value(irq) for irq in self._choose(sorted(seen, key=place))[0]]
 
     # --- list registers
 
@@ -314,10 +322,17 @@ class Vgic(VgicState):
         values = [self._value(irq) for irq in chosen]
         self.machine.msr_many(vcpu.cpu, [*self._lr[: len(chosen)], self._hcr], [*values, control])
 
-    def _choose(self, irqs: Collection[Irq]) -> tuple[list[Irq], int]:
-        """Which of a vCPU's interrupts go into list registers, in their order, and ICH_HCR_EL2."""
-        active = sorted((i for i in irqs if i.active), key=_urgency)
-        pending = sorted((i for i in irqs if not i.active and self._deliverable(i)), key=_urgency)
+    def _choose(self, irqs: Iterable[Irq]) -> tuple[list[Irq], int]:
+        """Which of a vCPU's interrupts, in order, go into list registers, in the registers' order, and ICH_HCR_EL2."""
+        active: list[Irq] = []
+        pending: list[Irq] = []
+        for irq in irqs:
+            if irq.active:
+                active.append(irq)
+            elif self._deliverable(irq):
+                pending.append(irq)
+                if len(pending) > LIST_REGISTERS:
+                    break
         room = LIST_REGISTERS - bool(pending)
         chosen = (active[:room] + pending)[:LIST_REGISTERS]
         control = self._on
@@ -366,7 +381,8 @@ class Vgic(VgicState):
 
     def _outside(self, vcpu: Vcpu, used: list[Irq]) -> list[Irq]:
         """Return the active interrupts of a vCPU that are in no list register, the most urgent first."""
-        return sorted((i for i in self.lists[vcpu.index] if i.active and i not in used), key=_urgency)
+        active = itertools.takewhile(lambda i: i.active, self.lists[vcpu.index])
+        return [i for i in active if i not in used]
 
     def _sync_physical(self, vcpu: Vcpu, irq: Irq, value: int) -> None:
         """Follow the line of a physical interrupt that the guest has directly: its timer's."""
@@ -418,7 +434,3 @@ class Vgic(VgicState):
             irq = self.private[vcpu.index][intid]
             if irq.level or irq.active:
                 set_physical_active(vcpu, intid, active=active)
-
-
-def _urgency(irq: Irq) -> tuple[int, int]:
-    return irq.priority, irq.intid

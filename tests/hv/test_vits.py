@@ -8,6 +8,7 @@ import struct
 import pytest
 
 from gdbhv.hv.hosttarget import HostTarget
+from gdbhv.hv.irq import Irq
 from gdbhv.hv.vgic_mmio import GICD_BASE, GICR_BASE, GICR_STRIDE
 from gdbhv.hv.vits import GITS_BASE
 from gdbhv.hv.vm import Vm
@@ -254,3 +255,31 @@ def test_a_queue_outside_memory_stalls() -> None:
     access(vm, CTLR, 1)
     access(vm, CWRITER, 32, 8)
     assert access(vm, CREADR, size=8) == 1
+
+
+def test_an_exit_costs_the_same_however_many_are_pending(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A guest with all its LPIs pending exits as often as it likes: none of its exits looks at all of them."""
+    target, vm = with_its()
+    vgic, host = vm.vgic, target.host
+    host.scheduler.leave(1)
+    for n in range(9000, 25000):
+        irq = vgic.lpis.irqs[n] = vgic.lpi(n)
+        irq.home, irq.enabled, irq.latch, irq.priority = 1, True, True, 8 * (n % 31)
+        vgic.changed(irq)
+    looked_at = 0
+    deliverable = vgic._deliverable
+
+    def counted(irq: Irq) -> bool:
+        nonlocal looked_at
+        looked_at += 1
+        return deliverable(irq)
+
+    monkeypatch.setattr(vgic, "_deliverable", counted)
+    for _ in range(10):
+        vgic.flush(vm.vcpus[1])
+        assert [i.intid for i in vgic.used[1]] == [9021, 9052, 9083, 9114]  # of priority 0
+        vgic.sync(vm.vcpus[1])
+        assert vgic.has_pending(vm.vcpus[1])
+    assert looked_at < 10 * 20
+    host.load(host.save())
+    assert [i.intid for i in vgic.lists[1]] == sorted(range(9000, 25000), key=lambda n: (n % 31, n))
