@@ -31,9 +31,9 @@ class PeekError(GdbhvError):
 
 
 class RegisterError(GdbhvError, KeyError):
-    """A register that does not exist or refuses the access: ``register`` is what was asked for."""
+    """A register that does not exist or refuses the access: ``register`` is its name, however it was asked for."""
 
-    def __init__(self, register: str | int, reason: str) -> None:
+    def __init__(self, register: str, reason: str) -> None:
         super().__init__(f"{register}: {reason}")
         self.register = register
 

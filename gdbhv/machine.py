@@ -198,7 +198,7 @@ class Machine(Entrance):
         try:
             self.core.write_register(self._cpu(thread), register, value)
         except KeyError as e:
-            raise RegisterError(register, str(e.args[0])) from None
+            raise RegisterError(tables.register_name(register, self.registers), str(e.args[0])) from None
 
     def put_memory(self, thread: ThreadId, address: int, data: bytes, space: Space) -> None:
         """See :class:`gdbhv.inputs.Outside`."""
@@ -243,7 +243,7 @@ class Machine(Entrance):
         try:
             return self.core.read_register(self._cpu(thread), register)
         except KeyError as e:
-            raise RegisterError(register, str(e.args[0])) from None
+            raise RegisterError(tables.register_name(register, self.registers), str(e.args[0])) from None
 
     def read_core(self, thread: ThreadId) -> bytes:
         """See :class:`gdbhv.target.Target`."""

@@ -6,6 +6,7 @@ The truth is in the native module; nothing here spells a register's number or a 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
@@ -101,6 +102,13 @@ def register(name: str) -> Register:
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         raise RegisterError(name, f"no such system register{hint}")
     return found
+
+
+def register_name(register: str | int, of: Mapping[str, Register]) -> str:
+    """Return the name of what was asked for by name or by a system register's number; the number if none ``of`` them has it."""
+    if isinstance(register, str):
+        return register
+    return next((r.name for r in of.values() if r.encoding == register), f"{register:#06x}")
 
 
 def encoding(name: str) -> int:

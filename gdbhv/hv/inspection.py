@@ -17,7 +17,7 @@ from gdbhv.hv.host import Host
 from gdbhv.hv.ptimer import PhysicalTimer
 from gdbhv.hv.vcpu import RunState, Vcpu
 from gdbhv.hv.vm import Vm
-from gdbhv.tables import Register, device_at, encoding, exception_level, field, mode_name
+from gdbhv.tables import Register, device_at, encoding, exception_level, field, mode_name, register_name
 from gdbhv.target import Process, Space, Thread, ThreadId
 from gdbhv.translation import EL10, PAN, Translation
 
@@ -214,7 +214,7 @@ class HostInspection:
 
     def read_register(self, thread: ThreadId, register: str | int) -> int:
         """See :class:`gdbhv.target.Target`."""
-        v = self.vcpu(thread)
+        v, asked = self.vcpu(thread), register
         if isinstance(register, str):
             register = self._named(v, register)
         if (simd := self._saved_simd(v, register)) is not None:
@@ -231,7 +231,7 @@ class HostInspection:
             with self.loaded(v) as cpu, self._entering(v, cpu) if name in guestregs.PENDING else contextlib.nullcontext():
                 value = self.machine.read_register(cpu, register)
         except KeyError as e:
-            raise RegisterError(register, str(e.args[0])) from None
+            raise RegisterError(register_name(asked, self.host.registers), str(e.args[0])) from None
         if name == "ISR_EL1" and v.cpu is None and v.vserror is not None:
             value |= VIRTUAL_SERROR
         view = guestregs.VIEWS.get(name)
@@ -254,12 +254,13 @@ class HostInspection:
 
     def put_register(self, thread: ThreadId, register: str | int, value: int) -> None:
         """See :class:`gdbhv.inputs.Outside`."""
-        v = self.vcpu(thread)
+        v, asked = self.vcpu(thread), register
         if isinstance(register, str):
             register = self._named(v, register)
         if register in ("cpsr", "SPSR_EL2", encoding("SPSR_EL2")) and value & 0x1F not in GUEST_MODES:
             raise RegisterError(
-                register, f"mode {value & 0x1F:#x} is none that a guest has: EL0t, EL1t and EL1h are 0, 4 and 5"
+                register_name(asked, self.host.registers),
+                f"mode {value & 0x1F:#x} is none that a guest has: EL0t, EL1t and EL1h are 0, 4 and 5",
             )
         system = self._system_register(register)
         if system is not None:
@@ -291,7 +292,7 @@ class HostInspection:
             with self.loaded(v) as cpu:
                 self.machine.write_register(cpu, register, value)
         except KeyError as e:
-            raise RegisterError(register, str(e.args[0])) from None
+            raise RegisterError(register_name(asked, self.host.registers), str(e.args[0])) from None
 
     def _named(self, v: Vcpu, register: str) -> str:
         """Return the name that the CPU or the saved context has for a register of the guest."""

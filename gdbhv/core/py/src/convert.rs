@@ -25,8 +25,9 @@ impl RegisterArg {
             RegisterArg::Encoding(e) => Err(PyKeyError::new_err(format!(
                 "register number {e:#x} is no system register: their encodings have op0 2 or 3"
             ))),
-            RegisterArg::Name(n) => Register::parse(n)
-                .ok_or_else(|| PyKeyError::new_err(format!("no register is called {n:?}"))),
+            RegisterArg::Name(n) => {
+                Register::parse(n).ok_or_else(|| PyKeyError::new_err("no such register"))
+            }
         }
     }
 }
