@@ -131,6 +131,8 @@ class FakeTarget:
             if not _ROWS[register]["writable"]:
                 raise RegisterError(_ROWS[register]["name"], "is read-only")
             vcpu.system[register] = value
+        elif register == "cpsr" and value & 0x10:
+            raise RegisterError("cpsr", f"mode {value & 0x1F:#x} does not exist on this machine")
         elif register in ("sp", "pc", "cpsr", "fpsr", "fpcr"):
             setattr(vcpu, register, value)
             if register == "pc":

@@ -6,7 +6,7 @@ an error would end the listing of ``info registers``.
 
 from __future__ import annotations
 
-from gdbhv.errors import PacketError, RegisterError
+from gdbhv.errors import GdbhvError, PacketError, RegisterError
 from gdbhv.rsp import codec, tdesc
 from gdbhv.rsp.registry import packet
 from gdbhv.rsp.session import Session
@@ -19,18 +19,25 @@ def read_all(session: Session, args: bytes) -> bytes:
 
 @packet("G")
 def write_all(session: Session, args: bytes) -> bytes:
-    """Write the registers that differ, so that none is legalized that nobody changed."""
+    """Write the registers that differ, so that none is legalized that nobody changed; all of them, or none."""
     new = codec.data(args)
     thread = session.general
     old = session.target.read_core(thread)
     if len(new) < len(old):
         raise PacketError("G", f"G needs {len(old)} bytes of registers, not {len(new)}")
     offset = 0
+    written: list[tuple[str | int, bytes]] = []
     for number in range(tdesc.CPSR + 1):
         name, size = _find(session, number)
-        value = new[offset : offset + size]
-        if value != old[offset : offset + size]:
-            session.target.write_register(thread, name, int.from_bytes(value, "little"))
+        value, before = new[offset : offset + size], old[offset : offset + size]
+        if value != before:
+            try:
+                session.target.write_register(thread, name, int.from_bytes(value, "little"))
+            except GdbhvError:
+                for undone, back in reversed(written):
+                    session.target.write_register(thread, undone, int.from_bytes(back, "little"))
+                raise
+            written.append((name, before))
         offset += size
     return b"OK"
 

@@ -41,8 +41,8 @@ def actions_supported(session: Session, args: bytes) -> bytes:
 def resume(session: Session, args: bytes) -> bytes | None:
     run = session.resume_cache.get(args)
     if run is None:
-        if args.count(b";") >= _ACTIONS_LIMIT:
-            raise PacketError("vCont", f"more than {_ACTIONS_LIMIT} actions")
+        if (count := args.count(b";") + 1) > _ACTIONS_LIMIT:
+            raise PacketError("vCont", f"vCont takes up to {_ACTIONS_LIMIT} actions, not {count}")
         run = _resolve(session, [_action(text) for text in args.split(b";")])
         if len(session.resume_cache) < _CACHE_LIMIT and b"r" not in args:  # ranges do not come twice
             session.resume_cache[args] = run
@@ -142,7 +142,7 @@ def _resolve(session: Session, choices: list[_Choice]) -> Run:
                     actions.append(Action(thread, step=letter != b"c", range=limits))
                 break
     if not named:
-        raise PacketError("vCont", "no thread is named that there is")
+        session.pick(choices[0][2])  # raises: there is no such thread
     if actions:
         actions += [Action(thread) for thread in session.free_threads()]
     alone = len(choices) == 1 and len(actions) == 1 and actions[0].step
