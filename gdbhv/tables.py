@@ -105,7 +105,7 @@ def register(name: str) -> Register:
 
 
 def register_name(register: str | int, of: Mapping[str, Register]) -> str:
-    """Return the name of what was asked for by name or by a system register's number; the number if none ``of`` them has it."""
+    """Return the name of what was asked for by name or number; the number if none ``of`` the registers has it."""
     if isinstance(register, str):
         return register
     return next((r.name for r in of.values() if r.encoding == register), f"{register:#06x}")
