@@ -13,6 +13,7 @@ import struct
 import subprocess
 import sys
 import termios
+import threading
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,10 @@ import pytest
 from conftest import ROOT
 from gdbhv import _core, boot, cli
 from gdbhv.cli import kinds
+from gdbhv.cli.attaching import await_listener
 from gdbhv.monitor import registry
 from gdbhv.records import ExitCount, ExitCounts
+from gdbhv.rsp.transport import Address
 
 PREBUILT = ROOT / "guests" / "prebuilt"
 HELLO, ZOO = str(PREBUILT / "hello.elf"), str(PREBUILT / "exit_zoo.elf")
@@ -543,13 +546,43 @@ def test_gdb_says_what_it_runs(tmp_path: Path) -> None:
     fake.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
     fake.chmod(0o755)
     environment = {**ENVIRONMENT, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    run = command("gdb", "1234", "x.elf", "-ex", "echo one", "-x", "two", "--command", "three")
-    done = subprocess.run(run, capture_output=True, text=True, timeout=60, env=environment, check=False)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
+        run = command("gdb", port, "x.elf", "-ex", "echo one", "-x", "two", "--command", "three")
+        done = subprocess.run(run, capture_output=True, text=True, timeout=60, env=environment, check=False)
     arguments = done.stdout.splitlines()
     assert arguments[-7:] == ["-ex", "echo one", "-x", "two", "-x", "three", "x.elf"]
-    assert arguments.index("target extended-remote 127.0.0.1:1234") < arguments.index("echo one"), "once it is attached"
+    assert arguments.index(f"target extended-remote 127.0.0.1:{port}") < arguments.index("echo one"), "once it is attached"
     assert done.stderr.startswith(f"gdbhv: {fake} -q -nx -iex 'set confirm off'")
     assert done.stderr.endswith("-ex 'echo one' -x two -x three x.elf\n")
+
+
+def test_gdb_without_a_server(tmp_path: Path) -> None:
+    """It says who is not there, and does not leave a gdb behind that is attached to nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
+    nobody = tmp_path / "nobody"
+    for address, text in (
+        (port, f"nobody listens at 127.0.0.1:{port} (Connection refused): `gdbhv run IMAGE --gdb {port}` starts a machine"),
+        (
+            f"unix:{nobody}",
+            f"nobody listens at unix:{nobody} (No such file or directory): `gdbhv run IMAGE --gdb unix:{nobody}`",
+        ),
+        ("stdio", "stdio is for a gdb that starts the machine itself: target remote | gdbhv run IMAGE --gdb stdio"),
+        ("here", "here: the port is no number up to 65535; write [HOST:]PORT"),
+    ):
+        done = gdbhv("gdb", address)
+        assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+        assert done.stderr.startswith(f"gdbhv: {text}")
+
+
+def test_gdb_waits_for_a_machine_that_is_being_started(tmp_path: Path) -> None:
+    place = Address.parse(f"unix:{tmp_path / 'gdb'}")
+    with socket.socket(socket.AF_UNIX) as listener:
+        late = threading.Timer(0.1, lambda: (listener.bind(place.path), listener.listen()))
+        late.start()
+        await_listener(place, patience=60)
+        late.join()
 
 
 def test_a_stderr_that_nobody_reads_ends_nothing() -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import shlex
 import sys
 from collections.abc import Sequence
 
 from gdbhv import client
 from gdbhv.cli import cpus, snapshots
+from gdbhv.cli.attaching import attach
 from gdbhv.cli.ending import KILLED, STATUS
 from gdbhv.cli.options import GDB_EXAMPLES, RUN_EXAMPLES, SNAPSHOT_EXAMPLES, parser, usage_error
 from gdbhv.cli.running import run
@@ -42,9 +42,7 @@ def _main(options: argparse.Namespace) -> int:
     try:
         with ending_signals_raise():
             if options.command == "gdb":
-                arguments = (options.address, options.program, options.own)
-                say(shlex.join(client.gdb_arguments(*arguments)))
-                client.exec_gdb(*arguments)
+                attach(options)
             if options.command == "cpus":
                 return cpus.show(options)
             if options.command == "snapshot":

@@ -345,7 +345,7 @@ class Prefix(gdb.Command):
 def load() -> None:
     """Make all commands and functions. :raises gdb.GdbError: no gdbhv server is connected."""
     if getattr(gdb.selected_inferior(), "connection", None) is None:
-        raise gdb.GdbError("connect to a gdbhv server first (target extended-remote), then source this file again")
+        raise gdb.GdbError(f"no server, no commands of it: target extended-remote ADDRESS, then source {__file__}")
     rows = document("commands")
     Prefix("gdbhv", "Commands of gdbhv's server: what `monitor` does, with completion and GDB's expressions.")
     for word in sorted({row["name"].split()[0] for row in rows if " " in row["name"]}):

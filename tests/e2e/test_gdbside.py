@@ -12,6 +12,7 @@ import pytest
 from conftest import ROOT
 from gdbhv import GdbSession, tables
 from gdbhv.client import GdbError, gdb_arguments
+from gdbhv.gdbline import GDB_SIDE
 from gdbhv.monitor import registry
 from gdbhv.sessions import started
 
@@ -37,9 +38,9 @@ def served(folder: Path, image: Path, *options: str) -> Iterator[str]:
         yield server.address
 
 
-def gdb(address: str, *commands: str, image: Path = ZOO) -> str:
+def gdb(address: str, *commands: str, image: Path | None = ZOO) -> str:
     """What a gdb prints that is started by `gdbhv gdb`, types ``commands`` and ends."""
-    arguments = gdb_arguments(address, str(image), commands=(*commands, "kill"))
+    arguments = gdb_arguments(address, None if image is None else str(image), commands=(*commands, "kill"))
     done = subprocess.run([arguments[0], "-batch", *arguments[1:]], capture_output=True, text=True, timeout=50, check=False)
     return done.stdout + done.stderr
 
@@ -59,6 +60,13 @@ def test_commands_take_expressions_and_functions_give_numbers(address: str) -> N
     assert "hcr=0x807c663f tg0=24" in text
     assert "hvc:0x0; hvc #0 at " in text
     assert "esr=0x5a000000 pa=0x44201750" in text
+
+
+def test_gdb_asks_the_server_for_no_files(address: str) -> None:
+    """It would say that it gets none, before anything else."""
+    text = gdb(address, image=None)
+    assert f"Reading symbols from {ZOO}" in text
+    assert "file transfer" not in text
 
 
 def test_an_address_is_whatever_gdb_knows(address: str) -> None:
@@ -144,7 +152,7 @@ def test_completion_and_help(address: str) -> None:
 
 def test_a_gdb_that_is_not_connected_is_told(tmp_path: Path) -> None:
     text = gdb(f"unix:{tmp_path / 'nobody'}")
-    assert "connect to a gdbhv server first" in text
+    assert f"no server, no commands of it: target extended-remote ADDRESS, then source {GDB_SIDE}" in text
     assert "Traceback" not in text
 
 
