@@ -108,6 +108,7 @@ class GdbSession:
             patience = max(1, min(10, int(timeout / 2)))  # seconds in which a server may still come up
             for setting in (
                 *("confirm off", "pagination off", "width 0", "style enabled off", "mi-async on", "architecture aarch64"),
+                "sysroot",  # none: files are on this machine
                 f"tcp connect-timeout {patience}",
             ):
                 self.mi(f"-gdb-set {setting}")

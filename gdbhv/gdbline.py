@@ -46,6 +46,7 @@ def gdb_arguments(
         raise GdbMissing(gdb)
     arguments = [path, "-q", "-nx", "-iex", "set confirm off", "-iex", "set pagination off"]
     arguments += ["-iex", "set architecture aarch64"]  # a second VM's process is added without its description
+    arguments += ["-iex", "set sysroot"]  # files are on this machine: gdb need not ask for them, and warn that it gets none
     arguments += ["-iex", f"python gdb.execute({_HOOK!r})"]
     arguments += ["-ex", f"target extended-remote {gdb_target(address)}"]
     if GDB_SIDE.is_file():
