@@ -161,7 +161,7 @@ class Host(HostState):
         start = -(-(self.free if own else self.guests) // align) * align
         end = self._own_end if own else self._end
         if start + size > end:
-            raise GdbhvError(f"{size:#x} bytes are not left in the machine's memory: give it more (memory=, --memory)")
+            raise GdbhvError(f"{size:#x} bytes are not left in the machine's memory: give it more (memory=)")
         if own:
             self.free = start + size
         else:

@@ -1,11 +1,19 @@
-"""The interrupts of one vCPU, the most urgent first."""
+"""The interrupts of one vCPU, the most urgent first, and whether its CPU interface would signal one of them."""
 
 from __future__ import annotations
 
 import bisect
 from collections.abc import Iterable, Iterator
 
+from gdbhv import tables
 from gdbhv.hv.irq import Irq
+
+# ICH_VMCR_EL2 (Arm IHI 0069, its description)
+PRIORITY_MASK = tables.field("ICH_VMCR_EL2.VPMR")
+BINARY_POINT_0, BINARY_POINT_1 = tables.field("ICH_VMCR_EL2.VBPR0"), tables.field("ICH_VMCR_EL2.VBPR1")
+COMMON_BINARY_POINT = tables.encode("ICH_VMCR_EL2", VCBPR=1)
+GROUP0_ENABLE = tables.field("ICH_VMCR_EL2.VENG0").lsb  # the enable of group 1 is the next bit
+PREEMPTION_STEP = 8  # of priorities: a bit of ICH_AP<n>R0_EL2 each, 32 of them
 
 Place = tuple[bool, int, int]
 
@@ -44,3 +52,25 @@ class Queue:
         at = self._places.pop(irq, None)
         if at is not None:
             del self._order[bisect.bisect_left(self._order, (at,))]
+
+
+def signals(pending: Iterable[Irq], control: int, active: int) -> bool:
+    """Whether the CPU interface signals one of the ``pending`` interrupts, the most urgent of which come first.
+
+    :param control: ICH_VMCR_EL2.
+    :param active: ICH_AP0R0_EL2 or ICH_AP1R0_EL2: the priorities of what the guest handles. What does not preempt that is
+        not signalled (Arm IHI 0069 4.8.6).
+    """
+    running = ((active & -active).bit_length() - 1) * PREEMPTION_STEP if active else 0x100
+    points = BINARY_POINT_0.of(control) + 1, BINARY_POINT_1.of(control)
+    groups = {group for group in (False, True) if control >> GROUP0_ENABLE + group & 1}
+    for irq in pending:
+        if irq.group1 not in groups:
+            continue
+        point = points[irq.group1 and not control & COMMON_BINARY_POINT]
+        if irq.priority < PRIORITY_MASK.of(control) and irq.priority >> point << point < running:
+            return True
+        groups.discard(irq.group1)  # what is less urgent is not signalled either
+        if not groups:
+            break
+    return False

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from gdbhv import tables
 from gdbhv.errors import GdbhvError
 from gdbhv.hv.irq import Irq
-from gdbhv.hv.urgency import Queue, place
+from gdbhv.hv.urgency import Queue, place, signals
 from gdbhv.hv.vgic_mmio import GICD_BASE, GICR_BASE, GICR_STRIDE, INTERRUPTS, Distributor, Redistributor
 from gdbhv.hv.vits import FIRST_LPI, GITS_BASE, Its, Lpis, LpiState
 from gdbhv.tables import encode, encoding
@@ -39,11 +39,6 @@ LR_PENDING, LR_ACTIVE = encode("ICH_LR0_EL2", State=0b01), encode("ICH_LR0_EL2",
 LR_HW, LR_GROUP1, LR_EOI = (encode("ICH_LR0_EL2", **{name: 1}) for name in ("HW", "Group", "EOI"))
 LR_PRIORITY, LR_PHYSICAL = (tables.field(f"ICH_LR0_EL2.{name}").lsb for name in ("Priority", "pINTID"))
 EOI_COUNT = tables.field("ICH_HCR_EL2.EOIcount")
-PRIORITY_MASK = tables.field("ICH_VMCR_EL2.VPMR")
-BINARY_POINT_0, BINARY_POINT_1 = tables.field("ICH_VMCR_EL2.VBPR0"), tables.field("ICH_VMCR_EL2.VBPR1")
-COMMON_BINARY_POINT = encode("ICH_VMCR_EL2", VCBPR=1)
-PREEMPTION_STEP = 8  # of priorities: a bit of ICH_AP<n>R0_EL2 each, 32 of them
-GROUP0_ENABLE = tables.field("ICH_VMCR_EL2.VENG0").lsb  # the enable of group 1 is the next bit
 
 # ICC_SGI1R_EL1 (Arm IHI 0069 12.2.20)
 SGI_TARGETS, SGI_AFF1, SGI_AFF2, SGI_AFF3, SGI_RANGE, SGI_INTID, SGI_IRM = (
@@ -215,26 +210,8 @@ class Vgic(VgicState):
         """
         if not irqs:
             return False
-        control = vcpu.read("ICH_VMCR_EL2")
-        mask, running = PRIORITY_MASK.of(control), self._running(vcpu)
-        points = BINARY_POINT_0.of(control) + 1, BINARY_POINT_1.of(control)
-        common = bool(control & COMMON_BINARY_POINT)
-        groups = {group for group in (False, True) if control >> GROUP0_ENABLE + group & 1}
-        for i in irqs:
-            if i.active or i.group1 not in groups or not self._deliverable(i):
-                continue
-            point = points[i.group1 and not common]
-            if i.priority < mask and i.priority >> point << point < running:
-                return True
-            groups.discard(i.group1)  # what is less urgent is not signalled either
-            if not groups:
-                break
-        return False
-
-    def _running(self, vcpu: Vcpu) -> int:
-        """Return the group priority of what the guest handles; 0x100 if that is nothing."""
-        active = vcpu.read("ICH_AP0R0_EL2") | vcpu.read("ICH_AP1R0_EL2")
-        return ((active & -active).bit_length() - 1) * PREEMPTION_STEP if active else 0x100
+        control, active = vcpu.read("ICH_VMCR_EL2"), vcpu.read("ICH_AP0R0_EL2") | vcpu.read("ICH_AP1R0_EL2")
+        return signals((i for i in irqs if not i.active and self._deliverable(i)), control, active)
 
     @contextlib.contextmanager
     def held_still(self, irq: Irq) -> Iterator[None]:
