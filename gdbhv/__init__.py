@@ -17,10 +17,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gdbhv.boot import BootConfig, Setup, add_vm, bare, hosted, resumed
+    from gdbhv.boot import Setup, add_vm, bare, hosted, resumed
     from gdbhv.client import GdbSession
+    from gdbhv.config import BootConfig
     from gdbhv.console import Console
-    from gdbhv.errors import CommandError, GdbhvError, ImageError, MemoryError_, PeekError, RegisterError, StateError
+    from gdbhv.errors import (
+        CommandError,
+        ConfigError,
+        GdbhvError,
+        ImageError,
+        MemoryError_,
+        PeekError,
+        RegisterError,
+        StateError,
+    )
     from gdbhv.exitspec import ExitSpec
     from gdbhv.hv.host import Host
     from gdbhv.hv.hosttarget import HostTarget
@@ -38,8 +48,9 @@ if TYPE_CHECKING:
 # name: module. Imported when first used: `gdbhv gdb` and GdbSession need no native module.
 _HOME = {
     "Action": "target",
-    "BootConfig": "boot",
+    "BootConfig": "config",
     "CommandError": "errors",
+    "ConfigError": "errors",
     "Console": "console",
     "ExitCount": "records",
     "ExitRecord": "records",
@@ -83,6 +94,7 @@ __all__ = [
     "Action",
     "BootConfig",
     "CommandError",
+    "ConfigError",
     "Console",
     "ExitCount",
     "ExitRecord",

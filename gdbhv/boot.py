@@ -9,12 +9,13 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gdbhv import _core, image, snapfile, snapshot, tables
+from gdbhv.config import PAGE, RAM, BootConfig
 from gdbhv.console import Console
-from gdbhv.errors import GdbhvError, ImageError, StateError
+from gdbhv.errors import ConfigError, GdbhvError, ImageError, StateError
 from gdbhv.hv.host import Host
 from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.hv.mmio import BoardDevice, MmioDevice, Pl011
@@ -22,36 +23,12 @@ from gdbhv.hv.vm import Vm
 from gdbhv.machine import Machine
 from gdbhv.snapfile import Content, Guest
 
-RAM = _core.RAM_BASE
 MIB = 1 << 20
-PAGE = 4096
-MAX_MEMORY = 255 << 30
 TREE_ALIGN = 2 * MIB
 TREE_ROOM = MIB
 """Left for the device tree, so that software can add to it in place."""
 
 log = logging.getLogger(__name__)
-
-
-@dataclass
-class BootConfig:
-    """What to boot and where; the fields are the options of ``gdbhv run``."""
-
-    image: str | Path | None = None
-    smp: int = 1
-    memory: int = 1 << 30
-    initrd: str | Path | None = None
-    append: str = ""
-    kernel: str | Path | None = None
-    dtb: str | Path | None = None
-    cpu: str = "max"
-    load: list[tuple[str, int]] = field(default_factory=list)
-    load_address: int | None = None
-    entry: int | None = None
-    x0: int | None = None
-    name: str | None = None
-    gic: int = 3
-    ns_per_insn: int = 1
 
 
 @dataclass
@@ -111,15 +88,12 @@ def layout(config: BootConfig, *, psci: str) -> Layout:
     :param psci: conduit, "hvc" or "smc".
     :raises gdbhv.errors.GdbhvError: something does not fit or overlaps; gdbhv.errors.ImageError: a file is unusable.
     """
-    check_size(config.memory)
-    _check_text(config.append)
+    config.check()
     pieces: list[tuple[str, int, bytes]] = []
     loaded = None
     if config.image is not None:
         loaded = image.load(config.image, RAM, config.load_address, config.memory)
         pieces += [(str(config.image), a, d) for a, d in loaded.segments]
-    elif config.load_address is not None:
-        raise GdbhvError("--load-address is for an IMAGE, and there is none")
     disk = _up(max(RAM + min(config.memory // 2, 128 * MIB), loaded.end if loaded else RAM), PAGE)
     initrd = None
     if config.initrd is not None and config.kernel is None:
@@ -148,34 +122,9 @@ def layout(config: BootConfig, *, psci: str) -> Layout:
     x0 = at if config.x0 is None else config.x0
     _check(pieces, config.memory)
     entry = config.entry if config.entry is not None else loaded.entry if loaded else RAM
-    if not RAM <= entry < RAM + config.memory or entry % 4:
-        ram = f"RAM, which is {RAM:#x} to {RAM + config.memory - 1:#x}"
-        raise GdbhvError(f"the first instruction cannot be at {entry:#x}: it must be a multiple of 4 in {ram} (--entry)")
+    replace(config, entry=entry).check()  # an image's own
     _look_at_entry(entry, pieces)
     return Layout([(a, d) for _, a, d in pieces], entry, x0, loaded)
-
-
-def check_size(memory: int, vms: int = 1) -> None:
-    """Check the size of a machine's memory, or of ``vms`` times that.
-
-    :raises gdbhv.errors.GdbhvError: no machine has it.
-    """
-    if memory <= 0 or memory % PAGE:
-        raise GdbhvError(f"--memory: {memory:,} bytes are not whole 4 KiB pages ({_up(max(memory, 1), PAGE):,} bytes are)")
-    if vms * memory > MAX_MEMORY:
-        each = f"{vms} VMs of {memory >> 20:,} MiB" if vms > 1 else f"{memory >> 20:,} MiB"
-        raise GdbhvError(f"--memory: {each} are too much: at most {MAX_MEMORY >> 30} GiB of RAM are possible")
-
-
-def _check_text(append: str) -> None:
-    try:
-        encoded = append.encode()
-    except UnicodeEncodeError as e:
-        raise GdbhvError(
-            f"--append: the command line of a kernel is UTF-8 text, and byte {e.start} of this is none"
-        ) from None
-    if b"\0" in encoded:
-        raise GdbhvError("--append: a kernel's command line ends at its first NUL, and this has one in it")
 
 
 def _up(address: int, align: int) -> int:
@@ -189,7 +138,7 @@ def _place_tree(size: int, wanted: int, taken: list[tuple[int, int]], end: int) 
     for room, start in itertools.product((max(size, TREE_ROOM), size), candidates):
         if start + room <= end and all(start + room <= a or a + n <= start for a, n in taken):
             return start
-    raise GdbhvError("no room for the device tree: give the machine more memory (--memory)")
+    raise ConfigError("memory", "it has no room for the device tree: give the machine more")
 
 
 def _look_at_entry(entry: int, pieces: list[tuple[str, int, bytes]]) -> None:
@@ -206,13 +155,13 @@ def _check(pieces: list[tuple[str, int, bytes]], memory: int) -> None:
     for what, a, data in pieces:
         if a < RAM or a + len(data) > RAM + memory:
             ram = f"RAM, which is {RAM:#x} to {RAM + memory - 1:#x}"
-            remedy = "put it, or link it, above the beginning of RAM" if a < RAM else "--memory gives more"
+            remedy = "put it, or link it, above the beginning of RAM" if a < RAM else "it needs a machine with more memory"
             raise GdbhvError(f"{what}: {a:#x} to {a + len(data) - 1:#x} is not all in {ram}; {remedy}")
     ordered = sorted((a, a + len(d), what) for what, a, d in pieces if d)
     for (_, end, first), (start, _, second) in itertools.pairwise(ordered):
         if start < end:
             raise GdbhvError(
-                f"{first} and {second} overlap at {start:#x}; --load FILE@ADDR or another link address mends it"
+                f"{first} and {second} overlap at {start:#x}; load one of them elsewhere, or link it to another address"
             )
 
 
@@ -257,14 +206,14 @@ def hosted(
     """
     configs = [c for c in ([config] if isinstance(config, BootConfig) else config) for _ in range(vms)]
     if any(c.gic != 3 for c in configs):
-        raise GdbhvError("a hosted VM has a GICv3: GICv2 is for machines of the image's own (--el 2, --bare)")
+        raise ConfigError("gic", "a hosted VM has a GICv3: a GICv2 is for machines of the image's own")
     names = [c.name or f"vm{n}" for n, c in enumerate(configs, 1)]
     if len(set(names)) < len(names):
         raise GdbhvError(f"two VMs cannot have the same name: {', '.join(names)}")
     console, own = console or Console(), dict(consoles or {})
     outputs = _outputs(names, console, own)
     for c in configs:
-        check_size(c.memory, len(configs))
+        c.check(len(configs))
     memory = sum(c.memory for c in configs)
     first = configs[0]
     try:
@@ -289,7 +238,7 @@ def bare(config: BootConfig, console: Console | None = None, *, el2: bool = True
 
     :param el2: False leaves EL2 out: the image begins at EL1, and PSCI answers HVC as on QEMU's ``virt``.
     """
-    check_size(config.memory)
+    config.check()
     machine = Machine(
         cpus=config.smp,
         memory=config.memory,
@@ -302,6 +251,9 @@ def bare(config: BootConfig, console: Console | None = None, *, el2: bool = True
     for key, data in firmware_items(config).items():
         machine.core.set_fw_cfg(key, data)
     if config.image is None and not config.load:
+        for name in ("dtb", *(("initrd", "append") if config.kernel is None else ())):
+            if getattr(config, name):
+                raise ConfigError(name, "it is for an image, and there is none")
         entry = RAM if config.entry is None else config.entry
         machine.start([], entry, config.x0 or 0)
     else:

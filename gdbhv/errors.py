@@ -18,6 +18,14 @@ class ImageError(GdbhvError, ValueError):
         self.path = path
 
 
+class ConfigError(GdbhvError, ValueError):
+    """A machine that cannot be made: the wrong ``parameter``, and the ``reason``. A command line names its option."""
+
+    def __init__(self, parameter: str, reason: str) -> None:
+        super().__init__(f"{parameter}: {reason}")
+        self.parameter, self.reason = parameter, reason
+
+
 class MemoryError_(GdbhvError, LookupError):
     """An address that cannot be read or written: ``address`` is the first bad one."""
 

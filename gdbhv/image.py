@@ -152,7 +152,7 @@ def _read_bounded(file: io.BufferedReader | gzip.GzipFile, path: str, limit: int
 def _too_long(limit: int) -> str:
     if limit >= MAX_IMAGE:
         return f"more than {MAX_IMAGE >> 30} GiB"
-    return f"longer than the machine's memory, {limit >> 10:,} KiB; --memory gives more"
+    return f"longer than the machine's memory, {limit >> 10:,} KiB: a machine with more memory takes it"
 
 
 def load(path: str | Path, ram: int = _core.RAM_BASE, at: int | None = None, limit: int = MAX_IMAGE) -> Image:

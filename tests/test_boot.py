@@ -10,10 +10,11 @@ from typing import Any
 import fdt
 import pytest
 
+import gdbhv
 from conftest import ROOT
 from gdbhv import _core, boot
 from gdbhv.boot import MIB, RAM, BootConfig, layout
-from gdbhv.errors import GdbhvError
+from gdbhv.errors import ConfigError, GdbhvError
 from gdbhv.machine import Machine
 from gdbhv.target import Space
 
@@ -79,7 +80,7 @@ def test_x0_and_entry_may_be_others(tmp_path: Path) -> None:
 def test_raw_bytes_go_where_one_says_and_begin_there(tmp_path: Path) -> None:
     plan = layout(config(tmp_path, b"\x1f\x20\x03\xd5", load_address=RAM, memory=64 * MIB), psci="smc")
     assert (plan.entry, plan.pieces[0], plan.x0) == (RAM, (RAM, b"\x1f\x20\x03\xd5"), RAM + 32 * MIB)
-    with pytest.raises(GdbhvError, match="--load-address is for an IMAGE"):
+    with pytest.raises(GdbhvError, match="load_address: it is for an image"):
         layout(BootConfig(load_address=RAM), psci="smc")
 
 
@@ -105,7 +106,7 @@ def test_a_first_instruction_that_is_none(
 
 def test_no_room_for_the_tree(tmp_path: Path) -> None:
     (path := tmp_path / "all").write_bytes(bytes(4 * MIB))
-    with pytest.raises(GdbhvError, match="no room for the device tree: give the machine more memory"):
+    with pytest.raises(GdbhvError, match=r"^memory: it has no room for the device tree: give the machine more"):
         layout(BootConfig(load=[(str(path), RAM)], memory=4 * MIB), psci="hvc")
 
 
@@ -154,3 +155,29 @@ def through_fw_cfg(target: Any, key: int, length: int) -> Iterator[int]:
         device, _ = target.host.vms[0].device(0x0902_0000)
         device.write(8, 2, selector)
         yield from (device.read(0, 1) for _ in range(length))
+
+
+WRONG = [
+    ({"memory": 5}, "memory: 5 bytes are not whole 4 KiB pages (4,096 bytes are)"),
+    ({"memory": 1 << 40}, "memory: 1,048,576 MiB are too much: at most 255 GiB of RAM are possible"),
+    ({"append": "a\0b"}, "append: a kernel's command line ends at its first NUL, and this has one in it"),
+    ({"smp": -1}, "smp: -1 is out of range: 0 to 2^64 - 1"),
+    ({"x0": 1 << 64}, "x0: 18446744073709551616 is out of range: 0 to 2^64 - 1"),
+    ({"entry": RAM + 2}, "entry: the first instruction cannot be at 0x40000002: it is a multiple of 4 in RAM, which is "),
+    ({"load_address": RAM}, "load_address: it is for an image, and there is none"),
+]
+
+
+@pytest.mark.parametrize("make", [gdbhv.hosted, gdbhv.bare], ids=["hosted", "bare"])
+@pytest.mark.parametrize(("fields", "text"), WRONG, ids=[next(iter(fields)) for fields, _ in WRONG])
+def test_a_library_s_error_names_the_parameter(make, fields, text) -> None:
+    with pytest.raises(ConfigError) as caught:
+        make(BootConfig(**fields))
+    assert str(caught.value).startswith(text)
+    assert caught.value.parameter in fields
+
+
+@pytest.mark.parametrize("fields", [{"dtb": "x"}, {"initrd": "x"}, {"append": "x"}, {"load_address": RAM}], ids=str)
+def test_nothing_is_given_to_an_image_that_is_not_there(fields) -> None:
+    with pytest.raises(ConfigError, match="it is for an image, and there is none"):
+        gdbhv.bare(BootConfig(**fields))

@@ -42,7 +42,7 @@ REFUSED = {
     "zero": "a character device: a regular file is needed",
     "fifo": "a FIFO: a regular file is needed",
     "socket": "a socket: a regular file is needed",
-    "sparse": "longer than the machine's memory, 65,536 KiB; --memory gives more",
+    "sparse": "longer than the machine's memory, 65,536 KiB: a machine with more memory takes it",
     "nothing": "No such file",
 }
 

@@ -12,11 +12,11 @@ from gdbhv import client
 from gdbhv.cli import cpus, snapshots
 from gdbhv.cli.attaching import attach
 from gdbhv.cli.ending import KILLED, STATUS
-from gdbhv.cli.options import GDB_EXAMPLES, RUN_EXAMPLES, SNAPSHOT_EXAMPLES, parser, usage_error
+from gdbhv.cli.options import GDB_EXAMPLES, RUN_EXAMPLES, SNAPSHOT_EXAMPLES, named, parser, usage_error
 from gdbhv.cli.running import run
 from gdbhv.cli.saying import STDERR, StderrHandler, say
 from gdbhv.cli.signals import Ended, die, ending_signals_raise
-from gdbhv.errors import GdbhvError
+from gdbhv.errors import ConfigError, GdbhvError
 from gdbhv.target import StopKind
 
 __all__ = ["GDB_EXAMPLES", "KILLED", "RUN_EXAMPLES", "SNAPSHOT_EXAMPLES", "STATUS", "main", "parser", "usage_error"]
@@ -48,6 +48,9 @@ def _main(options: argparse.Namespace) -> int:
             if options.command == "snapshot":
                 return snapshots.info(options)
             return run(options)
+    except ConfigError as e:
+        say(named(e, options))
+        return 1
     except (GdbhvError, client.GdbError) as e:
         say(str(e))
         return 1

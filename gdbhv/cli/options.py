@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from gdbhv import _core
 from gdbhv.cli.ending import DIFFERS, KILLED, STATUS
 from gdbhv.cli.kinds import VM_KEYS, console, few, moment, number, placed_file, profile, size, speed, vm
+from gdbhv.errors import ConfigError
 
 RUN_EXAMPLES = (
     """\
@@ -250,6 +251,12 @@ def parser() -> argparse.ArgumentParser:
     cpus.add_argument("names", nargs="*", type=profile, metavar="NAME", help="a CPU of `gdbhv run --cpu` (default: all)")
     cpus.add_argument("--json", action="store_true", help="one JSON document, with the identification registers")
     return top
+
+
+def named(error: ConfigError, options: argparse.Namespace) -> str:
+    """Return what an error says of a machine's parameter, as the option that it is on the command line."""
+    key = error.parameter.replace("_", "-")
+    return f"--{key}: {error.reason}" if not getattr(options, "vm", None) else f"--vm: {key}: {error.reason}"
 
 
 def _own(option: str, value: str) -> tuple[str, str]:

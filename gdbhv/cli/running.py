@@ -17,6 +17,7 @@ from gdbhv.cli.options import usage_error
 from gdbhv.cli.saying import say, show_packets
 from gdbhv.cli.signals import signals_interrupt, signals_wake
 from gdbhv.cli.snapshots import Writes, contradiction
+from gdbhv.config import BootConfig
 from gdbhv.console import Console, open_console
 from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.machine import Machine
@@ -40,8 +41,8 @@ def run(options: argparse.Namespace) -> int:
         from gdbhv.cli.replaying import replay
 
         return replay(options)
-    given = {f.name: getattr(options, f.name) for f in dataclasses.fields(boot.BootConfig) if hasattr(options, f.name)}
-    configs = [boot.BootConfig(**{**given, **fields}) for fields in options.vm or [{}]]
+    given = {f.name: getattr(options, f.name) for f in dataclasses.fields(BootConfig) if hasattr(options, f.name)}
+    configs = [BootConfig(**{**given, **fields}) for fields in options.vm or [{}]]
     each = [c for c in configs for _ in range(options.vms)]
     setup = boot.Setup(each, hosted=not options.bare and options.el == 1, el2=options.el == 2)
     with contextlib.ExitStack() as opened:

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from gdbhv import _core, boot, files
+from gdbhv.config import BootConfig
 from gdbhv.errors import GdbhvError, ImageError
 from gdbhv.inputs import AnyInput, Input, Place
 
@@ -36,7 +37,7 @@ class File(msgspec.Struct):
 
 
 class Vm(msgspec.Struct, omit_defaults=True):
-    """What is booted: the fields of :class:`gdbhv.boot.BootConfig`."""
+    """What is booted: the fields of :class:`gdbhv.config.BootConfig`."""
 
     image: str | None = None
     smp: int = 1
@@ -68,7 +69,7 @@ class Header(msgspec.Struct, tag_field="what", tag="recording"):
 
     def setup(self) -> boot.Setup:
         """Return the machine to make."""
-        configs = [boot.BootConfig(**msgspec.structs.asdict(vm)) for vm in self.vms]
+        configs = [BootConfig(**msgspec.structs.asdict(vm)) for vm in self.vms]
         return boot.Setup(configs, hosted=self.hosted, el2=self.el2)
 
 

@@ -24,6 +24,7 @@ LAYERS = {
     "records": "",
     "tables": "_core errors",
     "files": "errors",
+    "config": "_core errors",
     "image": "_core errors files",
     "console": "errors files",
     "exitspec": "errors records tables",
@@ -38,8 +39,8 @@ LAYERS = {
     "inputs": "_core errors target",
     "machine": "_core catching console errors inputs pace pages records snapfile snapshot tables target translation",
     "hv": "_core catching console errors inputs pace pages records snapfile snapshot tables target translation",
-    "boot": "_core console errors hv image machine snapfile snapshot tables",
-    "recording": "_core boot console errors files hv inputs machine target",
+    "boot": "_core config console errors hv image machine snapfile snapshot tables",
+    "recording": "_core boot config console errors files hv inputs machine target",
     "monitor": "_core errors exitspec hv records snapshot tables target translation views",
     "rsp": "errors files target",
     "stops": "",
@@ -47,9 +48,9 @@ LAYERS = {
     "client": "gdbline stops",
     "gdbside": "",
     "sessions": "client errors",
-    "cli": "_core boot client console errors files hv machine monitor recording rsp snapfile tables target views",
+    "cli": "_core boot client config console errors files hv machine monitor recording rsp snapfile tables target views",
     "__main__": "cli",
-    "__init__": "boot client console errors exitspec hv machine recording records sessions snapshot stops target",
+    "__init__": "boot client config console errors exitspec hv machine recording records sessions snapshot stops target",
 }
 
 # What a unit may import of others' libraries; whoever is not named: the standard library only.

@@ -1,0 +1,68 @@
+"""What a machine or a VM is to be: the fields that ``gdbhv run`` has options for, and what they cannot be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gdbhv import _core
+from gdbhv.errors import ConfigError
+
+RAM = _core.RAM_BASE
+PAGE = 4096
+MAX_MEMORY = 255 << 30
+
+
+@dataclass
+class BootConfig:
+    """What to boot and where; the fields are the options of ``gdbhv run``."""
+
+    image: str | Path | None = None
+    smp: int = 1
+    memory: int = 1 << 30
+    initrd: str | Path | None = None
+    append: str = ""
+    kernel: str | Path | None = None
+    dtb: str | Path | None = None
+    cpu: str = "max"
+    load: list[tuple[str, int]] = field(default_factory=list)
+    load_address: int | None = None
+    entry: int | None = None
+    x0: int | None = None
+    name: str | None = None
+    gic: int = 3
+    ns_per_insn: int = 1
+
+    def check(self, vms: int = 1) -> None:
+        """Check what does not depend on any file. ``vms``: how many there are of this size.
+
+        :raises gdbhv.errors.ConfigError: no machine is like this.
+        """
+        self._check_memory(vms)
+        self._check_text()
+        for name in ("smp", "entry", "x0", "load_address", "gic", "ns_per_insn"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < 1 << 64:
+                raise ConfigError(name, f"{value} is out of range: 0 to 2^64 - 1")
+        if self.load_address is not None and self.image is None:
+            raise ConfigError("load_address", "it is for an image, and there is none")
+        if self.entry is not None and (not RAM <= self.entry < RAM + self.memory or self.entry % 4):
+            ram = f"RAM, which is {RAM:#x} to {RAM + self.memory - 1:#x}"
+            raise ConfigError("entry", f"the first instruction cannot be at {self.entry:#x}: it is a multiple of 4 in {ram}")
+
+    def _check_memory(self, vms: int) -> None:
+        if self.memory <= 0 or self.memory % PAGE:
+            whole = -(-max(self.memory, 1) // PAGE) * PAGE
+            raise ConfigError("memory", f"{self.memory:,} bytes are not whole 4 KiB pages ({whole:,} bytes are)")
+        if vms * self.memory > MAX_MEMORY:
+            each = f"{vms} VMs of {self.memory >> 20:,} MiB" if vms > 1 else f"{self.memory >> 20:,} MiB"
+            raise ConfigError("memory", f"{each} are too much: at most {MAX_MEMORY >> 30} GiB of RAM are possible")
+
+    def _check_text(self) -> None:
+        try:
+            encoded = self.append.encode()
+        except UnicodeEncodeError as e:
+            reason = f"the command line of a kernel is UTF-8 text, and byte {e.start} of this is none"
+            raise ConfigError("append", reason) from None
+        if b"\0" in encoded:
+            raise ConfigError("append", "a kernel's command line ends at its first NUL, and this has one in it")
