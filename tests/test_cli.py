@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import termios
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -204,10 +206,13 @@ def test_the_end_is_said_on_a_line_of_its_own(tmp_path: Path) -> None:
     with subprocess.Popen(
         command("run", path, "--gdb", "0"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ENVIRONMENT
     ) as process:
-        assert process.stdout is not None
-        said = process.stdout.readline() + process.stdout.read(1)
-        process.send_signal(signal.SIGINT)
-        said += process.stdout.read()
+        try:
+            assert process.stdout is not None
+            said = process.stdout.readline() + process.stdout.read(1)
+            process.send_signal(signal.SIGINT)
+            said += process.communicate(timeout=50)[0]
+        finally:
+            process.kill()
     assert said.splitlines()[1:] == [">", "gdbhv: interrupted"]
     (path := tmp_path / "half.bin").write_bytes(words(*SEND, *system_off))
     assert [line[0] for line in gdbhv("run", path, "--stats", "json").stdout.splitlines()] == [">", "{"]
@@ -479,17 +484,58 @@ def test_a_signal_that_ends_the_run_gives_the_terminal_back(
         os.close(terminal)
 
 
-def test_a_signal_that_is_ignored_stays_so(tmp_path: Path) -> None:
-    """As nohup has it."""
+@pytest.mark.parametrize("name", ["HUP", "INT"])
+def test_a_signal_that_is_ignored_stays_so(tmp_path: Path, name: str) -> None:
+    """As nohup has it, and a script's `&`."""
     (path := tmp_path / "busy.bin").write_bytes(words(*SEND) + SPIN)
-    shell = ["sh", "-c", f"trap '' HUP; exec {' '.join(command('run', path))}"]
+    shell = ["sh", "-c", f"trap '' {name}; exec {' '.join(command('run', path))}"]
     with subprocess.Popen(shell, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT) as process:
-        assert process.stdout is not None
-        assert process.stdout.read(1) == b">"
-        process.send_signal(signal.SIGHUP)
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
+        try:
+            assert process.stdout is not None
+            assert process.stdout.read(1) == b">"
+            process.send_signal(getattr(signal, f"SIG{name}"))
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=30)
+        finally:
+            process.kill()
     assert process.returncode == -signal.SIGTERM
+
+
+@contextlib.contextmanager
+def at_a_terminal(folder: Path, *options: str, before: str = "") -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """A guest that has sent ``>`` and executes for ever, at a terminal that does not control it; the terminal's other end.
+
+    :param before: what the shell does that starts it.
+    """
+    (path := folder / "busy.bin").write_bytes(words(*SEND) + SPIN)
+    run = ["sh", "-c", f'{before} exec "$@"', "sh", *command("run", path, "--memory", "16M", *options)]
+    controller, terminal = pty.openpty()
+    with open(terminal, "r+b", buffering=0) as ours:
+        process = subprocess.Popen(run, stdin=ours, stdout=ours, stderr=subprocess.PIPE, env=ENVIRONMENT)
+    with process:
+        try:
+            assert os.read(controller, 1) == b">"
+            yield process, controller
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("options", [(), ("--gdb", "0"), ("--realtime",)], ids=["alone", "debugged", "realtime"])
+def test_a_terminal_that_goes_away_ends_it(tmp_path: Path, options: tuple[str, ...]) -> None:
+    """Whether or not it is the one that controls the process: a guest that nobody can stop would execute for ever."""
+    with at_a_terminal(tmp_path, *options) as (process, controller):
+        os.close(controller)
+        _, err = process.communicate(timeout=50)
+    assert process.returncode == -signal.SIGHUP
+    assert b"Traceback" not in err
+
+
+def test_ctrl_a_x_ends_it_though_ctrl_c_is_ignored(tmp_path: Path) -> None:
+    with at_a_terminal(tmp_path, before="trap '' INT;") as (process, controller):
+        os.write(controller, b"\x01x")
+        _, err = process.communicate(timeout=50)
+        os.close(controller)
+    assert process.returncode == -signal.SIGTERM, err
 
 
 @pytest.mark.parametrize("module", ["gdbhv.cli", "gdbhv._core", "gdbhv.boot", "pygdbmi.IoManager", "gdbhv.cli.running"])

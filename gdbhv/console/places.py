@@ -77,13 +77,26 @@ def _take_terminal(console: Console, descriptor: int) -> None:
     now[0] &= ~(termios.ICRNL | termios.IXON)
     now[3] &= ~(termios.ICANON | termios.ECHO)
     termios.tcsetattr(descriptor, termios.TCSADRAIN, now)
-    console.undo.callback(termios.tcsetattr, descriptor, termios.TCSADRAIN, before)
     console.personal = True
+
+    def give_back() -> None:
+        with contextlib.suppress(termios.error):  # it has gone away
+            termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+    console.undo.callback(give_back)
+
+    def leave() -> None:
+        ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # as a shell's `&` in a script has it
+        os.kill(os.getpid(), signal.SIGTERM if ignored else signal.SIGINT)
+
+    def hung_up() -> None:
+        """Do what the kernel does if it is the terminal that controls this process."""
+        os.kill(os.getpid(), signal.SIGHUP)
 
     def say(text: str) -> None:
         print(f"{'' if console.at_line_start else chr(10)}gdbhv: {text}", file=sys.stderr)
 
-    console.read_from(descriptor, Keys(lambda: os.kill(os.getpid(), signal.SIGINT), say))
+    console.read_from(descriptor, Keys(leave, say), hung_up)
 
 
 class Pty(Console):

@@ -170,21 +170,30 @@ class Console:
         while len(self._input) + self.waiting > self.AHEAD and not select.select((stopping,), (), (), _LOOK_SECONDS)[0]:
             pass
 
-    def read_from(self, descriptor: int, keys: Callable[[bytes], bytes] = bytes) -> None:
+    def read_from(
+        self, descriptor: int, keys: Callable[[bytes], bytes] = bytes, ended: Callable[[], None] = lambda: None
+    ) -> None:
         """Type whatever comes from a file descriptor, in a thread of its own, until it ends.
 
         :param keys: takes what comes and returns what goes to the guest.
+        :param ended: is called when no more will come.
         """
         self.interactive = True
         stopping, stop = os.pipe()
 
         def pump() -> None:
             while stopping not in select.select((descriptor, stopping), (), ())[0]:
-                with contextlib.suppress(BlockingIOError):
-                    if not (data := os.read(descriptor, 4096)):
-                        break
-                    if typed := keys(data):
-                        self.type(typed)
+                try:
+                    data = os.read(descriptor, 4096)
+                except BlockingIOError:
+                    continue
+                except OSError:  # a terminal that has gone away (EIO)
+                    data = b""
+                if not data:
+                    ended()
+                    break
+                if typed := keys(data):
+                    self.type(typed)
                 self.await_room(stopping)
             os.close(stopping)
             self.interactive = False
