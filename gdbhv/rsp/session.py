@@ -77,7 +77,7 @@ class Session(Attached):
                 wire.heard(event)
                 with self._guarded():
                     self._break()
-            elif event is not Signal.ACK:
+            elif event is not Signal.ACK and not self._sent_again(event):
                 self._waiting.append(event)
                 self._ahead += _size(event)
         self.advance()
@@ -85,6 +85,15 @@ class Session(Attached):
             limit = _WAITING_LIMIT >> 10
             self.shared.counted.warn(f"more than {limit} KiB of packets sent ahead while the machine runs: the session ends")
             self.outcome = Outcome.LOST
+
+    def _sent_again(self, event: bytes | Signal) -> bool:
+        """Tell whether GDB has sent its first packet once more before it was read.
+
+        It does so after two seconds without an acknowledgement, as over stdio while the server is being started, and takes
+        the second answer for that to its next packet.
+        """
+        first = isinstance(event, bytes) and event.startswith(b"qSupported")
+        return first and self._acks and bool(self._waiting) and self._waiting[-1] == event
 
     @property
     def full(self) -> bool:

@@ -120,6 +120,7 @@ def test_a_unix_socket(tmp_path):
 def test_stdio():
     """`target remote |`: the protocol has stdin and stdout for itself."""
     with GdbSession(program=HELLO) as gdb:
+        gdb.execute("set remotetimeout 30")  # of a packet's answer: the test is about what is said, on a busy machine too
         command = " ".join([f"cd {ROOT};", *COMMAND, HELLO, "--gdb", "stdio", "--wait"])
         gdb.execute(f"target remote | {command}")
         gdb.break_at("main")
