@@ -64,6 +64,9 @@ def old() -> Machine:
         (gicd + 0x204, 4, 2), (gich + 0x100, 4, 1 << 28 | 0x14 << 23 | 33), (gicd + 0xF00, 4, 2 << 16 | 5),
     ):  # fmt: skip
         core.bus_write(0, address, size, value)
+    for n, word in enumerate((0xB9400020, 0xB9000020)):  # LDR W0, [X1]; STR W0, [X1]: GICC_HPPIR
+        core.write_pa(0x40000000 + 4 * n, word.to_bytes(4, "little"))
+    core.write_register(0, "x1", gicc + 0x18)
     return machine
 
 
