@@ -81,11 +81,21 @@ class Arg:
     flag: bool = False
 
 
+def _vmid(text: str) -> int:
+    try:
+        value = int(text, 0)
+    except ValueError:
+        value = -1
+    if not 0 <= value <= 0xFFFF:
+        raise argparse.ArgumentTypeError(f"{text!r} is no VMID, which is a number up to 65535")
+    return value
+
+
 JSON = Arg("--json", "print one JSON document", flag=True)
 EL = Arg("--el", "exception level whose view it is (default: the thread's)", type=int, choices=(0, 1, 2))
 KEEP = Arg("--keep", "stop the machine when this debugger has left, too", flag=True)
 KEPT = " (kept)"
-VMID = Arg("--vmid", "a VM's view: where it runs, else as of its last exit (default: the thread's)", type=int)
+VMID = Arg("--vmid", "a VM's view: where it runs, else as of its last exit (default: the thread's)", type=_vmid)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from gdbhv.target import Space, Stop, StopKind, Target
 from gdbhv.views.disasm import disassemble
 from gdbhv.views.table import table
 
+ADDRESS_BITS = 52  # FEAT_LPA
 _RANGE = re.compile(r"(ipa|pa):([^-]+)(?:-(.+))?")
 _SPACES = {StopKind.WATCH_IPA: "ipa", StopKind.WATCH_PA: "pa"}
 
@@ -58,6 +59,8 @@ def _set(context: Context, args: argparse.Namespace, access: str) -> str:
     last = addresses.parse(context, match[3])[1] if match[3] else first + 3
     if last < first:
         raise CommandError(f"{what}: the last byte is before the first")
+    if last >> ADDRESS_BITS:
+        raise CommandError(f"{what}: the last byte is at {last:#x}, and an IPA or PA has {ADDRESS_BITS} bits")
     space: Literal["ipa", "pa"] = "ipa" if match[1] == "ipa" else "pa"
     vmid = None
     if space == "pa":
