@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import gdbhv
 from gdbhv import _core, tables
 from gdbhv.errors import RegisterError
 from gdbhv.machine import Machine
@@ -86,3 +87,33 @@ def test_a_device_is_found_on_the_board_that_has_it(gic: int, name: str | None) 
     machine = Machine(memory=1 << 20, gic=gic)
     found = machine.device_at(1, 0x0801000C, Space.PA)
     assert found == (None if name is None else (name, 0xC))
+
+
+CACHES = {  # KiB, ways and bytes of a line of L1 data, L1 instruction and L2, as the manuals of the cores describe them
+    "cortex-a53": ((32, 4, 64), (32, 2, 64), (1024, 16, 64)),
+    "cortex-a57": ((32, 2, 64), (48, 3, 64), (2048, 16, 64)),
+    "cortex-a72": ((32, 2, 64), (48, 3, 64), (1024, 16, 64)),
+    "neoverse-n1": ((64, 4, 64), (64, 4, 64), (1024, 8, 64)),
+    "neoverse-v1": ((64, 4, 64), (64, 4, 64), (1024, 8, 64)),
+    "max": ((32, 2, 64), (48, 3, 64), (2048, 16, 64)),
+}
+
+
+@pytest.mark.parametrize("cpu", CACHES)
+def test_the_caches_in_the_format_that_the_core_has(cpu: str) -> None:
+    """CCSIDR_EL1 has 64 bits with FEAT_CCIDX (Arm ARM, CCSIDR_EL1), which ID_AA64MMFR2_EL1.CCIDX tells of."""
+    machine = gdbhv.bare(gdbhv.BootConfig(cpu=cpu))
+    core, registers = machine.core, machine.registers
+    wide = registers["ID_AA64MMFR2_EL1"].field("CCIDX").of(core.read_register(0, "ID_AA64MMFR2_EL1"))
+    assert (wide, "CCSIDR2_EL1" in registers) == (cpu == "neoverse-v1", cpu == "neoverse-v1")
+    found = []
+    for selected in (0, 1, 2):
+        core.write_register(0, "CSSELR_EL1", selected)
+        value = core.read_register(0, "CCSIDR_EL1")
+        line, ways, sets = (registers["CCSIDR_EL1"].field(name) for name in ("LineSize", "Associativity", "NumSets"))
+        assert (ways.msb, sets.lsb) == ((23, 32) if wide else (12, 13))
+        size = 16 << line.of(value)
+        found.append((size * (ways.of(value) + 1) * (sets.of(value) + 1) >> 10, ways.of(value) + 1, size))
+        if wide:
+            assert core.read_register(0, "CCSIDR2_EL1") == sets.of(value)
+    assert tuple(found) == CACHES[cpu]

@@ -15,6 +15,7 @@ from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.target import Action, Space
 from hv.programs import (
     BR_X1,
+    CAS_X3_X4_X1,
     CODE,
     DATA,
     DC_CIVAC_X1,
@@ -122,6 +123,20 @@ def test_read_only_memory() -> None:
     assert after(target, 1)["x0"] == int.from_bytes(b"firmware", "little")
     taken = after(target, 1)
     assert (taken["ESR_EL1"], taken["ELR_EL1"]) == (0x25 << 26 | 1 << 25 | 0x50, CODE + 4)
+    assert vm.read(rom.ipa, 8) == b"firmware"
+
+
+def test_a_comparison_that_fails_needs_permission_to_write() -> None:
+    """CAS may write the value that it has read (Arm ARM C6.2): the abort is a write's, and Xs is as it was."""
+    host = Host(memory=2 * MEMORY)
+    vm = add_vm(host, CAS_X3_X4_X1, NOP)
+    rom = vm.add_memory(0x20000000, 0x1000, writable=False)
+    host.machine.write_pa(rom.pa, b"firmware")
+    target = HostTarget(host)
+    set_up(target, mode=EL1H, far=rom.ipa)
+    target.write_register(thread(), "x3", 1)  # not what is there
+    taken = after(target, 1)
+    assert (taken["ESR_EL1"], taken["x3"]) == (0x25 << 26 | 1 << 25 | 0x50, 1)
     assert vm.read(rom.ipa, 8) == b"firmware"
 
 

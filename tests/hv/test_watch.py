@@ -13,7 +13,7 @@ from gdbhv.hv.mmio import MmioDevice
 from gdbhv.machine import Machine
 from gdbhv.monitor import registry
 from gdbhv.target import Space, StopKind
-from hv.programs import CODE, DATA, HVC0, LDR_X0_X1, MEMORY, NOP, STR_X0_X1, add_vm, branch, code, thread
+from hv.programs import CAS_X3_X4_X1, CODE, DATA, HVC0, LDR_X0_X1, MEMORY, NOP, STR_X0_X1, add_vm, branch, code, thread
 
 STR_X0_X2, LDP_X2_X3_X1, STP_X3_X4_X1 = 0xF9000040, 0xA9400C22, 0xA9001023
 LDADD_X3_X0_X1, DC_ZVA_X1, STXR_W5_X0_X1, LDXR_X0_X1 = 0xF8230020, 0xD50B7421, 0xC8057C20, 0xC85F7C20
@@ -69,6 +69,7 @@ CASES = [
     (LDR_X0_X1, 0, "r", 0), (LDR_X0_X1, 0, "w", None), (STR_X0_X1, 0, "w", 0), (STR_X0_X1, 0, "r", None),
     (STR_X0_X1, 4, "w", 4), (STR_X0_X1, 7, "rw", 7), (STR_X0_X1, 8, "rw", None),
     (LDP_X2_X3_X1, 8, "r", 8), (STP_X3_X4_X1, 12, "w", 12), (LDADD_X3_X0_X1, 0, "w", 0),
+    (CAS_X3_X4_X1, 0, "w", 0), (CAS_X3_X4_X1, 0, "r", 0),  # whose comparison fails: the value that was read may be written
     (DC_ZVA_X1, 63, "w", 63), (LDXR_X0_X1, 0, "r", 0),
 ]  # fmt: skip
 
@@ -77,6 +78,7 @@ CASES = [
 @pytest.mark.parametrize(("word", "offset", "access", "seen"), CASES)
 def test_what_an_access_touches(space: str, word: int, offset: int, access: str, seen: int | None) -> None:
     target = hosted(NOP, word, NOP)
+    target.write_register(thread(), "x3", 1)  # memory is zero
     base = DATA if space == "ipa" else physical(target)
     watch(target, space, base + offset, 1, access, 1 if space == "ipa" else None)
     assert stops(target) == ([] if seen is None else [(f"watch_{space}", base + seen, 1)])

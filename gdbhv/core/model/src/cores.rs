@@ -26,7 +26,7 @@ pub struct Core {
     pub ctr: u64,
     /// CLIDR_EL1.
     pub clidr: u64,
-    /// CCSIDR_EL1 of the L1 data cache, the L1 instruction cache and the L2 cache.
+    /// CCSIDR_EL1 of the L1 data cache, the L1 instruction cache and the L2 cache, in the format that the core has.
     pub ccsidr: [u64; 3],
     /// ID_AA64MMFR0_EL1.PARange.
     pub pa_range: u64,
@@ -119,7 +119,8 @@ pub const PROFILES: &[Profile] = &[
             pmcr: 0x410c_0000,
         },
     },
-    // r1p2: nested virtualization; without its SVE, pointer authentication, BFloat16, SM3 and SM4, RNDR, AMU, MPAM and SPE.
+    // r1p2: nested virtualization. The TRM tells of FEAT_CCIDX and then lists CCSIDR_EL1 in the format without: the caches are as its chapter 2
+    // describes them (64 KiB of L1 in 4 ways, 1 MiB of L2 in 8, lines of 64 bytes). Without its SVE, pointer authentication, BFloat16, SM3 and SM4, RNDR, AMU, MPAM and SPE.
     Profile {
         name: "neoverse-v1",
         features: Features::of_cores(V8_2).with(Features::of_cores(V8_4)),
@@ -128,7 +129,7 @@ pub const PROFILES: &[Profile] = &[
             midr: 0x411f_d402,
             ctr: 0xb444_c004,
             clidr: 0x8200_0023,
-            ccsidr: [0x701f_e01a, 0x201f_e01a, 0x70ff_e03a],
+            ccsidr: [0xff_0000_001a, 0xff_0000_001a, 0x7ff_0000_003a],
             pa_range: 5,
             granule_16k: 1,
             pmcr: 0x4121_0000,

@@ -82,6 +82,7 @@ macro_rules! table { ($rows:ident) => { $rows! {
     LPA2      rules [MAX]                [ID_AA64MMFR0_EL1.TGran4=1 ID_AA64MMFR0_EL1.TGran16=2 ID_AA64MMFR0_EL1.TGran4_2=3 ID_AA64MMFR0_EL1.TGran16_2=3]
         "52 bits of VA and PA with granules of 4 and 16 KiB.";
     HPDS2     rules [V8_2 MAX]           [ID_AA64MMFR1_EL1.HPDS=2]        "Bits of the last-level descriptor that software may have.";
+    CCIDX     rules [V8_4]               [ID_AA64MMFR2_EL1.CCIDX=1]       "CCSIDR_EL1 in a format of 64 bits.";
     BBM       rules [V8_4 MAX]           [ID_AA64MMFR2_EL1.BBM=2]         "Changes of block size without break-before-make.";
     nTLBPA    rules [MAX]                [ID_AA64MMFR1_EL1.nTLBPA=1]      "A TLB that keeps no intermediate walks beyond TLBI.";
     TWED      rules [MAX]                [ID_AA64MMFR1_EL1.TWED=1]        "A delay before WFE traps.";

@@ -94,8 +94,8 @@ fn modify<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
     Ok(())
 }
 
-/// A comparison that fails writes the old value: it needs permission to write anyway (`MemAtomicCompareAndSwap` translates once, for
-/// both), and whether it writes is CONSTRAINED UNPREDICTABLE (`Unpredictable_WRITEFAILEDCAS`).
+/// If the comparison is not equal, the architecture permits writing the value that was read (Arm ARM C6.2, CAS): it is written, and so such a
+/// one needs permission to write, and is a write to watchpoints, as any other.
 #[inline(always)]
 fn cas<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
     let size = Size::of(I >> 30);

@@ -5,7 +5,7 @@
 //! ```text
 //! NAME:hi-lo   or   NAME:bit     then, in this order, each optional:
 //!   !           read-only: keeps its reset value (RAZ/WI, RAO/WI)
-//!   @FEAT       exists only with that feature; RES0 without
+//!   @FEAT       exists only with that feature, `@~FEAT` only without it; RES0 otherwise
 //!   ?COND       this meaning holds only if COND does, `?~COND` only if not: E2H (of HCR_EL2) or a field of the same register
 //!   =a,b,c      names of the values from 0 up; `=3:a,7:b` gives the value; an empty name is reserved
 //! ```
@@ -23,7 +23,7 @@ pub struct Field {
     pub lo: u8,
     /// Keeps its reset value.
     pub read_only: bool,
-    /// The FEAT_ name (without `FEAT_`) that it needs, or empty.
+    /// The FEAT_ name (without `FEAT_`) that it needs, or empty; with `~`, the one without which it exists.
     pub feature: &'static str,
     /// When this meaning holds: empty, `E2H`, `~E2H`, or a field of the same register.
     pub condition: &'static str,
@@ -35,6 +35,13 @@ impl Field {
     /// The bits it covers.
     pub const fn mask(&self) -> u64 {
         crate::bits::ones((self.hi - self.lo + 1) as u32) << self.lo
+    }
+    /// Whether it exists, given the features there are.
+    pub fn exists(&self, has: impl Fn(&str) -> bool) -> bool {
+        match self.feature.strip_prefix('~') {
+            Some(without) => !has(without),
+            None => self.feature.is_empty() || has(self.feature),
+        }
     }
     /// Its value in `v`.
     pub const fn of(&self, v: u64) -> u64 {
@@ -100,7 +107,7 @@ pub fn write_mask(fields: &[Field], has: impl Fn(&str) -> bool) -> u64 {
     }
     fields
         .iter()
-        .filter(|f| !f.read_only && (f.feature.is_empty() || has(f.feature)))
+        .filter(|f| !f.read_only && f.exists(&has))
         .fold(0, |m, f| m | f.mask())
 }
 
@@ -117,7 +124,8 @@ mod tests {
         assert_eq!(f[1].values, [(0, "a"), (2, "c"), (7, "x")]);
         assert_eq!(f[1].of(0x3e), 0x1f);
         assert_eq!(write_mask(&f, |_| true), 1);
-        assert_eq!(write_mask(&parse("A:3@X B:4"), |_| false), 0x10);
+        assert_eq!(write_mask(&parse("A:3@X B:4 C:5@~X"), |_| false), 0x30);
+        assert_eq!(write_mask(&parse("A:3@X B:4 C:5@~X"), |_| true), 0x18);
         assert_eq!(write_mask(&[], |_| false), u64::MAX);
     }
 }

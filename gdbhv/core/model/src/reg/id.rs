@@ -8,7 +8,9 @@ pub(super) const MIDR: &str = "Revision:3-0 PartNum:15-4 Architecture:19-16=15:b
 pub(super) const MPIDR: &str =
     "Aff0:7-0 Aff1:15-8 Aff2:23-16 MT:24 U:30=multiprocessor,uniprocessor RES1:31 Aff3:39-32";
 pub(super) const AA32: &str = "AArch32:31-0";
-pub(super) const CCSIDR: &str = "LineSize:2-0=16B,32B,64B,128B Associativity:12-3 NumSets:27-13";
+/// In two formats: that of FEAT_CCIDX has 64 bits.
+pub(super) const CCSIDR: &str =
+    "LineSize:2-0=16B,32B,64B,128B Associativity:12-3@~CCIDX NumSets:27-13@~CCIDX Associativity:23-3@CCIDX NumSets:55-32@CCIDX";
 
 /// The rows of this file, handed to the macro `$rows`.
 #[rustfmt::skip]
@@ -78,7 +80,7 @@ macro_rules! table { ($rows:ident) => { $rows! { Id;
     CCSIDR_EL1        3 1 0 0 0    R1     0      [TID2 TID4]  func(ccsidr, ro) base "The cache that CSSELR_EL1 selects" CCSIDR;
     CLIDR_EL1         3 1 0 0 1    R1     0      [TID2 TID4]  plain base "Cache levels"
         "Ctype1:2-0=none,i,d,i+d,unified Ctype2:5-3=none,i,d,i+d,unified Ctype3:8-6=none,i,d,i+d,unified LoUIS:23-21 LoC:26-24 LoUU:29-27 ICB:32-30";
-    CCSIDR2_EL1       3 1 0 0 2    R1     0      [TID2 TID4]  plain CCIDX "The selected cache, continued" "";
+    CCSIDR2_EL1       3 1 0 0 2    R1     0      [TID2 TID4]  func(ccsidr2, ro) CCIDX "The selected cache, for AArch32: the upper half of CCSIDR_EL1" "NumSets:23-0";
     GMID_EL1          3 1 0 0 4    R1     0      [TID5]       plain MTE2 "Tag block size" "";
     SMIDR_EL1         3 1 0 0 6    R1     0      [TID1]       plain SME "Streaming mode ID" "";
     CSSELR_EL1        3 2 0 0 0    R1W1   0      [TID2 TID4]  plain base "Cache size selection" "InD:0=data,instruction Level:3-1=L1,L2,L3";

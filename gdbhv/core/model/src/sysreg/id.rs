@@ -40,6 +40,11 @@ fn ccsidr(cpu: &Cpu, sh: &mut Platform, _: Reg, _: u8) -> u64 {
         .unwrap_or(0) // UNKNOWN for a cache that is not there
 }
 
+/// Without AArch32 at EL1 it may be UNDEFINED or read as UNKNOWN; QEMU has the value that it has with it.
+fn ccsidr2(cpu: &Cpu, sh: &mut Platform, r: Reg, el: u8) -> u64 {
+    ccsidr(cpu, sh, r, el) >> 32
+}
+
 /// DZP says whether DC ZVA would be refused where this is read.
 fn dczid(cpu: &Cpu, sh: &mut Platform, r: Reg, el: u8) -> u64 {
     let hcr = if sh.config.has_el2 {

@@ -119,7 +119,7 @@ pub fn list(registers: &Registers) -> Vec<RegInfo> {
             row,
             fields: field::parse(row.fields)
                 .into_iter()
-                .filter(|f| f.feature.is_empty() || registers.has(f.feature))
+                .filter(|f| f.exists(|name| registers.has(name)))
                 .collect(),
             write_mask: registers.rows[i].mask,
             reset: registers.rows[i].reset,
