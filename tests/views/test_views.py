@@ -8,7 +8,7 @@ import pytest
 
 from gdbhv import _core, tables
 from gdbhv.records import ExitCount
-from gdbhv.views import attributes, cpus, disasm, exits, stage2, syndrome, sysreg, table, walk
+from gdbhv.views import attributes, cpus, disasm, exits, gic, stage2, syndrome, sysreg, table, walk
 
 BASE: dict[str, Any] = {
     "seq": 7,
@@ -441,6 +441,21 @@ def test_what_a_leaf_says_is_its_regime_s(stage: int, value: int, of: Any, xnx: 
     fault = {"stage": stage, "words": "translation fault, level 3", "fsc": 7, "s1ptw": False}
     data: Any = {"steps": [step(stage, 3, "page", value, 0x40000000)], **fault}
     assert walk.walk_lines("", data, of, xnx=xnx)[1].partition(" -> 0x40000000, ")[2] == text
+
+
+def test_what_was_not_looked_at_of_an_its_is_said() -> None:
+    """A guest may claim more events than anybody can list."""
+    document: dict[str, Any] = {
+        "enabled": True, "stalled": False, "cbaser": 0x40010000, "creadr": 0, "cwriter": 32, "collections": [(0, 0)],
+        "devices": [{"id": 2, "itt": None, "bits": 32, "events": [(1, 8192, 0)]}], "unread": (1 << 32) - (1 << 20),
+    }  # fmt: skip
+    assert list(gic.its(document)) == [
+        "ITS: on, queue 0x40010000, read 0x0, written 0x20",
+        "  collections: 0 -> cpu0",
+        "  device 0x2: 32 bits of EventID",
+        "    event 1 -> lpi8192, collection 0 -> cpu0",
+        "  4,293,918,720 entries of these tables were not looked at: they claim more than 1,048,576",
+    ]
 
 
 def test_columns() -> None:
