@@ -246,8 +246,9 @@ class Replacing(MonitorCommand):
     NAMES = ("reset", "snapshot restore")
 
     def invoke(self, argument: str, from_tty: bool) -> None:
-        """Run the command."""
-        super().invoke(argument, from_tty)
+        """Run the command; what the server says that GDB does not know of is told to it."""
+        said = ask(f"{self.row['name']} {evaluated(argument, address=self.address)}")
+        gdb.write("".join(f"{line}\n" for line in said.splitlines() if not line.startswith("gdb shows what it knew before")))
         for command in ("maintenance flush register-cache", "maintenance flush dcache", "info threads"):
             gdb.execute(command, to_string=True)
 

@@ -112,3 +112,4 @@ def test_gdbhv_snapshot_restore_flushes_what_gdb_knew(address: str) -> None:
     )
     found = dict(line.split("=") for line in text.splitlines() if line.startswith(("first=", "late", "again=", "reset=")))
     assert found["first"] == found["again"] == found["reset"] != found["late"] == found["late2"], text
+    assert "gdb shows what it knew before" not in text
