@@ -72,6 +72,7 @@ class Stop(TypedDict, total=False):
     next: int
     held: str | None
     write: bool
+    of_vm: bool  # the breakpoint or watchpoint is of a VM alone
 
 @type_check_only
 class WalkStep(TypedDict):
@@ -113,6 +114,10 @@ class Walk(TypedDict, total=False):
     stage: int
     s1ptw: bool
     fault_ipa: int | None
+
+Scope = tuple[int, int] | Literal["host", "el2"]
+"""Whose a breakpoint or watchpoint is: of a VM, by VTTBR_EL2 without VMID and CnP, and VMID; of EL2 and a host at EL1
+("host": all but VMs); of EL2 and the processes that it hosts."""
 
 @final
 class Controls:
@@ -158,13 +163,27 @@ class Regime(TypedDict):
     nv1: bool  # stage 1 has the layout of HCR_EL2.{NV, NV1}
 
 @type_check_only
-class Guest(TypedDict):
-    """A guest's translation at its last exit or entry."""
+class Vcpu(TypedDict):
+    """A vCPU of a hypervisor in the machine."""
 
-    controls: Controls
-    cpu: int
-    now: int  # virtual nanoseconds
-    entry: bool
+    mpidr: int  # VMPIDR_EL2
+    cpu: int  # that it was entered on last
+    inside: bool  # it has been entered, and has not exited since
+    here: bool  # its CPU has entered nothing else since
+    entries: int
+    exits: int
+    insns: int  # instructions of all CPUs together, at its last entry or exit
+
+@type_check_only
+class Vm(TypedDict):
+    """A VM of a hypervisor in the machine: stage 2 tables and a VMID that have run together."""
+
+    number: int  # from 2, in the order of first entry
+    vmid: int
+    vttbr: int  # VTTBR_EL2 without CnP
+    last: int | None  # the vCPU that exited last
+    replaced: int | None  # the number of the VM that has run later with its VMID or its tables
+    vcpus: list[Vcpu]  # in the order of first entry
 
 @type_check_only
 class Left(TypedDict):
@@ -175,6 +194,7 @@ class Left(TypedDict):
     sp_el1: int
     pc: int  # ELR_EL2
     controls: Controls
+    switched: dict[str, int]  # further system registers that belong to a vCPU
 
 @final
 class Interrupter:
@@ -456,11 +476,24 @@ class Machine:
     def controls(self, cpu: int) -> Controls:
         """Return the registers of EL1&0's translation that a CPU has now."""
 
-    def vmids(self) -> list[int]:
-        """Return the VMIDs that were in VTTBR_EL2 at some exit or entry."""
+    def vms(self) -> list[Vm]:
+        """Return the VMs that a hypervisor in the machine has entered: the first 64, of each the first 64 vCPUs."""
 
-    def guest(self, vmid: int) -> Guest | None:
-        """Return what was in force for VMID ``vmid`` at its last exit or entry, on any CPU; None if it had none."""
+    @property
+    def further_entries(self) -> int:
+        """Entries of VMs and vCPUs beyond those."""
+
+    def vm_here(self, cpu: int) -> tuple[int, int] | None:
+        """Return the VM's number and the vCPU's place that a CPU executes, or has entered last and nothing since."""
+
+    def hosts(self) -> list[int]:
+        """Return the CPUs that have entered EL1 or EL0 without stage 2 last: a host that is not at EL2."""
+
+    def vcpu_exit(self, vm: int, vcpu: int) -> ExitRecord | None:
+        """Return the last exit of a vCPU (the first is 0)."""
+
+    def vcpu_left(self, vm: int, vcpu: int) -> Left | None:
+        """Return what a vCPU left at its last exit."""
 
     def left(self, cpu: int) -> Left | None:
         """Return what the guest left at the last exit of a CPU (:meth:`exit_record`)."""
@@ -501,10 +534,17 @@ class Machine:
     ) -> Walk | None:
         """Walk stage 2 alone; None if it is off. :param controls: registers to take instead of the CPU's."""
 
-    def insert_breakpoint(self, address: int, *, hardware: bool = False, vmid: int | None = None) -> None:
-        """Stop before the instruction at VA ``address``: of one VM, or wherever it is executed. Idempotent."""
+    def insert_breakpoint(
+        self, address: int, *, hardware: bool = False, vmid: int | None = None, scope: Scope | None = None
+    ) -> None:
+        """Stop before the instruction at VA ``address``: of one VM, or wherever it is executed. Idempotent.
 
-    def remove_breakpoint(self, address: int, *, hardware: bool = False, vmid: int | None = None) -> None:
+        :param scope: whose, with a hypervisor in the machine.
+        """
+
+    def remove_breakpoint(
+        self, address: int, *, hardware: bool = False, vmid: int | None = None, scope: Scope | None = None
+    ) -> None:
         """Remove it. Idempotent."""
 
     def insert_watchpoint(
@@ -516,6 +556,7 @@ class Machine:
         write: bool = True,
         vmid: int | None = None,
         space: Literal["va", "ipa", "pa"] = "va",
+        scope: Scope | None = None,
     ) -> None:
         """Stop before an access to any of ``length`` bytes at ``address``: a virtual one, or where stage 1 (IPA; only where
         there is a stage 2) or both stages lead (PA). The fetch of a descriptor is no access. Idempotent.
@@ -533,6 +574,7 @@ class Machine:
         write: bool = True,
         vmid: int | None = None,
         space: Literal["va", "ipa", "pa"] = "va",
+        scope: Scope | None = None,
     ) -> None:
         """Remove it. Idempotent."""
 

@@ -8,6 +8,7 @@ and HCR_EL2 the host's; a host at EL1 leaves nothing of its guest. So a view nev
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -140,7 +141,27 @@ class Translation:
 
 def with_stage2(machine: _core.Machine) -> list[int]:
     """Return the VMIDs of guests that have run with stage 2 on."""
-    return [v for v in machine.vmids() if (g := machine.guest(v)) and machine.regime(g["cpu"], 1, g["controls"])["stage2"]]
+    return sorted({vm["vmid"] for vm in machine.vms()})
+
+
+@dataclass(frozen=True)
+class _Exit:
+    """The last exit of some VM: its translation, and where and when that was."""
+
+    controls: Controls
+    cpu: int
+    now: int
+
+
+def _exits(machine: _core.Machine) -> Iterator[_Exit]:
+    """Yield the last exit of each VM, the latest first."""
+    found = []
+    for vm in machine.vms():
+        if vm["last"] is not None:
+            left, record = machine.vcpu_left(vm["number"], vm["last"]), machine.vcpu_exit(vm["number"], vm["last"])
+            if left is not None and record is not None:
+                found.append(_Exit(left["controls"], record["cpu"], record["now"]))
+    yield from sorted(found, key=lambda e: -e.now)
 
 
 def bare(
@@ -169,11 +190,11 @@ def bare(
     if not out or mine.regime["stage2"]:
         return mine
     # The hypervisor has the CPU, with an HCR_EL2 of its own; the tables may still be a guest's.
-    guest = next((g for v in machine.vmids() if (g := machine.guest(v)) and g["controls"].vttbr == controls.vttbr), None)
-    if guest is None or not machine.regime(guest["cpu"], 1, guest["controls"])["stage2"]:
+    guest = next((e for e in _exits(machine) if e.controls.vttbr == controls.vttbr), None)
+    if guest is None:
         return mine
-    kept = guest["controls"].hcr
-    note = f"HCR_EL2 {kept:#x} as of the guest's last {_event(guest)}, the CPU has the hypervisor's"
+    kept = guest.controls.hcr
+    note = f"HCR_EL2 {kept:#x} as of the guest's last exit, the CPU has the hypervisor's"
     values = {key: getattr(controls, key) for key in EL10.values()}
     return replace(mine, controls=_core.Controls(**{**values, "hcr": kept}), note=note)
 
@@ -196,15 +217,11 @@ def _guest(machine: _core.Machine, cpu: int, el: int | None, vmid: int, *, el2: 
             level = exception_level(pstate)
             pan = el in (None, level) and bool(pstate & PAN)
             return Translation(machine, i, level if el is None else el, f"the guest on cpu{i}", controls, pan)
-    guest = machine.guest(vmid)
+    guest = next((e for e in _exits(machine) if machine.regime(e.cpu, 1, e.controls)["vmid"] == vmid), None)
     if guest is None:
         known = ", ".join(map(str, with_stage2(machine)))
         raise CommandError(
             f"no guest with VMID {vmid} has run yet; {f'those with stage 2 on: {known}' if known else 'none has'}"
         )
-    note = f"as of its last {_event(guest)}, on cpu{guest['cpu']} at {guest['now']} ns"
-    return Translation(machine, guest["cpu"], 1 if el is None else el, "a guest", guest["controls"], note=note)
-
-
-def _event(guest: _core.Guest) -> str:
-    return "entry" if guest["entry"] else "exit"
+    note = f"as of its last exit, on cpu{guest.cpu} at {guest.now} ns"
+    return Translation(machine, guest.cpu, 1 if el is None else el, "a guest", guest.controls, note=note)

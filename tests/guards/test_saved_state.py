@@ -45,7 +45,7 @@ PARTS = {
             "ram": "shared by pages",
         },
     ),
-    "Exits": ("exit.rs", {"catch": "the debugger's", "catch_entry": "the debugger's"}),
+    "Exits": ("exit.rs", {"catch": "the debugger's", "catch_entry": "the debugger's", "idle": "a turn sets it"}),
     "Shared": (
         "shared.rs",
         {"undefined": "told to the user", "undefined_new": "told to the user"},

@@ -1,20 +1,19 @@
 //! VM exits: exceptions from EL0 or EL1 to EL2 while HCR_EL2.TGE is 0. One table of classes, one record for each exit, counters, and
 //! the mask of classes that a catchpoint wants. Only `machine` asks, when an exception is taken to EL2 anyway.
 
-use crate::cpu::Cpu;
-use crate::guest::{Guests, Left, Seen};
+use crate::cpu::{Cpu, MAX_CPUS};
+use crate::guest::Left;
 use crate::hcr::nvx;
-use crate::mmu::controls::Controls;
 use crate::mmu::fault::FaultKind;
-use crate::mmu::kind::RegimeKind;
 use crate::mmu::regime;
 use crate::raise::{Exception, ExceptionKind};
 use crate::reg::names::*;
 use crate::reg::Reg;
 use crate::save::{put, take, Save, Unfit};
 use crate::syndrome::{ec, iss};
+use crate::vms::{At, Vms};
 use borsh::{BorshDeserialize, BorshSerialize};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
 use std::sync::{Mutex, PoisonError};
 
@@ -168,6 +167,8 @@ pub struct Record {
     pub nv: u8,
     /// VMID in use.
     pub vmid: u16,
+    /// Number of the VM that exited: 0 if none is known (hosted, the host side knows).
+    pub vm: u16,
     /// Class number.
     pub class: u16,
     /// PC of the instruction (or where the interrupt came).
@@ -198,19 +199,28 @@ pub struct Record {
 /// Most kinds of exits that are counted apart: a guest may cause one for each immediate of HVC, by each of 65,536 VMIDs.
 pub const MOST_KINDS: usize = 4096;
 
+/// What is counted apart: number of the VM, VMID, class, [`Record::key`].
+pub type Kind = (u16, u16, u16, u32);
+
 /// The exits of a machine.
 #[derive(Default)]
 pub struct Exits {
     /// How many.
     pub total: u64,
-    /// How many by (VMID, class, what tells sub-reasons apart: see [`Record::key`]), of the first [`MOST_KINDS`] kinds.
-    pub counts: HashMap<(u16, u16, u32), u64>,
+    /// How many by (number of the VM, VMID, class, what tells sub-reasons apart: see [`Record::key`]), of the first [`MOST_KINDS`] kinds.
+    pub counts: HashMap<Kind, u64>,
     /// How many of all other kinds.
     pub further: u64,
     /// The last one of each CPU.
     pub last: Vec<Option<Record>>,
-    /// Who has run.
-    pub guests: Guests,
+    /// Who has run, if the hypervisor is in the machine.
+    pub vms: Vms,
+    /// By CPU: whose the last one is.
+    whose: [Option<At>; MAX_CPUS],
+    /// The last exits of vCPUs that are no longer the last of a CPU.
+    kept: BTreeMap<At, Box<Record>>,
+    /// Ticks of virtual time in which no instruction was executed, as of the turn of a CPU.
+    idle: u64,
     /// Numbers of classes that stop the machine.
     pub catch: Vec<u16>,
     /// Entries stop the machine.
@@ -218,27 +228,72 @@ pub struct Exits {
 }
 
 impl Exits {
-    /// Record the exception that has just been taken to EL2 from `from`; true if a catchpoint may want it.
-    pub fn record(&mut self, mut r: Record) -> bool {
+    /// A turn begins at `now`, after so many instructions of all CPUs. (Counts of instructions go on when virtual time begins anew.)
+    pub fn begin(&mut self, now: u64, insns: u64) {
+        self.idle = now.wrapping_sub(insns);
+    }
+    /// How many instructions all CPUs have executed, in a turn.
+    pub fn insns(&self, now: u64) -> u64 {
+        now.wrapping_sub(self.idle)
+    }
+
+    /// Record the exception that has just been taken to EL2 at `now`; true if a catchpoint may want it.
+    pub fn record(&mut self, r: Record, now: u64) -> bool {
+        let of = self.vms.exited(r.cpu, self.insns(now));
+        self.record_of(r, of)
+    }
+
+    /// The same, of this vCPU; None: of whom only the host side knows, or nobody.
+    pub fn record_of(&mut self, mut r: Record, of: Option<At>) -> bool {
         self.total += 1;
         r.seq = self.total;
-        self.count((r.vmid, r.class, r.key()));
+        r.vm = match of {
+            Some(at) => at.number(),
+            None => r.vm,
+        };
+        self.count((r.vm, r.vmid, r.class, r.key()));
         let caught = self.catch.contains(&r.class);
         if self.last.len() <= r.cpu {
             self.last.resize(r.cpu + 1, None);
         }
         let cpu = r.cpu;
-        self.guests.note(Seen {
-            controls: r.left.controls,
-            cpu,
-            now: r.now,
-            entry: false,
-        });
+        if self.whose[cpu] != of {
+            self.keep(cpu);
+            self.whose[cpu] = of;
+        }
         self.last[cpu] = Some(r);
         caught
     }
 
-    fn count(&mut self, kind: (u16, u16, u32)) {
+    /// EL2 of `cpu` has just entered something, at `now`.
+    pub fn entered(&mut self, cpu: &Cpu, now: u64) {
+        let insns = self.insns(now);
+        if let Some((at, from)) = self.vms.entered(cpu, insns) {
+            if self.whose[from] == Some(at) {
+                self.keep(from);
+                self.whose[from] = None;
+            }
+        }
+    }
+
+    /// The last exit of a CPU will no longer be where that of its vCPU is found.
+    #[cold]
+    fn keep(&mut self, cpu: usize) {
+        if let (Some(at), Some(r)) = (self.whose[cpu], &self.last[cpu]) {
+            self.kept.insert(at, Box::new(r.clone()));
+        }
+    }
+
+    /// The last exit of a vCPU.
+    pub fn last_of(&self, at: At) -> Option<&Record> {
+        let v = self.vms.vcpu(at)?;
+        if self.whose[v.cpu] == Some(at) {
+            return self.last.get(v.cpu)?.as_ref();
+        }
+        self.kept.get(&at).map(|r| &**r)
+    }
+
+    fn count(&mut self, kind: Kind) {
         let full = self.counts.len() >= MOST_KINDS;
         match self.counts.get_mut(&kind) {
             Some(count) => *count += 1,
@@ -255,14 +310,12 @@ impl Exits {
         self.further = 0;
     }
 
-    /// EL2 of `cpu` has just entered a guest.
-    pub fn entered(&mut self, cpu: &Cpu, now: u64) {
-        self.guests.note(Seen {
-            controls: Controls::of(cpu, RegimeKind::El10),
-            cpu: cpu.id,
-            now,
-            entry: true,
-        });
+    /// The machine is reset: nobody has run. Counts stay.
+    pub fn forget_guests(&mut self) {
+        self.last.clear();
+        self.vms = Vms::default();
+        self.whose = Default::default();
+        self.kept.clear();
     }
 }
 
@@ -300,17 +353,24 @@ impl Save for Exits {
         put(to, &self.total);
         put(to, &(self.further, &self.counts));
         put(to, &self.last);
-        put(to, &self.guests);
+        put(to, &(&self.vms, self.whose));
+        put(to, &self.kept);
     }
     fn load(&mut self, from: &mut &[u8]) -> Result<(), Unfit> {
         self.total = take(from)?;
         (self.further, self.counts) = take(from)?;
         self.last = take(from)?;
-        self.guests = take(from)?;
+        (self.vms, self.whose) = take(from)?;
+        self.kept = take(from)?;
+        let places = self.whose.iter().flatten().chain(self.kept.keys());
+        if !self.vms.sound() || !places.copied().all(|at| self.vms.vcpu(at).is_some()) {
+            return Err(Unfit("damaged: it names a vCPU that there is not".into()));
+        }
         match self
             .last
             .iter()
             .flatten()
+            .chain(self.kept.values().map(|r| &**r))
             .find(|r| class_of(r.class).number != r.class)
         {
             Some(r) => Err(Unfit(format!("damaged: no exit has class {:#x}", r.class))),
@@ -353,6 +413,7 @@ pub fn record(cpu: &Cpu, word: Option<u32>, now: u64, e: &Exception, from: u8) -
             nvx => 1 + (nvx >> 2),
         },
         vmid: regime::vmid(cpu),
+        vm: 0,
         class,
         pc: if e.next {
             cpu.get(ELR_EL2).wrapping_sub(4)

@@ -99,10 +99,10 @@ fn kinds_beyond_the_most_are_counted_together() {
         ..Record::default()
     };
     for iss in 0..MOST_KINDS as u64 + 1000 {
-        exits.record(hvc(iss));
+        exits.record(hvc(iss), 0);
     }
-    exits.record(hvc(7));
-    exits.record(hvc(5000));
+    exits.record(hvc(7), 0);
+    exits.record(hvc(5000), 0);
     assert_eq!(exits.counts.len(), MOST_KINDS);
     assert_eq!(exits.further, 1001);
     assert_eq!(

@@ -1,12 +1,33 @@
-//! What a guest was when EL2 last took the CPU from it or gave it back: for a debugger, which stops when the hypervisor has the CPU and
+//! What a guest was when EL2 took the CPU from it: for a debugger, which stops when the hypervisor has the CPU and
 //! may have put values of its own into the guest's registers.
 
 use crate::cpu::Cpu;
 use crate::mmu::controls::Controls;
 use crate::mmu::kind::RegimeKind;
 use crate::reg::names::*;
+use crate::reg::Reg;
 use borsh::{BorshDeserialize, BorshSerialize};
-use std::collections::BTreeMap;
+
+/// The registers of EL1 and EL0 that hypervisors switch, besides those of [`Controls`]; and those of EL2 that are a vCPU's own.
+pub const SWITCHED: [Reg; 17] = [
+    ELR_EL1,
+    SPSR_EL1,
+    ESR_EL1,
+    FAR_EL1,
+    VBAR_EL1,
+    TPIDR_EL1,
+    TPIDR_EL0,
+    TPIDRRO_EL0,
+    CONTEXTIDR_EL1,
+    CPACR_EL1,
+    AMAIR_EL1,
+    CNTKCTL_EL1,
+    PAR_EL1,
+    MDSCR_EL1,
+    CSSELR_EL1,
+    VMPIDR_EL2,
+    VPIDR_EL2,
+];
 
 /// The state that a guest left at an exit; SPSR_EL2 is in the exit's record.
 #[derive(Clone, Copy, Debug, Default, BorshSerialize, BorshDeserialize)]
@@ -19,6 +40,8 @@ pub struct Left {
     pub pc: u64,
     /// Its translation.
     pub controls: Controls,
+    /// [`SWITCHED`].
+    pub switched: [u64; SWITCHED.len()],
 }
 
 impl Left {
@@ -29,40 +52,7 @@ impl Left {
             sp: [cpu.sp[0], cpu.sp[1]],
             pc: cpu.get(ELR_EL2),
             controls: Controls::of(cpu, RegimeKind::El10),
+            switched: SWITCHED.map(|r| cpu.get(r)),
         }
-    }
-}
-
-/// The translation of a VMID's guest at its last exit or entry.
-#[derive(BorshSerialize, BorshDeserialize, Clone, Copy, Debug)]
-pub struct Seen {
-    /// Its registers.
-    pub controls: Controls,
-    /// On which CPU.
-    pub cpu: usize,
-    /// When, in virtual time.
-    pub now: u64,
-    /// It was an entry.
-    pub entry: bool,
-}
-
-/// The guests so far, by VMID.
-#[derive(BorshSerialize, BorshDeserialize, Default)]
-pub struct Guests(BTreeMap<u16, Seen>);
-
-impl Guests {
-    /// Keep what a guest has at an exit or an entry.
-    pub fn note(&mut self, seen: Seen) {
-        let c = &seen.controls;
-        self.0
-            .insert(crate::mmu::select::vmid_of(c.vttbr, c.vtcr), seen);
-    }
-    /// One of them.
-    pub fn get(&self, vmid: u16) -> Option<&Seen> {
-        self.0.get(&vmid)
-    }
-    /// The VMIDs, in order.
-    pub fn vmids(&self) -> Vec<u16> {
-        self.0.keys().copied().collect()
     }
 }

@@ -7,7 +7,7 @@
 //! | values | [`save`], [`bits`], [`feature`], [`reg`] (what system registers are), [`raise`], [`syndrome`], [`pstate`], [`hcr`], [`fp`] |
 //! | state | [`cpu`], [`mem`], [`dev`], [`bus`], [`board`], [`platform`]: what a machine is |
 //! | translation | [`mmu`]: what registers say about it, the walker, cached results |
-//! | rules | [`timer`], [`pmu`], [`sysreg`] (what an access to a register does), [`exception`], [`serror`], [`selfhosted`], [`exit`], [`psci`] |
+//! | rules | [`timer`], [`pmu`], [`sysreg`] (what an access to a register does), [`exception`], [`serror`], [`selfhosted`], [`vms`] and [`exit`], [`psci`] |
 //! | a PE at work | [`pe`] (a CPU and its caches), [`access`] (loads and stores off the fast path), [`isa`] (instructions) |
 //! | compilers | [`ir`]: instructions as typed nodes |
 //! | execution | [`exec`]: decoded code, the interpreter, what follows from a change of registers |
@@ -58,3 +58,4 @@ pub mod stops;
 pub mod syndrome;
 pub mod sysreg;
 pub mod timer;
+pub mod vms;

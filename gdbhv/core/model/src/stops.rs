@@ -3,13 +3,21 @@
 
 use crate::bits::lines_of_page;
 use crate::cpu::{Cpu, MAX_CPUS};
-use crate::reg::names::VTTBR_EL2;
+use crate::hcr;
+use crate::reg::names::{HCR_EL2, VTTBR_EL2};
+use crate::vms::Key;
 
-/// Whose addresses are meant: a VM's (its EL1&0 regime, by VMID), or everything that executes.
+/// Whose addresses are meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// EL1 and EL0 while this VMID is in VTTBR_EL2.
+    /// EL1 and EL0 while this VMID is in VTTBR_EL2: a VM of the host side's.
     Vmid(u16),
+    /// EL1 and EL0 of a VM of a hypervisor in the machine, with stage 1 on or not.
+    Vm(Key),
+    /// All but VMs: EL2, and what runs below it without stage 2.
+    Host,
+    /// EL2, and the processes that it hosts (HCR_EL2.E2H and TGE).
+    El2,
     /// Any context.
     All,
 }
@@ -19,6 +27,9 @@ impl Scope {
         match self {
             Scope::All => true,
             Scope::Vmid(id) => el < 2 && (cpu.get(VTTBR_EL2) >> 48) as u16 == id,
+            Scope::Vm(key) => el < 2 && Key::of(cpu) == Some(key),
+            Scope::Host => el == 2 || Key::of(cpu).is_none(),
+            Scope::El2 => el == 2 || el == 0 && hcr::is_host(cpu.get(HCR_EL2)),
         }
     }
 }

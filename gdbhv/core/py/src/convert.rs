@@ -42,6 +42,7 @@ pub fn record<'py>(py: Python<'py>, r: &Record) -> PyResult<Bound<'py, PyDict>> 
     d.set_item(intern!(py, "el"), r.el)?;
     d.set_item(intern!(py, "nv"), r.nv)?;
     d.set_item(intern!(py, "vmid"), r.vmid)?;
+    d.set_item(intern!(py, "vm"), r.vm)?;
     d.set_item(intern!(py, "number"), r.class)?;
     d.set_item(intern!(py, "class"), exit::class_of(r.class).name)?;
     d.set_item(intern!(py, "name"), name)?;

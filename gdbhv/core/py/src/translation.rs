@@ -1,6 +1,5 @@
 //! Translation: the registers that shape it as a value, and what a regime of them is.
 
-use gdbhv_model::guest::{Left, Seen};
 use gdbhv_model::mmu::controls::Controls as Model;
 use gdbhv_model::mmu::kind::RegimeKind;
 use gdbhv_model::mmu::regime::Regime;
@@ -86,26 +85,5 @@ pub fn regime<'py>(py: Python<'py>, r: &Regime) -> PyResult<Bound<'py, PyDict>> 
     d.set_item("asid", (r.kind != RegimeKind::El2).then_some(r.asid))?;
     d.set_item("fwb", r.s2.is_some_and(|s| s.fwb))?;
     d.set_item("nv1", r.s1.nv1)?;
-    Ok(d)
-}
-
-/// A guest's last exit or entry as `Guest` of `_core.pyi`.
-pub fn guest<'py>(py: Python<'py>, s: &Seen) -> PyResult<Bound<'py, PyDict>> {
-    let d = PyDict::new(py);
-    d.set_item("controls", Controls(s.controls))?;
-    d.set_item("cpu", s.cpu)?;
-    d.set_item("now", s.now)?;
-    d.set_item("entry", s.entry)?;
-    Ok(d)
-}
-
-/// What a guest left at an exit, as `Left` of `_core.pyi`.
-pub fn left<'py>(py: Python<'py>, l: &Left) -> PyResult<Bound<'py, PyDict>> {
-    let d = PyDict::new(py);
-    d.set_item("x", l.x.to_vec())?;
-    d.set_item("sp_el0", l.sp[0])?;
-    d.set_item("sp_el1", l.sp[1])?;
-    d.set_item("pc", l.pc)?;
-    d.set_item("controls", Controls(l.controls))?;
     Ok(d)
 }

@@ -61,8 +61,7 @@ impl Machine {
         sh.tlb_notes.iter_mut().for_each(Vec::clear);
         sh.ns_per_insn = old.ns_per_insn;
         sh.registers = old.registers;
-        sh.exits.last.clear();
-        sh.exits.guests = Default::default();
+        sh.exits.forget_guests();
         sh.debug.forget_stops();
         self.code = Code::new(&sh.ram, config.features, count);
         for va in sh.debug.addresses() {

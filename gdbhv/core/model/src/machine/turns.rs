@@ -171,6 +171,7 @@ impl Machine {
             end = end.min(sh.now + 1);
         }
         let begin = sh.now;
+        sh.exits.begin(begin, self.insns.iter().sum());
         let hold = step.is_some_and(|s| s.hold);
         let mut taken = false;
         cpu.pmu.enter(begin);
@@ -299,8 +300,13 @@ impl Machine {
             return None;
         }
         let word = sh.ram.read(cpu.here_pa(), 4).map(|w| w as u32);
-        let record = exit::record(cpu, word, sh.ns(0), e, from);
-        let caught = sh.exits.record(record);
+        let mut record = exit::record(cpu, word, sh.ns(0), e, from);
+        let caught = if sh.config.hosted {
+            record.vm = record.vmid; // the host side gives each VM its number for a VMID
+            sh.exits.record_of(record, None)
+        } else {
+            sh.exits.record(record, sh.now)
+        };
         if sh.config.hosted {
             Some(Stop::Exit {
                 cpu: cpu.id,

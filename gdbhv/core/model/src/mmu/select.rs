@@ -46,7 +46,13 @@ pub(super) fn stages(kind: RegimeKind, sctlr: u64, hcr: u64) -> (bool, bool) {
     // TGE = 1 and DC = 1 make SCTLR_EL1.M 0 for all but reading it; DC = 1 makes VM 1; with E2H and TGE, VM and DC are 0
     // (D24.2.63 HCR_EL2; `AArch64.S1Enabled`, `AArch64.NSS2TTWParams`).
     let s1 = on && hcr & (hcr::DC | hcr::TGE) == 0;
-    (s1, !hcr::is_host(hcr) && hcr & (hcr::VM | hcr::DC) != 0)
+    (s1, has_stage2(hcr))
+}
+
+/// Whether HCR_EL2 turns stage 2 of EL1&0 on.
+#[inline]
+pub const fn has_stage2(hcr: u64) -> bool {
+    !hcr::is_host(hcr) && hcr & (hcr::VM | hcr::DC) != 0
 }
 
 /// HCR_EL2.DC counts: stage 1 of EL1&0 is off and its memory Normal.

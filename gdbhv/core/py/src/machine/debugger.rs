@@ -3,27 +3,43 @@
 use super::Machine;
 use crate::convert::{self};
 use gdbhv_model::stops::{Breakpoint, Scope, Watchpoint};
+use gdbhv_model::vms::Key;
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 #[pymethods]
 impl Machine {
-    #[pyo3(signature = (address, *, hardware=false, vmid=None))]
-    fn insert_breakpoint(&mut self, address: u64, hardware: bool, vmid: Option<u16>) {
+    #[pyo3(signature = (address, *, hardware=false, vmid=None, scope=None))]
+    fn insert_breakpoint(
+        &mut self,
+        address: u64,
+        hardware: bool,
+        vmid: Option<u16>,
+        scope: Option<ScopeArg>,
+    ) -> PyResult<()> {
         self.model.insert_breakpoint(Breakpoint {
             va: address,
             hardware,
-            scope: scope(vmid),
+            scope: scope_of(vmid, scope)?,
         });
+        Ok(())
     }
-    #[pyo3(signature = (address, *, hardware=false, vmid=None))]
-    fn remove_breakpoint(&mut self, address: u64, hardware: bool, vmid: Option<u16>) {
+    #[pyo3(signature = (address, *, hardware=false, vmid=None, scope=None))]
+    fn remove_breakpoint(
+        &mut self,
+        address: u64,
+        hardware: bool,
+        vmid: Option<u16>,
+        scope: Option<ScopeArg>,
+    ) -> PyResult<()> {
         self.model.sh.debug.remove_breakpoint(Breakpoint {
             va: address,
             hardware,
-            scope: scope(vmid),
+            scope: scope_of(vmid, scope)?,
         });
+        Ok(())
     }
-    #[pyo3(signature = (address, length, *, read=false, write=true, vmid=None, space="va"))]
+    #[pyo3(signature = (address, length, *, read=false, write=true, vmid=None, space="va", scope=None))]
     fn insert_watchpoint(
         &mut self,
         address: u64,
@@ -32,6 +48,7 @@ impl Machine {
         write: bool,
         vmid: Option<u16>,
         space: &str,
+        scope: Option<ScopeArg>,
     ) -> PyResult<()> {
         self.model.insert_watchpoint(Watchpoint {
             space: convert::space(space)?,
@@ -39,11 +56,11 @@ impl Machine {
             len: length,
             read,
             write,
-            scope: scope(vmid),
+            scope: scope_of(vmid, scope)?,
         });
         Ok(())
     }
-    #[pyo3(signature = (address, length, *, read=false, write=true, vmid=None, space="va"))]
+    #[pyo3(signature = (address, length, *, read=false, write=true, vmid=None, space="va", scope=None))]
     fn remove_watchpoint(
         &mut self,
         address: u64,
@@ -52,6 +69,7 @@ impl Machine {
         write: bool,
         vmid: Option<u16>,
         space: &str,
+        scope: Option<ScopeArg>,
     ) -> PyResult<()> {
         self.model.remove_watchpoint(Watchpoint {
             space: convert::space(space)?,
@@ -59,7 +77,7 @@ impl Machine {
             len: length,
             read,
             write,
-            scope: scope(vmid),
+            scope: scope_of(vmid, scope)?,
         });
         Ok(())
     }
@@ -75,6 +93,24 @@ impl Machine {
     }
 }
 
-fn scope(vmid: Option<u16>) -> Scope {
-    vmid.map_or(Scope::All, Scope::Vmid)
+/// Whose a point is, by a VM's root and VMID, or by a word.
+#[derive(FromPyObject)]
+enum ScopeArg {
+    Vm(u64, u16),
+    Word(String),
+}
+
+fn scope_of(vmid: Option<u16>, scope: Option<ScopeArg>) -> PyResult<Scope> {
+    Ok(match (vmid, scope) {
+        (Some(vmid), None) => Scope::Vmid(vmid),
+        (None, None) => Scope::All,
+        (None, Some(ScopeArg::Vm(root, vmid))) => Scope::Vm(Key { root, vmid }),
+        (None, Some(ScopeArg::Word(word))) if word == "host" => Scope::Host,
+        (None, Some(ScopeArg::Word(word))) if word == "el2" => Scope::El2,
+        _ => {
+            return Err(PyValueError::new_err(
+                "a scope is (root, vmid), \"host\" or \"el2\", and there is no vmid besides",
+            ))
+        }
+    })
 }

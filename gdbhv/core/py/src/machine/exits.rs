@@ -22,8 +22,9 @@ impl Machine {
         let mut rows: Vec<_> = self.model.sh.exits.counts.iter().collect();
         rows.sort();
         rows.into_iter()
-            .map(|(&(vmid, class, key), &count)| {
+            .map(|(&(vm, vmid, class, key), &count)| {
                 let d = PyDict::new(py);
+                d.set_item("vm", vm)?;
                 d.set_item("vmid", vmid)?;
                 d.set_item("number", class)?;
                 d.set_item("name", gdbhv_model::exit::name(class, key))?;

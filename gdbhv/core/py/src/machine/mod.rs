@@ -8,6 +8,7 @@ mod registers;
 pub mod running;
 pub mod snapshot;
 mod translate;
+mod vms;
 
 use crate::device::{self, ItemKey};
 use crate::translation::Controls;

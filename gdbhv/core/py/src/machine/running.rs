@@ -5,7 +5,7 @@ use gdbhv_model::cpu::Power;
 use gdbhv_model::machine::{Pause, Place, Step, Stop};
 use gdbhv_model::raise::ExceptionKind;
 use gdbhv_model::serror;
-use gdbhv_model::stops::{Hit, Space};
+use gdbhv_model::stops::{Hit, Scope, Space};
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -197,6 +197,7 @@ fn stop_dict<'py>(py: Python<'py>, stop: &Stop, ns_per_insn: u64) -> PyResult<Bo
             hit: Hit::Break(b),
         } => {
             d.set_item("address", b.va)?;
+            d.set_item("of_vm", matches!(b.scope, Scope::Vm(_)))?;
             (if b.hardware { "hwbreak" } else { "swbreak" }, Some(cpu))
         }
         Stop::Debug {
@@ -204,6 +205,7 @@ fn stop_dict<'py>(py: Python<'py>, stop: &Stop, ns_per_insn: u64) -> PyResult<Bo
             hit: Hit::Watch(w, at, write),
         } => {
             d.set_item("address", at)?;
+            d.set_item("of_vm", matches!(w.scope, Scope::Vm(_)))?;
             d.set_item("write", write)?;
             let kind = match (w.space, w.read, w.write) {
                 (Space::Ipa, ..) => "watch_ipa",

@@ -18,18 +18,6 @@ impl Machine {
             RegimeKind::El10,
         )))
     }
-    fn vmids(&self) -> Vec<u16> {
-        self.model.sh.exits.guests.vmids()
-    }
-    fn guest<'py>(&self, py: Python<'py>, vmid: u16) -> PyResult<Option<Bound<'py, PyDict>>> {
-        let seen = self.model.sh.exits.guests.get(vmid);
-        seen.map(|s| translation::guest(py, s)).transpose()
-    }
-    fn left<'py>(&self, py: Python<'py>, cpu: usize) -> PyResult<Option<Bound<'py, PyDict>>> {
-        let i = self.check(cpu)?;
-        let last = self.model.sh.exits.last.get(i).and_then(Option::as_ref);
-        last.map(|r| translation::left(py, &r.left)).transpose()
-    }
     #[pyo3(signature = (cpu, el, controls=None))]
     fn regime<'py>(
         &self,
