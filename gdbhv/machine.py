@@ -12,11 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from gdbhv import _core, inputs, pages, snapshot, tables, translation
+from gdbhv import _core, inputs, pages, snapshot, tables
 from gdbhv.catching import catch_syscalls, held_back, wanted, watched
 from gdbhv.console import Console, await_readers
 from gdbhv.errors import GdbhvError, RegisterError, StateError
 from gdbhv.inputs import EVERYWHERE, Door, Entrance, Place, inject_serror
+from gdbhv.inspection import POWER, MachineInspection
 from gdbhv.pace import Pace
 from gdbhv.snapfile import Guest, PowerOn, Shape
 from gdbhv.snapshot import Beside, Snapshot
@@ -25,27 +26,24 @@ from gdbhv.target import (
     Catcher,
     CatchEvents,
     DescribeWatch,
-    Process,
     Space,
     Stepping,
     Stop,
     StopKind,
     Symbols,
-    Thread,
     ThreadId,
     nothing_refused,
 )
-from gdbhv.translation import Translation
+from gdbhv.vms import Vms
 
 if TYPE_CHECKING:
     from gdbhv.records import ExitRecord
 
 CHUNK = 20_000_000  # nanoseconds of virtual time between two looks at the console
 STILL = 10_000  # idle CHUNKs in a row, after which a run with a budget of instructions is over
-POWER = {"wfi": "waiting in WFI", "wfe": "waiting in WFE", "off": "off", "idle": "idle"}
 
 
-class Machine(Entrance):
+class Machine(MachineInspection, Entrance):
     """A machine without a host side, as a :class:`gdbhv.target.Target`.
 
     :param cpus: 1 to 8.
@@ -56,7 +54,6 @@ class Machine(Entrance):
     :param ns_per_insn: nanoseconds of virtual time that an instruction takes, 1 to 1000.
     """
 
-    PID = 1
     consoles: Mapping[str, Console] = {}
 
     def __init__(
@@ -76,6 +73,7 @@ class Machine(Entrance):
             )
         except ValueError as e:
             raise GdbhvError(str(e)) from None
+        self._vms = Vms(self.core)
         self._shape = Shape(False, cpus, memory, cpu, el2, gic, ns_per_insn)
         self.el2 = el2
         self._gic = gic
@@ -195,6 +193,8 @@ class Machine(Entrance):
 
     def put_register(self, thread: ThreadId, register: str | int, value: int) -> None:
         """See :class:`gdbhv.inputs.Outside`."""
+        if self._away(thread):
+            self._vms.refuse_write(thread, register)
         try:
             self.core.write_register(self._cpu(thread), register, value)
         except KeyError as e:
@@ -202,137 +202,9 @@ class Machine(Entrance):
 
     def put_memory(self, thread: ThreadId, address: int, data: bytes, space: Space) -> None:
         """See :class:`gdbhv.inputs.Outside`."""
-        pages.write(self.core, self._physical(thread, space), address, data, self._cpu(thread))
-
-    @property
-    def exit_numbers(self) -> frozenset[int]:
-        """See :class:`gdbhv.target.Target`."""
-        return frozenset(row["number"] for row in _core.exit_classes()) if self.el2 else frozenset()
-
-    @property
-    def off_text(self) -> str:
-        """See :class:`gdbhv.target.Target`."""
-        return "the machine is off"
-
-    def _thread_id(self, cpu: int) -> ThreadId:
-        return ThreadId(self.PID, cpu + 1)
-
-    def _cpu(self, thread: ThreadId) -> int:
-        if thread.pid != self.PID or not 1 <= thread.tid <= self.core.cpus:
-            raise GdbhvError(f"no thread {thread}: there are p1.1 to p1.{self.core.cpus:x}")
-        return thread.tid - 1
+        pages.write(self.core, self._physical(thread, space), address, data, self._near(thread))
 
     # --- gdbhv.target.Target
-
-    def processes(self) -> Sequence[Process]:
-        """See :class:`gdbhv.target.Target`."""
-        if self.ended is not None:
-            return []
-        return [Process(self.PID, "machine", tuple(self._thread(i) for i in range(self.core.cpus)))]
-
-    def _thread(self, cpu: int) -> Thread:
-        power = self.core.power(cpu)
-        cpsr = self.core.read_register(cpu, "cpsr")
-        regime = self.core.regime(cpu, tables.exception_level(cpsr))
-        where = f", VMID={regime['vmid']}" if regime["stage2"] else ""
-        extra = POWER[power] if power == "off" else f"{tables.mode_name(cpsr)}{where}, {POWER.get(power, 'running')}"
-        return Thread(self._thread_id(cpu), f"cpu{cpu}", extra, cpu, power != "off")
-
-    def read_register(self, thread: ThreadId, register: str | int) -> int:
-        """See :class:`gdbhv.target.Target`."""
-        try:
-            return self.core.read_register(self._cpu(thread), register)
-        except KeyError as e:
-            raise RegisterError(tables.register_name(register, self.registers), str(e.args[0])) from None
-
-    def read_core(self, thread: ThreadId) -> bytes:
-        """See :class:`gdbhv.target.Target`."""
-        return self.core.read_core(self._cpu(thread))
-
-    hosted = False
-    counted = "instructions"
-
-    def count(self, thread: ThreadId) -> int:
-        """See :class:`gdbhv.target.Target`."""
-        return self.core.insns[self._cpu(thread)]
-
-    def names(self) -> Sequence[str]:
-        """See :class:`gdbhv.target.Target`."""
-        return ["machine"]
-
-    def vmids(self) -> Sequence[int] | None:
-        """See :class:`gdbhv.target.Target`."""
-        return None
-
-    def vmid_name(self, vmid: int) -> str | None:
-        """See :class:`gdbhv.target.Target`."""
-        return None
-
-    def cpu_of(self, thread: ThreadId) -> int | None:
-        """See :class:`gdbhv.target.Target`."""
-        return self._cpu(thread)
-
-    def last_exit(self, thread: ThreadId) -> ExitRecord | None:
-        """See :class:`gdbhv.target.Target`."""
-        return self.core.exit_record(self._cpu(thread))
-
-    def at_hypervisor(self, thread: ThreadId) -> bool:
-        """See :class:`gdbhv.target.Target`."""
-        if not self.el2:
-            return False
-        el = tables.exception_level(self.read_register(thread, "cpsr"))
-        return el == 2 or (el == 0 and self.read_register(thread, "HCR_EL2") & translation.HOST == translation.HOST)
-
-    def place(self, pid: int, ipa: int) -> str | None:
-        """See :class:`gdbhv.target.Target`."""
-        return None
-
-    def device_at(self, pid: int, address: int, space: Space) -> tuple[str, int] | None:
-        """See :class:`gdbhv.target.Target`."""
-        return tables.device_at(address, self._gic)
-
-    def emulated(self, vmid: int) -> Sequence[tuple[int, int, str]]:
-        """See :class:`gdbhv.target.Target`."""
-        return []
-
-    def gic(self, thread: ThreadId) -> tuple[dict[str, Any], str]:
-        """See :class:`gdbhv.target.Target`."""
-        return self.core.gic(), "the machine"
-
-    def take_unserved(self) -> Sequence[str]:
-        """See :class:`gdbhv.target.Target`."""
-        return []
-
-    @property
-    def silent(self) -> bool:
-        """See :class:`gdbhv.target.Target`."""
-        return self.console is not None and not self.console.text
-
-    def symbols(self, thread: ThreadId) -> tuple[dict[str, int], str]:
-        """See :class:`gdbhv.target.Target`."""
-        return (self.image.symbols, self.image.path) if self.image is not None else ({}, "")
-
-    def translation(self, thread: ThreadId, el: int | None = None, vmid: int | None = None) -> Translation:
-        """See :class:`gdbhv.target.Target`, and :func:`gdbhv.translation.bare`."""
-        return translation.bare(self.core, self._cpu(thread), el, vmid, el2=self.el2)
-
-    def stage2(self, thread: ThreadId, vmid: int | None = None) -> Translation:
-        """See :class:`gdbhv.target.Target`."""
-        return translation.stage2(self.core, self._cpu(thread), vmid, el2=self.el2)
-
-    def read_memory(
-        self, thread: ThreadId, address: int, length: int, space: Space = Space.VA, by: Translation | None = None
-    ) -> bytes:
-        """See :class:`gdbhv.target.Target`."""
-        cpu = self._cpu(thread) if by is None else by.cpu
-        return pages.read(self.core, self._physical(thread, space, by), address, length, cpu)
-
-    def _physical(self, thread: ThreadId, space: Space, by: Translation | None = None) -> Callable[[int], int]:
-        if space is Space.PA:
-            return lambda address: address
-        if space is Space.VA:
-            return (by or self.translation(thread)).physical
-        return (by or self.stage2(thread)).physical_ipa
 
     def insert_breakpoint(self, pid: int, kind: int, address: int, length: int) -> None:
         """See :class:`gdbhv.target.Target`."""

@@ -6,6 +6,7 @@ They are dictionaries with these keys wherever they appear: in ``on_exit`` and t
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TypedDict
 
 _ClassKey = TypedDict("_ClassKey", {"class": str})  # no identifier, so the functional form
@@ -23,6 +24,7 @@ class ExitRecord(_ClassKey):
     el: int  # exception level it came from
     nv: int  # 0 without HCR_EL2.NV, 1 with it, 2 with HCR_EL2.NV2 too
     vmid: int
+    vm: int  # number of the VM, which is its process in gdb; 0: none that is known
     number: int  # of the class; the key "class" has its name
     name: str  # class and sub-reasons: dabt.trans.l3.w.isv
     pc: int  # of the instruction that caused it, or where the interrupt came
@@ -42,6 +44,7 @@ class ExitRecord(_ClassKey):
 class ExitCount(TypedDict):
     """How many exits of one kind there were, of one VM."""
 
+    vm: int  # its number; 0: none that is known
     vmid: int
     number: int  # of the class
     name: str  # class and sub-reasons, as in an exit's record
@@ -54,3 +57,40 @@ class ExitCounts(TypedDict):
     exits: int  # all
     further: int  # of kinds beyond the first 4096, which are not counted apart
     counts: list[ExitCount]  # sorted by VM and class
+
+
+@dataclass(frozen=True)
+class VcpuRecord:
+    """A vCPU of a VM: ``name`` by its vMPIDR, ``ago`` how many instructions the machine has executed since its last
+    entry or exit."""
+
+    number: int  # from 1, in the order of first entry: its thread in gdb
+    name: str
+    mpidr: int
+    cpu: int | None  # that executes it, or handles its exit; None: it is descheduled
+    running: bool  # it has been entered, and has not exited since
+    exits: int
+    ago: int | None = None  # hosted, it is not known
+
+
+@dataclass(frozen=True)
+class VmRecord:
+    """A VM: what `monitor vms --json` prints of each."""
+
+    number: int  # its process in gdb
+    name: str
+    vmid: int
+    root: int  # VTTBR_EL2 without the VMID: where its stage 2 tables are
+    ipa_bits: int
+    vcpus: tuple[VcpuRecord, ...]
+    replaced: int | None = None  # the number of the VM that has run later with its VMID or its tables
+
+    @property
+    def exits(self) -> int:
+        """Of all its vCPUs."""
+        return sum(v.exits for v in self.vcpus)
+
+    @property
+    def ago(self) -> int | None:
+        """How many instructions the machine has executed since its last entry or exit."""
+        return min((v.ago for v in self.vcpus if v.ago is not None), default=None)

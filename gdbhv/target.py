@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from gdbhv import _core
-    from gdbhv.records import ExitRecord
+    from gdbhv.records import ExitRecord, VmRecord
     from gdbhv.snapshot import Snapshot
     from gdbhv.tables import Register
     from gdbhv.translation import Translation
@@ -260,6 +260,15 @@ class Target(Protocol):
 
     def stage2(self, thread: ThreadId, vmid: int | None = None) -> Translation:
         """Find the same for IPAs. :raises gdbhv.errors.CommandError: there is no such VM."""
+
+    def vms(self) -> Sequence[VmRecord]:
+        """Return the VMs, in the order of their numbers; with a hypervisor in the machine those that have run."""
+
+    def thread_of_vm(self, number: int) -> ThreadId:
+        """Return the vCPU that is shown for a VM: one that executes, else the one that did last."""
+
+    def name_vm(self, number: int, name: str) -> None:
+        """Give a VM a name. :raises gdbhv.errors.CommandError: there is no such VM, or it cannot have the name."""
 
     # --- processes
 

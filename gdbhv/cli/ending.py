@@ -109,10 +109,10 @@ def report(
         print(json.dumps(document))
         return status
     if options.stats == "text":
-        from gdbhv.monitor.exits import vmid_name
+        from gdbhv.monitor.exits import numbered, vmid_name
         from gdbhv.views.exits import stats_table
 
-        for line in stats_table(counts, further, lambda vmid: vmid_name(target, vmid)):
+        for line in stats_table(counts, further, lambda vmid: vmid_name(target, vmid), numbered(target)):
             say(line, "")
     mips = max(insns - begun, 0) / seconds / 1e6 if seconds else 0
     if outcome is not None:

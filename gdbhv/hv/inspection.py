@@ -15,8 +15,10 @@ from gdbhv.errors import CommandError, GdbhvError, MemoryError_, RegisterError
 from gdbhv.hv import debugregs, guestregs, pmu, vgic_document
 from gdbhv.hv.host import Host
 from gdbhv.hv.ptimer import PhysicalTimer
+from gdbhv.hv.stage2 import IPA_BITS
 from gdbhv.hv.vcpu import RunState, Vcpu
 from gdbhv.hv.vm import Vm
+from gdbhv.records import VcpuRecord, VmRecord
 from gdbhv.tables import Register, device_at, encoding, exception_level, field, mode_name, register_name
 from gdbhv.target import Process, Space, Thread, ThreadId
 from gdbhv.translation import EL10, PAN, Translation
@@ -100,6 +102,23 @@ class HostInspection:
     def names(self) -> Sequence[str]:
         """See :class:`gdbhv.target.Target`."""
         return [vm.name for vm in self.host.vms]
+
+    def vms(self) -> Sequence[VmRecord]:
+        """See :class:`gdbhv.target.Target`."""
+        return [self._vm_record(vm) for vm in self.host.vms]
+
+    def _vm_record(self, vm: Vm) -> VmRecord:
+        vcpus = tuple(VcpuRecord(n + 1, v.name, v.mpidr, v.cpu, self._in_guest(v), v.exits) for n, v in enumerate(vm.vcpus))
+        return VmRecord(vm.vmid, vm.name, vm.vmid, vm.stage2.root, IPA_BITS, vcpus)
+
+    def thread_of_vm(self, number: int) -> ThreadId:
+        """See :class:`gdbhv.target.Target`."""
+        vcpus = self.vm(number).vcpus
+        return ThreadId(number, 1 + next((n for n, v in enumerate(vcpus) if self._in_guest(v)), 0))
+
+    def name_vm(self, number: int, name: str) -> None:
+        """See :class:`gdbhv.target.Target`."""
+        raise CommandError("gdbhv's own VMs are named when they are made: --vm IMAGE,name=NAME")
 
     def vmids(self) -> Sequence[int] | None:
         """See :class:`gdbhv.target.Target`."""

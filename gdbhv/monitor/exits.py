@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from gdbhv import exitspec, tables
@@ -28,6 +28,12 @@ def vm_name(target: Target, pid: int) -> str:
 def vmid_name(target: Target, vmid: int) -> str:
     """Return the name of the VM with a VMID: the bare machine's VMs have none."""
     return target.vmid_name(vmid) or f"VMID {vmid}"
+
+
+def numbered(target: Target) -> Callable[[int], str | None]:
+    """Return what says the name of a VM of a hypervisor in the machine, by its number; None: it is none."""
+    names = {} if target.hosted else {vm.number: f"{vm.name} (VMID {vm.vmid})" for vm in target.vms()}
+    return names.get
 
 
 def install(target: Target) -> None:
@@ -132,7 +138,7 @@ def stats(context: Context, args: argparse.Namespace) -> Iterator[str]:
     if args.json:
         yield from to_json(stats_document(counts, further))
     else:
-        yield from stats_table(counts, further, lambda vmid: vmid_name(context.target, vmid))
+        yield from stats_table(counts, further, lambda vmid: vmid_name(context.target, vmid), numbered(context.target))
     if args.clear:
         context.target.clear_exit_counts()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -12,6 +12,8 @@ from gdbhv.errors import CommandError
 from gdbhv.exitspec import span
 from gdbhv.monitor.registry import JSON, VMID, Arg, Context, command, to_json
 from gdbhv.tables import device_at, field
+from gdbhv.target import ThreadId
+from gdbhv.translation import Translation
 from gdbhv.views import stage2
 
 FWB = field("HCR_EL2.FWB").mask
@@ -39,9 +41,7 @@ def dump(context: Context, args: argparse.Namespace) -> Iterator[str | None]:
     on = by.regime["stage2"]
     try:
         low, high = (0, None) if args.range is None else span(args.range)
-        mmfr0 = machine.read_register(by.cpu, "ID_AA64MMFR0_EL1")
-        hcr = FWB if by.regime["fwb"] else 0
-        geometry = stage2.Geometry.of(by.controls.vttbr, by.controls.vtcr, mmfr0, hcr, xnx=by.xnx, ttst=by.ttst)
+        geometry = _geometry(by)
         found = _Found(geometry, tree=args.tree)
         for e in stage2.entries(geometry, machine.read_pa, low, high):
             if not found.take(e):
@@ -92,6 +92,29 @@ def dump(context: Context, args: argparse.Namespace) -> Iterator[str | None]:
     if not args.tree:
         for base, size, device in target.emulated(vmid):
             yield f"not mapped, emulated: {base:#012x}-{base + size - 1:#012x} {device}"
+
+
+def _geometry(by: Translation) -> stage2.Geometry:
+    """Return how the tables of a translation are laid out. :raises ValueError: they cannot be."""
+    assert by.controls is not None
+    mmfr0 = by.machine.read_register(by.cpu, "ID_AA64MMFR0_EL1")
+    hcr = FWB if by.regime["fwb"] else 0
+    return stage2.Geometry.of(by.controls.vttbr, by.controls.vtcr, mmfr0, hcr, xnx=by.xnx, ttst=by.ttst)
+
+
+def mapped(context: Context, thread: ThreadId) -> Generator[None, None, int | None]:
+    """Return how many bytes the stage 2 of a thread's VM maps; None: its tables are none, or of very many descriptors."""
+    memory = 0
+    try:
+        for seen, e in enumerate(stage2.entries(_geometry(context.target.stage2(thread)), context.core.read_pa)):
+            if seen == MOST:
+                return None
+            if seen % PIECE == 0:
+                yield None
+            memory += 0 if e.table else e.size
+    except (ValueError, IndexError):
+        return None
+    return memory
 
 
 class _Found:

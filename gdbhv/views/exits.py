@@ -20,11 +20,17 @@ def stats_document(counts: Sequence[ExitCount], further: int) -> ExitCounts:
     return {"exits": sum(row["count"] for row in counts) + further, "further": further, "counts": list(counts)}
 
 
-def stats_table(counts: Sequence[ExitCount], further: int = 0, names: Callable[[int], str] = str) -> list[str]:
+def stats_table(
+    counts: Sequence[ExitCount],
+    further: int = 0,
+    names: Callable[[int], str] = str,
+    numbers: Callable[[int], str | None] = lambda number: None,
+) -> list[str]:
     """Return the counts, most frequent first, with their share.
 
     :param further: exits of kinds for which there was no room.
     :param names: what to call a VM, by VMID.
+    :param numbers: the same by its number, where one is known.
     """
     total = sum(row["count"] for row in counts) + further
     if not total:
@@ -33,7 +39,7 @@ def stats_table(counts: Sequence[ExitCount], further: int = 0, names: Callable[[
         (
             f"{row['count']:,}",
             f"{100 * row['count'] / total:.1f}%",
-            names(row["vmid"]),
+            numbers(row.get("vm", 0)) or names(row["vmid"]),
             f"{row['number']:#x}",
             _named(row["name"]),
         )

@@ -37,7 +37,9 @@ LAYERS = {
     "target": "_core records snapshot tables translation",
     "catching": "_core records target",
     "inputs": "_core errors target",
-    "machine": "_core catching console errors inputs pace pages records snapfile snapshot tables target translation",
+    "vms": "_core errors records tables target translation",
+    "inspection": "_core console errors pages records tables target translation vms",
+    "machine": "_core catching console errors inputs inspection pace pages records snapfile snapshot tables target vms",
     "hv": "_core catching console errors inputs pace pages records snapfile snapshot tables target translation",
     "boot": "_core config console errors hv image machine snapfile snapshot tables",
     "recording": "_core boot config console errors files hv inputs machine target",
@@ -118,7 +120,7 @@ def test_views_are_pure() -> None:
 
 def test_files_are_short() -> None:
     """Some 400 lines; the entry goes when the file is shorter again."""
-    longer = {"client.py": 570, "machine.py": 495}
+    longer = {"client.py": 570}
     lines = {str(p.relative_to(PACKAGE)): len(p.read_text().splitlines()) for p in modules()}
     too_long = {name: n for name, n in lines.items() if n > 430}
     assert all(n <= longer.get(name, 0) for name, n in too_long.items()), too_long

@@ -1,0 +1,197 @@
+"""What a debugger sees of a bare machine: its CPUs as threads of process 1, and the VMs of its hypervisor as further ones.
+
+What there is to see is here; what moves is in :mod:`gdbhv.machine`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from gdbhv import _core, pages, tables, translation
+from gdbhv.errors import GdbhvError, RegisterError
+from gdbhv.target import Process, Space, Stop, Symbols, Thread, ThreadId
+from gdbhv.translation import Translation
+from gdbhv.vms import Vms
+
+if TYPE_CHECKING:
+    from gdbhv.console import Console
+    from gdbhv.records import ExitRecord, VmRecord
+
+POWER = {"wfi": "waiting in WFI", "wfe": "waiting in WFE", "off": "off", "idle": "idle"}
+
+
+class MachineInspection:
+    """The part of :class:`gdbhv.machine.Machine` that runs nothing."""
+
+    PID = 1
+    hosted = False
+    counted = "instructions"
+    core: _core.Machine
+    registers: dict[str, tables.Register]
+    el2: bool
+    console: Console | None
+    ended: Stop | None
+    image: Symbols | None
+    _gic: int
+    _vms: Vms
+
+    def _thread_id(self, cpu: int) -> ThreadId:
+        return ThreadId(self.PID, cpu + 1)
+
+    def _cpu(self, thread: ThreadId) -> int:
+        """Return the CPU that is a thread, or that executes it. :raises gdbhv.errors.GdbhvError: there is none."""
+        if thread.pid != self.PID:
+            cpu = self._vms.cpu(thread)
+            if cpu is None:
+                raise GdbhvError(f"{thread} does not execute: no CPU is in it")
+            return cpu
+        if not 1 <= thread.tid <= self.core.cpus:
+            raise GdbhvError(f"no thread {thread}: there are p1.1 to p1.{self.core.cpus:x}")
+        return thread.tid - 1
+
+    def _away(self, thread: ThreadId) -> bool:
+        """Whether a thread is a vCPU that has exited: what it left is all that there is."""
+        return thread.pid != self.PID and self._vms.cpu(thread) is None
+
+    def processes(self) -> Sequence[Process]:
+        """See :class:`gdbhv.target.Target`."""
+        if self.ended is not None:
+            return []
+        return [Process(self.PID, "machine", tuple(self._thread(i) for i in range(self.core.cpus)))]
+
+    def _thread(self, cpu: int) -> Thread:
+        power = self.core.power(cpu)
+        cpsr = self.core.read_register(cpu, "cpsr")
+        regime = self.core.regime(cpu, tables.exception_level(cpsr))
+        where = f", VMID={regime['vmid']}" if regime["stage2"] else ""
+        extra = POWER[power] if power == "off" else f"{tables.mode_name(cpsr)}{where}, {POWER.get(power, 'running')}"
+        return Thread(self._thread_id(cpu), f"cpu{cpu}", extra, cpu, power != "off")
+
+    def read_register(self, thread: ThreadId, register: str | int) -> int:
+        """See :class:`gdbhv.target.Target`."""
+        if self._away(thread):
+            return self._vms.read_register(thread, register)
+        try:
+            return self.core.read_register(self._cpu(thread), register)
+        except KeyError as e:
+            raise RegisterError(tables.register_name(register, self.registers), str(e.args[0])) from None
+
+    def read_core(self, thread: ThreadId) -> bytes:
+        """See :class:`gdbhv.target.Target`."""
+        return self._vms.read_core(thread) if self._away(thread) else self.core.read_core(self._cpu(thread))
+
+    def count(self, thread: ThreadId) -> int:
+        """See :class:`gdbhv.target.Target`."""
+        if thread.pid != self.PID:
+            return self._vms.vcpu(thread)[1].exits
+        return self.core.insns[self._cpu(thread)]
+
+    def names(self) -> Sequence[str]:
+        """See :class:`gdbhv.target.Target`."""
+        return ["machine", *(vm.name for vm in self._vms.all())]
+
+    def vms(self) -> Sequence[VmRecord]:
+        """See :class:`gdbhv.target.Target`."""
+        return self._vms.all()
+
+    def thread_of_vm(self, number: int) -> ThreadId:
+        """See :class:`gdbhv.target.Target`."""
+        return self._vms.thread(number)
+
+    def name_vm(self, number: int, name: str) -> None:
+        """See :class:`gdbhv.target.Target`."""
+        self._vms.rename(number, name)
+
+    def vmids(self) -> Sequence[int] | None:
+        """See :class:`gdbhv.target.Target`."""
+        return None
+
+    def vmid_name(self, vmid: int) -> str | None:
+        """See :class:`gdbhv.target.Target`."""
+        return None
+
+    def cpu_of(self, thread: ThreadId) -> int | None:
+        """See :class:`gdbhv.target.Target`."""
+        return self._cpu(thread) if thread.pid == self.PID else self._vms.vcpu(thread)[1].cpu
+
+    def last_exit(self, thread: ThreadId) -> ExitRecord | None:
+        """See :class:`gdbhv.target.Target`."""
+        if thread.pid != self.PID:
+            return self._vms.last_exit(thread)
+        return self.core.exit_record(self._cpu(thread))
+
+    def at_hypervisor(self, thread: ThreadId) -> bool:
+        """See :class:`gdbhv.target.Target`."""
+        if not self.el2 or thread.pid != self.PID:
+            return False
+        el = tables.exception_level(self.read_register(thread, "cpsr"))
+        return el == 2 or (el == 0 and self.read_register(thread, "HCR_EL2") & translation.HOST == translation.HOST)
+
+    def place(self, pid: int, ipa: int) -> str | None:
+        """See :class:`gdbhv.target.Target`."""
+        return None
+
+    def device_at(self, pid: int, address: int, space: Space) -> tuple[str, int] | None:
+        """See :class:`gdbhv.target.Target`."""
+        return tables.device_at(address, self._gic)
+
+    def emulated(self, vmid: int) -> Sequence[tuple[int, int, str]]:
+        """See :class:`gdbhv.target.Target`."""
+        return []
+
+    def gic(self, thread: ThreadId) -> tuple[dict[str, Any], str]:
+        """See :class:`gdbhv.target.Target`."""
+        return self.core.gic(), "the machine"
+
+    def take_unserved(self) -> Sequence[str]:
+        """See :class:`gdbhv.target.Target`."""
+        return []
+
+    @property
+    def silent(self) -> bool:
+        """See :class:`gdbhv.target.Target`."""
+        return self.console is not None and not self.console.text
+
+    def symbols(self, thread: ThreadId) -> tuple[dict[str, int], str]:
+        """See :class:`gdbhv.target.Target`."""
+        return (self.image.symbols, self.image.path) if self.image is not None else ({}, "")
+
+    def translation(self, thread: ThreadId, el: int | None = None, vmid: int | None = None) -> Translation:
+        """See :class:`gdbhv.target.Target`, and :func:`gdbhv.translation.bare`."""
+        if vmid is None and self._away(thread):
+            return self._vms.translation(thread, el)
+        found = translation.bare(self.core, self._near(thread), el, vmid, el2=self.el2)
+        return found if vmid is not None or thread.pid == self.PID else self._vms.placed(thread, found)
+
+    def _near(self, thread: ThreadId) -> int:
+        """Return a CPU for a view that is of any thread's machine."""
+        return 0 if self._away(thread) else self._cpu(thread)
+
+    def stage2(self, thread: ThreadId, vmid: int | None = None) -> Translation:
+        """See :class:`gdbhv.target.Target`."""
+        return self.translation(thread, 1, vmid)
+
+    def read_memory(
+        self, thread: ThreadId, address: int, length: int, space: Space = Space.VA, by: Translation | None = None
+    ) -> bytes:
+        """See :class:`gdbhv.target.Target`."""
+        cpu = self._near(thread) if by is None else by.cpu
+        return pages.read(self.core, self._physical(thread, space, by), address, length, cpu)
+
+    def _physical(self, thread: ThreadId, space: Space, by: Translation | None = None) -> Callable[[int], int]:
+        if space is Space.PA:
+            return lambda address: address
+        if space is Space.VA:
+            return (by or self.translation(thread)).physical
+        return (by or self.stage2(thread)).physical_ipa
+
+    @property
+    def exit_numbers(self) -> frozenset[int]:
+        """See :class:`gdbhv.target.Target`."""
+        return frozenset(row["number"] for row in _core.exit_classes()) if self.el2 else frozenset()
+
+    @property
+    def off_text(self) -> str:
+        """See :class:`gdbhv.target.Target`."""
+        return "the machine is off"
