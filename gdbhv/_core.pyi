@@ -578,6 +578,9 @@ class Machine:
     ) -> None:
         """Remove it. Idempotent."""
 
+    def take_passed(self) -> int | None:
+        """Return the address of a breakpoint that others than it is for have come to since the last call, the last one."""
+
     def held(self, cpu: int) -> tuple[int, bool] | None:
         """Return the stop at a breakpoint or watchpoint that a CPU has not moved from: its address, and whether a watchpoint
         caused it."""

@@ -89,7 +89,7 @@ def test_stats_json() -> None:
     (line,) = registry.bind(target)("vmexit stats --json", None)
     assert json.loads(line) == {key: stats[key] for key in ExitCounts.__annotations__}
     assert json.loads(line)["counts"] == target.machine.exit_counts()
-    assert {"vmid": 1, "number": 0x1016, "name": "hvc:0x2a", "count": 1} in stats["counts"]
+    assert {"vm": 1, "vmid": 1, "number": 0x1016, "name": "hvc:0x2a", "count": 1} in stats["counts"]
 
 
 def test_stats_text() -> None:

@@ -230,6 +230,7 @@ PLACES = {"break f ": "break main ", "help COMMAND": "help walk"}  # what stands
 REFUSED = {  # and the reason: what the text says of machines of another kind
     "monitor vmexit catch": "the following arguments are required",
     "monitor s2 dump --vmid 3": "no VM has VMID 3",
+    "monitor vm name 2 domU1": "no VM '2'",
     "frame guest": "guest",
 }
 

@@ -208,6 +208,7 @@ def test_each_command_that_reports_has_json() -> None:
         "snapshot write",
         "step interrupts",
         "version",
+        "vm name",
         "vmexit catch",
         "vmexit delete",
     }

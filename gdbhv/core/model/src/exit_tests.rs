@@ -109,7 +109,7 @@ fn kinds_beyond_the_most_are_counted_together() {
         exits.counts.values().sum::<u64>() + exits.further,
         exits.total
     );
-    assert_eq!(exits.counts[&(0, 0x1016, 7)], 2);
+    assert_eq!(exits.counts[&(0, 0, 0x1016, 7)], 2);
     exits.clear_counts();
     assert_eq!((exits.counts.len(), exits.further), (0, 0));
 }

@@ -113,6 +113,8 @@ pub struct Debug {
     physical: bool,
     /// The stop that [`crate::exec::interp::Leave::Debug`] is about.
     pub hit: Option<Hit>,
+    /// The address of a breakpoint that somebody else than it is for has come to last.
+    pub passed: Option<u64>,
     /// By CPU: the address of the stop that it goes on from, which does not stop again before the CPU has moved.
     skip: [Option<u64>; MAX_CPUS],
     /// By CPU: where it was when it last stopped for the debugger, until it moves.
@@ -203,6 +205,9 @@ impl Debug {
             .iter()
             .find(|b| b.va == pc && b.scope.covers(cpu, cpu.pstate.el))
         else {
+            if self.watches_pc(pc) {
+                self.passed = Some(pc);
+            }
             return false;
         };
         if self.skip[cpu.id] == Some(pc) {

@@ -82,6 +82,9 @@ impl Machine {
         Ok(())
     }
 
+    fn take_passed(&mut self) -> Option<u64> {
+        self.model.sh.debug.passed.take()
+    }
     fn held(&self, cpu: usize) -> PyResult<Option<(u64, bool)>> {
         Ok(self.model.sh.debug.held(self.check(cpu)?))
     }
