@@ -106,7 +106,7 @@ def mapped(context: Context, thread: ThreadId) -> Generator[None, None, int | No
     """Return how many bytes the stage 2 of a thread's VM maps; None: its tables are none, or of very many descriptors."""
     memory = 0
     try:
-        for seen, e in enumerate(stage2.entries(_geometry(context.target.stage2(thread)), context.core.read_pa)):
+        for seen, e in enumerate(stage2.entries(_geometry(context.target.stage2(thread)), context.core.read_pa), 1):
             if seen == MOST:
                 return None
             if seen % PIECE == 0:
