@@ -58,7 +58,8 @@ class MachineInspection:
         """See :class:`gdbhv.target.Target`."""
         if self.ended is not None:
             return []
-        return [Process(self.PID, "machine", tuple(self._thread(i) for i in range(self.core.cpus)))]
+        machine = Process(self.PID, "machine", tuple(self._thread(i) for i in range(self.core.cpus)))
+        return [machine, *self._vms.processes()]
 
     def _thread(self, cpu: int) -> Thread:
         power = self.core.power(cpu)

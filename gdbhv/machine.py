@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from gdbhv import _core, inputs, pages, snapshot, tables
@@ -19,10 +19,12 @@ from gdbhv.errors import GdbhvError, RegisterError, StateError
 from gdbhv.inputs import EVERYWHERE, Door, Entrance, Place, inject_serror
 from gdbhv.inspection import POWER, MachineInspection
 from gdbhv.pace import Pace
+from gdbhv.points import Points
 from gdbhv.snapfile import Guest, PowerOn, Shape
 from gdbhv.snapshot import Beside, Snapshot
 from gdbhv.target import (
     Action,
+    BreakRecord,
     Catcher,
     CatchEvents,
     DescribeWatch,
@@ -74,6 +76,10 @@ class Machine(MachineInspection, Entrance):
         except ValueError as e:
             raise GdbhvError(str(e)) from None
         self._vms = Vms(self.core)
+        self._points = Points(self.core, self._vms)
+        self.selected: ThreadId | None = None
+        self._stopped = self._thread_id(0)  # the thread of the last stop
+        self._awaited: ThreadId | None = None  # a vCPU that is stepped, while its hypervisor has it
         self._shape = Shape(False, cpus, memory, cpu, el2, gic, ns_per_insn)
         self.el2 = el2
         self._gic = gic
@@ -138,6 +144,8 @@ class Machine(MachineInspection, Entrance):
 
     def put_reset(self, pid: int | None) -> None:
         """See :class:`gdbhv.inputs.Outside`."""
+        if pid not in (None, self.PID):
+            raise GdbhvError(f"VM {pid} is its hypervisor's to reset: `monitor reset --all` resets the machine")
         self.core.reset()
         self.ended = None
         self.jumped()
@@ -189,6 +197,8 @@ class Machine(MachineInspection, Entrance):
 
     def put_end(self, pid: int) -> None:
         """See :class:`gdbhv.inputs.Outside`."""
+        if pid != self.PID and self.ended is None:
+            raise GdbhvError(f"VM {pid} is its hypervisor's to end: `kill inferiors 1` ends the machine")
         self.ended = Stop(StopKind.POWEROFF, self._thread_id(0), text="killed")
 
     def put_register(self, thread: ThreadId, register: str | int, value: int) -> None:
@@ -208,17 +218,17 @@ class Machine(MachineInspection, Entrance):
 
     def insert_breakpoint(self, pid: int, kind: int, address: int, length: int) -> None:
         """See :class:`gdbhv.target.Target`."""
-        if kind < 2:
-            self.core.insert_breakpoint(address, hardware=kind == 1)
-        else:
-            self.core.insert_watchpoint(address, length, read=kind in (3, 4), write=kind in (2, 4))
+        self._points.insert((pid, kind, address, length), self.selected or self._stopped)
 
     def remove_breakpoint(self, pid: int, kind: int, address: int, length: int) -> None:
         """See :class:`gdbhv.target.Target`."""
-        if kind < 2:
-            self.core.remove_breakpoint(address, hardware=kind == 1)
-        else:
-            self.core.remove_watchpoint(address, length, read=kind in (3, 4), write=kind in (2, 4))
+        self._points.remove((pid, kind, address, length))
+
+    def break_in(self, scope: str | None = None) -> tuple[str, Sequence[BreakRecord]]:
+        """See :class:`gdbhv.target.Target`."""
+        if scope is not None:
+            self._points.set_mode(scope)
+        return self._points.mode, [BreakRecord(row[1], row[2], row[3], words) for row, words in self._points.table()]
 
     def catch_exits(self, pid: int, events: CatchEvents) -> None:
         """See :class:`gdbhv.target.Target`."""
@@ -241,25 +251,60 @@ class Machine(MachineInspection, Entrance):
         """See :class:`gdbhv.target.Target`."""
         if self.ended is not None:
             return self.ended
-        self._set_mask()
         end = None if max_insns is None else sum(self.core.insns) + max_insns
         first = actions[0].thread if actions else self._thread_id(0)
         step = next((a for a in actions if a.step and max_insns != 0), None)
-        if step is not None and self.core.power(cpu := self._cpu(step.thread)) == "off":
-            return Stop(
-                StopKind.CRASH, step.thread, text=f"cpu{cpu} is off: it cannot be stepped before PSCI CPU_ON starts it"
-            )
-        if (over := self._begin(actions, step)) is not None:
+        self._points.runs(step=step is not None)
+        self._awaited = None
+        self._set_mask()
+        if step is not None and step.thread.pid != self.PID:
+            stop = self._step_vcpu(actions, step, end)
+        elif step is not None and self.core.power(cpu := self._cpu(step.thread)) == "off":
+            text = f"cpu{cpu} is off: it cannot be stepped before PSCI CPU_ON starts it"
+            return Stop(StopKind.CRASH, step.thread, text=text)
+        elif (over := self._begin(actions, step)) is not None:
             return over
-        return self._go(end, first if step is None else step.thread, step)
+        else:
+            stop = self._go(end, first if step is None else step.thread, step)
+        self._stopped = stop.thread
+        return stop
+
+    def _step_vcpu(self, actions: Sequence[Action], step: Action, end: int | None) -> Stop:
+        """Step a vCPU: its CPU, while that executes it; while its hypervisor has it, everything runs. An instruction that
+        exits has been executed when the vCPU goes on behind it."""
+        thread, everything = step.thread, [Action(self._thread_id(n)) for n in range(self.core.cpus)]
+        vm, _ = self._vms.vcpu(thread)
+        alone = len(actions) == 1 and len(vm.vcpus) > 1
+        while True:
+            pc, cpu = self.read_register(thread, "pc"), self._vms.cpu(thread)
+            one = None if cpu is None else Action(self._thread_id(cpu), True, step.range)
+            self._awaited = thread if one is None else None
+            self._set_mask()
+            moving = [one] if one is not None and alone else everything
+            if (over := self._begin(moving, one)) is not None:
+                return over
+            stop = self._go(end, thread, one)
+            if stop.kind is not StopKind.STEP:
+                return stop
+            within = step.range is not None and step.range[0] <= self.read_register(thread, "pc") < step.range[1]
+            if one is None:
+                done = self.read_register(thread, "pc") != pc and not within
+            else:
+                done = self._vms.cpu(thread) == cpu
+            if done:
+                return replace(stop, thread=thread)
 
     def _begin(self, actions: Sequence[Action], step: Action | None) -> Stop | None:
-        """Settle who moves: as the debugger says, or in a replay as it said then."""
+        """Settle who moves: as the debugger says, or in a replay as it said then.
+
+        A vCPU goes where its hypervisor has it go: for one everything moves.
+        """
         if self.door.replays:
             over = self.door.arrived()
             return None if over is None else Stop(StopKind.CRASH, self._thread_id(0), text=over)
         held = step.thread if step is not None and not self.stepping.interrupts else None
-        mask = sum(1 << self._cpu(a.thread) for a in actions)
+        own = [a.thread for a in actions if a.thread.pid == self.PID]
+        mask = sum(1 << self._cpu(t) for t in own) if own or not actions else self._all
         if (mask, None if held is None else self._cpu(held)) != self._moving:
             threads = (
                 None if mask == self._all else [str(self._thread_id(n)) for n in range(self.core.cpus) if mask >> n & 1]
@@ -276,7 +321,8 @@ class Machine(MachineInspection, Entrance):
         for c in self.catchers.values():
             if not c.entries:
                 classes |= {row["number"] for row in _core.exit_classes()} if c.classes is None else c.classes
-        self.core.catch_exits(sorted(classes), any(c.entries for c in self.catchers.values()))
+        entries = self._awaited is not None or any(c.entries for c in self.catchers.values())
+        self.core.catch_exits(sorted(classes), entries)
 
     def _attend_console(self) -> None:
         """Pass on what the guest has sent, and tell the console how far the guest is with what was typed."""
@@ -329,6 +375,8 @@ class Machine(MachineInspection, Entrance):
                 return Stop(StopKind.STEP, thread, text=self.stepping.text(thread, stop["held"]))
             if kind in ("caught", "entry"):
                 assert cpu is not None
+                if kind == "entry" and self._awaited is not None and self._vms.at(cpu) == self._awaited:
+                    return Stop(StopKind.STEP, self._awaited)
                 record = self.core.exit_record(cpu)
                 assert record is not None
                 if not wanted(self.catchers, thread, record, entry=kind == "entry"):
@@ -341,6 +389,12 @@ class Machine(MachineInspection, Entrance):
             if kind in ("poweroff", "reset"):
                 self.ended = Stop(StopKind(kind), thread, text=kind)
                 return self.ended
+            here = None if cpu is None else self._vms.at(cpu)
+            inside = here is not None and self._vms.cpu(here) is not None
+            address = stop.get("address", 0)
+            self._points.hit(address, in_vm=inside)
+            if here is not None and stop["of_vm"] and self._points.has(here.pid, address):
+                thread = here
             return watched(Stop(StopKind(kind), thread, address=stop.get("address")), stop, self.describe_watch)
 
     def _advance(self, until: int, end: int | None, step: Action | None) -> _core.Stop:

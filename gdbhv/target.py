@@ -61,11 +61,15 @@ class Thread:
 
 @dataclass(frozen=True)
 class Process:
-    """A VM (or, bare, the machine): its number, its name and the threads it has."""
+    """A VM (or, bare, the machine): its number, its name and the threads it has.
+
+    ``found``: it is a VM of a hypervisor in the machine, which may come at any time, and runs as its hypervisor has it.
+    """
 
     pid: int
     name: str
     threads: tuple[Thread, ...]
+    found: bool = False
 
 
 class Space(Enum):
@@ -120,6 +124,16 @@ class Action:
     thread: ThreadId
     step: bool = False
     range: tuple[int, int] | None = None  # step while start <= pc < end (vCont;r)
+
+
+@dataclass(frozen=True)
+class BreakRecord:
+    """A breakpoint or watchpoint of the machine's process, as a Z packet has it, and ``whose`` it is."""
+
+    kind: int
+    address: int
+    length: int
+    whose: str
 
 
 @dataclass
@@ -188,6 +202,7 @@ class Target(Protocol):
     """A machine that a debugger can hold. All addresses and values are unsigned; lengths are bytes."""
 
     stepping: Stepping
+    selected: ThreadId | None  # the thread for which breakpoints are inserted
     registers: dict[str, Register]  # the system registers that there are, by name
     catchers: dict[Any, Catcher]  # by whatever their owner finds them again
     snapshots: dict[str, Snapshot]  # by name, in the order in which they were made
@@ -372,6 +387,14 @@ class Target(Protocol):
 
     def remove_breakpoint(self, pid: int, kind: int, address: int, length: int) -> None:
         """Remove it. Idempotent."""
+
+    def break_in(self, scope: str | None = None) -> tuple[str, Sequence[BreakRecord]]:
+        """Say whose the machine's own breakpoints are, with a hypervisor in the machine: of the side that they are set on
+        ("auto"), of all but VMs ("host"), of EL2 ("el2"), of a VM ("vm:2") or of everybody ("any"). Return that, and those
+        that there are.
+
+        :raises gdbhv.errors.CommandError: there is no such VM; or the hypervisor is gdbhv, and each is of a VM anyway.
+        """
 
     def catch_exits(self, pid: int, events: CatchEvents) -> None:
         """Replace the exits and entries of one VM that stop :meth:`run`, as GDB's ``catch syscall`` asks for them.

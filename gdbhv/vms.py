@@ -113,6 +113,15 @@ class Vms:
         """
         return ThreadId(number, min(self._get(number).vcpus, key=lambda v: (not v.running, v.ago or 0)).number)
 
+    def find(self, text: str) -> VmRecord:
+        """Return a VM by number or name. :raises gdbhv.errors.CommandError: there is none, with those that are."""
+        rows = self.all()
+        for vm in rows:
+            if text in (vm.name, str(vm.number)):
+                return vm
+        known = ", ".join(f"{vm.number} ({vm.name})" for vm in rows)
+        raise CommandError(f"no VM {text!r}; {f'there are {known}' if known else 'none has run yet'}")
+
     def at(self, cpu: int) -> ThreadId | None:
         """Return the vCPU that a CPU executes, or handles an exit of."""
         here = self._core.vm_here(cpu)
@@ -122,7 +131,11 @@ class Vms:
 
     def processes(self) -> Sequence[Process]:
         """Return the VMs with their vCPUs."""
-        return [Process(vm.number, vm.name, tuple(self._thread(vm, v) for v in vm.vcpus)) for vm in self.all() if vm.vcpus]
+        return [
+            Process(vm.number, vm.name, tuple(self._thread(vm, v) for v in vm.vcpus), found=True)
+            for vm in self.all()
+            if vm.vcpus
+        ]
 
     def _thread(self, vm: VmRecord, v: VcpuRecord) -> Thread:
         return Thread(ThreadId(vm.number, v.number), v.name, self.extra(vm, v), v.cpu)

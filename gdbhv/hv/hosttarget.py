@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from gdbhv import _core, inputs, snapshot
 from gdbhv.catching import catch_syscalls, held_back, wanted, watched
 from gdbhv.console import Console, await_readers
-from gdbhv.errors import GdbhvError, StateError
+from gdbhv.errors import CommandError, GdbhvError, StateError
 from gdbhv.hv.host import HostState
 from gdbhv.hv.inspection import HostInspection
 from gdbhv.hv.mmio import BoardDevice, Pl011
@@ -22,7 +22,18 @@ from gdbhv.inputs import EVERYWHERE, Door, Entrance, Place, inject_serror
 from gdbhv.pace import FOREVER, Pace
 from gdbhv.snapfile import Guest, Shape
 from gdbhv.snapshot import Beside, Snapshot
-from gdbhv.target import Action, Catcher, CatchEvents, DescribeWatch, Stepping, Stop, StopKind, ThreadId, nothing_refused
+from gdbhv.target import (
+    Action,
+    BreakRecord,
+    Catcher,
+    CatchEvents,
+    DescribeWatch,
+    Stepping,
+    Stop,
+    StopKind,
+    ThreadId,
+    nothing_refused,
+)
 
 if TYPE_CHECKING:
     from gdbhv.records import ExitRecord
@@ -52,6 +63,7 @@ class HostTarget(HostInspection, Entrance):
         self._interrupter = self.machine.interrupter()
         self._interrupted = False
         self.stepping = Stepping()
+        self.selected: ThreadId | None = None
         self.door = Door(self)
         self._moving: tuple[list[ThreadId] | None, ThreadId | None] = (None, None)  # as the door was told last
         self.snapshots: dict[str, Snapshot] = {}
@@ -83,6 +95,10 @@ class HostTarget(HostInspection, Entrance):
             self.machine.remove_breakpoint(address, hardware=kind == 1, vmid=vmid)
         else:
             self.machine.remove_watchpoint(address, length, read=kind in (3, 4), write=kind in (2, 4), vmid=vmid)
+
+    def break_in(self, scope: str | None = None) -> tuple[str, Sequence[BreakRecord]]:
+        """See :class:`gdbhv.target.Target`."""
+        raise CommandError("each breakpoint is of the VM in whose process it is set: the hypervisor is gdbhv")
 
     def catch_exits(self, pid: int, events: CatchEvents) -> None:
         """See :class:`gdbhv.target.Target`."""

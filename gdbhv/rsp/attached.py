@@ -20,6 +20,8 @@ class Attached:
         self._threads: tuple[ThreadId, ...] = ()
         self._general: ThreadId | None = None
         self._nobody: PacketError | None = None  # a thread was selected that there is not
+        self.listed = {process.pid for process in shared.alive()}
+        self._told: set[int] = set()  # of those that have come since
         self.refresh()
         stop = shared.last_stop
         self._general = stop.thread if stop is not None and stop.thread in self._threads else None
@@ -89,13 +91,27 @@ class Attached:
 
     def refresh(self) -> None:
         """Ask the target anew for its processes and threads."""
-        self._processes = [process for process in self.shared.alive() if process.pid not in self.detached]
+        self._processes = [process for process in self.shared.alive() if self._shows(process)]
         threads = tuple(thread.id for process in self._processes for thread in process.threads)
         if threads != self._threads:
             self._threads = threads
             self.resume_cache.clear()
             if self._general not in threads:
                 self._general = None
+
+    def _shows(self, process: Process) -> bool:
+        """Tell whether the debugger is to see a process.
+
+        A VM that a hypervisor enters while GDB is there is not listed before it is attached to: GDB 13 adds the inferior by
+        itself in the middle of a stop, takes that for the stop, and fails an assertion when it resumes.
+        """
+        return process.pid not in self.detached and (not process.found or process.pid in self.listed)
+
+    def newcomers(self) -> list[Process]:
+        """Return the VMs that have come since the debugger has, each once."""
+        new = [p for p in self.shared.alive() if p.found and p.pid not in self.listed | self._told | self.detached]
+        self._told |= {process.pid for process in new}
+        return new
 
     def free_threads(self) -> list[ThreadId]:
         """Return the threads of VMs that the debugger has let go of."""

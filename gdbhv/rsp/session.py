@@ -16,6 +16,7 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from gdbhv.errors import NOT_A_FAULT, CommandError, GdbhvError
 from gdbhv.rsp import registry, wire
@@ -167,12 +168,37 @@ class Session(Attached):
         if run is not None and (again := self._silently(stop, run)) is not None:
             self.run = again
             return
+        for process in self.newcomers():
+            self.say(
+                f"{process.name} has run, a VM with {len(process.threads)} vCPUs so far: `monitor vms` shows it, and "
+                f"`add-inferior`, `inferior N`, `attach {process.pid}` make it one of gdb's\n"
+            )
+        if run is not None and any(process.found for process in self._processes):
+            stop = self._of_resumed(stop, run)
         if run is not None and run.alone and stop.kind in (StopKind.EXIT, StopKind.ENTRY):
             self._late = stop, self.caught(stop), self.target.jumps
             self._general = stop.thread
             self.send(with_signal(SIGWINCH, self.stop_answer(Stop(StopKind.STEP, stop.thread))))
         else:
             self.report(stop)
+
+    def _of_resumed(self, stop: Stop, run: Run) -> Stop:
+        """Return a stop as one of a process that GDB has resumed: GDB 13 fails an assertion at a stop of another one.
+
+        VMs of a hypervisor in the machine run whenever it does, while `set schedule-multiple off` resumes one process.
+        """
+        threads = [action.thread for action in run.actions]
+        if stop.thread not in self._threads or stop.thread.pid in {thread.pid for thread in threads}:
+            return stop
+        cpu = self.target.cpu_of(stop.thread)
+        thread = next((t for t in threads if cpu is not None and self.target.cpu_of(t) == cpu), threads[0])
+        if stop.kind in (StopKind.EXIT, StopKind.ENTRY):
+            return replace(stop, thread=thread)
+        whose = {p.pid: p.name for p in self._processes}[stop.thread.pid]
+        text = (
+            f"{stop.kind.value} of {whose}, thread {stop.thread}, which was not resumed itself: `set schedule-multiple on`"
+        )
+        return Stop(StopKind.STEP, thread, text="; ".join(filter(None, (stop.text, text))))
 
     def report(self, stop: Stop) -> None:
         """Send a stop, its text first."""

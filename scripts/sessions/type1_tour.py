@@ -78,6 +78,7 @@ class Tour:
         self.awaited = {point["number"]: lesson for point, lesson in zip(points, LESSONS, strict=True)}
         self.seen = 0  # the exit that was explained last
         self.turns: list[str] = []
+        gdb.monitor("break-in any")  # the guests' functions are in the hypervisor's ELF, and so in its process
         self.enter = gdb.break_at("enter")  # vcpu.c: a vCPU gets a CPU
         self.at_el1 = gdb.break_at("guest_synchronous")  # guest.c: an exception that EL1 handles
 

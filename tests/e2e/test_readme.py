@@ -231,6 +231,11 @@ REFUSED = {  # and the reason: what the text says of machines of another kind
     "monitor vmexit catch": "the following arguments are required",
     "monitor s2 dump --vmid 3": "no VM has VMID 3",
     "monitor vm name 2 domU1": "no VM '2'",
+    "monitor walk vm:2 $pc": "no VM '2'",
+    "monitor s2 dump vm:domU1": "no VM 'domU1'",
+    "monitor x ipa:2:0x40000000": "no VM '2'",
+    "monitor vmexit catch hvc vm=domU1": "no VM 'domU1'",
+    "monitor break-in any": "each breakpoint is of the VM",
     "frame guest": "guest",
 }
 

@@ -38,8 +38,10 @@ LAYERS = {
     "catching": "_core records target",
     "inputs": "_core errors target",
     "vms": "_core errors records tables target translation",
+    "points": "_core errors target vms",
     "inspection": "_core console errors pages records tables target translation vms",
-    "machine": "_core catching console errors inputs inspection pace pages records snapfile snapshot tables target vms",
+    "machine": "_core catching console errors inputs inspection pace pages points records snapfile snapshot tables target "
+    "vms",
     "hv": "_core catching console errors inputs pace pages records snapfile snapshot tables target translation",
     "boot": "_core config console errors hv image machine snapfile snapshot tables",
     "recording": "_core boot config console errors files hv inputs machine target",

@@ -26,6 +26,7 @@ def insert(session: Session, args: bytes) -> bytes:
         raise PacketError("Z", f"more than {_LIMIT} breakpoints")
     if program.size and program.size + sum(p.size for p in session.breakpoints.values()) > _PROGRAMS_LIMIT:
         raise PacketError("Z", f"conditions and commands of more than {_PROGRAMS_LIMIT >> 20} MiB")
+    session.target.selected = session.general
     session.target.insert_breakpoint(*row)
     session.breakpoints[row] = program
     return b"OK"

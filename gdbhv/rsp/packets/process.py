@@ -40,6 +40,7 @@ def attach(session: Session, args: bytes) -> bytes:
     """Answer with a stop of a thread of that process, and select it: GDB asks qC next."""
     pid = _pid(args)
     session.detached.discard(pid)
+    session.listed.add(pid)
     session.refresh()
     for process in session.processes:
         if process.pid == pid and process.threads:

@@ -1,0 +1,123 @@
+"""Whose the breakpoints and watchpoints of a bare machine are: of a VM, of its hypervisor's side, or of whoever comes.
+
+Those of a VM's process are of that VM alone, at EL1 and EL0, by what is in VTTBR_EL2. Those of the machine itself are,
+unless :attr:`Points.mode` says something else, of the side that their thread was on when they were set: a VM, or all that is
+none ("host": EL2, and a host at EL1). One that was set before any VM had run is of everybody, until the hypervisor's side
+comes to it.
+
+GDB takes all points out at each stop, and puts them back when it resumes: so whose one is is remembered until a run without
+it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gdbhv.errors import CommandError, GdbhvError
+from gdbhv.target import ThreadId
+
+if TYPE_CHECKING:
+    from gdbhv import _core
+    from gdbhv.vms import Vms
+
+MACHINE = 1  # its process
+Row = tuple[int, int, int, int]  # process, kind (of a Z packet), address, length
+
+
+class Points:
+    """What is inserted, and for whom."""
+
+    def __init__(self, core: _core.Machine, vms: Vms) -> None:
+        self._core, self._vms = core, vms
+        self.mode = "auto"
+        self._inserted: dict[Row, _core.Scope | None] = {}
+        self._decided: dict[Row, _core.Scope | None] = {}
+        self._open: set[Row] = set()  # of those, set before any VM had run
+
+    def insert(self, row: Row, thread: ThreadId | None) -> None:
+        """Insert a point; ``thread`` decides whose a new one is.
+
+        :raises gdbhv.errors.GdbhvError: it is of a VM that has not run.
+        """
+        scope = self._scope(row, thread)
+        if row in self._inserted and self._inserted[row] != scope:
+            self.remove(row)
+        _, kind, address, length = row
+        if kind < 2:
+            self._core.insert_breakpoint(address, hardware=kind == 1, scope=scope)
+        else:
+            self._core.insert_watchpoint(address, length, read=kind in (3, 4), write=kind in (2, 4), scope=scope)
+        self._inserted[row] = scope
+
+    def remove(self, row: Row) -> None:
+        """Remove it, if it is there."""
+        if row not in self._inserted:
+            return
+        scope = self._inserted.pop(row)
+        _, kind, address, length = row
+        if kind < 2:
+            self._core.remove_breakpoint(address, hardware=kind == 1, scope=scope)
+        else:
+            self._core.remove_watchpoint(address, length, read=kind in (3, 4), write=kind in (2, 4), scope=scope)
+
+    def runs(self, *, step: bool) -> None:
+        """Forget points that are not there as a run begins; but a step passes a breakpoint without it."""
+        if not step:
+            self._decided = {row: scope for row, scope in self._decided.items() if row in self._inserted}
+            self._open &= self._decided.keys()
+
+    def hit(self, address: int, *, in_vm: bool) -> None:
+        """Take note of a stop: if it is no VM's, the points there that are of everybody yet are not the VMs'."""
+        for row in [row for row in self._open if row[2] == address and not in_vm]:
+            self._open.discard(row)
+            self._decided[row] = "host"
+
+    def has(self, pid: int, address: int) -> bool:
+        """Whether a process has a point at an address."""
+        return any(row[0] == pid and row[2] <= address < row[2] + row[3] for row in self._inserted)
+
+    def set_mode(self, text: str) -> None:
+        """Say whose the points of the machine's process are. :raises gdbhv.errors.CommandError: that is nobody."""
+        if text.startswith("vm:"):
+            text = f"vm:{self._vms.find(text[3:]).number}"
+        elif text not in ("auto", "host", "el2", "any"):
+            raise CommandError(f"{text!r}: auto, host, el2, any or vm:N (a VM's number or name) is possible")
+        self.mode = text
+
+    def table(self) -> list[tuple[Row, str]]:
+        """Return what is set in the machine's process, and whose it is."""
+        return [(row, self._words(self._given(row))) for row in self._decided]
+
+    def _words(self, scope: _core.Scope | None) -> str:
+        if isinstance(scope, tuple):
+            vm = next((vm for vm in self._vms.all() if (vm.root, vm.vmid) == scope), None)
+            return f"a VM with VMID {scope[1]}" if vm is None else f"vm:{vm.number} ({vm.name})"
+        return scope or "any"
+
+    def _scope(self, row: Row, thread: ThreadId | None) -> _core.Scope | None:
+        if row[0] != MACHINE:
+            return self._key(row[0])
+        if row not in self._decided:
+            here = None if thread is None or thread.pid != MACHINE else self._vms.at(thread.tid - 1)
+            inside = here is not None and self._vms.cpu(here) is not None
+            if here is not None and inside:
+                self._decided[row] = self._key(here.pid)
+            elif self._vms.all():
+                self._decided[row] = "host"
+            else:
+                self._decided[row] = None
+                self._open.add(row)
+        return self._given(row)
+
+    def _given(self, row: Row) -> _core.Scope | None:
+        if self.mode == "auto":
+            return self._decided[row]
+        if self.mode.startswith("vm:"):
+            return self._key(int(self.mode[3:]))
+        return "host" if self.mode == "host" else "el2" if self.mode == "el2" else None
+
+    def _key(self, number: int) -> tuple[int, int]:
+        for vm in self._vms.all():
+            if vm.number == number:
+                return vm.root, vm.vmid
+        raise GdbhvError(f"VM {number} has not run: there are no tables to know it by")
