@@ -20,11 +20,6 @@ if TYPE_CHECKING:
     from gdbhv.records import ExitRecord
 
 
-def vm_name(target: Target, pid: int) -> str:
-    """Return the name of the VM that is process ``pid``."""
-    return target.names()[pid - 1]
-
-
 def vmid_name(target: Target, vmid: int) -> str:
     """Return the name of the VM with a VMID: the bare machine's VMs have none."""
     return target.vmid_name(vmid) or f"VMID {vmid}"
@@ -62,7 +57,7 @@ def line(target: Target, thread: ThreadId, record: ExitRecord) -> str:
     more=lambda: [
         *table(("class", "number", "KVM", "what"), [_row(c) for c in tables.exit_classes().values()]),
         *table(("filter", "what it compares"), [(f"{k}=", v[0]) for k, v in exitspec.FILTERS.items()]),
-        f"{exitspec.VM}=      name or number of the VM, if gdbhv is the hypervisor (else vmid=)",
+        f"{exitspec.VM}=      name or number of the VM (`monitor vms`)",
         "A class may have sub-reasons and an argument (dabt.perm.w, sysreg.write:SCTLR_EL1, hvc:0x0), and shell patterns.",
         "gdb's own `catch syscall NUMBER` stops at a class too, as an event that its scripts understand.",
     ],
@@ -71,17 +66,12 @@ def catch(context: Context, args: argparse.Namespace) -> Iterator[str]:
     """Stop before the handler of every exit that the specification matches."""
     spec = exitspec.parse(" ".join(args.spec))
     target = context.target
-    if spec.vm is not None and not target.hosted:
-        raise CommandError("vm=: the VMs here are the hypervisor's own, and known by their VMID only: vmid=N")
-    if spec.vm is not None:
-        known = [w for p in target.processes() for w in (p.name, str(p.pid))]
-        if spec.vm not in known:
-            raise CommandError(f"no VM {spec.vm!r}; there are {', '.join(known)}")
+    vm = None if spec.vm is None else context.vm(spec.vm)
     refuse_impossible(target, spec)
     point = context.catchpoints.add(spec, keep=args.keep)
 
     def wants(thread: ThreadId, record: ExitRecord) -> bool:
-        hit = spec.matches(record, vm_name(target, thread.pid), thread.pid)
+        hit = (vm is None or vm.number == record["vm"]) and spec.matches(record, spec.vm or "")
         point.hits += hit
         return hit
 
@@ -135,6 +125,10 @@ def delete(context: Context, args: argparse.Namespace) -> Iterator[str]:
 def stats(context: Context, args: argparse.Namespace) -> Iterator[str]:
     """How many exits of each kind there were: the first 4,096 kinds apart, all others as further kinds."""
     counts, further = context.core.exit_counts(), context.core.further_exits
+    if context.only is not None:
+        if args.clear:
+            raise CommandError("the counts of one VM cannot be forgotten alone")
+        counts, further = [row for row in counts if row["vm"] == context.only.number], 0
     if args.json:
         yield from to_json(stats_document(counts, further))
     else:

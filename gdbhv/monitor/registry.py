@@ -14,13 +14,14 @@ import logging
 import pkgutil
 import shlex
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from gdbhv import monitor
 from gdbhv.errors import CommandError, GdbhvError
 from gdbhv.monitor.catchpoints import Catchpoints, Watches
+from gdbhv.records import VmRecord
 from gdbhv.target import Target, ThreadId
 
 if TYPE_CHECKING:
@@ -39,6 +40,16 @@ class Context:
     selected: ThreadId | None
     catchpoints: Catchpoints = field(default_factory=Catchpoints)
     watches: Watches = field(default_factory=Watches)
+    only: VmRecord | None = None  # the VM that the command was typed for: vm:2
+
+    def vm(self, text: str) -> VmRecord:
+        """Return a VM by number or name. :raises gdbhv.errors.CommandError: there is none, with those that are."""
+        rows = self.target.vms()
+        for vm in rows:
+            if text in (vm.name, str(vm.number)):
+                return vm
+        known = ", ".join(f"{vm.number} ({vm.name})" for vm in rows)
+        raise CommandError(f"no VM {text!r}; {f'there are {known}' if known else 'none has run yet'}")
 
     @property
     def thread(self) -> ThreadId:
@@ -215,6 +226,7 @@ def run(line: str, context: Context) -> Iterator[str | None]:
     found, rest = find(words)
     if missing := found.missing(context.target):
         raise CommandError(missing)
+    context, rest = _of_vm(context, rest)
     try:
         yield from found.handler(context, found.parser().parse_args(rest))
     except GdbhvError:
@@ -222,6 +234,23 @@ def run(line: str, context: Context) -> Iterator[str | None]:
     except Exception as e:
         log.exception("monitor %s failed", line)
         raise CommandError(f"{found.name} failed ({type(e).__name__}: {e}): this is an error of gdbhv itself") from e
+
+
+def _of_vm(context: Context, words: list[str]) -> tuple[Context, list[str]]:
+    """Take the VM out of a command's words: with ``vm:2`` or ``ipa:2:0x40000000`` it is for that VM's thread.
+
+    :raises gdbhv.errors.CommandError: there is no such VM.
+    """
+    rest = []
+    for word in words:
+        kind, _, name = word.partition(":")
+        name, colon, address = name.partition(":")
+        if (kind == "vm" and not colon) or (kind == "ipa" and colon):
+            vm = context.vm(name)
+            context = replace(context, selected=context.target.thread_of_vm(vm.number), only=vm)
+        if kind != "vm" or colon:
+            rest.append(f"ipa:{address}" if kind == "ipa" and colon else word)
+    return context, rest
 
 
 class Bound:

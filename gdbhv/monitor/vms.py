@@ -6,7 +6,6 @@ import argparse
 from collections.abc import Iterator
 from dataclasses import asdict
 
-from gdbhv.errors import CommandError
 from gdbhv.monitor.registry import JSON, Arg, Context, command, to_json
 from gdbhv.monitor.stage2 import mapped
 from gdbhv.records import VmRecord
@@ -56,19 +55,9 @@ def vms(context: Context, args: argparse.Namespace) -> Iterator[str | None]:
 )
 def name(context: Context, args: argparse.Namespace) -> Iterator[str]:
     """Name it."""
-    found = find(context, args.number)
+    found = context.vm(args.number)
     context.target.name_vm(found.number, args.name)
     yield f"VM {found.number}, VMID {found.vmid}, is {args.name}"
-
-
-def find(context: Context, text: str) -> VmRecord:
-    """Return a VM by number or name. :raises gdbhv.errors.CommandError: there is none, with those that are."""
-    rows = context.target.vms()
-    for vm in rows:
-        if text in (vm.name, str(vm.number)):
-            return vm
-    known = ", ".join(f"{vm.number} ({vm.name})" for vm in rows)
-    raise CommandError(f"no VM {text!r}; {f'there are {known}' if known else 'none has run yet'}")
 
 
 def _size(memory: int | None) -> str:

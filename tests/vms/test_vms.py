@@ -175,3 +175,27 @@ def test_what_was_not_recorded_is_refused() -> None:
         cpu = machine.cpu_of(thread)
         assert cpu is not None
         assert machine.read_core(thread) == machine.core.read_core(cpu)
+
+
+def test_commands_take_a_vm() -> None:
+    machine = type1()
+    machine.run_all(SOME)
+    ask(machine, "vm name 2 left")
+    for word, vmid in (("vm:left", 1), ("vm:3", 2)):
+        assert ask(machine, f"s2 dump {word}")[0].startswith(f"VMID {vmid}, tables at {machine.vms()[vmid - 1].root:#x}, ")
+        assert f"VMID {vmid}, stages 1 and 2" in ask(machine, f"walk {word} $pc")[0]
+    assert ask(machine, "walk vm:2 $pc")[0].endswith(f"; {machine.processes()[1].threads[0].extra}")
+    thread = machine.thread_of_vm(2)
+    found = machine.translation(thread).walk(machine.read_register(thread, "sp"))
+    first, line = ask(machine, f"x ipa:left:{found['ipa']:#x} 8")
+    assert first.startswith(f"IPA {found['ipa']:#x} of left vcpu0, VMID 1, stage 2")
+    assert line.split("  ")[1] == machine.core.read_pa(found["pa"], 8).hex(" ")
+    total = sum(row["count"] for row in machine.core.exit_counts() if row["vm"] == 2)
+    assert ask(machine, "vmexit stats vm:2")[-1].startswith(f"{total} exits")
+    ask(machine, "vmexit catch hvc vm=3")
+    stop = machine.run_all()
+    assert stop.exit is not None
+    assert stop.exit["vm"] == 3
+    for words in ("walk vm:4 0", "x ipa:other:0", "vmexit catch hvc vm=other"):
+        with pytest.raises(CommandError, match=r"no VM '(4|other)'; there are 2 \(left\), 3 \(vm3\)"):
+            ask(machine, words)
