@@ -205,13 +205,13 @@ class Vms:
             return values[name]
         if name.startswith("ID_"):
             return self._core.read_register(record["cpu"], name)
-        raise RegisterError(register, f"not recorded at exits, and {self._name(thread)} does not execute")
+        raise RegisterError(name, f"not recorded at exits, and {self._name(thread)} does not execute")
 
     def refuse_write(self, thread: ThreadId, what: str | int) -> NoReturn:
         """Refuse a write to what a vCPU left. :raises gdbhv.errors.RegisterError: always, with the reason."""
         vm, v = self.vcpu(thread)
         raise RegisterError(
-            what,
+            _named(what),
             f"{vm.name} {v.name} does not execute ({self.extra(vm, v)}): what it goes on with is in its hypervisor's "
             "memory; its registers can be written when it has been entered",
         )
