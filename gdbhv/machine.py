@@ -228,7 +228,7 @@ class Machine(MachineInspection, Entrance):
         """See :class:`gdbhv.target.Target`."""
         if scope is not None:
             self._points.set_mode(scope)
-        return self._points.mode, [BreakRecord(row[1], row[2], row[3], words) for row, words in self._points.table()]
+        return self._points.mode, [BreakRecord(*row[1:], words, passed) for row, words, passed in self._points.table()]
 
     def catch_exits(self, pid: int, events: CatchEvents) -> None:
         """See :class:`gdbhv.target.Target`."""

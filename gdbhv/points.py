@@ -32,6 +32,7 @@ class Points:
         self.mode = "auto"
         self._inserted: dict[Row, _core.Scope | None] = {}
         self._decided: dict[Row, _core.Scope | None] = {}
+        self._passed: int | None = None
         self._open: set[Row] = set()  # of those, set before any VM had run
 
     def insert(self, row: Row, thread: ThreadId | None) -> None:
@@ -84,9 +85,11 @@ class Points:
             raise CommandError(f"{text!r}: auto, host, el2, any or vm:N (a VM's number or name) is possible")
         self.mode = text
 
-    def table(self) -> list[tuple[Row, str]]:
-        """Return what is set in the machine's process, and whose it is."""
-        return [(row, self._words(self._given(row))) for row in self._decided]
+    def table(self) -> list[tuple[Row, str, bool]]:
+        """Return what is set in the machine's process, whose it is, and whether somebody else came there last."""
+        passed = self._core.take_passed()
+        self._passed = self._passed if passed is None else passed
+        return [(row, self._words(self._given(row)), row[1] < 2 and row[2] == self._passed) for row in self._decided]
 
     def _words(self, scope: _core.Scope | None) -> str:
         if isinstance(scope, tuple):

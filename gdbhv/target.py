@@ -128,12 +128,16 @@ class Action:
 
 @dataclass(frozen=True)
 class BreakRecord:
-    """A breakpoint or watchpoint of the machine's process, as a Z packet has it, and ``whose`` it is."""
+    """A breakpoint or watchpoint of the machine's process, as a Z packet has it, and ``whose`` it is.
+
+    ``passed``: somebody for whom it is not has come to it, and to no other one later.
+    """
 
     kind: int
     address: int
     length: int
     whose: str
+    passed: bool
 
 
 @dataclass

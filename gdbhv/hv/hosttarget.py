@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from gdbhv import _core, inputs, snapshot
 from gdbhv.catching import catch_syscalls, held_back, wanted, watched
 from gdbhv.console import Console, await_readers
-from gdbhv.errors import CommandError, GdbhvError, StateError
+from gdbhv.errors import GdbhvError, StateError
 from gdbhv.hv.host import HostState
 from gdbhv.hv.inspection import HostInspection
 from gdbhv.hv.mmio import BoardDevice, Pl011
@@ -24,7 +24,6 @@ from gdbhv.snapfile import Guest, Shape
 from gdbhv.snapshot import Beside, Snapshot
 from gdbhv.target import (
     Action,
-    BreakRecord,
     Catcher,
     CatchEvents,
     DescribeWatch,
@@ -95,10 +94,6 @@ class HostTarget(HostInspection, Entrance):
             self.machine.remove_breakpoint(address, hardware=kind == 1, vmid=vmid)
         else:
             self.machine.remove_watchpoint(address, length, read=kind in (3, 4), write=kind in (2, 4), vmid=vmid)
-
-    def break_in(self, scope: str | None = None) -> tuple[str, Sequence[BreakRecord]]:
-        """See :class:`gdbhv.target.Target`."""
-        raise CommandError("each breakpoint is of the VM in whose process it is set: the hypervisor is gdbhv")
 
     def catch_exits(self, pid: int, events: CatchEvents) -> None:
         """See :class:`gdbhv.target.Target`."""

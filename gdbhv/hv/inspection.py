@@ -20,7 +20,7 @@ from gdbhv.hv.vcpu import RunState, Vcpu
 from gdbhv.hv.vm import Vm
 from gdbhv.records import VcpuRecord, VmRecord
 from gdbhv.tables import Register, device_at, encoding, exception_level, field, mode_name, register_name
-from gdbhv.target import Process, Space, Thread, ThreadId
+from gdbhv.target import BreakRecord, Process, Space, Thread, ThreadId
 from gdbhv.translation import EL10, PAN, Translation
 
 if TYPE_CHECKING:
@@ -119,6 +119,12 @@ class HostInspection:
     def name_vm(self, number: int, name: str) -> None:
         """See :class:`gdbhv.target.Target`."""
         raise CommandError("gdbhv's own VMs are named when they are made: --vm IMAGE,name=NAME")
+
+    def break_in(self, scope: str | None = None) -> tuple[str, Sequence[BreakRecord]]:
+        """See :class:`gdbhv.target.Target`."""
+        if scope is not None:
+            raise CommandError("each breakpoint is of the VM in whose process it is set: the hypervisor is gdbhv")
+        return "own", []
 
     def vmids(self) -> Sequence[int] | None:
         """See :class:`gdbhv.target.Target`."""

@@ -57,6 +57,7 @@ def dump(context: Context, args: argparse.Namespace) -> Iterator[str | None]:
         place = target.place(vmid, ipa)
         return _at(machine, pa) if place is None else "" if place == "nothing there" else place.partition("+")[0]
 
+    of = "" if context.only is None else f" of {by.place}"
     if args.json:
         g = geometry
         head = {
@@ -76,7 +77,7 @@ def dump(context: Context, args: argparse.Namespace) -> Iterator[str | None]:
         yield from to_json({**head, "ranges": [{**r, "what": name(r["ipa"], r["pa"])} for r in found.ranges]})
         return
     yield (
-        f"VMID {by.vmid}, tables at {geometry.root:#x}, {geometry.ipa_bits}-bit IPA, "
+        f"VMID {by.vmid}{of}, tables at {geometry.root:#x}, {geometry.ipa_bits}-bit IPA, "
         f"{1 << geometry.granule >> 10} KiB granule, from level {geometry.start}"
         f"{'' if on else ' (HCR_EL2.VM = 0: not in use)'}{by.noted}"
     )

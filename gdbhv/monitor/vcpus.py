@@ -26,14 +26,15 @@ def vcpus(context: Context, args: argparse.Namespace) -> Iterator[str]:
                 "pc": pc,
                 "state": thread.extra,
             }
-            row[target.counted] = target.count(thread.id)
+            row["exits" if process.found else target.counted] = target.count(thread.id)
             rows.append(row)
     if not rows and not args.json:
         raise CommandError(context.off())
     if args.json:
         yield from to_json(rows)
         return
-    head = ("thread", "vm", "name", "cpu", "pc", target.counted, "state")
+    counts = list(dict.fromkeys([target.counted, *(k for r in rows for k in r if k == "exits")]))
+    head = ("thread", "vm", "name", "cpu", "pc", *counts, "state")
     cells = [
         (
             r["thread"],
@@ -41,9 +42,9 @@ def vcpus(context: Context, args: argparse.Namespace) -> Iterator[str]:
             r["name"],
             "-" if r["cpu"] is None else r["cpu"],
             f"{r['pc']:#x}",
-            r[target.counted],
+            *(r.get(count, "-") for count in counts),
             r["state"],
         )
         for r in rows
     ]
-    yield from table(head, cells, "   r rr")
+    yield from table(head, cells, "   r r" + "r" * len(counts))

@@ -70,6 +70,39 @@ def test_a_breakpoint_of_one_vm_hits_there_alone(gdb: str) -> None:
         assert hits
 
 
+@pytest.mark.parametrize("gdb", GDBS)
+def test_a_vm_that_comes_later_is_attached_to(gdb: str) -> None:
+    """GDB 13 takes an inferior that it finds at a stop for that stop: it is told, and asks for it."""
+    with attached(0, gdb) as at:
+        at.gdb.break_at("guest_main")
+        stop = at.gdb.cont()
+        assert "vm2 has run, a VM with 1 vCPUs so far" in stop.text
+        assert [t.target_id for t in at.gdb.threads()] == ["Thread 1.1", "Thread 1.2"]
+        at.gdb.execute("delete")
+        for command in ("add-inferior", "inferior 2", f"file {ELF}", "attach 2"):
+            at.gdb.execute(command)
+        assert [t.target_id for t in at.gdb.threads()] == ["Thread 1.1", "Thread 1.2", "Thread 2.1"]
+        at.gdb.execute("set schedule-multiple on")
+        point = at.gdb.break_at(f"*{PROGRAM.address['own_system_call']:#x}")
+        stop = at.gdb.cont()
+        assert stop.breakpoint == point
+        assert at.target.core.vm_here(0) == (2, 0)
+        assert at.gdb.step_instruction().pc == PROGRAM.address["own_system_call"] + 4
+
+
+@pytest.mark.parametrize("gdb", GDBS)
+def test_a_stop_of_a_process_that_was_not_resumed(gdb: str) -> None:
+    """GDB 13 fails an assertion at one: it is reported for the thread that runs on the same CPU."""
+    with attached(SOME, gdb) as at:
+        at.gdb.execute("thread 3.1")
+        at.gdb.execute(f"break *{PROGRAM.address['guest_interrupt']:#x}")
+        at.gdb.execute("thread 1.1")
+        stop = at.gdb.cont()
+        assert "which was not resumed itself: `set schedule-multiple on`" in stop.text
+        assert stop.pc == PROGRAM.address["guest_interrupt"]
+        assert at.gdb.execute("thread").splitlines()[0].startswith("[Current thread is 1.")
+
+
 def hits(cpus: int, pid: int, mode: str = "auto") -> list[tuple[int, int]]:
     """Run guests/type1 with a breakpoint of a process at its guests' interrupt vector: who came there, and when."""
     target = boot.bare(boot.BootConfig(image=ELF, smp=cpus, memory=256 << 20))
@@ -111,6 +144,12 @@ def test_a_breakpoint_is_of_the_side_that_its_thread_is_on() -> None:
         pass
     target.insert_breakpoint(1, 0, interrupt + 4, 4)
     assert target.break_in()[1][-1].whose == "vm:2 (vm2)"
+    assert not any(row.passed for row in target.break_in()[1])
+    target.break_in("el2")
+    target.insert_breakpoint(1, 0, interrupt, 4)
+    target.remove_breakpoint(1, 0, enter, 4)
+    target.run_all(SOME)
+    assert {row.address: row.passed for row in target.break_in()[1]}[interrupt]
     with pytest.raises(CommandError, match="no VM '7'"):
         target.break_in("vm:7")
     with pytest.raises(GdbhvError, match="VM 7 has not run"):

@@ -177,12 +177,23 @@ def test_what_was_not_recorded_is_refused() -> None:
         assert machine.read_core(thread) == machine.core.read_core(cpu)
 
 
+def test_exits_are_counted_for_vcpus_and_instructions_for_cpus() -> None:
+    machine = type1()
+    machine.run_all(SOME)
+    head, *rows = ask(machine, "vcpus")
+    assert head.split() == ["thread", "vm", "name", "cpu", "pc", "instructions", "exits", "state"]
+    assert [row.split()[5:7] for row in rows[:2]] == [[str(n), "-"] for n in machine.core.insns]
+    assert [row.split()[5:7] for row in rows[2:]] == [["-", str(v.exits)] for vm in machine.vms() for v in vm.vcpus]
+
+
 def test_commands_take_a_vm() -> None:
     machine = type1()
     machine.run_all(SOME)
     ask(machine, "vm name 2 left")
-    for word, vmid in (("vm:left", 1), ("vm:3", 2)):
-        assert ask(machine, f"s2 dump {word}")[0].startswith(f"VMID {vmid}, tables at {machine.vms()[vmid - 1].root:#x}, ")
+    for word, vmid, on in (("vm:left", 1, "vcpu0"), ("vm:3", 2, "vcpu1 (on cpu0)")):
+        assert ask(machine, f"s2 dump {word}")[0].startswith(
+            f"VMID {vmid} of {machine.vms()[vmid - 1].name} {on}, tables at {machine.vms()[vmid - 1].root:#x}, "
+        )
         assert f"VMID {vmid}, stages 1 and 2" in ask(machine, f"walk {word} $pc")[0]
     assert ask(machine, "walk vm:2 $pc")[0].endswith(f"; {machine.processes()[1].threads[0].extra}")
     thread = machine.thread_of_vm(2)
