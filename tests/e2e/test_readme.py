@@ -234,7 +234,6 @@ REFUSED = {  # and the reason: what the text says of machines of another kind
     "monitor walk vm:2 $pc": "no VM '2'",
     "monitor s2 dump vm:domU1": "no VM 'domU1'",
     "monitor x ipa:2:0x40000000": "no VM '2'",
-    "monitor vmexit catch hvc vm=domU1": "no VM 'domU1'",
     "monitor break-in any": "each breakpoint is of the VM",
     "frame guest": "guest",
 }
