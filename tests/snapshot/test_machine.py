@@ -116,7 +116,7 @@ def test_what_does_not_fit_is_refused_and_changes_nothing() -> None:
     run(core, 20_000)
     before = export(core)
     other = _core.Machine(cpus=3, memory=64 << 20, cpu="cortex-a57", hosted=False)
-    with pytest.raises(ValueError, match=r"of a machine with 3 CPUs of cortex-a57 with 64 MiB of RAM.*this one has"):
+    with pytest.raises(ValueError, match=r"of a machine with 3 CPUs of cortex-a57 with 67108864 bytes of RAM.*this one has"):
         core.import_snapshot(export(other))
     for cut in (0, 1, 10, 100, len(good) // 2, len(good) - 1):
         with pytest.raises(ValueError, match="damaged"):

@@ -235,10 +235,12 @@ impl Cpu {
     }
 }
 
+/// What tells where in a block the CPU is (`off`, `block_pa`) means nothing between two instructions: it is another one where a run was stopped
+/// on the way.
 impl Save for Cpu {
     fn save(&self, to: &mut Vec<u8>) {
         debug_assert!(self.raised.is_none(), "between two instructions");
-        put(to, &(self.x, self.flags, self.pc, self.off, self.block_pa));
+        put(to, &(self.x, self.flags, self.pc));
         put(to, &(self.pstate, self.sp, self.v, self.fpcr, self.fpsr));
         let registers = self.sys.iter().zip(0u16..).filter(|r| *r.0 != 0);
         put(to, &registers.map(|(v, r)| (r, *v)).collect::<Vec<_>>());
@@ -256,7 +258,8 @@ impl Save for Cpu {
         put(to, &self.pmu);
     }
     fn load(&mut self, from: &mut &[u8]) -> Result<(), Unfit> {
-        (self.x, self.flags, self.pc, self.off, self.block_pa) = take(from)?;
+        (self.x, self.flags, self.pc) = take(from)?;
+        (self.off, self.block_pa) = (0, 0);
         (self.pstate, self.sp, self.v, self.fpcr, self.fpsr) = take(from)?;
         self.sys.fill(0);
         for (r, v) in take::<Vec<(u16, u64)>>(from)? {

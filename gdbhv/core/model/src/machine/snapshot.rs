@@ -29,13 +29,13 @@ impl Machine {
     fn shape(&self) -> String {
         let (c, sh) = (&self.sh.config, &self.sh);
         format!(
-            "{} of {} with {} MiB of RAM, {}GICv{}, {} ns for each instruction{}",
+            "{} of {} with {} bytes of RAM, {}GICv{}, {} ns for each instruction{}",
             match self.cpus.len() {
                 1 => "1 CPU".into(),
                 n => format!("{n} CPUs"),
             },
             cores::name(c.core).unwrap_or("no profile"),
-            sh.ram.size() >> 20,
+            sh.ram.size(),
             if c.has_el2 { "EL2, " } else { "" },
             match sh.gic.version() {
                 crate::dev::gic::Version::V2 => 2,
