@@ -3,6 +3,8 @@
 
     scripts/fetch_guests.py                 kernel and initramfs into .kit/ (30 MB of download)
     scripts/fetch_guests.py --dbg           the kernel's symbols too, for gdb (260 MB more)
+    scripts/fetch_guests.py --xen           Xen too, and a device tree for two guests of it (1 MB more)
+    scripts/fetch_guests.py --kvm           a RAM disk too in which KVM runs the kernel as a guest (31 MB more)
     scripts/fetch_guests.py --out ~/kit     somewhere else ($GDBHV_KIT does the same)
 
 What is there already is left alone; --refresh looks for newer packages. Nothing is installed and no root is needed: apt is
@@ -11,14 +13,21 @@ only asked, with lists and a cache of its own, for packages of another architect
     Image               the kernel, raw arm64 Image
     Image.vmlinux       the same as ELF with symbols (--dbg)
     initramfs.cpio.gz   busybox and guests/linux/init; the same bytes for the same packages
+    xen                 the hypervisor, raw (--xen)
+    xen.dtb             two guests without dom0: two CPUs, 1 GiB; kernel at 0x50000000, RAM disk at 0x53000000
+    initramfs-kvm.cpio  qemu-system-aarch64, its libraries, the kernel, the RAM disk, and guests/linux/init-kvm (--kvm)
     PACKAGES            names, versions and SHA-256 sums of the packages that these came from
 
 Boot it:  gdbhv run .kit/Image --initrd .kit/initramfs.cpio.gz --append console=ttyAMA0
+          gdbhv run .kit/xen --el 2 --smp 2 --dtb .kit/xen.dtb --load .kit/Image@0x50000000
+              --load .kit/initramfs.cpio.gz@0x53000000
+          gdbhv run .kit/Image --el 2 --initrd .kit/initramfs-kvm.cpio --append console=ttyAMA0
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import fnmatch
 import gzip
 import hashlib
@@ -30,12 +39,14 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT))  # scripts.kit, gdbhv
 META_PACKAGE = "linux-image-cloud-arm64"
+XEN_META_PACKAGE = "xen-system-arm64"
 APPLETS = (
     "sh cat cp cttyhack cut date dd devmem dmesg echo expr false grep head hexdump kill ln ls md5sum "
     "mkdir mknod mount mv nproc poweroff printf ps reboot rm sed seq setsid sha256sum sleep sort stty "
@@ -104,32 +115,52 @@ class Apt:
         self.update()
         found = re.search(rf"^Depends:.*?\b({pattern})", self.command("apt-cache", "show", meta, quiet=True), re.MULTILINE)
         if found is None:
-            raise FetchError(f"{meta} depends on nothing that looks like a kernel")
+            raise FetchError(f"{meta} depends on nothing that looks like {pattern}")
         return found[1]
+
+    def installed_with(self, package: str) -> list[str]:
+        """Return the packages that an installation of ``package`` on an empty machine would bring, with itself."""
+        self.update()
+        said = self.command("apt-get", "-s", "--no-install-recommends", "install", package, quiet=True)
+        return sorted(set(re.findall(r"^Inst (\S+)", said, re.MULTILINE)))
+
+    @contextlib.contextmanager
+    def download(self, *packages: str) -> Iterator[list[Path]]:
+        """Download packages, and write down which they were."""
+        self.update()
+        with tempfile.TemporaryDirectory(dir=self.folder) as name:
+            self.command("apt-get", "-q", "download", *packages, folder=Path(name))
+            debs = sorted(Path(name).glob("*.deb"))
+            with self.packages.open("a") as log:
+                for deb in debs:
+                    log.write(f"{deb.name} {hashlib.sha256(deb.read_bytes()).hexdigest()}\n")
+            yield debs
 
     def extract(self, package: str, member: str) -> bytes:
         """Download ``package`` and return the one file in it whose path matches the shell pattern ``member``."""
-        self.update()
         say(f"fetching {package}")
-        with tempfile.TemporaryDirectory(dir=self.folder) as name:
-            self.command("apt-get", "-q", "download", package, folder=Path(name))
-            (deb,) = Path(name).glob("*.deb")
-            with self.packages.open("a") as log:
-                log.write(f"{deb.name} {hashlib.sha256(deb.read_bytes()).hexdigest()}\n")
+        with self.download(package) as (deb,):
             return unpack(deb, member)
+
+
+@contextlib.contextmanager
+def opened(deb: Path) -> Iterator[tarfile.TarFile]:
+    """Open the files of a package, to be read in order."""
+    with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(deb)], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        with tarfile.open(fileobj=process.stdout, mode="r|") as archive:
+            yield archive
 
 
 def unpack(deb: Path, member: str) -> bytes:
     """Return the one regular file in ``deb`` whose path (without the leading ``./``) matches ``member``."""
-    with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(deb)], stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        with tarfile.open(fileobj=process.stdout, mode="r|") as archive:
-            content = None
-            for entry in archive:
-                if entry.isfile() and fnmatch.fnmatch(entry.name.removeprefix("./"), member):
-                    file = archive.extractfile(entry)
-                    assert file is not None
-                    content = file.read()
+    content = None
+    with opened(deb) as archive:
+        for entry in archive:
+            if entry.isfile() and fnmatch.fnmatch(entry.name.removeprefix("./"), member):
+                file = archive.extractfile(entry)
+                assert file is not None
+                content = file.read()
     if content is None:
         raise FetchError(f"{deb.name} has no {member}")
     return content
@@ -161,7 +192,8 @@ def cpio(nodes: Iterable[Node]) -> bytes:
     return out.getvalue()
 
 
-def initramfs(busybox: bytes, init: bytes) -> bytes:
+def initramfs(busybox: bytes, init: bytes, more: Iterable[Node] = ()) -> bytes:
+    """Return a RAM disk: ``init``, busybox with links for its applets, and ``more``."""
     nodes = [Node(name, 0o040755) for name in ("bin", "dev", "proc", "sys", "tmp")]
     nodes += [
         Node("dev/console", 0o020600, device=(5, 1)),
@@ -169,7 +201,28 @@ def initramfs(busybox: bytes, init: bytes) -> bytes:
         Node("bin/busybox", 0o100755, busybox),
     ]
     nodes += [Node(f"bin/{applet}", 0o120777, b"busybox") for applet in APPLETS]
-    return gzip.compress(cpio(nodes), compresslevel=9, mtime=0)
+    return cpio([*nodes, *more])
+
+
+def kvm_initramfs(apt: Apt, busybox: bytes, image: bytes, disk: bytes) -> bytes:
+    """Return a RAM disk in which KVM runs ``image`` with ``disk``. Unpacking it would be most of a boot."""
+    from scripts.kit import kvm
+
+    packages = kvm.wanted(apt.installed_with(kvm.PACKAGE))
+    say(f"fetching {kvm.PACKAGE} and {len(packages) - 1} packages of libraries")
+    files = kvm.Files()
+    with apt.download(*packages) as debs:
+        for deb in debs:
+            with opened(deb) as archive:
+                files.add(archive)
+    try:
+        needed = files.needed()
+    except KeyError as e:
+        raise FetchError(f"no package that {kvm.PACKAGE} depends on has {e.args[0]}") from None
+    nodes = [Node(name, 0o040755) for name in ("guest", "lib")]
+    nodes += [Node("guest/Image", 0o100644, image), Node("guest/initramfs.cpio.gz", 0o100644, disk)]
+    nodes += [Node(f"{'bin' if name == kvm.PROGRAM else 'lib'}/{name}", 0o100755, needed[name]) for name in sorted(needed)]
+    return initramfs(busybox, (ROOT / "guests" / "linux" / "init-kvm").read_bytes(), nodes)
 
 
 # ---------------------------------------------------------------------------------------------------- the artefacts
@@ -183,36 +236,52 @@ def write(path: Path, data: bytes) -> None:
     say(f"{path}: {len(data)} bytes")
 
 
-def kernel_image(vmlinuz: bytes) -> bytes:
+def kernel_image(vmlinuz: bytes, what: str = "kernel") -> bytes:
     """Return the raw Image of Debian's vmlinuz, which is one or a gzip of one (Documentation/arm64/booting.rst)."""
     image = gzip.decompress(vmlinuz) if vmlinuz[:2] == b"\x1f\x8b" else vmlinuz
     if image[56:60] != b"ARM\x64":
-        raise FetchError("Debian's kernel is no arm64 Image any more; gdbhv has to learn its new format")
+        raise FetchError(f"Debian's {what} is no arm64 Image any more; gdbhv has to learn its new format")
     return image
 
 
-def fetch(out: Path, symbols: bool, refresh: bool) -> None:
+def fetch(out: Path, symbols: bool = False, refresh: bool = False, xen: bool = False, kvm: bool = False) -> None:
     """Bring ``out`` up to date."""
-    paths = {name: out / name for name in ("Image", "Image.package", "Image.vmlinux", "initramfs.cpio.gz")}
+    names = ("Image", "Image.package", "Image.vmlinux", "initramfs.cpio.gz", "xen", "xen.dtb", "initramfs-kvm.cpio")
+    paths = {name: out / name for name in names}
     init = ROOT / "guests" / "linux" / "init"
     need_kernel = refresh or not (paths["Image"].exists() and paths["Image.package"].exists())
     need_initramfs = refresh or not paths["initramfs.cpio.gz"].exists()
     need_symbols = symbols and (need_kernel or not paths["Image.vmlinux"].exists())
-    if not (need_kernel or need_initramfs or need_symbols):
+    new = need_kernel or need_initramfs
+    need_xen = xen and (refresh or not paths["xen"].exists())
+    need_tree = xen and (new or not paths["xen.dtb"].exists())
+    need_kvm = kvm and (new or not paths["initramfs-kvm.cpio"].exists())
+    if not (new or need_symbols or need_xen or need_tree or need_kvm):
         say(f"{out} is complete")
         return
     out.mkdir(parents=True, exist_ok=True)
     apt = Apt(out.resolve() / ".apt", out / "PACKAGES")
+    busybox = apt.extract("busybox-static", "*bin/busybox") if need_initramfs or need_kvm else b""
     if need_kernel:
         package = apt.newest_dependency(META_PACKAGE, r"linux-image-[0-9][^ ,|]*")
         write(paths["Image"], kernel_image(apt.extract(package, "boot/vmlinuz-*")))
         write(paths["Image.package"], package.encode() + b"\n")
         paths["Image.vmlinux"].unlink(missing_ok=True)
     if need_initramfs:
-        write(paths["initramfs.cpio.gz"], initramfs(apt.extract("busybox-static", "*bin/busybox"), init.read_bytes()))
+        write(paths["initramfs.cpio.gz"], gzip.compress(initramfs(busybox, init.read_bytes()), compresslevel=9, mtime=0))
     if need_symbols:
         package = paths["Image.package"].read_text().strip()
         write(paths["Image.vmlinux"], apt.extract(f"{package}-dbg", "usr/lib/debug/boot/vmlinux-*"))
+    if need_xen:
+        package = apt.newest_dependency(XEN_META_PACKAGE, r"xen-hypervisor-[0-9][^ ,|]*")
+        write(paths["xen"], kernel_image(apt.extract(package, "boot/xen-*-arm64"), "Xen"))
+    guest = (paths["Image"].read_bytes(), paths["initramfs.cpio.gz"].read_bytes()) if need_tree or need_kvm else (b"", b"")
+    if need_tree:
+        from scripts.kit import xen as of_xen
+
+        write(paths["xen.dtb"], of_xen.tree(*guest))
+    if need_kvm:
+        write(paths["initramfs-kvm.cpio"], kvm_initramfs(apt, busybox, *guest))
 
 
 def main() -> int:
@@ -220,10 +289,16 @@ def main() -> int:
     default = Path(os.environ.get("GDBHV_KIT") or ROOT / ".kit")
     parser.add_argument("--out", type=Path, default=default, help="where to (default: $GDBHV_KIT, or .kit in the clone)")
     parser.add_argument("--dbg", action="store_true", help="fetch the kernel's symbols too")
+    parser.add_argument("--xen", action="store_true", help="fetch Xen too, and make a device tree for two guests of it")
+    parser.add_argument("--kvm", action="store_true", help="make a RAM disk too in which KVM has a guest")
     parser.add_argument("--refresh", action="store_true", help="look for newer packages")
     options = parser.parse_args()
     try:
-        fetch(options.out, options.dbg, options.refresh)
+        fetch(options.out, options.dbg, options.refresh, options.xen, options.kvm)
+    except ImportError as error:
+        print(f"fetch_guests.py: --xen and --kvm need what gdbhv needs ({error}): scripts/setup, and then", file=sys.stderr)
+        print("    .venv/bin/python scripts/fetch_guests.py ...", file=sys.stderr)
+        return 1
     except (FetchError, OSError, tarfile.TarError) as error:
         print(f"fetch_guests.py: {error}", file=sys.stderr)
         return 1

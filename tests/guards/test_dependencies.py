@@ -27,6 +27,6 @@ def test_imports_are_declared_and_declarations_are_used() -> None:
     # The scripts that the README names run with the package's dependencies alone.
     files = [*(ROOT / "gdbhv").rglob("*.py"), *(ROOT / "scripts").glob("*.py")]
     used = set().union(*(imported(path) for path in files if "target" not in path.parts))
-    third_party = used - set(sys.stdlib_module_names) - {"gdbhv", "benchmarks", GDB}
+    third_party = used - set(sys.stdlib_module_names) - {"gdbhv", "benchmarks", "scripts", GDB}
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     assert {DISTRIBUTION.get(name, name) for name in third_party} == {re.split(r"[<>=~ ]", each)[0] for each in declared}

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import gzip
 import importlib.util
+import io
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 from types import ModuleType
 
+import fdt
 import pytest
+
+from scripts.kit import kvm, xen
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -44,7 +48,7 @@ def members(archive: bytes) -> dict[str, tuple[int, bytes]]:
 def test_initramfs(fetch_guests: ModuleType) -> None:
     first = fetch_guests.initramfs(b"busybox of 21 bytes..", b"#!/bin/sh\n")
     assert first == fetch_guests.initramfs(b"busybox of 21 bytes..", b"#!/bin/sh\n")
-    found = members(gzip.decompress(first))
+    found = members(first)
     assert found["init"] == (0o100755, b"#!/bin/sh\n")
     assert found["bin/busybox"] == (0o100755, b"busybox of 21 bytes..")
     assert found["bin/sh"] == (0o120777, b"busybox")
@@ -73,9 +77,60 @@ def test_init_uses_only_what_is_packed(fetch_guests: ModuleType) -> None:
     assert wanted | {"poweroff", "sh"} <= set(fetch_guests.APPLETS)
 
 
-def test_init_is_a_posix_script() -> None:
+@pytest.mark.parametrize("name", ["init", "init-kvm"])
+def test_init_is_a_posix_script(name: str) -> None:
     assert shutil.which("dash"), "dash is not installed: it is Debian's /bin/sh"
-    assert subprocess.run(["dash", "-n", str(ROOT / "guests" / "linux" / "init")], check=False).returncode == 0
+    assert subprocess.run(["dash", "-n", str(ROOT / "guests" / "linux" / name)], check=False).returncode == 0
+
+
+def package(files: dict[str, bytes], links: dict[str, str]) -> tarfile.TarFile:
+    """What a package has in it."""
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as archive:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+        for name, target in links.items():
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.linkname = tarfile.SYMTYPE, target
+            archive.addfile(entry)
+    data.seek(0)
+    return tarfile.open(fileobj=data)
+
+
+def test_of_packages_the_libraries_are_taken_that_are_needed() -> None:
+    program, lib = "usr/bin/qemu-system-aarch64", "usr/lib/aarch64-linux-gnu"
+    python = Path(sys.executable).resolve().read_bytes()  # an ELF with libraries of its own
+    needed = [*kvm.libraries(python)]
+    assert "libc.so.6" in needed
+    alone = (ROOT / "guests" / "prebuilt" / "hello.elf").read_bytes()
+    real = {f"{lib}/{name}.real": alone for name in needed}
+    links = {f"./{lib}/{name}": f"{name}.real" for name in needed}
+    files = kvm.Files()
+    files.add(package({program: python, "usr/share/doc/lib.so": b"", **real}, links))
+    files.add(package({f"{lib}/{kvm.LOADER}": alone}, {f"lib/{kvm.LOADER}": f"aarch64-linux-gnu/{kvm.LOADER}"}))
+    found = files.needed()
+    assert set(found) == {kvm.LOADER, kvm.PROGRAM, *needed}
+    assert found[kvm.PROGRAM] == python
+    with pytest.raises(KeyError, match=kvm.LOADER):
+        kvm.Files().needed()
+    assert kvm.wanted(["adduser", "libc6", "qemu-system-arm", "qemu-system-data", "zlib1g"]) == [
+        "libc6",
+        "qemu-system-arm",
+        "zlib1g",
+    ]
+
+
+def test_the_tree_for_xen_names_what_is_in_memory() -> None:
+    tree = fdt.parse_dtb(xen.tree(b"kernel", b"disk", cpus=2, guests=3))
+    guests = [node for node in tree.get_node("/chosen").nodes if node.get_property("compatible").value == "xen,domain"]
+    assert [node.name for node in guests] == ["domU1", "domU2", "domU3"]
+    for node in guests:
+        assert [list(module.get_property("reg")) for module in node.nodes] == [
+            [0, xen.KERNEL_AT, 0, 6],
+            [0, xen.DISK_AT, 0, 4],
+        ]
 
 
 @pytest.mark.parametrize("data", [b"", b"MZ", b"\x7fELF" + bytes(60)])
@@ -85,7 +140,8 @@ def test_a_kernel_that_is_none_is_refused(fetch_guests: ModuleType, data: bytes)
 
 
 def test_a_whole_kit_is_left_alone(fetch_guests: ModuleType, tmp_path: Path) -> None:
-    for name in ("Image", "Image.package", "initramfs.cpio.gz"):
+    names = ["Image", "Image.package", "initramfs-kvm.cpio", "initramfs.cpio.gz", "xen", "xen.dtb"]
+    for name in names:
         (tmp_path / name).write_bytes(b"there")
-    assert fetch_guests.fetch(tmp_path, symbols=False, refresh=False) is None
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["Image", "Image.package", "initramfs.cpio.gz"]
+    assert fetch_guests.fetch(tmp_path, xen=True, kvm=True) is None
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
