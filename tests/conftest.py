@@ -41,6 +41,21 @@ class Kit:
         """The same kernel with symbols. A large download: ask for it only where gdb needs it."""
         return self._have("Image.vmlinux", "--dbg")
 
+    @property
+    def xen(self) -> Path:
+        """Xen, which boots two guests of this kernel with ``xen_tree``."""
+        return self._have("xen", "--xen")
+
+    @property
+    def xen_tree(self) -> Path:
+        """The device tree for it."""
+        return self._have("xen.dtb", "--xen")
+
+    @property
+    def kvm(self) -> Path:
+        """The RAM disk whose /init runs this kernel as a guest of KVM, and prints what that prints."""
+        return self._have("initramfs-kvm.cpio", "--kvm")
+
     def _have(self, name: str, *options: str) -> Path:
         path = self.folder / name
         if path.exists():

@@ -82,6 +82,19 @@ def test_a_target_goes_back_and_forth(setup: Setup, seed: int) -> None:
     check_restores(setup, 5, 12, random.Random(f"{seed} {setup}"))
 
 
+@pytest.mark.parametrize(("guest", "at", "until"), [("el1_wfxt", 69_636, 73_680), ("el1_ras", 6128, 6842)])
+def test_where_blocks_begin_is_not_seen(guest: str, at: int, until: int) -> None:
+    """A run that was stopped on the way, and begins another block there, has the same state: also who has run when."""
+    run = hosted(guest).make()
+    run.to(at)
+    made = run.target.snapshot()
+    run.to(until)
+    then = run.whole()
+    made.restore()
+    run.to(until)
+    assert run.whole() == then
+
+
 @each_kind
 def test_a_machine_that_is_off_lives_again(setup: Setup, tmp_path: Path) -> None:
     run = setup.make()
