@@ -143,17 +143,15 @@ impl Platform {
 /// All but RAM, which snapshots share.
 impl Save for Platform {
     fn save(&self, to: &mut Vec<u8>) {
-        put(
-            to,
-            &(self.now, self.leave, self.yielded, self.sev, self.entered),
-        );
+        put(to, &(self.now, self.yielded, self.sev, self.entered));
         put(to, &(self.next_event, self.cpu_on));
         put(to, &self.requests);
         put_part(to, "GIC", &self.gic);
         self.bus.save(to);
     }
     fn load(&mut self, from: &mut &[u8]) -> Result<(), Unfit> {
-        (self.now, self.leave, self.yielded, self.sev, self.entered) = take(from)?;
+        (self.now, self.yielded, self.sev, self.entered) = take(from)?;
+        self.leave = false; // a run begins with a look anyway
         (self.next_event, self.cpu_on) = take(from)?;
         self.requests = take(from)?;
         take_part(from, "GIC", &mut self.gic)?;

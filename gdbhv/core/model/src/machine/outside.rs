@@ -29,6 +29,7 @@ impl Machine {
         cpu.power = Power::On;
         cpu.timeout = u64::MAX;
         exception::eret(cpu, sh);
+        Self::note_entry(cpu, sh);
     }
 
     /// Hosted: enter the guest as [`Machine::eret`] does, with the WFE that it trapped at begun: it waits for an event, until virtual

@@ -1,7 +1,7 @@
 //! Whose turn it is and what happens in it: CPUs in turns, virtual time, interrupts, up to a [`Stop`].
 
 use super::{step, Machine, Step, Stop, QUANTUM};
-use crate::cpu::Power;
+use crate::cpu::{Cpu, Power};
 use crate::exception;
 use crate::exec::interp::{self, Leave};
 use crate::exec::refresh::follow;
@@ -322,16 +322,21 @@ impl Machine {
 
     /// What an instruction asked for that stops the turn.
     fn requests(cpu: &mut Pe, sh: &mut Shared) -> Option<Option<Stop>> {
-        if std::mem::take(&mut sh.entered) {
-            sh.exits.entered(cpu, sh.now);
-            if sh.exits.catch_entry {
-                return Some(Some(Stop::Caught {
-                    cpu: cpu.id,
-                    entry: true,
-                }));
-            }
+        let caught = Self::note_entry(cpu, sh) && sh.exits.catch_entry;
+        caught.then_some(Some(Stop::Caught {
+            cpu: cpu.id,
+            entry: true,
+        }))
+    }
+
+    /// Keep what a guest has that EL2 has just entered on `cpu`; true if it has.
+    pub(super) fn note_entry(cpu: &Cpu, sh: &mut Shared) -> bool {
+        let entered = std::mem::take(&mut sh.entered);
+        if entered {
+            let now = sh.ns(0);
+            sh.exits.entered(cpu, now);
         }
-        None
+        entered
     }
 
     /// Timers and devices whose time has come.
