@@ -29,6 +29,7 @@ from benchmarks import loops, protocol, snapshots
 from benchmarks.subjects import ROOT, Gdbhv, Qemu, Subject, time_process
 
 SUBJECTS = (Gdbhv(), Qemu())
+MIB = (1, 64, 512)  # that change after a snapshot
 BUDGET = {"gdbhv": 200_000_000, "QEMU": 1_000_000_000}  # instructions to time: about a second each
 
 
@@ -76,6 +77,16 @@ def boot(subject: Subject, folder: Path) -> float:
     return time_process(command, marker=b"GDBHV-GUEST: selftest ok").wall
 
 
+def all_pages(mib: int, *, restore: bool = False) -> Callable[[Subject, Path], float]:
+    """Return a measure of what a snapshot costs of which all pages change, or restoring it, by a memcpy of as many."""
+
+    def measure(subject: Subject, folder: Path) -> float:
+        made, restored, copied = snapshots.all_pages(mib)
+        return (restored if restore else made) / copied
+
+    return measure
+
+
 def snapshot(subject: Subject, folder: Path) -> float:
     return snapshots.against_memcpy(*linux())
 
@@ -103,6 +114,11 @@ BENCHMARKS = (
     *(Benchmark(loop.name, loop.title, "MIPS", speed(loop), AIMS.get(loop.name, "")) for loop in loops.LOOPS),
     Benchmark("linux", "Linux, hosted: start to `selftest ok`", "s", boot, "<= 4 x QEMU"),
     Benchmark("snapshot", "a snapshot of Linux / memcpy of the pages that change", "x", snapshot, "<= 1.2 x", alone=True),
+    *(Benchmark(f"snapshot-{n}", f"the same of {n} MiB that all change", "x", all_pages(n), "<= 1.2 x", True) for n in MIB),
+    *(
+        Benchmark(f"restore-{n}", f"restoring {n} MiB / memcpy", "x", all_pages(n, restore=True), "<= 1.2 x", True)
+        for n in MIB
+    ),
     Benchmark("stepi", "single steps at the protocol", "/s", steps, ">= 5000 /s"),
     Benchmark("interrupt", "Ctrl-C to stop reply", "ms", interrupt, "< 50 ms"),
     Benchmark("breakpoint", "slowdown: breakpoint on the page, never hit", "x", breakpoint_slowdown, "< 1.1 x"),
