@@ -214,11 +214,17 @@ class Host(HostState):
 
         :raises gdbhv.errors.StateError: a device cannot be saved; the message says what it needs.
         """
+        return HostState.from_bytes(self.save_bytes())
+
+    def save_bytes(self) -> bytes:
+        """Return ``save().to_bytes()``, without making the copy. :raises gdbhv.errors.StateError: as :meth:`save`."""
         for vm in self.vms:
             vm.digest()
-        state = HostState.from_bytes(self.to_bytes())
-        state.device_states = saving.save_devices(self)
-        return state
+        self.device_states = saving.save_devices(self)
+        try:
+            return self.to_bytes()
+        finally:
+            self.device_states = []
 
     def load(self, state: HostState) -> None:
         """Be what was saved, all of it or nothing; the machine is to be loaded with what was saved with it.

@@ -182,7 +182,7 @@ class HostTarget(HostInspection, Entrance):
 
     def save_beside(self) -> Beside:
         """See :class:`gdbhv.snapshot.Keeper`."""
-        return Beside(self.host.save().to_bytes(), tuple(self._guest(vm) for vm in self.host.vms))
+        return Beside(self.host.save_bytes(), tuple(self._guest(vm) for vm in self.host.vms))
 
     def _guest(self, vm: Vm) -> Guest:
         """Return what it takes to make a VM again, and what it runs."""
