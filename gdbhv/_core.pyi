@@ -274,6 +274,9 @@ class Machine:
         :raises ValueError: there is no such snapshot.
         """
 
+    def ram_digest(self) -> int:
+        """Return a digest of RAM: the same for the same bytes. It costs what was written since the last one."""
+
     def export_snapshot(self, snapshot: int) -> bytes:
         """Return a snapshot as bytes for a file: compressed (zstd, with a checksum), RAM and what fw_cfg was given included.
 

@@ -80,6 +80,7 @@ class Digest(msgspec.Struct):
     registers: list[str]  # of each CPU
     exits: str
     console: dict[str, str]  # by VM, "" being common: bytes, and their hash
+    memory: str = ""  # a digest of RAM; older recordings have none
 
 
 class Checkpoint(msgspec.Struct, tag_field="what", tag="checkpoint"):

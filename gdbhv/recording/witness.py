@@ -45,6 +45,7 @@ class Witness:
             registers=[self._registers(cpu) for cpu in range(core.cpus)],
             exits=f"{core.exits} {kinds}",
             console={name: f"{p.count} {p.digest.hexdigest()}" for name, p in self._printed.items()},
+            memory=f"{core.ram_digest():016x}",
         )
 
     def _registers(self, cpu: int) -> str:
@@ -64,6 +65,8 @@ def compare(then: Digest, now: Digest) -> str:
     ]
     if then.insns != now.insns:
         different.append("the instructions of each CPU")
+    if then.memory and then.memory != now.memory:
+        different.append("memory")
     if then.exits != now.exits:
         different.append(f"exits ({then.exits.split()[0]} then, {now.exits.split()[0]} now)")
     for name in sorted({*then.console} & {*now.console}):

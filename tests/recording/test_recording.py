@@ -29,17 +29,20 @@ class Case:
     guest: str
     smp: int
     vms: int = 1  # 0: bare
+    ns: int = 1  # for each instruction
 
     def setup(self, image: Path | None = None) -> boot.Setup:
-        config = boot.BootConfig(image=image or PREBUILT / f"{self.guest}.elf", smp=self.smp, memory=64 << 20)
+        path = image or PREBUILT / f"{self.guest}.elf"
+        config = boot.BootConfig(image=path, smp=self.smp, memory=64 << 20, ns_per_insn=self.ns)
         return boot.Setup([config] * max(self.vms, 1), hosted=self.vms > 0)
 
     def __str__(self) -> str:
-        return f"{self.guest}-{self.smp}-{self.vms}"
+        return f"{self.guest}-{self.smp}-{self.vms}" + (f"-{self.ns}ns" if self.ns != 1 else "")
 
 
 CASES = [
     *(Case(guest, smp, vms) for guest in ("el1_interrupts", "el1_smp") for smp, vms in ((1, 1), (2, 2), (4, 1))),
+    *(Case(guest, 4, vms, 100) for guest, vms in (("el1_interrupts", 1), ("system_interrupts", 0))),
     Case("two_vcpus", 2),
     Case("exit_zoo", 1, 2),
     *(Case(guest, smp, 0) for guest in ("type1", "system_interrupts", "system_gic_virtual") for smp in (1, 2, 4)),
@@ -91,17 +94,21 @@ def debug(recorder: recording.Recorder, rng: random.Random, *, resets: bool = Tr
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_debugged_run_is_replayed_without_a_debugger(case: Case, tmp_path: Path, seed: int) -> None:
-    path, then, now = tmp_path / "run.rec", Console(), Console()
-    with recording.record(case.setup(), path, then, every=20_000) as recorder:
-        debug(recorder, random.Random(f"{seed} {case}"))
-        counts = recorder.target.core.insns
-    with recording.Recording(path) as read:
-        playing = recording.Replay(read, now)
-        outcome = playing.run()
-    assert outcome.same, outcome.text
-    assert playing.target.core.insns == counts
-    assert now.text == then.text
+def test_a_debugged_run_is_replayed_without_a_debugger(
+    case: Case, tmp_path: Path, seed: int, cases: Callable[[int], int]
+) -> None:
+    path, rng = tmp_path / "run.rec", random.Random(f"{seed} {case}")
+    for _ in range(cases(1)):
+        then, now = Console(), Console()
+        with recording.record(case.setup(), path, then, every=20_000) as recorder:
+            debug(recorder, rng)
+            counts = recorder.target.core.insns
+        with recording.Recording(path) as read:
+            playing = recording.Replay(read, now)
+            outcome = playing.run()
+        assert outcome.same, outcome.text
+        assert playing.target.core.insns == counts
+        assert now.text == then.text
 
 
 def run(*arguments: str | Path, **more: object) -> subprocess.CompletedProcess[str]:
@@ -306,6 +313,53 @@ def test_a_recording_has_all_that_boots_a_vm() -> None:
     config = replace(boot.BootConfig(), append="x", load=[("a", 1)], entry=4, x0=5, name="n", gic=2, ns_per_insn=7)
     vm = file.header(boot.Setup([replace(config, load=[])]), reboots=True).vms[0]
     assert boot.BootConfig(**{name: getattr(vm, name) for name in vm.__struct_fields__}) == replace(config, load=[])
+
+
+def test_memory_alone_that_differs_is_found_at_the_next_checkpoint(tmp_path: Path) -> None:
+    path = tmp_path / "run.rec"
+    with recording.record(Case("two_vcpus", 2).setup(), path, every=10_000) as recorder:
+        target = recorder.target
+        target.run_all(15_000)
+        target.write_memory(target.processes()[0].threads[0].id, 0x4300_0000, b"read by nobody", Space.PA)
+        while target.processes():
+            target.run_all()
+    assert recording.replay(path).same
+    rows = lines(path)
+    (written,) = (row for row in rows if row["what"] == "memory")
+    rewrite(path, [row for row in rows if row is not written])
+    outcome = recording.replay(path)
+    assert outcome.text.startswith("the replay differs after instruction 10,000, up to which it was the same: memory, at")
+
+
+def test_snapshots_of_a_recorded_run_change_nothing_and_go_on_as_it_does(tmp_path: Path) -> None:
+    path, snapshot = tmp_path / "run.rec", tmp_path / "zoo.snap"
+    then = run(PREBUILT / "exit_zoo.elf", "--record", path, "--snapshot-at", f"3000:{snapshot}")
+    now, later = run("--replay", path), run("--snapshot", snapshot)
+    assert (then.returncode, now.returncode, later.returncode) == (0, 0, 0)
+    assert now.stdout == then.stdout
+    assert later.stdout != ""
+    assert then.stdout.endswith(later.stdout)
+
+
+@pytest.mark.slow
+def test_linux_at_el2_with_a_debugger(kit: Kit, tmp_path: Path) -> None:
+    """Two CPUs, each instruction 10 ns: checkpoints on the way, writes, and characters that are typed."""
+    config = boot.BootConfig(
+        image=kit.image, initrd=kit.initramfs, smp=2, memory=192 << 20, append="console=ttyAMA0", ns_per_insn=10
+    )
+    path, then, now = tmp_path / "run.rec", Console(), Console()
+    with recording.record(boot.Setup([config], hosted=False), path, then, every=10_000_000) as recorder:
+        target = recorder.target
+        for n in range(5):
+            target.run_all(15_000_000)
+            thread = target.processes()[0].threads[n % 2].id
+            target.write_register(thread, "TPIDRRO_EL0", n)
+            then.type(b"x\n")
+            target.run([Action(thread, step=True)])
+    with recording.Recording(path) as read:
+        outcome = recording.Replay(read, now).run()
+    assert outcome.same, outcome.text
+    assert now.text == then.text != b""
 
 
 @pytest.mark.slow

@@ -334,7 +334,7 @@ fn fill(
     let lines = sh.debug.watched_lines(&to) | cpu.armed.watched_lines(va);
     let watch = if lines != 0 { WATCH } else { 0 };
     let slow = watch | if ram { 0 } else { SLOW };
-    let guarded = sh.ram.is_code(page) || sh.ram.is_shared(page);
+    let guarded = sh.ram.is_code(page) || sh.ram.is_guarded(page);
     let slow_w = slow | if guarded { SLOW } else { 0 };
     let tag = |ok: bool, slow: u64| if ok { va & PAGE | slow } else { EMPTY };
     let e = Entry {

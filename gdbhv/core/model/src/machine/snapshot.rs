@@ -48,7 +48,8 @@ impl Machine {
 
     /// Everything but RAM.
     fn save_parts(&self) -> Vec<u8> {
-        let mut to = Vec::new();
+        let last = self.snapshots.values().next_back();
+        let mut to = Vec::with_capacity(last.map_or(0, |parts| parts.len() + parts.len() / 8));
         put(&mut to, &(LAYOUT, self.shape()));
         put(
             &mut to,
@@ -230,6 +231,13 @@ impl Machine {
         }
         self.recheck();
         Ok(())
+    }
+
+    /// A digest of RAM: equal if what it holds is. It costs what was written since the last one.
+    pub fn ram_digest(&mut self) -> u64 {
+        let digest = self.sh.ram.digest();
+        self.recheck();
+        digest
     }
 
     /// What accesses may do without a look has changed: which pages are shared, or what is watched.

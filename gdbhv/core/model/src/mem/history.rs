@@ -251,6 +251,6 @@ mod tests {
         }
         let ids: Vec<u32> = copies.keys().copied().collect();
         ids.into_iter().for_each(|id| ram.forget(id));
-        assert!(!ram.is_shared(BASE), "nothing is kept when nobody asks");
+        assert!(!ram.is_guarded(BASE), "nothing is kept when nobody asks");
     }
 }

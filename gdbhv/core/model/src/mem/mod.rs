@@ -1,5 +1,6 @@
 //! Memory as devices and CPUs see it.
 
+mod digest;
 mod history;
 pub mod ram;
 pub mod size;

@@ -2,8 +2,9 @@
 //!
 //! RAM knows which of its bytes have been decoded, by lines of 64, and keeps a list of writes to such lines: whoever executes decoded code
 //! forgets what stands there before it executes again. A write by other means than the methods here ([`Ram::host`]) must not go to a
-//! page that [`Ram::is_code`] or [`Ram::is_shared`].
+//! page that [`Ram::is_code`] or [`Ram::is_guarded`].
 
+use super::digest::Digest;
 use super::history::History;
 use crate::bits::lines_of_page;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +22,7 @@ pub struct Ram {
     /// By page, 64 to a word: it is as the last snapshot has it.
     shared: Vec<u64>,
     history: History,
+    digest: Digest,
 }
 
 const PAGE: u64 = 4096;
@@ -41,6 +43,7 @@ impl Ram {
             written: Vec::new(),
             shared: vec![0; size.div_ceil(64 * PAGE) as usize],
             history: History::default(),
+            digest: Digest::default(),
         }
     }
     /// First address.
@@ -73,7 +76,7 @@ impl Ram {
         if len != 0 {
             self.touched[at / CHUNK..=(end - 1) / CHUNK].fill(true);
             let pages = at as u64 / PAGE..=(end as u64 - 1) / PAGE;
-            if self.history.keeps() {
+            if self.history.keeps() || self.digest.watches() {
                 pages.clone().for_each(|page| self.keep(page));
             }
             for page in pages.filter(|p| self.code[*p as usize] != 0) {
@@ -96,15 +99,16 @@ impl Ram {
         let page = pa.wrapping_sub(self.base) / PAGE;
         self.code.get(page as usize).is_some_and(|l| *l != 0)
     }
-    /// Whether the page of `pa` is as a snapshot has it, so that it must be kept before it is written to.
+    /// Whether the page of `pa` is as a snapshot has it, so that it must be kept before it is written to, or as the last digest found it.
     #[inline]
-    pub fn is_shared(&self, pa: u64) -> bool {
+    pub fn is_guarded(&self, pa: u64) -> bool {
         let page = pa.wrapping_sub(self.base) / PAGE;
         let word = self.shared.get(page as usize / 64);
-        word.is_some_and(|w| w >> (page % 64) & 1 != 0)
+        word.is_some_and(|w| w >> (page % 64) & 1 != 0) || self.digest.is_clean(page)
     }
     /// A page is about to be written to.
     fn keep(&mut self, page: u64) {
+        self.digest.written(page);
         let (word, bit) = (&mut self.shared[page as usize / 64], 1 << (page % 64));
         if *word & bit != 0 {
             *word &= !bit;
@@ -131,11 +135,17 @@ impl Ram {
     pub fn restore(&mut self, id: u32) {
         for page in self.history.restore(id, &mut self.bytes) {
             self.touched[page as usize * PAGE as usize / CHUNK] = true;
+            self.digest.written(page as u64);
             if self.code[page as usize] != 0 {
                 self.written.push((self.base + page as u64 * PAGE, PAGE));
             }
         }
         self.shared.fill(u64::MAX);
+    }
+    /// A digest of all of it: equal if what it holds is. It costs what has changed since the last one; for [`Ram::host`] the same goes as for
+    /// snapshots.
+    pub fn digest(&mut self) -> u64 {
+        self.digest.of(&self.bytes, &self.touched, CHUNK)
     }
     /// Forget a snapshot.
     pub fn forget(&mut self, id: u32) {
