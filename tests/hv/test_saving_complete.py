@@ -23,6 +23,7 @@ from gdbhv.hv import (
     debugregs,
     exits,
     host,
+    hosttarget,
     hypercall,
     inspection,
     mmio,
@@ -31,7 +32,6 @@ from gdbhv.hv import (
     saving,
     sched,
     stage2,
-    target,
     vcpu,
     vgic,
     vgic_mmio,
@@ -108,7 +108,7 @@ NOT_SAVED: dict[type, dict[str, str]] = {
         "_core": "the core's device: its `state` is what that saves",
         "_items": "given by whoever made the machine",
     },
-    target.HostTarget: {
+    hosttarget.HostTarget: {
         "host": UP,
         "machine": MACHINE,
         "registers": CONSTANT,
@@ -137,18 +137,18 @@ NO_OBJECTS: dict[type, str] = {
 
 
 @pytest.fixture(scope="module")
-def hosted() -> target.HostTarget:
+def hosted() -> hosttarget.HostTarget:
     """Two VMs that have all the devices that boot gives them."""
     made = host.Host(cpus=2, memory=256 << 20)
     for n in range(2):
         image = ROOT / "guests" / "prebuilt" / "two_vcpus.elf"
         boot.add_vm(made, boot.BootConfig(image=image, smp=2, memory=128 << 20, name=f"vm{n}"), lambda text: None)
-    one = target.HostTarget(made)
+    one = hosttarget.HostTarget(made)
     one.run_all()
     return one
 
 
-def objects(one: target.HostTarget) -> list[object]:
+def objects(one: hosttarget.HostTarget) -> list[object]:
     """All objects of the hypervisor that keep something."""
     found: list[object] = [one, one.host, one.host.scheduler]
     for each in one.host.vms:
@@ -163,7 +163,7 @@ def state_of(kind: type) -> type | None:
     return next((c for c in kind.__mro__ if "__dataclass_fields__" in vars(c) and c.__name__.endswith("State")), None)
 
 
-def test_every_attribute_has_been_decided_on(hosted: target.HostTarget) -> None:
+def test_every_attribute_has_been_decided_on(hosted: hosttarget.HostTarget) -> None:
     seen: dict[type, set[str]] = {}
     for each in objects(hosted):
         seen.setdefault(type(each), set()).update(vars(each))
