@@ -4,6 +4,7 @@ use crate::isa::ops::Args;
 use crate::pe::Pe;
 use crate::shared::Shared;
 use std::alloc::{alloc, dealloc, handle_alloc_error, Layout};
+use std::cell::Cell;
 use std::mem::offset_of;
 use std::ops::Deref;
 use std::ptr::NonNull;
@@ -33,21 +34,21 @@ pub enum Exit {
     Trap,
 }
 
-/// What a compiling tier knows of a block. The interpreter neither reads nor writes it.
+/// What a compiling tier knows of a block.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct Tier {
-    /// Blocks that the native code jumps to directly: where its branch is taken, and the one behind it. Null where not.
-    pub links: [*const Block; 2],
     /// Entry of the native code; null if there is none.
     pub native: *const u8,
+    /// The tier's own.
+    pub index: u32,
 }
 
 impl Tier {
     /// Nothing is known.
     pub const COLD: Tier = Tier {
-        links: [std::ptr::null(); 2],
         native: std::ptr::null(),
+        index: 0,
     };
 }
 
@@ -56,9 +57,9 @@ impl Tier {
 #[repr(C)]
 pub struct Block {
     /// Of a compiling tier.
-    pub tier: Tier,
+    pub tier: Cell<Tier>,
     /// How often it was entered, as far as a compiling tier has counted.
-    pub heat: u32,
+    pub heat: Cell<u32>,
     len: u16,
     alive: bool,
     /// An op that is no instruction ends it, because no branch does.
@@ -97,9 +98,9 @@ impl Block {
     }
 }
 
-/// Bytes of a line of the host's cache: the head and the first op fill one.
+/// Bytes of a line of the host's cache: the head and the first op are in one.
 const LINE: usize = 64;
-const _: () = assert!(offset_of!(Block, ops) + size_of::<Op>() == LINE);
+const _: () = assert!(offset_of!(Block, ops) + size_of::<Op>() <= LINE);
 
 /// A block and its memory.
 pub struct Owned(NonNull<Block>);
@@ -115,8 +116,8 @@ impl Owned {
             handle_alloc_error(layout);
         };
         let head = Block {
-            tier: Tier::COLD,
-            heat: 0,
+            tier: Cell::new(Tier::COLD),
+            heat: Cell::new(0),
             len,
             alive: true,
             cut: ops.len() > len as usize,
@@ -141,7 +142,7 @@ impl Owned {
         // SAFETY: owned; others only read through pointers, and not now.
         let block = unsafe { self.0.as_mut() };
         block.alive = false;
-        block.tier = Tier::COLD;
+        block.tier.set(Tier::COLD);
     }
 }
 

@@ -2,6 +2,8 @@
 
 use super::block::{Block, Op, Owned};
 use super::interp::{end_of_block, entry, undefined};
+use super::jumps::{no_jumps, slot, Jumps};
+use super::native::Tiering;
 use crate::bits::lines_of_page;
 use crate::feature::Features;
 use crate::isa::ops::Args;
@@ -81,37 +83,11 @@ const FOR_GOOD: u16 = u16::MAX;
 /// The blocks of one page, by the word that they begin at.
 type CodePage = Box<[Option<Owned>; 1024]>;
 
-/// Entries of a jump cache.
-pub const JUMPS: usize = 16384;
-
-/// One entry of a jump cache: a block by VA and context.
-#[derive(Clone, Copy)]
-pub struct Jump {
-    /// VA.
-    pub pc: u64,
-    /// `Context::uid`.
-    pub uid: u64,
-    /// The block.
-    pub block: *const Block,
-}
-
-/// A jump cache: by bits of the VA.
-pub type Jumps = Box<[Jump; JUMPS]>;
-
-fn no_jumps() -> Jumps {
-    let nothing = Jump {
-        pc: 0,
-        uid: 0,
-        block: std::ptr::null(),
-    };
-    let all = vec![nothing; JUMPS].into_boxed_slice();
-    all.try_into().ok().expect("length")
-}
-
 /// All decoded code of a machine, and how its PEs find it.
 pub struct Code {
     /// By PE.
     pub jumps: Vec<Jumps>,
+    pub(super) tiering: Option<Tiering>,
     base: u64,
     features: Features,
     pages: Vec<Option<CodePage>>,
@@ -130,6 +106,7 @@ impl Code {
         let pages = (0..size.div_ceil(PAGE_BYTES)).map(|_| None).collect();
         Code {
             jumps: (0..pes).map(|_| no_jumps()).collect(),
+            tiering: None,
             base,
             features,
             pages,
@@ -138,6 +115,18 @@ impl Code {
             splits: [0; 16],
             held: Box::new([0; 1024]),
         }
+    }
+    /// The compiling tier, if there is one.
+    pub fn tiering(&self) -> Option<&Tiering> {
+        self.tiering.as_ref()
+    }
+    /// Use another compiling tier, or none; the one that was in use, which forgets what it has compiled.
+    pub fn set_tiering(&mut self, tiering: Option<Tiering>) -> Option<Tiering> {
+        let mut before = std::mem::replace(&mut self.tiering, tiering);
+        if let Some(t) = &mut before {
+            t.compiler.clear();
+        }
+        before
     }
     fn index(&self, pa: u64) -> Option<usize> {
         let i = pa.checked_sub(self.base)? / PAGE_BYTES;
@@ -213,6 +202,9 @@ impl Code {
             let goes = |b: &Block| which((b.pa() & 0xfff) / 4, b.len() as u64);
             if slot.as_deref().is_some_and(goes) {
                 let mut b = slot.take().expect("some");
+                if let Some(t) = &mut self.tiering {
+                    t.compiler.killed(&b);
+                }
                 b.kill();
                 self.dead.push(b);
             }
@@ -233,6 +225,14 @@ impl Code {
             let words = o.saturating_sub(MAX_LEN - 1)..o;
             self.kill(i, words, |first, len| first + len > o as u64);
         }
+        if let Some(t) = &mut self.tiering {
+            t.compiler.unlink();
+        }
+    }
+    /// Whether a block that begins at `va` may be jumped to without a look for breakpoints.
+    pub fn unbroken(&self, va: u64) -> bool {
+        let o = (va & 0xfff) as usize / 4;
+        self.splits[o / 64] >> (o % 64) & 1 == 0
     }
     /// The same until [`Code::release_split`]: a guest's breakpoints come and go.
     pub fn hold_split(&mut self, va: u64) {
@@ -267,7 +267,7 @@ impl Code {
     }
     /// Forget what the jump cache of a PE knows of `pc`.
     pub fn forget(&mut self, pe: usize, pc: u64) {
-        let jump = &mut self.jumps[pe][(pc >> 2) as usize & (JUMPS - 1)];
+        let jump = &mut self.jumps[pe][slot(pc)];
         (jump.block, jump.uid) = (std::ptr::null(), 0);
     }
     /// The first `len` instructions of `block`, until the next call.

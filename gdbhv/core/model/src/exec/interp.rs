@@ -13,7 +13,9 @@ mod backends;
 pub use backends::{Fast, Miss, Slow};
 
 use super::block::{Block, Exit, Op, Run};
-use super::code::{Code, Jump, JUMPS};
+use super::code::Code;
+use super::jumps::{self, Jump};
+use super::native;
 use crate::exception;
 use crate::isa::ops::Args;
 use crate::isa::{self, Backend, Concrete, Pure, SPECS};
@@ -151,7 +153,8 @@ pub fn undefined(cpu: &mut Pe, op: &Op, sh: &mut Shared) -> Exit {
     Exit::Trap
 }
 
-fn undefined_one(cpu: &mut Pe, args: &Args, sh: &mut Shared) -> Result<Flow, Trap> {
+/// The same, alone.
+pub fn undefined_one(cpu: &mut Pe, args: &Args, sh: &mut Shared) -> Result<Flow, Trap> {
     cpu.off = args.off;
     sh.note_undefined(cpu, args.imm as u32);
     Err(exception::undefined(cpu))
@@ -194,13 +197,14 @@ fn counted(cpu: &mut Pe, sh: &mut Shared, code: &mut Code) -> Leave {
 
 #[inline(always)]
 fn run<const COUNTED: bool>(cpu: &mut Pe, sh: &mut Shared, code: &mut Code) -> Leave {
-    let jumps = &raw const *code.jumps[cpu.id];
+    let mut site = None;
+    let cache = &raw const *code.jumps[cpu.id];
     loop {
         let pc = cpu.pc;
         // SAFETY: `ctx` points to a box of `cpu.tlb`.
         let uid = unsafe { (*cpu.ctx).uid };
         // SAFETY: jump caches are not moved or freed while a PE executes.
-        let jump = unsafe { &(*jumps)[(pc >> 2) as usize & (JUMPS - 1)] };
+        let jump = unsafe { &(*cache)[jumps::slot(pc)] };
         // SAFETY: blocks are freed only by `Code::collect`, which empties the jump caches.
         let mut block = if jump.pc == pc && jump.uid == uid && unsafe { (*jump.block).alive() } {
             jump.block
@@ -213,6 +217,19 @@ fn run<const COUNTED: bool>(cpu: &mut Pe, sh: &mut Shared, code: &mut Code) -> L
         // SAFETY: as above; nothing collects while a block executes.
         let mut len = unsafe { (*block).len() } as u64;
         let mut left = cpu.until - sh.now;
+        if !COUNTED && len <= left && code.tiering.is_some() {
+            // SAFETY: as above.
+            match native(cpu, sh, code, unsafe { &*block }, left, &mut site) {
+                None => {}
+                Some(native::EARLY) => {
+                    sh.now += cpu.off as u64 + 1;
+                    sh.leave = false;
+                    return Leave::Early;
+                }
+                Some(native::TRAP) => return trapped(cpu, sh),
+                Some(_) => continue,
+            }
+        }
         let mut span = None;
         if COUNTED {
             // SAFETY: as above.
@@ -248,17 +265,56 @@ fn run<const COUNTED: bool>(cpu: &mut Pe, sh: &mut Shared, code: &mut Code) -> L
                 sh.leave = false;
                 return Leave::Early;
             }
-            Exit::Trap => {
-                cpu.pc = cpu.pc.wrapping_add(cpu.off as u64 * 4);
-                sh.now += cpu.off as u64;
-                if cpu.raised.is_none() {
-                    return Leave::Debug;
-                }
-                sh.now += 1;
-                return Leave::Raised;
-            }
+            Exit::Trap => return trapped(cpu, sh),
         }
     }
+}
+
+/// The instruction at `Cpu::off` of the block has not executed.
+fn trapped(cpu: &mut Pe, sh: &mut Shared) -> Leave {
+    cpu.pc = cpu.pc.wrapping_add(cpu.off as u64 * 4);
+    sh.now += cpu.off as u64;
+    if cpu.raised.is_none() {
+        return Leave::Debug;
+    }
+    sh.now += 1;
+    Leave::Raised
+}
+
+/// Execute native code from `block` on, if it has some; what it left with. `site` is the jump by which native code has come to the block.
+#[inline(always)]
+fn native(
+    cpu: &mut Pe,
+    sh: &mut Shared,
+    code: &mut Code,
+    block: &Block,
+    left: u64,
+    site: &mut Option<u64>,
+) -> Option<u64> {
+    let cache = &raw const code.jumps[cpu.id];
+    let unbroken = site.is_some() && code.unbroken(cpu.pc);
+    let t = code.tiering.as_mut()?;
+    let came_from = site.take();
+    let mut entry = block.tier.get().native;
+    if entry.is_null() {
+        t.entered(block, sh);
+        entry = block.tier.get().native;
+        if entry.is_null() {
+            return None;
+        }
+    }
+    if let Some(site) = came_from.filter(|_| unbroken) {
+        t.compiler.link(site, block);
+    }
+    // SAFETY: the entry is a live block's, at least whose instructions are left.
+    let left_with = unsafe { (t.enter)(cpu, sh, entry, left, cache) };
+    if left_with == native::PANIC {
+        t.compiler.go_on_panicking();
+    }
+    if left_with & native::LINK == native::LINK {
+        *site = Some(left_with >> 2);
+    }
+    Some(left_with & native::LINK)
 }
 
 /// Find or decode the block at `pc` and remember it.
@@ -294,6 +350,6 @@ fn find(
     if sh.debug.watches_pc(pc) || cpu.armed.breaks(pc) {
         return Ok(block);
     }
-    code.jumps[cpu.id][(pc >> 2) as usize & (JUMPS - 1)] = Jump { pc, uid, block };
+    code.jumps[cpu.id][jumps::slot(pc)] = Jump { pc, uid, block };
     Ok(block)
 }

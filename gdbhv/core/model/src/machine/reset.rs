@@ -63,7 +63,9 @@ impl Machine {
         sh.registers = old.registers;
         sh.exits.forget_guests();
         sh.debug.forget_stops();
+        let tiering = self.code.set_tiering(None);
         self.code = Code::new(&sh.ram, config.features, count);
+        self.code.set_tiering(tiering);
         for va in sh.debug.addresses() {
             self.code.split(va);
         }
