@@ -54,6 +54,9 @@ pub const WINDOW: u64 = 0x10_0000;
 const PAGES: u64 = 6;
 const PA: u64 = RAM + 0x10_0000;
 
+/// VA of a page of code, behind the window.
+pub const CODE: u64 = WINDOW + 8 * 0x1000;
+
 /// What an instruction without special effects works on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct State {
@@ -149,7 +152,7 @@ impl Machine {
         let mut b = Bench::new(1);
         let t = b.stage1();
         let page = d::PAGE | d::AF;
-        for (n, attributes) in [(0, 0), (1, d::RO), (3, 0), (4, d::DEVICE), (5, 0)] {
+        for (n, attributes) in [(0, 0), (1, d::RO), (3, 0), (4, d::DEVICE), (5, 0), (8, 0)] {
             b.map(
                 &t,
                 WINDOW + n * 0x1000,
@@ -165,6 +168,13 @@ impl Machine {
         b.set(regs::HCR_EL2, 1 << 31);
         b.set(CPACR_EL1, 3 << 20);
         Machine(b)
+    }
+    /// Write instructions to the page of code, from word `at` on.
+    pub fn put_code(&mut self, at: u64, words: &[u32]) {
+        for (i, w) in (at..).zip(words) {
+            let pa = CODE - WINDOW + PA + 4 * i;
+            self.0.sh.ram.write(pa, 4, *w as u64).expect("RAM");
+        }
     }
     pub fn trap_fp(&mut self) {
         self.0.set(CPACR_EL1, 0);

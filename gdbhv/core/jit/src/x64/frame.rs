@@ -1,0 +1,119 @@
+//! How native code is entered and left, and what host registers mean in it.
+//!
+//! | register | holds |
+//! |---|---|
+//! | rbx | the PE |
+//! | r12 | what PEs share |
+//! | r13 | the translation context |
+//! | r14 | instructions left, those of the block that executes taken off |
+//! | r15 | virtual address of the block that executes |
+//! | rax, rcx, rdx | nothing between two nodes |
+//! | rsi, rdi, rbp, r8 to r11 | values ([`super::values`]) |
+//! | \[rsp\] | the PE's jump cache |
+
+use super::memory::Memory;
+use dynasmrt::{dynasm, x64::X64Relocation, DynasmApi, VecAssembler};
+use gdbhv_model::cpu::Cpu;
+use gdbhv_model::exec::native::{Enter, DISPATCH};
+use gdbhv_model::pe::Pe;
+use gdbhv_model::platform::Platform;
+use gdbhv_model::shared::Shared;
+use std::mem::offset_of;
+
+/// An assembler of code without relocations: all that leaves a block is patched by hand.
+pub type Asm = VecAssembler<X64Relocation>;
+
+/// Of `Cpu::pc`, from the PE.
+pub const PC: i32 = offset_of!(Cpu, pc) as i32;
+/// Of `Cpu::flags`.
+pub const FLAGS: i32 = offset_of!(Cpu, flags) as i32;
+/// Of `Cpu::v`.
+pub const VECTORS: i32 = offset_of!(Cpu, v) as i32;
+/// Of `Cpu::block_pa`.
+pub const BLOCK_PA: i32 = offset_of!(Cpu, block_pa) as i32;
+/// Of `Pe::fp_traps`.
+pub const FP_TRAPS: i32 = offset_of!(Pe, fp_traps) as i32;
+/// Of `Pe::until`.
+pub const UNTIL: i32 = offset_of!(Pe, until) as i32;
+const CTX: i32 = offset_of!(Pe, ctx) as i32;
+/// Of `Platform::now`, from what PEs share.
+pub const NOW: i32 = (offset_of!(Shared, platform) + offset_of!(Platform, now)) as i32;
+const _: () = assert!(offset_of!(Pe, cpu) == 0);
+
+/// Where the common pieces of code are.
+#[derive(Clone, Copy)]
+pub struct Frame {
+    /// [`Enter`].
+    enter: u32,
+    /// Leave between two blocks: r15 is the address of the next.
+    pub dispatch: u32,
+    /// The same with the number in eax.
+    pub settle: u32,
+    /// Leave with the number in eax, PC and time being written.
+    pub leave: u32,
+    /// Bytes of all of them.
+    pub end: u32,
+}
+
+impl Frame {
+    /// Write them to the beginning of the memory.
+    pub fn new(memory: &mut Memory) -> Frame {
+        let mut at = [0; 4];
+        let mut a = Asm::new(0);
+        at[0] = a.offset().0 as u32;
+        dynasm!(a
+            ; .arch x64
+            ; push rbx
+            ; push rbp
+            ; push r12
+            ; push r13
+            ; push r14
+            ; push r15
+            ; sub rsp, 24
+            ; mov rbx, rdi
+            ; mov r12, rsi
+            ; mov r14, rcx
+            ; mov [rsp], r8
+            ; mov r13, [rbx + CTX]
+            ; mov r15, [rbx + PC]
+            ; jmp rdx
+        );
+        at[1] = a.offset().0 as u32;
+        dynasm!(a ; .arch x64 ; mov eax, DISPATCH as i32);
+        at[2] = a.offset().0 as u32;
+        dynasm!(a
+            ; .arch x64
+            ; mov [rbx + PC], r15
+            ; mov rcx, [rbx + UNTIL]
+            ; sub rcx, r14
+            ; mov [r12 + NOW], rcx
+        );
+        at[3] = a.offset().0 as u32;
+        dynasm!(a
+            ; .arch x64
+            ; add rsp, 24
+            ; pop r15
+            ; pop r14
+            ; pop r13
+            ; pop r12
+            ; pop rbp
+            ; pop rbx
+            ; ret
+        );
+        let code = a.finalize().expect("no labels");
+        let base = memory.put(&code).expect("the memory is empty");
+        let [enter, dispatch, settle, leave] = at.map(|at| base + at);
+        Frame {
+            enter,
+            dispatch,
+            settle,
+            leave,
+            end: base + code.len() as u32,
+        }
+    }
+    /// How code in `memory` is entered.
+    pub fn enter(&self, memory: &Memory) -> Enter {
+        // SAFETY: what `new` has written there is a function of this type.
+        unsafe { std::mem::transmute::<*const u8, Enter>(memory.address(self.enter)) }
+    }
+}

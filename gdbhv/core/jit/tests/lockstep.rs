@@ -1,0 +1,171 @@
+//! Native code against the interpreter: random blocks and random programs of every pure row, from fixed seeds, on two machines in
+//! lock-step.
+
+#[allow(dead_code)]
+#[path = "../../model/tests/ir/machine.rs"]
+mod machine;
+#[allow(dead_code)]
+#[path = "../../model/tests/support/mod.rs"]
+mod support;
+
+use gdbhv_model::cpu::slot;
+use gdbhv_model::exec::code::Code;
+use gdbhv_model::exec::interp::{execute, Leave};
+use gdbhv_model::exec::native::Tiering;
+use gdbhv_model::exec::refresh::follow;
+use gdbhv_model::feature::Features;
+use gdbhv_model::ir::{decode, How};
+use gdbhv_model::isa::GROUPS;
+use gdbhv_model::raise::Exception;
+use machine::{instances, Machine, Rng, State, CODE, WINDOW};
+
+/// A machine and its decoded code.
+struct Side {
+    machine: Machine,
+    code: Code,
+}
+
+impl Side {
+    fn new(compiled: bool) -> Side {
+        let mut machine = Machine::new();
+        let (_, sh) = machine.parts();
+        let mut code = Code::new(&sh.ram, Features::ALL, 1);
+        if compiled {
+            let compiler = gdbhv_jit::compiler(Features::ALL).expect("a compiler");
+            code.set_tiering(Some(Tiering::new(compiler, 1)));
+        }
+        Side { machine, code }
+    }
+    /// Run `n` instructions from `before`: all that can be seen afterwards.
+    fn run(&mut self, before: &State, n: u64) -> (State, Leave, Option<Exception>, u64) {
+        self.machine.set(before);
+        let (cpu, sh) = self.machine.parts();
+        follow(cpu, sh, &mut self.code);
+        self.code.follow_writes(&mut sh.ram);
+        let begin = sh.now;
+        cpu.until = begin + n;
+        let leave = execute(cpu, sh, &mut self.code);
+        let raised = cpu.raised.take();
+        let took = sh.now - begin;
+        sh.leave = false;
+        let mut after = self.machine.state();
+        after.x[slot::SINK as usize] = 0; // nobody reads it
+        (after, leave, raised, took)
+    }
+}
+
+/// Words of pure rows: those that go on to the next instruction, and branches.
+fn words(rng: &mut Rng, of_each: usize) -> (Vec<u32>, Vec<u32>) {
+    let rows = GROUPS.iter().flat_map(|g| g.1);
+    let all: Vec<u32> = rows.flat_map(|row| instances(rng, row, of_each)).collect();
+    let branch = |w: &u32| match decode(*w, 0, Features::ALL).map(|i| i.how) {
+        Some(How::Pure(p)) => Some(p.branch),
+        _ => None,
+    };
+    let of = |want: bool| {
+        let those = all.iter().copied();
+        those.filter(|w| branch(w) == Some(want)).collect()
+    };
+    (of(false), of(true))
+}
+
+/// A state in which most registers lead to the window.
+fn state(rng: &mut Rng) -> State {
+    let mut s = State::random(rng);
+    for r in 0..32 {
+        if rng.below(3) != 0 {
+            let page = [0, 0, 0, 3, 3, 5, 1, 2, 4][rng.below(9) as usize];
+            let byte = rng.below(0x1000) & [!15, !15, !7, !0][rng.below(4) as usize];
+            s.x[r] = WINDOW + page * 0x1000 + byte;
+        } else if rng.below(2) != 0 {
+            s.x[r] = rng.below(64) * 8;
+        }
+    }
+    s.x[32] = 0;
+    s
+}
+
+fn pick(rng: &mut Rng, words: &[u32]) -> u32 {
+    words[rng.below(words.len() as u64) as usize]
+}
+
+/// What two sides do with the same code from the same state.
+fn compare(sides: &mut [Side; 2], before: &State, n: u64, code: &[u32]) -> State {
+    let [a, b] = sides;
+    let (x, y) = (a.run(before, n), b.run(before, n));
+    assert!(
+        x == y,
+        "{code:08x?}\nfrom {before:x?}\ninterpreted {x:x?}\ncompiled {y:x?}\ndifferent: {:?}",
+        x.0.differences(&y.0)
+    );
+    x.0
+}
+
+#[test]
+fn blocks() {
+    let mut rng = Rng(3);
+    let (plain, branches) = words(&mut rng, 400);
+    let mut sides = [Side::new(false), Side::new(true)];
+    for round in 0..60_000 {
+        let len = 1 + rng.below(10) as usize;
+        let mut code: Vec<u32> = (0..len).map(|_| pick(&mut rng, &plain)).collect();
+        code.push(pick(&mut rng, &branches));
+        let at = rng.below(1024 - 16);
+        for side in &mut sides {
+            side.machine.put_code(at, &code);
+        }
+        let mut before = state(&mut rng);
+        before.pc = CODE + 4 * at;
+        compare(&mut sides, &before, code.len() as u64, &code);
+        if round % 500 == 0 {
+            let [a, b] = &sides;
+            assert!(
+                a.machine.memory() == b.machine.memory(),
+                "memory, round {round}"
+            );
+        }
+    }
+    let [a, b] = &sides;
+    assert!(a.machine.memory() == b.machine.memory());
+    assert!(b.code.tiering().expect("compiled").compiled > 50_000);
+}
+
+/// Branches that stay in the page, so that blocks are linked; what raises is stepped over.
+#[test]
+fn programs() {
+    let mut rng = Rng(4);
+    let (plain, branches) = words(&mut rng, 400);
+    let mut sides = [Side::new(false), Side::new(true)];
+    for _ in 0..400 {
+        let code: Vec<u32> = (0..1024u64)
+            .map(|i| {
+                let near = (rng.below(1024) as i64 - i as i64) as u32;
+                match rng.below(12) {
+                    0 => 0x1400_0000 | near & 0x3ff_ffff, // B
+                    1 => 0x5400_0000 | (near & 0x7_ffff) << 5 | rng.below(14) as u32, // B.cond
+                    2 => 0xb400_0000 | (near & 0x7_ffff) << 5 | rng.below(31) as u32, // CBZ
+                    3 => 0x3600_0000 | (near & 0x3fff) << 5 | rng.below(31) as u32, // TBZ
+                    4 if rng.below(20) == 0 => pick(&mut rng, &branches),
+                    _ => pick(&mut rng, &plain),
+                }
+            })
+            .collect();
+        for side in &mut sides {
+            side.machine.put_code(0, &code);
+        }
+        let mut s = state(&mut rng);
+        s.pc = CODE + 4 * rng.below(1024);
+        for _ in 0..60 {
+            let n = 1 + rng.below(400);
+            s = compare(&mut sides, &s, n, &[]);
+            if s.pc & !0xfff == CODE {
+                s.pc = CODE + (s.pc + 4 & 0xffc);
+            } else {
+                s = state(&mut rng);
+                s.pc = CODE + 4 * rng.below(1024);
+            }
+        }
+        let [a, b] = &sides;
+        assert!(a.machine.memory() == b.machine.memory());
+    }
+}
