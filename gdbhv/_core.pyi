@@ -398,6 +398,16 @@ class Machine:
     def now(self) -> int:
         """Virtual time in nanoseconds."""
 
+    def compile_after(self, entries: int) -> None:
+        """Let blocks of code be compiled once they were entered so often (default: 40); 0: never. What runs is the same.
+
+        The variable GDBHV_COMPILE_AFTER of the environment says it for all machines.
+
+        :raises RuntimeError: the host has no compiling tier, or gives it no memory.
+        """
+    @property
+    def compiled_blocks(self) -> int:
+        """Blocks of code that were compiled so far, also those that are out of use."""
     @property
     def ns_per_insn(self) -> int:
         """Nanoseconds of virtual time that an instruction takes."""

@@ -201,6 +201,12 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="run again what was recorded in FILE, and say where it first differs; images that have moved may be named",
     )
+    run.add_argument(
+        "--compile-after",
+        type=number,
+        metavar="N",
+        help="compile a block of code once it was entered N times; 0: interpret all (default: 40; the run is the same)",
+    )
     run.add_argument("--max-insns", type=number, metavar="N", help="stop after N instructions (1e9)")
     run.add_argument(
         "--stats", choices=("text", "json"), help="at the end: a table of exits too, or all as JSON, the last line of stdout"
@@ -321,6 +327,7 @@ _OF_A_REPLAY = {
     "console",
     "stats",
     "replay",
+    "compile_after",
 }
 
 

@@ -7,7 +7,7 @@ import contextlib
 import time
 
 from gdbhv.cli.ending import report, tell_undefined
-from gdbhv.cli.running import open_consoles, serve
+from gdbhv.cli.running import choose_tier, open_consoles, serve
 from gdbhv.cli.saying import say
 from gdbhv.cli.signals import signals_interrupt
 from gdbhv.recording import Recording, Replay
@@ -24,6 +24,7 @@ def replay(options: argparse.Namespace) -> int:
         console, consoles = open_consoles(options, opened, typed=False)
         playing = Replay(recording, console, consoles)
         target, vms = playing.target, recording.header.vms
+        choose_tier(options, target)
         started = time.perf_counter()
         if options.gdb:
             first, hosted = vms[0], recording.header.hosted

@@ -19,6 +19,7 @@ from gdbhv.cli.signals import signals_interrupt, signals_wake
 from gdbhv.cli.snapshots import Writes, contradiction
 from gdbhv.config import BootConfig
 from gdbhv.console import Console, open_console
+from gdbhv.errors import GdbhvError
 from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.machine import Machine
 from gdbhv.recording import Recorder
@@ -52,6 +53,7 @@ def run(options: argparse.Namespace) -> int:
             target = boot.from_content(content, options.snapshot, console, consoles=consoles)
         else:
             target = setup.make(console, consoles)
+        choose_tier(options, target)
         recorder = None
         if options.record is not None:
             recorder = opened.enter_context(Recorder(target, setup, options.record, reboots=not options.no_reboot))
@@ -69,6 +71,15 @@ def run(options: argparse.Namespace) -> int:
             for one in (console, *consoles.values()):
                 one.await_reader()
     return report(options, target, stop, seconds, begun)
+
+
+def choose_tier(options: argparse.Namespace, target: HostTarget | Machine) -> None:
+    """Let the machine compile its code as ``--compile-after`` says. :raises GdbhvError: it cannot."""
+    if options.compile_after is not None:
+        try:
+            target.core.compile_after(options.compile_after)
+        except (RuntimeError, OverflowError) as e:
+            raise GdbhvError(f"--compile-after {options.compile_after}: {e}") from None
 
 
 def open_consoles(

@@ -13,10 +13,17 @@ mod vms;
 use crate::device::{self, ItemKey};
 use crate::translation::Controls;
 use gdbhv_model::cpu::Cpu;
+use gdbhv_model::exec::native::Tiering;
 use gdbhv_model::machine::Machine as Model;
 use gdbhv_model::mmu::regime::Regime;
-use pyo3::exceptions::{PyIndexError, PyValueError};
+use pyo3::exceptions::{PyIndexError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
+
+/// Entries of a block after which it is compiled, unless it is said.
+const COMPILE_AFTER: u32 = 40;
+
+/// The environment's word for it, for whole test suites.
+const COMPILE_AFTER_VARIABLE: &str = "GDBHV_COMPILE_AFTER";
 
 #[pyclass(module = "gdbhv._core")]
 pub struct Machine {
@@ -67,7 +74,35 @@ impl Machine {
         model
             .set_speed(ns_per_insn)
             .map_err(PyValueError::new_err)?;
-        Ok(Machine { model })
+        let mut machine = Machine { model };
+        match std::env::var(COMPILE_AFTER_VARIABLE) {
+            Ok(asked) => machine.compile_after(asked.parse().map_err(|_| {
+                PyValueError::new_err(format!(
+                    "{COMPILE_AFTER_VARIABLE}={asked}: a number is needed"
+                ))
+            })?)?,
+            // A host without a compiling tier has the interpreter.
+            Err(_) => drop(machine.compile_after(COMPILE_AFTER)),
+        }
+        Ok(machine)
+    }
+
+    fn compile_after(&mut self, entries: u32) -> PyResult<()> {
+        let features = self.model.sh.config.features;
+        let tiering = match entries {
+            0 => None,
+            n => {
+                let compiler = gdbhv_jit::compiler(features).map_err(PyRuntimeError::new_err)?;
+                Some(Tiering::new(compiler, n))
+            }
+        };
+        self.model.code.set_tiering(tiering);
+        Ok(())
+    }
+
+    #[getter]
+    fn compiled_blocks(&self) -> u64 {
+        self.model.code.tiering().map_or(0, |t| t.compiled)
     }
 
     fn set_fw_cfg(&mut self, key: ItemKey, data: &[u8]) -> PyResult<()> {
