@@ -236,11 +236,13 @@ impl Cpu {
 }
 
 /// What tells where in a block the CPU is (`off`, `block_pa`) means nothing between two instructions: it is another one where a run was stopped
-/// on the way.
+/// on the way. So does what is in [`slot::SINK`], which compiled code does not write.
 impl Save for Cpu {
     fn save(&self, to: &mut Vec<u8>) {
         debug_assert!(self.raised.is_none(), "between two instructions");
-        put(to, &(self.x, self.flags, self.pc));
+        let mut x = self.x;
+        x[slot::SINK as usize] = 0;
+        put(to, &(x, self.flags, self.pc));
         put(to, &(self.pstate, self.sp, self.v, self.fpcr, self.fpsr));
         let registers = self.sys.iter().zip(0u16..).filter(|r| *r.0 != 0);
         put(to, &registers.map(|(v, r)| (r, *v)).collect::<Vec<_>>());
