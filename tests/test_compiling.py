@@ -1,0 +1,126 @@
+"""Compiled code is not to be noticed: the interpreter's run, and all that a debugger asks for. Oracle: the interpreter."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gdbhv import _core
+from gdbhv.boot import BootConfig, Setup
+from gdbhv.console import Console
+from gdbhv.machine import Machine
+from hv.programs import CODE, add, branch, code
+
+GUESTS = Path(__file__).resolve().parent.parent / "guests" / "prebuilt"
+NEVER = 1 << 62
+# ADD X0, X0, #1; ADD X1, X1, #1; STR X0, [X20]; B .-12, and a way out of it: NOP
+LOOP = (add(0, 0, 1), add(1, 1, 1), 0xF9000280, branch(-3))
+
+
+def looping(after: int) -> _core.Machine:
+    machine = _core.Machine(memory=1 << 24, hosted=False, el2=False)
+    machine.compile_after(after)
+    machine.write_pa(CODE, code(*LOOP))
+    machine.write_register(0, "pc", CODE)
+    machine.write_register(0, "x20", CODE + 0x10000)
+    return machine
+
+
+def run(machine: _core.Machine, insns: int) -> str:
+    return machine.run(NEVER, 1, sum(machine.insns) + insns)["kind"]
+
+
+@pytest.mark.parametrize("guest", ["exit_zoo", "two_vcpus", "self_debug", "type1"])
+def test_a_guest_runs_as_on_the_interpreter(guest: str) -> None:
+    image, hosted = GUESTS / f"{guest}.elf", guest != "type1"
+    said = []
+    for after in (0, 1, 40):
+        target = Setup([BootConfig(image=image, smp=2, memory=256 << 20)], hosted=hosted, el2=True).make(Console())
+        target.core.compile_after(after)
+        stop = target.run_all(30_000_000)
+        registers = [target.core.read_core(cpu) for cpu in range(target.core.cpus)]
+        said.append((stop.kind, target.core.insns, target.core.now, registers, target.core.exits))
+        assert (target.core.compiled_blocks > 0) == (after == 1) or after == 40
+    assert said[0] == said[1] == said[2]
+
+
+def test_a_breakpoint_in_a_loop_that_is_compiled_stops_it() -> None:
+    machine = looping(1)
+    assert run(machine, 4001) == "budget"
+    assert machine.compiled_blocks
+    machine.insert_breakpoint(CODE + 4)
+    for _ in range(3):
+        assert run(machine, 100) == "swbreak"
+        assert machine.read_register(0, "pc") == CODE + 4
+        assert machine.read_register(0, "x0") == machine.read_register(0, "x1") + 1
+    machine.remove_breakpoint(CODE + 4)
+    assert run(machine, 4000) == "budget"
+
+
+def test_a_breakpoint_at_its_first_instruction_too() -> None:
+    machine = looping(1)
+    assert run(machine, 4000) == "budget"
+    machine.insert_breakpoint(CODE)
+    assert run(machine, 100) == "swbreak"
+    assert run(machine, 100) == "swbreak"
+    assert machine.read_register(0, "pc") == CODE
+
+
+def test_a_watchpoint_stops_it() -> None:
+    machine = looping(1)
+    run(machine, 4000)
+    machine.insert_watchpoint(CODE + 0x10000, 8)
+    assert run(machine, 100) == "watch"
+    assert machine.read_register(0, "pc") == CODE + 8
+    machine.remove_watchpoint(CODE + 0x10000, 8)
+    assert run(machine, 100) == "budget"
+
+
+def test_code_that_is_written_is_executed_as_written() -> None:
+    machine = looping(1)
+    run(machine, 4000)
+    before = machine.read_register(0, "x1")
+    machine.write_pa(CODE + 4, code(add(1, 1, 100)))
+    run(machine, 4)
+    assert machine.read_register(0, "x1") == before + 100
+
+
+@pytest.mark.parametrize("piece", [1, 3, 7, 1000])
+def test_how_a_run_is_divided_does_not_matter(piece: int) -> None:
+    seen = []
+    for after in (0, 1):
+        machine = looping(after)
+        for _ in range(4000 // piece):
+            run(machine, piece)
+        seen.append((machine.read_core(0), machine.now, machine.insns))
+    assert seen[0] == seen[1]
+
+
+def test_a_machine_that_is_reset_compiles_again() -> None:
+    target = Setup([BootConfig(image=GUESTS / "type1.elf", smp=2)], hosted=False, el2=True).make(Console())
+    assert isinstance(target, Machine)
+    target.core.compile_after(1)
+    target.run_all(100_000)
+    target.reset()
+    before = target.core.compiled_blocks
+    target.run_all(100_000)
+    assert target.core.compiled_blocks > before
+
+
+def test_the_option(tmp_path: Path) -> None:
+    said = [
+        subprocess.run(
+            [sys.executable, "-m", "gdbhv", "run", str(GUESTS / "hello.elf"), "--compile-after", after],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+        for after in ("0", "1")
+    ]
+    assert said[0].stdout == said[1].stdout != ""
+    assert said[0].stderr.split(" instructions")[0] == said[1].stderr.split(" instructions")[0]
