@@ -350,8 +350,8 @@ def test_linux_at_el2_with_a_debugger(kit: Kit, tmp_path: Path) -> None:
     path, then, now = tmp_path / "run.rec", Console(), Console()
     with recording.record(boot.Setup([config], hosted=False), path, then, every=10_000_000) as recorder:
         target = recorder.target
-        for n in range(5):
-            target.run_all(15_000_000)
+        for n in range(6):
+            target.run_all(40_000_000)
             thread = target.processes()[0].threads[n % 2].id
             target.write_register(thread, "TPIDRRO_EL0", n)
             then.type(b"x\n")
