@@ -55,7 +55,7 @@ def debug(recorder: recording.Recorder, rng: random.Random, *, resets: bool = Tr
     console = target.console
     assert console is not None
     for _ in range(LIMIT):
-        processes = target.processes()
+        processes = [process for process in target.processes() if not process.found]
         if not processes:
             if not resets or rng.random() < 0.5:
                 return
