@@ -233,13 +233,18 @@ class Machine:
         :raises ValueError: a parameter is out of range, with what is allowed.
         """
 
+    def set_flash(self, bank: int, data: bytes) -> None:
+        """Give a bank of the flash (0 or 1) what it holds, from its beginning.
+
+        :raises ValueError: it is more than a bank, or a hosted machine, which has none."""
+
     def set_fw_cfg(self, key: int | str, data: bytes) -> None:
         """Give fw_cfg an item by its number, or one that its directory lists by its name.
 
         :raises ValueError: no such name can be listed: it has 1 to 55 bytes."""
 
     def read_pa(self, address: int, length: int) -> bytes:
-        """Read RAM. :raises IndexError: some of it is not RAM."""
+        """Read RAM, or the cells of the flash. :raises IndexError: some of it is neither, or it is some of both."""
 
     def write_pa(self, address: int, data: bytes) -> None:
         """Write RAM, all of it or nothing. :raises IndexError: some of it is not RAM."""
@@ -719,9 +724,10 @@ def device_tree(
     gic: Literal["v2", "v3", "v3-its"] = "v3-its",
     cpu: str = "max",
     pmu: bool = True,
+    flash: bool = True,
 ) -> bytes:
     """Return the board's device tree as a DTB.
 
     ``gic`` "v3" leaves out the ITS, "v2" has its virtual interface with ``psci`` "smc" only; ``cpu`` is a profile, which
     is named, and decides whether there is EL2's virtual timer; ``pmu`` False leaves out the
-    PMU, for a guest that does not get it."""
+    PMU, and ``flash`` False the flash, for a guest that does not get it."""

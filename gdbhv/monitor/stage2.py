@@ -48,6 +48,8 @@ def dump(context: Context, args: argparse.Namespace) -> Iterator[str | None]:
                 break
             if found.seen % PIECE == 0:
                 yield None
+        if not on and not found.seen:
+            raise ValueError("nothing is mapped")  # VTTBR_EL2 = 0 is an address with memory: flash
     except (ValueError, IndexError) as e:
         if not on:
             raise CommandError(by.no_stage2() + "; and VTTBR_EL2 and VTCR_EL2 hold no tables") from None

@@ -67,12 +67,12 @@ def test_how_a_run_is_divided_does_not_matter(kit: Kit) -> None:
 
 
 def test_an_unmapped_device_address_is_an_external_abort() -> None:
-    """LDR from a hole of the board (flash, which is not there): EC 0x25, DFSC 0x10, and FAR is the address."""
+    """LDR from a hole of the board (PCIe's window): EC 0x25, DFSC 0x10, and FAR is the address."""
     machine = _core.Machine(memory=1 << 20, hosted=False)
     machine.write_pa(TREE, struct.pack("<I", 0xF940_0020))  # LDR X0, [X1]
     machine.cpu_on(0, TREE, 0, 2)
-    machine.write_register(0, "x1", 0x100_0000)
+    machine.write_register(0, "x1", 0x1000_0000)
     machine.run(machine.now + 1)
     esr = machine.read_register(0, "ESR_EL2")
     assert (esr >> 26, esr & 0x3F) == (0x25, 0x10)
-    assert machine.read_register(0, "FAR_EL2") == 0x100_0000
+    assert machine.read_register(0, "FAR_EL2") == 0x1000_0000

@@ -326,10 +326,10 @@ def test_an_lpi_that_interrupts_a_guest_is_an_exit_of_its_name() -> None:
 def test_a_table_outside_ram_is_named() -> None:
     machine = bare()
     root = 0x40002000
-    machine.core.write_pa(root, (0x1000 | 3).to_bytes(8, "little"))
+    machine.core.write_pa(root, (0x10001000 | 3).to_bytes(8, "little"))
     for register, value in (("VTTBR_EL2", root), ("VTCR_EL2", 0x80023558), ("HCR_EL2", 1)):
         machine.core.write_register(0, register, value)
-    assert "table at 0x1000, which is not RAM" in "\n".join(ask(machine, "s2 dump --tree"))
+    assert "table at 0x10001000, which is not RAM" in "\n".join(ask(machine, "s2 dump --tree"))
 
 
 def test_random_words_are_errors_or_answers(seed: int, caplog: pytest.LogCaptureFixture) -> None:

@@ -120,7 +120,6 @@ def test_the_last_interrupts_work_on_both(gic: int) -> None:
 
 
 ABSENT = {
-    "flash": [(0x0000_0000, 0x0800_0000)],
     "PCIe windows": [(0x1000_0000, 0x2F00_0000), (0x80_0000_0000, 0x80_0000_0000)],
     "PCIe host bridge": [(0x40_1000_0000, 0x1_0000)],
 }

@@ -27,7 +27,7 @@ use place::{
 
 const PAGE_BYTES: u64 = 4096;
 
-/// The physical address to fetch `pc` from; it is in RAM. `Cpu::pc` loses its tag, if the regime ignores it.
+/// The physical address to fetch `pc` from; it is in RAM or flash. `Cpu::pc` loses its tag, if the regime ignores it.
 pub fn fetch(cpu: &mut Pe, sh: &mut Shared, pc: u64) -> Result<u64, Trap> {
     if pc & 3 != 0 {
         return Err(exception::pc_alignment(cpu, pc));
@@ -44,7 +44,7 @@ pub fn fetch(cpu: &mut Pe, sh: &mut Shared, pc: u64) -> Result<u64, Trap> {
     let result = walk::translate(r, &mut sh.tables(walks), &mut (), pc, a);
     cpu.pc = pc;
     match result {
-        Ok(t) if sh.ram.contains(t.pa & PAGE, PAGE_BYTES) => {
+        Ok(t) if sh.ram.is_memory(t.pa & PAGE, PAGE_BYTES) => {
             let flags = tlb::flags(cpu.ctx, &t);
             let ctx = cpu.ctx;
             cpu.tlb.fill_fetch(ctx, pc, t.pa, flags);
@@ -70,8 +70,9 @@ pub fn load(cpu: &mut Pe, sh: &mut Shared, va: u64, size: Size, acc: Acc) -> Res
         if e.tag_r & SLOW != 0 {
             recheck(cpu, sh, va);
         }
-        let pa = e.pa & PAGE | va & !PAGE;
-        return Ok(sh.ram.read(pa, bytes).expect("a TLB entry without IO"));
+        if let Some(v) = sh.ram.load(e.pa & PAGE | va & !PAGE, bytes) {
+            return Ok(v);
+        }
     }
     load_far(cpu, sh, va, bytes, acc)
 }
@@ -279,7 +280,7 @@ fn read(
     purpose: Purpose,
 ) -> Result<u64, Trap> {
     if p.flags & IO == 0 {
-        return Ok(sh.ram.read(p.pa, bytes).expect("a place without IO"));
+        return Ok(sh.ram.load(p.pa, bytes).expect("a place without IO"));
     }
     let piece = piece(p.pa, bytes);
     let mut v = 0;
@@ -307,6 +308,9 @@ fn write(cpu: &mut Pe, sh: &mut Shared, va: u64, p: Place, bytes: u64, v: u64) -
         {
             return Err(external(cpu, sh, va.wrapping_add(at), Purpose::Write, true));
         }
+    }
+    if sh.ram.take_hiding() {
+        pe::tlb::recheck(cpu, sh);
     }
     Ok(())
 }

@@ -1,11 +1,11 @@
 //! The board: QEMU's `virt` map, as one table. The address map and the device tree are built from it.
 //!
-//! Not there (yet): flash at 0, PCIe. The tree does not promise them, and an access to their addresses is an external abort, but
-//! for the configuration space of PCIe, which is found empty: kernels probe it when their tree was made for QEMU's board. The
-//! virtio-mmio slots and the platform bus are empty too, and the tree has them, as QEMU's has.
+//! Not there (yet): PCIe. The tree does not promise it, and an access to its addresses is an external abort, but
+//! for the configuration space, which is found empty: kernels probe it when their tree was made for QEMU's board. The virtio-mmio slots and the platform bus are empty too, and the tree has them, as QEMU's has.
 
 use crate::bus::{BadRange, Bus, Target};
 use crate::dev::ecam::Ecam;
+use crate::dev::flash::Flash;
 use crate::dev::fw_cfg::FwCfg;
 use crate::dev::gic::v2::Frame;
 use crate::dev::gic::{Gic, Version};
@@ -36,6 +36,8 @@ pub struct BoardConfig {
     pub gic: Version,
     /// The CPUs have EL2: a GICv2 has its virtual interface.
     pub el2: bool,
+    /// There is flash: a machine below a hypervisor of the host's has none.
+    pub flash: bool,
 }
 
 impl Default for BoardConfig {
@@ -45,6 +47,7 @@ impl Default for BoardConfig {
             epoch: EPOCH,
             gic: Version::V3,
             el2: true,
+            flash: true,
         }
     }
 }
@@ -112,6 +115,15 @@ pub enum Node {
         /// Number of the pin that the power button is at.
         power_button: u32,
     },
+    /// Flash: one node, with a range for each bank.
+    Banks {
+        /// `compatible`.
+        compatible: &'static str,
+        /// How many, of equal size.
+        banks: u64,
+        /// Bytes of a word of a bank.
+        width: u32,
+    },
     /// A node for each slot, with an edge-triggered interrupt each, counted up from the row's.
     Slots {
         /// The nodes' name.
@@ -141,6 +153,8 @@ pub enum Make {
 /// The map outside RAM.
 #[rustfmt::skip]
 pub const ROWS: &[Row] = &[
+    Row { name: "flash",       base: 0,              size: 0x800_0000,  spi: None,
+          node: Node::Banks { compatible: "cfi-flash", banks: 2, width: 4 }, make: Make::Device(|_| Box::new(Flash::default())) },
     Row { name: "gicd",        base: 0x0800_0000,    size: 0x1_0000,    spi: None,     node: Node::OfGic,
           make: Make::Gicd },
     Row { name: "its",         base: 0x0808_0000,    size: 0x2_0000,    spi: None,     node: Node::OfGic,
@@ -198,6 +212,7 @@ pub fn devices(config: &BoardConfig) -> Result<(Bus, Gic), BadRange> {
     for r in rows(config.gic) {
         let target = match r.make {
             Make::GicV2(Frame::Gich | Frame::Gicv) if !config.el2 => continue,
+            Make::Device(_) if matches!(r.node, Node::Banks { .. }) && !config.flash => continue,
             Make::Gicd => Target::Gicd,
             Make::Gicr => Target::Gicr,
             Make::Its => Target::Its,

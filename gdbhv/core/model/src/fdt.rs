@@ -45,6 +45,8 @@ pub struct FdtConfig<'a> {
     pub compatible: &'a str,
     /// The CPUs have performance monitors.
     pub pmu: bool,
+    /// The board has flash.
+    pub flash: bool,
 }
 
 // Phandles; CPU n has CPU0 + n.
@@ -84,7 +86,8 @@ pub fn build(c: &FdtConfig) -> Result<Vec<u8>, Error> {
     f.property_string("compatible", "linux,dummy-virt")?;
     psci(&mut f, c)?;
     memory(&mut f, c)?;
-    for r in ROWS {
+    let told = |r: &&Row| c.flash || !matches!(r.node, Node::Banks { .. });
+    for r in ROWS.iter().filter(told) {
         device(&mut f, r)?;
     }
     platform_bus(&mut f)?;
@@ -158,6 +161,19 @@ fn device(f: &mut FdtWriter, r: &Row) -> Result<(), Error> {
             prime_cell(f, r, compatible, clocks)?;
             f.end_node(n)?;
             power_key(f, power_button)
+        }
+        Node::Banks {
+            compatible,
+            banks,
+            width,
+        } => {
+            let size = r.size / banks;
+            let reg: Vec<u64> = (0..banks).flat_map(|n| [r.base + n * size, size]).collect();
+            let n = f.begin_node(&node_name(r))?;
+            f.property_u32("bank-width", width)?;
+            f.property_array_u64("reg", &reg)?;
+            f.property_string("compatible", compatible)?;
+            f.end_node(n)
         }
         Node::Slots {
             name,
@@ -382,6 +398,7 @@ mod tests {
             el2_virtual_timer: true,
             compatible: "arm,armv8",
             pmu: true,
+            flash: true,
         };
         assert!(build(&config).is_err());
         let tree = build(&FdtConfig {

@@ -22,6 +22,7 @@ use crate::cores;
 use crate::cpu::MAX_CPUS;
 use crate::dev::gic::Version;
 use crate::exec::code::Code;
+use crate::mem::ram::Ram;
 use crate::pe::Pe;
 use crate::raise::ExceptionKind;
 use crate::shared::Shared;
@@ -206,6 +207,9 @@ impl Machine {
             core: &p.core,
         };
         let mut sh = Shared::new(config, board::RAM_BASE, memory);
+        if !hosted {
+            sh.ram = Ram::with_flash(board::RAM_BASE, memory);
+        }
         sh.tlb_queue.truncate(cpus);
         sh.tlb_notes.truncate(cpus);
         (sh.bus, sh.gic) = reset::board(&config, cpus, gic).map_err(|e| e.to_string())?;

@@ -1,12 +1,12 @@
 //! Physical memory as PEs see it: RAM, devices behind the bus, descriptors for the walker.
 
 use crate::mem::ram::Ram;
-use crate::mem::Memory;
+use crate::mem::{Cells, Memory};
 use crate::mmu::walk::{LastTable, Leaf, TableKey, Tables};
 use crate::mmu::walk_cache::WalkCache;
 use crate::platform::Platform;
 
-/// The walker's view of RAM for one PE. A walk to anywhere else is an external abort.
+/// The walker's view of RAM and flash for one PE. A walk to anywhere else is an external abort.
 pub struct Descriptors<'a> {
     ram: &'a mut Ram,
     leave: &'a mut bool,
@@ -20,8 +20,8 @@ impl Tables for Descriptors<'_> {
         Some(u64::from_le_bytes(bytes.try_into().expect("8 bytes")))
     }
     fn update(&mut self, pa: u64, desc: u64) {
-        // The descriptor has just been read from there.
-        self.ram.write(pa, 8, desc).expect("a descriptor in RAM");
+        // In RAM: flash takes no such write, and stays as it is.
+        let _ = self.ram.write(pa, 8, desc);
         *self.leave |= self.ram.code_written();
     }
     #[inline]
@@ -77,5 +77,22 @@ impl Memory for Ram {
     fn write_bytes(&mut self, pa: u64, from: &[u8]) -> Option<()> {
         self.get_mut(pa, from.len() as u64)?.copy_from_slice(from);
         Some(())
+    }
+    fn cells(&mut self) -> Option<&mut dyn Cells> {
+        self.has_flash().then_some(self)
+    }
+}
+
+impl Cells for Ram {
+    fn show(&mut self, bank: usize, shown: bool) {
+        Ram::show(self, bank, shown);
+    }
+    fn clear_bits(&mut self, at: u64, bytes: &[u8]) {
+        self.program(at, bytes.len() as u64, |cells| {
+            cells.iter_mut().zip(bytes).for_each(|(c, b)| *c &= b);
+        });
+    }
+    fn set_bits(&mut self, at: u64, len: u64) {
+        self.program(at, len, |cells| cells.fill(0xff));
     }
 }

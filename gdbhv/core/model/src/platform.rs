@@ -110,11 +110,19 @@ impl Platform {
     /// Read a device; None is an external abort. `off` is the position of the instruction in its block.
     pub fn read_bus(&mut self, cpu: usize, pa: u64, bytes: u8, off: u16) -> Option<u64> {
         self.leave = true;
+        if let Some(v) = self.cells(pa, bytes) {
+            return Some(v);
+        }
         let ctx = DevCtx {
             now: self.ns(off),
             cpu,
         };
         self.bus.read(pa, bytes, ctx, &mut self.gic)
+    }
+    /// What a load from flash sees that shows its cells.
+    pub fn cells(&self, pa: u64, bytes: u8) -> Option<u64> {
+        let flash = self.ram.is_flash(pa);
+        flash.then(|| self.ram.load(pa, bytes as u64)).flatten()
     }
     /// Write a device; None is an external abort.
     pub fn write_bus(&mut self, cpu: usize, pa: u64, bytes: u8, v: u64, off: u16) -> Option<()> {
@@ -155,6 +163,8 @@ impl Save for Platform {
         (self.next_event, self.cpu_on) = take(from)?;
         self.requests = take(from)?;
         take_part(from, "GIC", &mut self.gic)?;
-        self.bus.load(from)
+        self.bus.load(from)?;
+        self.bus.service(&mut self.ram); // which flash shows its cells
+        Ok(())
     }
 }

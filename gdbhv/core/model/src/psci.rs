@@ -112,7 +112,7 @@ fn cpu_on(_: &mut Cpu, sh: &mut Platform, [target, entry, context]: [u64; 3]) ->
     if sh.cpu_on[n] {
         return ALREADY_ON;
     }
-    if entry & 3 != 0 || !sh.ram.contains(entry, 4) {
+    if entry & 3 != 0 || !sh.ram.is_memory(entry, 4) {
         return INVALID_ADDRESS;
     }
     sh.cpu_on[n] = true;

@@ -160,7 +160,7 @@ fn board_rows(py: Python<'_>, gic: u32) -> PyResult<Bound<'_, PyList>> {
 }
 
 #[pyfunction]
-#[pyo3(signature = (*, cpus, memory, bootargs="", initrd=None, psci="hvc", gic="v3-its", cpu="max", pmu=true))]
+#[pyo3(signature = (*, cpus, memory, bootargs="", initrd=None, psci="hvc", gic="v3-its", cpu="max", pmu=true, flash=true))]
 fn device_tree<'py>(
     py: Python<'py>,
     cpus: usize,
@@ -171,6 +171,7 @@ fn device_tree<'py>(
     gic: &str,
     cpu: &str,
     pmu: bool,
+    flash: bool,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let psci = match psci {
         "hvc" => Conduit::Hvc,
@@ -202,6 +203,7 @@ fn device_tree<'py>(
         el2_virtual_timer: psci == Conduit::Smc && profile.features.has(Feature::VHE),
         compatible: profile.core.compatible,
         pmu,
+        flash,
     };
     fdt::build(&config)
         .map(|b| PyBytes::new(py, &b))

@@ -232,13 +232,11 @@ pub(super) fn place_in(
         _ => EMPTY,
     };
     if hits(tag, va) && (want.aligned || e.pa & DEVICE == 0) {
-        if tag & SLOW != 0 && e.pa & IO == 0 {
-            fill_again(cpu, sh, va, ctx, kind);
+        let mut flags = e.pa;
+        if tag & SLOW != 0 && (flags & IO == 0 || sh.ram.is_flash(flags & PAGE)) {
+            flags = fill_again(cpu, sh, va, ctx, kind);
         }
-        return Ok(Place {
-            pa: e.pa & PAGE | va & !PAGE,
-            flags: e.pa,
-        });
+        return Ok(placed(sh, va, flags, want));
     }
     if let Some(flags) = cpu.tlb.second(ctx, va) {
         let (r, w) = (flags & tlb::READ != 0, flags & tlb::WRITE != 0);
@@ -251,10 +249,7 @@ pub(super) fn place_in(
         if granted && (want.aligned || flags & DEVICE == 0) {
             let flags = flags & !(tlb::READ | tlb::WRITE);
             let flags = fill(cpu, sh, va, ctx, kind, flags, r, w);
-            return Ok(Place {
-                pa: flags & PAGE | va & !PAGE,
-                flags,
-            });
+            return Ok(placed(sh, va, flags, want));
         }
     }
     walk_and_fill(cpu, sh, va, want, ctx, kind, mode)
@@ -290,7 +285,7 @@ fn walk_and_fill(
     }
     // Cache maintenance is not subject to PAN, so its permissions are not this context's.
     if maintenance {
-        if !sh.ram.contains(t.pa & PAGE, PAGE_BYTES) {
+        if !sh.ram.is_readable(t.pa) {
             flags |= IO;
         }
         return Ok(Place { pa: t.pa, flags });
@@ -299,7 +294,18 @@ fn walk_and_fill(
     let granted = if r { tlb::READ } else { 0 } | if w { tlb::WRITE } else { 0 };
     cpu.tlb.fill_second(ctx, va, &t, flags | granted);
     let flags = fill(cpu, sh, va, ctx, kind, t.pa & PAGE | flags, r, w);
-    Ok(Place { pa: t.pa, flags })
+    Ok(placed(sh, va, flags, want))
+}
+
+/// The place of `va` in the page of an entry: a store to flash goes to its device although loads see memory.
+fn placed(sh: &Shared, va: u64, mut flags: u64, want: Want) -> Place {
+    if want.write && sh.ram.is_flash(flags & PAGE) {
+        flags |= IO;
+    }
+    Place {
+        pa: flags & PAGE | va & !PAGE,
+        flags,
+    }
 }
 
 /// What sent an access to the slow path although its translation is known may have gone.
@@ -307,11 +313,11 @@ pub(super) fn recheck(cpu: &Pe, sh: &mut Shared, va: u64) {
     fill_again(cpu, sh, va, cpu.ctx, regime::kind(cpu, cpu.pstate.el));
 }
 
-fn fill_again(cpu: &Pe, sh: &mut Shared, va: u64, ctx: *mut Context, kind: RegimeKind) {
+fn fill_again(cpu: &Pe, sh: &mut Shared, va: u64, ctx: *mut Context, kind: RegimeKind) -> u64 {
     // SAFETY: as in `place_in`.
     let e = unsafe { *(*ctx).entry(va) };
     let (r, w) = (hits(e.tag_r, va), hits(e.tag_w, va));
-    fill(cpu, sh, va, ctx, kind, e.pa, r, w);
+    fill(cpu, sh, va, ctx, kind, e.pa & !IO, r, w)
 }
 
 /// Make the context's entry of `va`'s page; `pa` is the physical page with the translation's flags. Returns it with IO.
@@ -326,7 +332,7 @@ fn fill(
     w: bool,
 ) -> u64 {
     let page = pa & PAGE;
-    let ram = sh.ram.contains(page, PAGE_BYTES);
+    let ram = sh.ram.is_readable(page);
     if !ram {
         pa |= IO;
     }
@@ -336,6 +342,7 @@ fn fill(
     let slow = watch | if ram { 0 } else { SLOW };
     let guarded = sh.ram.is_code(page) || sh.ram.is_guarded(page);
     let slow_w = slow | if guarded { SLOW } else { 0 };
+    let w = w && !sh.ram.is_flash(page); // a store to flash is a command: not to be found here
     let tag = |ok: bool, slow: u64| if ok { va & PAGE | slow } else { EMPTY };
     let e = Entry {
         tag_r: tag(r, slow),

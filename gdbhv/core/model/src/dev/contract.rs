@@ -49,6 +49,9 @@ impl Board {
         };
         let done = self.bus.write(pa, size, v, ctx, &mut self.gic);
         self.gic.service(&mut self.ram);
+        if self.bus.has_work() {
+            self.bus.service(&mut self.ram);
+        }
         done
     }
     fn peek(&mut self, pa: u64, size: u8) -> Result<u64, Unseen> {

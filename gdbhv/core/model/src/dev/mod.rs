@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod contract;
 pub mod ecam;
+pub mod flash;
 pub mod fw_cfg;
 pub mod gic;
 pub mod pl011;

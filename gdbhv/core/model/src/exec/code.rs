@@ -8,7 +8,7 @@ use crate::bits::lines_of_page;
 use crate::feature::Features;
 use crate::isa::ops::Args;
 use crate::isa::{decode, pattern, RowKind};
-use crate::mem::ram::Ram;
+use crate::mem::ram::{Layout, Ram};
 use crate::pe::{self, Pe};
 use crate::shared::Shared;
 use std::ops::Range;
@@ -88,7 +88,7 @@ pub struct Code {
     /// By PE.
     pub jumps: Vec<Jumps>,
     pub(super) tiering: Option<Tiering>,
-    base: u64,
+    layout: Layout,
     features: Features,
     pages: Vec<Option<CodePage>>,
     dead: Vec<Owned>,
@@ -102,12 +102,12 @@ pub struct Code {
 impl Code {
     /// For `ram` and `pes` PEs, decoding what a machine with `features` has.
     pub fn new(ram: &Ram, features: Features, pes: usize) -> Code {
-        let (base, size) = (ram.base(), ram.size());
-        let pages = (0..size.div_ceil(PAGE_BYTES)).map(|_| None).collect();
+        let layout = ram.layout();
+        let pages = (0..layout.pages()).map(|_| None).collect();
         Code {
             jumps: (0..pes).map(|_| no_jumps()).collect(),
             tiering: None,
-            base,
+            layout,
             features,
             pages,
             dead: Vec::new(),
@@ -128,22 +128,18 @@ impl Code {
         }
         before
     }
-    fn index(&self, pa: u64) -> Option<usize> {
-        let i = pa.checked_sub(self.base)? / PAGE_BYTES;
-        ((i as usize) < self.pages.len()).then_some(i as usize)
-    }
     /// The block at `pa`, if it is there.
     pub fn get(&self, pa: u64) -> Option<*const Block> {
-        let page = self.pages[self.index(pa)?].as_ref()?;
+        let page = self.pages[self.layout.page(pa)?].as_ref()?;
         let code = page[(pa >> 2) as usize & 1023].as_ref()?;
         Some(&raw const **code)
     }
-    /// The block at `pa` (in RAM), decoded if need be.
+    /// The block at `pa`, decoded if need be.
     pub fn block_at(&mut self, cpu: &mut Pe, sh: &mut Shared, pa: u64) -> *const Block {
         if let Some(b) = self.get(pa) {
             return b;
         }
-        let page = sh.ram.get(pa & !0xfff, 4096).expect("fetch found RAM");
+        let page = sh.ram.get(pa & !0xfff, 4096).expect("fetch found memory");
         let block = self.insert(pa, page);
         // SAFETY: it has just been made.
         let len = unsafe { (*block).len() } as u64 * 4;
@@ -163,7 +159,7 @@ impl Code {
             .unwrap_or(1024)
             - first;
         let code = decode_block(pa, words, cut, self.features);
-        let i = self.index(pa).expect("code is in RAM");
+        let i = self.layout.page(pa).expect("code is in memory");
         let page = self.pages[i].get_or_insert_with(|| Box::new([const { None }; 1024]));
         &raw const **page[first].insert(code)
     }
@@ -180,7 +176,9 @@ impl Code {
     /// Forget what was decoded from `pa .. pa + len`, within one page. Which of the page's lines of 64 bytes hold other code, of those that
     /// the bytes are in.
     fn written(&mut self, pa: u64, len: u64) -> u64 {
-        let Some(i) = self.index(pa) else { return 0 };
+        let Some(i) = self.layout.page(pa) else {
+            return 0;
+        };
         let (from, to) = (pa & 0xfff, (pa & 0xfff) + len);
         let before = |byte: u64| (byte / 4).saturating_sub(MAX_LEN as u64 - 1) as usize;
         let words = before(from)..(to - 1) as usize / 4 + 1;

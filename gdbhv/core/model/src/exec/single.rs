@@ -74,5 +74,5 @@ fn before(cpu: &mut Pe, sh: &mut Shared, step: Step) -> Result<u32, Trap> {
     if cpu.pstate.il {
         return Err(exception::illegal_state(cpu));
     }
-    Ok(sh.ram.read(pa, 4).expect("fetch found RAM") as u32)
+    Ok(sh.ram.read(pa, 4).expect("fetch found memory") as u32)
 }

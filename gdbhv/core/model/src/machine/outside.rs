@@ -5,6 +5,7 @@ use crate::cpu::Power;
 use crate::dev::{DevCtx, Unseen};
 use crate::exception;
 use crate::feature::Feature;
+use crate::mem::ram::BANK;
 use crate::mmu::access::Access;
 use crate::mmu::controls::Controls;
 use crate::mmu::fault::Fault;
@@ -161,6 +162,9 @@ impl Machine {
             now: p.ns(0),
             cpu: i,
         };
+        if let Some(v) = p.cells(pa, size) {
+            return Some(v);
+        }
         p.next_event = 0;
         p.bus.read(pa, size, ctx, &mut p.gic)
     }
@@ -172,6 +176,9 @@ impl Machine {
             now: p.ns(0),
             cpu: i,
         };
+        if let Some(v) = p.cells(pa, size) {
+            return Ok(v);
+        }
         p.bus.peek(pa, size, ctx, &mut p.gic)
     }
 
@@ -185,6 +192,20 @@ impl Machine {
         p.next_event = 0;
         let done = p.bus.write(pa, size, value, ctx, &mut p.gic);
         p.serve();
+        if p.ram.take_hiding() {
+            self.recheck();
+        }
         done
+    }
+
+    /// Give a bank of flash what it holds, from its beginning. False, and nothing written, if it is more than a bank, or there is none.
+    pub fn set_flash(&mut self, bank: usize, data: &[u8]) -> bool {
+        let fits = bank < 2 && data.len() as u64 <= BANK;
+        fits && self
+            .sh
+            .ram
+            .program(bank as u64 * BANK, data.len() as u64, |cells| {
+                cells.copy_from_slice(data);
+            })
     }
 }

@@ -30,12 +30,13 @@ pub(super) fn board(config: &Config, cpus: usize, gic: Version) -> Result<(Bus, 
         cpus,
         gic,
         el2: config.has_el2,
+        flash: !config.hosted,
         ..BoardConfig::default()
     })
 }
 
 impl Machine {
-    /// Switch the board off and on: RAM is zero, CPUs, devices, interrupt controller and virtual time are at reset.
+    /// Switch the board off and on: RAM is zero, CPUs, devices, interrupt controller and virtual time are at reset. Flash keeps what it holds.
     ///
     /// What is not the guest's stays: snapshots, breakpoints and watchpoints, counts of instructions and of exits, catchpoints. What was typed and
     /// was too much for the UART's FIFO is typed again. Items that fw_cfg was given are there.
@@ -46,7 +47,7 @@ impl Machine {
         let told = self.sh.bus.fw_cfg().map(|d| std::mem::take(&mut d.told));
         self.cpus.clear(); // their caches point into RAM and blocks
         let mut ram = std::mem::replace(&mut self.sh.ram, Ram::new(base, 0));
-        if self.snapshots.is_empty() {
+        if self.snapshots.is_empty() && !ram.has_flash() {
             drop(ram); // free before it is allocated again
             ram = Ram::new(base, size);
         } else {

@@ -143,7 +143,7 @@ impl Machine {
         Ok((pages, parts.len() + bytes))
     }
 
-    /// A snapshot as bytes, compressed: with all of RAM that is not zero, and with what fw_cfg has been given.
+    /// A snapshot as bytes, compressed: with all of RAM and flash that is not zero, and with what fw_cfg has been given.
     ///
     /// # Errors
     /// There is none of this number.
@@ -152,11 +152,8 @@ impl Machine {
         put(&mut parts, &self.sh.bus.fw_cfg().map(|d| d.told.clone()));
         let ram = &self.sh.ram;
         let mut pages = ram.differences(id);
-        for (pa, n) in ram.touched(ram.base(), ram.size(), PAGE) {
-            let now = ram.get(pa, n).expect("RAM");
-            pages
-                .entry(((pa - ram.base()) / PAGE) as u32)
-                .or_insert(now);
+        for (page, now) in ram.touched_pages() {
+            pages.entry(page).or_insert(now);
         }
         let write = || -> std::io::Result<Vec<u8>> {
             let mut to = zstd::stream::write::Encoder::new(Vec::new(), LEVEL)?;
@@ -199,8 +196,7 @@ impl Machine {
         let mut parts = vec![0; length as usize];
         from.read_exact(&mut parts).map_err(damaged)?;
         self.fits(&parts)?;
-        let (base, size) = (self.sh.ram.base(), self.sh.ram.size());
-        self.zero_pa(base, size);
+        self.sh.ram.clear();
         let mut least = 0;
         let mut buffer = [0; PAGE as usize];
         loop {
@@ -214,9 +210,8 @@ impl Machine {
             }
             least = page + 1;
             from.read_exact(&mut buffer).map_err(damaged)?;
-            let pa = base + page as u64 * PAGE;
-            let to = self.sh.ram.get_mut(pa, PAGE);
-            to.ok_or(Unfit(format!("damaged: no RAM is at {pa:#x}")))?
+            let to = self.sh.ram.page_mut(page);
+            to.ok_or(Unfit(format!("damaged: there is no page {page}")))?
                 .copy_from_slice(&buffer);
         }
         // The checksum is behind the last byte.

@@ -15,4 +15,18 @@ pub trait Memory {
     fn read_bytes(&self, pa: u64, to: &mut [u8]) -> Option<()>;
     /// Any number of bytes. What lies before one that is refused may be written.
     fn write_bytes(&mut self, pa: u64, from: &[u8]) -> Option<()>;
+    /// The cells of its flash, for the flash's device.
+    fn cells(&mut self) -> Option<&mut dyn Cells> {
+        None
+    }
+}
+
+/// The cells of two banks of flash; addresses are from the start of the first.
+pub trait Cells {
+    /// Let loads see the cells of a bank, or its device.
+    fn show(&mut self, bank: usize, shown: bool);
+    /// Program: clear the bits that are 0 in `bytes`.
+    fn clear_bits(&mut self, at: u64, bytes: &[u8]);
+    /// Erase: set all bits of `len` bytes.
+    fn set_bits(&mut self, at: u64, len: u64);
 }

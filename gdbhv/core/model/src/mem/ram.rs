@@ -1,4 +1,7 @@
-//! Guest RAM: one zeroed host allocation, touched pages only cost memory.
+//! Guest RAM, and behind it the cells of the flash: one zeroed host allocation, touched pages only cost memory.
+//!
+//! Flash is memory to be read and executed from, and nobody's to be written to but its device's ([`Ram::program`]). Loads see its cells
+//! only while that shows them ([`Ram::show`]); fetches and descriptors see them always.
 //!
 //! RAM knows which of its bytes have been decoded, by lines of 64, and keeps a list of writes to such lines: whoever executes decoded code
 //! forgets what stands there before it executes again. A write by other means than the methods here ([`Ram::host`]) must not go to a
@@ -9,10 +12,55 @@ use super::history::History;
 use crate::bits::lines_of_page;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Physical memory from `base`.
-pub struct Ram {
+/// Where physical memory is: RAM from `base`, and flash from address 0, whose pages come behind RAM's.
+#[derive(Clone, Copy, Debug)]
+pub struct Layout {
     base: u64,
+    ram: u64,
+    flash: u64,
+}
+
+impl Layout {
+    /// Position of `pa .. pa + len` among all bytes, if all of it is RAM or all of it flash.
+    #[inline(always)]
+    pub fn at(&self, pa: u64, len: u64) -> Option<usize> {
+        let at = pa.wrapping_sub(self.base);
+        if at <= self.ram && len <= self.ram - at {
+            return Some(at as usize);
+        }
+        self.flash_at(pa, len)
+    }
+    #[cold]
+    fn flash_at(&self, pa: u64, len: u64) -> Option<usize> {
+        (pa <= self.flash && len <= self.flash - pa).then(|| (self.ram + pa) as usize)
+    }
+    /// The address of a position.
+    fn pa(&self, at: u64) -> u64 {
+        if at < self.ram {
+            self.base + at
+        } else {
+            at - self.ram
+        }
+    }
+    /// Pages of both.
+    pub fn pages(&self) -> usize {
+        (self.ram + self.flash).div_ceil(PAGE) as usize
+    }
+    /// The page of `pa`, counted from the start of RAM.
+    #[inline(always)]
+    pub fn page(&self, pa: u64) -> Option<usize> {
+        self.at(pa, 1).map(|at| at / PAGE as usize)
+    }
+}
+
+/// Physical memory.
+pub struct Ram {
+    layout: Layout,
     bytes: Vec<u8>,
+    /// By bank of flash: loads do not see its cells.
+    hidden: [bool; 2],
+    /// A bank has been hidden since [`Ram::take_hiding`], and loads may know its cells.
+    hiding: bool,
     /// By chunk: whether anything may have been written to it.
     touched: Vec<bool>,
     /// By page of 4 KiB: which lines of 64 bytes hold decoded code.
@@ -32,47 +80,102 @@ const MANY: usize = 1 << 16;
 
 const CHUNK: usize = 1 << 21;
 
+/// Bytes of a bank of flash.
+pub const BANK: u64 = 64 << 20;
+
 impl Ram {
-    /// `size` zero bytes at physical address `base`.
+    /// `size` zero bytes at physical address `base`, and no flash.
     pub fn new(base: u64, size: u64) -> Ram {
-        Ram {
+        Ram::of(base, size, 0)
+    }
+    /// The same with two banks of flash at address 0, whose bytes are zero too.
+    pub fn with_flash(base: u64, size: u64) -> Ram {
+        Ram::of(base, size, 2 * BANK)
+    }
+    fn of(base: u64, size: u64, flash: u64) -> Ram {
+        let layout = Layout {
             base,
-            bytes: vec![0; size as usize],
-            touched: vec![false; (size as usize).div_ceil(CHUNK)],
-            code: vec![0; size.div_ceil(PAGE) as usize],
+            ram: size,
+            flash,
+        };
+        let all = (size + flash) as usize;
+        Ram {
+            layout,
+            bytes: vec![0; all],
+            hidden: [false; 2],
+            hiding: false,
+            touched: vec![false; all.div_ceil(CHUNK)],
+            code: vec![0; layout.pages()],
             written: Vec::new(),
-            shared: vec![0; size.div_ceil(64 * PAGE) as usize],
+            shared: vec![0; layout.pages().div_ceil(64)],
             history: History::default(),
             digest: Digest::default(),
         }
     }
-    /// First address.
+    /// Where it is.
+    pub fn layout(&self) -> Layout {
+        self.layout
+    }
+    /// First address of RAM.
     pub fn base(&self) -> u64 {
-        self.base
+        self.layout.base
     }
-    /// Bytes.
+    /// Bytes of RAM.
     pub fn size(&self) -> u64 {
-        self.bytes.len() as u64
+        self.layout.ram
     }
-    /// Whether all of `pa .. pa + len` is here.
+    /// Whether all of `pa .. pa + len` is RAM.
     #[inline]
     pub fn contains(&self, pa: u64, len: u64) -> bool {
-        pa >= self.base && pa - self.base <= self.size() && len <= self.size() - (pa - self.base)
+        let at = pa.wrapping_sub(self.layout.base);
+        at <= self.layout.ram && len <= self.layout.ram - at
+    }
+    /// Whether `pa` is in the flash.
+    #[inline]
+    pub fn is_flash(&self, pa: u64) -> bool {
+        pa < self.layout.flash
+    }
+    /// Whether instructions can be fetched from all of `pa .. pa + len`.
+    #[inline]
+    pub fn is_memory(&self, pa: u64, len: u64) -> bool {
+        self.layout.at(pa, len).is_some()
+    }
+    /// Whether loads from the page of `pa` see memory: RAM, or flash that shows its cells.
+    #[inline]
+    pub fn is_readable(&self, pa: u64) -> bool {
+        self.contains(pa, 1) || self.is_flash(pa) && !self.hidden[(pa / BANK) as usize]
+    }
+    /// Show the cells of a bank of flash to loads, or hide them.
+    pub fn show(&mut self, bank: usize, shown: bool) {
+        self.hiding |= !shown && !self.hidden[bank];
+        self.hidden[bank] = !shown;
+    }
+    /// Whether a bank was hidden since the last call: loads that know its cells must look again.
+    #[inline]
+    pub fn take_hiding(&mut self) -> bool {
+        std::mem::take(&mut self.hiding)
     }
     /// The bytes at `pa`, if all of them are here.
     #[inline]
     pub fn get(&self, pa: u64, len: u64) -> Option<&[u8]> {
-        let at = pa.checked_sub(self.base)? as usize;
-        self.bytes.get(at..at.checked_add(len as usize)?)
+        let at = self.layout.at(pa, len)?;
+        Some(&self.bytes[at..at + len as usize])
     }
-    /// The bytes at `pa`, writable.
+    /// The bytes of RAM at `pa`, writable.
     #[inline]
     pub fn get_mut(&mut self, pa: u64, len: u64) -> Option<&mut [u8]> {
-        let at = pa.checked_sub(self.base)? as usize;
-        let end = at.checked_add(len as usize)?;
-        if end > self.bytes.len() {
-            return None;
-        }
+        self.contains(pa, len)
+            .then(|| self.change((pa - self.layout.base) as usize, len as usize))
+    }
+    /// Change the cells of the flash at `pa`, as its device does. False: not all of it is flash.
+    pub fn program(&mut self, pa: u64, len: u64, change: impl FnOnce(&mut [u8])) -> bool {
+        let at = self.layout.flash_at(pa, len);
+        at.map(|at| change(self.change(at, len as usize))).is_some()
+    }
+    /// Bytes that are about to be written.
+    #[inline]
+    fn change(&mut self, at: usize, len: usize) -> &mut [u8] {
+        let end = at + len;
         if len != 0 {
             self.touched[at / CHUNK..=(end - 1) / CHUNK].fill(true);
             let pages = at as u64 / PAGE..=(end as u64 - 1) / PAGE;
@@ -84,27 +187,28 @@ impl Ram {
                 if self.code[page as usize] & lines != 0 {
                     let from = (at as u64).max(page * PAGE);
                     let to = (end as u64).min((page + 1) * PAGE);
-                    self.written.push((self.base + from, to - from));
+                    self.written.push((self.layout.pa(from), to - from));
                 }
             }
             if self.written.len() > MANY + self.code.len() {
                 self.forget_details();
             }
         }
-        Some(&mut self.bytes[at..end])
+        &mut self.bytes[at..end]
     }
     /// Whether the page of `pa` holds decoded code.
     #[inline]
     pub fn is_code(&self, pa: u64) -> bool {
-        let page = pa.wrapping_sub(self.base) / PAGE;
-        self.code.get(page as usize).is_some_and(|l| *l != 0)
+        let page = self.layout.page(pa);
+        page.is_some_and(|page| self.code[page] != 0)
     }
     /// Whether the page of `pa` is as a snapshot has it, so that it must be kept before it is written to, or as the last digest found it.
     #[inline]
     pub fn is_guarded(&self, pa: u64) -> bool {
-        let page = pa.wrapping_sub(self.base) / PAGE;
-        let word = self.shared.get(page as usize / 64);
-        word.is_some_and(|w| w >> (page % 64) & 1 != 0) || self.digest.is_clean(page)
+        let Some(page) = self.layout.page(pa) else {
+            return false;
+        };
+        self.shared[page / 64] >> (page % 64) & 1 != 0 || self.digest.is_clean(page as u64)
     }
     /// A page is about to be written to.
     fn keep(&mut self, page: u64) {
@@ -117,14 +221,23 @@ impl Ram {
             self.history.keep(page as u32, &self.bytes[at..end]);
         }
     }
-    /// Make all of it zero, and forget that something was decoded from it. Snapshots stay.
+    /// Make all of RAM zero, and forget that something was decoded from memory. Snapshots stay, and so does what is in the flash.
     pub fn zero(&mut self) {
-        for (at, n) in self.touched(self.base, self.size(), PAGE) {
+        for (at, n) in self.touched(self.base(), self.size(), PAGE) {
             let bytes = self.get_mut(at, n).expect("RAM");
             bytes.fill(0);
         }
+        self.hidden = [false; 2];
         self.code.fill(0);
         self.written.clear();
+    }
+    /// Make all of RAM and flash zero.
+    pub fn clear(&mut self) {
+        let some = |p: &(u32, &[u8])| p.1.iter().any(|b| *b != 0);
+        let pages: Vec<u32> = self.touched_pages().filter(some).map(|p| p.0).collect();
+        for page in pages {
+            self.page_mut(page).expect("a page").fill(0);
+        }
     }
     /// Make a snapshot of all of it. Whoever writes by [`Ram::host`] has to look again at what it may write to.
     pub fn save(&mut self) -> u32 {
@@ -137,7 +250,8 @@ impl Ram {
             self.touched[page as usize * PAGE as usize / CHUNK] = true;
             self.digest.written(page as u64);
             if self.code[page as usize] != 0 {
-                self.written.push((self.base + page as u64 * PAGE, PAGE));
+                let pa = self.layout.pa(page as u64 * PAGE);
+                self.written.push((pa, PAGE));
             }
         }
         self.shared.fill(u64::MAX);
@@ -166,16 +280,18 @@ impl Ram {
     pub fn kept(&self, id: u32) -> (usize, usize) {
         self.history.kept(id)
     }
-    /// `len` bytes at `pa`, within a page of RAM, have been decoded. True if the page held no code before.
+    /// `len` bytes at `pa`, within a page, have been decoded. True if the page held no code before.
     pub fn decoded(&mut self, pa: u64, len: u64) -> bool {
-        let lines = &mut self.code[((pa - self.base) / PAGE) as usize];
+        let page = self.layout.page(pa).expect("memory");
+        let lines = &mut self.code[page];
         let new = *lines == 0;
         *lines |= lines_of_page(pa & !(PAGE - 1), pa, pa + len - 1);
         new
     }
     /// What was decoded from these bytes, within a page, is forgotten; of the lines that they are in, `left` hold other code.
     pub fn not_decoded(&mut self, pa: u64, len: u64, left: u64) {
-        let lines = &mut self.code[((pa - self.base) / PAGE) as usize];
+        let page = self.layout.page(pa).expect("memory");
+        let lines = &mut self.code[page];
         *lines &= left | !lines_of_page(pa & !(PAGE - 1), pa, pa + len - 1);
     }
     /// So much has been written while nothing executed that whole pages are as well forgotten: the list stays as short as RAM is.
@@ -193,14 +309,14 @@ impl Ram {
     pub fn take_written(&mut self) -> Vec<(u64, u64)> {
         std::mem::take(&mut self.written)
     }
-    /// The parts of `pa .. pa + len`, at most `most` bytes each within a boundary of as many, that something may have been written to.
+    /// The parts of `pa .. pa + len` (in RAM), at most `most` bytes each within a boundary of as many, that something may have been written to.
     pub fn touched(&self, pa: u64, len: u64, most: u64) -> Vec<(u64, u64)> {
         let (mut at, end) = (pa, pa + len);
         let mut found = Vec::new();
         while at < end {
-            let chunk = (at - self.base) as usize / CHUNK;
+            let chunk = (at - self.base()) as usize / CHUNK;
             if !self.touched[chunk] {
-                at = self.base + ((chunk + 1) * CHUNK) as u64;
+                at = self.base() + ((chunk + 1) * CHUNK) as u64;
                 continue;
             }
             let n = (end - at).min(most - at % most);
@@ -208,6 +324,29 @@ impl Ram {
             at += n;
         }
         found
+    }
+    /// Every page that something may have been written to, by number from the start of RAM, those of the flash behind it.
+    pub fn touched_pages(&self) -> impl Iterator<Item = (u32, &[u8])> {
+        let pages = self.bytes.chunks(PAGE as usize);
+        let chunks = |page: usize| self.touched[page * PAGE as usize / CHUNK];
+        (0u32..).zip(pages).filter(move |p| chunks(p.0 as usize))
+    }
+    /// The page of this number, writable.
+    pub fn page_mut(&mut self, page: u32) -> Option<&mut [u8]> {
+        let at = page as usize * PAGE as usize;
+        (at + PAGE as usize <= self.bytes.len()).then(|| self.change(at, PAGE as usize))
+    }
+    /// Whether it has flash.
+    pub fn has_flash(&self) -> bool {
+        self.layout.flash != 0
+    }
+    /// A load of 1 to 8 bytes, little endian, within a page; None: no memory, or flash that does not show its cells.
+    #[inline]
+    pub fn load(&self, pa: u64, bytes: u64) -> Option<u64> {
+        if !self.contains(pa, bytes) && !self.is_readable(pa) {
+            return None;
+        }
+        self.read(pa, bytes)
     }
     /// Read 1 to 8 bytes, little endian.
     #[inline]
@@ -226,7 +365,7 @@ impl Ram {
     /// The host address that `va` has when its page maps to `pa`'s, for `Entry::host` (wrapping difference to `va`).
     #[inline]
     pub fn host(&mut self, va_page: u64, pa_page: u64) -> usize {
-        let at = (pa_page - self.base) as usize;
+        let at = self.layout.at(pa_page, PAGE).expect("memory");
         self.touched[at / CHUNK] = true;
         (self.bytes.as_mut_ptr() as usize)
             .wrapping_add(at)

@@ -76,3 +76,9 @@ pub fn protect(cpu: &mut Pe, sh: &mut Shared, pa: u64) {
     note(cpu, code);
     post(cpu, &mut sh.tlb_notes, code, Note::Recheck);
 }
+
+/// Memory that could be read has become a device's registers: every PE's accesses look again.
+pub fn recheck(cpu: &mut Pe, sh: &mut Shared) {
+    note(cpu, Note::Recheck);
+    post(cpu, &mut sh.tlb_notes, Note::Recheck, Note::Recheck);
+}

@@ -105,6 +105,16 @@ impl Machine {
         self.model.code.tiering().map_or(0, |t| t.compiled)
     }
 
+    fn set_flash(&mut self, bank: usize, data: &[u8]) -> PyResult<()> {
+        let done = self.model.set_flash(bank, data);
+        let why = || {
+            PyValueError::new_err(format!(
+                "{} bytes for bank {bank} of the flash: a bare machine has two, of 64 MiB",
+                data.len()
+            ))
+        };
+        done.then_some(()).ok_or_else(why)
+    }
     fn set_fw_cfg(&mut self, key: ItemKey, data: &[u8]) -> PyResult<()> {
         device::set_item(self.model.sh.bus.fw_cfg(), key, data)
     }
