@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gdbhv import _core, image, snapfile, snapshot, tables
+from gdbhv import _core, firmware, image, snapfile, snapshot, tables
 from gdbhv.config import PAGE, RAM, BootConfig
 from gdbhv.console import Console
 from gdbhv.errors import ConfigError, GdbhvError, ImageError, StateError
@@ -56,36 +56,23 @@ class Layout:
     image: image.Image | None
 
 
-# Items of fw_cfg (QEMU's specification, "Selector keys" and include/standard-headers/linux/qemu_fw_cfg.h).
-KERNEL_SIZE, KERNEL_DATA, INITRD_SIZE, INITRD_DATA, CMDLINE_SIZE, CMDLINE_DATA = 0x08, 0x11, 0x0B, 0x12, 0x14, 0x15
-
-
 def firmware_items(config: BootConfig) -> dict[int, bytes]:
-    """Return what an image that is a firmware finds in fw_cfg, by key: the kernel to boot, and what goes with it.
-
-    :raises gdbhv.errors.ImageError: a file is unusable.
-    """
-    if config.kernel is None:
-        return {}
-    disk = b"" if config.initrd is None else image.read_raw(config.initrd, config.memory)
-    line = config.append.encode() + b"\0"
-    sized = (
-        (KERNEL_SIZE, KERNEL_DATA, image.read_raw(config.kernel, config.memory)),
-        (INITRD_SIZE, INITRD_DATA, disk),
-        (CMDLINE_SIZE, CMDLINE_DATA, line),
-    )
-    return {k: v for size, key, data in sized for k, v in ((size, len(data).to_bytes(4, "little")), (key, data))}
+    """Return what an image that is a firmware finds in fw_cfg, by key; see :func:`gdbhv.firmware.items`."""
+    return firmware.items(config.kernel, config.initrd, config.append, config.memory)
 
 
-def layout(config: BootConfig, *, psci: str) -> Layout:
+def layout(config: BootConfig, *, psci: str, flash: bool = False) -> Layout:
     """Place the image, the initial RAM disk, the device tree and further files, where QEMU's ``virt`` places them.
 
     The RAM disk is 128 MiB into RAM, or in its middle if that is less, and above the image; the device tree is behind it, on
     a boundary of 2 MiB. With an ELF that leaves 1 MiB free at the beginning of RAM, or without an image, the tree is there.
 
+    With flash and without an image the first instruction is that at address 0, and x0 is 0: so firmware begins.
+
     With a kernel for a firmware, RAM disk and command line are in fw_cfg alone (:func:`firmware_items`).
 
     :param psci: conduit, "hvc" or "smc".
+    :param flash: whether there is any.
     :raises gdbhv.errors.GdbhvError: something does not fit or overlaps; gdbhv.errors.ImageError: a file is unusable.
     """
     config.check()
@@ -114,16 +101,17 @@ def layout(config: BootConfig, *, psci: str) -> Layout:
             psci=psci,  # type: ignore[arg-type]
             gic="v2" if config.gic == 2 else "v3-its",
             cpu=config.cpu,
+            flash=flash,
         )
     behind = _up(initrd[1] if initrd else disk, TREE_ALIGN)
     beginning = loaded is None or (loaded.kind == "elf" and not RAM <= loaded.base < RAM + TREE_ROOM)
     at = _place_tree(len(tree), RAM if beginning else behind, [(a, len(d)) for _, a, d in pieces], RAM + config.memory)
     pieces.append(("the device tree", at, tree))
-    x0 = at if config.x0 is None else config.x0
     _check(pieces, config.memory)
-    entry = config.entry if config.entry is not None else loaded.entry if loaded else RAM
+    entry = config.entry if config.entry is not None else loaded.entry if loaded else 0 if config.flash else RAM
     replace(config, entry=entry).check()  # an image's own
-    _look_at_entry(entry, pieces)
+    x0 = config.x0 if config.x0 is not None else at if entry >= RAM else 0
+    _look_at_entry(entry, [*pieces, *firmware.banks(config.flash)])
     return Layout([(a, d) for _, a, d in pieces], entry, x0, loaded)
 
 
@@ -182,7 +170,7 @@ def add_vm(host: Host, config: BootConfig, output: Callable[[bytes], None]) -> V
     vm = host.create_vm(config.name, vcpus=config.smp)
     vm.add_memory(RAM, config.memory)
     for name, row in tables.board().items():
-        if row["device"]:
+        if row["device"] and name != "flash":
             vm.add_device(row["base"], _device(name, config, output), row["intid"])
     vm.image = plan.image
     vm.boot(plan.pieces, plan.entry, plan.x0)
@@ -210,6 +198,8 @@ def hosted(
     names = [c.name or f"vm{n}" for n, c in enumerate(configs, 1)]
     if len(set(names)) < len(names):
         raise GdbhvError(f"two VMs cannot have the same name: {', '.join(names)}")
+    if any(c.flash for c in configs):
+        raise GdbhvError("--flash is for machines of the image's own (--el 2, --bare): a hosted VM has no flash")
     console, own = console or Console(), dict(consoles or {})
     outputs = _outputs(names, console, own)
     for c in configs:
@@ -250,14 +240,16 @@ def bare(config: BootConfig, console: Console | None = None, *, el2: bool = True
     )
     for key, data in firmware_items(config).items():
         machine.core.set_fw_cfg(key, data)
-    if config.image is None and not config.load:
+    for bank, (_, _, data) in enumerate(firmware.banks(config.flash)):
+        machine.core.set_flash(bank, data)
+    if config.image is None and not config.load and not config.flash:
         for name in ("dtb", *(("initrd", "append") if config.kernel is None else ())):
             if getattr(config, name):
                 raise ConfigError(name, "it is for an image, and there is none")
         entry = RAM if config.entry is None else config.entry
         machine.start([], entry, config.x0 or 0)
     else:
-        plan = layout(config, psci="smc" if el2 else "hvc")
+        plan = layout(config, psci="smc" if el2 else "hvc", flash=True)
         machine.image = plan.image
         machine.start(plan.pieces, plan.entry, plan.x0)
     return machine

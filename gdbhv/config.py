@@ -11,6 +11,8 @@ from gdbhv.errors import ConfigError
 RAM = _core.RAM_BASE
 PAGE = 4096
 MAX_MEMORY = 255 << 30
+FLASH = next(row["size"] for row in _core.board() if row["name"] == "flash")
+"""Bytes of both banks of flash, which are from address 0 on."""
 
 
 @dataclass
@@ -32,6 +34,8 @@ class BootConfig:
     name: str | None = None
     gic: int = 3
     ns_per_insn: int = 1
+    flash: list[tuple[str, bool]] = field(default_factory=list)
+    """What the banks hold: files, and whether what the guest writes is to be kept in them (:func:`gdbhv.firmware.keep`)."""
 
     def check(self, vms: int = 1) -> None:
         """Check what does not depend on any file. ``vms``: how many there are of this size.
@@ -46,7 +50,9 @@ class BootConfig:
                 raise ConfigError(name, f"{value} is out of range: 0 to 2^64 - 1")
         if self.load_address is not None and self.image is None:
             raise ConfigError("load_address", "it is for an image, and there is none")
-        if self.entry is not None and (not RAM <= self.entry < RAM + self.memory or self.entry % 4):
+        in_flash = self.entry is not None and bool(self.flash) and self.entry < FLASH
+        in_ram = self.entry is not None and RAM <= self.entry < RAM + self.memory
+        if self.entry is not None and (not (in_flash or in_ram) or self.entry % 4):
             ram = f"RAM, which is {RAM:#x} to {RAM + self.memory - 1:#x}"
             raise ConfigError("entry", f"the first instruction cannot be at {self.entry:#x}: it is a multiple of 4 in {ram}")
 

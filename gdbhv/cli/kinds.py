@@ -71,6 +71,14 @@ def placed_file(text: str) -> tuple[str, int]:
     return path, number(address)
 
 
+def flash(text: str) -> tuple[str, bool]:
+    """Parse FILE or FILE,rw: whether what is written to it is kept."""
+    path = text.removesuffix(",rw")
+    if not path:
+        raise argparse.ArgumentTypeError("FILE or FILE,rw is needed")
+    return path, path != text
+
+
 VM_KEYS: dict[str, Callable[[str], Any]] = {
     "initrd": str,
     "append": str,

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from gdbhv import _core
 from gdbhv.cli.ending import DIFFERS, KILLED, STATUS
-from gdbhv.cli.kinds import VM_KEYS, console, few, moment, number, placed_file, profile, size, speed, vm
+from gdbhv.cli.kinds import VM_KEYS, console, few, flash, moment, number, placed_file, profile, size, speed, vm
 from gdbhv.errors import ConfigError
 
 RUN_EXAMPLES = (
@@ -123,6 +123,15 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--append", default="", metavar="S", help="kernel command line")
     run.add_argument(
         "--kernel", metavar="FILE", help="IMAGE is a firmware: it finds FILE in fw_cfg, and --initrd and --append with it"
+    )
+    run.add_argument(
+        "--flash",
+        type=flash,
+        action="append",
+        default=[],
+        metavar="FILE[,rw]",
+        help="with --el 2 or --bare: what the first bank of flash (64 MiB at 0) holds, again for the second (at 0x4000000); "
+        "without IMAGE the first instruction is at 0; rw: what is written is kept in FILE",
     )
     run.add_argument("--dtb", metavar="FILE", help="device tree, instead of the board's own")
     run.add_argument(
@@ -283,7 +292,14 @@ def usage_error(options: argparse.Namespace) -> str | None:
     bare = options.bare or options.el == 2
     if options.vm and (options.image is not None or bare or options.vms != 1):
         return "--vm is instead of IMAGE and --vms, and for gdbhv's own hypervisor (no --el 2, no --bare)"
-    if options.image is None and not (options.load or options.vm or options.snapshot or (bare and options.wait)):
+    if options.flash and not bare:
+        return "--flash is for a machine of the image's own (--el 2 or --bare): a hosted VM has no flash"
+    if len(options.flash) > 2:
+        return "--flash: there are two banks"
+    if options.record is not None and any(keeps for _, keeps in options.flash):
+        return "--record: a file that the run changes (--flash FILE,rw) is another one in the replay; leave ,rw out"
+    something = options.load or options.vm or options.snapshot or options.flash
+    if options.image is None and not (something or (bare and options.wait)):
         return "an IMAGE is needed (it may be left out with --el 2 --wait, to be loaded through gdb)"
     if options.record is not None and options.snapshot is not None:
         return "--record follows a run from its beginning, and --snapshot begins in the middle of one: choose one of them"
@@ -319,6 +335,7 @@ _OF_A_REPLAY = {
     "kernel",
     "dtb",
     "load",
+    "flash",
     "vm",
     "gdb",
     "wait",

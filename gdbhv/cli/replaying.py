@@ -44,8 +44,11 @@ def replay(options: argparse.Namespace) -> int:
 
 def _files(options: argparse.Namespace, fields: dict[str, object]) -> Vm:
     """Return the files that are named on the command line, of a VM or of all."""
-    named = {name: getattr(options, name) for name in ("image", "initrd", "kernel", "dtb", "load")} | fields
-    return Vm(**{name: value for name, value in named.items() if name in ("image", "initrd", "kernel", "dtb", "load")})
+    named = {name: getattr(options, name) for name in _NAMED} | fields
+    return Vm(**{name: value for name, value in named.items() if name in _NAMED})
+
+
+_NAMED = ("image", "initrd", "kernel", "dtb", "load", "flash")
 
 
 class _Progress:

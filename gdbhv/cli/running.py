@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from gdbhv import _core, boot, snapfile
+from gdbhv import _core, boot, files, firmware, snapfile
 from gdbhv.cli.ending import report, tell_reset, tell_undefined
 from gdbhv.cli.options import usage_error
 from gdbhv.cli.saying import say, show_packets
@@ -46,6 +46,9 @@ def run(options: argparse.Namespace) -> int:
     configs = [BootConfig(**{**given, **fields}) for fields in options.vm or [{}]]
     each = [c for c in configs for _ in range(options.vms)]
     setup = boot.Setup(each, hosted=not options.bare and options.el == 1, el2=options.el == 2)
+    for path, keeps in options.flash:
+        if keeps:
+            files.check_replaced(path, b"")
     with contextlib.ExitStack() as opened:
         console, consoles = open_consoles(options, opened, typed=options.gdb != "stdio")
         target: HostTarget | Machine
@@ -67,6 +70,8 @@ def run(options: argparse.Namespace) -> int:
         seconds = time.perf_counter() - started
         if recorder is not None:
             recorder.finish("killed" if stop is None else stop.kind.value)
+        for path in firmware.keep(target.core, options.flash):
+            say(f"{path}: has what the guest wrote to its flash")
         if stop is not None and stop.kind is not StopKind.INTERRUPT:  # nobody ended it
             for one in (console, *consoles.values()):
                 one.await_reader()
@@ -116,7 +121,7 @@ def inputs(options: argparse.Namespace) -> list[str | None]:
     """Return the files that are read, and must not be written."""
     named = [vars(options), *options.vm]
     single = [fields.get(key) for fields in named for key in ("image", "initrd", "dtb", "kernel", "snapshot")]
-    return single + [path for fields in named for path, _ in fields.get("load", [])]
+    return single + [path for fields in named for key in ("load", "flash") for path, _ in fields.get(key, [])]
 
 
 def run_to_end(target: HostTarget | Machine, max_insns: int | None, reboots: bool, writes: Writes) -> Stop:

@@ -11,7 +11,7 @@ from gdbhv.cli.saying import say
 from gdbhv.snapfile import Content
 from gdbhv.target import Target
 
-IN_THE_FILE = ("image", "vm", "initrd", "append", "kernel", "dtb", "load", "load_address", "entry", "x0")
+IN_THE_FILE = ("image", "vm", "initrd", "append", "kernel", "dtb", "load", "load_address", "entry", "x0", "flash")
 """Options of what runs: a snapshot has that already."""
 
 

@@ -54,6 +54,7 @@ class Vm(msgspec.Struct, omit_defaults=True):
     name: str | None = None
     gic: int = 3
     ns_per_insn: int = 1
+    flash: list[tuple[str, bool]] = []
 
 
 class Header(msgspec.Struct, tag_field="what", tag="recording"):
@@ -161,7 +162,9 @@ def header(setup: boot.Setup, *, reboots: bool) -> Header:
 
 def paths(vm: Vm) -> list[str]:
     """Return the files that a VM is made from."""
-    return [p for p in (vm.image, vm.initrd, vm.kernel, vm.dtb, *(path for path, _ in vm.load)) if p is not None]
+    return [
+        p for p in (vm.image, vm.initrd, vm.kernel, vm.dtb, *(path for path, _ in [*vm.load, *vm.flash])) if p is not None
+    ]
 
 
 def describe(path: str) -> File:
@@ -265,6 +268,7 @@ class Recording:
                     setattr(vm, name, path)
             at = {address: path for path, address in new.load}
             vm.load = [(at.get(address, path), address) for path, address in vm.load]
+            vm.flash = [*new.flash, *vm.flash[len(new.flash) :]][: len(vm.flash)]
             moved |= dict(zip(before, paths(vm), strict=True))
         for file in self.header.files:
             file.path = moved.get(file.path, file.path)

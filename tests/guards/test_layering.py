@@ -43,7 +43,8 @@ LAYERS = {
     "machine": "_core catching console errors inputs inspection pace pages points records snapfile snapshot tables target "
     "vms",
     "hv": "_core catching console errors inputs pace pages records snapfile snapshot tables target translation",
-    "boot": "_core config console errors hv image machine snapfile snapshot tables",
+    "firmware": "_core config errors files image",
+    "boot": "_core config console errors firmware hv image machine snapfile snapshot tables",
     "recording": "_core boot config console errors files hv inputs machine target",
     "monitor": "_core errors exitspec hv records snapshot tables target translation views",
     "rsp": "errors files target",
@@ -52,7 +53,8 @@ LAYERS = {
     "client": "gdbline stops",
     "gdbside": "",
     "sessions": "client errors",
-    "cli": "_core boot client config console errors files hv machine monitor recording rsp snapfile tables target views",
+    "cli": "_core boot client config console errors files firmware hv machine monitor recording rsp snapfile tables target "
+    "views",
     "__main__": "cli",
     "__init__": "boot client config console errors exitspec hv machine recording records sessions snapshot stops target",
 }

@@ -1,0 +1,65 @@
+"""What a firmware finds on the board: a kernel in fw_cfg, and what its flash holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from gdbhv import _core, files, image
+from gdbhv.config import FLASH
+from gdbhv.errors import GdbhvError
+
+# Items of fw_cfg (QEMU's specification, "Selector keys" and include/standard-headers/linux/qemu_fw_cfg.h).
+KERNEL_SIZE, KERNEL_DATA, INITRD_SIZE, INITRD_DATA, CMDLINE_SIZE, CMDLINE_DATA = 0x08, 0x11, 0x0B, 0x12, 0x14, 0x15
+
+BANKS = 2
+BANK = FLASH // BANKS
+
+
+def items(kernel: str | Path | None, initrd: str | Path | None, append: str, limit: int) -> dict[int, bytes]:
+    """Return what an image that is a firmware finds in fw_cfg, by key: the kernel to boot, and what goes with it.
+
+    :param limit: the most bytes of a file.
+    :raises gdbhv.errors.ImageError: a file is unusable.
+    """
+    if kernel is None:
+        return {}
+    disk = b"" if initrd is None else image.read_raw(initrd, limit)
+    line = append.encode() + b"\0"
+    sized = (
+        (KERNEL_SIZE, KERNEL_DATA, image.read_raw(kernel, limit)),
+        (INITRD_SIZE, INITRD_DATA, disk),
+        (CMDLINE_SIZE, CMDLINE_DATA, line),
+    )
+    return {k: v for size, key, data in sized for k, v in ((size, len(data).to_bytes(4, "little")), (key, data))}
+
+
+def banks(flash: Sequence[tuple[str, bool]]) -> list[tuple[str, int, bytes]]:
+    """Return what the banks of flash hold: name, address, bytes from its beginning on.
+
+    :param flash: files, and whether what the guest writes is to be kept in them.
+    :raises gdbhv.errors.GdbhvError: there are more files than banks, or one does not fit.
+    """
+    if len(flash) > BANKS:
+        raise GdbhvError(f"--flash: there are {BANKS} banks, and {len(flash)} files")
+    return [(path, number * BANK, image.read_raw(path, BANK)) for number, (path, _) in enumerate(flash)]
+
+
+def keep(core: _core.Machine, flash: Sequence[tuple[str, bool]]) -> list[str]:
+    """Write what the flash holds now into the files that are to keep it; return those that were not so before.
+
+    A file keeps its size, unless the guest has written behind it.
+
+    :raises OSError: a file cannot be replaced.
+    """
+    changed = []
+    for (path, address, before), (_, keeps) in zip(banks(flash), flash, strict=True):
+        if not keeps:
+            continue
+        now = core.read_pa(address, BANK)
+        now = now[: max(len(before), len(now.rstrip(b"\0")))]
+        if now != before:
+            with files.replaced(path, b"") as file:
+                file.write(now)
+            changed.append(path)
+    return changed
