@@ -1,8 +1,10 @@
 //! Tier 1: native code of blocks, one pass from the nodes of the IR.
 //!
-//! What to read in which order: [`emit`](x64::emit) takes a block's nodes to machine code; [`values`](x64::values) says where the values of an
-//! instruction and the guest's registers are meanwhile; [`frame`](x64::frame) is how native code is entered and left; [`memory`](x64::memory) is
-//! where it lies; [`tier`](x64::tier) keeps what was compiled and who jumps to whom.
+//! What to read in which order: [`plan`](x64::plan) says what is known of a block before; [`emit`](x64::emit) takes its nodes to machine code
+//! (with [`arithmetic`](x64::arithmetic), [`flags`](x64::flags), [`access`](x64::access), [`control`](x64::control)); [`values`](x64::values) says
+//! where the values of an instruction and the guest's registers are meanwhile; [`one`](x64::one) has the interpreter execute an instruction;
+//! [`frame`](x64::frame) is how native code is entered and left; [`memory`](x64::memory) is where it lies; [`tier`](x64::tier) keeps what was
+//! compiled and who jumps to whom.
 //!
 //! A host of another kind has no such tier: [`compiler`] says so, and everything runs on the interpreter.
 

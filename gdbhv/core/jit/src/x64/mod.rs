@@ -1,7 +1,13 @@
 //! For x86-64 hosts.
 
+pub mod access;
+pub mod arithmetic;
+pub mod control;
 pub mod emit;
+pub mod flags;
 pub mod frame;
 pub mod memory;
+pub mod one;
+pub mod plan;
 pub mod tier;
 pub mod values;

@@ -3,6 +3,7 @@
 use super::emit;
 use super::frame::Frame;
 use super::memory::Memory;
+use super::one;
 use gdbhv_model::exec::block::{Block, Tier};
 use gdbhv_model::exec::native::{forget, Compiler, Enter};
 use gdbhv_model::feature::Features;
@@ -144,7 +145,7 @@ impl Compiler for Tier1 {
         }
     }
     fn go_on_panicking(&mut self) -> ! {
-        emit::go_on_panicking()
+        one::go_on_panicking()
     }
     fn clear(&mut self) {
         for c in self.compiled.drain(..).filter(|c| !c.block.is_null()) {
