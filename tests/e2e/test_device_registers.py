@@ -57,7 +57,7 @@ def test_read_and_written(kind: str) -> None:
         gdb.step_instruction()
         assert session.console == "A"  # the write is the guest's own, with its effect
         with pytest.raises(GdbError, match="Cannot access memory"):
-            gdb.execute("set {int}0x5000 = 1")
+            gdb.execute("set {int}0x10000000 = 1")
 
 
 @kinds("hosted", "bare")

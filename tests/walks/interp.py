@@ -45,14 +45,18 @@ class Step(NamedTuple):
 
 
 class Memories:
-    """RAM as a list of 64-bit words. What a walk reads elsewhere is an external abort."""
+    """RAM as a list of 64-bit words; the board's flash, of zeros. What a walk reads elsewhere is an external abort."""
+
+    FLASH = range(128 << 20)
 
     def __init__(self, base: int, words: list[int]) -> None:
         self.base, self.words = base, words
 
     def read(self, pa: int) -> int | None:
         index = pa - self.base >> 3
-        return self.words[index] if 0 <= index < len(self.words) else None
+        if 0 <= index < len(self.words):
+            return self.words[index]
+        return 0 if pa in self.FLASH else None
 
 
 @dataclass(frozen=True)
