@@ -32,6 +32,7 @@ from gdbhv.hv import (
     saving,
     sched,
     stage2,
+    urgency,
     vcpu,
     vgic,
     vgic_mmio,
@@ -41,7 +42,7 @@ from gdbhv.hv import (
 from gdbhv.hv import irq as irqs
 from gdbhv.records import ExitRecord
 
-LAYOUTS = {1: "1ef4d2bd40e8d8bd", 2: "165433883d22f679", 3: "a73165f31a398ddc"}
+LAYOUTS = {1: "1ef4d2bd40e8d8bd", 2: "165433883d22f679", 3: "a73165f31a398ddc", 4: "92ce5b894fee03dc"}
 """Layout: digest of all fields of all states. A new one for each change; old ones stay, for whoever looks for theirs."""
 
 MACHINE = "the model, which is saved beside"
@@ -115,7 +116,8 @@ NOT_SAVED: dict[type, dict[str, str]] = {
         "_system": CONSTANT,
         **dict.fromkeys(("console", "consoles"), USERS),
         **dict.fromkeys(
-            ("catchers", "describe", "describe_watch", "stepping", "refused", "_interrupter", "_interrupted"), DEBUGGER
+            ("catchers", "describe", "describe_watch", "stepping", "refused", "selected", "_interrupter", "_interrupted"),
+            DEBUGGER,
         ),
         **dict.fromkeys(("_step", "_stood", "_wakes", "_end"), DEBUGGER + ": of one run"),
         "snapshots": "they stay, whichever of them is restored",
@@ -131,6 +133,7 @@ NO_OBJECTS: dict[type, str] = {
     **dict.fromkeys((irqs.Irq, vits.Event, vits.Device, vm.Slot, saving.DeviceState), "is a state itself"),
     **dict.fromkeys((vits.Command, stage2.Mapping), "a value that nothing keeps"),
     vcpu.RunState: "an enumeration",
+    urgency.Queue: "follows from the interrupts' states",
     mmio.MmioDevice: "the base of devices",
     inspection.HostInspection: "the base of HostTarget",
 }
