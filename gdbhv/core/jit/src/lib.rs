@@ -9,6 +9,7 @@
 //! A host of another kind has no such tier: [`compiler`] says so, and everything runs on the interpreter.
 
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+#[allow(clippy::useless_conversion)] // dynasm! converts the numbers of registers
 pub mod x64;
 
 use gdbhv_model::exec::native::Compiler;

@@ -4,7 +4,6 @@
 #[allow(dead_code)]
 #[path = "../../model/tests/ir/machine.rs"]
 mod machine;
-#[allow(dead_code)]
 #[path = "../../model/tests/support/mod.rs"]
 mod support;
 

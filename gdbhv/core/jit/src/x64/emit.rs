@@ -76,7 +76,7 @@ pub fn block(
     let all = instructions(words, features)?;
     let mut e = Emitter {
         a: Asm::new(0),
-        regs: Regs::new(),
+        regs: Regs::default(),
         host: HostFlags::Nothing,
         frame: *frame,
         base,

@@ -40,9 +40,9 @@ pub struct Regs {
     clock: u32,
 }
 
-impl Regs {
-    /// All free.
-    pub fn new() -> Regs {
+/// All free.
+impl Default for Regs {
+    fn default() -> Regs {
         Regs {
             pins: [0; 16],
             guest: [None; 16],
@@ -51,6 +51,9 @@ impl Regs {
             clock: 0,
         }
     }
+}
+
+impl Regs {
     /// The copy of guest register `r`.
     pub fn copy(&self, r: u8) -> Option<Reg> {
         self.copy[r as usize]
