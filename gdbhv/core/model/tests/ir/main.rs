@@ -2,6 +2,7 @@
 //! Random instances of every row, from fixed seeds, at EL1 with stage 1 on: pages that can be written, read, neither, and Device memory.
 
 mod helpers;
+#[allow(dead_code)] // what compiles code is tested on it too
 mod machine;
 #[path = "../support/mod.rs"]
 mod support;
