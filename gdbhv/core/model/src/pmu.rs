@@ -3,7 +3,7 @@
 //! Nothing ticks. A counter counts what a running total says: instructions executed (one cycle each, so cycles stop while the PE
 //! waits in WFI or WFE and while others have their turn, as D13.2 allows of a stopped clock), instructions retired, and classes of
 //! instructions ([`classes`]). [`settle`] adds what the totals have gained to the counters that count; it is called before
-//! anything changes which do (an exception level, a control), where a counter may overflow ([`Pmu::due`]), and that is all. So
+//! anything changes which do (an exception level, a control), where a counter may overflow ([`Pmu::due`](crate::cpu::counters::Pmu::due)), and that is all. So
 //! counting costs nothing per instruction, and block boundaries, the debugger's stops and the order of turns cannot be seen.
 //!
 //! [`events`] is the table of what can be counted, [`registers`] how MRS and MSR see it. An instruction that writes a control
@@ -257,7 +257,7 @@ pub fn increment(cpu: &mut Cpu, sh: &mut Platform, mask: u32, el: u8) {
     pulse(cpu, sh, events::SW_INCR, mask & !(1 << CYCLE)); // which works out anew what counts here
 }
 
-/// An exception is about to be taken, at [`Platform::now`]. Only if [`Pmu::on`].
+/// An exception is about to be taken, at [`Platform::now`]. Only if [`Pmu::on`](crate::cpu::counters::Pmu::on).
 #[cold]
 pub fn exception(cpu: &mut Cpu, sh: &mut Platform) {
     let now = sh.now;
@@ -265,7 +265,7 @@ pub fn exception(cpu: &mut Cpu, sh: &mut Platform) {
     pulse(cpu, sh, events::EXC_TAKEN, u32::MAX);
 }
 
-/// An ERET is about to return. Only if [`Pmu::on`].
+/// An ERET is about to return. Only if [`Pmu::on`](crate::cpu::counters::Pmu::on).
 #[cold]
 pub fn exception_return(cpu: &mut Cpu, sh: &mut Platform) {
     let now = sh.now + cpu.off as u64 + 1;
@@ -273,7 +273,7 @@ pub fn exception_return(cpu: &mut Cpu, sh: &mut Platform) {
     pulse(cpu, sh, events::EXC_RETURN, u32::MAX);
 }
 
-/// The exception level, or another thing that filters depend on, has changed at [`Platform::now`]. Only if [`Pmu::on`].
+/// The exception level, or another thing that filters depend on, has changed at [`Platform::now`]. Only if [`Pmu::on`](crate::cpu::counters::Pmu::on).
 #[cold]
 pub fn refresh(cpu: &mut Cpu, sh: &mut Platform) {
     let now = sh.now;

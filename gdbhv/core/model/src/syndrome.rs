@@ -39,7 +39,7 @@ pub const fn same_el(class: u8) -> u8 {
     }
 }
 
-/// The fields of ISS by kind of exception, in the notation of [`crate::reg::field`]; a condition is a field of the same ISS. Exit
+/// The fields of ISS by kind of exception, in the notation of [`mod@crate::reg::field`]; a condition is a field of the same ISS. Exit
 /// classes name theirs ([`crate::exit::CLASSES`]).
 #[rustfmt::skip]
 pub mod iss {

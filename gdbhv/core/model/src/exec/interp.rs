@@ -5,7 +5,7 @@
 //! else the instruction starts again in [`Slow`], which knows everything. Bodies change nothing before they are sure to complete, so
 //! starting again is safe (a store repeated is the same store).
 //!
-//! Time is exact: [`Shared::now`] counts instructions and is settled whenever a block is left; inside a block the
+//! Time is exact: [`Platform::now`](crate::platform::Platform::now) counts instructions and is settled whenever a block is left; inside a block the
 //! instruction at `off` is number `now + off`. An instruction that ends in an exception counts too.
 
 mod backends;

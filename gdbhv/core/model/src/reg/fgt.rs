@@ -21,7 +21,7 @@ pub struct Bit {
     pub control: [Option<(Reg, &'static [&'static str])>; 2],
 }
 
-/// One field in the notation of [`super::field`], if register `$control` has it.
+/// One field in the notation of [`mod@super::field`], if register `$control` has it.
 macro_rules! field {
     (HFGRTR  HFG  RW $($f:tt)*) => { field!(@text $($f)*) };
     (HFGRTR  HFG  R  $($f:tt)*) => { field!(@text $($f)*) };

@@ -12,7 +12,7 @@
 //!   control of the performance monitors that changes traps too); then perhaps
 //!   `=> OTHER`, the row that this name reaches with E2H. Functions are those of the file of the same name in [`crate::sysreg`].
 //! * feature: the FEAT_ name that it needs, or `base`
-//! * fields: in the notation of [`field`]
+//! * fields: in the notation of [`mod@field`]
 //!
 //! A row is read twice: here, for what depends on nothing (the constants of [`names`], [`INFOS`]), and in [`crate::sysreg`], for what an
 //! access does.

@@ -142,6 +142,6 @@ pub struct Info {
     pub feature: &'static str,
     /// One line.
     pub doc: &'static str,
-    /// Fields, in the notation of [`super::field`].
+    /// Fields, in the notation of [`mod@super::field`].
     pub fields: &'static str,
 }
