@@ -16,7 +16,7 @@ from hv.programs import CODE, add, branch, code
 
 GUESTS = Path(__file__).resolve().parent.parent / "guests" / "prebuilt"
 NEVER = 1 << 62
-# ADD X0, X0, #1; ADD X1, X1, #1; STR X0, [X20]; B .-12, and a way out of it: NOP
+# ADD X0, X0, #1; ADD X1, X1, #1; STR X0, [X20]; B .-12
 LOOP = (add(0, 0, 1), add(1, 1, 1), 0xF9000280, branch(-3))
 
 

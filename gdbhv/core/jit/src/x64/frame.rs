@@ -27,8 +27,6 @@ pub type Asm = VecAssembler<X64Relocation>;
 pub const PC: i32 = offset_of!(Cpu, pc) as i32;
 /// Of `Cpu::flags`.
 pub const FLAGS: i32 = offset_of!(Cpu, flags) as i32;
-/// Of `Cpu::v`.
-pub const VECTORS: i32 = offset_of!(Cpu, v) as i32;
 /// Of `Cpu::block_pa`.
 pub const BLOCK_PA: i32 = offset_of!(Cpu, block_pa) as i32;
 /// Of `Pe::fp_traps`.
