@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdbhv import _core, pages
 from gdbhv.errors import CommandError, GdbhvError, MemoryError_, RegisterError
-from gdbhv.hv import debugregs, guestregs, pmu, vgic_document
+from gdbhv.hv import debugregs, guestregs, list_registers, pmu, vgic_view
 from gdbhv.hv.host import Host
 from gdbhv.hv.ptimer import PhysicalTimer
 from gdbhv.hv.stage2 import IPA_BITS
@@ -26,7 +26,6 @@ from gdbhv.translation import EL10, PAN, Translation
 if TYPE_CHECKING:
     from gdbhv.records import ExitRecord
 
-LIST_REGISTERS = [f"ICH_LR{n}_EL2" for n in range(4)]
 VIRTUAL_SERROR = field("ISR_EL1.A").mask
 GUEST_MODES = (0b0000, 0b0100, 0b0101)  # PSTATE.M: EL0t, EL1t, EL1h
 
@@ -167,7 +166,7 @@ class HostInspection:
     def gic(self, thread: ThreadId) -> tuple[dict[str, Any], str]:
         """See :class:`gdbhv.target.Target`."""
         vm = self.vcpu(thread).vm
-        return vgic_document.document(vm.vgic), vm.name
+        return vgic_view.document(vm.vgic), vm.name
 
     def take_unserved(self) -> Sequence[str]:
         """See :class:`gdbhv.target.Target`."""
@@ -201,7 +200,7 @@ class HostInspection:
             return
         cpu, m = v.home, self.machine
         own = list(v.numbers.values())
-        other = {**v.identity(), **dict.fromkeys(LIST_REGISTERS, 0)}
+        other = {**v.identity(), **dict.fromkeys(list_registers.NAMES, 0)}
         others = [encoding(name) for name in other]
         there = self.host.scheduler.loaded[cpu]
         if there is not None:
@@ -269,8 +268,8 @@ class HostInspection:
     def _entering(self, v: Vcpu, cpu: int) -> Iterator[None]:
         """Have the list registers as they will be when ``v`` executes next, for the body."""
         m = self.machine
-        numbers = [encoding(name) for name in LIST_REGISTERS]
-        before, due = m.mrs_many(cpu, numbers), v.vm.vgic.due(v)
+        numbers = [encoding(name) for name in list_registers.NAMES]
+        before, due = m.mrs_many(cpu, numbers), vgic_view.due(v.vm.vgic, v)
         m.msr_many(cpu, numbers, due + [0] * (len(numbers) - len(due)))
         try:
             yield

@@ -12,13 +12,14 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gdbhv import tables
 from gdbhv.errors import GdbhvError
 from gdbhv.hv.irq import Irq
-from gdbhv.hv.urgency import Queue, place, signals
+from gdbhv.hv.list_registers import EOI_COUNT, LR_ACTIVE, LR_PENDING, NAMES, load, unload
+from gdbhv.hv.urgency import Queue, signals
 from gdbhv.hv.vgic_mmio import GICD_BASE, GICR_BASE, GICR_STRIDE, INTERRUPTS, Distributor, Redistributor
 from gdbhv.hv.vits import FIRST_LPI, GITS_BASE, Its, Lpis, LpiState
 from gdbhv.tables import encode, encoding
@@ -27,18 +28,11 @@ if TYPE_CHECKING:
     from gdbhv.hv.vcpu import Vcpu
     from gdbhv.hv.vm import Vm
 
-LIST_REGISTERS = 4
 PPI_VTIMER = 27
 PPI_PMU = 23
 PASSED = (PPI_VTIMER, PPI_PMU)
 """Private interrupts of the hardware that the guest has directly: it ends them itself (ICH_LR.HW)."""
 AFFINITY = 0xFF_00FF_FFFF
-
-# ICH_LR<n>_EL2 (Arm IHI 0069 12.4.6)
-LR_PENDING, LR_ACTIVE = encode("ICH_LR0_EL2", State=0b01), encode("ICH_LR0_EL2", State=0b10)
-LR_HW, LR_GROUP1, LR_EOI = (encode("ICH_LR0_EL2", **{name: 1}) for name in ("HW", "Group", "EOI"))
-LR_PRIORITY, LR_PHYSICAL = (tables.field(f"ICH_LR0_EL2.{name}").lsb for name in ("Priority", "pINTID"))
-EOI_COUNT = tables.field("ICH_HCR_EL2.EOIcount")
 
 # ICC_SGI1R_EL1 (Arm IHI 0069 12.2.20)
 SGI_TARGETS, SGI_AFF1, SGI_AFF2, SGI_AFF3, SGI_RANGE, SGI_INTID, SGI_IRM = (
@@ -74,8 +68,8 @@ class Vgic(VgicState):
         self.machine = vm.machine
         self._out: set[int] | None = None  # CPUs that wait for the end of :meth:`together`
         self.power_on()
-        self._lr = [encoding(f"ICH_LR{n}_EL2") for n in range(LIST_REGISTERS)]
-        self._hcr = encoding("ICH_HCR_EL2")
+        self.list_registers = [encoding(name) for name in NAMES]
+        self.control = encoding("ICH_HCR_EL2")
         self._on = encode("ICH_HCR_EL2", En=1)
         self._more_pending = encode("ICH_HCR_EL2", NPIE=1)
         self._more_active = encode("ICH_HCR_EL2", LRENPIE=1, TDIR=1)
@@ -113,6 +107,10 @@ class Vgic(VgicState):
     def irq(self, intid: int, vcpu: Vcpu) -> Irq:
         """Return interrupt ``intid`` as ``vcpu`` sees it."""
         return self.private[vcpu.index][intid] if intid < 32 else self.shared[intid - 32]
+
+    def passed(self, vcpu: Vcpu) -> list[Irq]:
+        """Return the interrupts of :data:`PASSED` of ``vcpu``."""
+        return [self.private[vcpu.index][intid] for intid in PASSED]
 
     def lpi(self, intid: int) -> Irq:
         """Return a new LPI: edge-triggered, group 1, without an active state."""
@@ -175,12 +173,13 @@ class Vgic(VgicState):
                 return v.index
         return None
 
-    def _deliverable(self, irq: Irq) -> bool:
+    def deliverable(self, irq: Irq) -> bool:
+        """Whether ``irq`` is pending and nothing in the distributor holds it back."""
         return irq.pending and irq.enabled and bool(self.enabled >> irq.group1 & 1)
 
     def changed(self, irq: Irq) -> None:
         """Look at ``irq`` again after any change: is it on the right list, and does its vCPU have to hear of it?"""
-        deliverable = self._deliverable(irq)
+        deliverable = self.deliverable(irq)
         if irq.lr is None:
             if irq.active and irq.holder is not None:
                 to: int | None = irq.holder  # who acknowledged it deactivates it
@@ -211,7 +210,7 @@ class Vgic(VgicState):
         if not irqs:
             return False
         control, active = vcpu.read("ICH_VMCR_EL2"), vcpu.read("ICH_AP0R0_EL2") | vcpu.read("ICH_AP1R0_EL2")
-        return signals((i for i in irqs if not i.active and self._deliverable(i)), control, active)
+        return signals((i for i in irqs if not i.active and self.deliverable(i)), control, active)
 
     @contextlib.contextmanager
     def held_still(self, irq: Irq) -> Iterator[None]:
@@ -243,42 +242,6 @@ class Vgic(VgicState):
             if not scheduler.in_guest[cpu]:
                 scheduler.schedule(cpu)
 
-    def seen(self, irq: Irq) -> Irq:
-        """Return an interrupt as the hypervisor will have it before its vCPU executes again; a copy if that differs.
-
-        What the guest did in its list registers is taken back (:meth:`sync`), and a line of its own that has risen meanwhile
-        interrupts the hypervisor first (:meth:`fired`).
-        """
-        vcpu = self._vcpu(irq.holder)
-        if irq.lr is None or vcpu is None or vcpu.cpu is None:
-            return self._seen_outside(irq)
-        value = self.machine.read_register(vcpu.cpu, self._lr[irq.lr])
-        copy = replace(irq, active=bool(value & LR_ACTIVE))
-        if irq.edge:
-            copy.latch = irq.latch or bool(value & LR_PENDING)
-        elif not irq.active and not value & LR_PENDING:
-            copy.latch = False
-        if irq.physical is not None:
-            copy.level = copy.active or self._high(vcpu, irq.intid)
-        return copy
-
-    def _seen_outside(self, irq: Irq) -> Irq:
-        """Return the same for an interrupt that is in no list register."""
-        holder, owner = self._vcpu(irq.holder), self._vcpu(irq.owner)
-        if irq.active and holder is not None and holder.cpu is not None and self.used[holder.index]:
-            ended = EOI_COUNT.of(self.machine.read_register(holder.cpu, self._hcr))
-            if ended and irq in self._outside(holder, self.used[holder.index])[:ended]:
-                irq = replace(irq, active=False, level=irq.level and irq.physical is None)
-        if irq.physical is not None and owner is not None and not irq.active:
-            return replace(irq, level=self._high(owner, irq.intid))
-        return irq
-
-    def due(self, vcpu: Vcpu) -> list[int]:
-        """Return what the list registers will hold when ``vcpu`` executes next."""
-        mine = {*self.lists[vcpu.index], *(self.private[vcpu.index][intid] for intid in PASSED)}
-        seen = [replace(self.seen(irq)) for irq in mine]
-        return [self._value(irq) for irq in self._choose(sorted(seen, key=place))[0]]
-
     # --- list registers
 
     def flush(self, vcpu: Vcpu) -> None:
@@ -292,44 +255,34 @@ class Vgic(VgicState):
         if not irqs:
             return
         assert vcpu.cpu is not None
-        chosen, control = self._choose(irqs)
+        chosen, control = self.choose(irqs)
         for n, irq in enumerate(chosen):
             irq.lr = n
         self.used[vcpu.index] = chosen
-        values = [self._value(irq) for irq in chosen]
-        self.machine.msr_many(vcpu.cpu, [*self._lr[: len(chosen)], self._hcr], [*values, control])
+        values = [load(irq, self.deliverable(irq)) for irq in chosen]
+        self.machine.msr_many(vcpu.cpu, [*self.list_registers[: len(chosen)], self.control], [*values, control])
 
-    def _choose(self, irqs: Iterable[Irq]) -> tuple[list[Irq], int]:
-        """Which of a vCPU's interrupts, in order, go into list registers, in the registers' order, and ICH_HCR_EL2."""
+    def choose(self, irqs: Iterable[Irq]) -> tuple[list[Irq], int]:
+        """Choose which of a vCPU's interrupts go into list registers.
+
+        :param irqs: in the order of :func:`~gdbhv.hv.urgency.place`.
+        :returns: them in the registers' order, and ICH_HCR_EL2.
+        """
         active: list[Irq] = []
         pending: list[Irq] = []
         for irq in irqs:
             if irq.active:
                 active.append(irq)
-            elif self._deliverable(irq):
+            elif self.deliverable(irq):
                 pending.append(irq)
-                if len(pending) > LIST_REGISTERS:
+                if len(pending) > len(NAMES):
                     break
-        room = LIST_REGISTERS - bool(pending)
-        chosen = (active[:room] + pending)[:LIST_REGISTERS]
+        room = len(NAMES) - bool(pending)
+        chosen = (active[:room] + pending)[: len(NAMES)]
         control = self._on
         control |= self._more_active if len(active) > room else 0
-        control |= self._more_pending if len(active[:room]) + len(pending) > LIST_REGISTERS else 0
+        control |= self._more_pending if len(active[:room]) + len(pending) > len(NAMES) else 0
         return chosen, control
-
-    def _value(self, irq: Irq) -> int:
-        """Return what the list register of ``irq`` says; the latch of an edge goes into it."""
-        value = irq.intid | irq.priority << LR_PRIORITY | (LR_GROUP1 if irq.group1 else 0)
-        again = irq.active and irq.edge and irq.latch and self._deliverable(irq)
-        value |= LR_ACTIVE if irq.active else 0
-        value |= LR_PENDING if again or not irq.active else 0
-        if irq.edge and value & LR_PENDING:
-            irq.latch = False
-        if irq.physical is not None:
-            value |= LR_HW | irq.physical << LR_PHYSICAL
-        elif not irq.edge:
-            value |= LR_EOI  # tell when it has ended: the line may still be high
-        return value
 
     def sync(self, vcpu: Vcpu) -> None:
         """Take back what the guest did: ``vcpu`` has left it."""
@@ -337,26 +290,22 @@ class Vgic(VgicState):
         if not used:
             return
         assert vcpu.cpu is not None
-        registers = [*self._lr[: len(used)], self._hcr]
+        registers = [*self.list_registers[: len(used)], self.control]
         *values, control = self.machine.mrs_many(vcpu.cpu, registers)
         self.machine.msr_many(vcpu.cpu, registers, [0] * len(used) + [self._on])
         self.used[vcpu.index] = []
         for irq, value in zip(used, values, strict=True):
             irq.lr = None
-            if irq.edge:
-                irq.latch = irq.latch or bool(value & LR_PENDING)
-            elif not irq.active and not value & LR_PENDING:  # it went in pending, and was acknowledged
-                irq.latch = False
-            irq.active = bool(value & LR_ACTIVE)
+            unload(irq, value)
             if irq.physical is not None:
                 self._sync_physical(vcpu, irq, value)
             self.changed(irq)
         if ended := EOI_COUNT.of(control):
-            for irq in self._outside(vcpu, used)[:ended]:  # it deactivated those, the most urgent first
+            for irq in self.outside(vcpu, used)[:ended]:  # it deactivated those, the most urgent first
                 self.end(irq)
                 self.changed(irq)
 
-    def _outside(self, vcpu: Vcpu, used: list[Irq]) -> list[Irq]:
+    def outside(self, vcpu: Vcpu, used: list[Irq]) -> list[Irq]:
         """Return the active interrupts of a vCPU that are in no list register, the most urgent first."""
         active = itertools.takewhile(lambda i: i.active, self.lists[vcpu.index])
         return [i for i in active if i not in used]
@@ -372,11 +321,11 @@ class Vgic(VgicState):
         """Withdraw an interrupt whose line is low: its timer was stopped or set anew, or its overflow cleared, before the
         guest acknowledged it."""
         irq = self.private[vcpu.index][intid]
-        if irq.level and not irq.active and vcpu.cpu is not None and not self._high(vcpu, intid):
+        if irq.level and not irq.active and vcpu.cpu is not None and not self.high(vcpu, intid):
             self.end(irq)
             self.changed(irq)
 
-    def _high(self, vcpu: Vcpu, intid: int) -> bool:
+    def high(self, vcpu: Vcpu, intid: int) -> bool:
         """Whether the line of a physical interrupt of ``vcpu``'s is high, or will be once it is on a CPU."""
         return vcpu.pmu.line() if intid == PPI_PMU else vcpu.timer_fires()
 
@@ -407,7 +356,6 @@ class Vgic(VgicState):
         self._set_active(vcpu, active=False)
 
     def _set_active(self, vcpu: Vcpu, *, active: bool) -> None:
-        for intid in PASSED:
-            irq = self.private[vcpu.index][intid]
+        for irq in self.passed(vcpu):
             if irq.level or irq.active:
-                set_physical_active(vcpu, intid, active=active)
+                set_physical_active(vcpu, irq.intid, active=active)

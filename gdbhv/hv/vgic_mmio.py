@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gdbhv.hv.mmio import MmioDevice
+from gdbhv.hv.vgic_view import seen
 from gdbhv.tables import board
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def access(
                 if irq is None:
                     continue
                 if value is None and peek:
-                    result |= read(vgic.seen(irq)) << (k * width)
+                    result |= read(seen(vgic, irq)) << (k * width)
                 elif value is None:
                     with vgic.held_still(irq):
                         if irq.physical is not None and irq.owner is not None:

@@ -11,7 +11,7 @@ from gdbhv.errors import RegisterError
 from gdbhv.hv import guestregs, sysregs
 from gdbhv.hv.host import Host
 from gdbhv.hv.hosttarget import HostTarget
-from gdbhv.hv.vgic_document import document
+from gdbhv.hv.vgic_view import document
 from gdbhv.target import Action, StopKind
 from hv.programs import CODE, NOP, WFI, add_vm, branch, hosted, mrs, thread
 from hv.test_stepping import actions, core, state, two_vcpus, with_timer

@@ -1,0 +1,85 @@
+"""What a debugger is shown of a VM's interrupt controller: what the guest would find in it."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from gdbhv.hv.irq import Irq
+from gdbhv.hv.list_registers import EOI_COUNT, load, unload
+from gdbhv.hv.urgency import place
+from gdbhv.hv.vits import FIRST_LPI
+
+if TYPE_CHECKING:
+    from gdbhv.hv.vcpu import Vcpu
+    from gdbhv.hv.vgic import Vgic
+
+
+def seen(vgic: Vgic, irq: Irq) -> Irq:
+    """Return a copy of ``irq`` as the hypervisor will have it before its vCPU executes again.
+
+    What the guest did in its list registers is taken back (``Vgic.sync``), and a line of its own that has risen meanwhile
+    interrupts the hypervisor first (``Vgic.fired``).
+    """
+    holder, owner = (None if n is None else vgic.vm.vcpus[n] for n in (irq.holder, irq.owner))
+    copy = replace(irq)
+    if irq.lr is not None and holder is not None and holder.cpu is not None:
+        unload(copy, vgic.machine.read_register(holder.cpu, vgic.list_registers[irq.lr]))
+        owner = holder
+    elif irq.active and holder is not None and irq in _ended(vgic, holder):
+        copy.active = False
+    if irq.physical is not None and owner is not None and (irq.lr is not None or not copy.active):
+        copy.level = copy.active or vgic.high(owner, irq.intid)
+    return copy
+
+
+def _ended(vgic: Vgic, vcpu: Vcpu) -> list[Irq]:
+    """Return the interrupts in no list register that the guest of ``vcpu`` has deactivated since it was entered."""
+    used = vgic.used[vcpu.index]
+    if vcpu.cpu is None or not used:
+        return []
+    count = EOI_COUNT.of(vgic.machine.read_register(vcpu.cpu, vgic.control))
+    return vgic.outside(vcpu, used)[:count] if count else []
+
+
+def due(vgic: Vgic, vcpu: Vcpu) -> list[int]:
+    """Return what the list registers will hold when ``vcpu`` executes next.
+
+    Only the few that will differ from what the hypervisor has now are looked at one by one: a guest may have thousands of
+    LPIs pending, and the rest is in order already.
+    """
+    differ = {*vgic.used[vcpu.index], *_ended(vgic, vcpu), *vgic.passed(vcpu)}
+    rest = (replace(irq) for irq in vgic.lists[vcpu.index] if irq not in differ)
+    in_order: Iterator[Irq] = heapq.merge(sorted((seen(vgic, irq) for irq in differ), key=place), rest, key=place)
+    return [load(irq, vgic.deliverable(irq)) for irq in vgic.choose(in_order)[0]]
+
+
+def document(vgic: Vgic) -> dict[str, Any]:
+    """Return the state as ``_core.Machine.gic`` returns the machine's, LPIs among the interrupts, no CPU interfaces."""
+    lpis = [vgic.lpis.irqs[n] for n in sorted(vgic.lpis.irqs)]
+    names = {device.intid: device.name for _, device in vgic.vm.devices if device.intid is not None}
+    irqs = [seen(vgic, i) for i in [*(i for bank in vgic.private for i in bank), *vgic.shared, *lpis]]
+    return {
+        "version": 3,
+        "ctlr": vgic.enabled,
+        "interrupts": [
+            {
+                "intid": i.intid,
+                "device": names.get(i.intid),
+                "cpu": i.home if i.owner is None else i.owner,
+                "enabled": i.enabled,
+                "pending": i.pending,
+                "active": i.active,
+                "line": i.level,
+                "edge": i.edge,
+                "group": int(i.group1),
+                "priority": i.priority,
+                "route": i.route if i.owner is None and i.intid < FIRST_LPI else None,
+            }
+            for i in irqs
+        ],
+        "cpus": [],
+        "its": vgic.its.document(),
+    }
