@@ -107,3 +107,10 @@ def seed(pytestconfig: pytest.Config) -> int:
 def cases(pytestconfig: pytest.Config) -> Callable[[int], int]:
     """Return a function from a test's own number of random cases to the number to run (``--cases``)."""
     return lambda default: default if pytestconfig.option.cases is None else pytestconfig.option.cases
+
+
+@pytest.fixture
+def spin(tmp_path: Path) -> Path:
+    """A guest that never ends: B to itself."""
+    (path := tmp_path / "spin.bin").write_bytes((0x14000000).to_bytes(4, "little"))
+    return path

@@ -71,17 +71,27 @@ def early_hang(options: argparse.Namespace, target: Target, stop: Stop | None) -
     ]
 
 
+def duration(seconds: float, insns: int | None) -> str:
+    """Return how long a run took, and its speed if that can be told from it.
+
+    :param insns: that it executed; None if that took only a part of the time.
+    """
+    mips = 0 if insns is None or not seconds else insns / seconds / 1e6
+    return f"{seconds:.2f} s, {mips:.0f} MIPS" if mips >= 1 else f"{seconds:.2f} s"
+
+
 def report(
     options: argparse.Namespace,
     target: Target,
     stop: Stop | None,
     seconds: float,
-    begun: int,
+    begun: int | None,
     outcome: Outcome | None = None,
 ) -> int:
     """Say why the run ended and after how many instructions; return the exit status.
 
-    :param begun: instructions that had been executed when the run began.
+    :param begun: instructions that had been executed when the run began; None if it also waited for somebody or something,
+        so that it has no speed.
     :param outcome: of a replay.
     """
     status, name, what = KILLED if stop is None else STATUS[stop.kind]
@@ -114,11 +124,11 @@ def report(
 
         for line in stats_table(counts, further, lambda vmid: vmid_name(target, vmid), numbered(target)):
             say(line, "")
-    mips = max(insns - begun, 0) / seconds / 1e6 if seconds else 0
+    took = duration(seconds, None if begun is None else insns - begun)
     if outcome is not None:
-        say(f"{outcome.text} ({seconds:.2f} s, {mips:.0f} MIPS)")
+        say(f"{outcome.text} ({took})")
         return status
     for line in early_hang(options, target, stop):
         say(line)
-    say(f"{what}{': ' + text if text else ''} after {insns:,} instructions ({seconds:.2f} s, {mips:.0f} MIPS)")
+    say(f"{what}{': ' + text if text else ''} after {insns:,} instructions ({took})")
     return status

@@ -39,7 +39,7 @@ def replay(options: argparse.Namespace) -> int:
         seconds = time.perf_counter() - started
         for one in (console, *consoles.values()) if outcome.same is not None else ():
             one.await_reader()
-    return report(options, target, stop, seconds, 0, outcome)
+    return report(options, target, stop, seconds, None if options.gdb else 0, outcome)
 
 
 def _files(options: argparse.Namespace, fields: dict[str, object]) -> Vm:

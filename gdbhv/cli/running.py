@@ -75,7 +75,8 @@ def run(options: argparse.Namespace) -> int:
         if stop is not None and stop.kind is not StopKind.INTERRUPT:  # nobody ended it
             for one in (console, *consoles.values()):
                 one.await_reader()
-    return report(options, target, stop, seconds, begun)
+    waited = bool(options.gdb) or target.pace.realtime
+    return report(options, target, stop, seconds, None if waited else begun)
 
 
 def choose_tier(options: argparse.Namespace, target: HostTarget | Machine) -> None:

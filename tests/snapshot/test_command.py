@@ -12,7 +12,7 @@ from gdbhv import snapfile
 from gdbhv.cli import options as cli_options
 from gdbhv.cli import snapshots
 from snapshot.targets import PREBUILT, hosted
-from test_cli import gdbhv
+from started import gdbhv
 
 ZOO, TYPE1 = str(PREBUILT / "exit_zoo.elf"), str(PREBUILT / "type1.elf")
 TIMES = ("seconds",)
