@@ -43,8 +43,7 @@ def install(target: Target) -> None:
 
 def line(target: Target, thread: ThreadId, record: ExitRecord) -> str:
     """Return one exit in one line, with the names of what the target knows."""
-    is_call = record["class"] in exitspec.CALLS
-    call = hypercall.name_of(record["args"][0] & 0xFFFFFFFF) if is_call else None
+    call = hypercall.text(record["args"]) if record["class"] in exitspec.CALLS else None
     return exit_line(record, lambda ipa: target.place(thread.pid, ipa), call)
 
 

@@ -63,7 +63,7 @@ def exit_line(record: ExitRecord, place: Callable[[int], str | None] = lambda ip
     """Return one line that says what happened: exit, instruction, register and value, addresses, causing control.
 
     :param place: what is at an IPA ("pl011+0x18", "memory"), if anything is known of it.
-    :param call: the name of the hypercall, or its number, for HVC and SMC.
+    :param call: the hypercall with its arguments, for HVC and SMC.
     """
     parts = [record["name"]]
     insn = f"{disassemble(record['insn'], record['pc'])} " if record["insn"] is not None else ""
@@ -73,8 +73,7 @@ def exit_line(record: ExitRecord, place: Callable[[int], str | None] = lambda ip
     elif record["rt"] is not None and iss_fields(record).get("Direction") == 0:
         parts.append(f"{_register(record['rt'])}={record['rt_value']:#x}")
     elif call is not None:
-        args = ", ".join(f"{a:#x}" for a in record["args"][1:])
-        parts.append(f"{call}({args})")
+        parts.append(call)
     elif record["intid"] is not None:
         device = tables.interrupt_device(record["intid"])
         parts.append(f"INTID {record['intid']}{f' ({device})' if device else ''}")

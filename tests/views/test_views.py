@@ -89,7 +89,7 @@ LINES = [
     ),
     (MRS, "sysreg.read:MIDR_EL1; mrs x2, midr_el1 at 0x40200000 (EL1); by HFGRTR_EL2.MIDR_EL1"),
     (MSR, "sysreg.write:TCR_EL1; msr tcr_el1, xzr at 0x40200000 (EL1); xzr=0x0; by HCR_EL2.TVM"),
-    (HVC, "hvc:0x0; hvc #0 at 0x40200000 (EL1); SYSTEM_OFF(0x1, 0x2, 0x3)"),
+    (HVC, "hvc:0x0; hvc #0 at 0x40200000 (EL1); AFFINITY_INFO(0x1, 0x2)"),
     (VNCR, "vncr.trans.l3.w; msr hcr_el2, x5 at 0x40200000 (EL1); VA 0x5078; by HCR_EL2.NV2"),
     (WFI, "wfx.wfi; wfi at 0x40200000 (EL1); by HCR_EL2.TWI"),
     (IRQ, "irq.ppi27; at 0x40200000 (EL1); INTID 27; by HCR_EL2.IMO"),
@@ -99,7 +99,7 @@ LINES = [
 @pytest.mark.parametrize(("exit_", "text"), LINES, ids=[r["name"] for r, _ in LINES])
 def test_an_exit_is_one_line(exit_: Any, text: str) -> None:
     place = {0x9000018: "uart+0x18"}.get
-    assert exits.exit_line(exit_, place, "SYSTEM_OFF" if exit_ is HVC else None) == text
+    assert exits.exit_line(exit_, place, "AFFINITY_INFO(0x1, 0x2)" if exit_ is HVC else None) == text
 
 
 ISS = [
