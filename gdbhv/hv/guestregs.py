@@ -38,20 +38,23 @@ WRITABLE: dict[str, str] = {
 
 # Why the rest is refused: the first prefix that fits.
 REASONS = (
-    ("HCR_EL2", "its other fields make a VM of the guest, and gdbhv relies on them"),
+    ("HCR_EL2", "its other fields make a VM of the guest, and are gdbhv's, which is the hypervisor"),
     ("CPTR_EL2", "its other fields are gdbhv's lazy switch of the SIMD registers"),
     ("MDCR_EL2", "gdbhv lends the guest debug registers and counters with it"),
     ("VTTBR_EL2", "stage 2 and its VMID are gdbhv's, and written anew when the vCPU is loaded"),
     ("VTCR_EL2", "gdbhv has built stage 2 for it"),
-    ("V", "gdbhv writes it anew when the vCPU is loaded"),
+    *((name, "the guest has read it, and gdbhv finds the vCPU by it") for name in ("VPIDR_EL2", "VMPIDR_EL2")),
+    ("VSESR_EL2", "gdbhv writes it when it makes an SError pending: `monitor inject serror SYNDROME`"),
+    *((name, "gdbhv does not serve the exits that it causes") for name in ("HSTR", "HCRX", "HFG", "HDFG", "HAFG")),
     ("CNTVOFF_EL2", "gdbhv writes it anew when the vCPU is loaded; cntv_cval_el0 moves the timer"),
+    ("CNTHCTL_EL2", "gdbhv traps the guest's physical timer with it"),
+    ("CNTH", "the timers of EL2 are gdbhv's own: they end time slices and wake vCPUs"),
     ("ICH_", "gdbhv fills the virtual interface from its own list of interrupts (`monitor gic`) at each entry"),
     ("ICC_", "the physical interrupts are gdbhv's; the guest's interface is ICC_*_EL1"),
-    ("CNTH", "the timer of EL2 is gdbhv's own: it ends time slices and wakes vCPUs"),
     ("CNTFRQ_EL0", "the firmware's, and the same for ever"),
     ("ELR_EL2", "the guest executes: write pc"),
     ("SPSR_EL2", "the guest executes: write cpsr"),
-    ("", "nothing executes at EL2, which gdbhv plays: it would have no effect"),
+    ("", "no code runs at EL2, which gdbhv plays: nothing would read it"),
 )
 WAY_OUT = "`gdbhv run --el 2` runs a hypervisor of your own, whose registers are all yours"
 
@@ -82,8 +85,8 @@ def refusal(r: Register, old: Callable[[], int], new: int, *, in_guest: bool) ->
     if changed & ~sum(f.mask for f in may) == 0 and may:
         return None
     reason = next(why for prefix, why in REASONS if name.startswith(prefix))
-    some = f"a debugger may change {' '.join(f.name for f in may)}: " if may else ""
-    return f"it belongs to the hypervisor, which is gdbhv: {some}{reason}. {WAY_OUT}"
+    some = f"; a debugger may change {' '.join(f.name for f in may)}" if may else ""
+    return f"{reason}{some}. {WAY_OUT}"
 
 
 # --- what MRS gives to the guest, where that is not what the CPU has

@@ -16,12 +16,15 @@ from gdbhv.stops import GdbTimeout
 HELLO = PREBUILT / "hello.elf"
 UNALIGNED = "0x40000002 is no multiple of 4: no instruction is ever there"
 NO_MEMORY = "0x10: IPA 0x10 is neither memory nor a device of vm1"
-HOSTED = "it belongs to the hypervisor, which is gdbhv"
+HOSTED = "no code runs at EL2, which gdbhv plays: nothing would read it. `gdbhv run --el 2`"
 LONG = "a watchpoint covers 1 to "
 
 # what is typed; what gdb itself says (13, 18); the server's reason, which GdbSession has in any case
 SAID: dict[str, tuple[tuple[str, str], str]] = {
-    "set var $HPFAR_EL2 = 1": (("remote failure reply 'E.HPFAR_EL2: it", "remote failure reply 'HPFAR_EL2: it"), HOSTED),
+    "set var $HPFAR_EL2 = 1": (
+        ("remote failure reply 'E.HPFAR_EL2: no", "remote failure reply 'HPFAR_EL2: no"),
+        HOSTED,
+    ),
     "monitor nope": (("Protocol error with Rcmd", "Rcmd: no monitor command 'nope'"), "no monitor command 'nope'"),
     "x/wx 0x10": (("Cannot access memory at address 0x10",) * 2, NO_MEMORY),
     "x/wx 0x9000000": (("Cannot access memory at address 0x9000000",) * 2, "UARTDR: reading it takes a character"),
