@@ -102,7 +102,8 @@ enum exception_class {
 /* CNTV_CTL_EL0, CNTHP_CTL_EL2. */
 #define TIMER_ENABLE BIT(0)
 #define TIMER_IMASK BIT(1)
-#define TIMER_ISTATUS BIT(2)      /* its time has come */
+#define TIMER_ISTATUS BIT(2)      /* its time has come; UNKNOWN while it is not enabled */
+#define TIMER_BITS (TIMER_ENABLE | TIMER_IMASK | TIMER_ISTATUS)
 
 /* The virtual interrupts; the number of each is that of its list register (vgic.c). */
 enum virq { VIRQ_SGI, VIRQ_TIMER, VIRQ_UART, VIRQ_BELL, VIRQS };

@@ -86,7 +86,7 @@ void gic_interrupts(struct vcpu *v)
              * other way is a list register with HW = 1: the interrupt is left active here, and ends with the virtual one. But
              * a PPI is active on one CPU, and the guest may end it on another: its state would have to move with the vCPU.)
              */
-            if (sysreg_read(cntv_ctl_el0) & TIMER_ISTATUS) {
+            if ((sysreg_read(cntv_ctl_el0) & TIMER_BITS) == (TIMER_ENABLE | TIMER_ISTATUS)) { /* not of a vCPU that left */
                 sysreg_write(cntv_ctl_el0, TIMER_ENABLE | TIMER_IMASK);
                 vgic_post(v, VIRQ_TIMER);
             }
