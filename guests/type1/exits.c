@@ -1,6 +1,7 @@
 /*
  * Exits: what a guest does that needs us. The processor says what it was in ESR_EL2 (D24.2.40), and for aborts where: FAR_EL2
- * has the virtual address, HPFAR_EL2 the page's IPA. Each handler leaves the vCPU where the guest should go on.
+ * has the virtual address, HPFAR_EL2 the page's IPA. Each handler leaves the vCPU where the guest should go on. Begin at the
+ * end: guest_exit() calls synchronous(), and that the handler of each kind. Next: stage2.c.
  */
 #include "type1.h"
 

@@ -41,7 +41,7 @@ function guest_start                        // x0: which guest this is
     adrp    x3, guest_stacks
     add     x2, x3, x2, lsl #12             // one page each
     mov     sp, x2
-    bl      guest_main                      // guest_main(which guest, which vCPU)
+    b       guest_main                      // guest_main(which guest, which vCPU); X30 is 0: a backtrace ends there
 
 /* u64 user_add(u64, u64): a program at EL0 has it done by system calls: SVC #1 adds, SVC #0 returns to EL1's caller. */
 function user_add

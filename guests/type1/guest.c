@@ -2,7 +2,7 @@
  * The two guests: kernels of a few functions. They print what came out, never how long it took, and take turns at the console
  * by ringing each other's bell: so they say the same on every board, with one CPU or two.
  *
- * own_...() is what a guest does alone; exit_...() is what the hypervisor must do for it.
+ * own_...() is what a guest does alone; exit_...() is what the hypervisor must do for it. guest.S is before and around it.
  */
 #include "type1.h"
 

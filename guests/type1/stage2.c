@@ -3,7 +3,7 @@
  * neither see nor change it.
  *
  * Tables begin empty. The first touch of a page of memory faults, and the page is put there: memory on demand. An IPA that is
- * no memory stays unmapped for ever, so that every access to it exits: that is how a device is emulated.
+ * no memory stays unmapped for ever, so that every access to it exits: that is how a device is emulated. Next: vcpu.c.
  *
  *     IPA 31:30        29:21            20:12            11:0
  *         level 1 ---> level 2 -------> level 3 -------> offset in the page of 4 KiB       (D8.2)

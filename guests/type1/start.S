@@ -2,7 +2,7 @@
  * The first instructions of a CPU at EL2, the vectors of EL2, and the way out of a guest and back into one.
  *
  * EL2 has a small stage 1 of its own: with the MMU off all memory would be Device memory, where exclusive accesses, and so a
- * lock, need not work (B2.8.2, "Device memory").
+ * lock, need not work (B2.8.2, "Device memory"). Next: exits.c, where guest_exit() is.
  */
 #include "type1.h"
 

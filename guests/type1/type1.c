@@ -19,11 +19,12 @@
  *     guest.c     the guests, with guest.S: their first instructions and vectors
  *
  * What it lacks is left as an exercise: FP registers (CPTR_EL2.TFP says when to switch them), PSCI CPU_OFF, typing into the
- * UART, a Distributor for the guests, memory given back by a VM that is off.
+ * UART, a Distributor for the guests, memory given back by a VM that is off, debug and performance registers (MDCR_EL2).
  *
  *     scripts/sessions/type1_tour.py                          (stock gdb, stopped at each kind of exit)
  *     gdbhv run --el 2 --smp 2 guests/prebuilt/type1.elf
- *     qemu-system-aarch64 -M virt,virtualization=on,gic-version=3 -cpu max -smp 2 -nographic -kernel guests/prebuilt/type1.elf
+ *     qemu-system-aarch64 -M virt,virtualization=on,gic-version=3 -cpu max -smp 2 \
+ *         -nic none -nographic -kernel guests/prebuilt/type1.elf
  */
 #include "type1.h"
 
@@ -58,7 +59,7 @@ void panic(const char *why)
 /* An exception from EL2 itself, or one that no guest of ours can cause: ESR_EL2 and ELR_EL2 say more. */
 void unexpected(void) { panic("an exception that should not be"); }
 
-/* HCR_EL2: what a guest may do alone, and what comes to us. */
+/* HCR_EL2 (D24.2.63): what a guest may do alone, and what comes to us. */
 #define HCR_VM BIT(0)             /* stage 2 is on */
 #define HCR_FMO BIT(3)            /* physical FIQ, IRQ and SError are taken to EL2, and EL1 has virtual ones instead */
 #define HCR_IMO BIT(4)

@@ -74,7 +74,7 @@ static inline void write32(u64 address, u32 value)
 #define PSCI_SYSTEM_OFF 0x84000008u
 #define RING 0xc6000000u          /* our own, in the range for a hypervisor's vendor: ring the other guest's bell */
 
-/* ESR_EL2: EC, the class of an exception, in 31:26; IL in 25; ISS, whose layout depends on the class, in 24:0. */
+/* ESR_EL2 (D24.2.40): EC, the class of an exception, in 31:26; IL in 25; ISS, whose layout depends on the class, in 24:0. */
 #define ESR_EC(esr) FIELD(esr, 31, 26)
 #define ESR_IL BIT(25)            /* the instruction had 32 bits */
 #define ISS_ISV BIT(24)           /* data abort: the fields below tell the whole instruction */
@@ -99,7 +99,7 @@ enum exception_class {
 #define PSTATE_EL1H 0x5ul
 #define PSTATE_DAIF 0x3c0ul
 
-/* CNTV_CTL_EL0, CNTHP_CTL_EL2. */
+/* CNTV_CTL_EL0, CNTHP_CTL_EL2 (D24.10). */
 #define TIMER_ENABLE BIT(0)
 #define TIMER_IMASK BIT(1)
 #define TIMER_ISTATUS BIT(2)      /* its time has come; UNKNOWN while it is not enabled */

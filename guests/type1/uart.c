@@ -1,6 +1,6 @@
 /*
  * One UART, and two guests who have one each. What a guest writes is gathered until its line is complete; a line goes out
- * whole, with the VM's name in front.
+ * whole, with the VM's name in front. Next: guest.c, the other side of all this.
  */
 #include "type1.h"
 

@@ -3,7 +3,7 @@
  *
  * A vCPU that is READY runs on some CPU or waits for one. Its turn is a slice of time: then the timer of EL2 (CNTHP)
  * interrupts it, and the next one has its turn, on whichever CPU. One in WFI is WAITING, and takes no CPU's time until an
- * interrupt is posted to it.
+ * interrupt is posted to it. The timers: D12, "The Generic Timer in AArch64 state". Next: vgic.c, where interrupts come from.
  */
 #include "type1.h"
 

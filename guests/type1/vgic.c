@@ -8,7 +8,7 @@
  *
  * A guest has four interrupts, and each has a list register of its own, always the same. More would need a queue, and the
  * maintenance interrupt, which tells when a list register is free. The guests' board has no Distributor and no Redistributor:
- * what would be enabled there always is.
+ * what would be enabled there always is. Next: uart.c.
  */
 #include "type1.h"
 
@@ -31,6 +31,7 @@
 #define SRE_ENABLE BIT(3)                 /* EL1 may use ICC_SRE_EL1 */
 #define ICH_HCR_EN BIT(0)
 
+/* ICH_LR<n>_EL2 (chapter 12): INTID in 31:0. */
 #define LR_PENDING BIT(62)
 #define LR_ACTIVE BIT(63)
 #define LR_GROUP1 BIT(60)
