@@ -47,4 +47,4 @@ def vcpus(context: Context, args: argparse.Namespace) -> Iterator[str]:
         )
         for r in rows
     ]
-    yield from table(head, cells, "   r r" + "r" * len(counts))
+    yield from table(head, cells, "   r " + "r" * len(counts))
