@@ -22,6 +22,8 @@
 
     .section .guest.start, "ax"
 function guest_start                        // x0: which guest this is
+    .cfi_startproc
+    .cfi_undefined x30                      // nobody has called it: a debugger's backtrace ends here
     ldr     x1, =MAIR
     msr     mair_el1, x1
     ldr     x1, =TCR
@@ -41,7 +43,8 @@ function guest_start                        // x0: which guest this is
     adrp    x3, guest_stacks
     add     x2, x3, x2, lsl #12             // one page each
     mov     sp, x2
-    b       guest_main                      // guest_main(which guest, which vCPU); X30 is 0: a backtrace ends there
+    bl      guest_main                      // guest_main(which guest, which vCPU)
+    .cfi_endproc
 
 /* u64 user_add(u64, u64): a program at EL0 has it done by system calls: SVC #1 adds, SVC #0 returns to EL1's caller. */
 function user_add

@@ -78,6 +78,8 @@ function vectors
 
     .balign 0x80
 function guest_left                         // x1: why; the guest's x0 and x1 are on the stack
+    .cfi_startproc
+    .cfi_undefined x30                      // a debugger's backtrace ends here
     mrs     x0, tpidr_el2
     x2_to_x30 str, stp, x0
     ldp     x2, x3, [sp], #16
@@ -86,6 +88,7 @@ function guest_left                         // x1: why; the guest's x0 and x1 ar
     mrs     x3, spsr_el2
     stp     x2, x3, [x0, #REGISTERS_PC]
     bl      guest_exit                      // handles it; returns the vCPU to run next: this one, or another
+    .cfi_endproc
 
 function guest_enter                        // x0: struct vcpu
     msr     tpidr_el2, x0

@@ -10,6 +10,7 @@
 #define REGISTERS_SIZE 272
 
 #ifdef __ASSEMBLER__
+    .cfi_sections .debug_frame
     .macro  function name
     .global \name
     .type   \name, %function
@@ -18,20 +19,13 @@
 
 /* X2 to X30 of the struct registers at `base`: stored or loaded, the first word of each instruction. */
     .macro  x2_to_x30 instruction, pair, base
-    \pair   x2, x3, [\base, #0x10]
-    \pair   x4, x5, [\base, #0x20]
-    \pair   x6, x7, [\base, #0x30]
-    \pair   x8, x9, [\base, #0x40]
-    \pair   x10, x11, [\base, #0x50]
-    \pair   x12, x13, [\base, #0x60]
-    \pair   x14, x15, [\base, #0x70]
-    \pair   x16, x17, [\base, #0x80]
-    \pair   x18, x19, [\base, #0x90]
-    \pair   x20, x21, [\base, #0xa0]
-    \pair   x22, x23, [\base, #0xb0]
-    \pair   x24, x25, [\base, #0xc0]
-    \pair   x26, x27, [\base, #0xd0]
-    \pair   x28, x29, [\base, #0xe0]
+    \pair   x2, x3, [\base, #0x10];     \pair   x4, x5, [\base, #0x20]
+    \pair   x6, x7, [\base, #0x30];     \pair   x8, x9, [\base, #0x40]
+    \pair   x10, x11, [\base, #0x50];   \pair   x12, x13, [\base, #0x60]
+    \pair   x14, x15, [\base, #0x70];   \pair   x16, x17, [\base, #0x80]
+    \pair   x18, x19, [\base, #0x90];   \pair   x20, x21, [\base, #0xa0]
+    \pair   x22, x23, [\base, #0xb0];   \pair   x24, x25, [\base, #0xc0]
+    \pair   x26, x27, [\base, #0xd0];   \pair   x28, x29, [\base, #0xe0]
     \instruction x30, [\base, #0xf0]
     .endm
 #else
