@@ -7,6 +7,7 @@ handles alone is proved by its absence.
 from __future__ import annotations
 
 import bisect
+import itertools
 import subprocess
 from collections import Counter
 from dataclasses import dataclass, field
@@ -25,8 +26,15 @@ from system.test_system import BOARD, BUDGET, MEMORY, PROFILES
 ELF = PREBUILT / "type1.elf"
 CLASSES = [row["number"] for row in tables.exit_classes().values()]
 INTERRUPTS = 64  # the place in struct vm's exits[] behind those of ESR_EL2.EC
-VMS, VCPUS = 2, 3
+VMS = 2
 EL2 = 0x8  # PSTATE.M[3:2]
+KINDS = {
+    *("iabt.trans.l1.x", "iabt.trans.l3.s1ptw.x"),
+    *("dabt.trans.l3.r.isv", "dabt.trans.l3.r.noisv", "dabt.trans.l3.w.noisv", "dabt.trans.l1.w.isv", "dabt.perm.l3.w.isv"),
+    *("sysreg.read:ID_AA64PFR0_EL1", "sysreg.write:ICC_SGI1R_EL1", "hvc:0x0", "wfx.wfi"),
+    *("irq.ppi26", "irq.ppi27", "irq.spi33"),
+}
+BETWEEN_CPUS = {"irq.sgi0"}
 
 each_cpu = pytest.mark.parametrize("cpu", PROFILES)
 each_number_of_cpus = pytest.mark.parametrize("cpus", [1, 2])
@@ -69,13 +77,18 @@ class Run:
     machine: Any
     console: str = ""
     records: list[Any] = field(default_factory=list)
-    together: list[list[int]] = field(default_factory=list)
-    """At each exit: the struct vcpus that CPUs have, of those that are in a guest or just left it."""
+    together: list[list[tuple[int, int]]] = field(default_factory=list)
+    """At each exit: which vCPUs (see `vcpu`) are in a guest, and as the last one that which has just left it."""
 
     def read(self, what: str, index: int, struct: str, member: str, n: int = 0) -> int:
         """Return a word of the hypervisor's memory: ``what[index].member[n]``."""
         address = PROGRAM.address[what] + index * PROGRAM.size[struct] + PROGRAM.offset[struct, member] + 8 * n
         return int.from_bytes(self.machine.read_pa(address, 8), "little")
+
+
+def vcpu(machine: Any, cpu: int) -> tuple[int, int]:
+    """Return which vCPU a CPU has, as the processor knows it: VMID, and Aff0 of the MPIDR_EL1 that it reads."""
+    return machine.read_register(cpu, "VTTBR_EL2") >> 48, machine.read_register(cpu, "VMPIDR_EL2") & 0xFF
 
 
 def run(cpu: str, cpus: int, *, catching: bool = False, every: int | None = None) -> Run:
@@ -95,8 +108,8 @@ def run(cpu: str, cpus: int, *, catching: bool = False, every: int | None = None
         stop = machine.run(BUDGET, insns=every and sum(machine.insns) + every)
         if stop["kind"] == "caught":
             done.records.append(machine.exit_record(stop["cpu"]))
-            in_guest = [n for n in range(cpus) if n == stop["cpu"] or machine.read_register(n, "cpsr") & 0xC < EL2]
-            done.together.append([machine.read_register(n, "TPIDR_EL2") for n in in_guest])
+            others = [n for n in range(cpus) if n != stop["cpu"] and machine.read_register(n, "cpsr") & 0xC < EL2]
+            done.together.append([vcpu(machine, n) for n in (*others, stop["cpu"])])
         elif stop["kind"] != "budget" or machine.now >= BUDGET:
             break
     done.console = machine.take_output().decode("ascii")
@@ -171,17 +184,29 @@ def test_the_hypervisor_counts_the_same(cpu: str, cpus: int) -> None:
     assert {key: count for key, count in own.items() if count} == dict(seen)
 
 
+@each_number_of_cpus
+@each_cpu
+def test_the_machine_counts_each_kind(cpu: str, cpus: int) -> None:
+    """`monitor vmexit stats` and the records say the same; and what a guest handles alone has no class among them."""
+    done = run(cpu, cpus, catching=True)
+    counts = {(row["vmid"], row["name"]): row["count"] for row in done.machine.exit_counts()}
+    assert counts == Counter((record["vmid"], record["name"]) for record in done.records)
+    assert {name for _, name in counts} == KINDS | (BETWEEN_CPUS if cpus == 2 else set())
+
+
 @each_cpu
 def test_vcpus_move_between_two_cpus(cpu: str) -> None:
-    """And are never on two."""
+    """And are never on two. A turn ends by an exit: from exits alone the hypervisor's own count of moves follows."""
     for cpus, moving in ((1, False), (2, True)):
         done = run(cpu, cpus, catching=True)
         assert all(len(set(vcpus)) == len(vcpus) for vcpus in done.together)
         assert max(map(len, done.together)) == cpus
-        moves = [done.read("vcpus", n, "vcpu", "moves") for n in range(VCPUS)]
-        turns = [done.read("vcpus", n, "vcpu", "turns") for n in range(VCPUS)]
-        assert any(moves) == moving
-        assert all(n >= 2 for n in turns), "time slices"
+        for n, which in enumerate([(1, 0), (2, 0), (2, 1)]):
+            places = [r["cpu"] for r, vcpus in zip(done.records, done.together, strict=True) if vcpus[-1] == which]
+            moves = sum(before != after for before, after in itertools.pairwise(places))
+            assert done.read("vcpus", n, "vcpu", "moves") == moves
+            assert bool(moves) == moving, which
+            assert done.read("vcpus", n, "vcpu", "turns") >= max(2, moves + 1), "time slices"
 
 
 @each_number_of_cpus
