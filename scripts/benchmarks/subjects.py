@@ -7,7 +7,7 @@ import selectors
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,31 +31,43 @@ class Subject:
 
     name = ""
 
-    def bare(self, image: Path, gdb: Path | None = None) -> list[str]:
-        """Return the command that runs an ELF at EL2 of a machine with nothing else."""
+    def bare(self, image: Path, gdb: Path | None = None, cpus: int = 1) -> list[str]:
+        """Return the command that runs an ELF at EL2 of a machine with nothing else, console on standard output."""
         raise NotImplementedError
 
-    def linux(self, kernel: Path, initrd: Path, append: str) -> list[str]:
+    def linux(self, kernel: Path, initrd: Path, append: str, cpu: str) -> list[str]:
         """Return the command that boots Linux at EL1, console on standard output."""
         raise NotImplementedError
 
 
 class Qemu(Subject):
-    """The fair peer of a deterministic machine: counted instructions, no waiting in idle."""
+    """QEMU as it comes, but for pointer authentication by its quick algorithm, and for several CPUs on one thread.
+
+    A thread for each CPU is what QEMU does by itself, and is several times slower where CPUs contend for a word.
+    """
 
     name = "QEMU"
+    accelerator: Sequence[str] = ("-accel", "tcg,thread=single")
+    cpus: Mapping[str, str] = {"max": "max,pauth-impdef=on"}
 
-    def _command(self, board: str, memory: int) -> list[str]:
-        command = ["qemu-system-aarch64", "-M", board, "-cpu", "cortex-a57", "-m", str(memory)]
-        return [*command, "-icount", "shift=0,sleep=off", "-nodefaults", "-display", "none"]
+    def _command(self, board: str, cpu: str, memory: int) -> list[str]:
+        command = ["qemu-system-aarch64", "-M", board, "-cpu", self.cpus.get(cpu, cpu), "-m", str(memory)]
+        return [*command, *self.accelerator, "-nodefaults", "-display", "none", "-serial", "stdio"]
 
-    def bare(self, image: Path, gdb: Path | None = None) -> list[str]:
-        command = [*self._command("virt,gic-version=3,virtualization=on", 128), "-kernel", str(image)]
-        return command + (["-S", "-gdb", f"unix:{gdb},server=on,wait=off"] if gdb else [])
+    def bare(self, image: Path, gdb: Path | None = None, cpus: int = 1) -> list[str]:
+        command = [*self._command("virt,gic-version=3,virtualization=on", "max", 256), "-smp", str(cpus)]
+        return [*command, "-kernel", str(image), *(["-S", "-gdb", f"unix:{gdb},server=on,wait=off"] if gdb else [])]
 
-    def linux(self, kernel: Path, initrd: Path, append: str) -> list[str]:
-        command = [*self._command("virt,gic-version=3", 512), "-serial", "stdio", "-kernel", str(kernel)]
+    def linux(self, kernel: Path, initrd: Path, append: str, cpu: str) -> list[str]:
+        command = [*self._command("virt,gic-version=3", cpu, 512), "-kernel", str(kernel)]
         return [*command, "-initrd", str(initrd), "-append", append]
+
+
+class Icount(Qemu):
+    """QEMU with counted instructions and no waiting in idle: the peer of a deterministic machine."""
+
+    name = "icount"
+    accelerator = ("-icount", "shift=0,sleep=off")
 
 
 class Gdbhv(Subject):
@@ -63,23 +75,27 @@ class Gdbhv(Subject):
 
     name = "gdbhv"
 
-    def bare(self, image: Path, gdb: Path | None = None) -> list[str]:
-        command = [sys.executable, "-m", "gdbhv", "run", str(image), "--el", "2", "--cpu", "cortex-a57", "--memory", "128M"]
+    def _command(self, image: Path, cpu: str, memory: int) -> list[str]:
+        return [sys.executable, "-m", "gdbhv", "run", str(image), "--cpu", cpu, "--memory", f"{memory}M"]
+
+    def bare(self, image: Path, gdb: Path | None = None, cpus: int = 1) -> list[str]:
+        command = [*self._command(image, "max", 256), "--el", "2", "--smp", str(cpus)]
         return command + (["--wait", "--gdb", f"unix:{gdb}"] if gdb else [])
 
-    def linux(self, kernel: Path, initrd: Path, append: str) -> list[str]:
-        command = [sys.executable, "-m", "gdbhv", "run", str(kernel), "--cpu", "cortex-a57", "--memory", "512M"]
-        return [*command, "--initrd", str(initrd), "--append", append]
+    def linux(self, kernel: Path, initrd: Path, append: str, cpu: str) -> list[str]:
+        return [*self._command(kernel, cpu, 512), "--initrd", str(initrd), "--append", append]
 
 
 def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
-def time_process(command: Sequence[str], marker: bytes | None = None, limit: float = 600) -> Time:
+def time_process(command: Sequence[str], marker: bytes | None = None, says: bytes = b"", limit: float = 600) -> Time:
     """Run ``command`` to its end and return what it took; with ``marker``, until its output has that.
 
-    :raises RuntimeError: it failed, or never printed the marker; the message has the end of its output.
+    :param says: what the output must have at the end.
+
+    :raises RuntimeError: it failed, or did not print what it must; the message has the end of its output.
     """
     start = time.monotonic()
     output = bytearray()
@@ -102,7 +118,7 @@ def time_process(command: Sequence[str], marker: bytes | None = None, limit: flo
                 taken = Time(time.monotonic() - start, cpu_seconds(process.pid))
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0 or (marker and taken is None):
+    if process.returncode != 0 or (marker and taken is None) or says not in output:
         raise RuntimeError(f"{' '.join(command)}: status {process.returncode}: {_tail(output)}")
     return taken or Time(time.monotonic() - start, usage.ru_utime + usage.ru_stime)
 
