@@ -10,7 +10,7 @@ from pathlib import Path
 from conftest import ROOT
 
 PREBUILT = ROOT / "guests" / "prebuilt"
-HELLO, ZOO = str(PREBUILT / "hello.elf"), str(PREBUILT / "exit_zoo.elf")
+HELLO, ZOO, TYPE1 = (str(PREBUILT / f"{name}.elf") for name in ("hello", "exit_zoo", "type1"))
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 # b . ; and for ever
 SPIN = (0x14000000).to_bytes(4, "little")

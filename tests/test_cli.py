@@ -19,7 +19,7 @@ from gdbhv.cli import kinds
 from gdbhv.cli.ending import duration
 from gdbhv.monitor import registry
 from gdbhv.records import ExitCount, ExitCounts
-from started import ENVIRONMENT, HELLO, SEND, SPIN, ZOO, command, gdbhv, words
+from started import ENVIRONMENT, HELLO, SEND, SPIN, TYPE1, ZOO, command, gdbhv, words
 
 
 def test_a_guest_runs_and_powers_off() -> None:
@@ -268,6 +268,19 @@ def test_an_image_that_hangs_on_max_before_it_prints_is_told_of_other_cpus(tmp_p
     assert f"has printed nothing, and CPU 0 {text}" in re.sub(r"is at 0x\w+ (in EL2, ESR)", r"\1", said["max"])
     assert "--cpu cortex-a57 (44 bits)" in said["max"]
     assert "--cpu cortex-a57" not in said["cortex-a72"]
+
+
+@pytest.mark.parametrize("options", [[], ["--bare"], ["--cpu", "cortex-a57"]])
+def test_a_hypervisor_that_is_started_at_el1_is_told_of_el2(options: list[str]) -> None:
+    """And not the same image with --el 2."""
+    done = gdbhv("run", TYPE1, "--max-insns", "1000", *options)
+    assert "printed nothing, and takes exceptions at 0x200 in EL1, where no code is. If it owns EL2" in done.stderr
+    assert "cortex-a57 (44 bits)" not in done.stderr
+    assert ("msr mair_el2, x1 is for EL2, and this machine has none (--el 2): undefined" in done.stderr) == (
+        "--bare" in options
+    )
+    assert "not implemented" not in done.stderr
+    assert "--el 2" not in gdbhv("run", TYPE1, "--el", "2", "--max-insns", "100").stderr
 
 
 @pytest.mark.parametrize("module", ["gdbhv.cli", "gdbhv._core", "gdbhv.boot", "pygdbmi.IoManager", "gdbhv.cli.running"])

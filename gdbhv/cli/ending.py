@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ STATUS = {
     StopKind.INTERRUPT: (130, "interrupted", "interrupted"),
 }
 BRANCH_TO_ITSELF = bytes((0, 0, 0, 0x14))
+VECTORS, FROM_EL1 = 0x800, 0x200  # alignment of VBAR_EL1; offset of synchronous exceptions from EL1 (Arm ARM D1.3.1)
 DIFFERS = (7, "differs", "a replay differs from its recording")
 KILLED = (6, "killed", "a debugger ended it")
 
@@ -38,7 +40,10 @@ def tell_undefined(target: Target) -> None:
     from gdbhv.views.disasm import disassemble
 
     for pc, word in target.core.undefined_seen():
-        text = ABSENT.get(word) or f"{disassemble(word, pc)} is not implemented"
+        insn = disassemble(word, pc)
+        without_el2 = "HCR_EL2" not in target.registers and re.search(r"_el2\b", insn)
+        why = "is for EL2, and this machine has none (--el 2)" if without_el2 else "is not implemented"
+        text = ABSENT.get(word) or f"{insn} {why}"
         say(f"{pc:#x}: {word:#010x} {text}: undefined to the guest")
     for text in target.take_unserved():
         say(text)
@@ -52,8 +57,12 @@ def tell_reset(target: Target, stop: Stop) -> None:
 
 
 def early_hang(options: argparse.Namespace, target: Target, stop: Stop | None) -> list[str]:
-    """Say what may help an image that stands still on ``max`` before it has printed anything."""
-    if target.hosted or not target.silent or options.cpu != "max" or stop is None or stop.kind is StopKind.POWEROFF:
+    """Say what may help an image that stands still before it has printed anything."""
+    if not target.silent or stop is None or stop.kind is StopKind.POWEROFF:
+        return []
+    if options.el == 1 and options.snapshot is None and (line := no_vectors(target)):
+        return [line]
+    if target.hosted or options.cpu != "max":
         return []
     machine = target.core
     pc, level = machine.read_register(0, "pc"), exception_level(machine.read_register(0, "cpsr"))
@@ -69,6 +78,21 @@ def early_hang(options: argparse.Namespace, target: Target, stop: Stop | None) -
     return [
         f"{where}. If it does not know a CPU like max (52 bits of PA): --cpu cortex-a57 (44 bits); `gdbhv cpus` compares"
     ]
+
+
+def no_vectors(target: Target) -> str | None:
+    """Say that the first vCPU takes exceptions at EL1 where there is no code, if so: what EL2's code does at EL1."""
+    thread = ThreadId(1, 1)
+    pc, level = target.read_register(thread, "pc"), exception_level(target.read_register(thread, "cpsr"))
+    if level != 1 or pc % VECTORS != FROM_EL1:
+        return None
+    try:
+        if target.read_memory(thread, pc, 4) != bytes(4):
+            return None
+    except MemoryError_:
+        pass  # nothing is there
+    where = f"the image has printed nothing, and takes exceptions at {pc:#x} in EL1, where no code is"
+    return f"{where}. If it owns EL2, as a hypervisor does: --el 2"
 
 
 def duration(seconds: float, insns: int | None) -> str:
