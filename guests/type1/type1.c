@@ -23,8 +23,7 @@
  *
  *     scripts/sessions/type1_tour.py                          (stock gdb, stopped at each kind of exit)
  *     gdbhv run --el 2 --smp 2 guests/prebuilt/type1.elf
- *     qemu-system-aarch64 -M virt,virtualization=on,gic-version=3 -cpu max -smp 2 \
- *         -nic none -nographic -kernel guests/prebuilt/type1.elf
+ *     qemu-system-aarch64 -M virt,virtualization=on,gic-version=3 -cpu max -nic none -nographic -kernel guests/prebuilt/type1.elf
  */
 #include "type1.h"
 

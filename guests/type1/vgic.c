@@ -40,6 +40,8 @@ static const u32 intids[VIRQS] = {INTID_SGI, INTID_VIRTUAL_TIMER, INTID_UART, IN
 
 void gic_on(void)
 {
+    if (!FIELD(sysreg_read(id_aa64pfr0_el1), 27, 24)) /* GIC: by system registers */
+        panic("no GICv3 here: -M virt,gic-version=3 for QEMU, --gic 3 for gdbhv");
     write32(GICD_CTLR, CTLR_ENABLE_GROUP1 | CTLR_ARE);
     write32(GICD_IGROUPR1, ~0u);
     *(volatile u64 *)GICD_IROUTER(INTID_UART) = 0; /* to CPU 0 */
@@ -95,8 +97,7 @@ void gic_interrupts(struct vcpu *v)
         case INTID_UART:
             uart_interrupt();
             break;
-        case INTID_SGI: /* gic_kick(): that it has come is all */
-            break;
+        case INTID_SGI: break; /* gic_kick(): that it has come is all */
         }
         asm volatile("dsb sy"); /* the device has heard what it was told, before its interrupt ends */
         sysreg_write(icc_eoir1_el1, intid);

@@ -91,13 +91,13 @@ def vcpu(machine: Any, cpu: int) -> tuple[int, int]:
     return machine.read_register(cpu, "VTTBR_EL2") >> 48, machine.read_register(cpu, "VMPIDR_EL2") & 0xFF
 
 
-def run(cpu: str, cpus: int, *, catching: bool = False, every: int | None = None) -> Run:
+def run(cpu: str, cpus: int, *, catching: bool = False, every: int | None = None, gic: int = 3) -> Run:
     """Run it to its end.
 
     :param catching: stop at every exit, and keep its record.
     :param every: stop, and go on, after so many instructions.
     """
-    machine = _core.Machine(cpus=cpus, memory=MEMORY, cpu=cpu, hosted=False)
+    machine = _core.Machine(cpus=cpus, memory=MEMORY, cpu=cpu, hosted=False, gic=gic)
     loaded = image.load(ELF)
     for address, data in loaded.segments:
         machine.write_pa(address, data)
@@ -135,6 +135,10 @@ def test_console(cpu: str, cpus: int) -> None:
     assert done.console == TYPE1["console"]
     pieces = run(cpu, cpus, every=997)
     assert (pieces.console, pieces.machine.insns) == (done.console, done.machine.insns)
+
+
+def test_a_board_that_it_cannot_use_is_named() -> None:
+    assert run("max", 1, gic=2).console.splitlines()[1].startswith("type1: no GICv3 here: -M virt,gic-version=3 for QEMU")
 
 
 @each_number_of_cpus
