@@ -212,8 +212,10 @@ class Tour:
             for command in ("clone-inferior 1", f"inferior {number}", f"attach {number}"):
                 self.gdb.execute(command)
                 self.type(command, "")
-        for command in ("info threads", "thread 2.1", "backtrace"):
-            self.type(command, self.gdb.execute(command))
+        self.type("info threads", self.gdb.execute("info threads"))
+        self.gdb.execute("thread 2.1")
+        self.type("thread 2.1", "")
+        self.type("backtrace", self.gdb.execute("backtrace"))
         others = " ".join(map(str, numbers))
         for command in ("inferior 1", f"detach inferiors {others}", f"remove-inferiors {others}", f"thread {thread}"):
             self.gdb.execute(command)

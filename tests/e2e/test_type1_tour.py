@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
+from pathlib import Path
 
 import pytest
 
 from conftest import ROOT
+from e2e.debugged import GDBS
 from e2e.test_sessions import session
+from gdbhv.client import GDB
 
 STEP = re.compile(r"^(\d+)\. (.*)\n((?:   .*\n)*)", re.MULTILINE)
 HEAD = re.compile(r"(Exit|No exit:) (\S+) of (\S+) in (\w+)\(\)")
@@ -128,3 +132,10 @@ def test_both_stage_2s(tour: tuple[int, str]) -> None:
     data = re.findall(r"^ +0x0080100000-\w+ +(\w+) .* rw- ", said, re.MULTILINE)
     assert (len(program), len(set(program))) == (2, 1)
     assert (len(data), len(set(data))) == (2, 2)
+
+
+def test_every_gdb_shows_the_same(tour: tuple[int, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cpus, text = tour
+    (tmp_path / GDB).symlink_to(GDBS[1])
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert session("type1_tour.py", "--smp", str(cpus)).stdout == text
