@@ -1,20 +1,20 @@
 //! Where a block goes, and what is behind its code.
 
 use super::emit::{Code, Emitter, Site, Values, RAX};
-use super::frame::{BLOCK_PA, NOW, PC, UNTIL};
+use super::frame::{BLOCK_PA, NOW, PC, UNTIL, V};
 use super::one::execute_one;
 use super::values::Loc;
 use dynasmrt::{dynasm, DynamicLabel, DynasmApi, DynasmLabelApi};
 use gdbhv_model::exec::block::Block;
 use gdbhv_model::exec::jumps::{Jump, JUMPS};
 use gdbhv_model::exec::native::LINK;
-use gdbhv_model::ir::V;
+use gdbhv_model::ir;
 use gdbhv_model::mmu::entry::PAGE_BITS;
 use gdbhv_model::mmu::tlb::Context;
 use std::mem::{offset_of, size_of};
 
 impl Emitter {
-    pub(super) fn jump(&mut self, v: &Values, to: V) {
+    pub(super) fn jump(&mut self, v: &Values, to: ir::V) {
         match v.at[to.0 as usize] {
             Loc::Pc(disp) => self.go(disp),
             _ => {
@@ -128,9 +128,14 @@ impl Emitter {
                 ; test eax, eax
                 ; jnz =>leave
             );
-            for (r, h) in aside.copies {
+            let [general, vectors] = aside.copies;
+            for (r, h) in general {
                 let at = r as i32 * 8;
                 dynasm!(self.a ; .arch x64 ; mov Rq(h), [rbx + at]);
+            }
+            for (r, h) in vectors {
+                let at = V + r as i32 * 16;
+                dynasm!(self.a ; .arch x64 ; vmovdqu Rx(h), [rbx + at]);
             }
             dynasm!(self.a ; .arch x64 ; jmp =>back);
         }

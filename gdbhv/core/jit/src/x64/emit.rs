@@ -8,7 +8,7 @@ use super::arithmetic::Shift;
 use super::flags::Test;
 use super::frame::{Asm, Frame, FP_TRAPS};
 use super::plan::{instructions, Instruction};
-use super::values::{last_uses, Loc, Reg, Regs};
+use super::values::{last_uses, Loc, Reg, Regs, GENERAL, VECTORS};
 use dynasmrt::{dynasm, DynamicLabel, DynasmApi, DynasmLabelApi};
 use gdbhv_model::cpu::slot;
 use gdbhv_model::exec::block::Block;
@@ -61,7 +61,8 @@ pub struct Aside {
     pub(super) back: DynamicLabel,
     pub(super) args: *const Args,
     pub(super) one: One,
-    pub(super) copies: Vec<(u8, Reg)>,
+    /// Copies of guest registers: of 64 bits, and of 128.
+    pub(super) copies: [Vec<(u8, Reg)>; 2],
 }
 
 /// Native code of a block, to lie at `base`; its sites have numbers from `site` on. None: it is left to the interpreter.
@@ -76,7 +77,8 @@ pub fn block(
     let all = instructions(words, features)?;
     let mut e = Emitter {
         a: Asm::new(0),
-        regs: Regs::default(),
+        regs: Regs::new(GENERAL),
+        vectors: Regs::new(VECTORS),
         host: HostFlags::Nothing,
         frame: *frame,
         base,
@@ -104,7 +106,10 @@ pub fn block(
 /// The state of the pass.
 pub struct Emitter {
     pub(super) a: Asm,
+    /// Those of 64 bits.
     pub(super) regs: Regs,
+    /// Those of 128 bits.
+    pub(super) vectors: Regs,
     pub(super) host: HostFlags,
     pub(super) frame: Frame,
     /// Offset in the memory for code of its first byte.
@@ -157,6 +162,7 @@ impl Emitter {
             let slow = self.aside();
             dynasm!(self.a ; .arch x64 ; jmp =>slow);
             self.regs.drop_copies();
+            self.vectors.drop_copies();
         }
         if let Some(label) = self.slow {
             self.host = HostFlags::Nothing;
@@ -166,7 +172,7 @@ impl Emitter {
                 back,
                 args,
                 one: i.one,
-                copies: self.regs.copies(),
+                copies: [self.regs.copies(), self.vectors.copies()],
             });
         }
     }
@@ -189,10 +195,12 @@ impl Emitter {
             v.at[n] = made;
             for k in 0..=n {
                 if v.last[k] == n {
-                    if let Loc::Reg(h) = v.at[k] {
-                        self.regs.unpin(h);
-                        v.at[k] = Loc::None;
+                    match v.at[k] {
+                        Loc::Reg(h) => self.regs.unpin(h),
+                        Loc::Vec(h) => self.vectors.unpin(h),
+                        _ => continue,
                     }
+                    v.at[k] = Loc::None;
                 }
             }
         }
@@ -274,6 +282,20 @@ impl Emitter {
                     self.host = HostFlags::Nothing;
                 }
             }
+            Node::Q(r) => return Loc::Vec(self.guest_q(r)),
+            Node::SetQ(r, x) => self.set_guest_q(v, r, x),
+            Node::Wide(x) => return Loc::Vec(self.wide(v, x)),
+            Node::Lane(size, x, k) => return Loc::Reg(self.lane(v, size, x, k)),
+            Node::WithLane(size, x, k, y) => return Loc::Vec(self.with_lane(v, size, x, k, y)),
+            Node::Splat(size, x) => return Loc::Vec(self.splat(v, size, x)),
+            Node::Lanes(op, size, x, y) => return Loc::Vec(self.lanes(v, op, size, x, y)),
+            Node::LanesShift(op, size, x, by) => {
+                return Loc::Vec(self.lanes_shift(v, op, size, x, by))
+            }
+            Node::Permute(op, size, x, y) => return Loc::Vec(self.permute(v, op, size, x, y)),
+            Node::Ext(x, y, by) => return Loc::Vec(self.ext(v, x, y, by)),
+            Node::LoadQ(addr, element) => return Loc::Vec(self.load_q(v, addr, element)),
+            Node::StoreQ(addr, element, x) => self.store_q(v, addr, element, x),
             Node::Load(addr, size, acc) => return Loc::Reg(self.load(v, addr, size, acc)),
             Node::Store(addr, size, x, acc) => self.store(v, addr, size, x, acc),
             Node::Jump(to) => self.jump(v, to),
@@ -329,7 +351,7 @@ impl Emitter {
             Loc::Reg(h) => return h,
             Loc::Const(c) => self.load_constant(scratch, c),
             Loc::Pc(disp) => self.load_pc(scratch, disp),
-            Loc::None => unreachable!("a value is used after its last use"),
+            Loc::None | Loc::Vec(_) => unreachable!("a value is used after its last use"),
         }
         scratch
     }

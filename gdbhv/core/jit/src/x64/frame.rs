@@ -7,8 +7,8 @@
 //! | r13 | the translation context |
 //! | r14 | instructions left, those of the block that executes taken off |
 //! | r15 | virtual address of the block that executes |
-//! | rax, rcx, rdx | nothing between two nodes |
-//! | rsi, rdi, rbp, r8 to r11 | values ([`super::values`]) |
+//! | rax, rcx, rdx, xmm0 to xmm2 | nothing between two nodes |
+//! | rsi, rdi, rbp, r8 to r11, xmm3 to xmm15 | values ([`super::values`]) |
 //! | \[rsp\] | the PE's jump cache |
 
 use super::memory::Memory;
@@ -25,6 +25,8 @@ pub type Asm = VecAssembler<X64Relocation>;
 
 /// Of `Cpu::pc`, from the PE.
 pub const PC: i32 = offset_of!(Cpu, pc) as i32;
+/// Of `Cpu::v`.
+pub const V: i32 = offset_of!(Cpu, v) as i32;
 /// Of `Cpu::flags`.
 pub const FLAGS: i32 = offset_of!(Cpu, flags) as i32;
 /// Of `Cpu::block_pa`.

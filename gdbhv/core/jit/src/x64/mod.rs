@@ -11,3 +11,4 @@ pub mod one;
 pub mod plan;
 pub mod tier;
 pub mod values;
+pub mod vector;

@@ -1,6 +1,7 @@
 //! What is known of a block before its code is emitted: how each instruction is executed, and whose flags may be looked at.
 
-use super::values::{last_uses, most_alive, MOST_ALIVE};
+use super::values::{fit, last_uses};
+use super::vector;
 use gdbhv_model::exec::interp::{entry, undefined_one, One};
 use gdbhv_model::feature::Features;
 use gdbhv_model::ir::{decode, How, Node, Recorder, V};
@@ -116,9 +117,21 @@ fn inline(nodes: &[Node]) -> bool {
         Node::Rev(_, _, bytes) => bytes != 2,
         Node::Load(_, _, acc) | Node::Store(_, _, _, acc) => !acc.unpriv,
         Node::Compare(..) => true,
+        Node::Q(_)
+        | Node::SetQ(..)
+        | Node::Wide(_)
+        | Node::Lane(..)
+        | Node::WithLane(..)
+        | Node::Splat(..)
+        | Node::LanesShift(..)
+        | Node::Permute(..)
+        | Node::Ext(..)
+        | Node::LoadQ(..)
+        | Node::StoreQ(..) => true,
+        Node::Lanes(..) => vector::known(n),
         _ => false,
     };
-    nodes.iter().all(known) && most_alive(nodes, &last_uses(nodes)) <= MOST_ALIVE
+    nodes.iter().all(known) && fit(nodes, &last_uses(nodes))
 }
 
 /// Which instructions must leave their flags: those before another one sets them, unless something may look in between.

@@ -50,6 +50,7 @@ impl Tier1 {
         for (has, name) in [
             (std::arch::is_x86_feature_detected!("bmi2"), "BMI2"),
             (std::arch::is_x86_feature_detected!("lzcnt"), "LZCNT"),
+            (std::arch::is_x86_feature_detected!("avx2"), "AVX2"),
         ] {
             if !has {
                 return Err(format!(

@@ -8,11 +8,11 @@ use gdbhv_model::ir::{Node, Value};
 /// A host register's number.
 pub type Reg = u8;
 
-/// Those that hold values.
-const POOL: [Reg; 7] = [6, 7, 8, 9, 10, 11, 5];
+/// Those that hold values of 64 bits.
+pub const GENERAL: &[Reg] = &[6, 7, 8, 9, 10, 11, 5];
 
-/// Most values of an instruction that are alive at one time: one register is for the next one.
-pub const MOST_ALIVE: usize = POOL.len() - 1;
+/// Those that hold values of 128 bits; xmm0 to xmm2 are scratch registers.
+pub const VECTORS: &[Reg] = &[3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 
 /// Where a value is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,15 +21,18 @@ pub enum Loc {
     None,
     /// In a register.
     Reg(Reg),
+    /// In a vector register.
+    Vec(Reg),
     /// A constant.
     Const(u64),
     /// So many bytes from the start of the block.
     Pc(u64),
 }
 
-/// The registers of the pool.
+/// The host registers of one kind.
 #[derive(Clone)]
 pub struct Regs {
+    pool: &'static [Reg],
     /// Values of the instruction in it.
     pins: [u8; 16],
     /// The guest register that it is a copy of.
@@ -40,10 +43,11 @@ pub struct Regs {
     clock: u32,
 }
 
-/// All free.
-impl Default for Regs {
-    fn default() -> Regs {
+impl Regs {
+    /// All of `pool` are free.
+    pub fn new(pool: &'static [Reg]) -> Regs {
         Regs {
+            pool,
             pins: [0; 16],
             guest: [None; 16],
             copy: [None; 34],
@@ -51,9 +55,6 @@ impl Default for Regs {
             clock: 0,
         }
     }
-}
-
-impl Regs {
     /// The copy of guest register `r`.
     pub fn copy(&self, r: u8) -> Option<Reg> {
         self.copy[r as usize]
@@ -72,7 +73,7 @@ impl Regs {
     }
     /// A register for a new value, pinned once: a free one, or the copy that was not used for longest.
     pub fn take(&mut self) -> Reg {
-        let free = POOL.iter().copied().filter(|&h| self.pins[h as usize] == 0);
+        let free = self.pool.iter().copied().filter(|&h| self.pins[h as usize] == 0);
         let key = |h: &Reg| (self.guest[*h as usize].is_some(), self.used[*h as usize]);
         let h = free.min_by_key(key).expect("few values are alive");
         self.uncopy(h);
@@ -133,14 +134,17 @@ pub fn last_uses(nodes: &[Node]) -> Vec<usize> {
     last
 }
 
-/// Most values in registers at one time.
-pub fn most_alive(nodes: &[Node], last: &[usize]) -> usize {
-    let in_register = |n: usize| {
-        matches!(nodes[n].result(n), Some(Value::V(_)))
-            && !matches!(nodes[n], Node::Imm(_) | Node::Pc(_))
+/// Whether there are registers for all values of `nodes`, and one for the next one.
+pub fn fit(nodes: &[Node], last: &[usize]) -> bool {
+    let kind = |n: usize| match nodes[n].result(n) {
+        Some(Value::V(_)) if !matches!(nodes[n], Node::Imm(_) | Node::Pc(_)) => Some(GENERAL),
+        Some(Value::Q(_)) => Some(VECTORS),
+        _ => None,
     };
-    (0..nodes.len())
-        .map(|i| (0..=i).filter(|&n| in_register(n) && last[n] >= i).count())
-        .max()
-        .unwrap_or(0)
+    (0..nodes.len()).all(|i| {
+        [GENERAL, VECTORS].into_iter().all(|pool| {
+            let alive = (0..=i).filter(|&n| last[n] >= i && kind(n) == Some(pool));
+            alive.count() < pool.len()
+        })
+    })
 }
