@@ -7,7 +7,7 @@ mod machine;
 #[path = "../../model/tests/support/mod.rs"]
 mod support;
 
-use gdbhv_model::cpu::slot;
+use gdbhv_model::cpu::{slot, Monitor};
 use gdbhv_model::exec::code::Code;
 use gdbhv_model::exec::interp::{execute, Leave};
 use gdbhv_model::exec::native::Tiering;
@@ -16,7 +16,7 @@ use gdbhv_model::feature::Features;
 use gdbhv_model::ir::{decode, How};
 use gdbhv_model::isa::GROUPS;
 use gdbhv_model::raise::Exception;
-use machine::{instances, Machine, Rng, State, CODE, WINDOW};
+use machine::{instances, Machine, Rng, State, CODE, PA, WINDOW};
 
 /// A machine and its decoded code.
 struct Side {
@@ -81,6 +81,8 @@ fn state(rng: &mut Rng) -> State {
         }
     }
     s.x[32] = 0;
+    let marked = s.x[rng.below(32) as usize].wrapping_sub(WINDOW);
+    s.monitor = (rng.below(3) != 0).then(|| Monitor::new(PA + marked % 0x6000, 1 << rng.below(5)));
     s
 }
 

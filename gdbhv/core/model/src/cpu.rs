@@ -9,6 +9,7 @@ use crate::reg::{Reg, REG_SPACE};
 use crate::save::{put, take, Save, Unfit};
 use borsh::{BorshDeserialize, BorshSerialize};
 use counters::Pmu;
+use std::num::NonZeroU64;
 
 /// Most PEs in a machine.
 pub const MAX_CPUS: usize = 8;
@@ -47,13 +48,21 @@ pub mod slot {
     }
 }
 
-/// What LDXR marked: a physical range and the data seen there (`MarkExclusiveLocal`).
+/// What LDXR marked (`MarkExclusiveLocal`): a physical range, in one number that compiled code compares at once: the address of its first byte
+/// from bit 3 on, and below it log2 of its bytes (0 to 4) plus 1.
+#[repr(transparent)]
 #[derive(BorshSerialize, BorshDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Monitor {
-    /// First byte marked.
-    pub pa: u64,
-    /// Bytes marked, 1 to 16.
-    pub bytes: u8,
+pub struct Monitor(NonZeroU64);
+
+impl Monitor {
+    /// Of `bytes` (a power of 2, at most 16) at `pa`.
+    #[inline(always)]
+    pub const fn new(pa: u64, bytes: u64) -> Monitor {
+        match NonZeroU64::new(pa << 3 | (bytes.trailing_zeros() as u64 + 1)) {
+            Some(n) => Monitor(n),
+            None => panic!("log2 is less than 7"),
+        }
+    }
 }
 
 /// What a PE is doing between two instructions.

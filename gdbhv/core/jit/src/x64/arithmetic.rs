@@ -4,8 +4,10 @@ use super::emit::{Emitter, HostFlags, Values, RAX, RCX};
 use super::frame::Asm;
 use super::values::{Loc, Reg};
 use dynasmrt::{dynasm, DynasmApi, DynasmLabelApi};
+use gdbhv_model::crc;
 use gdbhv_model::ir::V;
 use gdbhv_model::isa::ops::W;
+use std::mem::size_of_val;
 
 /// A shift.
 #[derive(Clone, Copy)]
@@ -212,7 +214,18 @@ impl Emitter {
     }
     pub(super) fn ror(&mut self, v: &Values, w: W, x: V, by: V) -> Reg {
         let Loc::Const(by) = v.at[by.0 as usize] else {
-            unreachable!("`inline` has refused it")
+            let by = self.reg(v, by, RCX);
+            let d = self.copy_of(v, x);
+            self.host = HostFlags::Nothing;
+            dynasm!(self.a ; .arch x64 ; mov ecx, Rd(by));
+            match w {
+                W::W => dynasm!(self.a ; .arch x64 ; ror Rd(d), cl),
+                W::X => dynasm!(self.a ; .arch x64 ; ror Rq(d), cl),
+            }
+            if w == W::W {
+                dynasm!(self.a ; .arch x64 ; mov Rd(d), Rd(d)); // a rotation by nothing keeps the high half
+            }
+            return d;
         };
         let x = self.reg(v, x, RAX);
         let d = self.regs.take();
@@ -278,10 +291,96 @@ impl Emitter {
         let d = self.copy_of(v, x);
         self.host = HostFlags::Nothing;
         match (w, bytes) {
+            (W::W, 2) => dynasm!(self.a ; .arch x64 ; bswap Rd(d) ; ror Rd(d), 16),
+            (W::X, 2) => self.swap(d, 8, 0x00ff_00ff_00ff_00ff),
             (W::W, _) => dynasm!(self.a ; .arch x64 ; bswap Rd(d)),
             (W::X, 4) => dynasm!(self.a ; .arch x64 ; bswap Rq(d) ; rol Rq(d), 32),
             (W::X, _) => dynasm!(self.a ; .arch x64 ; bswap Rq(d)),
         }
+        d
+    }
+    /// Swap neighbours of so many bits; `low` has those of the lower one set.
+    fn swap(&mut self, d: Reg, bits: i8, low: u64) {
+        dynasm!(self.a
+            ; .arch x64
+            ; mov rcx, QWORD low as i64
+            ; mov rax, Rq(d)
+            ; and rax, rcx
+            ; shl rax, bits
+            ; shr Rq(d), bits
+            ; and Rq(d), rcx
+            ; or Rq(d), rax
+        );
+    }
+    pub(super) fn rbit(&mut self, v: &Values, w: W, x: V) -> Reg {
+        let d = self.copy_of(v, x);
+        self.host = HostFlags::Nothing;
+        match w {
+            W::W => dynasm!(self.a ; .arch x64 ; bswap Rd(d)),
+            W::X => dynasm!(self.a ; .arch x64 ; bswap Rq(d)),
+        }
+        self.swap(d, 4, 0x0f0f_0f0f_0f0f_0f0f);
+        self.swap(d, 2, 0x3333_3333_3333_3333);
+        self.swap(d, 1, 0x5555_5555_5555_5555);
+        d
+    }
+    pub(super) fn cls(&mut self, v: &Values, w: W, x: V) -> Reg {
+        let x = self.reg(v, x, RCX);
+        let d = self.regs.take();
+        self.host = HostFlags::Nothing;
+        match w {
+            W::W => dynasm!(self.a
+                ; .arch x64
+                ; mov eax, Rd(x)
+                ; sar eax, 31
+                ; xor eax, Rd(x)
+                ; lzcnt Rd(d), eax
+                ; dec Rd(d)
+            ),
+            W::X => dynasm!(self.a
+                ; .arch x64
+                ; mov rax, Rq(x)
+                ; sar rax, 63
+                ; xor rax, Rq(x)
+                ; lzcnt Rq(d), rax
+                ; dec Rd(d)
+            ),
+        }
+        d
+    }
+    /// CRC32C is an instruction of the host's; for the other polynomial there are tables ([`crc::crc32`]).
+    pub(super) fn crc32(&mut self, v: &Values, acc: V, x: V, bits: u32, castagnoli: bool) -> Reg {
+        let x = self.reg(v, x, RCX);
+        let d = self.copy_of(v, acc);
+        self.host = HostFlags::Nothing;
+        if castagnoli {
+            match bits {
+                8 => dynasm!(self.a ; .arch x64 ; crc32 Rd(d), Rb(x)),
+                16 => dynasm!(self.a ; .arch x64 ; crc32 Rd(d), Rw(x)),
+                32 => dynasm!(self.a ; .arch x64 ; crc32 Rd(d), Rd(x)),
+                _ => dynasm!(self.a ; .arch x64 ; mov Rd(d), Rd(d) ; crc32 Rq(d), Rq(x)),
+            }
+            return d;
+        }
+        dynasm!(self.a ; .arch x64 ; mov Rd(d), Rd(d));
+        match bits {
+            8 => dynasm!(self.a ; .arch x64 ; movzx ecx, Rb(x)),
+            16 => dynasm!(self.a ; .arch x64 ; movzx ecx, Rw(x)),
+            32 => dynasm!(self.a ; .arch x64 ; mov ecx, Rd(x)),
+            _ => dynasm!(self.a ; .arch x64 ; mov rcx, Rq(x)),
+        }
+        let tables = crc::IEEE.as_ptr() as i64;
+        dynasm!(self.a ; .arch x64 ; xor Rq(d), rcx ; mov rax, QWORD tables ; xor edx, edx);
+        for k in (0..bits as i32 / 8).rev() {
+            let table = k * size_of_val(&crc::IEEE[0]) as i32;
+            dynasm!(self.a
+                ; .arch x64
+                ; movzx ecx, Rb(d)
+                ; xor edx, [rax + rcx * 4 + table]
+                ; shr Rq(d), 8
+            );
+        }
+        dynasm!(self.a ; .arch x64 ; xor Rd(d), edx);
         d
     }
 }

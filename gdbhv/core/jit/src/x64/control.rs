@@ -91,6 +91,9 @@ impl Emitter {
         let len = self.len;
         dynasm!(self.a ; .arch x64 ; =>too_few ; add r14, len);
         self.leave(self.frame.dispatch);
+        for miss in std::mem::take(&mut self.misses) {
+            self.look_at_lines(&miss);
+        }
         let call = self.a.new_dynamic_label();
         let leave = self.a.new_dynamic_label();
         let asides = std::mem::take(&mut self.asides);

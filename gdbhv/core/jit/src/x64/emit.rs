@@ -4,9 +4,10 @@
 //! ([`One`](gdbhv_model::exec::interp::One)): behind the block's code, so that the common case runs straight on. A body changes nothing before
 //! it is sure to complete, so that it may begin again there.
 
+use super::access::Miss;
 use super::arithmetic::Shift;
 use super::flags::Test;
-use super::frame::{Asm, Frame, FP_TRAPS};
+use super::frame::{Asm, Frame, FP_TRAPS, MONITOR};
 use super::plan::{instructions, Instruction};
 use super::values::{last_uses, Loc, Reg, Regs, GENERAL, VECTORS};
 use dynasmrt::{dynasm, DynamicLabel, DynasmApi, DynasmLabelApi};
@@ -87,6 +88,7 @@ pub fn block(
         fp_checked: false,
         slow: None,
         asides: Vec::new(),
+        misses: Vec::new(),
         outside: Vec::new(),
         sites: Vec::new(),
         site,
@@ -122,6 +124,7 @@ pub struct Emitter {
     /// Where the instruction begins again, if it needs more than the TLB.
     pub(super) slow: Option<DynamicLabel>,
     pub(super) asides: Vec<Aside>,
+    pub(super) misses: Vec<Miss>,
     /// Jumps to the frame: where the displacement is, and the target's offset in the memory for code.
     pub(super) outside: Vec<(usize, u32)>,
     pub(super) sites: Vec<Site>,
@@ -248,6 +251,9 @@ impl Emitter {
                 self.host = HostFlags::Nothing;
                 return Loc::Reg(d);
             }
+            Node::Cls(w, x) => return Loc::Reg(self.cls(v, w, x)),
+            Node::Rbit(w, x) => return Loc::Reg(self.rbit(v, w, x)),
+            Node::Crc32(acc, x, bits, c) => return Loc::Reg(self.crc32(v, acc, x, bits, c)),
             Node::Rev(w, x, bytes) => return Loc::Reg(self.rev(v, w, x, bytes)),
             Node::Adds(w, x, y) => return self.adds(v, w, x, y, flags),
             Node::Subs(w, x, y) => return self.subs(v, w, x, y, flags),
@@ -298,6 +304,15 @@ impl Emitter {
             Node::StoreQ(addr, element, x) => self.store_q(v, addr, element, x),
             Node::Load(addr, size, acc) => return Loc::Reg(self.load(v, addr, size, acc)),
             Node::Store(addr, size, x, acc) => self.store(v, addr, size, x, acc),
+            Node::LoadExclusive(addr, size, acc) => {
+                return Loc::Reg(self.load_exclusive(v, addr, size, acc))
+            }
+            Node::StoreExclusive(addr, size, x, acc) => {
+                return Loc::Reg(self.store_exclusive(v, addr, size, x, acc))
+            }
+            Node::ClearExclusive() => {
+                dynasm!(self.a ; .arch x64 ; mov QWORD [rbx + MONITOR], 0)
+            }
             Node::Jump(to) => self.jump(v, to),
             Node::JumpIf(c, taken, next) => match self.test(v, c) {
                 Test::Always(true) => self.go(taken),

@@ -13,12 +13,12 @@
 
 use super::memory::Memory;
 use dynasmrt::{dynasm, x64::X64Relocation, DynasmApi, VecAssembler};
-use gdbhv_model::cpu::Cpu;
+use gdbhv_model::cpu::{Cpu, Monitor};
 use gdbhv_model::exec::native::{Enter, DISPATCH};
 use gdbhv_model::pe::Pe;
 use gdbhv_model::platform::Platform;
 use gdbhv_model::shared::Shared;
-use std::mem::offset_of;
+use std::mem::{offset_of, size_of};
 
 /// An assembler of code without relocations: all that leaves a block is patched by hand.
 pub type Asm = VecAssembler<X64Relocation>;
@@ -27,6 +27,9 @@ pub type Asm = VecAssembler<X64Relocation>;
 pub const PC: i32 = offset_of!(Cpu, pc) as i32;
 /// Of `Cpu::v`.
 pub const V: i32 = offset_of!(Cpu, v) as i32;
+/// Of `Cpu::monitor`, 0 if it marks nothing.
+pub const MONITOR: i32 = offset_of!(Cpu, monitor) as i32;
+const _: () = assert!(size_of::<Option<Monitor>>() == 8);
 /// Of `Cpu::flags`.
 pub const FLAGS: i32 = offset_of!(Cpu, flags) as i32;
 /// Of `Cpu::block_pa`.

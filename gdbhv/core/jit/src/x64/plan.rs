@@ -4,7 +4,7 @@ use super::values::{fit, last_uses};
 use super::vector;
 use gdbhv_model::exec::interp::{entry, undefined_one, One};
 use gdbhv_model::feature::Features;
-use gdbhv_model::ir::{decode, How, Node, Recorder, V};
+use gdbhv_model::ir::{decode, How, Node, Recorder};
 use gdbhv_model::isa::{decode as table, pattern};
 
 /// An instruction of the block.
@@ -76,7 +76,6 @@ fn undefined() -> Instruction {
 
 /// Whether there is code for all of the nodes, and registers for their values.
 fn inline(nodes: &[Node]) -> bool {
-    let variable = |v: V| !matches!(nodes[v.0 as usize], Node::Imm(_));
     let known = |n: &Node| match *n {
         Node::X(_)
         | Node::SetX(..)
@@ -112,9 +111,15 @@ fn inline(nodes: &[Node]) -> bool {
         | Node::Select(..)
         | Node::CheckSp(_)
         | Node::Jump(_)
-        | Node::JumpIf(..) => true,
-        Node::Ror(_, _, by) => !variable(by),
-        Node::Rev(_, _, bytes) => bytes != 2,
+        | Node::JumpIf(..)
+        | Node::Ror(..)
+        | Node::Rev(..)
+        | Node::Cls(..)
+        | Node::Rbit(..)
+        | Node::Crc32(..)
+        | Node::LoadExclusive(..)
+        | Node::StoreExclusive(..)
+        | Node::ClearExclusive() => true,
         Node::Load(_, _, acc) | Node::Store(_, _, _, acc) => !acc.unpriv,
         Node::Compare(..) => true,
         Node::Q(_)

@@ -73,7 +73,11 @@ impl Regs {
     }
     /// A register for a new value, pinned once: a free one, or the copy that was not used for longest.
     pub fn take(&mut self) -> Reg {
-        let free = self.pool.iter().copied().filter(|&h| self.pins[h as usize] == 0);
+        let free = self
+            .pool
+            .iter()
+            .copied()
+            .filter(|&h| self.pins[h as usize] == 0);
         let key = |h: &Reg| (self.guest[*h as usize].is_some(), self.used[*h as usize]);
         let h = free.min_by_key(key).expect("few values are alive");
         self.uncopy(h);

@@ -125,7 +125,7 @@ fn load_16(cpu: &mut Pe, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
     let pa = access::translate_data(cpu, sh, va, 16, false, whole(i))?;
     let lo = access::load(cpu, sh, va, Size::X, whole(i))?;
     let hi = access::load(cpu, sh, va.wrapping_add(8), Size::X, acc(i))?;
-    cpu.monitor = Some(Monitor { pa, bytes: 16 });
+    cpu.monitor = Some(Monitor::new(pa, 16));
     set_x(cpu, i, lo);
     set_x(cpu, i >> 10, hi);
     Ok(Flow::Next)
@@ -137,7 +137,7 @@ fn store_16(cpu: &mut Pe, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
     let mut pass = false;
     if cpu.monitor.is_some() {
         let pa = access::translate_data(cpu, sh, va, 16, true, whole(i))?;
-        pass = cpu.monitor == Some(Monitor { pa, bytes: 16 });
+        pass = cpu.monitor == Some(Monitor::new(pa, 16));
     }
     if pass {
         let (lo, hi) = (x(cpu, i), x(cpu, i >> 10));

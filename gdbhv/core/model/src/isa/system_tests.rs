@@ -154,7 +154,7 @@ fn el2_waits_whatever_it_traps() {
 #[test]
 fn a_spin_lock_gives_way() {
     let mut p = pe(1, true, &[]);
-    p.cpu.monitor = Some(crate::cpu::Monitor { pa: RAM, bytes: 4 });
+    p.cpu.monitor = Some(crate::cpu::Monitor::new(RAM, 4));
     assert_eq!(p.run(WFE), None);
     assert_eq!((p.cpu.power, p.sh.yielded), (Power::On, true));
 }

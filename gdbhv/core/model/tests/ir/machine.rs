@@ -52,7 +52,8 @@ pub fn instances(rng: &mut Rng, row: &'static Row, n: usize) -> Vec<u32> {
 /// VA of six pages in a row: memory, read-only memory, nothing, memory, Device memory (in RAM), memory.
 pub const WINDOW: u64 = 0x10_0000;
 const PAGES: u64 = 6;
-const PA: u64 = RAM + 0x10_0000;
+/// Where the window begins in memory.
+pub const PA: u64 = RAM + 0x10_0000;
 
 /// VA of a page of code, behind the window.
 pub const CODE: u64 = WINDOW + 8 * 0x1000;
@@ -103,10 +104,10 @@ impl State {
         }
         if rng.below(4) != 0 {
             // What an exclusive has marked: this place, or its neighbour.
-            self.monitor = Some(Monitor {
-                pa: target - WINDOW + PA + rng.below(5) / 4 * 8,
-                bytes: 1 << rng.below(4),
-            });
+            self.monitor = Some(Monitor::new(
+                target - WINDOW + PA + rng.below(5) / 4 * 8,
+                1 << rng.below(4),
+            ));
         }
         let base = match rng.below(2) {
             0 => target.wrapping_sub(a.imm),

@@ -82,8 +82,7 @@ impl Fast<'_> {
         let p = self.host(va, size, acc, write)?;
         // SAFETY: as in `host`.
         let pa = unsafe { (*self.cpu.ctx).entry(va).pa } & PAGE | va & !PAGE;
-        let bytes = size.bytes() as u8;
-        Ok((p, Monitor { pa, bytes }))
+        Ok((p, Monitor::new(pa, size.bytes())))
     }
 }
 
@@ -548,8 +547,7 @@ impl Ops for Slow<'_> {
         let bytes = size.bytes();
         let pa = access::translate_data(self.cpu, self.sh, addr, bytes, false, acc)?;
         let v = access::load(self.cpu, self.sh, addr, size, acc)?;
-        let bytes = bytes as u8;
-        self.cpu.monitor = Some(Monitor { pa, bytes });
+        self.cpu.monitor = Some(Monitor::new(pa, bytes));
         Ok(v)
     }
     fn store_exclusive(&mut self, addr: u64, size: Size, v: u64, acc: Acc) -> Result<u64, Trap> {
@@ -558,8 +556,7 @@ impl Ops for Slow<'_> {
         }
         let bytes = size.bytes();
         let pa = access::translate_data(self.cpu, self.sh, addr, bytes, true, acc)?;
-        let bytes = bytes as u8;
-        let pass = self.cpu.monitor == Some(Monitor { pa, bytes });
+        let pass = self.cpu.monitor == Some(Monitor::new(pa, bytes));
         if pass {
             access::store(self.cpu, self.sh, addr, size, v, acc)?;
         }
