@@ -14,7 +14,7 @@ use gdbhv_model::exec::native::Tiering;
 use gdbhv_model::exec::refresh::follow;
 use gdbhv_model::feature::Features;
 use gdbhv_model::ir::{decode, How};
-use gdbhv_model::isa::GROUPS;
+use gdbhv_model::isa::{RowKind, GROUPS};
 use gdbhv_model::raise::Exception;
 use machine::{instances, Machine, Rng, State, CODE, PA, WINDOW};
 
@@ -129,6 +129,91 @@ fn blocks() {
     let [a, b] = &sides;
     assert!(a.machine.memory() == b.machine.memory());
     assert!(b.code.tiering().expect("compiled").compiled > 50_000);
+}
+
+/// A number at an edge, or near one: in single and in double precision.
+fn edge(rng: &mut Rng) -> u64 {
+    let double = rng.below(2) != 0;
+    let (fraction, all) = if double {
+        (52, u64::MAX)
+    } else {
+        (23, u32::MAX as u64)
+    };
+    let top = if double { 0x7ff } else { 0xff };
+    let exponent = match rng.below(8) {
+        0 => 0,
+        1 => 1,
+        2 => top,
+        3 => top - 1,
+        4 => rng.below(top),
+        _ => top / 2 + rng.below(9) - 4,
+    };
+    let low = match rng.below(4) {
+        0 => 0,
+        1 => 1 << rng.below(fraction),
+        2 => (1 << fraction) - 1 - rng.below(3),
+        _ => rng.next() & ((1 << fraction) - 1),
+    };
+    let v = (exponent << fraction | low) & all | (rng.below(2)) << if double { 63 } else { 31 };
+    match rng.below(3) {
+        0 if !double => v | v << 32,
+        1 if !double => v | rng.next() << 32,
+        _ => v,
+    }
+}
+
+/// Blocks of floating-point rows alone, from numbers at the edges, with FPCR mostly 0.
+#[test]
+fn floats() {
+    let mut rng = Rng(5);
+    let rows = GROUPS
+        .iter()
+        .filter(|g| g.0.contains("fp"))
+        .flat_map(|g| g.1);
+    let pure = rows.filter(|row| matches!(row.kind, RowKind::Pure));
+    let words: Vec<u32> = pure.flat_map(|row| instances(&mut rng, row, 400)).collect();
+    let arithmetic: Vec<u32> = words
+        .into_iter()
+        .filter(|w| w & 0x1a00_0000 != 0x0800_0000)
+        .collect();
+    let mut sides = [Side::new(false), Side::new(true)];
+    let mut raised = 0;
+    for _ in 0..150_000 {
+        let len = 1 + rng.below(5) as usize;
+        let mut code: Vec<u32> = (0..len).map(|_| pick(&mut rng, &arithmetic)).collect();
+        code.push(0xd65f_0000); // RET
+        let at = rng.below(1024 - 16);
+        for side in &mut sides {
+            side.machine.put_code(at, &code);
+        }
+        let mut before = state(&mut rng);
+        before.pc = CODE + 4 * at;
+        for v in &mut before.v {
+            *v = edge(&mut rng) as u128;
+            if rng.below(2) != 0 {
+                *v |= (edge(&mut rng) as u128) << 64;
+            }
+        }
+        for x in &mut before.x[..31] {
+            *x = rng.next() >> rng.below(64);
+        }
+        before.fpcr = if rng.below(6) == 0 {
+            (rng.next() as u32) & 0x07c8_0000
+        } else {
+            0
+        };
+        before.fpsr = if rng.below(2) != 0 {
+            rng.next() as u32 & 0x9f
+        } else {
+            0
+        };
+        let after = compare(&mut sides, &before, code.len() as u64, &code);
+        raised |= after.fpsr & !before.fpsr;
+    }
+    assert_eq!(
+        raised, 0x9f,
+        "each exception has been raised by some instruction"
+    );
 }
 
 /// Branches that stay in the page, so that blocks are linked; what raises is stepped over.

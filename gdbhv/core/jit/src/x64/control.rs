@@ -1,7 +1,7 @@
 //! Where a block goes, and what is behind its code.
 
 use super::emit::{Code, Emitter, Site, Values, RAX};
-use super::frame::{BLOCK_PA, NOW, PC, UNTIL, V};
+use super::frame::{BLOCK_PA, NOW, PC, RAISED, UNTIL, V};
 use super::one::execute_one;
 use super::values::Loc;
 use dynasmrt::{dynasm, DynamicLabel, DynasmApi, DynasmLabelApi};
@@ -99,9 +99,20 @@ impl Emitter {
         let asides = std::mem::take(&mut self.asides);
         if !asides.is_empty() {
             let function = execute_one as *const () as i64;
+            let nothing = self.a.new_dynamic_label();
             dynasm!(self.a
                 ; .arch x64
                 ; =>call
+                ; stmxcsr [rsp - 16]
+                ; test BYTE [rsp - 16], RAISED
+                ; jz =>nothing
+            );
+            self.a.push(0xe8);
+            self.outside.push((self.a.offset().0, self.frame.raise));
+            self.a.push_i32(0);
+            dynasm!(self.a
+                ; .arch x64
+                ; =>nothing
                 ; mov [rbx + PC], r15
                 ; mov rax, QWORD pa as i64
                 ; mov [rbx + BLOCK_PA], rax
@@ -115,9 +126,10 @@ impl Emitter {
                 ; sub rsp, 8
                 ; call rax
                 ; add rsp, 8
-                ; ret
-                ; =>leave
+                ; ldmxcsr [rip + 0] // what the interpreter has raised means nothing
             );
+            self.outside.push((self.a.offset().0 - 4, self.frame.mxcsr));
+            dynasm!(self.a ; .arch x64 ; ret ; =>leave);
             self.leave(self.frame.leave);
         }
         for aside in asides {

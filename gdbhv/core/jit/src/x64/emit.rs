@@ -300,6 +300,17 @@ impl Emitter {
             }
             Node::Permute(op, size, x, y) => return Loc::Vec(self.permute(v, op, size, x, y)),
             Node::Ext(x, y, by) => return Loc::Vec(self.ext(v, x, y, by)),
+            Node::First(size, x) => return Loc::Vec(self.first(v, size, x)),
+            Node::SelectQ(c, x, y) => return Loc::Vec(self.select_q(v, c, x, y)),
+            Node::Fp(op, s, x, y) => return Loc::Vec(self.fp(v, op, s, x, y)),
+            Node::FpFused(s, a, n, m) => return Loc::Vec(self.fp_fused(v, s, a, n, m)),
+            Node::FpSqrt(s, x) => return Loc::Vec(self.fp_sqrt(v, s, x)),
+            Node::FpCompare(f, x, y, signal) => self.fp_compare(v, f, (x, y), signal, flags),
+            Node::FpConvert(from, to, x) => return Loc::Vec(self.fp_convert(v, from, to, x)),
+            Node::FpFromInt(f, w, signed, x) => {
+                return Loc::Vec(self.fp_from_int(v, f, w, signed, x))
+            }
+            Node::FpToInt(f, w, signed, x) => return Loc::Reg(self.fp_to_int(v, f, w, signed, x)),
             Node::LoadQ(addr, element) => return Loc::Vec(self.load_q(v, addr, element)),
             Node::StoreQ(addr, element, x) => self.store_q(v, addr, element, x),
             Node::Load(addr, size, acc) => return Loc::Reg(self.load(v, addr, size, acc)),

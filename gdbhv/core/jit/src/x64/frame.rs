@@ -12,13 +12,13 @@
 //! | \[rsp\] | the PE's jump cache |
 
 use super::memory::Memory;
-use dynasmrt::{dynasm, x64::X64Relocation, DynasmApi, VecAssembler};
+use dynasmrt::{dynasm, x64::X64Relocation, DynasmApi, DynasmLabelApi, VecAssembler};
 use gdbhv_model::cpu::{Cpu, Monitor};
 use gdbhv_model::exec::native::{Enter, DISPATCH};
 use gdbhv_model::pe::Pe;
 use gdbhv_model::platform::Platform;
 use gdbhv_model::shared::Shared;
-use std::mem::{offset_of, size_of};
+use std::mem::{offset_of, size_of, size_of_val};
 
 /// An assembler of code without relocations: all that leaves a block is patched by hand.
 pub type Asm = VecAssembler<X64Relocation>;
@@ -34,6 +34,9 @@ const _: () = assert!(size_of::<Option<Monitor>>() == 8);
 pub const FLAGS: i32 = offset_of!(Cpu, flags) as i32;
 /// Of `Cpu::block_pa`.
 pub const BLOCK_PA: i32 = offset_of!(Cpu, block_pa) as i32;
+/// Of `Cpu::fpcr`.
+pub const FPCR: i32 = offset_of!(Cpu, fpcr) as i32;
+const FPSR: i32 = offset_of!(Cpu, fpsr) as i32;
 /// Of `Pe::fp_traps`.
 pub const FP_TRAPS: i32 = offset_of!(Pe, fp_traps) as i32;
 /// Of `Pe::until`.
@@ -43,9 +46,28 @@ const CTX: i32 = offset_of!(Pe, ctx) as i32;
 pub const NOW: i32 = (offset_of!(Shared, platform) + offset_of!(Platform, now)) as i32;
 const _: () = assert!(offset_of!(Pe, cpu) == 0);
 
+/// MXCSR of native code: round to nearest, nothing flushed, nothing traps, nothing has been raised.
+const MXCSR: u32 = 0x1f80;
+/// Exceptions in MXCSR that FPSR has too: all but the one for denormal operands.
+pub const RAISED: i8 = 0x3d;
+
+/// What results are compared with, four or two lanes each: the magnitude's mask, and the least normal number.
+const EDGES: [[u32; 4]; 4] = [
+    [0x7fff_ffff; 4],
+    [0x0080_0000; 4],
+    [0xffff_ffff, 0x7fff_ffff, 0xffff_ffff, 0x7fff_ffff],
+    [0, 0x0010_0000, 0, 0x0010_0000],
+];
+
 /// Where the common pieces of code are.
 #[derive(Clone, Copy)]
 pub struct Frame {
+    /// [`EDGES`].
+    edges: u32,
+    /// [`MXCSR`].
+    pub mxcsr: u32,
+    /// A function: MXCSR's exceptions, which are in \[rsp - 8\], are added to FPSR, and cleared. It keeps rcx and rdx.
+    pub raise: u32,
     /// [`Enter`].
     enter: u32,
     /// Leave between two blocks: r15 is the address of the next.
@@ -62,7 +84,27 @@ impl Frame {
     /// Write them to the beginning of the memory.
     pub fn new(memory: &mut Memory) -> Frame {
         let mut at = [0; 4];
+        let mut loads = Vec::new(); // where instructions end that load MXCSR
         let mut a = Asm::new(0);
+        for word in EDGES.iter().flatten().chain([&MXCSR]) {
+            a.push_u32(*word);
+        }
+        let mxcsr = size_of_val(&EDGES) as u32;
+        let raise = a.offset().0 as u32;
+        dynasm!(a
+            ; .arch x64
+            ; raise:
+            ; mov eax, [rsp - 8]
+            ; mov r8d, eax
+            ; and eax, 1 // IE is IOC
+            ; shr r8d, 1
+            ; and r8d, 0x1e // ZE, OE, UE and PE are DZC, OFC, UFC and IXC
+            ; or eax, r8d
+            ; or [rbx + FPSR], eax
+            ; ldmxcsr [rip + 0]
+        );
+        loads.push(a.offset().0);
+        dynasm!(a ; .arch x64 ; ret);
         at[0] = a.offset().0 as u32;
         dynasm!(a
             ; .arch x64
@@ -79,8 +121,11 @@ impl Frame {
             ; mov [rsp], r8
             ; mov r13, [rbx + CTX]
             ; mov r15, [rbx + PC]
-            ; jmp rdx
+            ; stmxcsr [rsp + 8] // this process may have set it to anything
+            ; ldmxcsr [rip + 0]
         );
+        loads.push(a.offset().0);
+        dynasm!(a ; .arch x64 ; jmp rdx);
         at[1] = a.offset().0 as u32;
         dynasm!(a ; .arch x64 ; mov eax, DISPATCH as i32);
         at[2] = a.offset().0 as u32;
@@ -94,6 +139,14 @@ impl Frame {
         at[3] = a.offset().0 as u32;
         dynasm!(a
             ; .arch x64
+            ; stmxcsr [rsp - 16]
+            ; test BYTE [rsp - 16], RAISED
+            ; jz >nothing
+            ; mov rcx, rax
+            ; call <raise
+            ; mov rax, rcx
+            ; nothing:
+            ; ldmxcsr [rsp + 8]
             ; add rsp, 24
             ; pop r15
             ; pop r14
@@ -103,16 +156,28 @@ impl Frame {
             ; pop rbx
             ; ret
         );
-        let code = a.finalize().expect("no labels");
+        let mut code = a.finalize().expect("all labels are there");
+        for end in loads {
+            let rel = mxcsr.wrapping_sub(end as u32);
+            code[end - 4..end].copy_from_slice(&rel.to_le_bytes());
+        }
         let base = memory.put(&code).expect("the memory is empty");
         let [enter, dispatch, settle, leave] = at.map(|at| base + at);
         Frame {
+            edges: base,
+            mxcsr: base + mxcsr,
+            raise: base + raise,
             enter,
             dispatch,
             settle,
             leave,
             end: base + code.len() as u32,
         }
+    }
+    /// Where the mask of a magnitude is, and the least normal number.
+    pub fn edges(&self, single: bool) -> (u32, u32) {
+        let at = self.edges + if single { 0 } else { 32 };
+        (at, at + 16)
     }
     /// How code in `memory` is entered.
     pub fn enter(&self, memory: &Memory) -> Enter {

@@ -5,6 +5,7 @@ pub mod arithmetic;
 pub mod control;
 pub mod emit;
 pub mod flags;
+pub mod float;
 pub mod frame;
 pub mod memory;
 pub mod one;

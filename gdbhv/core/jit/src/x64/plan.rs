@@ -1,5 +1,6 @@
 //! What is known of a block before its code is emitted: how each instruction is executed, and whose flags may be looked at.
 
+use super::float;
 use super::values::{fit, last_uses};
 use super::vector;
 use gdbhv_model::exec::interp::{entry, undefined_one, One};
@@ -131,8 +132,17 @@ fn inline(nodes: &[Node]) -> bool {
         | Node::LanesShift(..)
         | Node::Permute(..)
         | Node::Ext(..)
+        | Node::First(..)
+        | Node::SelectQ(..)
         | Node::LoadQ(..)
         | Node::StoreQ(..) => true,
+        Node::Fp(..)
+        | Node::FpFused(..)
+        | Node::FpSqrt(..)
+        | Node::FpCompare(..)
+        | Node::FpConvert(..)
+        | Node::FpFromInt(..)
+        | Node::FpToInt(..) => float::known(n),
         Node::Lanes(..) => vector::known(n),
         _ => false,
     };
@@ -147,7 +157,12 @@ fn flags_needed(all: &mut [Instruction]) {
         let writes = i.nodes.iter().any(|n| {
             matches!(
                 n,
-                Node::Adds(..) | Node::Subs(..) | Node::Adcs(..) | Node::SetNz(..) | Node::Ccmp(..)
+                Node::Adds(..)
+                    | Node::Subs(..)
+                    | Node::Adcs(..)
+                    | Node::SetNz(..)
+                    | Node::Ccmp(..)
+                    | Node::FpCompare(..)
             )
         });
         let reads = i.nodes.iter().any(|n| {

@@ -51,6 +51,7 @@ impl Tier1 {
             (std::arch::is_x86_feature_detected!("bmi2"), "BMI2"),
             (std::arch::is_x86_feature_detected!("lzcnt"), "LZCNT"),
             (std::arch::is_x86_feature_detected!("avx2"), "AVX2"),
+            (std::arch::is_x86_feature_detected!("fma"), "FMA"),
         ] {
             if !has {
                 return Err(format!(

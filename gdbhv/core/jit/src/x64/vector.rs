@@ -1,10 +1,11 @@
 //! 128-bit values: registers, lanes, shifts, orders of lanes ([`gdbhv_model::isa::vector`] says what they mean).
 
 use super::emit::{Emitter, Values, RAX};
+use super::flags::Test;
 use super::frame::V as V_AT;
 use super::values::{Loc, Reg};
-use dynasmrt::{dynasm, DynasmApi};
-use gdbhv_model::ir::{Node, Q, V};
+use dynasmrt::{dynasm, DynasmApi, DynasmLabelApi};
+use gdbhv_model::ir::{Node, C, Q, V};
 use gdbhv_model::isa::vector::{Lane, Permute, Shift};
 use gdbhv_model::mem::size::Size;
 
@@ -327,6 +328,38 @@ impl Emitter {
         let (x, y) = (self.q(v, x), self.q(v, y));
         let d = self.vectors.take();
         vex_by!(self vpalignr d y x, by);
+        d
+    }
+    pub(super) fn first(&mut self, v: &Values, size: Size, x: Q) -> Reg {
+        let x = self.q(v, x);
+        let d = self.vectors.take();
+        match size {
+            Size::X => dynasm!(self.a ; .arch x64 ; vmovq Rx(d), Rx(x)),
+            Size::W => self.first_word(d, x),
+            Size::H => {
+                dynasm!(self.a ; .arch x64 ; vpextrw eax, Rx(x), 0 ; vmovd Rx(d), eax);
+            }
+            Size::B => {
+                dynasm!(self.a ; .arch x64 ; vpextrb eax, Rx(x), 0 ; vmovd Rx(d), eax);
+            }
+        }
+        d
+    }
+    pub(super) fn select_q(&mut self, v: &Values, c: C, x: Q, y: Q) -> Reg {
+        let (x, y) = (self.q(v, x), self.q(v, y));
+        let d = self.vectors.take();
+        match self.test(v, c) {
+            Test::Always(first) => {
+                let from = if first { x } else { y };
+                dynasm!(self.a ; .arch x64 ; vmovaps Rx(d), Rx(from));
+            }
+            Test::Host(cc) => {
+                let done = self.a.new_dynamic_label();
+                dynasm!(self.a ; .arch x64 ; vmovaps Rx(d), Rx(x));
+                self.jcc(cc, done);
+                dynasm!(self.a ; .arch x64 ; vmovaps Rx(d), Rx(y) ; =>done);
+            }
+        }
         d
     }
 }

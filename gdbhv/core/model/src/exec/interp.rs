@@ -291,7 +291,7 @@ fn native(
     left: u64,
     site: &mut Option<u64>,
 ) -> Option<u64> {
-    let cache = &raw const code.jumps[cpu.id];
+    let cache = code.jumps[cpu.id].as_ptr();
     let unbroken = site.is_some() && code.unbroken(cpu.pc);
     let t = code.tiering.as_mut()?;
     let came_from = site.take();

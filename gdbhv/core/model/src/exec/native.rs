@@ -5,7 +5,7 @@
 //! state in the PE and [`Platform::now`](crate::platform::Platform::now) as the interpreter would have left them.
 
 use super::block::{Block, Tier};
-use super::jumps::Jumps;
+use super::jumps::Jump;
 use crate::pe::Pe;
 use crate::shared::Shared;
 
@@ -21,9 +21,9 @@ pub const LINK: u64 = 3;
 /// A panic ended it: [`Compiler::go_on_panicking`]. (No unwinding goes through native code.)
 pub const PANIC: u64 = 4 | EARLY;
 
-/// Enter native code: PE, what PEs share, the entry, instructions left (at least the block's), the PE's jump cache. Returns one of the
+/// Enter native code: PE, what PEs share, the entry, instructions left (at least the block's), the first entry of the PE's jump cache. Returns one of the
 /// numbers above.
-pub type Enter = unsafe extern "C" fn(*mut Pe, *mut Shared, *const u8, u64, *const Jumps) -> u64;
+pub type Enter = unsafe extern "C" fn(*mut Pe, *mut Shared, *const u8, u64, *const Jump) -> u64;
 
 /// A compiling tier.
 pub trait Compiler: Send {

@@ -2,6 +2,8 @@
 //! the type, the recording back end, and [`execute`](super::execute).
 
 use super::values::{Operand, Value, Values, C, Q, V};
+use crate::fp::format::Format;
+use crate::isa::float::{Fp2, Shape};
 use crate::isa::ops::{Cmp, Ops, W};
 use crate::isa::vector::{Lane, Permute, Shift};
 use crate::mem::size::{Acc, Size};
@@ -16,6 +18,8 @@ pub enum Place {
     V(u8),
     /// NZCV.
     Flags,
+    /// FPSR. (FPCR is a constant where nodes are.)
+    Fpsr,
     /// `Cpu::pc`.
     Pc,
     /// Guest memory and devices.
@@ -231,6 +235,26 @@ nodes! {
     /// Bytes by to by + 15 (0 to 15) of y:x.
     Ext = ext(x: Q, y: Q, by: u32) -> Q;
 
+    /// Lane 0, zero-extended to 128 bits.
+    First = first(size: Size, x: Q) -> Q;
+    /// x if c, else y.
+    SelectQ = select_q(c: C, x: Q, y: Q) -> Q;
+
+    /// A floating-point operation on each pair of lanes.
+    Fp = fp(op: Fp2, shape: Shape, x: Q, y: Q) -> Q;
+    /// a + n * m in each lane, rounded once.
+    FpFused = fp_fused(shape: Shape, a: Q, n: Q, m: Q) -> Q;
+    /// The square root of each lane.
+    FpSqrt = fp_sqrt(shape: Shape, x: Q) -> Q;
+    /// NZCV of the comparison of the lowest lanes.
+    FpCompare = fp_compare(format: Format, x: Q, y: Q, signal: bool);
+    /// The lowest lane in another format.
+    FpConvert = fp_convert(from: Format, to: Format, x: Q) -> Q;
+    /// An integer as a number.
+    FpFromInt = fp_from_int(format: Format, w: W, signed: bool, x: V) -> Q;
+    /// The lowest lane as an integer, towards zero, saturated.
+    FpToInt = fp_to_int(format: Format, w: W, signed: bool, x: Q) -> V;
+
     /// Nothing, unless the register is SP and must be aligned and is not.
     CheckSp = check_sp(r: u8), faults;
     /// Memory at an address, zero-extended.
@@ -279,6 +303,11 @@ impl Node {
             Node::SetQ(r, _) => [Some(Place::V(r)), None],
             Node::Adds(..) | Node::Subs(..) | Node::Adcs(..) => [Some(Place::Flags), None],
             Node::SetNz(..) | Node::SetNzcvFrom(_) | Node::Ccmp(..) => [Some(Place::Flags), None],
+            Node::Fp(..) | Node::FpFused(..) | Node::FpSqrt(..) => [Some(Place::Fpsr), None],
+            Node::FpConvert(..) | Node::FpFromInt(..) | Node::FpToInt(..) => {
+                [Some(Place::Fpsr), None]
+            }
+            Node::FpCompare(..) => [Some(Place::Flags), Some(Place::Fpsr)],
             Node::Store(..) | Node::StoreQ(..) => [Some(Place::Memory), None],
             Node::LoadExclusive(..) | Node::ClearExclusive() => [Some(Place::Monitor), None],
             Node::StoreExclusive(..) => [Some(Place::Memory), Some(Place::Monitor)],

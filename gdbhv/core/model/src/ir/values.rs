@@ -1,5 +1,7 @@
 //! Values of nodes: how operands name them, and what they are on a back end.
 
+use crate::fp::format::Format;
+use crate::isa::float::{Fp2, Shape};
 use crate::isa::ops::{Cmp, Ops, W};
 use crate::isa::vector::{Lane, Permute, Shift};
 use crate::mem::size::{Acc, Size};
@@ -89,7 +91,7 @@ macro_rules! constants {
         })*
     };
 }
-constants! { u8 u32 u64 bool W Cmp Size Acc Lane Shift Permute }
+constants! { u8 u32 u64 bool W Cmp Size Acc Lane Shift Permute Fp2 Shape Format }
 
 macro_rules! values {
     ($($kind:ident)*) => {

@@ -2,7 +2,7 @@
 
 use super::fp_lanes::*;
 use super::lanes::*;
-use super::ops::{Args, Ops};
+use super::ops::{Args, Ops, W};
 use crate::bits::{bit, field};
 use crate::cpu::slot;
 use crate::cpu::Cpu;
@@ -22,6 +22,10 @@ mixed_rows! {
         Fp FMOV_x_to_double "1001111001100111000000nnnnnddddd" "" FP v_x, d_from_x;
         Fp FMOV_top_to_x    "1001111010101110000000nnnnnddddd" "" FP x_v, x_from_top;
         Fp FMOV_x_to_top    "1001111010101111000000nnnnnddddd" "" FP v_x, top_from_x;
+        Fp FCVTZS_int       "z00111100t111000000000nnnnnddddd" "zt" FP x_v, towards_zero;
+        Fp FCVTZU_int       "z00111100t111001000000nnnnnddddd" "zt" FP x_v, towards_zero;
+        Fp SCVTF_int        "z00111100t100010000000nnnnnddddd" "zt" FP v_x, from_general_int;
+        Fp UCVTF_int        "z00111100t100011000000nnnnnddddd" "zt" FP v_x, from_general_int;
     }
     helper {
         Fp FCVTNS_int      "z00111100t100000000000nnnnnddddd" FP   |c, _, i| to_int(c, i, Rounding::TieEven);
@@ -36,17 +40,13 @@ mixed_rows! {
         Fp FCVTMS_int_half "z001111011110000000000nnnnnddddd" FP16 |c, _, i| to_int(c, i, Rounding::Minus);
         Fp FCVTMU_int      "z00111100t110001000000nnnnnddddd" FP   |c, _, i| to_int(c, i, Rounding::Minus);
         Fp FCVTMU_int_half "z001111011110001000000nnnnnddddd" FP16 |c, _, i| to_int(c, i, Rounding::Minus);
-        Fp FCVTZS_int      "z00111100t111000000000nnnnnddddd" FP   |c, _, i| to_int(c, i, Rounding::Zero);
         Fp FCVTZS_int_half "z001111011111000000000nnnnnddddd" FP16 |c, _, i| to_int(c, i, Rounding::Zero);
-        Fp FCVTZU_int      "z00111100t111001000000nnnnnddddd" FP   |c, _, i| to_int(c, i, Rounding::Zero);
         Fp FCVTZU_int_half "z001111011111001000000nnnnnddddd" FP16 |c, _, i| to_int(c, i, Rounding::Zero);
         Fp FCVTAS_int      "z00111100t100100000000nnnnnddddd" FP   |c, _, i| to_int(c, i, Rounding::TieAway);
         Fp FCVTAS_int_half "z001111011100100000000nnnnnddddd" FP16 |c, _, i| to_int(c, i, Rounding::TieAway);
         Fp FCVTAU_int      "z00111100t100101000000nnnnnddddd" FP   |c, _, i| to_int(c, i, Rounding::TieAway);
         Fp FCVTAU_int_half "z001111011100101000000nnnnnddddd" FP16 |c, _, i| to_int(c, i, Rounding::TieAway);
-        Fp SCVTF_int       "z00111100t100010000000nnnnnddddd" FP   from_int;
         Fp SCVTF_int_half  "z001111011100010000000nnnnnddddd" FP16 from_int;
-        Fp UCVTF_int       "z00111100t100011000000nnnnnddddd" FP   from_int;
         Fp UCVTF_int_half  "z001111011100011000000nnnnnddddd" FP16 from_int;
         Fp FMOV_half_to_gen "z001111011100110000000nnnnnddddd" FP16 |c, _, i| to_general(c, i, elem(c.v[rn(i)], 0, 16));
         Fp FMOV_gen_to_half "z001111011100111000000nnnnnddddd" FP16 |c, _, i| from_general(c, i, 16);
@@ -109,6 +109,23 @@ fn d_from_x<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
 fn top_from_x<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
     let (x, d) = (b.x(a.rn), b.q(a.rd));
     let v = b.with_lane(Size::X, d, 1, x);
+    b.set_q(a.rd, v);
+    Ok(())
+}
+
+/// FCVTZS, FCVTZU; bit 16 is unsigned.
+#[inline(always)]
+fn towards_zero<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
+    let n = b.q(a.rn);
+    let v = b.fp_to_int(ftype(I), W::of(I >> 31), !bit(I as u64, 16), n);
+    b.set_x(a.rd, v);
+    Ok(())
+}
+/// SCVTF, UCVTF; bit 16 is unsigned.
+#[inline(always)]
+fn from_general_int<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
+    let n = b.x(a.rn);
+    let v = b.fp_from_int(ftype(I), W::of(I >> 31), !bit(I as u64, 16), n);
     b.set_q(a.rd, v);
     Ok(())
 }

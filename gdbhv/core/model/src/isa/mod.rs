@@ -24,6 +24,7 @@ pub mod crypto_sha512;
 pub mod decode;
 pub mod exception_gen;
 pub mod exclusive;
+pub mod float;
 pub mod fp_compare;
 pub mod fp_data1;
 pub mod fp_data2;

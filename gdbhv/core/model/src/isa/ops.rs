@@ -8,7 +8,9 @@
 //! Rules of bodies: reserved encodings are refused at decode time; checks and loads come before the first write of a
 //! register, so that a body that fails has changed nothing and may be run again from its start.
 
+use super::float::{Fp2, Shape};
 use super::vector::{Lane, Permute, Shift};
+use crate::fp::format::Format;
 use crate::mem::size::{Acc, Size};
 
 /// Operand width of the integer instructions (`sf`). 32-bit results are zero-extended.
@@ -190,6 +192,27 @@ pub trait Ops {
     fn permute(&mut self, op: Permute, size: Size, x: Self::Q, y: Self::Q) -> Self::Q;
     /// Bytes `by` to `by + 15` (0 to 15) of y:x.
     fn ext(&mut self, x: Self::Q, y: Self::Q, by: u32) -> Self::Q;
+
+    /// Lane 0, zero-extended to 128 bits.
+    fn first(&mut self, size: Size, x: Self::Q) -> Self::Q;
+    /// `if c { x } else { y }`
+    fn select_q(&mut self, c: Self::C, x: Self::Q, y: Self::Q) -> Self::Q;
+
+    // --- floating point, as FPCR says; exceptions are added to FPSR (`isa::float`)
+    /// An operation on each pair of lanes.
+    fn fp(&mut self, op: Fp2, shape: Shape, x: Self::Q, y: Self::Q) -> Self::Q;
+    /// a + n * m in each lane, rounded once.
+    fn fp_fused(&mut self, shape: Shape, a: Self::Q, n: Self::Q, m: Self::Q) -> Self::Q;
+    /// The square root of each lane.
+    fn fp_sqrt(&mut self, shape: Shape, x: Self::Q) -> Self::Q;
+    /// NZCV of the comparison of the lowest lanes; `signal`: a quiet NaN is invalid too.
+    fn fp_compare(&mut self, format: Format, x: Self::Q, y: Self::Q, signal: bool);
+    /// The lowest lane in another format.
+    fn fp_convert(&mut self, from: Format, to: Format, x: Self::Q) -> Self::Q;
+    /// An integer as a number.
+    fn fp_from_int(&mut self, format: Format, w: W, signed: bool, x: Self::V) -> Self::Q;
+    /// The lowest lane as an integer, towards zero, saturated.
+    fn fp_to_int(&mut self, format: Format, w: W, signed: bool, x: Self::Q) -> Self::V;
 
     // --- memory
     /// Refuse a misaligned SP as a base (`CheckSPAlignment`); nothing for other registers.

@@ -1,5 +1,6 @@
 //! What the bodies of pure SIMD rows share: operands, shapes, and the usual ways to write a result.
 
+use super::float::Shape;
 use super::ops::{Args, Ops};
 use super::vector::{Lane, Permute};
 use crate::bits::field;
@@ -96,4 +97,44 @@ pub fn pairs<B: Ops, const I: u32>(b: &mut B, a: &Args, op: Lane) -> Result<(), 
     let r = b.lanes(op, size(I), even, odd);
     set(b, full(I), a.rd, r);
     Ok(())
+}
+
+/// The sign of each lane inverted (`FPNeg`).
+#[inline(always)]
+pub fn negated<B: Ops>(b: &mut B, shape: Shape, x: B::Q) -> B::Q {
+    let sign = signs(b, shape);
+    b.lanes(Lane::Xor, Size::X, x, sign)
+}
+
+/// The sign of each lane cleared (`FPAbs`), and what is above the lanes.
+#[inline(always)]
+pub fn absolute<B: Ops>(b: &mut B, shape: Shape, x: B::Q) -> B::Q {
+    let sign = signs(b, shape);
+    let v = b.lanes(Lane::Bic, Size::X, x, sign);
+    within(b, shape, v)
+}
+
+/// The lanes of the shape; zero above.
+#[inline(always)]
+pub fn within<B: Ops>(b: &mut B, shape: Shape, x: B::Q) -> B::Q {
+    match shape.lanes * shape.format.bits {
+        32 => b.first(Size::W, x),
+        64 => b.first(Size::X, x),
+        _ => x,
+    }
+}
+
+/// The sign bits of a shape's lanes.
+#[inline(always)]
+fn signs<B: Ops>(b: &mut B, shape: Shape) -> B::Q {
+    let sign = b.imm(shape.format.sign());
+    match (shape.lanes, shape.format.bits) {
+        (1, _) => b.wide(sign),
+        (2, 32) => {
+            let sign = b.imm(0x8000_0000_8000_0000);
+            b.wide(sign)
+        }
+        (_, 32) => b.splat(Size::W, sign),
+        _ => b.splat(Size::X, sign),
+    }
 }

@@ -1,31 +1,92 @@
 //! Advanced SIMD vector x indexed element, and the scalar forms, floating point (Arm ARM C4.1.96). The index is H:L:M for half,
 //! H:L for single, H for double precision.
 
+use super::float::{Fp2, Shape};
 use super::fp_lanes::*;
 use super::lanes::*;
+use super::ops::{Args, Ops};
+use super::simd::{self, d_n_m};
 use crate::bits::field;
 use crate::cpu::Cpu;
 use crate::fp::arith::{mul, mul_add, mulx};
 use crate::fp::format::Format;
-use crate::helper_rows;
+use crate::mem::size::Size;
+use crate::mixed_rows;
 
-helper_rows! {
-    Fp FMUL_elem              "0q0011111slmmmmm1001h0nnnnnddddd" AdvSIMD where valid, |c, _, i| product(c, i, mul);
-    Fp FMUL_elem_half         "0q00111100lmmmmm1001h0nnnnnddddd" FP16                 |c, _, i| product(c, i, mul);
-    Fp FMUL_elem_scalar       "010111111slmmmmm1001h0nnnnnddddd" AdvSIMD where valid, |c, _, i| product(c, i, mul);
-    Fp FMUL_elem_scalar_half  "0101111100lmmmmm1001h0nnnnnddddd" FP16                 |c, _, i| product(c, i, mul);
-    Fp FMULX_elem             "0q1011111slmmmmm1001h0nnnnnddddd" AdvSIMD where valid, |c, _, i| product(c, i, mulx);
-    Fp FMULX_elem_half        "0q10111100lmmmmm1001h0nnnnnddddd" FP16                 |c, _, i| product(c, i, mulx);
-    Fp FMULX_elem_scalar      "011111111slmmmmm1001h0nnnnnddddd" AdvSIMD where valid, |c, _, i| product(c, i, mulx);
-    Fp FMULX_elem_scalar_half "0111111100lmmmmm1001h0nnnnnddddd" FP16                 |c, _, i| product(c, i, mulx);
-    Fp FMLA_elem              "0q0011111slmmmmm0001h0nnnnnddddd" AdvSIMD where valid, |c, _, i| fmla(c, i, false);
-    Fp FMLA_elem_half         "0q00111100lmmmmm0001h0nnnnnddddd" FP16                 |c, _, i| fmla(c, i, false);
-    Fp FMLA_elem_scalar       "010111111slmmmmm0001h0nnnnnddddd" AdvSIMD where valid, |c, _, i| fmla(c, i, false);
-    Fp FMLA_elem_scalar_half  "0101111100lmmmmm0001h0nnnnnddddd" FP16                 |c, _, i| fmla(c, i, false);
-    Fp FMLS_elem              "0q0011111slmmmmm0101h0nnnnnddddd" AdvSIMD where valid, |c, _, i| fmla(c, i, true);
-    Fp FMLS_elem_half         "0q00111100lmmmmm0101h0nnnnnddddd" FP16                 |c, _, i| fmla(c, i, true);
-    Fp FMLS_elem_scalar       "010111111slmmmmm0101h0nnnnnddddd" AdvSIMD where valid, |c, _, i| fmla(c, i, true);
-    Fp FMLS_elem_scalar_half  "0101111100lmmmmm0101h0nnnnnddddd" FP16                 |c, _, i| fmla(c, i, true);
+mixed_rows! {
+    pure {
+        Fp FMUL_elem        "0q0011111slmmmmm1001h0nnnnnddddd" "qs" AdvSIMD args, fmul;
+        Fp FMUL_elem_scalar "010111111slmmmmm1001h0nnnnnddddd" "s" AdvSIMD args, fmul;
+        Fp FMLA_elem        "0q0011111slmmmmm0001h0nnnnnddddd" "qs" AdvSIMD args, fmla;
+        Fp FMLA_elem_scalar "010111111slmmmmm0001h0nnnnnddddd" "s" AdvSIMD args, fmla;
+        Fp FMLS_elem        "0q0011111slmmmmm0101h0nnnnnddddd" "qs" AdvSIMD args, fmls;
+        Fp FMLS_elem_scalar "010111111slmmmmm0101h0nnnnnddddd" "s" AdvSIMD args, fmls;
+    }
+    helper {
+        Fp FMUL_elem_half         "0q00111100lmmmmm1001h0nnnnnddddd" FP16                 |c, _, i| product(c, i, mul);
+        Fp FMUL_elem_scalar_half  "0101111100lmmmmm1001h0nnnnnddddd" FP16                 |c, _, i| product(c, i, mul);
+        Fp FMULX_elem             "0q1011111slmmmmm1001h0nnnnnddddd" AdvSIMD where valid, |c, _, i| product(c, i, mulx);
+        Fp FMULX_elem_half        "0q10111100lmmmmm1001h0nnnnnddddd" FP16                 |c, _, i| product(c, i, mulx);
+        Fp FMULX_elem_scalar      "011111111slmmmmm1001h0nnnnnddddd" AdvSIMD where valid, |c, _, i| product(c, i, mulx);
+        Fp FMULX_elem_scalar_half "0111111100lmmmmm1001h0nnnnnddddd" FP16                 |c, _, i| product(c, i, mulx);
+        Fp FMLA_elem_half         "0q00111100lmmmmm0001h0nnnnnddddd" FP16                 |c, _, i| fmla_half(c, i, false);
+        Fp FMLA_elem_scalar_half  "0101111100lmmmmm0001h0nnnnnddddd" FP16                 |c, _, i| fmla_half(c, i, false);
+        Fp FMLS_elem_half         "0q00111100lmmmmm0101h0nnnnnddddd" FP16                 |c, _, i| fmla_half(c, i, true);
+        Fp FMLS_elem_scalar_half  "0101111100lmmmmm0101h0nnnnnddddd" FP16                 |c, _, i| fmla_half(c, i, true);
+    }
+}
+
+/// Rd, Rn, Rm; `aux` is the element's number.
+fn args(i: u32) -> Option<Args> {
+    let (h, l) = (field(i, 11, 11), field(i, 21, 21));
+    let index = if sz(i).bits == 32 { h << 1 | l } else { h };
+    let operands = d_n_m(i).filter(|_| valid(i));
+    operands.map(|a| Args {
+        aux: index as u16,
+        ..a
+    })
+}
+/// Of single or double precision.
+#[inline(always)]
+const fn shape(i: u32) -> Shape {
+    if scalar(i) {
+        Shape::scalar(sz(i))
+    } else {
+        Shape::vector(sz(i), q(i))
+    }
+}
+/// The element that all others meet, in all lanes.
+#[inline(always)]
+fn splat<B: Ops, const I: u32>(b: &mut B, a: &Args) -> B::Q {
+    let size = Size::of(2 + field(I, 22, 22));
+    let m = b.q(a.rm);
+    let m = b.lane(size, m, a.aux as u32);
+    b.splat(size, m)
+}
+#[inline(always)]
+fn fmul<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
+    let m = splat::<B, I>(b, a);
+    let n = b.q(a.rn);
+    let v = b.fp(Fp2::Mul, shape(I), n, m);
+    b.set_q(a.rd, v);
+    Ok(())
+}
+#[inline(always)]
+fn fmla<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
+    let m = splat::<B, I>(b, a);
+    let (d, n) = (b.q(a.rd), b.q(a.rn));
+    let v = b.fp_fused(shape(I), d, n, m);
+    b.set_q(a.rd, v);
+    Ok(())
+}
+#[inline(always)]
+fn fmls<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
+    let m = splat::<B, I>(b, a);
+    let (d, n) = (b.q(a.rd), b.q(a.rn));
+    let n = simd::negated(b, shape(I), n);
+    let v = b.fp_fused(shape(I), d, n, m);
+    b.set_q(a.rd, v);
+    Ok(())
 }
 
 const fn valid(i: u32) -> bool {
@@ -51,7 +112,7 @@ fn product(c: &mut Cpu, i: u32, op: Op2) -> Done {
     let m = element(c, i);
     map_fp(c, i, format(i), |env, f, a| op(env, f, a, m))
 }
-fn fmla(c: &mut Cpu, i: u32, subtract: bool) -> Done {
+fn fmla_half(c: &mut Cpu, i: u32, subtract: bool) -> Done {
     let (f, m) = (format(i), element(c, i));
     let r = with_env(c, |c, env| {
         let (d, n) = (c.v[rd(i)], c.v[rn(i)]);

@@ -65,6 +65,7 @@ pub struct State {
     pub v: [u128; 32],
     pub flags: Flags,
     pub pc: u64,
+    pub fpcr: u32,
     pub fpsr: u32,
     pub monitor: Option<Monitor>,
 }
@@ -81,6 +82,7 @@ impl State {
             v,
             flags: Flags::unpack(rng.next()),
             pc: rng.next() & !3,
+            fpcr: 0,
             fpsr: 0,
             monitor: None,
         }
@@ -122,6 +124,7 @@ impl State {
                 Place::X(r) => self.x[r as usize] = other.x[r as usize],
                 Place::V(r) => self.v[r as usize] = other.v[r as usize],
                 Place::Flags => self.flags = other.flags,
+                Place::Fpsr => self.fpsr = other.fpsr,
                 Place::Pc => self.pc = other.pc,
                 Place::Monitor => self.monitor = other.monitor,
                 Place::Memory => {}
@@ -139,6 +142,7 @@ impl State {
             .map(|r| Place::V(r as u8));
         let mut all: Vec<_> = x.chain(v).collect();
         all.extend((self.flags != other.flags).then_some(Place::Flags));
+        all.extend((self.fpsr != other.fpsr).then_some(Place::Fpsr));
         all.extend((self.pc != other.pc).then_some(Place::Pc));
         all.extend((self.monitor != other.monitor).then_some(Place::Monitor));
         all
@@ -193,13 +197,15 @@ impl Machine {
             v: c.v,
             flags: c.flags,
             pc: c.pc,
+            fpcr: c.fpcr,
             fpsr: c.fpsr,
             monitor: c.monitor,
         }
     }
     pub fn set(&mut self, s: &State) {
         let c = &mut self.0.cpu;
-        (c.x, c.v, c.flags, c.pc, c.fpsr) = (s.x, s.v, s.flags, s.pc, s.fpsr);
+        (c.x, c.v, c.flags, c.pc) = (s.x, s.v, s.flags, s.pc);
+        (c.fpcr, c.fpsr) = (s.fpcr, s.fpsr);
         c.monitor = s.monitor;
     }
     pub fn set_memory(&mut self, bytes: &[u8]) {

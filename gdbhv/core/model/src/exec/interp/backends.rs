@@ -3,6 +3,8 @@
 use crate::access;
 use crate::bits::{ones, sext};
 use crate::cpu::{slot, Monitor};
+use crate::fp::format::Format;
+use crate::isa::float::{self, Fp2, Shape};
 use crate::isa::ops::{Cmp, Ops, W};
 use crate::isa::vector::{self, Lane, Permute, Shift};
 use crate::mem::size::{Acc, Size};
@@ -428,6 +430,46 @@ macro_rules! common_ops {
         #[inline(always)]
         fn ext(&mut self, x: u128, y: u128, by: u32) -> u128 {
             vector::ext(x, y, by)
+        }
+        #[inline(always)]
+        fn first(&mut self, size: Size, x: u128) -> u128 {
+            vector::lane(size, x, 0) as u128
+        }
+        #[inline(always)]
+        fn select_q(&mut self, c: bool, x: u128, y: u128) -> u128 {
+            if c {
+                x
+            } else {
+                y
+            }
+        }
+        #[inline(always)]
+        fn fp(&mut self, op: Fp2, shape: Shape, x: u128, y: u128) -> u128 {
+            float::two(self.cpu, op, shape, x, y)
+        }
+        #[inline(always)]
+        fn fp_fused(&mut self, shape: Shape, a: u128, n: u128, m: u128) -> u128 {
+            float::fused(self.cpu, shape, a, n, m)
+        }
+        #[inline(always)]
+        fn fp_sqrt(&mut self, shape: Shape, x: u128) -> u128 {
+            float::root(self.cpu, shape, x)
+        }
+        #[inline(always)]
+        fn fp_compare(&mut self, format: Format, x: u128, y: u128, signal: bool) {
+            float::flags(self.cpu, format, x, y, signal);
+        }
+        #[inline(always)]
+        fn fp_convert(&mut self, from: Format, to: Format, x: u128) -> u128 {
+            float::converted(self.cpu, from, to, x)
+        }
+        #[inline(always)]
+        fn fp_from_int(&mut self, format: Format, w: W, signed: bool, x: u64) -> u128 {
+            float::from_int(self.cpu, format, w, signed, x)
+        }
+        #[inline(always)]
+        fn fp_to_int(&mut self, format: Format, w: W, signed: bool, x: u128) -> u64 {
+            float::to_int(self.cpu, format, w, signed, x)
         }
         #[inline(always)]
         fn clear_exclusive(&mut self) {
