@@ -61,8 +61,8 @@ LAYERS = {
     "inspect": "cpu pe pstate reg shared sysreg",
     "isa": "access bits cpu exception feature fp hcr mem mmu pe pmu psci pstate raise reg selfhosted serror "
     "shared syndrome sysreg timer",
-    "ir": "feature isa mem",
-    "exec": "access bits cpu crc debug_events exception feature fpen isa mem mmu pe pmu pstate raise selfhosted "
+    "ir": "feature fp isa mem",
+    "exec": "access bits cpu crc debug_events exception feature fp fpen isa mem mmu pe pmu pstate raise selfhosted "
     "shared syndrome sysreg",
     "machine": "board bus config cores cpu dev exception exec exit feature hcr mem mmu pe physical platform pmu "
     "pstate raise reg save serror shared stops timer",
