@@ -10,8 +10,8 @@ use super::values::Reg;
 use super::vector::{T0, T1, T2};
 use dynasmrt::{dynasm, DynamicLabel, DynasmApi, DynasmLabelApi};
 use gdbhv_model::fp::format::Format;
+use gdbhv_model::fp::shape::{Fp2, Shape};
 use gdbhv_model::ir::{Node, Q, V};
-use gdbhv_model::isa::float::{Fp2, Shape};
 use gdbhv_model::isa::ops::W;
 
 /// FPCR.{DN, FZ, RMode}: what must be 0.

@@ -8,7 +8,7 @@
 //!
 //! * `format` encodings; * `env` FPCR and FPSR; * `num` unpack and NaNs; * `round`; * `arith` add, multiply, divide, square
 //!   root, fused; * `compare` with minimum and maximum; * `convert` between formats and integers; * `estimate` the reciprocal tables;
-//! * `host` the same results from the host's own arithmetic, where it is known to give them.
+//! * `shape` lanes of vectors; `host` the same results from the host's own arithmetic, where it is known to give them.
 
 pub mod arith;
 pub mod compare;
@@ -19,6 +19,7 @@ pub mod format;
 pub mod host;
 pub mod num;
 pub mod round;
+pub mod shape;
 
 #[cfg(test)]
 mod tests;

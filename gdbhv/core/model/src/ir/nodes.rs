@@ -3,7 +3,7 @@
 
 use super::values::{Operand, Value, Values, C, Q, V};
 use crate::fp::format::Format;
-use crate::isa::float::{Fp2, Shape};
+use crate::fp::shape::{Fp2, Shape};
 use crate::isa::ops::{Cmp, Ops, W};
 use crate::isa::vector::{Lane, Permute, Shift};
 use crate::mem::size::{Acc, Size};

@@ -1,7 +1,7 @@
 //! Values of nodes: how operands name them, and what they are on a back end.
 
 use crate::fp::format::Format;
-use crate::isa::float::{Fp2, Shape};
+use crate::fp::shape::{Fp2, Shape};
 use crate::isa::ops::{Cmp, Ops, W};
 use crate::isa::vector::{Lane, Permute, Shift};
 use crate::mem::size::{Acc, Size};

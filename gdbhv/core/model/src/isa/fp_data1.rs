@@ -1,6 +1,5 @@
 //! Floating-point data-processing, one source (Arm ARM C4.1.97).
 
-use super::float::Shape;
 use super::fp_lanes::*;
 use super::lanes::*;
 use super::ops::{Args, Ops};
@@ -10,6 +9,7 @@ use crate::fp::arith::sqrt;
 use crate::fp::convert::{convert, round_int, round_int_n};
 use crate::fp::env::{Env, Rounding};
 use crate::fp::format::Format;
+use crate::fp::shape::Shape;
 use crate::mixed_rows;
 
 mixed_rows! {

@@ -1,11 +1,11 @@
 //! Floating-point data-processing, two sources (Arm ARM C4.1.97).
 
-use super::float::{Fp2, Shape};
 use super::fp_lanes::*;
 use super::ops::{Args, Ops};
 use super::simd::{self, d_n_m};
 use crate::fp::arith::{add, div, mul, sub};
 use crate::fp::compare::{max, max_num, min, min_num};
+use crate::fp::shape::{Fp2, Shape};
 use crate::mixed_rows;
 
 mixed_rows! {

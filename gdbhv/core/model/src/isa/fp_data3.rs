@@ -1,12 +1,12 @@
 //! Floating-point data-processing, three sources: fused multiply-add with the signs that o1 and o0 ask for (Arm ARM C4.1.97).
 
-use super::float::Shape;
 use super::fp_lanes::*;
 use super::lanes::*;
 use super::ops::{Args, Ops};
 use super::simd::{self, d_n_m};
 use crate::bits::bit;
 use crate::fp::arith::mul_add;
+use crate::fp::shape::Shape;
 use crate::mixed_rows;
 use crate::pe::Pe;
 use crate::shared::Shared;

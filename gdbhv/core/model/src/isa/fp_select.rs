@@ -1,10 +1,10 @@
 //! Floating-point conditional select (Arm ARM C4.1.97).
 
-use super::float::Shape;
 use super::fp_lanes::*;
 use super::ops::{Args, Ops};
 use super::simd::{self, d_n_m};
 use crate::bits::field;
+use crate::fp::shape::Shape;
 use crate::mem::size::Size;
 use crate::pure_rows;
 

@@ -8,9 +8,9 @@
 //! Rules of bodies: reserved encodings are refused at decode time; checks and loads come before the first write of a
 //! register, so that a body that fails has changed nothing and may be run again from its start.
 
-use super::float::{Fp2, Shape};
 use super::vector::{Lane, Permute, Shift};
 use crate::fp::format::Format;
+use crate::fp::shape::{Fp2, Shape};
 use crate::mem::size::{Acc, Size};
 
 /// Operand width of the integer instructions (`sf`). 32-bit results are zero-extended.

@@ -1,9 +1,9 @@
 //! What the bodies of pure SIMD rows share: operands, shapes, and the usual ways to write a result.
 
-use super::float::Shape;
 use super::ops::{Args, Ops};
 use super::vector::{Lane, Permute};
 use crate::bits::field;
+use crate::fp::shape::Shape;
 use crate::mem::size::Size;
 
 /// Rd, Rn, Rm, all SIMD registers.

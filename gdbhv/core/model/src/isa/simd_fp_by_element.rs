@@ -1,7 +1,6 @@
 //! Advanced SIMD vector x indexed element, and the scalar forms, floating point (Arm ARM C4.1.96). The index is H:L:M for half,
 //! H:L for single, H for double precision.
 
-use super::float::{Fp2, Shape};
 use super::fp_lanes::*;
 use super::lanes::*;
 use super::ops::{Args, Ops};
@@ -10,6 +9,7 @@ use crate::bits::field;
 use crate::cpu::Cpu;
 use crate::fp::arith::{mul, mul_add, mulx};
 use crate::fp::format::Format;
+use crate::fp::shape::{Fp2, Shape};
 use crate::mem::size::Size;
 use crate::mixed_rows;
 

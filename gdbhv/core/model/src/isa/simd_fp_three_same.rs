@@ -1,6 +1,5 @@
 //! Advanced SIMD three same, vector and scalar, floating point (Arm ARM C4.1.96).
 
-use super::float::{Fp2, Shape};
 use super::fp_lanes::*;
 use super::lanes::*;
 use super::ops::{Args, Ops};
@@ -10,6 +9,7 @@ use crate::fp::arith::{add, div, mul, mul_add, mulx, recip_step, rsqrt_step, sub
 use crate::fp::compare::{eq, ge, gt, max, max_num, min, min_num};
 use crate::fp::env::Env;
 use crate::fp::format::Format;
+use crate::fp::shape::{Fp2, Shape};
 use crate::mixed_rows;
 
 mixed_rows! {

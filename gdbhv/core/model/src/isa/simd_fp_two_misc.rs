@@ -1,7 +1,6 @@
 //! Advanced SIMD two-register miscellaneous, vector and scalar, floating point; and the fixed-point conversions of the
 //! shift-by-immediate group (Arm ARM C4.1.96).
 
-use super::float::Shape;
 use super::fp_data1::{abs, frint, frinti, frintx, frintx_n, neg};
 use super::fp_lanes::*;
 use super::lanes::*;
@@ -15,6 +14,7 @@ use crate::fp::convert::{convert, from_fixed, round_int_n, to_fixed};
 use crate::fp::env::{Env, Rounding};
 use crate::fp::estimate::{fp_recip, fp_recpx, fp_rsqrt};
 use crate::fp::format::Format;
+use crate::fp::shape::Shape;
 use crate::mixed_rows;
 use crate::pe::Pe;
 use crate::shared::Shared;
