@@ -48,7 +48,8 @@ class BoardRow(TypedDict):
     name: str
     base: int
     size: int  # bytes
-    intid: int | None  # of its interrupt line
+    intid: int | None  # of its interrupt line, or of the first
+    lines: int  # how many it has
     device: bool  # False: a frame of the interrupt controller
 
 @type_check_only
@@ -237,6 +238,28 @@ class Machine:
         """Give a bank of the flash (0 or 1) what it holds, from its beginning.
 
         :raises ValueError: it is more than a bank, or a hosted machine, which has none."""
+
+    def plug_drive(self, path: str, kind: str = "raw", *, read_only: bool = False) -> int:
+        """Put a disk into the highest virtio slot that is free; return its number.
+
+        :param kind: of the file: "raw" or "qcow2".
+
+        The file is read while the machine runs, and never written to: what the guest writes is the machine's.
+
+        :raises OSError: the file is no disk, or cannot be read. :raises ValueError: no such kind, or no slot is free."""
+
+    def drive_size(self, slot: int) -> int:
+        """Return the bytes of the disk in a slot. :raises IndexError: there is none."""
+
+    def drive_written(self, slot: int) -> list[tuple[int, int]]:
+        """Return where the guest has written: offset and bytes of each block. :raises IndexError: there is no disk."""
+
+    def drive_read(self, slot: int, offset: int, length: int) -> bytes:
+        """Return what a disk holds now. :raises IndexError: there is none, or it ends before. :raises OSError: it cannot be
+        read."""
+
+    def drive_problems(self) -> list[tuple[int, str]]:
+        """Return which disks the host could not serve since the last call (slot, why): their guest got an I/O error."""
 
     def set_fw_cfg(self, key: int | str, data: bytes) -> None:
         """Give fw_cfg an item by its number, or one that its directory lists by its name.
@@ -693,20 +716,31 @@ class BoardDevice:
     def write(self, offset: int, size: int, value: int, now: int, memory: _Memory | None) -> None:
         """Write; what that leaves to do in memory (fw_cfg's DMA) is done. ``memory`` raises for what it does not have."""
 
-    def irq(self) -> bool:
-        """Return the level of the interrupt line."""
+    def irqs(self) -> list[tuple[int, bool]]:
+        """Return the levels of its interrupt lines, each with how many INTIDs it is behind the first."""
 
     def deadline(self) -> int | None:
         """When :meth:`event` is to be called; None: not of itself."""
 
-    def event(self, now: int) -> None:
-        """Act: the time of :meth:`deadline` has come."""
+    def event(self, now: int, memory: _Memory | None) -> None:
+        """Act: the time of :meth:`deadline` has come. ``memory`` is as of :meth:`write`."""
 
     def press_power_button(self, now: int) -> None:
         """Press the GPIO block's power button for 100 ms. :raises ValueError: a device without one."""
 
     def set_item(self, key: int | str, data: bytes) -> None:
         """Do what ``Machine.set_fw_cfg`` does. :raises ValueError: a bad name, or a device without items."""
+
+    def plug_drive(self, path: str, kind: str = "raw", *, read_only: bool = False) -> int:
+        """Do what ``Machine.plug_drive`` does, and so do these. :raises ValueError: this is not virtio-mmio."""
+
+    def reset_slots(self) -> None:
+        """Reset the devices in the virtio slots; disks keep what they hold. :raises ValueError: this is not virtio-mmio."""
+
+    def drive_size(self, slot: int) -> int: ...
+    def drive_written(self, slot: int) -> list[tuple[int, int]]: ...
+    def drive_read(self, slot: int, offset: int, length: int) -> bytes: ...
+    def drive_problems(self) -> list[tuple[int, str]]: ...
 
 RAM_BASE: int
 """The first PA of RAM; a hosted VM's first IPA of memory."""

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gdbhv import _core, firmware, image, snapfile, snapshot, tables
-from gdbhv.config import PAGE, RAM, BootConfig
+from gdbhv import _core, drives, firmware, image, snapfile, snapshot, tables
+from gdbhv.config import PAGE, RAM, BootConfig, Drive
 from gdbhv.console import Console
 from gdbhv.errors import ConfigError, GdbhvError, ImageError, StateError
 from gdbhv.hv.host import Host
@@ -161,6 +161,8 @@ def _device(name: str, config: BootConfig, output: Callable[[bytes], None]) -> M
     if name == "fw-cfg":
         for key, data in firmware_items(config).items():
             device.set_item(key, data)
+    if name == "virtio-mmio":
+        device.plug_drives(config.drive)
     return device
 
 
@@ -240,6 +242,7 @@ def bare(config: BootConfig, console: Console | None = None, *, el2: bool = True
     )
     for key, data in firmware_items(config).items():
         machine.core.set_fw_cfg(key, data)
+    machine.plugged = drives.plug(machine.core, config.drive)
     for bank, (_, _, data) in enumerate(firmware.banks(config.flash)):
         machine.core.set_flash(bank, data)
     if config.image is None and not config.load and not config.flash:
@@ -256,22 +259,33 @@ def bare(config: BootConfig, console: Console | None = None, *, el2: bool = True
 
 
 def resumed(
-    path: str | Path, console: Console | None = None, *, consoles: Mapping[str, Console] | None = None
+    path: str | Path,
+    console: Console | None = None,
+    *,
+    consoles: Mapping[str, Console] | None = None,
+    drive: Sequence[Drive] = (),
 ) -> HostTarget | Machine:
-    """Make the machine that a snapshot's file has, as it was then; the files that it was started from are not needed.
+    """Make the machine that a snapshot's file has, as it was then; the files that it was started from are not needed, but
+    those that its disks begin as.
 
     If an image is still where it was, and the same, its symbols are known.
 
     :param console: as of :func:`hosted`; ``consoles`` too.
+    :param drive: where the files of its disks are now, if not where they were then.
     :raises gdbhv.errors.StateError: the file is damaged or of another version, or the VMs had a device that is not of the
         board: make such a host as it was made then, and use :func:`gdbhv.snapshot.load`.
     :raises gdbhv.errors.GdbhvError: a console of no VM.
     """
-    return from_content(snapfile.read(path), path, console, consoles=consoles)
+    return from_content(snapfile.read(path), path, console, consoles=consoles, drive=drive)
 
 
 def from_content(
-    content: Content, path: str | Path, console: Console | None = None, *, consoles: Mapping[str, Console] | None = None
+    content: Content,
+    path: str | Path,
+    console: Console | None = None,
+    *,
+    consoles: Mapping[str, Console] | None = None,
+    drive: Sequence[Drive] = (),
 ) -> HostTarget | Machine:
     """Do what :func:`resumed` does with what was read from the file ``path``."""
     shape, own = content.shape, dict(consoles or {})
@@ -287,8 +301,10 @@ def from_content(
                 ns_per_insn=shape.ns_per_insn,
                 block_mappings=shape.block_mappings,
             )
+            if drive and len(content.guests) > 1:
+                raise GdbhvError("--drive: the snapshot has several VMs, whose disks must be where they were")
             for guest in content.guests:
-                _like(host, guest, outputs[guest.name])
+                _like(host, guest, outputs[guest.name], drive)
             target = HostTarget(host, console, own)
         else:
             target = Machine(
@@ -300,6 +316,8 @@ def from_content(
                 ns_per_insn=shape.ns_per_insn,
                 console=console,
             )
+            with drives.may_have_moved():
+                target.plugged = drives.plug(target.core, drives.moved(content.guests[0].drives, drive))
             target.image = _same_image(content.guests[0])
     except (ValueError, LookupError) as e:
         raise StateError(f"{path}: no such machine can be made: {e}") from None
@@ -307,7 +325,7 @@ def from_content(
     return target
 
 
-def _like(host: Host, guest: Guest, output: Callable[[bytes], None]) -> None:
+def _like(host: Host, guest: Guest, output: Callable[[bytes], None], drive: Sequence[Drive]) -> None:
     """Make a VM like one that was saved, with nothing in its memory.
 
     :raises gdbhv.errors.StateError: it had a device that is not of the board.
@@ -329,6 +347,9 @@ def _like(host: Host, guest: Guest, output: Callable[[bytes], None]) -> None:
         if isinstance(device, BoardDevice) and name == "fw-cfg":
             for key, data in guest.items:
                 device.set_item(key, data)
+        if isinstance(device, BoardDevice) and name == "virtio-mmio":
+            with drives.may_have_moved():
+                device.plug_drives(drives.moved(guest.drives, drive))
         vm.add_device(ipa, device, intid)
     vm.image = _same_image(guest)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from gdbhv import _core
 from gdbhv.errors import ConfigError
@@ -13,6 +14,15 @@ PAGE = 4096
 MAX_MEMORY = 255 << 30
 FLASH = next(row["size"] for row in _core.board() if row["name"] == "flash")
 """Bytes of both banks of flash, which are from address 0 on."""
+
+
+class Drive(NamedTuple):
+    """A disk: the file that it begins as, ``raw`` or ``qcow2``, and whether what the guest writes is to be kept in it."""
+
+    path: str
+    keeps: bool = False
+    format: str = "raw"
+    read_only: bool = False
 
 
 @dataclass
@@ -36,6 +46,8 @@ class BootConfig:
     ns_per_insn: int = 1
     flash: list[tuple[str, bool]] = field(default_factory=list)
     """What the banks hold: files, and whether what the guest writes is to be kept in them (:func:`gdbhv.firmware.keep`)."""
+    drive: list[Drive] = field(default_factory=list)
+    """Disks (:mod:`gdbhv.drives`)."""
 
     def check(self, vms: int = 1) -> None:
         """Check what does not depend on any file. ``vms``: how many there are of this size.

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from gdbhv import _core, pages, tables, translation
+from gdbhv import _core, drives, pages, tables, translation
+from gdbhv.drives import Disks, Plugged
 from gdbhv.errors import GdbhvError, RegisterError
 from gdbhv.target import Process, Space, Stop, Symbols, Thread, ThreadId
 from gdbhv.translation import Translation
@@ -33,6 +34,7 @@ class MachineInspection:
     console: Console | None
     ended: Stop | None
     image: Symbols | None
+    plugged: Sequence[Plugged]
     _gic: int
     _vms: Vms
 
@@ -145,9 +147,13 @@ class MachineInspection:
         """See :class:`gdbhv.target.Target`."""
         return self.core.gic(), "the machine"
 
+    def disks(self) -> Sequence[Disks]:
+        """See :class:`gdbhv.target.Target`."""
+        return [(self.core, self.plugged)]
+
     def take_unserved(self) -> Sequence[str]:
         """See :class:`gdbhv.target.Target`."""
-        return []
+        return [drives.words(slot, why) for slot, why in self.core.drive_problems()]
 
     @property
     def silent(self) -> bool:

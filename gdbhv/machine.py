@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from gdbhv import _core, inputs, pages, snapshot, tables
+from gdbhv import _core, drives, inputs, pages, snapshot, tables
 from gdbhv.catching import catch_syscalls, held_back, wanted, watched
 from gdbhv.console import Console, await_readers
+from gdbhv.drives import Plugged
 from gdbhv.errors import GdbhvError, RegisterError, StateError
 from gdbhv.inputs import EVERYWHERE, Door, Entrance, Place, inject_serror
 from gdbhv.inspection import POWER, MachineInspection
@@ -90,6 +91,7 @@ class Machine(MachineInspection, Entrance):
         self.describe_watch: DescribeWatch = lambda stop, write: stop.kind.value
         self.ended: Stop | None = None
         self.image: Symbols | None = None  # what runs, for its symbols
+        self.plugged: Sequence[Plugged] = ()
         self.stepping = Stepping()
         self.door = Door(self)
         self._moving: tuple[int, int | None] = (self._all, None)  # CPUs that may execute, a mask; who takes no interrupts
@@ -169,7 +171,8 @@ class Machine(MachineInspection, Entrance):
         path, sha256 = (self.image.path, self.image.sha256) if self.image is not None else (None, None)
         memory = (*self.core.ram, True)
         why = None if self.ended is None else self.ended.text
-        guest = Guest("machine", self.core.cpus, (memory,), (), path, sha256, why, self._recipe)
+        plugged = tuple(self.plugged)
+        guest = Guest("machine", self.core.cpus, (memory,), (), path, sha256, why, self._recipe, drives=plugged)
         return Beside(json.dumps(end).encode(), (guest,))
 
     def load_beside(self, beside: Beside, *, foreign: bool) -> None:
@@ -178,6 +181,8 @@ class Machine(MachineInspection, Entrance):
         recipe = beside.guests[0].start
         if foreign and self._recipe not in (None, recipe):
             raise StateError("of another machine: it was started with another image")
+        if foreign:
+            drives.check_same(self.disks(), beside.guests)
         end = json.loads(beside.state)
         if end is not None:
             end = Stop(**{**end, "kind": StopKind(end["kind"]), "thread": ThreadId(**end["thread"])})

@@ -36,6 +36,7 @@ from construct import (
 )
 
 from gdbhv import _core, files
+from gdbhv.drives import Plugged
 from gdbhv.errors import ImageError, StateError
 
 FORMAT = 1
@@ -104,6 +105,7 @@ class Guest:
     ended: str | None = None  # why it has ended, if it has
     start: PowerOn | None = field(default=None, repr=False)
     items: tuple[tuple[int | str, bytes], ...] = field(default=(), repr=False)  # of its fw_cfg
+    drives: tuple[Plugged, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,7 @@ def _without_bytes(guest: Guest) -> dict[str, Any]:
     rows = {key: value for key, value in vars(guest).items() if key not in ("start", "items")}
     rows["memory"] = [{"ipa": ipa, "size": size, "writable": writable} for ipa, size, writable in guest.memory]
     rows["devices"] = [{"ipa": ipa, "name": name, "intid": intid} for ipa, name, intid in guest.devices]
+    rows["drives"] = [asdict(drive) for drive in guest.drives]
     return rows
 
 
@@ -271,6 +274,7 @@ def _guest(row: dict[str, Any], its: Any, blobs: Sequence[bytes]) -> Guest:
             **row,
             "memory": tuple((m["ipa"], m["size"], m["writable"]) for m in row["memory"]),
             "devices": tuple((d["ipa"], d["name"], d["intid"]) for d in row["devices"]),
+            "drives": tuple(Plugged(**drive) for drive in row["drives"]),
         },
         start=begin,
         items=tuple((int(i.key[1:]) if i.key[0] == "#" else i.key[1:], blobs[i.blob]) for i in its.fw_cfg),

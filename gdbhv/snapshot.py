@@ -17,11 +17,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from gdbhv import _core, snapfile
+from gdbhv import _core, drives, snapfile
 from gdbhv.errors import StateError
 from gdbhv.snapfile import Content, Guest, Shape
 
@@ -120,13 +120,13 @@ class Snapshot:
 
         :returns: the size of the file in bytes.
         :raises OSError: it cannot be written, or an image or no ordinary file stands there.
-        :raises gdbhv.errors.StateError: it was deleted.
+        :raises gdbhv.errors.StateError: it was deleted, or the file of a disk has changed since the run began.
         """
         machine = self._target.core.export_snapshot(self._number())
         content = Content(
             self.name,
             self._target.shape(),
-            self._beside.guests,
+            tuple(replace(guest, drives=drives.identified(guest.drives)) for guest in self._beside.guests),
             self.virtual_ns,
             tuple(self.instructions),
             machine,

@@ -199,7 +199,8 @@ def device_at(address: int, gic: int = 3) -> tuple[str, int] | None:
 @cache
 def interrupt_device(intid: int) -> str | None:
     """Return the name of the board's device that a physical interrupt is of; None: of no single one."""
-    return next((name for name, row in board().items() if row["intid"] == intid), None)
+    rows = (row for row in board().values() if row["intid"] is not None)
+    return next((row["name"] for row in rows if 0 <= intid - (row["intid"] or 0) < row["lines"]), None)
 
 
 def fault_words(fsc: int) -> str:

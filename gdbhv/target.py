@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from gdbhv import _core
+    from gdbhv.drives import Disks
     from gdbhv.records import ExitRecord, VmRecord
     from gdbhv.snapshot import Snapshot
     from gdbhv.tables import Register
@@ -261,6 +262,9 @@ class Target(Protocol):
     def gic(self, thread: ThreadId) -> tuple[dict[str, Any], str]:
         """Return the interrupt controller that a thread sees (as ``_core.Machine.gic()``), and whose it is."""
 
+    def disks(self) -> Sequence[Disks]:
+        """Return the disks of each guest that can have some: where they are plugged in, and which they are."""
+
     def take_unserved(self) -> Sequence[str]:
         """Return what guests asked the host side for in vain, each thing once."""
 
@@ -418,9 +422,8 @@ class Target(Protocol):
         it were no step: N instructions stepped leave what N instructions run leave.  An interrupt taken instead of the
         instruction completes the step, at its vector.  A step that cannot be made is a CRASH, whose text has the reason.
 
-        ``max_insns`` counts instructions of the whole machine, and the stop (BUDGET) is exact.  With it the call never waits
-        for anything from outside (console input, wall time): when all vCPUs wait for such a thing, BUDGET comes early.
-        ``run((), 0)`` executes nothing: it consumes an interrupt that is still pending and returns INTERRUPT or BUDGET.
+        ``max_insns`` counts the machine's instructions; the stop (BUDGET) is exact, but comes early when all vCPUs wait for
+        something outside (input, wall time). ``run((), 0)`` only consumes an interrupt that is pending: INTERRUPT or BUDGET.
         """
 
     def interrupt(self) -> None:

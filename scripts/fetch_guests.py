@@ -5,6 +5,7 @@
     scripts/fetch_guests.py --dbg           the kernel's symbols too, for gdb (260 MB more)
     scripts/fetch_guests.py --xen           Xen too, and a device tree for two guests of it (1 MB more)
     scripts/fetch_guests.py --kvm           a RAM disk too in which KVM runs the kernel as a guest (31 MB more)
+    scripts/fetch_guests.py --disk          a RAM disk too that has the kernel's drivers for virtio (30 MB more)
     scripts/fetch_guests.py --out ~/kit     somewhere else ($GDBHV_KIT does the same)
 
 What is there already is left alone; --refresh looks for newer packages. Nothing is installed and no root is needed: apt is
@@ -16,11 +17,13 @@ only asked, with lists and a cache of its own, for packages of another architect
     xen                 the hypervisor, raw (--xen)
     xen.dtb             two guests without dom0: two CPUs, 1 GiB; kernel at 0x50000000, RAM disk at 0x53000000
     initramfs-kvm.cpio  qemu-system-aarch64, its libraries, the kernel, the RAM disk, and guests/linux/init-kvm (--kvm)
+    initramfs-disk.cpio.gz  busybox, the kernel's virtio modules, and guests/linux/init-disk (--disk)
     PACKAGES            names, versions and SHA-256 sums of the packages that these came from
 
 Boot it:  gdbhv run .kit/Image --initrd .kit/initramfs.cpio.gz --append console=ttyAMA0
           gdbhv run .kit/xen --el 2 --smp 2 --dtb .kit/xen.dtb --load .kit/Image@0x50000000
               --load .kit/initramfs.cpio.gz@0x53000000
+          gdbhv run .kit/Image --bare --initrd .kit/initramfs-disk.cpio.gz --append console=ttyAMA0 --drive FILE
           gdbhv run .kit/Image --el 2 --initrd .kit/initramfs-kvm.cpio --append console=ttyAMA0
 """
 
@@ -45,6 +48,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT))  # scripts.kit, gdbhv
+DISK = "initramfs-disk.cpio.gz"
 META_PACKAGE = "linux-image-cloud-arm64"
 XEN_META_PACKAGE = "xen-system-arm64"
 APPLETS = (
@@ -52,6 +56,9 @@ APPLETS = (
     "mkdir mknod mount mv nproc poweroff printf ps reboot rm sed seq setsid sha256sum sleep sort stty "
     "sync tail taskset test time top true umount uname uniq usleep vi wc xxd yes"
 ).split()
+DISK_APPLETS = "cmp insmod readlink".split()
+MODULES = "virtio_ring virtio virtio_mmio virtio_blk virtio-rng virtio_console".split()
+"""The kernel's drivers for what is in the board's virtio slots, in an order in which they can be loaded."""
 
 
 class FetchError(Exception):
@@ -204,6 +211,23 @@ def initramfs(busybox: bytes, init: bytes, more: Iterable[Node] = ()) -> bytes:
     return cpio([*nodes, *more])
 
 
+def disk_initramfs(apt: Apt, busybox: bytes, package: str) -> bytes:
+    """Return a RAM disk with modules of the kernel ``package``."""
+    say(f"fetching {package} for its modules")
+    found = {}
+    with apt.download(package) as (deb,), opened(deb) as archive:
+        for entry in archive:
+            name = Path(entry.name).stem
+            if entry.name.endswith(".ko") and name in MODULES and (file := archive.extractfile(entry)) is not None:
+                found[name] = file.read()
+    if missing := set(MODULES) - set(found):
+        raise FetchError(f"{package} has no module {min(missing)}")
+    nodes = [Node(name, 0o040755) for name in ("lib", "mnt")]
+    nodes += [Node(f"bin/{applet}", 0o120777, b"busybox") for applet in DISK_APPLETS]
+    nodes += [Node(f"lib/{name}.ko", 0o100644, found[name]) for name in MODULES]
+    return initramfs(busybox, (ROOT / "guests" / "linux" / "init-disk").read_bytes(), nodes)
+
+
 def kvm_initramfs(apt: Apt, busybox: bytes, image: bytes, disk: bytes) -> bytes:
     """Return a RAM disk in which KVM runs ``image`` with ``disk``. Unpacking it would be most of a boot."""
     from scripts.kit import kvm
@@ -244,9 +268,11 @@ def kernel_image(vmlinuz: bytes, what: str = "kernel") -> bytes:
     return image
 
 
-def fetch(out: Path, symbols: bool = False, refresh: bool = False, xen: bool = False, kvm: bool = False) -> None:
+def fetch(
+    out: Path, symbols: bool = False, refresh: bool = False, xen: bool = False, kvm: bool = False, disk: bool = False
+) -> None:
     """Bring ``out`` up to date."""
-    names = ("Image", "Image.package", "Image.vmlinux", "initramfs.cpio.gz", "xen", "xen.dtb", "initramfs-kvm.cpio")
+    names = ("Image", "Image.package", "Image.vmlinux", "initramfs.cpio.gz", "xen", "xen.dtb", "initramfs-kvm.cpio", DISK)
     paths = {name: out / name for name in names}
     init = ROOT / "guests" / "linux" / "init"
     need_kernel = refresh or not (paths["Image"].exists() and paths["Image.package"].exists())
@@ -256,12 +282,13 @@ def fetch(out: Path, symbols: bool = False, refresh: bool = False, xen: bool = F
     need_xen = xen and (refresh or not paths["xen"].exists())
     need_tree = xen and (new or not paths["xen.dtb"].exists())
     need_kvm = kvm and (new or not paths["initramfs-kvm.cpio"].exists())
-    if not (new or need_symbols or need_xen or need_tree or need_kvm):
+    need_disk = disk and (new or not paths[DISK].exists())
+    if not (new or need_symbols or need_xen or need_tree or need_kvm or need_disk):
         say(f"{out} is complete")
         return
     out.mkdir(parents=True, exist_ok=True)
     apt = Apt(out.resolve() / ".apt", out / "PACKAGES")
-    busybox = apt.extract("busybox-static", "*bin/busybox") if need_initramfs or need_kvm else b""
+    busybox = apt.extract("busybox-static", "*bin/busybox") if need_initramfs or need_kvm or need_disk else b""
     if need_kernel:
         package = apt.newest_dependency(META_PACKAGE, r"linux-image-[0-9][^ ,|]*")
         write(paths["Image"], kernel_image(apt.extract(package, "boot/vmlinuz-*")))
@@ -269,6 +296,9 @@ def fetch(out: Path, symbols: bool = False, refresh: bool = False, xen: bool = F
         paths["Image.vmlinux"].unlink(missing_ok=True)
     if need_initramfs:
         write(paths["initramfs.cpio.gz"], gzip.compress(initramfs(busybox, init.read_bytes()), compresslevel=9, mtime=0))
+    if need_disk:
+        made = disk_initramfs(apt, busybox, paths["Image.package"].read_text().strip())
+        write(paths[DISK], gzip.compress(made, compresslevel=9, mtime=0))
     if need_symbols:
         package = paths["Image.package"].read_text().strip()
         write(paths["Image.vmlinux"], apt.extract(f"{package}-dbg", "usr/lib/debug/boot/vmlinux-*"))
@@ -291,10 +321,11 @@ def main() -> int:
     parser.add_argument("--dbg", action="store_true", help="fetch the kernel's symbols too")
     parser.add_argument("--xen", action="store_true", help="fetch Xen too, and make a device tree for two guests of it")
     parser.add_argument("--kvm", action="store_true", help="make a RAM disk too in which KVM has a guest")
+    parser.add_argument("--disk", action="store_true", help="make a RAM disk too with drivers for virtio")
     parser.add_argument("--refresh", action="store_true", help="look for newer packages")
     options = parser.parse_args()
     try:
-        fetch(options.out, options.dbg, options.refresh, options.xen, options.kvm)
+        fetch(options.out, options.dbg, options.refresh, options.xen, options.kvm, options.disk)
     except ImportError as error:
         print(f"fetch_guests.py: --xen and --kvm need what gdbhv needs ({error}): scripts/setup, and then", file=sys.stderr)
         print("    .venv/bin/python scripts/fetch_guests.py ...", file=sys.stderr)

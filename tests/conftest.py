@@ -52,6 +52,11 @@ class Kit:
         return self._have("xen.dtb", "--xen")
 
     @property
+    def disk(self) -> Path:
+        """The RAM disk with drivers for virtio, whose /init says of each disk what it holds, and writes to it."""
+        return self._have("initramfs-disk.cpio.gz", "--disk")
+
+    @property
     def kvm(self) -> Path:
         """The RAM disk whose /init runs this kernel as a guest of KVM, and prints what that prints."""
         return self._have("initramfs-kvm.cpio", "--kvm")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gdbhv import _core
+from gdbhv.config import Drive
 
 
 def size(text: str) -> int:
@@ -79,6 +80,26 @@ def flash(text: str) -> tuple[str, bool]:
     return path, path != text
 
 
+def drive(text: str) -> Drive:
+    """Parse FILE[,rw|ro][,format=raw|qcow2]."""
+    path, *words = text.split(",")
+    found = Drive(path)
+    for word in words:
+        if word == "rw":
+            found = found._replace(keeps=True)
+        elif word == "ro":
+            found = found._replace(read_only=True)
+        elif word in ("format=raw", "format=qcow2"):
+            found = found._replace(format=word.removeprefix("format="))
+        else:
+            raise argparse.ArgumentTypeError(f"{word!r}: FILE is followed by rw or ro, and by format=raw or format=qcow2")
+    if not path:
+        raise argparse.ArgumentTypeError(f"{text!r}: a FILE comes first")
+    if found.keeps and found.read_only:
+        raise argparse.ArgumentTypeError(f"{text!r}: rw and ro contradict each other")
+    return found
+
+
 VM_KEYS: dict[str, Callable[[str], Any]] = {
     "initrd": str,
     "append": str,
@@ -91,6 +112,7 @@ VM_KEYS: dict[str, Callable[[str], Any]] = {
     "entry": number,
     "x0": number,
     "kernel": str,
+    "drive": drive,
 }
 """Options of ``gdbhv run`` that a VM can have for itself; the others are the machine's."""
 
@@ -105,8 +127,8 @@ def vm(text: str) -> dict[str, Any]:
             known = ", ".join(f"{k}=" for k in VM_KEYS)
             raise argparse.ArgumentTypeError(f"{part!r}: IMAGE is followed by {known} (in a value, two commas for one)")
         parsed = VM_KEYS[key](value)
-        if key == "load":  # repeats
-            parsed = [*fields.get("load", []), parsed]
+        if key in ("load", "drive"):  # they repeat
+            parsed = [*fields.get(key, []), parsed]
         fields[key.replace("-", "_")] = parsed
     if not image:
         raise argparse.ArgumentTypeError(f"{text!r}: an IMAGE comes first")

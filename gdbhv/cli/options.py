@@ -9,7 +9,8 @@ from typing import Any, NoReturn
 
 from gdbhv import _core
 from gdbhv.cli.ending import DIFFERS, KILLED, STATUS
-from gdbhv.cli.kinds import VM_KEYS, console, few, flash, moment, number, placed_file, profile, size, speed, vm
+from gdbhv.cli.kinds import VM_KEYS, console, drive, few, flash, moment, number, placed_file, profile, size, speed, vm
+from gdbhv.config import Drive
 from gdbhv.errors import ConfigError
 
 RUN_EXAMPLES = (
@@ -23,6 +24,8 @@ examples:
                                        a hypervisor of its own
   gdbhv run --vm Image,name=a,append=console=ttyAMA0 --vm hello.elf,memory=64M --console a=pty
                                        two VMs, each with its own image; one has a terminal of its own
+  gdbhv run Image --bare --initrd initramfs-disk.cpio.gz --append console=ttyAMA0 --drive disk.img
+                                       with a disk; what is written to it is gone afterwards (disk.img,rw keeps it)
   gdbhv run Image --bare --smp 4       a kernel alone, on a machine without EL2
   gdbhv run boot.bin --el 2 --load-address 0x40000000
                                        raw bytes, put and begun there
@@ -132,6 +135,15 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE[,rw]",
         help="with --el 2 or --bare: what the first bank of flash (64 MiB at 0) holds, again for the second (at 0x4000000); "
         "without IMAGE the first instruction is at 0; rw: what is written is kept in FILE",
+    )
+    run.add_argument(
+        "--drive",
+        type=drive,
+        action="append",
+        default=[],
+        metavar="FILE[,rw|ro][,format=F]",
+        help="a disk (virtio-blk; F is raw, the default, or qcow2), again for more; what is written is gone when the run "
+        "ends, or with rw kept in FILE",
     )
     run.add_argument("--dtb", metavar="FILE", help="device tree, instead of the board's own")
     run.add_argument(
@@ -285,6 +297,11 @@ def _version() -> str:
         return _core.__version__
 
 
+def drives(options: argparse.Namespace) -> list[Drive]:
+    """Return all disks, of all VMs."""
+    return [*options.drive, *(one for fields in options.vm for one in fields.get("drive", []))]
+
+
 def usage_error(options: argparse.Namespace) -> str | None:
     """Return what is wrong with options that are each right."""
     if options.replay is not None:
@@ -298,6 +315,8 @@ def usage_error(options: argparse.Namespace) -> str | None:
         return "--flash: there are two banks"
     if options.record is not None and any(keeps for _, keeps in options.flash):
         return "--record: a file that the run changes (--flash FILE,rw) is another one in the replay; leave ,rw out"
+    if options.record is not None and any(d.keeps for d in drives(options)):
+        return "--record: a file that the run changes (--drive FILE,rw) is another one in the replay; leave rw out"
     something = options.load or options.vm or options.snapshot or options.flash
     if options.image is None and not (something or (bare and options.wait)):
         return "an IMAGE is needed (it may be left out with --el 2 --wait, to be loaded through gdb)"

@@ -48,7 +48,7 @@ def _files(options: argparse.Namespace, fields: dict[str, object]) -> Vm:
     return Vm(**{name: value for name, value in named.items() if name in _NAMED})
 
 
-_NAMED = ("image", "initrd", "kernel", "dtb", "load", "flash")
+_NAMED = ("image", "initrd", "kernel", "dtb", "load", "flash", "drive")
 
 
 class _Progress:

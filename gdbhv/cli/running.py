@@ -9,9 +9,9 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, BinaryIO, TextIO
 
-from gdbhv import _core, boot, files, firmware, snapfile
+from gdbhv import _core, boot, drives, files, firmware, snapfile
 from gdbhv.cli.ending import report, tell_reset, tell_undefined
 from gdbhv.cli.options import usage_error
 from gdbhv.cli.saying import say, show_packets
@@ -52,8 +52,11 @@ def run(options: argparse.Namespace) -> int:
     with contextlib.ExitStack() as opened:
         console, consoles = open_consoles(options, opened, typed=options.gdb != "stdio")
         target: HostTarget | Machine
+        kept = opened.enter_context(
+            drives.claimed(options.drive if content is not None else [d for c in each for d in c.drive])
+        )
         if content is not None:
-            target = boot.from_content(content, options.snapshot, console, consoles=consoles)
+            target = boot.from_content(content, options.snapshot, console, consoles=consoles, drive=options.drive)
         else:
             target = setup.make(console, consoles)
         choose_tier(options, target)
@@ -72,11 +75,19 @@ def run(options: argparse.Namespace) -> int:
             recorder.finish("killed" if stop is None else stop.kind.value)
         for path in firmware.keep(target.core, options.flash):
             say(f"{path}: has what the guest wrote to its flash")
+        for path in keep_drives(target, kept):
+            say(f"{path}: has what the guest wrote to it")
         if stop is not None and stop.kind is not StopKind.INTERRUPT:  # nobody ended it
             for one in (console, *consoles.values()):
                 one.await_reader()
     waited = bool(options.gdb) or target.pace.realtime
     return report(options, target, stop, seconds, None if waited else begun)
+
+
+def keep_drives(target: HostTarget | Machine, kept: list[BinaryIO | None]) -> list[str]:
+    """Write what guests have written to disks into the files that keep it (:func:`gdbhv.drives.keep`)."""
+    files = iter(kept)
+    return [path for slots, disks in target.disks() for path in drives.keep(slots, [(d, next(files)) for d in disks])]
 
 
 def choose_tier(options: argparse.Namespace, target: HostTarget | Machine) -> None:
@@ -122,7 +133,8 @@ def inputs(options: argparse.Namespace) -> list[str | None]:
     """Return the files that are read, and must not be written."""
     named = [vars(options), *options.vm]
     single = [fields.get(key) for fields in named for key in ("image", "initrd", "dtb", "kernel", "snapshot")]
-    return single + [path for fields in named for key in ("load", "flash") for path, _ in fields.get(key, [])]
+    several = [each[0] for fields in named for key in ("load", "flash", "drive") for each in fields.get(key, [])]
+    return single + several
 
 
 def run_to_end(target: HostTarget | Machine, max_insns: int | None, reboots: bool, writes: Writes) -> Stop:

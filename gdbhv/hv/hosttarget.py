@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from gdbhv import _core, inputs, snapshot
+from gdbhv import _core, drives, inputs, snapshot
 from gdbhv.catching import catch_syscalls, held_back, wanted, watched
 from gdbhv.console import Console, await_readers
 from gdbhv.errors import GdbhvError, StateError
@@ -190,15 +190,17 @@ class HostTarget(HostInspection, Entrance):
         memory = tuple((slot.ipa, slot.size, slot.writable) for slot in vm.slots)
         devices = tuple((ipa, device.name, device.intid) for ipa, device in vm.devices)
         items = tuple(item for _, device in vm.devices if isinstance(device, BoardDevice) for item in device.items)
-        return Guest(vm.name, len(vm.vcpus), memory, devices, path, sha256, vm.stopped, vm.recipe, items)
+        plugged = tuple(disk for _, disks in vm.disks() for disk in disks)
+        return Guest(vm.name, len(vm.vcpus), memory, devices, path, sha256, vm.stopped, vm.recipe, items, plugged)
 
     def load_beside(self, beside: Beside, *, foreign: bool) -> None:
         """See :class:`gdbhv.snapshot.Keeper`."""
         self.door.check_jump()
+        if foreign:
+            drives.check_same(self.disks(), beside.guests)
         before = [vm.recipe for vm in self.host.vms]
         for vm, guest in zip(self.host.vms, beside.guests, strict=False):  # Host.load refuses another number
-            if not (foreign and vm.resettable):
-                vm.recipe = guest.start
+            vm.recipe = vm.recipe if foreign and vm.resettable else guest.start
         try:
             self.host.load(HostState.from_bytes(beside.state))
         except StateError:

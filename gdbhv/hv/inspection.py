@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gdbhv import _core, pages
+from gdbhv.drives import Disks
 from gdbhv.errors import CommandError, GdbhvError, MemoryError_, RegisterError
 from gdbhv.hv import debugregs, guestregs, list_registers, pmu, vgic_view
 from gdbhv.hv.host import Host
@@ -171,6 +172,10 @@ class HostInspection:
     def take_unserved(self) -> Sequence[str]:
         """See :class:`gdbhv.target.Target`."""
         return [f"{vm.name}: {text}" for vm in self.host.vms for text in vm.take_unserved()]
+
+    def disks(self) -> Sequence[Disks]:
+        """See :class:`gdbhv.target.Target`."""
+        return [disks for vm in self.host.vms for disks in vm.disks()]
 
     # --- registers
 

@@ -6,12 +6,15 @@ A device of your own is a subclass of :class:`MmioDevice` and one line, ``vm.add
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from gdbhv import drives
 from gdbhv._core import BoardDevice as CoreDevice
+from gdbhv.config import Drive
+from gdbhv.drives import Plugged
 from gdbhv.errors import PeekError
 from gdbhv.tables import board
 
@@ -240,10 +243,14 @@ class BoardDevice(MmioDevice):
         self._make = partial(CoreDevice, name, cpus=cpus, **({} if epoch is None else {"epoch": epoch}))
         self._core = self._make()
         self._items: dict[int | str, bytes] = {}
+        self.drives: list[Plugged] = []
 
     @property
     def state(self) -> bytes:
-        """What the core's device keeps. Its items are given by whoever makes the machine, and are none of it."""
+        """What the core's device keeps, and what was written to its disks.
+
+        Items are given by whoever makes the machine, and are none of it.
+        """
         return self._core.save()
 
     @state.setter
@@ -251,7 +258,10 @@ class BoardDevice(MmioDevice):
         self._core.load(state)
 
     def reset(self) -> None:
-        """As it was made, with the items that were given since: they are the machine's, not the guest's."""
+        """As it was made, with the items that were given since: they are the machine's, not the guest's. So are disks."""
+        if self.drives:
+            self._core.reset_slots()
+            return
         self._core = self._make()
         for key, data in self._items.items():
             self._core.set_item(key, data)
@@ -262,7 +272,9 @@ class BoardDevice(MmioDevice):
 
     def _line(self) -> None:
         if self.intid is not None:
-            self.set_irq(self._core.irq())
+            assert self.vm is not None
+            for line, level in self._core.irqs():
+                self.vm.vgic.set_spi(self.intid + line, level)
 
     @property
     def items(self) -> tuple[tuple[int | str, bytes], ...]:
@@ -273,6 +285,15 @@ class BoardDevice(MmioDevice):
         """Give fw_cfg an item by its number, or by its name. :raises ValueError: a bad name, or this is not fw_cfg."""
         self._core.set_item(key, data)
         self._items[key] = data
+
+    def plug_drives(self, given: Sequence[Drive]) -> None:
+        """Put disks into the virtio slots: :func:`gdbhv.drives.plug`, which may raise."""
+        self.drives += drives.plug(self._core, given)
+
+    @property
+    def slots(self) -> CoreDevice:
+        """The core's device, for what its disks hold (:func:`gdbhv.drives.keep`)."""
+        return self._core
 
     def press_power_button(self) -> None:
         """Press the power button at the GPIO block (100 ms long). :raises ValueError: this is not pl061."""
@@ -304,5 +325,5 @@ class BoardDevice(MmioDevice):
         return self._core.deadline()
 
     def event(self) -> None:
-        self._core.event(self._now())
+        self._core.event(self._now(), self.vm)
         self._line()

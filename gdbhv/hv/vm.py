@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gdbhv import tables
+from gdbhv.drives import Disks, words
 from gdbhv.errors import GdbhvError, MemoryError_
 from gdbhv.hv.mmio import BoardDevice, MmioDevice
 from gdbhv.hv.stage2 import BLOCK, IPA_BITS, PAGE, Stage2, Stage2State
@@ -194,6 +195,10 @@ class Vm(VmState):
                 return d, ipa - base
         return None
 
+    def disks(self) -> list[Disks]:
+        """Return its disks: where they are plugged in, and which they are."""
+        return [(d.slots, d.drives) for _, d in self.devices if isinstance(d, BoardDevice) and d.drives]
+
     def device_deadline(self) -> int | None:
         """Return when the next device has something to do of itself, in virtual nanoseconds; None: never."""
         due = [t for d in self._timed if (t := d.deadline()) is not None]
@@ -237,7 +242,8 @@ class Vm(VmState):
         """Return what a user must know since the last call, each once: what the guest asked for and did not get."""
         new = list(self.unserved.items())[self.told :]
         self.told = len(self.unserved)
-        return [name if pc is None else f"{pc:#x}: {name} is not emulated: undefined to the guest" for name, pc in new]
+        said = [name if pc is None else f"{pc:#x}: {name} is not emulated: undefined to the guest" for name, pc in new]
+        return said + [words(slot, why) for slots, _ in self.disks() for slot, why in slots.drive_problems()]
 
     # --- life
 

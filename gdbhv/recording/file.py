@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from gdbhv import _core, boot, files
-from gdbhv.config import BootConfig
+from gdbhv.config import BootConfig, Drive
 from gdbhv.errors import GdbhvError, ImageError
 from gdbhv.inputs import AnyInput, Input, Place
 
@@ -55,6 +55,7 @@ class Vm(msgspec.Struct, omit_defaults=True):
     gic: int = 3
     ns_per_insn: int = 1
     flash: list[tuple[str, bool]] = []
+    drive: list[Drive] = []
 
 
 class Header(msgspec.Struct, tag_field="what", tag="recording"):
@@ -162,9 +163,8 @@ def header(setup: boot.Setup, *, reboots: bool) -> Header:
 
 def paths(vm: Vm) -> list[str]:
     """Return the files that a VM is made from."""
-    return [
-        p for p in (vm.image, vm.initrd, vm.kernel, vm.dtb, *(path for path, _ in [*vm.load, *vm.flash])) if p is not None
-    ]
+    several = (*(path for path, _ in [*vm.load, *vm.flash]), *(disk.path for disk in vm.drive))
+    return [p for p in (vm.image, vm.initrd, vm.kernel, vm.dtb, *several) if p is not None]
 
 
 def describe(path: str) -> File:
@@ -269,6 +269,7 @@ class Recording:
             at = {address: path for path, address in new.load}
             vm.load = [(at.get(address, path), address) for path, address in vm.load]
             vm.flash = [*new.flash, *vm.flash[len(new.flash) :]][: len(vm.flash)]
+            vm.drive = [*new.drive, *vm.drive[len(new.drive) :]][: len(vm.drive)]
             moved |= dict(zip(before, paths(vm), strict=True))
         for file in self.header.files:
             file.path = moved.get(file.path, file.path)

@@ -25,6 +25,7 @@ LAYERS = {
     "tables": "_core errors",
     "files": "errors",
     "config": "_core errors",
+    "drives": "config errors files",
     "image": "_core errors files",
     "console": "errors files",
     "exitspec": "errors records tables",
@@ -32,19 +33,20 @@ LAYERS = {
     "pages": "_core errors",
     "pace": "_core",
     "translation": "_core errors tables",
-    "snapfile": "_core errors files",
-    "snapshot": "_core errors snapfile",
-    "target": "_core records snapshot tables translation",
+    "snapfile": "_core drives errors files",
+    "snapshot": "_core drives errors snapfile",
+    "target": "_core drives records snapshot tables translation",
     "catching": "_core records target",
     "inputs": "_core errors target",
     "vms": "_core errors records tables target translation",
     "points": "_core errors target vms",
-    "inspection": "_core console errors pages records tables target translation vms",
-    "machine": "_core catching console errors inputs inspection pace pages points records snapfile snapshot tables target "
-    "vms",
-    "hv": "_core catching console errors inputs pace pages records snapfile snapshot tables target translation",
+    "inspection": "_core console drives errors pages records tables target translation vms",
+    "machine": "_core catching console drives errors inputs inspection pace pages points records snapfile snapshot "
+    "tables target vms",
+    "hv": "_core catching config console drives errors inputs pace pages records snapfile snapshot tables target "
+    "translation",
     "firmware": "_core config errors files image",
-    "boot": "_core config console errors firmware hv image machine snapfile snapshot tables",
+    "boot": "_core config console drives errors firmware hv image machine snapfile snapshot tables",
     "recording": "_core boot config console errors files hv inputs machine target",
     "monitor": "_core errors exitspec hv records snapshot tables target translation views",
     "rsp": "errors files target",
@@ -53,8 +55,8 @@ LAYERS = {
     "client": "gdbline stops",
     "gdbside": "",
     "sessions": "client errors",
-    "cli": "_core boot client config console errors files firmware hv machine monitor recording rsp snapfile tables target "
-    "views",
+    "cli": "_core boot client config console drives errors files firmware hv machine monitor recording rsp snapfile "
+    "tables target views",
     "__main__": "cli",
     "__init__": "boot client config console errors exitspec hv machine recording records sessions snapshot stops target",
 }

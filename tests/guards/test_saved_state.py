@@ -96,6 +96,6 @@ def test_every_part_is_in_the_table() -> None:
         "FwCfg",
         "Flash",
         "Ecam",
-        "VirtioMmio",
+        "Virtio",
     }  # each has one struct of plain values, or none
     assert found == set(PARTS) | devices

@@ -42,10 +42,10 @@ def test_the_alarm_of_the_clock() -> None:
     clock.write(0x04, 4, 103, 0, None)
     assert clock.deadline() == 3 * SECOND
     now = 3 * SECOND
-    clock.event(now)
-    assert (clock.read(0x14, 4, now), clock.read(0x18, 4, now), clock.irq()) == (1, 0, False)  # masked: raw only
+    clock.event(now, None)
+    assert (clock.read(0x14, 4, now), clock.read(0x18, 4, now), clock.irqs()[0][1]) == (1, 0, False)  # masked: raw only
     clock.write(0x10, 4, 1, now, None)
-    assert (clock.read(0x18, 4, now), clock.irq()) == (1, True)
+    assert (clock.read(0x18, 4, now), clock.irqs()[0][1]) == (1, True)
     clock.write(0x1C, 4, 1, now, None)
     assert (clock.read(0x14, 4, now), clock.deadline()) == (0, None)
     clock.write(0x08, 4, 500, now, None)

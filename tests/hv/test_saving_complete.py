@@ -108,6 +108,7 @@ NOT_SAVED: dict[type, dict[str, str]] = {
         "_make": CONSTANT,
         "_core": "the core's device: its `state` is what that saves",
         "_items": "given by whoever made the machine",
+        "drives": "given by whoever made the machine: which files its disks begin as",
     },
     hosttarget.HostTarget: {
         "host": UP,

@@ -39,11 +39,13 @@ def on_qemu(
     gic: int = 3,
     el2: bool = True,
     cpus: int = 1,
+    devices: Sequence[str] = (),
     timeout: float = 100,
 ) -> bytes:
     """Run a guest at EL2 until it switches the machine off or resets it; return ``size`` bytes of memory at ``results``.
 
     :param el2: False leaves EL2 out of the machine: the guest begins at EL1.
+    :param devices: further arguments.
     """
     with tempfile.NamedTemporaryFile() as file:
         file.truncate(RAM_SIZE)
@@ -60,7 +62,7 @@ def on_qemu(
         ]
         command += ["-object", f"memory-backend-file,id=ram,size={RAM_SIZE},mem-path={file.name},share=on"]
         command += ["-m", f"{RAM_SIZE >> 20}", "-smp", f"{cpus}", "-no-reboot", "-nodefaults", "-display", "none", *clock]
-        command += ["-device", f"loader,addr={entry:#x},cpu-num=0"]
+        command += ["-device", f"loader,addr={entry:#x},cpu-num=0", *devices]
         done = subprocess.run(command, timeout=timeout, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise RuntimeError(f"qemu-system-aarch64 failed: {done.stderr.strip()}")

@@ -1,7 +1,8 @@
 //! The board: QEMU's `virt` map, as one table. The address map and the device tree are built from it.
 //!
 //! Not there (yet): PCIe. The tree does not promise it, and an access to its addresses is an external abort, but
-//! for the configuration space, which is found empty: kernels probe it when their tree was made for QEMU's board. The virtio-mmio slots and the platform bus are empty too, and the tree has them, as QEMU's has.
+//! for the configuration space, which is found empty: kernels probe it when their tree was made for QEMU's board. The platform bus is empty too, and so are the virtio-mmio slots that no
+//! device was put into; the tree has them, as QEMU's has.
 
 use crate::bus::{BadRange, Bus, Target};
 use crate::dev::ecam::Ecam;
@@ -12,7 +13,7 @@ use crate::dev::gic::{Gic, Version};
 use crate::dev::pl011::Pl011;
 use crate::dev::pl031::Pl031;
 use crate::dev::pl061::{self, Pl061};
-use crate::dev::virtio_mmio::{self, VirtioMmio};
+use crate::dev::virtio::{self, Virtio};
 use crate::dev::Device;
 
 /// Where RAM begins.
@@ -70,11 +71,15 @@ pub struct Row {
 }
 
 impl Row {
-    /// INTID of the interrupt line of the device as a whole.
+    /// INTID of its interrupt line, or of the first.
     pub fn intid(&self) -> Option<u32> {
+        self.spi.map(|n| SPI + n)
+    }
+    /// How many interrupt lines it has.
+    pub fn lines(&self) -> u32 {
         match self.node {
-            Node::Slots { .. } => None, // each has its own, and they are empty
-            _ => self.spi.map(|n| SPI + n),
+            Node::Slots { size, .. } => (self.size / size) as u32,
+            _ => self.spi.is_some() as u32,
         }
     }
     /// Whether it is a UART.
@@ -173,8 +178,8 @@ pub const ROWS: &[Row] = &[
           node: Node::Gpio { compatible: "arm,pl061", clocks: &["apb_pclk"], power_button: pl061::POWER_BUTTON },
           make: Make::Device(|_| Box::new(Pl061::default())) },
     Row { name: "virtio-mmio", base: 0x0a00_0000,    size: 0x4000,      spi: Some(16),
-          node: Node::Slots { name: "virtio_mmio", compatible: "virtio,mmio", size: virtio_mmio::SLOT },
-          make: Make::Device(|_| Box::new(VirtioMmio)) },
+          node: Node::Slots { name: "virtio_mmio", compatible: "virtio,mmio", size: virtio::SLOT },
+          make: Make::Device(|_| Box::new(Virtio::default())) },
     Row { name: "pcie-ecam",   base: 0x40_1000_0000, size: 0x1000_0000, spi: None,     node: Node::Hidden,
           make: Make::Device(|_| Box::new(Ecam)) },
 ];

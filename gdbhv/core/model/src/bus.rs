@@ -3,6 +3,7 @@
 use crate::dev::fw_cfg::FwCfg;
 use crate::dev::gic::v2::Frame;
 use crate::dev::gic::Gic;
+use crate::dev::virtio::Virtio;
 use crate::dev::{DevCtx, Device, Unseen};
 use crate::mem::Memory;
 use crate::save::{put, put_part, take, take_part, Save, Unfit};
@@ -17,7 +18,7 @@ pub enum Target {
     Its,
     /// A frame of a GICv2.
     GicV2(Frame),
-    /// A device, with the INTID of its interrupt line if it has one.
+    /// A device, with the INTID of its interrupt line (the first, if it has several), if it has one.
     Device(Box<dyn Device>, Option<u32>),
 }
 
@@ -140,11 +141,12 @@ impl Bus {
         self.work
     }
     /// Do it.
-    pub fn service(&mut self, mem: &mut dyn Memory) {
+    pub fn service(&mut self, mem: &mut dyn Memory, gic: &mut Gic) {
         self.work = false;
         for r in &mut self.ranges {
-            if let Target::Device(d, _) = &mut r.target {
+            if let Target::Device(d, intid) = &mut r.target {
                 d.service(mem);
+                raise(&**d, *intid, gic);
             }
         }
     }
@@ -159,6 +161,7 @@ impl Bus {
                 if d.deadline().is_some_and(|t| t <= now) {
                     d.event(now);
                     raise(&**d, *intid, gic);
+                    self.work |= d.has_work();
                 }
             }
         }
@@ -238,6 +241,14 @@ impl Bus {
         })
     }
 
+    /// The board's virtio slots, if it has them.
+    pub fn virtio(&mut self) -> Option<&mut Virtio> {
+        self.ranges.iter_mut().find_map(|r| match &mut r.target {
+            Target::Device(d, _) => d.virtio(),
+            _ => None,
+        })
+    }
+
     /// The range that holds all of the access, and the offset in it.
     fn find(&mut self, pa: u64, size: u8) -> Option<(&mut Target, u64)> {
         let at = self
@@ -252,7 +263,7 @@ impl Bus {
 
 fn raise(d: &dyn Device, intid: Option<u32>, gic: &mut Gic) {
     if let Some(intid) = intid {
-        gic.set_level(intid, None, d.irq());
+        d.irqs(&mut |n, level| gic.set_level(intid + n, None, level));
     }
 }
 

@@ -1,5 +1,6 @@
 //! Physical memory as PEs see it: RAM, devices behind the bus, descriptors for the walker.
 
+use crate::mem::disk::Disk;
 use crate::mem::ram::Ram;
 use crate::mem::{Cells, Memory};
 use crate::mmu::walk::{LastTable, Leaf, TableKey, Tables};
@@ -80,6 +81,9 @@ impl Memory for Ram {
     }
     fn cells(&mut self) -> Option<&mut dyn Cells> {
         self.has_flash().then_some(self)
+    }
+    fn disk(&mut self, number: u8) -> Option<&mut Disk> {
+        self.disks.get_mut(&number)
     }
 }
 

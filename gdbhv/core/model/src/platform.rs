@@ -143,7 +143,7 @@ impl Platform {
             self.gic.service(&mut self.ram);
         }
         if self.bus.has_work() {
-            self.bus.service(&mut self.ram);
+            self.bus.service(&mut self.ram, &mut self.gic);
         }
     }
 }
@@ -164,7 +164,7 @@ impl Save for Platform {
         self.requests = take(from)?;
         take_part(from, "GIC", &mut self.gic)?;
         self.bus.load(from)?;
-        self.bus.service(&mut self.ram); // which flash shows its cells
+        self.bus.service(&mut self.ram, &mut self.gic); // which flash shows its cells
         Ok(())
     }
 }

@@ -4,24 +4,53 @@ use crate::machine::snapshot::unfit;
 use gdbhv_model::board::{self, BoardConfig};
 use gdbhv_model::dev::fw_cfg::FwCfg;
 use gdbhv_model::dev::{DevCtx, Device};
+use gdbhv_model::mem::disk::Disk;
 use gdbhv_model::mem::Memory;
+use gdbhv_model::save::{put, take, Unfit};
 use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 #[pyclass(module = "gdbhv._core")]
 pub struct BoardDevice {
     /// Never locked: Python lends the object to one thread at a time.
     device: Mutex<Box<dyn Device>>,
+    /// What is in the virtio slots, by their number.
+    pub disks: BTreeMap<u8, Disk>,
 }
 
 impl BoardDevice {
-    fn device(&mut self) -> &mut dyn Device {
+    pub fn device(&mut self) -> &mut dyn Device {
         &mut **self
             .device
             .get_mut()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+    /// The device, and what was written to its disks.
+    fn saved(&mut self) -> Vec<u8> {
+        let mut to = Vec::new();
+        self.device().save(&mut to);
+        for disk in self.disks.values() {
+            put(&mut to, &disk.written);
+        }
+        to
+    }
+    /// Do what an access or an event has left to do in memory.
+    fn service(&mut self, memory: &Bound<'_, PyAny>) {
+        let device = self.device.get_mut();
+        let device = device.unwrap_or_else(PoisonError::into_inner);
+        if device.has_work() {
+            device.service(&mut Outside(memory, &mut self.disks));
+        }
+    }
+    fn put(&mut self, from: &mut &[u8]) -> Result<(), Unfit> {
+        self.device().load(from)?;
+        for disk in self.disks.values_mut() {
+            disk.written = take(from)?;
+        }
+        Ok(())
     }
 }
 
@@ -40,23 +69,21 @@ impl BoardDevice {
         let device = device.ok_or_else(none)?;
         Ok(BoardDevice {
             device: Mutex::new(device),
+            disks: BTreeMap::new(),
         })
     }
     fn save<'py>(&mut self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        let mut to = Vec::new();
-        self.device().save(&mut to);
-        PyBytes::new(py, &to)
+        PyBytes::new(py, &self.saved())
     }
     fn load(&mut self, state: &[u8]) -> PyResult<()> {
-        let mut before = Vec::new();
-        self.device().save(&mut before);
+        let before = self.saved();
         let mut from = state;
-        let loaded = self.device().load(&mut from);
+        let loaded = self.put(&mut from);
         if loaded.is_ok() && from.is_empty() {
             return Ok(());
         }
         let name = self.device().name();
-        self.device().load(&mut &before[..]).map_err(unfit)?;
+        self.put(&mut &before[..]).map_err(unfit)?;
         let rest = format!("{} bytes too many", from.len());
         let why = loaded.err().map_or(rest, |e| e.0);
         Err(PyValueError::new_err(format!("{name}: {why}")))
@@ -79,21 +106,21 @@ impl BoardDevice {
         memory: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
         aligned(offset, size)?;
-        let device = self.device();
-        device.write(offset, size, value, at(now));
-        if device.has_work() {
-            device.service(&mut Outside(memory));
-        }
+        self.device().write(offset, size, value, at(now));
+        self.service(memory);
         Ok(())
     }
-    fn irq(&mut self) -> bool {
-        self.device().irq()
+    fn irqs(&mut self) -> Vec<(u32, bool)> {
+        let mut lines = Vec::new();
+        self.device().irqs(&mut |n, level| lines.push((n, level)));
+        lines
     }
     fn deadline(&mut self) -> Option<u64> {
         self.device().deadline()
     }
-    fn event(&mut self, now: u64) {
+    fn event(&mut self, now: u64, memory: &Bound<'_, PyAny>) {
         self.device().event(now);
+        self.service(memory);
     }
     fn press_power_button(&mut self, now: u64) -> PyResult<()> {
         let none = || PyValueError::new_err("this device has no power button: pl061 has");
@@ -145,7 +172,7 @@ pub fn set_item(to: Option<&mut FwCfg>, key: ItemKey, data: &[u8]) -> PyResult<(
 }
 
 /// Memory that Python reads and writes: `read(address, length)` gives bytes, `write(address, data)` takes some; both raise for no memory.
-struct Outside<'a, 'py>(&'a Bound<'py, PyAny>);
+struct Outside<'a, 'py>(&'a Bound<'py, PyAny>, &'a mut BTreeMap<u8, Disk>);
 
 impl Memory for Outside<'_, '_> {
     fn read(&self, pa: u64, bytes: u64) -> Option<u64> {
@@ -165,5 +192,8 @@ impl Memory for Outside<'_, '_> {
     fn write_bytes(&mut self, pa: u64, from: &[u8]) -> Option<()> {
         let data = PyBytes::new(self.0.py(), from);
         self.0.call_method1("write", (pa, data)).ok().map(|_| ())
+    }
+    fn disk(&mut self, number: u8) -> Option<&mut Disk> {
+        self.1.get_mut(&number)
     }
 }

@@ -3,6 +3,7 @@
 
 mod convert;
 mod device;
+mod drives;
 mod gic;
 mod machine;
 mod tables;

@@ -153,6 +153,7 @@ fn board_rows(py: Python<'_>, gic: u32) -> PyResult<Bound<'_, PyList>> {
         d.set_item("base", r.base)?;
         d.set_item("size", r.size)?;
         d.set_item("intid", r.intid())?;
+        d.set_item("lines", r.lines())?;
         d.set_item("device", matches!(r.make, Make::Device(_)))?;
         list.append(d)?;
     }

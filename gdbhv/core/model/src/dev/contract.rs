@@ -50,7 +50,7 @@ impl Board {
         let done = self.bus.write(pa, size, v, ctx, &mut self.gic);
         self.gic.service(&mut self.ram);
         if self.bus.has_work() {
-            self.bus.service(&mut self.ram);
+            self.bus.service(&mut self.ram, &mut self.gic);
         }
         done
     }

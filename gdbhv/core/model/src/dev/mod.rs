@@ -10,7 +10,7 @@ pub mod pl011;
 pub mod pl031;
 pub mod pl061;
 pub mod regs;
-pub mod virtio_mmio;
+pub mod virtio;
 
 use crate::mem::Memory;
 use crate::save::Save;
@@ -55,13 +55,17 @@ pub trait Device: Save + Send {
     fn irq(&self) -> bool {
         false
     }
+    /// Levels of all its lines, for one that has several: `each` gets how many INTIDs a line is behind the first, and its level.
+    fn irqs(&self, each: &mut dyn FnMut(u32, bool)) {
+        each(0, self.irq());
+    }
     /// When the device wants [`Device::event`] called (virtual time), if ever.
     fn deadline(&self) -> Option<u64> {
         None
     }
     /// Virtual time has reached [`Device::deadline`].
     fn event(&mut self, _now: u64) {}
-    /// Whether the last write has left something to do in memory.
+    /// Whether the last write or event has left something to do in memory.
     fn has_work(&self) -> bool {
         false
     }
@@ -69,6 +73,10 @@ pub trait Device: Save + Send {
     fn service(&mut self, _mem: &mut dyn Memory) {}
     /// What fw_cfg has besides: items to be given.
     fn fw_cfg(&mut self) -> Option<&mut fw_cfg::FwCfg> {
+        None
+    }
+    /// What the virtio slots have besides: devices in them.
+    fn virtio(&mut self) -> Option<&mut virtio::Virtio> {
         None
     }
     /// What the GPIO block has besides: a power button.

@@ -2,9 +2,11 @@
 
 use super::Machine;
 use crate::cpu::Power;
+use crate::dev::virtio::Kind;
 use crate::dev::{DevCtx, Unseen};
 use crate::exception;
 use crate::feature::Feature;
+use crate::mem::disk::Disk;
 use crate::mem::ram::BANK;
 use crate::mmu::access::Access;
 use crate::mmu::controls::Controls;
@@ -196,6 +198,15 @@ impl Machine {
             self.recheck();
         }
         done
+    }
+
+    /// Put a device into the next of the virtio slots; a disk with what it holds. The number of the slot. None: all have one.
+    pub fn plug(&mut self, kind: Kind, disk: Option<Disk>) -> Option<u8> {
+        let slot = self.sh.bus.virtio()?.plug(kind)?;
+        if let Some(disk) = disk {
+            self.sh.ram.disks.insert(slot, disk);
+        }
+        Some(slot)
     }
 
     /// Give a bank of flash what it holds, from its beginning. False, and nothing written, if it is more than a bank, or there is none.

@@ -7,6 +7,7 @@ use crate::bus::{BadRange, Bus};
 use crate::config::Config;
 use crate::cpu::Power;
 use crate::dev::gic::{Gic, Version};
+use crate::dev::virtio::Kind;
 use crate::exec::code::Code;
 use crate::mem::ram::Ram;
 use crate::pe::Pe;
@@ -36,7 +37,8 @@ pub(super) fn board(config: &Config, cpus: usize, gic: Version) -> Result<(Bus, 
 }
 
 impl Machine {
-    /// Switch the board off and on: RAM is zero, CPUs, devices, interrupt controller and virtual time are at reset. Flash keeps what it holds.
+    /// Switch the board off and on: RAM is zero, CPUs, devices, interrupt controller and virtual time are at reset. Flash and disks keep what
+    /// they hold.
     ///
     /// What is not the guest's stays: snapshots, breakpoints and watchpoints, counts of instructions and of exits, catchpoints. What was typed and
     /// was too much for the UART's FIFO is typed again. Items that fw_cfg was given are there.
@@ -44,6 +46,8 @@ impl Machine {
         let count = self.cpus.len();
         let (base, size) = (self.sh.ram.base(), self.sh.ram.size());
         let (typed, paced) = self.sh.bus.take_waiting();
+        let plugged = self.sh.bus.virtio().map(|d| d.plugged().collect());
+        let plugged: Vec<Kind> = plugged.unwrap_or_default();
         let told = self.sh.bus.fw_cfg().map(|d| std::mem::take(&mut d.told));
         self.cpus.clear(); // their caches point into RAM and blocks
         let mut ram = std::mem::replace(&mut self.sh.ram, Ram::new(base, 0));
@@ -74,6 +78,10 @@ impl Machine {
             board(&config, count, old.gic.version()).expect("the same map as before");
         if let (Some(d), Some(told)) = (sh.bus.fw_cfg(), told) {
             d.told = told;
+        }
+        for kind in plugged {
+            let slots = sh.bus.virtio().expect("the same board");
+            slots.plug(kind).expect("as many slots");
         }
         self.cpus = cpus(sh, count);
         (self.current, self.slice_end, self.executed) = (0, 0, 0);

@@ -4,19 +4,23 @@ use super::step::Made;
 use super::Machine;
 use crate::cores;
 use crate::dev::fw_cfg::Told;
+use crate::mem::disk::{Written, BLOCK};
 use crate::mmu::op::Note;
 use crate::pe;
 use crate::save::{put, put_part, take, take_part, Save, Unfit};
 use std::io::{Read, Write};
 
 /// What a machine must be for a snapshot to fit: in words, and its layout.
-const LAYOUT: u32 = 3;
+const LAYOUT: u32 = 4;
 
 /// Bytes of a page of RAM in an export.
 const PAGE: u64 = 4096;
 
 /// Follows the last page in an export.
 const END: u32 = u32::MAX;
+
+/// Follows the last block of a disk in an export.
+const NO_DISK: u8 = u8::MAX;
 
 /// Most bytes that a machine without its RAM takes.
 const MOST: u32 = 64 << 20;
@@ -143,7 +147,8 @@ impl Machine {
         Ok((pages, parts.len() + bytes))
     }
 
-    /// A snapshot as bytes, compressed: with all of RAM and flash that is not zero, and with what fw_cfg has been given.
+    /// A snapshot as bytes, compressed: with all of RAM and flash that is not zero, with what was written to disks, and with what fw_cfg
+    /// has been given.
     ///
     /// # Errors
     /// There is none of this number.
@@ -165,6 +170,14 @@ impl Machine {
                 to.write_all(bytes)?;
             }
             to.write_all(&END.to_le_bytes())?;
+            for (disk, written) in ram.kept_disks(id).into_iter().flatten() {
+                for (block, data) in written.blocks() {
+                    to.write_all(&[*disk, data.is_some() as u8])?;
+                    to.write_all(&block.to_le_bytes())?;
+                    to.write_all(data.unwrap_or_default())?;
+                }
+            }
+            to.write_all(&[NO_DISK, 0])?;
             to.finish()
         };
         write().map_err(|e| Unfit(format!("compressing failed: {e}")))
@@ -214,6 +227,7 @@ impl Machine {
             to.ok_or(Unfit(format!("damaged: there is no page {page}")))?
                 .copy_from_slice(&buffer);
         }
+        self.import_disks(&mut from)?;
         // The checksum is behind the last byte.
         if from.read(&mut [0]).map_err(damaged)? != 0 {
             return Err(Unfit("damaged: too long".into()));
@@ -226,6 +240,35 @@ impl Machine {
         }
         self.recheck();
         Ok(())
+    }
+
+    /// What was written to disks: number, whether data follow, block.
+    fn import_disks(&mut self, from: &mut impl Read) -> Result<(), Unfit> {
+        let damaged = |e: std::io::Error| Unfit(format!("damaged: {e}"));
+        for disk in self.sh.ram.disks.values_mut() {
+            disk.written = Written::default();
+        }
+        loop {
+            let (mut head, mut block) = ([0; 2], [0; 8]);
+            from.read_exact(&mut head).map_err(damaged)?;
+            let [number, has_data] = head;
+            if number == NO_DISK {
+                return Ok(());
+            }
+            from.read_exact(&mut block).map_err(damaged)?;
+            let mut data = vec![0; BLOCK as usize * has_data.min(1) as usize];
+            from.read_exact(&mut data).map_err(damaged)?;
+            let block = u64::from_le_bytes(block);
+            let disk = self.sh.ram.disks.get_mut(&number);
+            let disk = disk.filter(|d| block < d.size().div_ceil(BLOCK));
+            let none = || {
+                Unfit(format!(
+                    "damaged: there is no block {block} of a disk {number}"
+                ))
+            };
+            let data = (has_data != 0).then_some(&data[..]);
+            disk.ok_or_else(none)?.written.put(block, data);
+        }
     }
 
     /// A digest of RAM: equal if what it holds is. It costs what was written since the last one.

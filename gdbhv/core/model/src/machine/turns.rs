@@ -349,6 +349,7 @@ impl Machine {
         }
         let p = &mut self.sh.platform;
         p.bus.events(ns, &mut p.gic);
+        p.serve();
         self.sh.next_event = self.next_event(u32::MAX);
     }
 

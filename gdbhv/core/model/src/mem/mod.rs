@@ -1,7 +1,9 @@
 //! Memory as devices and CPUs see it.
 
 mod digest;
+pub mod disk;
 mod history;
+pub mod image;
 pub mod ram;
 pub mod size;
 
@@ -17,6 +19,10 @@ pub trait Memory {
     fn write_bytes(&mut self, pa: u64, from: &[u8]) -> Option<()>;
     /// The cells of its flash, for the flash's device.
     fn cells(&mut self) -> Option<&mut dyn Cells> {
+        None
+    }
+    /// The disk of this number, for its device.
+    fn disk(&mut self, _number: u8) -> Option<&mut disk::Disk> {
         None
     }
 }

@@ -8,6 +8,7 @@
 //! page that [`Ram::is_code`] or [`Ram::is_guarded`].
 
 use super::digest::Digest;
+use super::disk::{Disk, Written};
 use super::history::History;
 use crate::bits::lines_of_page;
 use std::collections::{BTreeMap, BTreeSet};
@@ -71,6 +72,10 @@ pub struct Ram {
     shared: Vec<u64>,
     history: History,
     digest: Digest,
+    /// Disks, by number.
+    pub disks: BTreeMap<u8, Disk>,
+    /// By snapshot: what was written to each of them.
+    kept_disks: BTreeMap<u32, BTreeMap<u8, Written>>,
 }
 
 const PAGE: u64 = 4096;
@@ -110,6 +115,8 @@ impl Ram {
             shared: vec![0; layout.pages().div_ceil(64)],
             history: History::default(),
             digest: Digest::default(),
+            disks: BTreeMap::new(),
+            kept_disks: BTreeMap::new(),
         }
     }
     /// Where it is.
@@ -242,10 +249,19 @@ impl Ram {
     /// Make a snapshot of all of it. Whoever writes by [`Ram::host`] has to look again at what it may write to.
     pub fn save(&mut self) -> u32 {
         self.shared.fill(u64::MAX);
-        self.history.add()
+        let id = self.history.add();
+        let disks = self.disks.iter();
+        let written = disks.map(|(n, d)| (*n, d.written.clone())).collect();
+        self.kept_disks.insert(id, written);
+        id
     }
     /// Make it what it was at a snapshot. The same goes for [`Ram::host`].
     pub fn restore(&mut self, id: u32) {
+        for (n, written) in self.kept_disks.get(&id).into_iter().flatten() {
+            if let Some(disk) = self.disks.get_mut(n) {
+                disk.written = written.clone();
+            }
+        }
         for page in self.history.restore(id, &mut self.bytes) {
             self.touched[page as usize * PAGE as usize / CHUNK] = true;
             self.digest.written(page as u64);
@@ -264,6 +280,7 @@ impl Ram {
     /// Forget a snapshot.
     pub fn forget(&mut self, id: u32) {
         self.history.remove(id);
+        self.kept_disks.remove(&id);
         // The nearest snapshot may be another one now, which has other pages already.
         for page in self.history.kept_pages() {
             self.shared[page as usize / 64] &= !(1 << (page % 64));
@@ -275,6 +292,10 @@ impl Ram {
     /// The pages (by number from the start) in which a snapshot is not as memory is now, and what it has there.
     pub fn differences(&self, id: u32) -> BTreeMap<u32, &[u8]> {
         self.history.differences(id)
+    }
+    /// What was written to each disk at a snapshot.
+    pub fn kept_disks(&self, id: u32) -> Option<&BTreeMap<u8, Written>> {
+        self.kept_disks.get(&id)
     }
     /// How many pages a snapshot keeps for itself, and how many bytes they take.
     pub fn kept(&self, id: u32) -> (usize, usize) {

@@ -1,0 +1,157 @@
+//! The 32 virtio-mmio transports of the board (Virtual I/O Device (VIRTIO) 1.2, 4.2 "Virtio Over MMIO"). A slot without a device has DeviceID 0,
+//! which tells a driver to ignore it; version and vendor are those of QEMU's board, whose empty slots have the legacy interface (4.2.4).
+//! One with a device has the present interface, version 2.
+//!
+//! Requests are served at once, by the instruction that tells of them; what is too much for that (16 MiB) goes on a microsecond later, so that a
+//! guest's rings cannot hold anybody up for long. What a disk holds is memory's ([`Memory::disk`]), by the slot's number.
+
+mod blk;
+mod queue;
+mod slot;
+
+pub use blk::Block;
+pub use slot::Kind;
+
+use super::{DevCtx, Device, Unseen};
+use crate::dev::regs;
+use crate::mem::Memory;
+use crate::save::{take, Save, Unfit};
+use borsh::{BorshDeserialize, BorshSerialize};
+use slot::{Slot, MAGIC, VENDOR};
+use std::collections::BTreeMap;
+
+/// Bytes of one slot.
+pub const SLOT: u64 = 0x200;
+/// Slots.
+pub const SLOTS: u8 = 32;
+/// Bytes that are moved at once.
+const BUDGET: u64 = 16 << 20;
+/// Nanoseconds until it goes on.
+const PAUSE: u64 = 1000;
+
+/// Everything that a snapshot keeps, but what disks hold.
+#[derive(BorshSerialize, BorshDeserialize, Clone, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    slots: BTreeMap<u8, Slot>,
+    /// Something is to be done now.
+    work: bool,
+    /// When to go on.
+    due: Option<u64>,
+    /// Virtual time of the last access.
+    now: u64,
+}
+
+/// All slots.
+#[derive(Default)]
+pub struct Virtio {
+    /// Guest-visible state.
+    pub state: State,
+}
+
+impl Virtio {
+    /// Put a device into the highest slot that is free, as QEMU does; its number. None: all have one.
+    pub fn plug(&mut self, kind: Kind) -> Option<u8> {
+        let free = |n: &u8| !self.state.slots.contains_key(n);
+        let slot = (0..SLOTS).rev().find(free)?;
+        self.state.slots.insert(slot, Slot::new(kind));
+        Some(slot)
+    }
+    /// Make all devices what they were when they were put there.
+    pub fn reset(&mut self) {
+        for slot in self.state.slots.values_mut() {
+            *slot = Slot::new(slot.kind);
+        }
+        (self.state.work, self.state.due) = (false, None);
+    }
+    /// What is in the slots, in the order in which it was put there.
+    pub fn plugged(&self) -> impl Iterator<Item = Kind> + '_ {
+        self.state.slots.values().rev().map(|s| s.kind)
+    }
+}
+
+impl Save for Virtio {
+    fn save(&self, to: &mut Vec<u8>) {
+        self.state.save(to);
+    }
+    fn load(&mut self, from: &mut &[u8]) -> Result<(), Unfit> {
+        let new: State = take(from)?;
+        let kinds = |s: &State| -> Vec<_> { s.slots.iter().map(|(n, s)| (*n, s.kind)).collect() };
+        if kinds(&new) != kinds(&self.state) {
+            let what = |s: &State| match s.slots.len() {
+                0 => "none".to_string(),
+                _ => format!("{:?}", kinds(s)),
+            };
+            let (there, here) = (what(&new), what(&self.state));
+            return Err(Unfit(format!(
+                "it has other devices: {there}, and this machine {here}"
+            )));
+        }
+        if !new.slots.values().all(Slot::fits) {
+            return Err(Unfit("damaged: a device has other queues".into()));
+        }
+        self.state = new;
+        Ok(())
+    }
+}
+
+impl Device for Virtio {
+    fn name(&self) -> &'static str {
+        "virtio-mmio"
+    }
+    fn read(&mut self, offset: u64, size: u8, ctx: DevCtx) -> Option<u64> {
+        self.peek(offset, size, ctx).ok()
+    }
+    fn peek(&self, offset: u64, size: u8, _: DevCtx) -> Result<u64, Unseen> {
+        if let Some(slot) = self.state.slots.get(&((offset / SLOT) as u8)) {
+            return Ok(slot.read(offset % SLOT, size));
+        }
+        Ok(regs::read(offset, size, |r| match r % SLOT {
+            0x000 => MAGIC,
+            0x004 => 1, // Version
+            0x00c => VENDOR,
+            _ => 0,
+        }))
+    }
+    fn write(&mut self, offset: u64, size: u8, value: u64, ctx: DevCtx) -> Option<()> {
+        let s = &mut self.state;
+        s.now = ctx.now;
+        if let Some(slot) = s.slots.get_mut(&((offset / SLOT) as u8)) {
+            slot.write(offset % SLOT, size, value);
+            s.work |= slot.has_work() && s.due.is_none();
+        }
+        Some(())
+    }
+    fn irqs(&self, each: &mut dyn FnMut(u32, bool)) {
+        for (n, slot) in &self.state.slots {
+            each(*n as u32, slot.irq());
+        }
+    }
+    fn deadline(&self) -> Option<u64> {
+        self.state.due
+    }
+    fn event(&mut self, now: u64) {
+        let s = &mut self.state;
+        (s.due, s.work, s.now) = (None, true, now);
+    }
+    fn has_work(&self) -> bool {
+        self.state.work
+    }
+    fn service(&mut self, mem: &mut dyn Memory) {
+        let s = &mut self.state;
+        if !std::mem::take(&mut s.work) {
+            return;
+        }
+        let mut budget = BUDGET;
+        for (n, slot) in &mut s.slots {
+            slot.serve(mem, *n, &mut budget);
+        }
+        let more = s.slots.values().any(Slot::has_work);
+        s.due = more.then_some(s.now.saturating_add(PAUSE));
+    }
+    fn virtio(&mut self) -> Option<&mut Virtio> {
+        Some(self)
+    }
+}
+
+#[cfg(test)]
+mod tests;
