@@ -41,6 +41,13 @@ class Client:
         self.socket.sendall(b"$%b#%02x" % (data, sum(data) & 0xFF))
 
     def receive(self) -> str:
+        """Return the next packet that is no console output (`O`, of which gdb makes text)."""
+        while True:
+            packet = self._receive()
+            if packet == "OK" or not packet.startswith("O"):
+                return packet
+
+    def _receive(self) -> str:
         while True:
             start = self.buffer.find(b"$")
             end = self.buffer.find(b"#", start)
