@@ -6,6 +6,7 @@
     scripts/fetch_guests.py --xen           Xen too, and a device tree for two guests of it (1 MB more)
     scripts/fetch_guests.py --kvm           a RAM disk too in which KVM runs the kernel as a guest (31 MB more)
     scripts/fetch_guests.py --disk          a RAM disk too that has the kernel's drivers for virtio (30 MB more)
+    scripts/fetch_guests.py --firmware      U-Boot and EDK2 too (4 MB more)
     scripts/fetch_guests.py --out ~/kit     somewhere else ($GDBHV_KIT does the same)
 
 What is there already is left alone; --refresh looks for newer packages. Nothing is installed and no root is needed: apt is
@@ -18,6 +19,8 @@ only asked, with lists and a cache of its own, for packages of another architect
     xen.dtb             two guests without dom0: two CPUs, 1 GiB; kernel at 0x50000000, RAM disk at 0x53000000
     initramfs-kvm.cpio  qemu-system-aarch64, its libraries, the kernel, the RAM disk, and guests/linux/init-kvm (--kvm)
     initramfs-disk.cpio.gz  busybox, the kernel's virtio modules, and guests/linux/init-disk (--disk)
+    u-boot.bin          U-Boot for QEMU's virt, a flash image (--firmware)
+    QEMU_EFI.fd         EDK2 for it (--firmware)
     PACKAGES            names, versions and SHA-256 sums of the packages that these came from
 
 Boot it:  gdbhv run .kit/Image --initrd .kit/initramfs.cpio.gz --append console=ttyAMA0
@@ -25,6 +28,7 @@ Boot it:  gdbhv run .kit/Image --initrd .kit/initramfs.cpio.gz --append console=
               --load .kit/initramfs.cpio.gz@0x53000000
           gdbhv run .kit/Image --bare --initrd .kit/initramfs-disk.cpio.gz --append console=ttyAMA0 --drive FILE
           gdbhv run .kit/Image --el 2 --initrd .kit/initramfs-kvm.cpio --append console=ttyAMA0
+          gdbhv run --el 2 --flash .kit/u-boot.bin --ns-per-insn 20
 """
 
 from __future__ import annotations
@@ -51,6 +55,11 @@ sys.path.append(str(ROOT))  # scripts.kit, gdbhv
 DISK = "initramfs-disk.cpio.gz"
 META_PACKAGE = "linux-image-cloud-arm64"
 XEN_META_PACKAGE = "xen-system-arm64"
+FIRMWARE = {
+    "u-boot.bin": ("u-boot-qemu", "usr/lib/u-boot/qemu_arm64/u-boot.bin"),
+    "QEMU_EFI.fd": ("qemu-efi-aarch64", "usr/share/qemu-efi-aarch64/QEMU_EFI.fd"),
+}
+"""File: the package and the path in it that it comes from."""
 APPLETS = (
     "sh cat cp cttyhack cut date dd devmem dmesg echo expr false grep head hexdump kill ln ls md5sum "
     "mkdir mknod mount mv nproc poweroff printf ps reboot rm sed seq setsid sha256sum sleep sort stty "
@@ -269,7 +278,13 @@ def kernel_image(vmlinuz: bytes, what: str = "kernel") -> bytes:
 
 
 def fetch(
-    out: Path, symbols: bool = False, refresh: bool = False, xen: bool = False, kvm: bool = False, disk: bool = False
+    out: Path,
+    symbols: bool = False,
+    refresh: bool = False,
+    xen: bool = False,
+    kvm: bool = False,
+    disk: bool = False,
+    firmware: bool = False,
 ) -> None:
     """Bring ``out`` up to date."""
     names = ("Image", "Image.package", "Image.vmlinux", "initramfs.cpio.gz", "xen", "xen.dtb", "initramfs-kvm.cpio", DISK)
@@ -283,7 +298,9 @@ def fetch(
     need_tree = xen and (new or not paths["xen.dtb"].exists())
     need_kvm = kvm and (new or not paths["initramfs-kvm.cpio"].exists())
     need_disk = disk and (new or not paths[DISK].exists())
-    if not (new or need_symbols or need_xen or need_tree or need_kvm or need_disk):
+    need_firmware = [name for name in FIRMWARE if firmware and (refresh or not (out / name).exists())]
+    needed = (new, need_symbols, need_xen, need_tree, need_kvm, need_disk, need_firmware)
+    if not any(needed):
         say(f"{out} is complete")
         return
     out.mkdir(parents=True, exist_ok=True)
@@ -305,6 +322,8 @@ def fetch(
     if need_xen:
         package = apt.newest_dependency(XEN_META_PACKAGE, r"xen-hypervisor-[0-9][^ ,|]*")
         write(paths["xen"], kernel_image(apt.extract(package, "boot/xen-*-arm64"), "Xen"))
+    for name in need_firmware:
+        write(out / name, apt.extract(*FIRMWARE[name]))
     guest = (paths["Image"].read_bytes(), paths["initramfs.cpio.gz"].read_bytes()) if need_tree or need_kvm else (b"", b"")
     if need_tree:
         from scripts.kit import xen as of_xen
@@ -322,10 +341,11 @@ def main() -> int:
     parser.add_argument("--xen", action="store_true", help="fetch Xen too, and make a device tree for two guests of it")
     parser.add_argument("--kvm", action="store_true", help="make a RAM disk too in which KVM has a guest")
     parser.add_argument("--disk", action="store_true", help="make a RAM disk too with drivers for virtio")
+    parser.add_argument("--firmware", action="store_true", help="fetch U-Boot and EDK2 too")
     parser.add_argument("--refresh", action="store_true", help="look for newer packages")
     options = parser.parse_args()
     try:
-        fetch(options.out, options.dbg, options.refresh, options.xen, options.kvm, options.disk)
+        fetch(options.out, options.dbg, options.refresh, options.xen, options.kvm, options.disk, options.firmware)
     except ImportError as error:
         print(f"fetch_guests.py: --xen and --kvm need what gdbhv needs ({error}): scripts/setup, and then", file=sys.stderr)
         print("    .venv/bin/python scripts/fetch_guests.py ...", file=sys.stderr)

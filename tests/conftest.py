@@ -61,6 +61,16 @@ class Kit:
         """The RAM disk whose /init runs this kernel as a guest of KVM, and prints what that prints."""
         return self._have("initramfs-kvm.cpio", "--kvm")
 
+    @property
+    def u_boot(self) -> Path:
+        """U-Boot for QEMU's virt, to be put into flash."""
+        return self._have("u-boot.bin", "--firmware")
+
+    @property
+    def edk2(self) -> Path:
+        """EDK2 for the same."""
+        return self._have("QEMU_EFI.fd", "--firmware")
+
     def _have(self, name: str, *options: str) -> Path:
         path = self.folder / name
         if path.exists():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import re
 import shutil
 import subprocess
 import sys
@@ -145,3 +146,9 @@ def test_a_whole_kit_is_left_alone(fetch_guests: ModuleType, tmp_path: Path) -> 
         (tmp_path / name).write_bytes(b"there")
     assert fetch_guests.fetch(tmp_path, xen=True, kvm=True) is None
     assert sorted(path.name for path in tmp_path.iterdir()) == names
+
+
+def test_what_the_readme_names_is_fetched(fetch_guests: ModuleType) -> None:
+    named = set(re.findall(r"\.kit/([\w.-]*\w)", (ROOT / "README.md").read_text()))
+    made = set(re.findall(r"^    ([\w.-]+) {2,}", fetch_guests.__doc__, flags=re.MULTILINE))
+    assert set(fetch_guests.FIRMWARE) <= named <= made
