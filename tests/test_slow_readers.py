@@ -86,7 +86,7 @@ def test_gdb_can_look_at_it(tmp_path: Path, how: list[str]) -> None:
             gdb.resume()
             assert gdb.interrupt().reason == "signal-received"
             gdb.execute("kill")
-        assert process.wait(50) == 6
+        assert server.wait(50) == 6
 
 
 @pytest.mark.parametrize("how", [["--bare"], []], ids=["bare", "hosted"])

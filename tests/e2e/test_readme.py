@@ -117,10 +117,14 @@ def server(command: str) -> Iterator[tuple[str, list[str]]]:
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
+        started = None
         try:
-            yield port, [Started(process).ready]
+            started = Started(process)
+            yield port, [started.ready]
         finally:
             process.kill()
+            if started is not None:
+                started.wait()  # or its readers would read from what is closed
 
 
 class Gdb:
