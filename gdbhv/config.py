@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,29 +25,39 @@ class Drive(NamedTuple):
     read_only: bool = False
 
 
+A_FILE, FILES_FIRST = {"file": "it"}, {"file": "the first of each"}
+"""What a field of a :class:`BootConfig` names."""
+
+
 @dataclass
 class BootConfig:
     """What to boot and where; the fields are the options of ``gdbhv run``."""
 
-    image: str | Path | None = None
+    image: str | Path | None = field(default=None, metadata=A_FILE)
     smp: int = 1
     memory: int = 1 << 30
-    initrd: str | Path | None = None
+    initrd: str | Path | None = field(default=None, metadata=A_FILE)
     append: str = ""
-    kernel: str | Path | None = None
-    dtb: str | Path | None = None
+    kernel: str | Path | None = field(default=None, metadata=A_FILE)
+    dtb: str | Path | None = field(default=None, metadata=A_FILE)
     cpu: str = "max"
-    load: list[tuple[str, int]] = field(default_factory=list)
+    load: list[tuple[str, int]] = field(default_factory=list, metadata=FILES_FIRST)
     load_address: int | None = None
     entry: int | None = None
     x0: int | None = None
     name: str | None = None
     gic: int = 3
     ns_per_insn: int = 1
-    flash: list[tuple[str, bool]] = field(default_factory=list)
+    flash: list[tuple[str, bool]] = field(default_factory=list, metadata=FILES_FIRST)
     """What the banks hold: files, and whether what the guest writes is to be kept in them (:func:`gdbhv.firmware.keep`)."""
-    drive: list[Drive] = field(default_factory=list)
+    drive: list[Drive] = field(default_factory=list, metadata=FILES_FIRST)
     """Disks (:mod:`gdbhv.drives`)."""
+
+    def files(self) -> list[str]:
+        """Return the files that the machine is made from."""
+        single = [getattr(self, name) for name in SINGLE_FILES]
+        placed = [each[0] for name in PLACED_FILES for each in getattr(self, name)]
+        return [str(path) for path in [*single, *placed] if path is not None]
 
     def check(self, vms: int = 1) -> None:
         """Check what does not depend on any file. ``vms``: how many there are of this size.
@@ -84,3 +94,8 @@ class BootConfig:
             raise ConfigError("append", reason) from None
         if b"\0" in encoded:
             raise ConfigError("append", "a kernel's command line ends at its first NUL, and this has one in it")
+
+
+SINGLE_FILES = tuple(f.name for f in fields(BootConfig) if f.metadata == A_FILE)
+PLACED_FILES = tuple(f.name for f in fields(BootConfig) if f.metadata == FILES_FIRST)
+"""The fields that name files: one, and a list of tuples that begin with one."""

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from gdbhv import _core
 from gdbhv.cli.ending import DIFFERS, KILLED, STATUS
 from gdbhv.cli.kinds import VM_KEYS, console, drive, few, flash, moment, number, placed_file, profile, size, speed, vm
-from gdbhv.config import Drive
+from gdbhv.config import PLACED_FILES, SINGLE_FILES, Drive
 from gdbhv.errors import ConfigError
 
 RUN_EXAMPLES = (
@@ -349,12 +349,8 @@ def usage_error(options: argparse.Namespace) -> str | None:
 
 
 _OF_A_REPLAY = {
-    "image",
-    "initrd",
-    "kernel",
-    "dtb",
-    "load",
-    "flash",
+    *SINGLE_FILES,
+    *PLACED_FILES,
     "vm",
     "gdb",
     "wait",

@@ -10,8 +10,8 @@ from gdbhv.cli.ending import report, tell_undefined
 from gdbhv.cli.running import choose_tier, open_consoles, serve
 from gdbhv.cli.saying import say
 from gdbhv.cli.signals import signals_interrupt
+from gdbhv.config import PLACED_FILES, SINGLE_FILES, BootConfig
 from gdbhv.recording import Recording, Replay
-from gdbhv.recording.file import Vm
 
 TELL_SECONDS = 5.0  # between two words on how far it is
 
@@ -23,7 +23,7 @@ def replay(options: argparse.Namespace) -> int:
         recording.replace([_files(options, fields) for fields in options.vm or [{}]])
         console, consoles = open_consoles(options, opened, typed=False)
         playing = Replay(recording, console, consoles)
-        target, vms = playing.target, recording.header.vms
+        target, vms = playing.target, recording.vms
         choose_tier(options, target)
         started = time.perf_counter()
         if options.gdb:
@@ -42,13 +42,13 @@ def replay(options: argparse.Namespace) -> int:
     return report(options, target, stop, seconds, None if options.gdb else 0, outcome)
 
 
-def _files(options: argparse.Namespace, fields: dict[str, object]) -> Vm:
+def _files(options: argparse.Namespace, fields: dict[str, object]) -> BootConfig:
     """Return the files that are named on the command line, of a VM or of all."""
     named = {name: getattr(options, name) for name in _NAMED} | fields
-    return Vm(**{name: value for name, value in named.items() if name in _NAMED})
+    return BootConfig(**{name: value for name, value in named.items() if name in _NAMED})
 
 
-_NAMED = ("image", "initrd", "kernel", "dtb", "load", "flash", "drive")
+_NAMED = (*SINGLE_FILES, *PLACED_FILES)
 
 
 class _Progress:

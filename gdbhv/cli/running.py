@@ -17,7 +17,7 @@ from gdbhv.cli.options import usage_error
 from gdbhv.cli.saying import say, show_packets
 from gdbhv.cli.signals import signals_interrupt, signals_wake
 from gdbhv.cli.snapshots import Writes, contradiction
-from gdbhv.config import BootConfig
+from gdbhv.config import PLACED_FILES, SINGLE_FILES, BootConfig
 from gdbhv.console import Console, open_console
 from gdbhv.errors import GdbhvError
 from gdbhv.hv.hosttarget import HostTarget
@@ -132,9 +132,8 @@ def same_place(one: TextIO | None, other: TextIO | None) -> bool:
 def inputs(options: argparse.Namespace) -> list[str | None]:
     """Return the files that are read, and must not be written."""
     named = [vars(options), *options.vm]
-    single = [fields.get(key) for fields in named for key in ("image", "initrd", "dtb", "kernel", "snapshot")]
-    several = [each[0] for fields in named for key in ("load", "flash", "drive") for each in fields.get(key, [])]
-    return single + several
+    single = [fields.get(key) for fields in named for key in (*SINGLE_FILES, "snapshot")]
+    return single + [each[0] for fields in named for key in PLACED_FILES for each in fields.get(key, [])]
 
 
 def run_to_end(target: HostTarget | Machine, max_insns: int | None, reboots: bool, writes: Writes) -> Stop:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 
 from gdbhv import files, snapfile
 from gdbhv.cli.saying import say
+from gdbhv.config import BootConfig
 from gdbhv.snapfile import Content
 from gdbhv.target import Target
-
-IN_THE_FILE = ("image", "vm", "initrd", "append", "kernel", "dtb", "load", "load_address", "entry", "x0", "flash")
-"""Options of what runs: a snapshot has that already."""
 
 
 def info(options: argparse.Namespace) -> int:
@@ -48,9 +47,10 @@ def contradiction(options: argparse.Namespace, content: Content) -> str | None:
         "gic": shape.gic,
         "ns_per_insn": shape.ns_per_insn,
     }
+    boots = {"vm", *(f.name for f in dataclasses.fields(BootConfig))} - {"drive"}  # a snapshot has no disks' files
     for name in sorted(options.given):
         option = "IMAGE" if name == "image" else "--" + name.replace("_", "-")
-        if name in IN_THE_FILE:
+        if name in boots - says.keys():
             return f"{option}: what runs is in the snapshot {options.snapshot}, which has started already; leave it out"
         if name in says and getattr(options, name) != says[name]:
             return f"{option}: the snapshot {options.snapshot} is of a machine with {shape}; leave it out"

@@ -13,12 +13,12 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, get_type_hints
 
 import msgspec
 
 from gdbhv import _core, boot, files
-from gdbhv.config import BootConfig, Drive
+from gdbhv.config import SINGLE_FILES, BootConfig
 from gdbhv.errors import GdbhvError, ImageError
 from gdbhv.inputs import AnyInput, Input, Place
 
@@ -36,26 +36,15 @@ class File(msgspec.Struct):
     sha256: str
 
 
-class Vm(msgspec.Struct, omit_defaults=True):
-    """What is booted: the fields of :class:`gdbhv.config.BootConfig`."""
+def _form() -> type[msgspec.Struct]:
+    """Return what :class:`gdbhv.config.BootConfig` is in JSON: the same fields, with paths as text."""
+    types = get_type_hints(BootConfig)
+    named = [(f.name, str | None if f.name in SINGLE_FILES else types[f.name]) for f in dataclasses.fields(BootConfig)]
+    defaults = msgspec.to_builtins(BootConfig())
+    return msgspec.defstruct("Vm", [(name, kind, defaults[name]) for name, kind in named], omit_defaults=True)
 
-    image: str | None = None
-    smp: int = 1
-    memory: int = 1 << 30
-    initrd: str | None = None
-    append: str = ""
-    kernel: str | None = None
-    dtb: str | None = None
-    cpu: str = "max"
-    load: list[tuple[str, int]] = []
-    load_address: int | None = None
-    entry: int | None = None
-    x0: int | None = None
-    name: str | None = None
-    gic: int = 3
-    ns_per_insn: int = 1
-    flash: list[tuple[str, bool]] = []
-    drive: list[Drive] = []
+
+_VM = _form()
 
 
 class Header(msgspec.Struct, tag_field="what", tag="recording"):
@@ -66,13 +55,12 @@ class Header(msgspec.Struct, tag_field="what", tag="recording"):
     hosted: bool
     el2: bool
     reboots: bool  # a guest that asks for a reset gets it
-    vms: list[Vm]
+    vms: list[dict[str, Any]]  # fields of each BootConfig that are not their default
     files: list[File]
 
-    def setup(self) -> boot.Setup:
-        """Return the machine to make."""
-        configs = [BootConfig(**msgspec.structs.asdict(vm)) for vm in self.vms]
-        return boot.Setup(configs, hosted=self.hosted, el2=self.el2)
+    def configs(self) -> list[BootConfig]:
+        """Return what is booted. :raises msgspec.ValidationError: a field is not what it should be."""
+        return [BootConfig(**msgspec.structs.asdict(vm)) for vm in msgspec.convert(self.vms, list[_VM])]  # type: ignore[valid-type]
 
 
 class Digest(msgspec.Struct):
@@ -145,11 +133,9 @@ class Writer:
 
 def header(setup: boot.Setup, *, reboots: bool) -> Header:
     """Return what is to be known of a machine that is made. :raises gdbhv.errors.ImageError: a file cannot be read."""
-    vms = []
-    for config in setup.configs:
-        fields: dict[str, Any] = dataclasses.asdict(config)
-        vms.append(msgspec.convert({k: str(v) if isinstance(v, Path) else v for k, v in fields.items()}, Vm))
-    named = dict.fromkeys(itertools.chain.from_iterable(map(paths, vms)))
+    plain = msgspec.to_builtins(setup.configs, enc_hook=str)
+    vms = msgspec.to_builtins(msgspec.convert(plain, list[_VM]))  # type: ignore[valid-type]
+    named = dict.fromkeys(path for config in setup.configs for path in config.files())
     return Header(
         version=VERSION,
         gdbhv=_core.__version__,
@@ -159,12 +145,6 @@ def header(setup: boot.Setup, *, reboots: bool) -> Header:
         vms=vms,
         files=[describe(path) for path in named],
     )
-
-
-def paths(vm: Vm) -> list[str]:
-    """Return the files that a VM is made from."""
-    several = (*(path for path, _ in [*vm.load, *vm.flash]), *(disk.path for disk in vm.drive))
-    return [p for p in (vm.image, vm.initrd, vm.kernel, vm.dtb, *several) if p is not None]
 
 
 def describe(path: str) -> File:
@@ -217,9 +197,15 @@ class Recording:
                 f"{self.path}: recorded by another gdbhv, in version {version} of the format; this one reads {VERSION}"
             )
         try:
-            return msgspec.json.decode(line, type=Header)
+            header = msgspec.json.decode(line, type=Header)
+            self.vms = header.configs()
         except msgspec.MsgspecError as e:
             raise GdbhvError(f"{self.path}:1: a damaged header: {e}") from None
+        return header
+
+    def setup(self) -> boot.Setup:
+        """Return the machine to make."""
+        return boot.Setup(self.vms, hosted=self.header.hosted, el2=self.header.el2)
 
     def _find_last(self) -> Place | None:
         """Return the place of the last whole line, if one is near the end."""
@@ -251,26 +237,26 @@ class Recording:
                     return
                 raise GdbhvError(f"{self.path}:{number}: no line of a recording: {e}") from None
 
-    def replace(self, given: list[Vm]) -> None:
+    def replace(self, given: list[BootConfig]) -> None:
         """Take files from elsewhere: those that ``given`` has, one for each VM or one for all.
 
         :raises gdbhv.errors.GdbhvError: they are not so many.
         """
-        vms = self.header.vms
+        vms = self.vms
         if len(given) not in (1, len(vms)):
             raise GdbhvError(f"{self.path} has {len(vms)} VMs, and files are given for {len(given)}")
         moved: dict[str, str] = {}
         for number, vm in enumerate(vms):
             new = given[number % len(given)]
-            before = paths(vm)
-            for name in ("image", "initrd", "kernel", "dtb"):
+            before = vm.files()
+            for name in SINGLE_FILES:
                 if (path := getattr(new, name)) is not None and getattr(vm, name) is not None:
                     setattr(vm, name, path)
             at = {address: path for path, address in new.load}
             vm.load = [(at.get(address, path), address) for path, address in vm.load]
             vm.flash = [*new.flash, *vm.flash[len(new.flash) :]][: len(vm.flash)]
             vm.drive = [*new.drive, *vm.drive[len(new.drive) :]][: len(vm.drive)]
-            moved |= dict(zip(before, paths(vm), strict=True))
+            moved |= dict(zip(before, vm.files(), strict=True))
         for file in self.header.files:
             file.path = moved.get(file.path, file.path)
 

@@ -43,7 +43,7 @@ class Replay:
     ) -> None:
         recording.check_files()
         self.recording = recording
-        self.target = recording.header.setup().make(console, consoles)
+        self.target = recording.setup().make(console, consoles)
         self.last_stop: Stop | None = None
         self._core = self.target.core
         self._witness = Witness(self.target)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from conftest import ROOT, Kit
@@ -308,11 +309,20 @@ def test_no_snapshot_is_restored_while_recording(tmp_path: Path) -> None:
             before.restore()
 
 
-def test_a_recording_has_all_that_boots_a_vm() -> None:
-    assert [f.name for f in fields(boot.BootConfig)] == list(file.Vm.__struct_fields__)
-    config = replace(boot.BootConfig(), append="x", load=[("a", 1)], entry=4, x0=5, name="n", gic=2, ns_per_insn=7)
-    vm = file.header(boot.Setup([replace(config, load=[])]), reboots=True).vms[0]
-    assert boot.BootConfig(**{name: getattr(vm, name) for name in vm.__struct_fields__}) == replace(config, load=[])
+def test_a_recording_has_all_that_boots_a_vm(tmp_path: Path) -> None:
+    (path := tmp_path / "file").write_bytes(b"")
+    name, usual = str(path), boot.BootConfig()
+    config = boot.BootConfig(image=path, initrd=name, kernel=name, dtb=name, load=[(name, 1)], flash=[(name, True)])
+    config.drive = [boot.Drive(name, True, "qcow2", True)]
+    config = replace(config, smp=2, memory=64 << 20, append="x", cpu="cortex-a57", load_address=3, entry=4, x0=5)
+    config = replace(config, name="n", gic=2, ns_per_insn=7)
+    assert all(getattr(config, f.name) != getattr(usual, f.name) for f in fields(config)), "a new field is to be tried here"
+    for made in (config, usual):
+        written = msgspec.json.encode(file.header(boot.Setup([made]), reboots=True))
+        header = msgspec.json.decode(written, type=file.Header)
+        assert header.configs() == [replace(made, image=made.image and name)]
+        assert [f.path for f in header.files] == ([name] if made is config else [])
+    assert header.vms == [{}], "what is as usual is not written"
 
 
 def test_memory_alone_that_differs_is_found_at_the_next_checkpoint(tmp_path: Path) -> None:
