@@ -1,4 +1,4 @@
-"""What both targets do about stops: whose catchpoint wants one, and what is said of it."""
+"""What both targets do about stops: whose catchpoint wants one, what is said of it, and where breakpoints are put."""
 
 from __future__ import annotations
 
@@ -40,3 +40,27 @@ def watched(stop: Stop, reason: _core.Stop, describe: DescribeWatch) -> Stop:
     if stop.kind not in (StopKind.WATCH_IPA, StopKind.WATCH_PA):
         return stop
     return replace(stop, text=describe(stop, reason["write"]))
+
+
+def change_point(
+    core: _core.Machine,
+    kind: int,
+    address: int,
+    length: int,
+    *,
+    there: bool,
+    vmid: int | None = None,
+    scope: _core.Scope | None = None,
+) -> None:
+    """Insert a breakpoint or watchpoint, or remove it.
+
+    :param kind: as of a Z packet (GDB manual E.2): breakpoint, hardware one, watchpoint for writes, reads, both.
+    :param there: False removes it.
+    :param vmid: whose, with ``scope`` as in ``_core.Machine.insert_breakpoint``.
+    """
+    if kind < 2:
+        change = core.insert_breakpoint if there else core.remove_breakpoint
+        change(address, hardware=kind == 1, vmid=vmid, scope=scope)
+    else:
+        watch = core.insert_watchpoint if there else core.remove_watchpoint
+        watch(address, length, read=kind in (3, 4), write=kind in (2, 4), vmid=vmid, scope=scope)

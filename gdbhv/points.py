@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gdbhv.catching import change_point
 from gdbhv.errors import CommandError, GdbhvError
 from gdbhv.target import ThreadId
 
@@ -44,10 +45,7 @@ class Points:
         if row in self._inserted and self._inserted[row] != scope:
             self.remove(row)
         _, kind, address, length = row
-        if kind < 2:
-            self._core.insert_breakpoint(address, hardware=kind == 1, scope=scope)
-        else:
-            self._core.insert_watchpoint(address, length, read=kind in (3, 4), write=kind in (2, 4), scope=scope)
+        change_point(self._core, kind, address, length, there=True, scope=scope)
         self._inserted[row] = scope
 
     def remove(self, row: Row) -> None:
@@ -56,10 +54,7 @@ class Points:
             return
         scope = self._inserted.pop(row)
         _, kind, address, length = row
-        if kind < 2:
-            self._core.remove_breakpoint(address, hardware=kind == 1, scope=scope)
-        else:
-            self._core.remove_watchpoint(address, length, read=kind in (3, 4), write=kind in (2, 4), scope=scope)
+        change_point(self._core, kind, address, length, there=False, scope=scope)
 
     def runs(self, *, step: bool) -> None:
         """Forget points that are not there as a run begins; but a step passes a breakpoint without it."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gdbhv import _core, drives, inputs, snapshot
-from gdbhv.catching import catch_syscalls, held_back, wanted, watched
+from gdbhv.catching import catch_syscalls, change_point, held_back, wanted, watched
 from gdbhv.console import Console, await_readers
 from gdbhv.errors import GdbhvError, StateError
 from gdbhv.hv.host import HostState
@@ -81,19 +81,11 @@ class HostTarget(HostInspection, Entrance):
 
     def insert_breakpoint(self, pid: int, kind: int, address: int, length: int) -> None:
         """See :class:`gdbhv.target.Target`."""
-        vmid = self.vm(pid).vmid
-        if kind < 2:
-            self.machine.insert_breakpoint(address, hardware=kind == 1, vmid=vmid)
-        else:
-            self.machine.insert_watchpoint(address, length, read=kind in (3, 4), write=kind in (2, 4), vmid=vmid)
+        change_point(self.machine, kind, address, length, there=True, vmid=self.vm(pid).vmid)
 
     def remove_breakpoint(self, pid: int, kind: int, address: int, length: int) -> None:
         """See :class:`gdbhv.target.Target`."""
-        vmid = self.vm(pid).vmid
-        if kind < 2:
-            self.machine.remove_breakpoint(address, hardware=kind == 1, vmid=vmid)
-        else:
-            self.machine.remove_watchpoint(address, length, read=kind in (3, 4), write=kind in (2, 4), vmid=vmid)
+        change_point(self.machine, kind, address, length, there=False, vmid=self.vm(pid).vmid)
 
     def catch_exits(self, pid: int, events: CatchEvents) -> None:
         """See :class:`gdbhv.target.Target`."""

@@ -39,7 +39,7 @@ LAYERS = {
     "catching": "_core records target",
     "inputs": "_core errors target",
     "vms": "_core errors records tables target translation",
-    "points": "_core errors target vms",
+    "points": "_core catching errors target vms",
     "inspection": "_core console drives errors pages records tables target translation vms",
     "machine": "_core catching console drives errors inputs inspection pace pages points records snapfile snapshot "
     "tables target vms",
