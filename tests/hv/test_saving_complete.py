@@ -94,7 +94,7 @@ NOT_SAVED: dict[type, dict[str, str]] = {
         "used": FOLLOWS,
         "its": "one of the devices",
         "_out": "while the hypervisor makes a change",
-        **dict.fromkeys(("_lr", "_hcr", "_on", "_more_pending", "_more_active"), CONSTANT),
+        **dict.fromkeys(("list_registers", "control", "_on", "_more_pending", "_more_active"), CONSTANT),
     },
     vits.Lpis: {"_vgic": UP},
     vits.Its: {**BOARD, "_vgic": UP, "_work": "of one stretch of commands"},
@@ -133,6 +133,7 @@ NO_OBJECTS: dict[type, str] = {
     # values, in states or while an exit is handled
     **dict.fromkeys((irqs.Irq, vits.Event, vits.Device, vm.Slot, saving.DeviceState), "is a state itself"),
     **dict.fromkeys((vits.Command, stage2.Mapping), "a value that nothing keeps"),
+    hypercall.Call: "a row of a table",
     vcpu.RunState: "an enumeration",
     urgency.Queue: "follows from the interrupts' states",
     mmio.MmioDevice: "the base of devices",
