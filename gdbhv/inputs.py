@@ -9,6 +9,7 @@ Where a run stops, at breakpoints, steps and Ctrl-C, is no input: it changes not
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -208,7 +209,7 @@ class Door:
     """Where a target takes what comes from outside."""
 
     def __init__(self, machine: Outside) -> None:
-        self._machine = machine
+        self._machine: Outside = weakref.proxy(machine)  # which has this door
         self.follower: Follower | None = None
         self.closed = ""  # why nothing may come in
         self.taken = 0  # how many a replay has let in

@@ -19,7 +19,7 @@ from gdbhv.drives import Plugged
 from gdbhv.errors import GdbhvError, RegisterError, StateError
 from gdbhv.inputs import EVERYWHERE, Door, Entrance, Place, inject_serror
 from gdbhv.inspection import POWER, MachineInspection
-from gdbhv.pace import Pace
+from gdbhv.pace import Pace, weakly
 from gdbhv.points import Points
 from gdbhv.snapfile import Guest, PowerOn, Shape
 from gdbhv.snapshot import Beside, Snapshot
@@ -101,10 +101,10 @@ class Machine(MachineInspection, Entrance):
         self.refused = nothing_refused()
         self._interrupter = self.core.interrupter()
         self._interrupted = False
-        self.pace = Pace(self.core, lambda: console is not None and console.interactive and self.core.listens)
+        self.pace = Pace(self.core, weakly(self._awaits_typing))
         if console is not None:
             console.listen(self.pace.wake)
-            self.pace.before_sleep = self._attend_console
+            self.pace.before_sleep = weakly(self._attend_console)
 
     def start(self, pieces: Sequence[tuple[int, bytes]], entry: int, x0: int) -> None:
         """Put bytes into RAM and CPU 0 at ``entry`` with ``x0``; :meth:`reset` does it again.
@@ -328,6 +328,10 @@ class Machine(MachineInspection, Entrance):
                 classes |= {row["number"] for row in _core.exit_classes()} if c.classes is None else c.classes
         entries = self._awaited is not None or any(c.entries for c in self.catchers.values())
         self.core.catch_exits(sorted(classes), entries)
+
+    def _awaits_typing(self) -> bool:
+        """Whether something may be typed that the machine would see."""
+        return self.console is not None and self.console.interactive and self.core.listens
 
     def _attend_console(self) -> None:
         """Pass on what the guest has sent, and tell the console how far the guest is with what was typed."""

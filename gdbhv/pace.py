@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from gdbhv import _core
@@ -19,6 +20,21 @@ Step = tuple[int, tuple[int, int] | None, bool]  # as `_core.Machine.run` takes 
 FOREVER = (1 << 64) - 1
 MOST_BEHIND = 100_000_000  # nanoseconds that virtual time may catch up while everybody waits; more is forgiven
 LONGEST_SLEEP = 1000.0  # seconds; then the clocks are compared again
+
+
+T = TypeVar("T")
+
+
+def weakly(method: Callable[[], T]) -> Callable[[], T]:
+    """Return a function that calls ``method`` without keeping its object: one that has both is freed when it is dropped."""
+    held = weakref.WeakMethod(method)
+
+    def call() -> T:
+        found = held()
+        assert found is not None, "only its object calls this"
+        return found()
+
+    return call
 
 
 class Pace:
@@ -42,6 +58,7 @@ class Pace:
         self._clock = clock
         self._interrupter = core.interrupter()
         self._woken = threading.Event()
+        self.wake = self._waker()
         self._virtual = self._host = 0  # two times that belong together
         self._limit = 0  # what the host's clock allowed when it was looked at last
         self._next = FOREVER  # when something happens of itself, after a run that ended because everybody waits
@@ -51,10 +68,18 @@ class Pace:
         self._virtual = self._host = self._limit = 0
         self._next = FOREVER
 
-    def wake(self) -> None:
-        """Something has come from outside: end a run, or a sleep. From any thread."""
-        self._interrupter.set()
-        self._woken.set()
+    def _waker(self) -> Callable[[], None]:
+        """Return what is called when something has come from outside, from any thread: it ends a run, or a sleep.
+
+        A console that has it does not keep the machine.
+        """
+        interrupter, woken = self._interrupter, self._woken
+
+        def wake() -> None:
+            interrupter.set()
+            woken.set()
+
+        return wake
 
     def run(self, until: int, mask: int, insns: int | None, step: Step | None = None) -> _core.Stop:
         """As :meth:`gdbhv._core.Machine.run`, which never returns "idle" here: this sleeps instead.

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gdbhv import _core, tables
+from gdbhv import _core, dropped, tables
 from gdbhv.errors import GdbhvError
 from gdbhv.hv import exits, pmu, saving
 from gdbhv.hv.saving import DeviceState
@@ -101,6 +101,7 @@ class Host(HostState):
         whole = memory + self.OWN_MEMORY
         self.shape = Shape(True, cpus, memory, cpu, ns_per_insn=ns_per_insn, block_mappings=block_mappings)
         super().__init__(cpu, whole, block_mappings)
+        dropped.make_room()
         self.machine = _core.Machine(cpus=cpus, memory=whole, cpu=cpu, hosted=True, ns_per_insn=ns_per_insn)
         self.registers = tables.registers(cpu)
         base, size = self.machine.ram

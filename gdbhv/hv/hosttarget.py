@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from gdbhv import _core, drives, inputs, snapshot
+from gdbhv import _core, drives, dropped, inputs, snapshot
 from gdbhv.catching import catch_syscalls, change_point, held_back, wanted, watched
 from gdbhv.console import Console, await_readers
 from gdbhv.errors import GdbhvError, StateError
@@ -19,7 +19,7 @@ from gdbhv.hv.mmio import BoardDevice, Pl011
 from gdbhv.hv.vcpu import RunState, Vcpu
 from gdbhv.hv.vm import Vm
 from gdbhv.inputs import EVERYWHERE, Door, Entrance, Place, inject_serror
-from gdbhv.pace import FOREVER, Pace
+from gdbhv.pace import FOREVER, Pace, weakly
 from gdbhv.snapfile import Guest, Shape
 from gdbhv.snapshot import Beside, Snapshot
 from gdbhv.target import (
@@ -56,6 +56,7 @@ class HostTarget(HostInspection, Entrance):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        dropped.follow(self, self.host.shape.memory)
         self.registers = self.host.registers
         self.describe: Callable[[ThreadId, ExitRecord], str] = lambda thread, record: record["name"]
         self.describe_watch: DescribeWatch = lambda stop, write: stop.kind.value
@@ -72,7 +73,7 @@ class HostTarget(HostInspection, Entrance):
         self._stood = (0, 0)  # since when time has stood still, and for how many exits
         self._wakes = 0  # wake-ups of idle CPUs in a row
         self._end: int | None = None  # of a run: instructions of the whole machine since it was made
-        self.pace = Pace(self.machine, self._awaited)
+        self.pace = Pace(self.machine, weakly(self._awaited))
         for console in (self.console, *self.consoles.values()):
             if console is not None:
                 console.listen(self.pace.wake)

@@ -32,6 +32,7 @@ LAYERS = {
     "views": "_core records tables",
     "pages": "_core errors",
     "pace": "_core",
+    "dropped": "",
     "translation": "_core errors tables",
     "snapfile": "_core drives errors files",
     "snapshot": "_core drives errors snapfile",
@@ -43,7 +44,7 @@ LAYERS = {
     "inspection": "_core console drives errors pages records tables target translation vms",
     "machine": "_core catching console drives errors inputs inspection pace pages points records snapfile snapshot "
     "tables target vms",
-    "hv": "_core catching config console drives errors inputs pace pages records snapfile snapshot tables target "
+    "hv": "_core catching config console drives dropped errors inputs pace pages records snapfile snapshot tables target "
     "translation",
     "firmware": "_core config errors files image",
     "boot": "_core config console drives errors firmware hv image machine snapfile snapshot tables",
