@@ -84,6 +84,7 @@ class VmRecord:
     ipa_bits: int
     vcpus: tuple[VcpuRecord, ...]
     replaced: int | None = None  # the number of the VM that has run later with its VMID or its tables
+    shared: str | None = None  # which of the two: "VMID" or "tables"
 
     @property
     def exits(self) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, NoReturn
@@ -64,9 +64,11 @@ class Vms:
 
     def all(self) -> list[VmRecord]:
         """Return the VMs that have run, in the order of their numbers."""
-        return [self._record(row) for row in self._core.vms()]
+        rows = self._core.vms()
+        vmids = {row["number"]: row["vmid"] for row in rows}
+        return [self._record(row, vmids) for row in rows]
 
-    def _record(self, row: _core.Vm) -> VmRecord:
+    def _record(self, row: _core.Vm, vmids: Mapping[int, int]) -> VmRecord:
         seen = sum(self._core.insns)
         vcpus = tuple(
             VcpuRecord(
@@ -95,16 +97,21 @@ class Vms:
             ipa_bits=64 - T0SZ.of(controls.vtcr),
             vcpus=vcpus,
             replaced=row["replaced"],
+            shared=None if row["replaced"] is None else "VMID" if vmids[row["replaced"]] == row["vmid"] else "tables",
         )
 
     def _get(self, number: int) -> VmRecord:
-        for vm in self.all():
-            if vm.number == number:
-                return vm
+        if (found := self._find(number)) is not None:
+            return found
         known = ", ".join(f"{vm.number} ({vm.name})" for vm in self.all())
         raise CommandError(
             f"no VM {number} has run; {f'those that have: {known}' if known else 'none has, with stage 2 on'}"
         )
+
+    def _find(self, number: int) -> VmRecord | None:
+        rows = self._core.vms()
+        vmids = {row["number"]: row["vmid"] for row in rows}
+        return next((self._record(row, vmids) for row in rows if row["number"] == number), None)
 
     def thread(self, number: int) -> ThreadId:
         """Return the vCPU that is shown for a VM: one that executes, else the one that exited last.
@@ -147,20 +154,15 @@ class Vms:
             return f"on cpu{v.cpu}, {mode_name(self._core.read_register(v.cpu, 'cpsr'))}, {power}"
         record = self._core.vcpu_exit(vm.number, v.number - 1)
         why = "" if record is None else f", exited for {record['name']}"
-        gone = "" if vm.replaced is None else f"; gone: VM {vm.replaced} has its {self.shared(vm)}"
+        gone = "" if vm.replaced is None else f"; gone: VM {vm.replaced} has its {vm.shared}"
         where = "descheduled" if v.cpu is None else f"cpu{v.cpu} is at EL2 for it"
         return f"{where}{why}, {v.ago:,} instructions ago{gone}"
-
-    def shared(self, vm: VmRecord) -> str:
-        """Return what the VM that replaces one has of it."""
-        other = next(o for o in self.all() if o.number == vm.replaced)
-        return "VMID" if other.vmid == vm.vmid else "tables"
 
     # --- threads
 
     def vcpu(self, thread: ThreadId) -> tuple[VmRecord, VcpuRecord]:
         """Return the VM and the vCPU of a thread. :raises gdbhv.errors.GdbhvError: there is none."""
-        vm = next((vm for vm in self.all() if vm.number == thread.pid), None)
+        vm = self._find(thread.pid)
         v = None if vm is None else next((v for v in vm.vcpus if v.number == thread.tid), None)
         if vm is None or v is None:
             raise GdbhvError(f"no thread {thread}: no such vCPU has run")

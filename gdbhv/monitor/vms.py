@@ -72,5 +72,5 @@ def _where(vm: VmRecord) -> str:
     words = running + handled
     if not words:
         words = ["not now"] if vm.ago is None else [f"{vm.ago:,} instructions ago"]
-    gone = [] if vm.replaced is None else [f"gone: VM {vm.replaced} has run since with its VMID or its tables"]
+    gone = [] if vm.replaced is None else [f"gone: VM {vm.replaced} has run since with its {vm.shared}"]
     return ", ".join(words + gone)
