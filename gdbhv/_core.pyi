@@ -164,6 +164,43 @@ class Regime(TypedDict):
     nv1: bool  # stage 1 has the layout of HCR_EL2.{NV, NV1}
 
 @type_check_only
+class Held(TypedDict):
+    """A translation that a TLB holds. For data it is of the size that both stages map in one piece, for fetches of 4 KiB."""
+
+    regime: Literal["EL1&0", "EL2", "EL2&0"]
+    stage1: bool  # on, when it was made
+    stage2: bool
+    vmid: int  # 0 where stage 2 does not apply
+    asid: int  # in use when it was made; a global one serves that ASID alone in this model
+    user: bool  # what EL0 may do
+    pan: bool  # what EL1, or EL2 with E2H, may do with PSTATE.PAN
+    now: bool  # the CPU is in its context
+    idle: int  # how often the CPU has changed its context since it was in this one
+    va: int  # with stage 1 off an IPA
+    size: int  # bytes
+    pa: int
+    read: bool
+    write: bool
+    fetch: bool  # for fetches
+    device: bool  # memory of Device type; of fetches it is not known
+    block: int  # bytes of the leaf that it is a piece of: stage 1's, or stage 2's with stage 1 off
+    contiguous: bool  # that leaf is one of a contiguous row
+    # "global" (not the ASID's alone) is there too; it is no identifier
+
+@type_check_only
+class HeldStage2(TypedDict):
+    """The end of a stage 2 walk that a TLB holds, for walks of stage 1: of 4 KiB."""
+
+    vmid: int
+    ipa: int
+    pa: int
+    descriptor: int
+    address: int  # of the descriptor
+    block: int  # bytes of its leaf
+    contiguous: bool
+    table: bool  # it was for a table of stage 1
+
+@type_check_only
 class Vcpu(TypedDict):
     """A vCPU of a hypervisor in the machine."""
 
@@ -538,6 +575,12 @@ class Machine:
 
     def left(self, cpu: int) -> Left | None:
         """Return what the guest left at the last exit of a CPU (:meth:`exit_record`)."""
+
+    def tlb(self, cpu: int) -> list[Held]:
+        """Return what a CPU's TLB holds of both stages together, without what an invalidation has taken away."""
+
+    def tlb_stage2(self, cpu: int) -> list[HeldStage2]:
+        """Return what a CPU's TLB holds of stage 2 alone."""
 
     def regime(self, cpu: int, el: int, controls: Controls | None = None) -> Regime:
         """Return the regime that ``el`` of a CPU uses now; or EL1&0 as ``controls`` have it.

@@ -12,8 +12,7 @@ use crate::mmu::entry::PAGE;
 use crate::mmu::entry::PAGE_BITS;
 use crate::mmu::entry::SLOW;
 use crate::mmu::kind::Key;
-use crate::mmu::kind::RegimeKind;
-use crate::mmu::op::{Note, Op, Tlbi, What};
+use crate::mmu::op::{Note, Op, Scope, Tlbi};
 use crate::save::{put, take, Save, Unfit};
 use std::collections::BTreeMap;
 
@@ -214,47 +213,16 @@ impl Context {
         }
     }
     fn invalidate(&mut self, t: &Tlbi, common: &mut Common) {
-        if self.key.regime & 3 != t.kind as u8 || t.vmid.is_some_and(|v| v != self.key.vmid) {
-            return;
+        match t.scope(&self.key) {
+            Scope::Nothing => {}
+            Scope::All => self.clear(common),
+            Scope::Local => self.clear_local(common),
+            Scope::Range(r) => self.clear_range(&r, common),
         }
-        let own = |asid: u16| asid == self.key.asid || t.kind == RegimeKind::El2;
-        match t.what {
-            What::All | What::Both => self.clear(common),
-            What::Asid(asid) => {
-                if own(asid) {
-                    self.clear_local(common);
-                }
-            }
-            What::Va {
-                first,
-                last,
-                asid,
-                sizes,
-                ..
-            } => {
-                let local = asid.is_none_or(own);
-                let r = Addresses {
-                    first,
-                    last,
-                    sizes,
-                    local,
-                };
-                self.clear_range(&r, common);
-            }
-            // With stage 1 off these are entries of stage 2 alone, by IPA. What combines both stages stays (C5.5 TLBI IPAS2E1).
-            What::Ipa { first, last, sizes } => {
-                let (stage1, stage2) = (self.key.regime & 4 != 0, self.key.regime & 8 != 0);
-                if stage2 && !stage1 {
-                    let r = Addresses {
-                        first,
-                        last,
-                        sizes,
-                        local: true,
-                    };
-                    self.clear_range(&r, common);
-                }
-            }
-        }
+    }
+    /// All pages that it knows for fetches: page, physical page and flags.
+    pub(super) fn fetched_pages(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        self.pages.iter().map(|(page, pa)| (*page, *pa))
     }
 }
 

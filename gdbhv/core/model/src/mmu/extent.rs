@@ -9,7 +9,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 const BLOCK: u32 = 4;
 
 /// Flag: the block is one of a contiguous row.
-const CONTIGUOUS: u64 = 1 << 10;
+pub(super) const CONTIGUOUS: u64 = 1 << 10;
 
 /// The flags of an entry (`Entry::pa`, `Fetch::pa`) for a piece of a block of `1 << block` bytes. With stage 1 off the block is
 /// stage 2's.
@@ -19,7 +19,7 @@ pub const fn piece(block: u8, contiguous: bool, global: bool) -> u64 {
         | if global { 0 } else { NOT_GLOBAL }
 }
 
-const fn block_of(flags: u64) -> u8 {
+pub(super) const fn block_of(flags: u64) -> u8 {
     (flags >> BLOCK & 0x3f) as u8
 }
 

@@ -11,6 +11,7 @@ pub mod entry;
 pub mod extent;
 pub mod fault;
 pub mod features;
+pub mod held;
 pub mod kind;
 pub mod op;
 pub mod permission;

@@ -3,7 +3,8 @@
 //! They are apart because what the TLB holds is the guest's to see, if it has forgotten a TLBI: it must not depend on notes, which come
 //! from decoded code, the debugger and snapshots.
 
-use super::kind::RegimeKind;
+use super::extent::Addresses;
+use super::kind::{Key, RegimeKind};
 use borsh::{BorshDeserialize, BorshSerialize};
 
 /// Translations to be forgotten.
@@ -68,4 +69,51 @@ pub enum What {
         /// Only leaves of these sizes.
         sizes: u64,
     },
+}
+
+/// Which translations of one context a TLBI covers.
+pub(super) enum Scope {
+    /// None.
+    Nothing,
+    /// All.
+    All,
+    /// Those that are not global.
+    Local,
+    /// Those of addresses.
+    Range(Addresses),
+}
+
+impl Tlbi {
+    /// What it covers of the context of `key`.
+    pub(super) fn scope(&self, key: &Key) -> Scope {
+        if key.regime & 3 != self.kind as u8 || self.vmid.is_some_and(|v| v != key.vmid) {
+            return Scope::Nothing;
+        }
+        let own = |asid: u16| asid == key.asid || self.kind == RegimeKind::El2;
+        match self.what {
+            What::All | What::Both => Scope::All,
+            What::Asid(asid) if own(asid) => Scope::Local,
+            What::Asid(_) => Scope::Nothing,
+            What::Va {
+                first,
+                last,
+                asid,
+                sizes,
+                ..
+            } => Scope::Range(Addresses {
+                first,
+                last,
+                sizes,
+                local: asid.is_none_or(own),
+            }),
+            // With stage 1 off these are entries of stage 2 alone, by IPA. What combines both stages stays (C5.5 TLBI IPAS2E1).
+            What::Ipa { first, last, sizes } if key.regime & 12 == 8 => Scope::Range(Addresses {
+                first,
+                last,
+                sizes,
+                local: true,
+            }),
+            What::Ipa { .. } => Scope::Nothing,
+        }
+    }
 }

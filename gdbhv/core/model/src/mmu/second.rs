@@ -156,6 +156,14 @@ impl Second {
             pa: pa & !ones(size) | flags,
         };
     }
+    /// Show all that is known: first address, log2 of the bytes, first output address with flags.
+    pub(super) fn each(&self, n: &Names, mut see: impl FnMut(u64, u8, u64)) {
+        if n.sizes != 0 {
+            for s in self.slots.iter().flatten().filter(|s| n.has(s)) {
+                see(s.tag & PAGE, (s.tag & 0x3f) as u8, s.pa);
+            }
+        }
+    }
     /// Forget what an invalidation by address covers.
     pub(super) fn clear_range(&mut self, n: &Names, r: &Addresses) {
         let (first, last) = n.split.widened(r.first, r.last);

@@ -221,6 +221,27 @@ impl Tlb {
     }
 }
 
+/// For [`held`](super::held).
+impl Tlb {
+    pub(super) fn contexts(&self) -> impl Iterator<Item = &Context> {
+        self.contexts.iter().map(|c| &**c)
+    }
+    /// How often a context has been selected.
+    pub(super) fn selections(&self) -> u64 {
+        self.clock
+    }
+    /// What a context has not seen; None: it will begin empty.
+    pub(super) fn missed(&self, c: &Context) -> Option<impl Iterator<Item = &Op>> {
+        self.ops.since(c.seen)
+    }
+    pub(super) fn each_second(&self, c: &Context, see: impl FnMut(u64, u8, u64)) {
+        self.common.second.each(&c.names, see);
+    }
+    pub(super) fn in_second(&self, c: &Context, page: u64) -> bool {
+        self.common.second.get(&c.names, page).is_some()
+    }
+}
+
 impl Tlb {
     /// Which of the contexts `ctx` is.
     pub fn number(&self, ctx: *const Context) -> usize {

@@ -2,6 +2,7 @@
 //! above the last.
 
 use super::extent::{span, BlockSet};
+use super::held::HeldStage2;
 use super::tables::{LastTable, Leaf, TableKey};
 use crate::bits::ones;
 use crate::mmu::entry::{EMPTY, PAGE, PAGE_BITS};
@@ -33,6 +34,16 @@ impl Stage2Entry {
         let low = self.tag & !ones(span(self.leaf.block, self.leaf.contiguous));
         let high = low | ones(span(self.leaf.block, self.leaf.contiguous));
         low <= last && high >= first && sizes >> self.leaf.block & 1 != 0
+    }
+    /// Whether an operation takes it away.
+    fn taken(&self, op: &Op) -> bool {
+        let Op::Invalidate(t) = op else { return true };
+        t.vmid.is_none_or(|v| v == self.vmid)
+            && match t.what {
+                What::Both => true,
+                What::Ipa { first, last, sizes } => self.covered(first, last, sizes),
+                What::All | What::Asid(_) | What::Va { .. } => false,
+            }
     }
 }
 
@@ -104,6 +115,19 @@ impl WalkCache {
                 ..*leaf
             },
         };
+    }
+    /// The ends of stage 2 walks, without those that `waiting` will take away.
+    pub(super) fn stage2(&self, waiting: &[Op]) -> Vec<HeldStage2> {
+        let taken = |e: &Stage2Entry| waiting.iter().any(|op| e.taken(op));
+        let entries = self.entries.iter().enumerate();
+        let entries = entries.filter(|(_, e)| e.tag != EMPTY && !taken(e));
+        let held = |(at, e): (usize, &Stage2Entry)| HeldStage2 {
+            vmid: e.vmid,
+            ipa: e.tag,
+            leaf: e.leaf,
+            table: at >= STAGE2,
+        };
+        entries.map(held).collect()
     }
     pub(super) fn apply(&mut self, op: &Op) {
         match op {

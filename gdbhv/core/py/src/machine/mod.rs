@@ -7,6 +7,7 @@ mod memory;
 mod registers;
 pub mod running;
 pub mod snapshot;
+mod tlb;
 mod translate;
 mod vms;
 
