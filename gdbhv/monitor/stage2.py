@@ -4,31 +4,28 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Generator, Iterator
-from dataclasses import asdict
-from typing import Any
 
-from gdbhv import _core
 from gdbhv.errors import CommandError
 from gdbhv.exitspec import span
+from gdbhv.monitor import dumping
 from gdbhv.monitor.registry import JSON, VMID, Arg, Context, command, to_json
-from gdbhv.tables import device_at, field
+from gdbhv.tables import field
 from gdbhv.target import ThreadId
 from gdbhv.translation import Translation
-from gdbhv.views import stage2
+from gdbhv.views import descend, stage2
 
 FWB = field("HCR_EL2.FWB").mask
-MOST = 200_000  # descriptors that are looked at: 780 MiB in pages of 4 KiB
-LINES = 10_000  # ranges, or descriptors of the tree, that are shown
-PIECE = 500  # descriptors between two looks at what the debugger wants
 
 
 @command(
     "s2 dump",
     Arg("range", "IPAs, LO-HI, LO+SIZE or one address; default all", nargs="?"),
-    Arg("--tree", "show every table and leaf", flag=True),
+    dumping.TREE,
+    dumping.RAW,
+    dumping.HOLES,
     VMID,
     JSON,
-    help="dump the stage 2 tables of the thread's VM",
+    help="dump the stage 2 tables of the thread's VM, and what is wrong with them",
     about="stage 2",
 )
 def dump(context: Context, args: argparse.Namespace) -> Iterator[str | None]:
@@ -40,14 +37,10 @@ def dump(context: Context, args: argparse.Namespace) -> Iterator[str | None]:
     vmid = by.vmid
     on = by.regime["stage2"]
     try:
-        low, high = (0, None) if args.range is None else span(args.range)
-        geometry = _geometry(by)
-        found = _Found(geometry, tree=args.tree)
-        for e in stage2.entries(geometry, machine.read_pa, low, high):
-            if not found.take(e):
-                break
-            if found.seen % PIECE == 0:
-                yield None
+        g = geometry(by)
+        low, high = (0, g.last) if args.range is None else span(args.range)
+        found = dumping.Found(g, args, low, high)
+        yield from found.look(machine.read_pa)
         if not on and not found.seen:
             raise ValueError("nothing is mapped")  # VTTBR_EL2 = 0 is an address with memory: flash
     except (ValueError, IndexError) as e:
@@ -57,11 +50,10 @@ def dump(context: Context, args: argparse.Namespace) -> Iterator[str | None]:
 
     def name(ipa: int, pa: int) -> str:
         place = target.place(vmid, ipa)
-        return _at(machine, pa) if place is None else "" if place == "nothing there" else place.partition("+")[0]
+        return dumping.at(machine, pa) if place is None else "" if place == "nothing there" else place.partition("+")[0]
 
     of = "" if context.only is None else f" of {by.place}"
     if args.json:
-        g = geometry
         head = {
             "vmid": by.vmid,
             "root": g.root,
@@ -71,33 +63,24 @@ def dump(context: Context, args: argparse.Namespace) -> Iterator[str | None]:
             "enabled": on,
             "context": by.document(),
         }
-        if found.next is not None:
-            head["next"] = found.next
-        if args.tree:
-            yield from to_json({**head, "entries": [asdict(e) for e in found.entries]})
-            return
-        yield from to_json({**head, "ranges": [{**r, "what": name(r["ipa"], r["pa"])} for r in found.ranges]})
+        yield from to_json({**head, **found.document(name)})
         return
     yield (
-        f"VMID {by.vmid}{of}, tables at {geometry.root:#x}, {geometry.ipa_bits}-bit IPA, "
-        f"{1 << geometry.granule >> 10} KiB granule, from level {geometry.start}"
+        f"VMID {by.vmid}{of}, tables at {g.root:#x}, {g.ipa_bits}-bit IPA, "
+        f"{1 << g.granule >> 10} KiB granule, from level {g.start}"
         f"{'' if on else ' (HCR_EL2.VM = 0: not in use)'}{by.noted}"
     )
-    if args.tree:
-        yield from (stage2.tree_line(e, geometry) for e in found.entries)
-    else:
-        yield from stage2.dump(found.ranges, name)
-    yield f"leaves: {found.leaves}, mapping {found.mapped >> 10:,} KiB; tables below the first: {found.tables}"
+    yield from found.lines(name)
     if found.next is not None:
-        rest = f"{found.next:#x}-{high or (1 << geometry.ipa_bits) - 1:#x}"
-        options = (" --tree" if args.tree else "") + ("" if args.vmid is None else f" --vmid {args.vmid}")
-        yield f"cut after {found.seen:,} descriptors; the rest: s2 dump {rest}{options}"
-    if not args.tree:
+        vm = "" if args.vmid is None else f" --vmid {args.vmid}"
+        rest = f"{found.next:#x}-{found.high:#x}{dumping.options(args)}{vm}"
+        yield f"cut after {found.seen:,} descriptors; the rest: s2 dump {rest}"
+    if not args.tree and not args.raw:
         for base, size, device in target.emulated(vmid):
             yield f"not mapped, emulated: {base:#012x}-{base + size - 1:#012x} {device}"
 
 
-def _geometry(by: Translation) -> stage2.Geometry:
+def geometry(by: Translation) -> stage2.Geometry:
     """Return how the tables of a translation are laid out. :raises ValueError: they cannot be."""
     assert by.controls is not None
     mmfr0 = by.machine.read_register(by.cpu, "ID_AA64MMFR0_EL1")
@@ -109,49 +92,12 @@ def mapped(context: Context, thread: ThreadId) -> Generator[None, None, int | No
     """Return how many bytes the stage 2 of a thread's VM maps; None: its tables are none, or of very many descriptors."""
     memory = 0
     try:
-        for seen, e in enumerate(stage2.entries(_geometry(context.target.stage2(thread)), context.core.read_pa), 1):
-            if seen == MOST:
+        for seen, e in enumerate(descend.entries(geometry(context.target.stage2(thread)), context.core.read_pa), 1):
+            if seen == dumping.MOST:
                 return None
-            if seen % PIECE == 0:
+            if seen % dumping.PIECE == 0:
                 yield None
             memory += 0 if e.table else e.size
     except (ValueError, IndexError):
         return None
     return memory
-
-
-class _Found:
-    """What is shown of the tables, as their descriptors come; ``next`` is the IPA at which it was cut."""
-
-    def __init__(self, geometry: stage2.Geometry, *, tree: bool) -> None:
-        self._geometry, self._tree = geometry, tree
-        self.seen = self.leaves = self.tables = self.mapped = 0
-        self.entries: list[stage2.Entry] = []
-        self.ranges: list[dict[str, Any]] = []
-        self.next: int | None = None
-
-    def take(self, e: stage2.Entry) -> bool:
-        """Take a descriptor; return False if it is one too many."""
-        if self.seen == MOST or len(self.entries) == LINES or len(self.ranges) > LINES:
-            self.next = e.ipa
-            return False
-        self.seen += 1
-        if self._tree:
-            self.entries.append(e)
-        elif not e.table:
-            stage2.extend(self.ranges, e, self._geometry)
-        if e.table:
-            self.tables += 1
-        else:
-            self.leaves += 1
-            self.mapped += e.size
-        return True
-
-
-def _at(machine: _core.Machine, pa: int) -> str:
-    """Return what the machine has at a PA."""
-    base, size = machine.ram
-    if base <= pa < base + size:
-        return "memory"
-    found = device_at(pa, machine.gic()["version"])
-    return found[0] if found else "nothing there"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from gdbhv.tables import encode, field
 from gdbhv.views.attributes import rwx, size, stage2_leaf
+from gdbhv.views.descend import Entry, Layout, Range, extend
 from gdbhv.views.table import table
 
 GRANULES = {
@@ -24,15 +23,9 @@ PA_RANGE, GRANULE_16K, FWB = field("ID_AA64MMFR0_EL1.PARange"), field("ID_AA64MM
 
 
 @dataclass(frozen=True)
-class Geometry:
-    """How the tables are laid out: granule and IPA in bits, first level and its descriptors, how these hold an address."""
+class Geometry(Layout):
+    """The tables of stage 2."""
 
-    granule: int
-    ipa_bits: int
-    start: int
-    entries: int
-    root: int
-    pa_bits: int = 48
     shareability: int | None = None  # of all leaves: 52-bit descriptors of FEAT_LPA2 have none of their own
     forced: bool = False  # HCR_EL2.FWB
     xnx: bool = True  # FEAT_XNX: EL1 and EL0 are told apart
@@ -75,134 +68,87 @@ class Geometry:
             root = root & ~0x3F | (vttbr >> 2 & 15) << 48
         root &= -(8 * entries)
         shareability = SH0.of(vtcr) if ds else None
-        return Geometry(granule, ipa_bits, level, entries, root, pa_bits, shareability, bool(FWB.of(hcr)), xnx)
+        forced, output_bits = bool(FWB.of(hcr)), min(limit, PA_BITS[min(PS.of(vtcr), 6)])
+        return Geometry(granule, ipa_bits, level, entries, root, pa_bits, output_bits, shareability, forced, xnx)
 
-    def output(self, descriptor: int, lsb: int) -> int:
-        """Return the address in a descriptor of a table or of a leaf of ``1 << lsb`` bytes."""
-        low = descriptor & ((1 << 48) - (1 << lsb))
-        if self.pa_bits == 48:
-            return low
-        if self.granule == 16:
-            return low | (descriptor >> 12 & 15) << 48
-        return low | (descriptor >> 48 & 3) << 48 | (descriptor >> 8 & 3) << 50
-
-    def leaf(self, descriptor: int) -> dict[str, object]:
-        """Return the attributes of a block or page."""
+    def leaf(self, descriptor: int, limits: int = 0) -> dict[str, object]:
+        """See :class:`Layout`; no table of stage 2 limits anything."""
         return stage2_leaf(descriptor, self.shareability, self.forced, xnx=self.xnx)
 
-    def has_block(self, level: int) -> bool:
-        """Return whether a descriptor of ``level`` may be a block."""
-        return 3 > level >= {12: 1, 14: 2, 16: 2}[self.granule] - (self.pa_bits == 52)
+    def reserved(self, descriptor: int, *, table: bool) -> int:
+        """See :class:`Layout` (D8.3.1, D8.3.2)."""
+        if table:
+            return descriptor & 0x1F << 59
+        memory = self.leaf(descriptor)["memory"]
+        odd = 0xF << 2 if isinstance(memory, str) and ("reserved" in memory or "?" in memory) else 0
+        return descriptor & (1 << 50 | (0 if self.xnx else 1 << 53) | odd)
 
-    def shift(self, level: int) -> int:
-        """Return the lowest IPA bit that ``level`` translates."""
-        return self.granule + (self.granule - 3) * (3 - level)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A descriptor that is valid: a table or a leaf."""
-
-    level: int
-    ipa: int
-    size: int
-    address: int  # of the descriptor
-    descriptor: int
-    output: int
-    table: bool
-    in_ram: bool = True  # of a table: whether it can be read
+    def permission(self, attributes: dict[str, object]) -> str:
+        """See :class:`Layout`."""
+        return rwx(attributes)
 
 
-def entries(geometry: Geometry, read: Callable[[int, int], bytes], low: int = 0, high: int | None = None) -> Iterator[Entry]:
-    """Yield the valid descriptors for IPAs ``low`` to ``high``, tables before what is in them."""
-    last = (1 << geometry.ipa_bits) - 1 if high is None else high
-    yield from _table(geometry, read, geometry.root, geometry.start, 0, geometry.entries, low, last)
-
-
-def _table(
-    g: Geometry, read: Callable[[int, int], bytes], address: int, level: int, base: int, count: int, low: int, high: int
-) -> Iterator[Entry]:
-    step = 1 << g.shift(level)
-    first, last = max(0, (low - base) // step), min(count - 1, (high - base) // step)
-    if first > last:
-        return
-    raw = read(address + 8 * first, 8 * (last - first + 1))
-    for i, d in enumerate(struct.unpack(f"<{last - first + 1}Q", raw), first):
-        if not d & 1:
-            continue
-        ipa = base + i * step
-        is_table = level < 3 and bool(d & 2)
-        if not is_table and (not g.has_block(level) if level < 3 else not d & 2):
-            continue  # reserved at this level: invalid
-        output = g.output(d, g.granule if is_table else g.shift(level))
-        readable = not is_table or _readable(read, output, 1 << g.granule)
-        yield Entry(level, ipa, step, address + 8 * i, d, output, is_table, readable)
-        if is_table and readable:
-            yield from _table(g, read, output, level + 1, ipa, 1 << (g.granule - 3), low, high)
-
-
-def _readable(read: Callable[[int, int], bytes], address: int, length: int) -> bool:
-    try:
-        read(address, length)
-    except IndexError:
-        return False
-    return True
-
-
-def extend(ranges: list[dict[str, Any]], e: Entry, g: Geometry) -> None:
-    """Add a leaf to ranges: it goes on the last one, with the same attributes, or begins another."""
-    attributes = g.leaf(e.descriptor)
-    if ranges:
-        r = ranges[-1]
-        follows = r["ipa"] + r["size"] == e.ipa and r["pa"] + r["size"] == e.output
-        if follows and r["attributes"] == attributes and r["leaf"] == e.size:
-            r["size"] += e.size
-            r["leaves"] += 1
-            return
-    ranges.append({"ipa": e.ipa, "pa": e.output, "size": e.size, "leaf": e.size, "leaves": 1, "attributes": attributes})
-
-
-def merged(leaves: Iterable[Entry], g: Geometry) -> list[dict[str, Any]]:
+def merged(leaves: Iterable[Entry], g: Layout) -> list[Range]:
     """Return ranges of leaves that continue each other, with the same attributes."""
-    ranges: list[dict[str, Any]] = []
+    ranges: list[Range] = []
     for e in leaves:
         extend(ranges, e, g)
     return ranges
 
 
-def dump(ranges: Sequence[dict[str, Any]], name: Callable[[int, int], str] = lambda ipa, pa: "") -> list[str]:
-    """Return the merged ranges as a table. ``name``: what is at an IPA and the PA that it is mapped to."""
-    rows = []
-    for r in ranges:
-        a = r["attributes"]
-        flags = ("" if a["af"] else " AF=0") + (" contiguous" if a["contiguous"] else "")
-        rows.append(
-            (
-                f"{r['ipa']:#012x}-{r['ipa'] + r['size'] - 1:#012x}",
-                f"{r['pa']:#012x}",
-                size(r["size"]),
-                f"{r['leaves']} x {size(r['leaf'])}",
-                rwx(a),
-                f"{a['memory']}, {a['shareability']}{flags}",
-                name(r["ipa"], r["pa"]),
-            )
-        )
+def dump(
+    ranges: Sequence[Range],
+    name: Callable[[int, int], str] = lambda ipa, pa: "",
+    holes: Sequence[tuple[int, int]] = (),
+    *,
+    columns: tuple[str, str] = ("IPA", "PA"),
+    permission: Callable[[dict[str, object]], str] = rwx,
+) -> list[str]:
+    """Return the merged ranges as a table, and holes between them.
+
+    :param name: what is at an input address and the output address that it is mapped to.
+    :param columns: what the addresses are called.
+    """
+    rows = [(r.ipa, _row(r, name, permission)) for r in ranges]
+    rows += [(at, (f"{at:#012x}-{at + n - 1:#012x}", "", size(n), "", "", "not mapped", "")) for at, n in holes]
     if not rows:
         return ["nothing is mapped there"]
-    return table(("IPA", "PA", "size", "leaves", "perm", "memory", "what"), rows, "  rr")
+    return table((*columns, "size", "leaves", "perm", "memory", "what"), [row for _, row in sorted(rows)], "  rr")
 
 
-def tree(found: Iterable[Entry], g: Geometry) -> list[str]:
+def _row(
+    r: Range, name: Callable[[int, int], str], permission: Callable[[dict[str, object]], str]
+) -> tuple[str, str, str, str, str, str, str]:
+    a = r.attributes
+    flags = ("" if a["af"] else " AF=0") + (" contiguous" if a["contiguous"] else "") + str(a.get("flags", ""))
+    return (
+        f"{r.ipa:#012x}-{r.ipa + r.size - 1:#012x}",
+        f"{r.pa:#012x}",
+        size(r.size),
+        f"{r.leaves} x {size(r.leaf)}",
+        permission(a),
+        f"{a['memory']}, {a['shareability']}{flags}",
+        name(r.ipa, r.pa),
+    )
+
+
+def tree(found: Iterable[Entry], g: Layout) -> list[str]:
     """Return tables and leaves, a line each, indented by level."""
     return [tree_line(e, g) for e in found]
 
 
-def tree_line(e: Entry, g: Geometry) -> str:
+def tree_line(e: Entry, g: Layout) -> str:
     """Return the line of one descriptor in the tree."""
     indent = "  " * (e.level - g.start)
     where = f"[{e.address:#x}] = {e.descriptor:#018x}"
     if e.table:
         at = f"{e.output:#x}" if e.in_ram else f"{e.output:#x}, which is not RAM"
         return f"{indent}L{e.level} {e.ipa:#012x} table at {at}  {where}"
-    a = g.leaf(e.descriptor)
-    return f"{indent}L{e.level} {e.ipa:#012x} {size(e.size)} -> {e.output:#x} {rwx(a)} {a['memory']}  {where}"
+    a = g.leaf(e.descriptor, e.limits)
+    return f"{indent}L{e.level} {e.ipa:#012x} {size(e.size)} -> {e.output:#x} {g.permission(a)} {a['memory']}  {where}"
+
+
+def raw_line(e: Entry, g: Layout) -> str:
+    """Return a descriptor as it is in memory: where, what, and for which input addresses."""
+    kind = "invalid" if not e.valid else "table" if e.table else "page" if e.level == 3 else "block"
+    return f"{e.address:#012x}  {e.descriptor:#018x}  L{e.level:<2} {e.ipa:#012x}  {kind}"

@@ -9,7 +9,7 @@ import struct
 import pytest
 
 from gdbhv import _core
-from gdbhv.views import stage2
+from gdbhv.views import descend, stage2
 
 BASE = 0x40000000
 MOST = 5000
@@ -58,7 +58,7 @@ def test_the_leaves_are_those_that_a_translation_finds(cpu: str, seed: int) -> N
                 assert walk.get("fault") == "trans.l0", what
             continue
         try:
-            found = list(itertools.islice(stage2.entries(g, m.read_pa), MOST))
+            found = list(itertools.islice(descend.entries(g, m.read_pa), MOST))
         except IndexError:
             continue  # the first table is not in RAM
         leaves = [e for e in found if not e.table]

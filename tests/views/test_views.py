@@ -8,7 +8,7 @@ import pytest
 
 from gdbhv import _core, tables
 from gdbhv.records import ExitCount
-from gdbhv.views import attributes, cpus, disasm, exits, gic, stage2, syndrome, sysreg, table, walk
+from gdbhv.views import attributes, cpus, descend, disasm, exits, gic, stage2, syndrome, sysreg, table, walk
 
 BASE: dict[str, Any] = {
     "seq": 7,
@@ -269,7 +269,7 @@ PAGES = Memory(
 def test_stage_2_tables_as_ranges_and_as_a_tree() -> None:
     geometry = stage2.Geometry.of(0x4000 | 5 << 48, VTCR)
     assert geometry == stage2.Geometry(12, 40, 1, 1024, 0x4000)
-    found = list(stage2.entries(geometry, PAGES.read))
+    found = list(descend.entries(geometry, PAGES.read))
     assert stage2.tree(found, geometry) == [
         "L1 0x0040000000 table at 0x2000  [0x4008] = 0x0000000000002003",
         "  L2 0x0040000000 2M -> 0x44200000 rwx Normal-WB  [0x2000] = 0x00000000442007fd",
@@ -286,8 +286,8 @@ def test_stage_2_tables_as_ranges_and_as_a_tree() -> None:
         "0x0040400000-0x0040400fff  0x0010000000    4K  1 x 4K  rwx   Normal-WB, inner",
         "0x0040403000-0x0040403fff  0x0010003000    4K  1 x 4K  r-x   Normal-WB, inner",
     ]
-    assert [e.ipa for e in stage2.entries(geometry, PAGES.read, 0x40401000, 0x40403000) if not e.table] == [0x40403000]
-    assert list(stage2.entries(geometry, PAGES.read, 0x80000000)) == []
+    assert [e.ipa for e in descend.entries(geometry, PAGES.read, 0x40401000, 0x40403000) if not e.table] == [0x40403000]
+    assert list(descend.entries(geometry, PAGES.read, 0x80000000)) == []
     assert stage2.dump([]) == ["nothing is mapped there"]
 
 
@@ -315,7 +315,7 @@ def test_descriptors_of_52_bits() -> None:
     four = stage2.Geometry.of(0x4000, 12 | 1 << 33 | 3 << 12 | WIDE, MAX, 1 << 46)
     block = 0x3_8000_0000_02FD  # a block of 512 GiB at level 0, above 48 bits
     memory = Memory({0x4000: 0x5003, 0x5008: block, 0x4008: 0x1})
-    found = list(stage2.entries(four, memory.read))
+    found = list(descend.entries(four, memory.read))
     assert stage2.tree(found, four) == [
         "L-1 0x0000000000 table at 0x5000  [0x4000] = 0x0000000000005003",
         "  L0 0x8000000000 512G -> 0xb800000000000 rwx as stage 1  [0x5008] = 0x00038000000002fd",
