@@ -9,8 +9,8 @@ use super::extent::{block_of, covered, CONTIGUOUS};
 use super::kind::Key;
 use super::op::{Op, Scope};
 use super::second::{READ, WRITE};
-use super::tables::Leaf;
 use super::tlb::Tlb;
+use super::walk_cache::HeldStage2;
 
 /// A translation of both stages that accesses find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,19 +41,6 @@ pub struct Held {
     pub block: u8,
     /// That leaf is one of a contiguous row.
     pub contiguous: bool,
-}
-
-/// An end of a stage 2 walk that walks of stage 1 find.
-#[derive(Clone, Copy, Debug)]
-pub struct HeldStage2 {
-    /// Whose.
-    pub vmid: u16,
-    /// Its page of IPAs.
-    pub ipa: u64,
-    /// The leaf; its output address is the page's.
-    pub leaf: Leaf,
-    /// It was for a table of stage 1.
-    pub table: bool,
 }
 
 /// An address from bits 55:0 of it.

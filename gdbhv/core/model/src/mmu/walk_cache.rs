@@ -2,7 +2,6 @@
 //! above the last.
 
 use super::extent::{span, BlockSet};
-use super::held::HeldStage2;
 use super::tables::{LastTable, Leaf, TableKey};
 use crate::bits::ones;
 use crate::mmu::entry::{EMPTY, PAGE, PAGE_BITS};
@@ -45,6 +44,19 @@ impl Stage2Entry {
                 What::All | What::Asid(_) | What::Va { .. } => false,
             }
     }
+}
+
+/// An end of a stage 2 walk that walks of stage 1 find.
+#[derive(Clone, Copy, Debug)]
+pub struct HeldStage2 {
+    /// Whose.
+    pub vmid: u16,
+    /// Its page of IPAs.
+    pub ipa: u64,
+    /// The leaf; its output address is the page's.
+    pub leaf: Leaf,
+    /// It was for a table of stage 1.
+    pub table: bool,
 }
 
 /// Parts of walks: ends of stage 2 walks, so that the walk of stage 1 tables need not walk theirs each time (half of them for tables, so

@@ -1,8 +1,9 @@
 //! What TLBs hold.
 
 use super::Machine;
-use gdbhv_model::mmu::held::{Held, HeldStage2};
+use gdbhv_model::mmu::held::Held;
 use gdbhv_model::mmu::kind::{Mode, RegimeKind};
+use gdbhv_model::mmu::walk_cache::HeldStage2;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
