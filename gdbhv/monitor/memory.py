@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 
+from gdbhv import tlb
 from gdbhv.errors import CommandError
 from gdbhv.monitor import addresses
 from gdbhv.monitor.registry import EL, JSON, VMID, Arg, Context, command, to_json
@@ -54,5 +55,10 @@ def examine(context: Context, args: argparse.Namespace) -> Iterator[str]:
         row = data[at : at + 16]
         text = "".join(chr(b) if 32 <= b < 127 else "." for b in row)
         yield f"{start + at:#018x}  {row[:8].hex(' ')}  {row[8:].hex(' '):<23}  {text}"
+    last = start + length - 1
+    if space is Space.VA and by is not None:
+        yield from (c.words() for c in tlb.still(context.target, by, start, last))
+    if space is Space.IPA and by is not None and by.vmid is not None:
+        yield from (c.words() for c in tlb.still_stage2(context.target, by.vmid, start, last))
     if len(data) < length:
         yield f"the memory ends at {start + len(data):#x}"

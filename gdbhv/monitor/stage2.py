@@ -5,16 +5,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Generator, Iterator
 
+from gdbhv import layouts, tlb
 from gdbhv.errors import CommandError
 from gdbhv.exitspec import span
 from gdbhv.monitor import dumping
 from gdbhv.monitor.registry import JSON, VMID, Arg, Context, command, to_json
-from gdbhv.tables import field
 from gdbhv.target import ThreadId
-from gdbhv.translation import Translation
-from gdbhv.views import descend, stage2
-
-FWB = field("HCR_EL2.FWB").mask
+from gdbhv.views import descend
 
 
 @command(
@@ -37,7 +34,7 @@ def dump(context: Context, args: argparse.Namespace) -> Iterator[str | None]:
     vmid = by.vmid
     on = by.regime["stage2"]
     try:
-        g = geometry(by)
+        g = layouts.stage2(by)
         low, high = (0, g.last) if args.range is None else span(args.range)
         found = dumping.Found(g, args, low, high)
         yield from found.look(machine.read_pa)
@@ -71,6 +68,7 @@ def dump(context: Context, args: argparse.Namespace) -> Iterator[str | None]:
         f"{'' if on else ' (HCR_EL2.VM = 0: not in use)'}{by.noted}"
     )
     yield from found.lines(name)
+    yield from (c.words() for c in tlb.still_stage2(target, vmid, low, high)[: dumping.FAULTY])
     if found.next is not None:
         vm = "" if args.vmid is None else f" --vmid {args.vmid}"
         rest = f"{found.next:#x}-{found.high:#x}{dumping.options(args)}{vm}"
@@ -80,19 +78,11 @@ def dump(context: Context, args: argparse.Namespace) -> Iterator[str | None]:
             yield f"not mapped, emulated: {base:#012x}-{base + size - 1:#012x} {device}"
 
 
-def geometry(by: Translation) -> stage2.Geometry:
-    """Return how the tables of a translation are laid out. :raises ValueError: they cannot be."""
-    assert by.controls is not None
-    mmfr0 = by.machine.read_register(by.cpu, "ID_AA64MMFR0_EL1")
-    hcr = FWB if by.regime["fwb"] else 0
-    return stage2.Geometry.of(by.controls.vttbr, by.controls.vtcr, mmfr0, hcr, xnx=by.xnx, ttst=by.ttst)
-
-
 def mapped(context: Context, thread: ThreadId) -> Generator[None, None, int | None]:
     """Return how many bytes the stage 2 of a thread's VM maps; None: its tables are none, or of very many descriptors."""
     memory = 0
     try:
-        for seen, e in enumerate(descend.entries(geometry(context.target.stage2(thread)), context.core.read_pa), 1):
+        for seen, e in enumerate(descend.entries(layouts.stage2(context.target.stage2(thread)), context.core.read_pa), 1):
             if seen == dumping.MOST:
                 return None
             if seen % dumping.PIECE == 0:

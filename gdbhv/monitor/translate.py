@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from gdbhv import tlb
 from gdbhv.errors import CommandError
 from gdbhv.monitor import addresses
 from gdbhv.monitor.registry import EL, JSON, VMID, Arg, Context, command, to_json
@@ -36,12 +37,16 @@ def walk(context: Context, args: argparse.Namespace) -> Iterator[str]:
             raise CommandError("--el is about a VA")
         by = context.stage2(args)
         found = by.walk_ipa(where, access, checked=True)
+        still: Sequence[tlb.Cached | tlb.CachedStage2] = tlb.still_stage2(context.target, by.vmid or 0, where)
         title = f"IPA {where:#x}, {access}, of {by.place}, VMID {by.vmid}, stage 2{by.noted}"
     else:
         by = context.translation(args)
         found = by.walk(where, access, checked=True)
+        still = tlb.still(context.target, by, where)
         title = f"VA {where:#x}, {access} at EL{by.el} of {by.words()}"
     if args.json:
-        yield from to_json({**found, "context": by.document()})
+        stale = [{"cpu": c.cpu, "held": c.held, "tables": c.tables} for c in still]
+        yield from to_json({**found, **({"tlb": stale} if stale else {}), "context": by.document()})
     else:
         yield from walk_lines(title, found, by.regime, xnx=by.xnx)
+        yield from (c.words() for c in still)

@@ -8,8 +8,7 @@ import struct
 
 import pytest
 
-from gdbhv import _core, tables
-from gdbhv.monitor import stage1 as command
+from gdbhv import _core, layouts, tables
 from gdbhv.translation import bare
 from gdbhv.views import attributes, descend
 from gdbhv.views.stage1 import Geometry
@@ -71,7 +70,7 @@ def test_the_leaves_are_those_that_a_translation_finds(cpu: str, regime: str, se
         m = machine(rng, cpu, el, e2h=regime == "EL2&0")
         by = bare(m, 0, el)
         assert by.regime["name"] == regime
-        for n, g in command.tables(by):
+        for n, g in layouts.stage1(by):
             if isinstance(g, str):
                 for va in (0, BASE, rng.getrandbits(30)):
                     assert m.translate(0, (TOP - 0x1000 - va if n else va), el=el).get("fault") == "trans.l0", g
