@@ -40,6 +40,7 @@ class Context:
     selected: ThreadId | None
     catchpoints: Catchpoints = field(default_factory=Catchpoints)
     watches: Watches = field(default_factory=Watches)
+    marks: dict[str, object] = field(default_factory=dict)  # of `s2 mark`
     only: VmRecord | None = None  # the VM that the command was typed for: vm:2
 
     def vm(self, text: str) -> VmRecord:
@@ -259,12 +260,13 @@ class Bound:
     def __init__(self, target: Target) -> None:
         self._target = target
         self._points, self._watches = Catchpoints(), Watches()
+        self._marks: dict[str, object] = {}
 
     def __call__(self, line: str, thread: ThreadId | None) -> Iterator[str | None]:
         return run(line, self._context(thread))
 
     def _context(self, thread: ThreadId | None) -> Context:
-        return Context(self._target, thread, self._points, self._watches)
+        return Context(self._target, thread, self._points, self._watches, self._marks)
 
     def left(self) -> None:
         """Remove the catchpoints and watches of a debugger that has left, but for those that it asked to be kept."""
@@ -272,6 +274,7 @@ class Bound:
             self._target.catchers.pop(("vmexit", number), None)
             del self._points.rows[number]
         self._watches.delete(self._context(None).core, self._watches.unkept())
+        self._marks.clear()
 
 
 def bind(target: Target) -> Bound:

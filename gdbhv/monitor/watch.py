@@ -70,12 +70,27 @@ def _set(context: Context, args: argparse.Namespace, access: str) -> str:
         if not vm.regime["stage2"]:
             raise CommandError(vm.no_stage2())
         vmid = vm.vmid
+    row = add(context, space, first, last, access, vmid=vmid, keep=args.keep)
+    return f"watch {row.number}: {row}{_of(row)}"
+
+
+def add(
+    context: Context,
+    space: Literal["ipa", "pa"],
+    first: int,
+    last: int,
+    access: str,
+    *,
+    vmid: int | None = None,
+    keep: bool = False,
+) -> Watch:
+    """Watch bytes ``first`` to ``last``. :raises gdbhv.errors.CommandError: there are too many watches already."""
     refuse_more(len(context.watches.rows), "watches; `monitor watch delete`")
-    row = Watch(next(context.watches.numbers), space, first, last, access, vmid, args.keep)
+    row = Watch(next(context.watches.numbers), space, first, last, access, vmid, keep)
     row.insert(context.core)
     context.watches.rows[row.number] = row
     context.target.describe_watch = lambda stop, write: _describe(context.target, context.watches, stop, write=write)
-    return f"watch {row.number}: {row}{_of(row)}"
+    return row
 
 
 def _check_reachable(context: Context, first: int, last: int) -> None:

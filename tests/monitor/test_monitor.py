@@ -113,7 +113,8 @@ MACHINES: dict[str, Callable[[], Target]] = {
 }
 
 
-NEED_A_THREAD = {"frame guest", "inject power-button", "s1 dump", "s2 dump", "sysreg", "vcpus", "vmexit last", "walk", "x"}
+NEED_A_THREAD = {"frame guest", "inject power-button", "owner", "s1 dump", "s2 dump", "s2 mark", "sysreg", "vcpus"}
+NEED_A_THREAD |= {"vmexit last", "walk", "x"}
 
 
 def ask(target: HostTarget | Machine, command: str, pid: int = 1) -> list[str]:
@@ -179,6 +180,7 @@ def test_what_needs_no_cpu_works_with_all_off(make: type) -> None:
     target.end(1)
     off = f"{target.off_text}: `run` or `monitor reset` starts again"
     arguments = {"walk": "0", "x": "pa:0x40000000", "sysreg": "VBAR_EL1", "inject serror": "--cpu 0", "watch": "list"}
+    arguments |= {"owner": "0", "s2 watch": "0"}
     arguments |= {"vmexit catch": "hvc", "vmexit delete": "all", "step interrupts": ""}
     needs = set()
     for name in registry.load():
@@ -189,7 +191,7 @@ def test_what_needs_no_cpu_works_with_all_off(make: type) -> None:
                 needs.add(name)
         if name == "reset":
             target.end(1)  # it has begun again
-    assert needs == NEED_A_THREAD | ({"gic"} if make is hosted else set())
+    assert needs == NEED_A_THREAD | {"gic" if make is hosted else "s2 watch"}
 
 
 def test_commands_tells_programs_the_whole_table() -> None:
@@ -222,8 +224,14 @@ def test_each_command_that_reports_has_json() -> None:
 @pytest.mark.parametrize("make", [hosted, bare])
 def test_json_is_one_document(name: str, make: type) -> None:
     target = make()
-    arguments = {"sysreg": "TTBR*", "walk": "0x40200000", "x": "pa:0x44200000"}
-    if isinstance(target, Machine) and name in ("vmexit last", "s2 dump", "frame guest"):
+    arguments = {"sysreg": "TTBR*", "walk": "0x40200000", "x": "pa:0x44200000", "owner": "pa:0x44200000", "s2 watch": "0"}
+    refused = ("vmexit last", "s2 dump", "s2 mark", "s2 diff", "s2 audit", "s2 watch", "frame guest")
+    if name == "s2 diff" and isinstance(target, HostTarget):
+        run = registry.bind(target)
+        said = [list(run(line, target.processes()[0].threads[0].id)) for line in ("s2 mark", "s2 diff --json")]
+        assert json.loads(str(said[1][-1]))["changes"] == []
+        return
+    if (isinstance(target, Machine) and name in refused) or name == "s2 watch":
         with pytest.raises(CommandError):
             ask(target, f"{name} --json")
         return
