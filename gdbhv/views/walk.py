@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gdbhv.views.attributes import memory, rwx, size, stage1_leaf, stage2_leaf
@@ -10,15 +11,20 @@ if TYPE_CHECKING:
     from gdbhv._core import Regime, Walk, WalkStep
 
 
-def walk_lines(title: str, walk: Walk, regime: Regime, *, xnx: bool = True) -> list[str]:
+def walk_lines(
+    title: str, walk: Walk, regime: Regime, *, xnx: bool = True, explain: Callable[[WalkStep], str] | None = None
+) -> list[str]:
     """Return every descriptor fetch of both stages, and the result or the fault.
 
     :param regime: whose registers say what the bits of a descriptor mean.
     :param xnx: the CPU has FEAT_XNX.
+    :param explain: returns what goes below a descriptor that is valid.
     """
     lines = [title]
     for s in walk["steps"]:
         lines.append(_step(s, regime, xnx=xnx))
+        if explain is not None and s["found"] != "invalid":
+            lines.append(" " * (len(lines[-1]) - len(lines[-1].lstrip()) + 4) + explain(s))
     if "pa" in walk:
         perms = "".join(c if walk[k] else "-" for c, k in (("r", "read"), ("w", "write"), ("x", "execute")))  # type: ignore[literal-required]
         both = (
