@@ -60,6 +60,7 @@ class Stop(TypedDict, total=False):
     it), "caught" and
     "entry" (bare: a catchpoint), "wake" (hosted: an interrupt is pending for an idle CPU), "swbreak", "hwbreak",
     "watch", "rwatch", "awatch", "watch_ipa", "watch_pa" (``address`` in that space, and whether it would ``write``),
+    "semihosting" (the CPU stands at HLT #0xF000, which has executed: who serves it moves PC on),
     "step" (``held``: the interrupt that was held back, "IRQ", "FIQ" or "SError"), "poweroff",
     "reset", "stuck" (nothing will ever happen again), "idle" (every CPU waits until
     virtual time ``next``, 2^64 - 1 being never, and ``idle`` does not let that come yet), "pause" (see
@@ -297,6 +298,12 @@ class Machine:
 
     def drive_problems(self) -> list[tuple[int, str]]:
         """Return which disks the host could not serve since the last call (slot, why): their guest got an I/O error."""
+
+    def enable_semihosting(self) -> None:
+        """Have HLT #0xF000 at EL1 and above end :meth:`run`, to be served."""
+
+    def take_typed(self, most: int) -> bytes:
+        """Take from what was typed and has not come to the UART, at most so many bytes."""
 
     def set_fw_cfg(self, key: int | str, data: bytes) -> None:
         """Give fw_cfg an item by its number, or one that its directory lists by its name.

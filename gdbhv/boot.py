@@ -21,6 +21,7 @@ from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.hv.mmio import BoardDevice, MmioDevice, Pl011
 from gdbhv.hv.vm import Vm
 from gdbhv.machine import Machine
+from gdbhv.semihosting import Semihosting
 from gdbhv.snapfile import Content, Guest
 
 MIB = 1 << 20
@@ -200,6 +201,8 @@ def hosted(
     names = [c.name or f"vm{n}" for n, c in enumerate(configs, 1)]
     if len(set(names)) < len(names):
         raise GdbhvError(f"two VMs cannot have the same name: {', '.join(names)}")
+    if any(c.semihosting is not None for c in configs):
+        raise ConfigError("semihosting", "it is for machines of the image's own (--el 2, --bare): a hosted VM has none")
     if any(c.flash for c in configs):
         raise GdbhvError("--flash is for machines of the image's own (--el 2, --bare): a hosted VM has no flash")
     console, own = console or Console(), dict(consoles or {})
@@ -225,6 +228,16 @@ def _outputs(names: Sequence[str], console: Console, own: Mapping[str, Console])
     return {name: own[name].write if name in own else console.named(name) if shared else console.write for name in names}
 
 
+def semihosting_of(config: BootConfig) -> Semihosting:
+    """Return who serves the guest's semihosting calls. :raises gdbhv.errors.ConfigError: its folder is none."""
+    folder = Path(config.semihosting) if config.semihosting else None
+    if folder is not None and not folder.is_dir():
+        reason = f"{folder} is no folder: files are served from one that is there; make it, or leave it out for none"
+        raise ConfigError("semihosting", reason)
+    name = Path(config.image).name if config.image is not None else ""
+    return Semihosting(folder, f"{name} {config.append}".strip())
+
+
 def bare(config: BootConfig, console: Console | None = None, *, el2: bool = True) -> Machine:
     """Make a machine that is the image's alone. Without an image it stands at reset: MMU off, PC at the start of RAM.
 
@@ -242,6 +255,8 @@ def bare(config: BootConfig, console: Console | None = None, *, el2: bool = True
     )
     for key, data in firmware_items(config).items():
         machine.core.set_fw_cfg(key, data)
+    if config.semihosting is not None:
+        machine.serve_semihosting(semihosting_of(config))
     machine.plugged = drives.plug(machine.core, config.drive)
     for bank, (_, _, data) in enumerate(firmware.banks(config.flash)):
         machine.core.set_flash(bank, data)
@@ -264,6 +279,7 @@ def resumed(
     *,
     consoles: Mapping[str, Console] | None = None,
     drive: Sequence[Drive] = (),
+    semihosting: Semihosting | None = None,
 ) -> HostTarget | Machine:
     """Make the machine that a snapshot's file has, as it was then; the files that it was started from are not needed, but
     those that its disks begin as.
@@ -272,11 +288,12 @@ def resumed(
 
     :param console: as of :func:`hosted`; ``consoles`` too.
     :param drive: where the files of its disks are now, if not where they were then.
+    :param semihosting: who serves the guest's calls.
     :raises gdbhv.errors.StateError: the file is damaged or of another version, or the VMs had a device that is not of the
         board: make such a host as it was made then, and use :func:`gdbhv.snapshot.load`.
     :raises gdbhv.errors.GdbhvError: a console of no VM.
     """
-    return from_content(snapfile.read(path), path, console, consoles=consoles, drive=drive)
+    return from_content(snapfile.read(path), path, console, consoles=consoles, drive=drive, semihosting=semihosting)
 
 
 def from_content(
@@ -286,6 +303,7 @@ def from_content(
     *,
     consoles: Mapping[str, Console] | None = None,
     drive: Sequence[Drive] = (),
+    semihosting: Semihosting | None = None,
 ) -> HostTarget | Machine:
     """Do what :func:`resumed` does with what was read from the file ``path``."""
     shape, own = content.shape, dict(consoles or {})
@@ -319,6 +337,8 @@ def from_content(
             with drives.may_have_moved():
                 target.plugged = drives.plug(target.core, drives.moved(content.guests[0].drives, drive))
             target.image = _same_image(content.guests[0])
+            if semihosting is not None:
+                target.serve_semihosting(semihosting)
     except (ValueError, LookupError) as e:
         raise StateError(f"{path}: no such machine can be made: {e}") from None
     snapshot.put(target, content, path)

@@ -50,6 +50,8 @@ class BootConfig:
     ns_per_insn: int = 1
     flash: list[tuple[str, bool]] = field(default_factory=list, metadata=FILES_FIRST)
     """What the banks hold: files, and whether what the guest writes is to be kept in them (:func:`gdbhv.firmware.keep`)."""
+    semihosting: str | None = None
+    """The guest's semihosting calls are served: the folder that its files are below; "": it has none. None: they are not."""
     drive: list[Drive] = field(default_factory=list, metadata=FILES_FIRST)
     """Disks (:mod:`gdbhv.drives`)."""
 

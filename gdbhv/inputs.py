@@ -10,6 +10,7 @@ Where a run stops, at breakpoints, steps and Ctrl-C, is no input: it changes not
 from __future__ import annotations
 
 import weakref
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -59,6 +60,9 @@ class Outside(Protocol):
 
     def put_power_button(self, pid: int) -> str:
         """Do what ``Target.press_power_button`` says."""
+
+    def put_semihosted(self, cpu: int, value: int, memory: Sequence[tuple[int, bytes]]) -> None:
+        """Answer the semihosting call that a CPU stands at: x0, and memory (VA, bytes)."""
 
     def put_end(self, pid: int) -> None:
         """Do what ``Target.end`` says."""
@@ -184,7 +188,20 @@ class CountsCleared(Input, tag="counts-cleared", frozen=True):
         machine.put_counts_cleared()
 
 
-AnyInput = Typed | Register | Memory | SError | PowerButton | End | Reset | Moving | CountsCleared
+class Semihosted(Input, tag="semihosted", frozen=True):
+    """What a semihosting call gives that depends on files: x0, and memory that is written, by VA; all are hexadecimal."""
+
+    cpu: int
+    value: str
+    memory: list[tuple[str, str]] = []
+
+    def apply(self, machine: Outside) -> None:
+        """See :class:`Input`."""
+        memory = [(int(address, 16), bytes.fromhex(data)) for address, data in self.memory]
+        machine.put_semihosted(self.cpu, int(self.value, 16), memory)
+
+
+AnyInput = Typed | Register | Memory | Semihosted | SError | PowerButton | End | Reset | Moving | CountsCleared
 
 
 class Follower(Protocol):
@@ -289,6 +306,10 @@ class Entrance:
     def reboot(self, pid: int) -> None:
         """See :class:`gdbhv.target.Target`."""
         self.door.reboot(pid)
+
+    def put_semihosted(self, cpu: int, value: int, memory: Sequence[tuple[int, bytes]]) -> None:
+        """See :class:`Outside`. :raises gdbhv.errors.GdbhvError: there is no semihosting here."""
+        raise GdbhvError("a hosted VM has no semihosting")
 
     def clear_exit_counts(self) -> None:
         """See :class:`gdbhv.target.Target`."""

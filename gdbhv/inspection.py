@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gdbhv import _core, drives, pages, tables, translation
+from gdbhv.catching import held_back
 from gdbhv.drives import Disks, Plugged
 from gdbhv.errors import GdbhvError, RegisterError
-from gdbhv.target import Process, Space, Stop, Symbols, Thread, ThreadId
+from gdbhv.target import Action, Process, Space, Stop, Symbols, Thread, ThreadId
 from gdbhv.translation import Translation
 from gdbhv.vms import Vms
 
@@ -35,6 +36,7 @@ class MachineInspection:
     ended: Stop | None
     image: Symbols | None
     plugged: Sequence[Plugged]
+    _moving: tuple[int, int | None]
     _gic: int
     _vms: Vms
 
@@ -202,3 +204,13 @@ class MachineInspection:
     def off_text(self) -> str:
         """See :class:`gdbhv.target.Target`."""
         return "the machine is off"
+
+    def _why_stuck(self, step: Action | None) -> str:
+        mask = self._moving[0]
+        held = [f"cpu{n}" for n in range(self.core.cpus) if not mask >> n & 1 and self.core.power(n) != "off"]
+        if step is not None:
+            cpu = self._cpu(step.thread)
+            why = f"cpu{cpu} cannot be stepped: it is {POWER[self.core.power(cpu)]}, and nothing that ends it is to come"
+        else:
+            why = f"every CPU{' that may run' if held else ''} waits or is off, and no interrupt is to come"
+        return why + held_back(held)

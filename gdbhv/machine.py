@@ -13,12 +13,13 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from gdbhv import _core, drives, inputs, pages, snapshot, tables
-from gdbhv.catching import catch_syscalls, held_back, wanted, watched
+from gdbhv.calls import SemihostingCalls
+from gdbhv.catching import catch_syscalls, wanted, watched
 from gdbhv.console import Console, await_readers
 from gdbhv.drives import Plugged
 from gdbhv.errors import GdbhvError, RegisterError, StateError
 from gdbhv.inputs import EVERYWHERE, Door, Entrance, Place, inject_serror
-from gdbhv.inspection import POWER, MachineInspection
+from gdbhv.inspection import MachineInspection
 from gdbhv.pace import Pace, weakly
 from gdbhv.points import Points
 from gdbhv.snapfile import Guest, PowerOn, Shape
@@ -46,7 +47,7 @@ CHUNK = 20_000_000  # nanoseconds of virtual time between two looks at the conso
 STILL = 10_000  # idle CHUNKs in a row, after which a run with a budget of instructions is over
 
 
-class Machine(MachineInspection, Entrance):
+class Machine(SemihostingCalls, MachineInspection, Entrance):
     """A machine without a host side, as a :class:`gdbhv.target.Target`.
 
     :param cpus: 1 to 8.
@@ -149,7 +150,9 @@ class Machine(MachineInspection, Entrance):
         if pid not in (None, self.PID):
             raise GdbhvError(f"VM {pid} is its hypervisor's to reset: `monitor reset --all` resets the machine")
         self.core.reset()
-        self.ended = None
+        self.ended = self.called = None
+        if self.semihosting is not None:
+            self.semihosting.close()
         self.jumped()
         if self._recipe is not None:
             self._load(self._recipe)
@@ -173,7 +176,7 @@ class Machine(MachineInspection, Entrance):
         why = None if self.ended is None else self.ended.text
         plugged = tuple(self.plugged)
         guest = Guest("machine", self.core.cpus, (memory,), (), path, sha256, why, self._recipe, drives=plugged)
-        return Beside(json.dumps(end).encode(), (guest,))
+        return Beside(json.dumps([end, self.save_calls()]).encode(), (guest,))
 
     def load_beside(self, beside: Beside, *, foreign: bool) -> None:
         """See :class:`gdbhv.snapshot.Keeper`."""
@@ -183,9 +186,10 @@ class Machine(MachineInspection, Entrance):
             raise StateError("of another machine: it was started with another image")
         if foreign:
             drives.check_same(self.disks(), beside.guests)
-        end = json.loads(beside.state)
+        end, calls = json.loads(beside.state)
         if end is not None:
             end = Stop(**{**end, "kind": StopKind(end["kind"]), "thread": ThreadId(**end["thread"])})
+        self.load_calls(calls)
         self._attend_console()  # what was printed stays printed
         self.ended, self._recipe = end, recipe
 
@@ -331,7 +335,7 @@ class Machine(MachineInspection, Entrance):
 
     def _awaits_typing(self) -> bool:
         """Whether something may be typed that the machine would see."""
-        return self.console is not None and self.console.interactive and self.core.listens
+        return self.console is not None and self.console.interactive and self.listens
 
     def _attend_console(self) -> None:
         """Pass on what the guest has sent, and tell the console how far the guest is with what was typed."""
@@ -352,6 +356,8 @@ class Machine(MachineInspection, Entrance):
         while True:
             if end is None:
                 self.await_readers()
+            if self.called is not None and (early := self.attend_call(first, step, waits=end is None)) is not None:
+                return early
             limit = self.core.now + CHUNK
             stop = self._advance(limit, end, step)
             self._attend_console()
@@ -360,9 +366,10 @@ class Machine(MachineInspection, Entrance):
             thread = first if cpu is None else self._thread_id(cpu)
             if kind == "interrupted" or (self._interrupted and kind in ("budget", "stuck", "step")):
                 if self._interrupted:
-                    self._interrupted = False
-                    self._interrupter.clear()
-                    return Stop(StopKind.INTERRUPT, first)
+                    return self.end_interrupt(first)
+                continue
+            if kind == "semihosting":
+                self.called = cpu
                 continue
             if kind == "pause":
                 if (over := self.door.arrived(paused=True)) is not None:
@@ -415,13 +422,3 @@ class Machine(MachineInspection, Entrance):
 
     def _within(self, cpu: int, step: Action) -> bool:
         return step.range is not None and step.range[0] <= self.core.read_register(cpu, "pc") < step.range[1]
-
-    def _why_stuck(self, step: Action | None) -> str:
-        mask = self._moving[0]
-        held = [f"cpu{n}" for n in range(self.core.cpus) if not mask >> n & 1 and self.core.power(n) != "off"]
-        if step is not None:
-            cpu = self._cpu(step.thread)
-            why = f"cpu{cpu} cannot be stepped: it is {POWER[self.core.power(cpu)]}, and nothing that ends it is to come"
-        else:
-            why = f"every CPU{' that may run' if held else ''} waits or is off, and no interrupt is to come"
-        return why + held_back(held)

@@ -233,7 +233,7 @@ def test_a_guest_that_resets_begins_again(tmp_path: Path, options: list[str]) ->
 def test_semihosting_is_named(tmp_path: Path) -> None:
     (path := tmp_path / "semihosting.bin").write_bytes((0xD45E0000).to_bytes(4, "little"))
     done = gdbhv("run", path, "--max-insns", "10")
-    assert "hlt #0xf000 is a semihosting call, and there is no semihosting here" in done.stderr
+    assert "hlt #0xf000 is a semihosting call: with --semihosting it is served" in done.stderr
 
 
 def test_instructions_that_are_not_implemented_are_told_once_each(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ KILLED = (6, "killed", "a debugger ended it")
 
 # Instructions that are absent for a reason, and what takes their place.
 ABSENT = {
-    0xD45E0000: "hlt #0xf000 is a semihosting call, and there is no semihosting here (print by UART, end by PSCI)",
+    0xD45E0000: "hlt #0xf000 is a semihosting call: with --semihosting it is served (--el 2 or --bare)",
 }
 
 
@@ -119,6 +119,8 @@ def report(
     :param outcome: of a replay.
     """
     status, name, what = KILLED if stop is None else STATUS[stop.kind]
+    if stop is not None and stop.kind is StopKind.POWEROFF:
+        status = stop.code
     if outcome is not None and outcome.same is not None:
         status, name, what = (0, "the same", "") if outcome.same else DIFFERS
     machine = target.core

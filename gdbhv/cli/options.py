@@ -26,6 +26,8 @@ examples:
                                        two VMs, each with its own image; one has a terminal of its own
   gdbhv run Image --bare --initrd initramfs-disk.cpio.gz --append console=ttyAMA0 --drive disk.img
                                        with a disk; what is written to it is gone afterwards (disk.img,rw keeps it)
+  gdbhv run test.elf --bare --semihosting=/tmp/files
+                                       a program that ends, and reads files, by semihosting
   gdbhv run Image --bare --smp 4       a kernel alone, on a machine without EL2
   gdbhv run boot.bin --el 2 --load-address 0x40000000
                                        raw bytes, put and begun there
@@ -82,6 +84,8 @@ class _GivenParser(_Parser):
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """See argparse."""
+        if args is not None:  # what follows that option is its folder only after "="
+            args = ["--semihosting=" if word == "--semihosting" else word for word in args]
         defaults = {a.dest: a.default for a in self._actions if a.default is not argparse.SUPPRESS}
         found, rest = super().parse_known_args(args, argparse.Namespace(**dict.fromkeys(defaults)))
         found.given = {name for name in defaults if getattr(found, name) not in (None, [])}
@@ -144,6 +148,14 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE[,rw|ro][,format=F]",
         help="a disk (virtio-blk; F is raw, the default, or qcow2), again for more; what is written is gone when the run "
         "ends, or with rw kept in FILE",
+    )
+    run.add_argument(
+        "--semihosting",
+        nargs="?",
+        const="",
+        metavar="DIR",
+        help="with --el 2 or --bare: serve HLT #0xF000 at EL1 and above (Arm semihosting); files are those below DIR, and "
+        "without =DIR there are none; the guest's exit status is the run's",
     )
     run.add_argument("--dtb", metavar="FILE", help="device tree, instead of the board's own")
     run.add_argument(
@@ -311,6 +323,8 @@ def usage_error(options: argparse.Namespace) -> str | None:
         return "--vm is instead of IMAGE and --vms, and for gdbhv's own hypervisor (no --el 2, no --bare)"
     if options.flash and not bare:
         return "--flash is for a machine of the image's own (--el 2 or --bare): a hosted VM has no flash"
+    if options.semihosting is not None and not bare:
+        return "--semihosting is for a machine of the image's own (--el 2 or --bare): a hosted VM has none"
     if len(options.flash) > 2:
         return "--flash: there are two banks"
     if options.record is not None and any(keeps for _, keeps in options.flash):

@@ -56,7 +56,10 @@ def run(options: argparse.Namespace) -> int:
             drives.claimed(options.drive if content is not None else [d for c in each for d in c.drive])
         )
         if content is not None:
-            target = boot.from_content(content, options.snapshot, console, consoles=consoles, drive=options.drive)
+            host = None if options.semihosting is None else boot.semihosting_of(configs[0])
+            target = boot.from_content(
+                content, options.snapshot, console, consoles=consoles, drive=options.drive, semihosting=host
+            )
         else:
             target = setup.make(console, consoles)
         choose_tier(options, target)

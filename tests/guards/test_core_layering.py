@@ -59,7 +59,7 @@ LAYERS = {
     "sysreg": "bits config cpu dev exception feature fpen hcr pe platform pmu profile pstate raise reg selfhosted "
     "serror shared syndrome timer",
     "inspect": "cpu pe pstate reg shared sysreg",
-    "isa": "access bits cpu exception feature fp hcr mem mmu pe pmu psci pstate raise reg selfhosted serror "
+    "isa": "access bits cpu exception feature fp hcr mem mmu pe platform pmu psci pstate raise reg selfhosted serror "
     "shared syndrome sysreg timer",
     "ir": "feature fp isa mem",
     "exec": "access bits cpu crc debug_events exception feature fp fpen isa mem mmu pe pmu pstate raise selfhosted "

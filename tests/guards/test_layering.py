@@ -45,13 +45,15 @@ LAYERS = {
     "audit": "_core errors owners tables target translation views",
     "vms": "_core errors records tables target translation",
     "points": "_core catching errors target vms",
-    "inspection": "_core console drives errors pages records tables target translation vms",
-    "machine": "_core catching console drives errors inputs inspection pace pages points records snapfile snapshot "
+    "semihosting": "errors",
+    "calls": "_core console errors inputs pace semihosting target",
+    "inspection": "_core catching console drives errors pages records tables target translation vms",
+    "machine": "_core calls catching console drives errors inputs inspection pace pages points records snapfile snapshot "
     "tables target vms",
     "hv": "_core catching config console drives dropped errors inputs pace pages records snapfile snapshot tables target "
     "translation",
     "firmware": "_core config errors files image",
-    "boot": "_core config console drives errors firmware hv image machine snapfile snapshot tables",
+    "boot": "_core config console drives errors firmware hv image machine semihosting snapfile snapshot tables",
     "recording": "_core boot config console errors files hv inputs machine target",
     "monitor": "_core audit errors exitspec hv layouts owners records snapshot tables target tlb translation views",
     "rsp": "errors files target",

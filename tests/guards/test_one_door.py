@@ -22,13 +22,13 @@ MODEL = set(
     "write_pa zero_pa write_register set_x msr msr_many set_gprs set_vregs software_increment set_power cpu_on eret "
     "inject_serror end_turn bus_write set_spi press_power_button push_input set_fw_cfg invalidate_vm "
     "clear_exit_counts restore import_snapshot reset receive power_on boot stop set_control set_v zero load allow "
-    "leave schedule resume wake kick".split()
+    "leave schedule resume wake kick take_typed".split()
 )
 # What is called so on a target is its door's side; on these it is the model's.
 MODEL_NAMES = {"core", "machine", "host", "scheduler", "vm", "vcpu", "v", "uart", "_core", "model"}
 PUTS = {name for name in dir(inputs.Outside) if name.startswith("put_")}
 
-AGAIN = {"_load", "jumped"}  # how a target begins, and goes on at a snapshot
+AGAIN = {"_load", "jumped", "_give"}  # how a target begins, and goes on at a snapshot; answers from inside a machine
 
 # Who serves users: (file, call): why it is none of the guest's business.
 SERVING = ["rsp", "monitor", "cli", "console", "views", "client.py", "gdbside", "sessions.py"]
@@ -39,6 +39,7 @@ OTHERS = {
     "machine.py": {
         "_load": "before anything runs, and as part of a reset",
     },
+    "calls.py": {"take_typed": "what has come in already"},
     "hv/hosttarget.py": {
         "_settle": "CPUs look for something to run: no change if nothing has come in",
         "_turn": "the hypervisor's own work",

@@ -42,6 +42,7 @@ PARTS = {
             "config": "what the machine is",
             "registers": "what the machine is",
             "ns_per_insn": "what the machine is",
+            "semihosting": "what the machine is",
             "ram": "shared by pages",
         },
     ),

@@ -87,6 +87,11 @@ pub enum Stop {
         /// CPU that asked.
         cpu: usize,
     },
+    /// This CPU stands at a semihosting call, which has executed.
+    Semihosting {
+        /// CPU.
+        cpu: usize,
+    },
     /// Every CPU waits or is off, and nothing will ever wake one.
     Stuck,
     /// The same until virtual time `next` (`u64::MAX`: for ever), which [`Machine::idle_limit`] does not let come yet.

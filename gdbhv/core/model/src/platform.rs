@@ -32,6 +32,8 @@ pub enum Request {
     SystemOff,
     /// The machine resets.
     SystemReset,
+    /// The calling CPU stands at a semihosting call.
+    Semihosting,
 }
 
 /// What software finds beside the PEs.
@@ -51,6 +53,8 @@ pub struct Platform {
     pub now: u64,
     /// Nanoseconds of a tick.
     pub ns_per_insn: u64,
+    /// There is a host for semihosting calls.
+    pub semihosting: bool,
     /// Set by an access whose effects the dispatcher must look at after the instruction (an interrupt line, code written).
     pub leave: bool,
     /// YIELD, or a WFE that waits: the quantum ends.
@@ -79,6 +83,7 @@ impl Platform {
             gic: Gic::new(1),
             now: 0,
             ns_per_insn: 1,
+            semihosting: false,
             leave: false,
             yielded: false,
             sev: false,

@@ -5,6 +5,7 @@ use crate::exception;
 use crate::hcr::nvx;
 use crate::helper_rows;
 use crate::pe::Pe;
+use crate::platform::Request;
 use crate::raise::{Exception, Flow, Trap};
 use crate::reg::field;
 use crate::reg::names::HCR_EL2;
@@ -18,8 +19,8 @@ helper_rows! {
     HelperEnd SMC   "11010100000iiiiiiiiiiiiiiii00011" base smc;
     HelperEnd BRK   "11010100001iiiiiiiiiiiiiiii00000" base brk;
     HelperEnd ERET  "11010110100111110000001111100000" base eret;
-    // No external debugger can halt the PE (EDSCR.HDE = 0), and it is never in Debug state.
-    Undefined HLT   "11010100010iiiiiiiiiiiiiiii00000" base undefined;
+    HelperEnd HLT   "11010100010iiiiiiiiiiiiiiii00000" base hlt;
+    // The PE is never in Debug state.
     Undefined DCPS1 "11010100101iiiiiiiiiiiiiiii00001" base undefined;
     Undefined DCPS2 "11010100101iiiiiiiiiiiiiiii00010" base undefined;
     Undefined DCPS3 "11010100101iiiiiiiiiiiiiiii00011" base undefined;
@@ -81,6 +82,20 @@ fn firmware(cpu: &mut Pe, sh: &mut Shared) -> Flow {
     crate::psci::call(cpu, sh);
     cpu.pc = cpu.here().wrapping_add(4);
     Flow::Jump
+}
+
+/// A semihosting call (Arm's "Semihosting for AArch32 and AArch64"), where there is a host for it, above EL0 as on QEMU; the host lets the CPU
+/// go on behind it. Else it is UNDEFINED: no external debugger can halt the PE (EDSCR.HDE = 0).
+fn hlt(cpu: &mut Pe, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
+    const SEMIHOSTING: u32 = 0xf000;
+    if sh.semihosting && imm16(i) == SEMIHOSTING && cpu.pstate.el != 0 {
+        sh.requests.push(Request::Semihosting);
+        sh.leave = true;
+        cpu.pc = cpu.here();
+        return Ok(Flow::Jump);
+    }
+    sh.note_undefined(cpu, i);
+    Err(exception::undefined(cpu))
 }
 
 /// To EL1, or to EL2 by MDCR_EL2.TDE or HCR_EL2.TGE (`AArch64.SoftwareBreakpoint`).

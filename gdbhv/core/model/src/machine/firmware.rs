@@ -22,6 +22,7 @@ impl Machine {
                 }
                 Request::Suspend => self.cpus[i].power = Power::Wfi,
                 Request::SystemOff => return Some(Stop::PowerOff { cpu: i }),
+                Request::Semihosting => return Some(Stop::Semihosting { cpu: i }),
                 Request::SystemReset => return Some(Stop::Reset { cpu: i }),
             }
         }

@@ -149,6 +149,16 @@ impl Machine {
         p.next_event = 0;
     }
 
+    /// Take from what was typed and has not come to the UART, at most so many bytes.
+    pub fn take_typed(&mut self, most: usize) -> Vec<u8> {
+        let (mut typed, paced) = self.sh.bus.take_waiting();
+        if typed.len() > most {
+            let rest = typed.split_off(most);
+            self.push_input(&rest, paced);
+        }
+        typed
+    }
+
     /// Press the board's power button, now.
     pub fn press_power_button(&mut self) {
         let p = &mut self.sh.platform;

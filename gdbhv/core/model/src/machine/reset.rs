@@ -65,6 +65,7 @@ impl Machine {
         sh.tlb_queue.iter_mut().for_each(Vec::clear);
         sh.tlb_notes.iter_mut().for_each(Vec::clear);
         sh.ns_per_insn = old.ns_per_insn;
+        sh.semihosting = old.semihosting;
         sh.registers = old.registers;
         sh.exits.forget_guests();
         sh.debug.forget_stops();

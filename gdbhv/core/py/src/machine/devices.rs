@@ -67,6 +67,12 @@ impl Machine {
     fn push_input(&mut self, data: &[u8], paced: bool) {
         self.model.push_input(data, paced);
     }
+    fn enable_semihosting(&mut self) {
+        self.model.sh.semihosting = true;
+    }
+    fn take_typed<'py>(&mut self, py: Python<'py>, most: usize) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.model.take_typed(most))
+    }
     fn undefined_seen(&mut self) -> Vec<(u64, u32)> {
         std::mem::take(&mut self.model.sh.undefined_new)
             .iter()

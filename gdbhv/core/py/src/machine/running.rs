@@ -189,6 +189,7 @@ fn stop_dict<'py>(py: Python<'py>, stop: &Stop, ns_per_insn: u64) -> PyResult<Bo
             d.set_item("caught", caught)?;
             ("exit", Some(cpu))
         }
+        Stop::Semihosting { cpu } => ("semihosting", Some(cpu)),
         Stop::Caught { cpu, entry: false } => ("caught", Some(cpu)),
         Stop::Caught { cpu, entry: true } => ("entry", Some(cpu)),
         Stop::Wake { cpu } => ("wake", Some(cpu)),
