@@ -286,6 +286,17 @@ class Machine:
 
         :raises OSError: the file is no disk, or cannot be read. :raises ValueError: no such kind, or no slot is free."""
 
+    def plug_rng(self, seed: int) -> int:
+        """Put an entropy device into the highest virtio slot that is free; return its number.
+
+        :param seed: what it gives follows from that.
+        :raises ValueError: no slot is free."""
+
+    def plug_console(self) -> int:
+        """Put a console into the highest virtio slot that is free; return its number. What is typed goes there from now on.
+
+        :raises ValueError: no slot is free."""
+
     def drive_size(self, slot: int) -> int:
         """Return the bytes of the disk in a slot. :raises IndexError: there is none."""
 

@@ -203,6 +203,8 @@ def hosted(
         raise GdbhvError(f"two VMs cannot have the same name: {', '.join(names)}")
     if any(c.semihosting is not None for c in configs):
         raise ConfigError("semihosting", "it is for machines of the image's own (--el 2, --bare): a hosted VM has none")
+    if any(c.rng is not None or c.virtio_console for c in configs):
+        raise GdbhvError("--rng and --virtio-console are for machines of the image's own (--el 2, --bare)")
     if any(c.flash for c in configs):
         raise GdbhvError("--flash is for machines of the image's own (--el 2, --bare): a hosted VM has no flash")
     console, own = console or Console(), dict(consoles or {})
@@ -258,6 +260,7 @@ def bare(config: BootConfig, console: Console | None = None, *, el2: bool = True
     if config.semihosting is not None:
         machine.serve_semihosting(semihosting_of(config))
     machine.plugged = drives.plug(machine.core, config.drive)
+    machine.plug(config.rng, console=config.virtio_console)
     for bank, (_, _, data) in enumerate(firmware.banks(config.flash)):
         machine.core.set_flash(bank, data)
     if config.image is None and not config.load and not config.flash:
@@ -336,6 +339,7 @@ def from_content(
             )
             with drives.may_have_moved():
                 target.plugged = drives.plug(target.core, drives.moved(content.guests[0].drives, drive))
+            target.plug(shape.rng, console=shape.virtio_console)
             target.image = _same_image(content.guests[0])
             if semihosting is not None:
                 target.serve_semihosting(semihosting)

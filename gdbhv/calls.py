@@ -79,6 +79,10 @@ class SemihostingCalls:
         """Whether the guest would see what is typed."""
         return self.core.listens or self.called is not None
 
+    def _awaits_typing(self) -> bool:
+        """Whether something may be typed that the machine would see."""
+        return self.console is not None and self.console.interactive and self.listens
+
     def attend_call(self, first: ThreadId, step: Action | None, *, waits: bool) -> Stop | None:
         """Answer the CPU that has called; return why the run cannot go on, or None.
 

@@ -52,6 +52,10 @@ class BootConfig:
     """What the banks hold: files, and whether what the guest writes is to be kept in them (:func:`gdbhv.firmware.keep`)."""
     semihosting: str | None = None
     """The guest's semihosting calls are served: the folder that its files are below; "": it has none. None: they are not."""
+    rng: int | None = None
+    """There is an entropy device, and this is its seed."""
+    virtio_console: bool = False
+    """There is a virtio console, and what is typed goes there."""
     drive: list[Drive] = field(default_factory=list, metadata=FILES_FIRST)
     """Disks (:mod:`gdbhv.drives`)."""
 

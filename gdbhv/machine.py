@@ -107,6 +107,14 @@ class Machine(SemihostingCalls, MachineInspection, Entrance):
             console.listen(self.pace.wake)
             self.pace.before_sleep = weakly(self._attend_console)
 
+    def plug(self, rng: int | None, *, console: bool) -> None:
+        """Put an entropy device and a console into virtio slots; disks are there before."""
+        if rng is not None:
+            self.core.plug_rng(rng)
+        if console:
+            self.core.plug_console()
+        self._shape = replace(self._shape, rng=rng, virtio_console=console)
+
     def start(self, pieces: Sequence[tuple[int, bytes]], entry: int, x0: int) -> None:
         """Put bytes into RAM and CPU 0 at ``entry`` with ``x0``; :meth:`reset` does it again.
 
@@ -332,10 +340,6 @@ class Machine(SemihostingCalls, MachineInspection, Entrance):
                 classes |= {row["number"] for row in _core.exit_classes()} if c.classes is None else c.classes
         entries = self._awaited is not None or any(c.entries for c in self.catchers.values())
         self.core.catch_exits(sorted(classes), entries)
-
-    def _awaits_typing(self) -> bool:
-        """Whether something may be typed that the machine would see."""
-        return self.console is not None and self.console.interactive and self.listens
 
     def _attend_console(self) -> None:
         """Pass on what the guest has sent, and tell the console how far the guest is with what was typed."""

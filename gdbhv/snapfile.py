@@ -83,6 +83,8 @@ class Shape:
     gic: int = 3
     ns_per_insn: int = 1
     block_mappings: bool = True
+    rng: int | None = None  # the seed
+    virtio_console: bool = False
 
     def __str__(self) -> str:
         cpus = "1 CPU" if self.cpus == 1 else f"{self.cpus} CPUs"

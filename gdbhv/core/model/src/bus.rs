@@ -4,7 +4,7 @@ use crate::dev::fw_cfg::FwCfg;
 use crate::dev::gic::v2::Frame;
 use crate::dev::gic::Gic;
 use crate::dev::virtio::Virtio;
-use crate::dev::{DevCtx, Device, Unseen};
+use crate::dev::{Console, DevCtx, Device, Unseen};
 use crate::mem::Memory;
 use crate::save::{put, put_part, take, take_part, Save, Unfit};
 
@@ -181,39 +181,39 @@ impl Bus {
         });
         devices.flat_map(|c| c.take_output()).collect()
     }
-    /// What was typed and waits for room in the first UART's FIFO, which forgets it.
+    /// Where what is typed goes: the virtio console if there is one, else the UART. (It is behind that in the address map.)
+    fn terminal(&mut self) -> Option<&mut dyn Console> {
+        let mut consoles = self
+            .ranges
+            .iter_mut()
+            .rev()
+            .filter_map(|r| match &mut r.target {
+                Target::Device(d, _) => d.console(),
+                _ => None,
+            });
+        consoles.next()
+    }
+    /// What was typed and waits for room in the terminal's FIFO, which forgets it.
     pub fn take_waiting(&mut self) -> (Vec<u8>, bool) {
-        let mut devices = self.ranges.iter_mut().filter_map(|r| match &mut r.target {
-            Target::Device(d, _) => d.console(),
-            _ => None,
-        });
-        devices
-            .next()
+        self.terminal()
             .map_or_else(Default::default, |c| c.take_waiting())
     }
-    /// Bytes that were typed on the board's first UART, and that the guest has not read.
+    /// Bytes that were typed on the board's terminal, and that the guest has not read.
     pub fn input_waiting(&mut self) -> usize {
-        let mut consoles = self.ranges.iter_mut().filter_map(|r| match &mut r.target {
-            Target::Device(d, _) => d.console(),
-            _ => None,
-        });
-        consoles.next().map_or(0, |c| c.waiting())
+        self.terminal().map_or(0, |c| c.waiting())
     }
-    /// Whether the guest would see what is typed on the board's first UART.
+    /// Whether the guest would see what is typed on the board's terminal.
     pub fn listens(&mut self) -> bool {
-        let mut consoles = self.ranges.iter_mut().filter_map(|r| match &mut r.target {
-            Target::Device(d, _) => d.console(),
-            _ => None,
-        });
-        consoles.next().is_some_and(|c| c.listens())
+        self.terminal().is_some_and(|c| c.listens())
     }
-    /// Type on the board's first UART at virtual time `now`. False: there is none.
+    /// Type on the board's terminal at virtual time `now`. False: there is none.
     pub fn push_input(&mut self, data: &[u8], paced: bool, now: u64, gic: &mut Gic) -> bool {
-        for r in &mut self.ranges {
+        for r in self.ranges.iter_mut().rev() {
             if let Target::Device(d, intid) = &mut r.target {
                 if let Some(c) = d.console() {
                     c.push_input(data, paced, now);
                     raise(&**d, *intid, gic);
+                    self.work |= d.has_work();
                     return true;
                 }
             }

@@ -124,6 +124,12 @@ impl Machine {
         let (device, disk) = open(path, kind, read_only)?;
         self.model.plug(device, Some(disk)).ok_or_else(full)
     }
+    fn plug_rng(&mut self, seed: u64) -> PyResult<u8> {
+        self.model.plug(Kind::Entropy(seed), None).ok_or_else(full)
+    }
+    fn plug_console(&mut self) -> PyResult<u8> {
+        self.model.plug(Kind::Console, None).ok_or_else(full)
+    }
 }
 
 #[pymethods]

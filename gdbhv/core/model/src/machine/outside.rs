@@ -146,6 +146,7 @@ impl Machine {
     pub fn push_input(&mut self, data: &[u8], paced: bool) {
         let p = &mut self.sh.platform;
         p.bus.push_input(data, paced, p.ns(0), &mut p.gic);
+        p.serve();
         p.next_event = 0;
     }
 

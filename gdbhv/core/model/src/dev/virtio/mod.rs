@@ -2,17 +2,19 @@
 //! which tells a driver to ignore it; version and vendor are those of QEMU's board, whose empty slots have the legacy interface (4.2.4).
 //! One with a device has the present interface, version 2.
 //!
-//! Requests are served at once, by the instruction that tells of them; what is too much for that (16 MiB) goes on a microsecond later, so that a
+//! Requests are served at once, by the instruction that tells of them; what is too much for that (16 MiB) goes on 100 microseconds later, so that a
 //! guest's rings cannot hold anybody up for long. What a disk holds is memory's ([`Memory::disk`]), by the slot's number.
 
 mod blk;
+mod console;
 mod queue;
+mod rng;
 mod slot;
 
 pub use blk::Block;
 pub use slot::Kind;
 
-use super::{DevCtx, Device, Unseen};
+use super::{Console, DevCtx, Device, Unseen};
 use crate::dev::regs;
 use crate::mem::Memory;
 use crate::save::{take, Save, Unfit};
@@ -27,7 +29,7 @@ pub const SLOTS: u8 = 32;
 /// Bytes that are moved at once.
 const BUDGET: u64 = 16 << 20;
 /// Nanoseconds until it goes on.
-const PAUSE: u64 = 1000;
+const PAUSE: u64 = 100_000;
 
 /// Everything that a snapshot keeps, but what disks hold.
 #[derive(BorshSerialize, BorshDeserialize, Clone, Debug, Default, PartialEq, Eq)]
@@ -66,6 +68,35 @@ impl Virtio {
     /// What is in the slots, in the order in which it was put there.
     pub fn plugged(&self) -> impl Iterator<Item = Kind> + '_ {
         self.state.slots.values().rev().map(|s| s.kind)
+    }
+}
+
+/// A terminal in a slot. Nothing is typed line by line there: the driver has room for as much as it has given.
+impl Console for Virtio {
+    fn take_output(&mut self) -> Vec<u8> {
+        let wires = self.state.slots.values_mut().filter_map(Slot::wire);
+        wires.flat_map(|w| std::mem::take(&mut w.printed)).collect()
+    }
+    fn push_input(&mut self, data: &[u8], _: bool, now: u64) {
+        let s = &mut self.state;
+        s.now = now;
+        let slot = s.slots.values_mut().find(|s| s.kind == Kind::Console);
+        if let Some(slot) = slot {
+            slot.wire().expect("a console").typed.extend(data);
+            slot.typed();
+            s.work |= slot.has_work() && s.due.is_none();
+        }
+    }
+    fn waiting(&self) -> usize {
+        self.state.slots.values().map(Slot::waiting).sum()
+    }
+    fn take_waiting(&mut self) -> (Vec<u8>, bool) {
+        let wires = self.state.slots.values_mut().filter_map(Slot::wire);
+        (wires.flat_map(|w| w.typed.drain(..)).collect(), false)
+    }
+    fn listens(&self) -> bool {
+        let mut slots = self.state.slots.values();
+        slots.any(|s| s.kind == Kind::Console && s.listens())
     }
 }
 
@@ -150,6 +181,11 @@ impl Device for Virtio {
     }
     fn virtio(&mut self) -> Option<&mut Virtio> {
         Some(self)
+    }
+    fn console(&mut self) -> Option<&mut dyn Console> {
+        let mut slots = self.state.slots.values();
+        let any = slots.any(|s| s.kind == Kind::Console);
+        any.then_some(self as &mut dyn Console)
     }
 }
 

@@ -4,14 +4,16 @@
 //! features which were not offered, or a driver without VIRTIO_F_VERSION_1, are refused (FEATURES_OK stays 0).
 
 use super::blk::Block;
+use super::console::{self, Wire, RECEIVE};
 use super::queue::{Broken, Chain, Queue, Taken, MOST};
+use super::rng;
 use crate::mem::Memory;
 use borsh::{BorshDeserialize, BorshSerialize};
 use virtio_bindings::virtio_config::{
     VIRTIO_CONFIG_S_DRIVER_OK, VIRTIO_CONFIG_S_FEATURES_OK, VIRTIO_CONFIG_S_NEEDS_RESET,
     VIRTIO_F_VERSION_1,
 };
-use virtio_bindings::virtio_ids::VIRTIO_ID_BLOCK;
+use virtio_bindings::virtio_ids::{VIRTIO_ID_BLOCK, VIRTIO_ID_CONSOLE, VIRTIO_ID_RNG};
 use virtio_bindings::virtio_mmio as r;
 use virtio_bindings::virtio_ring::{VIRTIO_RING_F_EVENT_IDX, VIRTIO_RING_F_INDIRECT_DESC};
 
@@ -35,6 +37,10 @@ const COST: u64 = 512;
 pub enum Kind {
     /// A disk.
     Block(Block),
+    /// Random numbers, from this seed.
+    Entropy(u64),
+    /// A terminal.
+    Console,
 }
 
 impl Kind {
@@ -42,27 +48,28 @@ impl Kind {
     fn id(&self) -> u32 {
         match self {
             Kind::Block(_) => VIRTIO_ID_BLOCK,
+            Kind::Entropy(_) => VIRTIO_ID_RNG,
+            Kind::Console => VIRTIO_ID_CONSOLE,
         }
     }
     fn queues(&self) -> usize {
         match self {
-            Kind::Block(_) => 1,
+            Kind::Block(_) | Kind::Entropy(_) => 1,
+            Kind::Console => 2,
         }
     }
     fn features(&self) -> u64 {
         COMMON
             | match self {
                 Kind::Block(b) => b.features(),
+                Kind::Entropy(_) | Kind::Console => 0,
             }
     }
     fn config(&self) -> Vec<u8> {
         match self {
             Kind::Block(b) => b.config().to_vec(),
-        }
-    }
-    fn serve(&self, chain: &Chain, mem: &mut dyn Memory, slot: u8) -> Result<u32, Broken> {
-        match self {
-            Kind::Block(b) => b.serve(chain, mem, slot),
+            Kind::Entropy(_) => Vec::new(),
+            Kind::Console => vec![0; 12], // 5.3.4: size, ports; there is no feature by which they count
         }
     }
 }
@@ -83,6 +90,32 @@ pub struct Slot {
     /// Queues, by bit, that the driver has told of something in.
     kicked: u32,
     interrupt: u8,
+    own: Own,
+}
+
+/// What devices keep besides.
+#[derive(BorshSerialize, BorshDeserialize, Clone, Debug, Default, PartialEq, Eq)]
+struct Own {
+    /// Random numbers so far.
+    drawn: u64,
+    wire: Wire,
+}
+
+impl Own {
+    fn serve(
+        &mut self,
+        kind: Kind,
+        queue: usize,
+        chain: &Chain,
+        mem: &mut dyn Memory,
+        slot: u8,
+    ) -> Result<u32, Broken> {
+        match kind {
+            Kind::Block(b) => b.serve(chain, mem, slot),
+            Kind::Entropy(seed) => rng::serve(seed, &mut self.drawn, chain, mem),
+            Kind::Console => self.wire.serve(queue, chain, mem),
+        }
+    }
 }
 
 impl Slot {
@@ -99,7 +132,24 @@ impl Slot {
             queues: vec![Queue::default(); kind.queues()],
             kicked: 0,
             interrupt: 0,
+            own: Own::default(),
         }
+    }
+    /// What is typed and printed, if it is a terminal.
+    pub fn wire(&mut self) -> Option<&mut Wire> {
+        (self.kind == Kind::Console).then_some(&mut self.own.wire)
+    }
+    /// Bytes that were typed and are not with the driver.
+    pub fn waiting(&self) -> usize {
+        self.own.wire.typed.len()
+    }
+    /// Something was typed: it goes where the driver has room.
+    pub fn typed(&mut self) {
+        self.kicked |= 1 << RECEIVE;
+    }
+    /// Whether the driver has room for what is typed, or had.
+    pub fn listens(&self) -> bool {
+        self.status & DRIVER_OK != 0 && self.queues[RECEIVE].ready
     }
     /// Level of the interrupt line.
     pub fn irq(&self) -> bool {
@@ -210,7 +260,9 @@ impl Slot {
     }
     fn set_status(&mut self, value: u8) {
         if value == 0 {
+            let own = std::mem::take(&mut self.own); // typed before, and numbers go on
             *self = Slot::new(self.kind);
+            self.own = own;
             return;
         }
         let known = self.driver_features & !self.kind.features() == 0;
@@ -238,16 +290,23 @@ impl Slot {
                 if *budget == 0 {
                     return Ok(());
                 }
+                let console = self.kind == Kind::Console;
+                if console && n == RECEIVE && self.own.wire.typed.is_empty() {
+                    self.kicked &= !(1 << n);
+                    break;
+                }
                 let Some(chain) = q.pop(mem, taken)? else {
                     self.kicked &= !(1 << n);
                     break;
                 };
-                let bytes = self.kind.serve(&chain, mem, slot)?;
+                let bytes = self.own.serve(self.kind, n, &chain, mem, slot)?;
                 if q.push(mem, &chain, bytes, taken)? {
                     self.interrupt |= r::VIRTIO_MMIO_INT_VRING as u8;
                 }
-                let moved = chain.read.len() + chain.write.len();
-                *budget = budget.saturating_sub(moved + COST * (1 + chain.descriptors as u64));
+                let each = if console { console::COST } else { 1 };
+                let moved = (chain.read.len() + chain.write.len()).saturating_mul(each);
+                *budget = budget
+                    .saturating_sub(moved.saturating_add(COST * (1 + chain.descriptors as u64)));
             }
         }
         Ok(())

@@ -305,6 +305,98 @@ fn too_much_at_once_goes_on_later() {
     assert_eq!(d.device.deadline(), None);
 }
 
+impl Driver {
+    /// A driver of a device that is no disk, whose first queue is set up; queue 1, if there is one, is the same memory.
+    fn of(kind: Kind) -> Driver {
+        let mut d = Driver {
+            device: Virtio::default(),
+            ram: Ram::new(RAM, SIZE),
+            made: 0,
+        };
+        d.device.plug(kind);
+        d.set_up(1 << 32);
+        d
+    }
+    fn buffer(&mut self, head: u16, bytes: u32, flags: u16) {
+        self.describe(
+            AREAS[0] + 16 * head as u64,
+            DATA + 0x100 * head as u64,
+            bytes,
+            flags,
+            0,
+        );
+        self.offer(head);
+    }
+    fn used(&self, nth: u64) -> Option<u64> {
+        let all = self.ram.read(AREAS[2] + 2, 2).expect("RAM");
+        let element = self.ram.read(AREAS[2] + 4 + 8 * nth, 8).expect("RAM");
+        (nth < all).then_some(element)
+    }
+}
+
+#[test]
+fn numbers_follow_from_the_seed_and_go_on() {
+    let drawn = |seed: u64, sizes: &[u32]| -> Vec<u8> {
+        let mut d = Driver::of(Kind::Entropy(seed));
+        assert_eq!(d.get(0x008), 4);
+        let mut all = Vec::new();
+        for (n, size) in sizes.iter().enumerate() {
+            d.buffer(n as u16, *size, WRITE);
+            d.set(0x050, 0);
+            assert_eq!(d.used(n as u64), Some((*size as u64) << 32 | n as u64));
+            all.extend(
+                d.ram
+                    .get(DATA + 0x100 * n as u64, *size as u64)
+                    .expect("RAM"),
+            );
+        }
+        all
+    };
+    let first = drawn(7, &[64]);
+    assert_eq!(first, drawn(7, &[32, 32]), "the same numbers");
+    assert!(first != drawn(8, &[64]) && first.iter().any(|b| *b != 0));
+}
+
+#[test]
+fn a_terminal_prints_and_is_typed_on() {
+    let mut d = Driver::of(Kind::Console);
+    assert_eq!(d.get(0x008), 3);
+    let console = |d: &mut Driver| d.device.console().is_some_and(|c| c.listens());
+    assert!(console(&mut d));
+    d.buffer(0, 4, WRITE);
+    d.set(0x050, 0);
+    assert_eq!(d.used(0), None, "nothing is typed yet");
+    let mut type_ = |d: &mut Driver, text: &[u8]| {
+        let c = d.device.console().expect("a console");
+        c.push_input(text, false, 0);
+        if d.device.has_work() {
+            d.device.service(&mut d.ram);
+        }
+    };
+    type_(&mut d, b"typed");
+    assert_eq!((d.used(0), d.get(0x060)), (Some(4 << 32), 1));
+    assert_eq!(d.ram.get(DATA, 4), Some(&b"type"[..]));
+    assert_eq!(d.device.waiting(), 1);
+    d.buffer(1, 4, WRITE);
+    d.set(0x050, 0);
+    assert_eq!(d.used(1), Some(1 << 32 | 1));
+    // What it prints goes through the other queue.
+    d.set(0x030, 1);
+    d.set(0x038, ENTRIES as u32);
+    let areas = [RAM + 0x4000, RAM + 0x5000, RAM + 0x6000];
+    for (n, area) in areas.iter().enumerate() {
+        d.set(0x80 + 0x10 * n as u64, *area as u32);
+    }
+    d.set(0x044, 1);
+    d.ram.write_bytes(DATA + 0x800, b"printed");
+    d.describe(areas[0], DATA + 0x800, 7, 0, 0);
+    d.ram.write(areas[1] + 2, 2, 1);
+    d.set(0x050, 1);
+    assert_eq!(d.ram.read(areas[2] + 2, 2), Some(1));
+    assert_eq!(d.device.take_output(), b"printed");
+    assert_eq!(d.device.take_output(), b"");
+}
+
 #[test]
 fn whatever_a_driver_writes() {
     let mut seed = 1u64;
