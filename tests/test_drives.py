@@ -127,6 +127,46 @@ def test_a_disk_is_read_when_it_is_needed_and_an_error_is_told(guest: Path, disk
     assert not machine.take_unserved()
 
 
+def qcow2(clusters: dict[int, bytes], size: int, backing: bytes = b"") -> bytes:
+    """Make an image of so many bytes: 64 KiB clusters by number; b"" is of zeros."""
+    bits, one = 16, 1 << 16
+    name_at = 112 if backing else 0
+    header = struct.pack(">4sIQIIQIIQQIIQ", b"QFI\xfb", 3, name_at, len(backing), bits, size, 0, 1, 3 * one, one, 1, 0, 0)
+    header += struct.pack(">QQQII", 0, 0, 0, 4, 104) + struct.pack(">II", 0, 0) + backing
+    data = {n: content for n, content in clusters.items() if content}
+    table = [0] * (one // 8)
+    for place, number in enumerate(data, 5):
+        table[number] = 1 << 63 | place * one
+    for number, content in clusters.items():
+        table[number] = table[number] if content else 1
+    parts = [header, struct.pack(">Q", 2 * one), struct.pack(f">{5 + len(data)}H", *[1] * (5 + len(data)))]
+    parts += [struct.pack(">Q", 1 << 63 | 4 * one), struct.pack(f">{len(table)}Q", *table), *data.values()]
+    return b"".join(part.ljust(one, b"\0") for part in parts)
+
+
+def test_a_qcow2_is_read(guest: Path, tmp_path: Path) -> None:
+    one = 1 << 16
+    clusters = {0: CONTENT, 2: bytes(range(256)) * 256, 3: b"", 5: b"the last"}
+    path = tmp_path / "disk.qcow2"
+    path.write_bytes(qcow2(clusters, 6 * one))
+    machine = boot.bare(config(guest, Drive(str(path), format="qcow2")), el2=False)
+    assert machine.core.drive_size(31) == 6 * one
+    for number in range(6):
+        expected = clusters.get(number, b"").ljust(one, b"\0")
+        assert machine.core.drive_read(31, number * one, one) == expected, number
+    before = path.read_bytes()
+    assert machine.run_all().kind is StopKind.POWEROFF
+    assert sector(machine, 5) == WRITTEN
+    assert path.read_bytes() == before
+
+
+def test_a_qcow2_that_needs_another_file_is_refused(guest: Path, tmp_path: Path) -> None:
+    path = tmp_path / "disk.qcow2"
+    path.write_bytes(qcow2({}, 1 << 20, backing=b"/etc/passwd"))
+    with pytest.raises(ImageError, match="a qcow2 image that needs another file"):
+        boot.bare(config(guest, Drive(str(path), format="qcow2")), el2=False)
+
+
 # --- on the command line
 
 

@@ -9,10 +9,11 @@ import sys
 from collections.abc import Sequence
 
 from gdbhv import client
-from gdbhv.cli import cpus, snapshots
+from gdbhv.cli import cpus, qemu, snapshots
 from gdbhv.cli.attaching import attach
 from gdbhv.cli.ending import KILLED, STATUS
-from gdbhv.cli.options import GDB_EXAMPLES, RUN_EXAMPLES, SNAPSHOT_EXAMPLES, named, parser, usage_error
+from gdbhv.cli.examples import GDB_EXAMPLES, RUN_EXAMPLES, SNAPSHOT_EXAMPLES
+from gdbhv.cli.options import named, parser, usage_error
 from gdbhv.cli.running import run
 from gdbhv.cli.saying import STDERR, StderrHandler, say
 from gdbhv.cli.signals import Ended, die, ending_signals_raise
@@ -29,6 +30,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(format="gdbhv: %(message)s", level=logging.INFO, handlers=[StderrHandler()])
     logging.raiseExceptions = False  # a stderr that nobody reads any more is no reason for a traceback on it
     options = parser().parse_args(argv)
+    if options.command == "qemu":
+        if not options.words or options.words[0] in ("-h", "--help"):
+            print(options.explained, end="")
+            return 0 if options.words else 2
+        try:
+            options = parser().parse_args(["run", *qemu.run_arguments(options.words)])
+        except GdbhvError as e:
+            say(str(e))
+            return 2
     status = _main(options)
     if status != INTERRUPTED:
         try:

@@ -8,68 +8,10 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NoReturn
 
 from gdbhv import _core
-from gdbhv.cli.ending import DIFFERS, KILLED, STATUS
+from gdbhv.cli.examples import CPUS_EXAMPLES, GDB_EXAMPLES, QEMU_EXAMPLES, RUN_EXAMPLES, SNAPSHOT_EXAMPLES
 from gdbhv.cli.kinds import VM_KEYS, console, drive, few, flash, moment, number, placed_file, profile, size, speed, vm
 from gdbhv.config import PLACED_FILES, SINGLE_FILES, Drive
 from gdbhv.errors import ConfigError
-
-RUN_EXAMPLES = (
-    """\
-examples:
-  gdbhv run Image --initrd initramfs.cpio.gz --append console=ttyAMA0
-                                       Linux as a guest of gdbhv's hypervisor
-  gdbhv run guests/prebuilt/exit_zoo.elf --gdb 1234 --wait
-                                       stopped at its first instruction, for: gdbhv gdb 1234
-  gdbhv run xen --el 2 --dtb xen.dtb --load Image@0x48000000 --memory 1G
-                                       a hypervisor of its own
-  gdbhv run --vm Image,name=a,append=console=ttyAMA0 --vm hello.elf,memory=64M --console a=pty
-                                       two VMs, each with its own image; one has a terminal of its own
-  gdbhv run Image --bare --initrd initramfs-disk.cpio.gz --append console=ttyAMA0 --drive disk.img
-                                       with a disk; what is written to it is gone afterwards (disk.img,rw keeps it)
-  gdbhv run test.elf --bare --semihosting=/tmp/files
-                                       a program that ends, and reads files, by semihosting
-  gdbhv run Image --bare --smp 4       a kernel alone, on a machine without EL2
-  gdbhv run boot.bin --el 2 --load-address 0x40000000
-                                       raw bytes, put and begun there
-  gdbhv run Image --initrd initramfs.cpio.gz --snapshot-at 1e9:booted.snap
-                                       a snapshot on the way, and
-  gdbhv run --snapshot booted.snap     on from there, as often as you like
-  gdbhv run --el 2 --wait --gdb 1234   an empty machine at reset in EL2: `load` your program with gdb
-  gdbhv run Image --initrd initramfs.cpio.gz --record boot.rec
-                                       what is typed is noted, and when, so that the run can be repeated
-  gdbhv run --replay boot.rec --gdb 1234 --wait
-                                       the same run again, to be looked at; a debugger cannot change it
-
-exit status: """
-    + ", ".join(f"{n} {name}" for n, name, _ in [*STATUS.values(), KILLED, DIFFERS])
-    + ", 1 error, 2 wrong usage"
-)
-
-GDB_EXAMPLES = """\
-examples:
-  gdbhv gdb 1234 vmlinux               attach, with symbols
-  gdbhv gdb unix:/run/gdbhv.sock       over a Unix socket
-  gdbhv gdb 1234 -x session.gdb        attach, then do what the script says
-  gdbhv gdb 1234 vmlinux -ex 'break panic' -ex continue
-
-It prints the command that it runs. Your .gdbinit is left out (-nx): give what you need of it with -x.
-"""
-
-SNAPSHOT_EXAMPLES = """\
-examples:
-  gdbhv snapshot info booted.snap      what it is of: machine, VMs, images, time
-  gdbhv snapshot info booted.snap --json
-                                       for scripts
-
-`gdbhv run --snapshot-at` and `monitor snapshot write` make one; `gdbhv run --snapshot` starts from it.
-"""
-
-CPUS_EXAMPLES = """\
-examples:
-  gdbhv cpus                           all, a feature in each row
-  gdbhv cpus cortex-a57 max            what max has besides
-  gdbhv cpus --json neoverse-n1        for scripts
-"""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -148,6 +90,17 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE[,rw|ro][,format=F]",
         help="a disk (virtio-blk; F is raw, the default, or qcow2), again for more; what is written is gone when the run "
         "ends, or with rw kept in FILE",
+    )
+    run.add_argument(
+        "--rng",
+        type=number,
+        metavar="SEED",
+        help="with --el 2 or --bare: an entropy device (virtio-rng) whose numbers follow from SEED",
+    )
+    run.add_argument(
+        "--virtio-console",
+        action="store_true",
+        help="with --el 2 or --bare: a console on virtio too (Linux: console=hvc0); what is typed goes there",
     )
     run.add_argument(
         "--semihosting",
@@ -265,6 +218,21 @@ def parser() -> argparse.ArgumentParser:
             help=f"{what} of gdb's, run once it is attached, in the order given; repeats",
         )
 
+    qemu = commands.add_parser(
+        "qemu",
+        help="run a command line of qemu-system-aarch64 -M virt",
+        description="Run a command line of qemu-system-aarch64 -M virt, or name what of it cannot be served.",
+        epilog=QEMU_EXAMPLES,
+        usage="%(prog)s [-h] [-v] [OPTION ...]",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        prefix_chars="\0",  # what begins with - is QEMU's
+        add_help=False,
+    )
+    qemu.add_argument(
+        "words", nargs="*", metavar="OPTION", help="what qemu-system-aarch64 would get, with that word or without"
+    )
+    qemu.set_defaults(explained=qemu.format_help())
+
     snapshot = commands.add_parser(
         "snapshot",
         help="look at snapshots in files",
@@ -325,6 +293,8 @@ def usage_error(options: argparse.Namespace) -> str | None:
         return "--flash is for a machine of the image's own (--el 2 or --bare): a hosted VM has no flash"
     if options.semihosting is not None and not bare:
         return "--semihosting is for a machine of the image's own (--el 2 or --bare): a hosted VM has none"
+    if (options.rng is not None or options.virtio_console) and not bare:
+        return "--rng and --virtio-console are for a machine of the image's own (--el 2 or --bare)"
     if len(options.flash) > 2:
         return "--flash: there are two banks"
     if options.record is not None and any(keeps for _, keeps in options.flash):

@@ -46,6 +46,8 @@ def contradiction(options: argparse.Namespace, content: Content) -> str | None:
         "cpu": shape.profile,
         "gic": shape.gic,
         "ns_per_insn": shape.ns_per_insn,
+        "rng": shape.rng,
+        "virtio_console": shape.virtio_console,
     }
     boots = {"vm", *(f.name for f in dataclasses.fields(BootConfig))} - {"drive"}  # a snapshot has no disks' files
     for name in sorted(options.given):

@@ -184,7 +184,7 @@ def test_the_session(gdb: str, tmp_path: Path) -> None:
 
 
 def shell_lines() -> list[str]:
-    spans = [s for s in SPANS if s.startswith(("gdbhv run ", "gdbhv gdb "))]
+    spans = [s for s in SPANS if s.startswith(("gdbhv run ", "gdbhv gdb ", "gdbhv qemu -"))]
     return [*(s.typed for s in SHELL if s is not SERVER), *(s for s in spans if SESSION_PORT not in s and " IMAGE" not in s)]
 
 
