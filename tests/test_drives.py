@@ -246,6 +246,22 @@ def test_what_is_no_disk(guest: Path, strange: dict[str, str], given: str, said:
     assert "Traceback" not in done.stderr
 
 
+def test_each_vm_has_its_own(guest: Path, disk: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.img"
+    other.write_bytes(CONTENT)
+    made = [f"{guest},name={name},drive={path},,rw" for name, path in (("a", disk), ("b", other))]
+    more = ["--memory", "128M", "--load-address", "0x40000000", "--entry", "0x40200000"]
+    done = run(*(word for vm in made for word in ("--vm", vm)), *more)
+    assert done.returncode == 0, done.stderr
+    assert disk.read_bytes() == other.read_bytes() == CONTENT[: 5 * 512] + WRITTEN + CONTENT[6 * 512 :]
+
+
+@pytest.mark.parametrize("option", ["--netdev", "--nic", "--device", "--virtfs", "--smmu"])
+def test_what_there_is_not_is_said(guest: Path, option: str) -> None:
+    done = run(guest, option, "user")
+    assert (done.returncode, "there " in done.stderr) == (2, True)
+
+
 def test_there_are_32_slots(guest: Path, disk: Path) -> None:
     machine = boot.bare(config(guest, *[Drive(str(disk))] * 32), el2=False)
     assert machine.core.drive_size(0) == len(CONTENT)

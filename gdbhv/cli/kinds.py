@@ -80,6 +80,21 @@ def flash(text: str) -> tuple[str, bool]:
     return path, path != text
 
 
+ABSENT = {
+    "--netdev": "there is no network",
+    "--nic": "there is no network",
+    "--device": "devices are --drive, --rng and --virtio-console; there is no PCIe",
+    "--virtfs": "there are no shared folders (9p, virtio-fs); --drive has files, and --semihosting=DIR",
+    "--smmu": "there is no SMMU",
+}
+"""Options that users of other machines look for, and what there is in their place."""
+
+
+def absent(why: str, text: str) -> str:
+    """Refuse an option of :data:`ABSENT`."""
+    raise argparse.ArgumentTypeError(why)
+
+
 def drive(text: str) -> Drive:
     """Parse FILE[,rw|ro][,format=raw|qcow2]."""
     path, *words = text.split(",")

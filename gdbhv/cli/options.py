@@ -9,7 +9,22 @@ from typing import Any, NoReturn
 
 from gdbhv import _core
 from gdbhv.cli.examples import CPUS_EXAMPLES, GDB_EXAMPLES, QEMU_EXAMPLES, RUN_EXAMPLES, SNAPSHOT_EXAMPLES
-from gdbhv.cli.kinds import VM_KEYS, console, drive, few, flash, moment, number, placed_file, profile, size, speed, vm
+from gdbhv.cli.kinds import (
+    ABSENT,
+    VM_KEYS,
+    absent,
+    console,
+    drive,
+    few,
+    flash,
+    moment,
+    number,
+    placed_file,
+    profile,
+    size,
+    speed,
+    vm,
+)
 from gdbhv.config import PLACED_FILES, SINGLE_FILES, Drive
 from gdbhv.errors import ConfigError
 
@@ -110,6 +125,8 @@ def parser() -> argparse.ArgumentParser:
         help="with --el 2 or --bare: serve HLT #0xF000 at EL1 and above (Arm semihosting); files are those below DIR, and "
         "without =DIR there are none; the guest's exit status is the run's",
     )
+    for option, why in ABSENT.items():
+        run.add_argument(option, type=functools.partial(absent, why), help=argparse.SUPPRESS)
     run.add_argument("--dtb", metavar="FILE", help="device tree, instead of the board's own")
     run.add_argument(
         "--cpu",
