@@ -204,8 +204,10 @@ class Recording:
         return header
 
     def setup(self) -> boot.Setup:
-        """Return the machine to make."""
-        return boot.Setup(self.vms, hosted=self.header.hosted, el2=self.header.el2)
+        """Return the machine to make. Its guest's files are in the recording, as far as it has read them."""
+        served = {vm.semihosting for vm in self.vms} != {None}
+        vms = [dataclasses.replace(vm, semihosting="") for vm in self.vms] if served else self.vms
+        return boot.Setup(vms, hosted=self.header.hosted, el2=self.header.el2)
 
     def _find_last(self) -> Place | None:
         """Return the place of the last whole line, if one is near the end."""

@@ -366,7 +366,7 @@ fn a_terminal_prints_and_is_typed_on() {
     d.buffer(0, 4, WRITE);
     d.set(0x050, 0);
     assert_eq!(d.used(0), None, "nothing is typed yet");
-    let mut type_ = |d: &mut Driver, text: &[u8]| {
+    let type_ = |d: &mut Driver, text: &[u8]| {
         let c = d.device.console().expect("a console");
         c.push_input(text, false, 0);
         if d.device.has_work() {
