@@ -77,7 +77,7 @@ def diff(context: Context, args: argparse.Namespace) -> Iterator[str | None]:
     name = args.name or DEFAULT
     old = context.marks.get(name)
     if not isinstance(old, Mark):
-        known = ", ".join(context.marks)
+        known = ", ".join(n for n, kept in context.marks.items() if isinstance(kept, Mark))
         raise CommandError(f"no mark {name!r}; {f'there are {known}' if known else '`s2 mark` sets one'}")
     if args.vmid is not None or context.only is not None:
         by = context.stage2(args)

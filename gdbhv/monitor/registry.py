@@ -40,7 +40,7 @@ class Context:
     selected: ThreadId | None
     catchpoints: Catchpoints = field(default_factory=Catchpoints)
     watches: Watches = field(default_factory=Watches)
-    marks: dict[str, object] = field(default_factory=dict)  # of `s2 mark`
+    marks: dict[str, object] = field(default_factory=dict)  # of `s2 mark` and `sysreg --diff`
     only: VmRecord | None = None  # the VM that the command was typed for: vm:2
 
     def vm(self, text: str) -> VmRecord:

@@ -4,11 +4,35 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gdbhv.tables import Field, fault_words, iss_layouts
+from gdbhv.tables import Field, exit_classes, fault_words, field, iss_layouts
 
 if TYPE_CHECKING:
     from gdbhv.records import ExitRecord
 
+EC = field("ESR_EL2.EC")
+WORDS = {
+    "unknown": "undefined instruction, or no reason is known",
+    "wfx": "WFI or WFE",
+    "cp15": "MCR or MRC of CP15",
+    "fp": "FP or SIMD instruction",
+    "pac": "pointer authentication instruction",
+    "illegal_state": "illegal execution state",
+    "svc": "SVC",
+    "hvc": "HVC",
+    "smc": "SMC",
+    "sysreg": "MSR, MRS or system instruction",
+    "sve": "SVE instruction",
+    "eret": "ERET",
+    "iabt": "instruction abort",
+    "pc_align": "PC alignment fault",
+    "dabt": "data abort",
+    "sp_align": "SP alignment fault",
+    "serror": "SError interrupt",
+    "bp": "breakpoint",
+    "step": "software step",
+    "wp": "watchpoint",
+    "brk": "BRK",
+}
 DEBUG_EVENT = 0x22  # the fault status code of breakpoints, watchpoints and steps
 
 
@@ -38,9 +62,28 @@ def iss_fields(record: ExitRecord) -> dict[str, int]:
 
 def iss_text(record: ExitRecord) -> str:
     """Return the fields of an exit's ISS in one line, values by name where they have one."""
+    return iss_words(record["number"], record["esr"])
+
+
+def esr_words(esr: int) -> str:
+    """Return a value of ESR_ELx in words: its class, where it came from, and the fields of its ISS (D24.2.40)."""
+    ec = EC.of(esr)
+    name = EC.values.get(ec)
+    if name is None:
+        return f"class {ec:#04x}, which this machine does not have"
+    below = name.endswith("_lower")
+    own = name.removesuffix("_lower").removesuffix("_same")
+    found = exit_classes().get(own)
+    where = f" from {'a lower EL' if below else 'the same EL'}" if own != name else ""
+    iss = "" if found is None else iss_words(found["number"], esr)
+    return f"{WORDS.get(own, own)}{where}{f': {iss}' if iss else ''}"
+
+
+def iss_words(number: int, esr: int) -> str:
+    """Return the fields of the ISS of exit class ``number`` in one line, values by name where they have one."""
     words = []
-    for f in layout(record["number"], record["esr"]):
-        v = f.of(record["esr"])
+    for f in layout(number, esr):
+        v = f.of(esr)
         if f.name in ("DFSC", "IFSC") and v == DEBUG_EVENT:
             words.append(f"{f.name}={v:#04x} (debug exception)")
         elif f.name in ("DFSC", "IFSC") and not f.values:

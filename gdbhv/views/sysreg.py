@@ -47,6 +47,25 @@ def fields_text(register: Register, value: int, *, e2h: bool = False) -> str:
     )
 
 
+def detail(register: Register, value: int, *, e2h: bool = False) -> list[str]:
+    """Return all fields of a register, a line each, from the most significant one down: bits, name and value in words."""
+    rows = [f for f in register.fields if applies(f, register, value, e2h=e2h) and not f.name.startswith("RES")]
+    return [f"  {_bits(f):<6} {field_text(f, value)}" for f in sorted(rows, key=lambda f: -f.msb)]
+
+
+def _bits(f: Field) -> str:
+    return f"{f.msb}:{f.lsb}" if f.msb != f.lsb else str(f.msb)
+
+
+def changed_fields(register: Register, before: int, now: int, *, e2h: bool = False) -> str:
+    """Return the fields that differ, with both values: ``VM=0 -> VM``; the bits that are no field's as a mask."""
+    rows = [f for f in register.fields if applies(f, register, now, e2h=e2h) and f.of(before) != f.of(now)]
+    known = sum({f.mask for f in rows}) if not any(a.mask & b.mask for a in rows for b in rows if a is not b) else -1
+    words = [f"{field_text(f, before)} -> {field_text(f, now)}" for f in rows if not f.name.startswith("RES")]
+    rest = (before ^ now) & ~known
+    return ", ".join(words + ([f"bits {rest:#x}"] if rest and rows else []))
+
+
 def register_line(register: Register, value: int, *, e2h: bool = False) -> str:
     """Return a register in one line: name, value, fields."""
     return f"{register.name:<18} {value:#0{register.bits // 4 + 2}x}  {fields_text(register, value, e2h=e2h)}".rstrip()

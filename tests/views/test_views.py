@@ -516,3 +516,46 @@ def test_all_address_fields_are_known() -> None:
     wide = {f.name for r in tables.registers().values() for f in r.fields if f.lsb and f.msb - f.lsb >= 20}
     assert wide - {"ISS2", "EVCNT_hi"} == tables.ADDRESSES
     assert sysreg.fields_text(tables.register("SCTLR_EL1"), 0x18).startswith("SA SA0"), "a flag of the same name is none"
+
+
+NO_ISV = "ISV=0 FnV=0 EA=0 CM=0 S1PTW=0"
+
+
+@pytest.mark.parametrize(
+    ("esr", "words"),
+    [
+        (0x92000046, f"data abort from a lower EL: {NO_ISV} WnR=write DFSC=0x06 (translation fault, level 2)"),
+        (0x8600000F, "instruction abort from the same EL: SET=0 FnV=0 EA=0 S1PTW=0 IFSC=0x0f (permission fault, level 3)"),
+        (0x5A00002A, "HVC: imm16=0x2a"),
+        (0x56000000, "SVC: imm16=0"),
+        (0xF2000001, "BRK: Comment=1"),
+        (0x8A000000, "PC alignment fault"),
+        (0x9A000000, "SP alignment fault"),
+        (0x3A000000, "illegal execution state"),
+        (0x02000000, "undefined instruction, or no reason is known"),
+        (0xCA000022, "software step from a lower EL: ISV=0 EX=other IFSC=0x22 (debug exception)"),
+        (0xFE000000, "class 0x3f, which this machine does not have"),
+    ],
+)  # fmt: skip
+def test_syndromes_in_words(esr: int, words: str) -> None:
+    assert syndrome.esr_words(esr) == words
+
+
+def test_each_class_of_a_syndrome_has_words() -> None:
+    named = tables.field("ESR_EL2.EC").values
+    assert {name.removesuffix("_lower").removesuffix("_same") for name in named.values()} == set(syndrome.WORDS)
+    for name, row in tables.exit_classes().items():
+        if row["ec"] is not None and name != "vncr":
+            assert syndrome.esr_words(row["ec"] << 26).startswith(syndrome.WORDS[name])
+
+
+def test_fields_one_by_one_and_those_that_differ() -> None:
+    vtcr = tables.register("VTCR_EL2")
+    lines = sysreg.detail(vtcr, 0x80023558)
+    assert "  5:0    T0SZ=24" in [line.replace("0x18", "24") for line in lines]
+    assert [int(line.split()[0].split(":")[0]) for line in lines] == sorted(
+        (f.msb for f in vtcr.fields if "RES" not in f.name), reverse=True
+    )
+    assert sysreg.changed_fields(tables.register("HCR_EL2"), 1, 1 << 13) == "VM -> VM=0, TWI=0 -> TWI"
+    assert sysreg.changed_fields(tables.register("HCR_EL2"), 1, 1) == ""
+    assert sysreg.changed_fields(tables.register("FAR_EL1"), 1, 2) == ""
