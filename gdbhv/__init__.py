@@ -14,9 +14,11 @@ gdb: :func:`launch`, :class:`GdbSession`. What a debugger sees of any machine: :
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # as in typing, which takes longer to import than what is needed to hear a Ctrl-C
 if TYPE_CHECKING:
+    from typing import Any
+
     from gdbhv.boot import Setup, add_vm, bare, hosted, resumed
     from gdbhv.client import GdbSession
     from gdbhv.config import BootConfig

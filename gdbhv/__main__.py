@@ -11,7 +11,9 @@ def main() -> int:
         from gdbhv.cli import main as command_line
 
         return command_line()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, RuntimeError) as e:  # Python 3.11 wraps what is raised while a class is made
+        if not isinstance(e, KeyboardInterrupt) and not isinstance(e.__cause__, KeyboardInterrupt):
+            raise
         print("gdbhv: interrupted", file=sys.stderr)
         return 130
 

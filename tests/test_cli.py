@@ -300,6 +300,28 @@ sys.exit(main())
     assert (done.returncode, done.stderr) == (130, "gdbhv: interrupted\n")
 
 
+@pytest.mark.parametrize("module", ["gdbhv.snapfile", "gdbhv.rsp.server"])
+def test_ctrl_c_while_a_class_is_made(module: str) -> None:
+    """Python 3.11 makes a RuntimeError of what an attribute's ``__set_name__`` raises."""
+    code = f"""
+import sys
+class Attribute:
+    def __set_name__(self, owner, name): raise KeyboardInterrupt
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            type("Made", (), {{"one": Attribute()}})
+sys.meta_path.insert(0, Interrupt())
+from gdbhv.__main__ import main
+sys.argv = ["gdbhv", "run", {HELLO!r}, "--gdb", "0", "--console", "/dev/null"]
+sys.exit(main())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=ENVIRONMENT, check=False
+    )
+    assert (done.returncode, done.stderr) == (130, "gdbhv: interrupted\n")
+
+
 def test_a_stderr_that_nobody_reads_ends_nothing() -> None:
     reader, writer = os.pipe()
     os.close(reader)

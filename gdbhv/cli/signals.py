@@ -44,6 +44,10 @@ def ending_signals_raise() -> Iterator[None]:
         before = {n: signal.signal(n, end) for n in ENDING if signal.getsignal(n) == signal.SIG_DFL}
     try:
         yield
+    except RuntimeError as e:  # Python 3.11 says so of whatever is raised while a class is made, in an import
+        if isinstance(e.__cause__, (KeyboardInterrupt, Ended)):
+            raise e.__cause__ from None
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
