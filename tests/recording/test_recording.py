@@ -19,6 +19,7 @@ from gdbhv.console import Console
 from gdbhv.errors import GdbhvError, StateError
 from gdbhv.recording import file
 from gdbhv.target import Action, Catcher, Space, StopKind
+from snapshot.test_points import KVM, XEN, Guest
 
 PREBUILT = ROOT / "guests" / "prebuilt"
 ALL = [row["number"] for row in _core.exit_classes()]
@@ -366,6 +367,31 @@ def test_linux_at_el2_with_a_debugger(kit: Kit, tmp_path: Path) -> None:
             target.write_register(thread, "TPIDRRO_EL0", n)
             then.type(b"x\n")
             target.run([Action(thread, step=True)])
+    with recording.Recording(path) as read:
+        outcome = recording.Replay(read, now).run()
+    assert outcome.same, outcome.text
+    assert now.text == then.text != b""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("guest", [XEN, KVM], ids=lambda guest: guest.name)
+def test_a_hypervisor_and_its_guests_with_a_debugger(guest: Guest, kit: Kit, tmp_path: Path) -> None:
+    """Xen with two domUs, KVM with a guest: a debugger stops their vCPUs, writes their registers, and types meanwhile."""
+    setup, path, then, now = boot.Setup([guest.config(kit)], hosted=False), tmp_path / "run.rec", Console(), Console()
+    written = set()
+    with recording.record(setup, path, then) as recorder:
+        target = recorder.target
+        target.run_all(guest.first)
+        for n in range(8):
+            target.run_all(7_000_000)
+            running = [t.id for p in target.processes() if p.found for t in p.threads if "running" in t.extra]
+            for thread in running:
+                target.write_register(thread, "TPIDRRO_EL0", n)
+                target.run([Action(thread, step=True)])
+            written |= {thread.pid for thread in running}
+            then.type(b"x\n")
+    assert len(written) == len(guest.vmids)
     with recording.Recording(path) as read:
         outcome = recording.Replay(read, now).run()
     assert outcome.same, outcome.text
