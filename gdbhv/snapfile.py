@@ -147,6 +147,22 @@ def _without_bytes(guest: Guest) -> dict[str, Any]:
 # --- writing
 
 
+class _Small:
+    """Compresses, and keeps what came of it last: images are the same in all snapshots of a run, and most of the time."""
+
+    def __init__(self) -> None:
+        self._digest, self._data = b"", b""
+
+    def of(self, raw: bytes) -> bytes:
+        digest = hashlib.sha256(raw).digest()
+        if digest != self._digest:
+            self._digest, self._data = digest, zlib.compress(raw, COMPRESSION)
+        return self._data
+
+
+_small = {"host": _Small(), "starts": _Small()}
+
+
 def write(path: str | Path, content: Content) -> int:
     """Write a file beside ``path``, and put it in its place when it is whole.
 
@@ -156,7 +172,7 @@ def write(path: str | Path, content: Content) -> int:
     parts = {"machine": content.machine, "host": content.host, "starts": STARTS.build(_starts(content.guests))}
     sections = []
     for name, raw in parts.items():
-        parts[name] = raw if name == "machine" else zlib.compress(raw, COMPRESSION)
+        parts[name] = _small[name].of(raw) if name in _small else raw
         sections.append({"name": name, "bytes": len(parts[name]), "raw": len(raw)})
     header = json.dumps({**content.summary(), "sections": sections}, separators=(",", ":")).encode()
     if len(header) > MOST_HEADER:

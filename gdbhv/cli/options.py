@@ -320,7 +320,7 @@ def usage_error(options: argparse.Namespace) -> str | None:
         return "--record: a file that the run changes (--drive FILE,rw) is another one in the replay; leave rw out"
     something = options.load or options.vm or options.snapshot or options.flash
     if options.image is None and not (something or (bare and options.wait)):
-        return "an IMAGE is needed (it may be left out with --el 2 --wait, to be loaded through gdb)"
+        return "an IMAGE is needed, or --vm, --flash, --snapshot or --replay; with --el 2 --gdb --wait gdb may load it"
     if options.record is not None and options.snapshot is not None:
         return "--record follows a run from its beginning, and --snapshot begins in the middle of one: choose one of them"
     if options.gdb == "":
