@@ -23,6 +23,7 @@ import pytest
 from conftest import ROOT
 from e2e.debugged import GDBS
 from gdbhv.sessions import Started
+from monitor.transcript import matches
 
 # Examples for who works on gdbhv are tests/guards/test_handbook.py's.
 README = (ROOT / "README.md").read_text().partition("### To add one of a kind")[0]
@@ -66,16 +67,6 @@ SERVER = next(s for s in SHELL if "--gdb" in s.typed)
 PROSE = re.sub(r"^```.*?^```$", "", README.partition("<!-- commands -->")[0], flags=re.S | re.M)
 MORE = re.sub(r"^```.*?^```$", "", README.partition("<!-- /commands -->")[2].partition("\n## What")[0], flags=re.S | re.M)
 SPANS = [" ".join(span.split()) for text in (PROSE, MORE) for span in re.findall(r"`([^`\n]+(?:\n[^`\n]+)?)`", text)]
-
-
-def matches(shown: list[str], came: list[str]) -> bool:
-    """Whether the lines that came are those that are shown."""
-    if not shown:
-        return not came
-    if shown[0] == "...":
-        return any(matches(shown[1:], came[n:]) for n in range(len(came) + 1))
-    pattern = ".*".join(re.escape(part) for part in shown[0].split("..."))
-    return bool(came) and re.fullmatch(pattern, came[0]) is not None and matches(shown[1:], came[1:])
 
 
 def test_the_comparison_itself() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import random
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -155,6 +156,12 @@ def test_tables_that_contain_themselves_are_cut_and_the_rest_can_be_seen() -> No
 @pytest.mark.parametrize("path", sorted(HERE.glob("*.txt")), ids=lambda p: p.stem)
 def test_transcript(path: Path) -> None:
     replay(MACHINES.get(path.stem, hosted)(), path)
+
+
+def test_help_without_el2_lists_all_but_what_is_about_it() -> None:
+    said = list(registry.bind(machine := bare(el2=False))("help", machine.processes()[0].threads[0].id))
+    listed = {name for name in registry.load() if any(re.match(rf"{name}  ", line) for line in said)}
+    assert listed == {name for name, command in registry.load().items() if not command.about}
 
 
 def test_each_command_is_in_a_transcript() -> None:
