@@ -16,7 +16,7 @@ from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.machine import Machine
 from gdbhv.monitor import registry
 
-ZOO = ROOT / "guests" / "prebuilt" / "exit_zoo.elf"
+ZOO, TYPE1 = (ROOT / "guests" / "prebuilt" / f"{name}.elf" for name in ("exit_zoo", "type1"))
 VALUES = (
     "''",
     "0",
@@ -43,6 +43,13 @@ VALUES = (
     "irq.ppi99999",
     "cpu=9999999999999999999",
     "pc=1-0",
+    "vm:2",
+    "vm:",
+    "vm:99999999999999999999",
+    "ipa:2:0x40000000",
+    "ipa:3:",
+    "2",
+    "any",
     "all",
     "list",
     "delete",
@@ -66,11 +73,20 @@ def ended(target: HostTarget | Machine) -> HostTarget | Machine:
     return target
 
 
+def with_vms() -> Machine:
+    """A hypervisor whose VMs have run: some of their vCPUs execute, one has been put aside."""
+    machine = boot.bare(boot.BootConfig(image=TYPE1, smp=2, memory=64 << 20))
+    machine.run_all(375_000)
+    assert len(machine.vms()) == 2
+    return machine
+
+
 MACHINES: dict[str, Callable[[], HostTarget | Machine]] = {
     "hosted": lambda: boot.hosted(boot.BootConfig(image=ZOO, memory=16 << 20)),
     "two VMs": lambda: boot.hosted(boot.BootConfig(image=ZOO, memory=16 << 20), vms=2),
     "hosted, ended": lambda: ended(boot.hosted(boot.BootConfig(image=ZOO, memory=16 << 20))),
     "bare": lambda: boot.bare(boot.BootConfig(memory=16 << 20)),
+    "bare, with VMs": with_vms,
     "no EL2": lambda: boot.bare(boot.BootConfig(memory=16 << 20), el2=False),
     "GICv2": lambda: boot.bare(boot.BootConfig(memory=16 << 20, gic=2)),
     "bare, ended": lambda: ended(boot.bare(boot.BootConfig(memory=16 << 20))),
