@@ -274,7 +274,7 @@ class Door:
 
 
 class Entrance:
-    """The methods of a :class:`gdbhv.target.Target` by which something comes in."""
+    """The methods of a :class:`gdbhv.target.Target` that let something in."""
 
     door: Door
 

@@ -1,12 +1,12 @@
-"""Whose the breakpoints and watchpoints of a bare machine are: of a VM, of its hypervisor's side, or of whoever comes.
+"""Which software a breakpoint or watchpoint of a bare machine is for: a VM, the hypervisor's side, or any that reaches it.
 
 Those of a VM's process are of that VM alone, at EL1 and EL0, by what is in VTTBR_EL2. Those of the machine itself are,
 unless :attr:`Points.mode` says something else, of the side that their thread was on when they were set: a VM, or all that is
 none ("host": EL2, and a host at EL1). One that was set before any VM had run is of everybody, until the hypervisor's side
 comes to it.
 
-GDB takes all points out at each stop, and puts them back when it resumes: so whose one is is remembered until a run without
-it.
+GDB takes all points out at each stop, and puts them back when it resumes: so what each is for is remembered until a run
+without it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Points:
         self._open: set[Row] = set()  # of those, set before any VM had run
 
     def insert(self, row: Row, thread: ThreadId | None) -> None:
-        """Insert a point; ``thread`` decides whose a new one is.
+        """Insert a point; ``thread`` decides what a new one is for.
 
         :raises gdbhv.errors.GdbhvError: it is of a VM that has not run.
         """
@@ -73,7 +73,7 @@ class Points:
         return any(row[0] == pid and row[2] <= address < row[2] + row[3] for row in self._inserted)
 
     def set_mode(self, text: str) -> None:
-        """Say whose the points of the machine's process are. :raises gdbhv.errors.CommandError: that is nobody."""
+        """Choose what the points of the machine's process are for. :raises gdbhv.errors.CommandError: there is no such."""
         if text.startswith("vm:"):
             text = f"vm:{self._vms.find(text[3:]).number}"
         elif text not in ("auto", "host", "el2", "any"):
@@ -81,7 +81,7 @@ class Points:
         self.mode = text
 
     def table(self) -> list[tuple[Row, str, bool]]:
-        """Return what is set in the machine's process, whose it is, and whether somebody else came there last."""
+        """Return what is set in the machine's process, what it is for, and whether other software reached it last."""
         passed = self._core.take_passed()
         self._passed = self._passed if passed is None else passed
         return [(row, self._words(self._given(row)), row[1] < 2 and row[2] == self._passed) for row in self._decided]

@@ -224,7 +224,7 @@ def _parse(data: bytes, path: str) -> Content:
     if not data.startswith(files.SNAPSHOT):
         kind = "empty: it was not written to its end" if not data else "no snapshot of gdbhv"
         raise StateError(f"{path}: {kind}; `monitor snapshot write` makes one")
-    broken = StateError(f"{path}: damaged or cut off: its checksum is wrong; copy it again, or make it anew")
+    broken = StateError(f"{path}: damaged or cut off: its checksum is wrong; copy it again, or make another")
     if len(data) < size + CHECKSUM:
         raise broken
     prefix = PREFIX.parse(data)
@@ -237,7 +237,7 @@ def _parse(data: bytes, path: str) -> Content:
             by = f"gdbhv {header['gdbhv']}"
             raise StateError(
                 f"{path}: written by {by} in format {prefix.format}, and gdbhv {_core.__version__} reads format {FORMAT}; "
-                f"use {by} for it, or make it anew"
+                f"use {by} for it, or make another"
             )
         if not whole:
             raise broken
@@ -246,7 +246,7 @@ def _parse(data: bytes, path: str) -> Content:
         if not whole:
             raise broken from None
         raise StateError(
-            f"{path}: its checksum is right, but not what it says ({type(e).__name__}: {e}); make it anew"
+            f"{path}: its checksum is right, but not what it says ({type(e).__name__}: {e}); make another"
         ) from None
 
 

@@ -225,7 +225,7 @@ def _other(host: Host, state: HostState) -> Iterator[str]:
 
 
 def _wrong(host: Host, state: HostState, its: list[list[ItsState]]) -> Iterator[str]:
-    """Yield what in a state no host can be in: references to what is not there, and tables of another size."""
+    """Yield what is impossible in a state: references to what does not exist, and tables of the wrong size."""
     s, cpus = state.scheduler, len(host.scheduler.queues)
     if {len(each) for each in (s.queues, s.in_guest, s.slice_end, s.alarm, s.event_wait)} != {cpus}:
         yield "the scheduler's tables are not of one size"

@@ -137,7 +137,7 @@ class Scheduler(SchedulerState):
         self._notice(vm.vcpus[0].home)
 
     def _of(self, cpu: int) -> list[Vcpu]:
-        """Return the vCPUs of a CPU, whose turn it is first."""
+        """Return the vCPUs of a CPU, beginning with the one whose turn it is."""
         return [self.vcpus[n] for n in self.queues[cpu]]
 
     def _to_the_end(self, vcpu: Vcpu) -> None:

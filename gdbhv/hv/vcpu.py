@@ -87,7 +87,7 @@ class VcpuState:
     gprs: list[int] = field(default_factory=lambda: [0] * 31)
     vregs: bytes = bytes(32 * VREG)  # v0 first, little endian
     sys: dict[str, int] = field(default_factory=dict)  # by name: CONTEXT
-    # Of EL2's, those of which a debugger may change some traps (hv/guestregs.py): with FP trapped, and no virtual SError
+    # Registers of EL2 in which a debugger may change traps (hv/guestregs.py); FP is trapped, and no virtual SError pending
     controls: dict[str, int] = field(default_factory=dict)
     debug: DebugState = field(default_factory=DebugState)
     ptimer: TimerState = field(default_factory=TimerState)

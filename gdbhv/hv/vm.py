@@ -232,7 +232,7 @@ class Vm(VmState):
         return add
 
     def note(self, what: str, pc: int | None) -> None:
-        """Note for the user what is not served, once; of a guest that asks for ever more, the first :data:`MOST_NOTES`."""
+        """Note for the user what is not served: each thing once, and at most :data:`MOST_NOTES` things."""
         if len(self.unserved) < MOST_NOTES:
             self.unserved.setdefault(what, pc)
         elif what not in self.unserved:

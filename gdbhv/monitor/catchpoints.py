@@ -28,7 +28,7 @@ MOST = 1000  # catchpoints, and watched ranges
 
 
 def refuse_more(count: int, what: str) -> None:
-    """Refuse one more where there are :data:`MOST`. :raises gdbhv.errors.CommandError: so it is."""
+    """Refuse one more. :raises gdbhv.errors.CommandError: there are :data:`MOST` already."""
     if count >= MOST:
         raise CommandError(f"there are {count:,} {what} makes room")
 

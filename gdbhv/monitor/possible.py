@@ -15,7 +15,7 @@ from gdbhv.exitspec import ExitSpec, span
 if TYPE_CHECKING:
     from gdbhv.target import Target
 
-# Class: the features of which it needs one, each as a field of an ID register and its least value. (Arm ARM D24.2)
+# Class: it needs one of these features, each as a field of an ID register and its least value. (Arm ARM D24.2)
 NEEDS = {
     "sve": (("ID_AA64PFR0_EL1", "SVE", 1),),
     "pac": (("ID_AA64ISAR1_EL1", "API", 1), ("ID_AA64ISAR1_EL1", "APA", 1)),
@@ -25,7 +25,7 @@ NEEDS = {
 }
 NEVER = {"unknown": "an undefined instruction goes to EL1 while HCR_EL2.TGE is 0"}
 
-# Class: the controls of which one must be set.
+# Class: one of these controls must be set.
 ROUTED = {
     "svc": ("HFGITR_EL2.SVC_EL0", "HFGITR_EL2.SVC_EL1"),
     "eret": ("HCR_EL2.NV", "HFGITR_EL2.ERET"),

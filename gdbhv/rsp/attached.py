@@ -90,7 +90,7 @@ class Attached:
         raise PacketError("", f"no thread p{spec.pid}.{spec.tid}: `info threads` lists those that there are")
 
     def refresh(self) -> None:
-        """Ask the target anew for its processes and threads."""
+        """Ask the target again for its processes and threads."""
         self._processes = [process for process in self.shared.alive() if self._shows(process)]
         threads = tuple(thread.id for process in self._processes for thread in process.threads)
         if threads != self._threads:

@@ -101,7 +101,7 @@ class Door:
         self._candidates.clear()
 
     def _tell(self, words: bytes) -> None:
-        """Say it once: whoever knocks once may knock a thousand times."""
+        """Say it once: what connects once may connect a thousand times."""
         if not self._told:
             self._told = True
             text = words.split(b"\r")[0].split(b"\n")[0].decode("ascii", "backslashreplace")

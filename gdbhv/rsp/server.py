@@ -317,7 +317,7 @@ class Server:
         ready = self._wait(*reading, *self._at_the_door(), writers=writing, seconds=0 if more else None)
         self._attended = time.perf_counter()
         if stream.reader in ready and (data := stream.receive()) is not None:
-            return data  # it may be the last before the end: then whoever waits at the door is the next client
+            return data  # perhaps the last before it leaves: a client that waits to be served is next then
         self._attend(session, ready)
         return None
 
@@ -368,7 +368,7 @@ class Server:
         return stop
 
     def _last_end(self) -> Stop | None:
-        """Return the stop by which the last VM ended while a debugger was there."""
+        """Return the stop that ended the last VM while a debugger was attached."""
         stop = self._shared.last_stop
         return stop if stop is not None and stop.kind in ENDS and not self._closing and not self._killed else None
 

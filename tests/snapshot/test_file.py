@@ -114,7 +114,7 @@ def test_another_format_is_refused_by_its_version(path: Path, tmp_path: Path) ->
         here = _core.__version__
         assert refusal(tmp_path / "x", checked(body)) == (
             f"written by gdbhv {here} in format {number}, and gdbhv {here} reads format {snapfile.FORMAT}; "
-            f"use gdbhv {here} for it, or make it anew"
+            f"use gdbhv {here} for it, or make another"
         )
 
 
