@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 import random
+from collections.abc import Callable
 
 import pytest
 
@@ -13,13 +14,15 @@ from conftest import ROOT
 from fuzz.machines import dice, rounds, value
 from gdbhv import _core, boot
 from gdbhv.boot import BootConfig
+from gdbhv.hv.hosttarget import HostTarget
+from gdbhv.machine import Machine
 from gdbhv.monitor import registry
 from gdbhv.rsp.framing import frame
 from gdbhv.rsp.session import Session
 from gdbhv.rsp.shared import Shared
 from gdbhv.rsp.tdesc import Description
 
-HELLO = ROOT / "guests" / "prebuilt" / "hello.elf"
+HELLO, TYPE1 = (ROOT / "guests" / "prebuilt" / f"{name}.elf" for name in ("hello", "type1"))
 
 PIECES = """
     g G p P m M X Z0, z0, Z1, z1, Z2, Z3, Z4, z2, Hg Hc T ? qC vCont? vCont;s: vCont;c: vCont;r
@@ -52,6 +55,32 @@ def program(rng: random.Random) -> bytes:
     return frame(b"Z%d,%x,4;%b" % (rng.randrange(2), 0x40200000 + 4 * rng.randrange(8), what))
 
 
+ABOUT_VMS = (
+    *("vm:2", "vm:3", "vm:x", "ipa:2:0x40000000", "2", "host", "any", "el2", "break-in", "vms", "reset", "--all"),
+    *("vm name 2 a", "snapshot save a", "snapshot restore a", "snapshot delete all", "step interrupts off"),
+)
+OF_THREADS = ("Hg", "Hc", "T", "vCont;s:", "vCont;c:", "vCont;r40000000,40200000:", "qThreadExtraInfo,")
+OF_VMS = """
+    g p20 P0=0123456789abcdef m40200000,4 m80000000,40 Z0,80000004,4 Z2,80100000,8 z0,80000004,4 QCatchSyscalls:1;1016
+    QCatchSyscalls:0 D;2 D;3 vAttach;2 vAttach;3 vKill;2 qXfer:threads:read::0,fff ? vCont;c vRun R0
+"""
+
+
+def packet_about_vms(rng: random.Random) -> bytes:
+    """Packets about the processes and threads that a hypervisor's VMs are, and commands with words about them."""
+    kind = rng.random()
+    if kind < 0.2:
+        words = [*registry.load(), *ABOUT_VMS, f"{value(rng):#x}"]
+        line = " ".join(rng.choice(words) for _ in range(rng.randrange(1, 4)))
+        return frame(b"qRcmd," + line.encode().hex().encode())
+    if kind < 0.4:
+        pid, tid = rng.choice((-1, 0, 1, 2, 3, 4)), rng.choice(("-1", "0", "1", "2", "9"))
+        thread = f"p{pid}.{tid}"
+        rest = rng.choice(("", ";c:p1.-1", ";s:p2.1"))
+        return frame(f"{rng.choice(OF_THREADS)}{thread}{rest if rng.random() < 0.3 else ''}".encode())
+    return frame(rng.choice(OF_VMS.split()).encode()) if kind < 0.6 else packet(rng)
+
+
 def packet(rng: random.Random) -> bytes:
     pieces = PIECES.split()
     if rng.random() < 0.1:
@@ -82,16 +111,31 @@ def packet(rng: random.Random) -> bytes:
     return frame(data)
 
 
-@pytest.mark.parametrize("hosted", [True, False])
-def test_packets(hosted: bool, caplog: pytest.LogCaptureFixture) -> None:
-    rng = dice(f"packets {hosted}")
+def hypervisor(rng: random.Random) -> Machine:
+    """A small hypervisor, before and after its VMs have run."""
+    machine = boot.bare(BootConfig(image=TYPE1, memory=64 << 20, smp=2))
+    machine.run_all(rng.randrange(450_000))
+    return machine
+
+
+CONFIG = BootConfig(image=HELLO, memory=16 << 20, smp=2)
+KINDS: dict[str, tuple[Callable[[random.Random], HostTarget | Machine], Callable[[random.Random], bytes]]] = {
+    "hosted": (lambda rng: boot.hosted(CONFIG), packet),
+    "bare": (lambda rng: boot.bare(CONFIG), packet),
+    "a hypervisor": (hypervisor, packet_about_vms),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_packets(kind: str, caplog: pytest.LogCaptureFixture) -> None:
+    make, packet_of = KINDS[kind]
+    rng = dice(f"packets {kind}")
     caplog.set_level(logging.ERROR)
     for _ in rounds(12):
-        config = BootConfig(image=HELLO, memory=16 << 20, smp=2)
-        target = boot.hosted(config) if hosted else boot.bare(config)
+        target = make(rng)
         session = Session(Shared(target, Description(_core.registers()), registry.bind(target), lambda pid: str(HELLO)))
         for _ in range(120):
-            session.receive(packet(rng))
+            session.receive(packet_of(rng))
             for _ in range(60):
                 if not session.busy:
                     break
