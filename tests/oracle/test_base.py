@@ -17,6 +17,7 @@ from oracle import batch, differ, generate, ours
 OTHERS = ("fp_", "simd_", "crypto", "pauth")  # tested elsewhere
 UNRUNNABLE = {  # rows that the harness cannot run, with what tests them
     "HVC": "would end in EL2: guests/exit_zoo",
+    "HLT": "is undefined, or semihosting: tests/oracle/test_semihosting.py",
     "SMC": "is the firmware's: guests/exit_zoo",
     "ERET": "would return to itself for ever: every case is entered by one",
     "WFE": "may wait for ever",
