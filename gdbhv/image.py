@@ -13,8 +13,6 @@ from pathlib import Path
 
 import fdt
 from construct import Bytes, Computed, Const, ConstructError, Int16ul, Int32ub, Int32ul, Int64ul, Padding, Struct, this
-from elftools.elf.elffile import ELFFile
-from elftools.elf.sections import SymbolTableSection
 
 from gdbhv import _core, files
 from gdbhv.errors import ImageError
@@ -103,6 +101,9 @@ class Image:
         """The addresses of its symbols by name, global ones first; none if it is no ELF, or a stripped one."""
         if self.kind != "elf":
             return {}
+        from elftools.elf.elffile import ELFFile  # only for an ELF: 15 ms
+        from elftools.elf.sections import SymbolTableSection
+
         table = ELFFile(io.BytesIO(read_file(self.path))).get_section_by_name(".symtab")
         if not isinstance(table, SymbolTableSection):
             return {}
@@ -202,6 +203,8 @@ def _elf(path: str, data: bytes, limit: int) -> Image:
 
 
 def _elf_image(path: str, data: bytes, limit: int) -> Image:
+    from elftools.elf.elffile import ELFFile
+
     elf = ELFFile(io.BytesIO(data))
     if elf["e_machine"] != "EM_AARCH64" or elf.elfclass != 64 or not elf.little_endian:
         raise ImageError(path, f"an ELF for {elf['e_machine']} ({elf.elfclass} bits); a little-endian AArch64 one is needed")

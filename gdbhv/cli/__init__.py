@@ -8,9 +8,6 @@ import os
 import sys
 from collections.abc import Sequence
 
-from gdbhv import client
-from gdbhv.cli import cpus, qemu, snapshots
-from gdbhv.cli.attaching import attach
 from gdbhv.cli.ending import KILLED, STATUS
 from gdbhv.cli.examples import GDB_EXAMPLES, RUN_EXAMPLES, SNAPSHOT_EXAMPLES
 from gdbhv.cli.options import named, parser, usage_error
@@ -18,6 +15,7 @@ from gdbhv.cli.running import run
 from gdbhv.cli.saying import STDERR, StderrHandler, say
 from gdbhv.cli.signals import Ended, die, ending_signals_raise
 from gdbhv.errors import ConfigError, GdbhvError
+from gdbhv.stops import GdbError
 from gdbhv.target import StopKind
 
 __all__ = ["GDB_EXAMPLES", "KILLED", "RUN_EXAMPLES", "SNAPSHOT_EXAMPLES", "STATUS", "main", "parser", "usage_error"]
@@ -31,6 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.raiseExceptions = False  # a stderr that nobody reads any more is no reason for a traceback on it
     options = parser().parse_args(argv)
     if options.command == "qemu":
+        from gdbhv.cli import qemu
+
         if not options.words or options.words[0] in ("-h", "--help"):
             print(options.explained, end="")
             return 0 if options.words else 2
@@ -51,17 +51,24 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _main(options: argparse.Namespace) -> int:
     try:
         with ending_signals_raise():
+            # What `run` does not need is imported where it is needed: a run begins sooner.
             if options.command == "gdb":
+                from gdbhv.cli.attaching import attach
+
                 attach(options)
             if options.command == "cpus":
+                from gdbhv.cli import cpus
+
                 return cpus.show(options)
             if options.command == "snapshot":
+                from gdbhv.cli import snapshots
+
                 return snapshots.info(options)
             return run(options)
     except ConfigError as e:
         say(named(e, options))
         return 1
-    except (GdbhvError, client.GdbError) as e:
+    except (GdbhvError, GdbError) as e:
         say(str(e))
         return 1
     except BrokenPipeError:  # nobody reads stdout any more

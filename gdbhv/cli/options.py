@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NoReturn
 
 from gdbhv import _core
@@ -57,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
     top = _Parser(
         prog="gdbhv", description="A GDB remote stub for simulated AArch64 machines, for people who work on hypervisors."
     )
-    top.add_argument("--version", action="version", version=f"gdbhv {_version()}")
+    top.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_GivenParser)
 
     run = commands.add_parser(
@@ -287,11 +286,17 @@ def _own(option: str, value: str) -> tuple[str, str]:
     return option, value
 
 
-def _version() -> str:
-    try:
-        return version("gdbhv")
-    except PackageNotFoundError:
-        return _core.__version__
+class _Version(argparse.Action):
+    """Print the version, found only when somebody asks: that takes longer than all other options together."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            found = version("gdbhv")
+        except PackageNotFoundError:
+            found = _core.__version__
+        parser.exit(message=f"gdbhv {found}\n")
 
 
 def drives(options: argparse.Namespace) -> list[Drive]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 
-from capstone import CS_ARCH_ARM64, CS_MODE_LITTLE_ENDIAN, Cs
+if TYPE_CHECKING:
+    from capstone import Cs
 
 
 @cache
 def _decoder() -> Cs:
+    from capstone import CS_ARCH_ARM64, CS_MODE_LITTLE_ENDIAN, Cs  # only once something is shown: 15 ms
+
     return Cs(CS_ARCH_ARM64, CS_MODE_LITTLE_ENDIAN)
 
 
