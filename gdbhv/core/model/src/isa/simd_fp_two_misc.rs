@@ -133,6 +133,14 @@ mixed_rows! {
         Fp FCVTZS_fixed_scalar_half "010111110001hbbb111111nnnnnddddd" FP16                     to_fixed_point;
         Fp FCVTZU_fixed_vec_half    "0q1011110001hbbb111111nnnnnddddd" FP16                     to_fixed_point;
         Fp FCVTZU_fixed_scalar_half "011111110001hbbb111111nnnnnddddd" FP16                     to_fixed_point;
+        Fp SCVTF_fixed_vec          "0q0011110++hhbbb111001nnnnnddddd" AdvSIMD where not_1d_sz, from_fixed_point;
+        Fp SCVTF_fixed_scalar       "010111110++hhbbb111001nnnnnddddd" AdvSIMD                  from_fixed_point;
+        Fp UCVTF_fixed_vec          "0q1011110++hhbbb111001nnnnnddddd" AdvSIMD where not_1d_sz, from_fixed_point;
+        Fp UCVTF_fixed_scalar       "011111110++hhbbb111001nnnnnddddd" AdvSIMD                  from_fixed_point;
+        Fp FCVTZS_fixed_vec         "0q0011110++hhbbb111111nnnnnddddd" AdvSIMD where not_1d_sz, to_fixed_point;
+        Fp FCVTZS_fixed_scalar      "010111110++hhbbb111111nnnnnddddd" AdvSIMD                  to_fixed_point;
+        Fp FCVTZU_fixed_vec         "0q1011110++hhbbb111111nnnnnddddd" AdvSIMD where not_1d_sz, to_fixed_point;
+        Fp FCVTZU_fixed_scalar      "011111110++hhbbb111111nnnnnddddd" AdvSIMD                  to_fixed_point;
         Fp FRINT32Z_vec               "0q0011100s100001111010nnnnnddddd" FRINTTS where not_1d_sz, |c, _, i| map_fp(c, i, misc(i), |env, f, n| round_int_n(env, f, n, Rounding::Zero, 32));
         Fp FRINT32X_vec               "0q1011100s100001111010nnnnnddddd" FRINTTS where not_1d_sz, |c, _, i| map_fp(c, i, misc(i), |env, f, n| frintx_n(env, f, n, 32));
         Fp FRINT64Z_vec               "0q0011100s100001111110nnnnnddddd" FRINTTS where not_1d_sz, |c, _, i| map_fp(c, i, misc(i), |env, f, n| round_int_n(env, f, n, Rounding::Zero, 64));
