@@ -14,12 +14,18 @@ impl Gic {
     }
 
     pub(super) fn derive(&mut self, cpu: usize) {
-        let best = self.select(cpu);
+        if self.derived[cpu].spis_dirty {
+            self.derived[cpu].spis = self.spis(cpu);
+        }
+        let spis = self.derived[cpu].spis;
+        let best = self.select(cpu, spis);
         let pe = &self.state.pe[cpu];
         let signalled = best.filter(|p| pe.icc.signals(p));
         let guest = pe.hyp.signalled();
         self.derived[cpu] = Derived {
             dirty: false,
+            spis_dirty: false,
+            spis,
             best,
             lines: Lines {
                 irq: signalled.is_some_and(|p| p.group1 || !pe.icc.fiq_en),
@@ -47,35 +53,56 @@ impl Gic {
         let first = first.or_else(|| pes().find(|(_, pe)| wakes && willing(pe)));
         first.map(|(cpu, _)| cpu)
     }
-    /// Enabled, pending, not active, routed here, in a group that the Distributor and this CPU interface enable; of those
-    /// the highest priority, of equals the lowest INTID.
-    fn select(&self, cpu: usize) -> Option<Pending> {
-        let pe = &self.state.pe[cpu];
-        let groups = [0, 1].map(|g| self.state.ctlr >> g & 1 != 0 && pe.icc.enabled[g]);
-        if groups == [false, false] {
-            return None;
-        }
-        let spis = self.state.spi.iter().enumerate();
-        let spis = spis.filter(|(_, i)| {
+    /// The SPIs of either group that are enabled, pending, not active and routed here, and would be first.
+    fn spis(&self, cpu: usize) -> [Option<Pending>; 2] {
+        let here = |i: &Irq| {
             if self.version == Version::V2 {
                 // A mask of targets; with one CPU there is nothing to say. Of several, the first to acknowledge has it.
                 return self.state.pe.len() == 1 || i.route >> cpu & 1 != 0;
             }
             i.route == cpu as u64 || i.route & irq::ANY != 0 && self.taker(i) == Some(cpu)
-        });
-        let irq = pe
-            .private
-            .iter()
-            .enumerate()
-            .chain(spis.map(|(n, i)| (n + PRIVATE, i)))
-            .filter(|(_, i)| i.enabled && i.pending() && !i.active && groups[i.group1 as usize])
-            .min_by_key(|(_, i)| i.priority)
-            .map(|(n, i)| Pending {
-                intid: n as u32,
-                priority: i.priority,
-                group1: i.group1,
-            });
+        };
+        let mut first = [None; 2];
+        for (n, i) in self.state.spi.iter().enumerate() {
+            if wants(i) && here(i) {
+                let p = pending(n + PRIVATE, i);
+                let of_group = &mut first[i.group1 as usize];
+                *of_group = (*of_group)
+                    .into_iter()
+                    .chain([p])
+                    .min_by_key(Pending::order);
+            }
+        }
+        first
+    }
+    /// Of what is enabled, pending, not active, here, in a group that the Distributor and this CPU interface enable: the highest priority, of
+    /// equals the lowest INTID.
+    fn select(&self, cpu: usize, spis: [Option<Pending>; 2]) -> Option<Pending> {
+        let pe = &self.state.pe[cpu];
+        let groups = [0, 1].map(|g| self.state.ctlr >> g & 1 != 0 && pe.icc.enabled[g]);
+        if groups == [false, false] {
+            return None;
+        }
+        let private = pe.private.iter().enumerate();
+        let private = private
+            .filter(|(_, i)| wants(i))
+            .map(|(n, i)| pending(n, i));
         let lpi = if groups[1] { self.best_lpi(cpu) } else { None };
-        irq.into_iter().chain(lpi).min_by_key(|p| p.priority)
+        let all = private.chain(spis.into_iter().flatten()).chain(lpi);
+        all.filter(|p| groups[p.group1 as usize])
+            .min_by_key(Pending::order)
+    }
+}
+
+/// Whether an interrupt is there to be signalled.
+fn wants(i: &Irq) -> bool {
+    i.enabled && i.pending() && !i.active
+}
+
+fn pending(n: usize, i: &Irq) -> Pending {
+    Pending {
+        intid: n as u32,
+        priority: i.priority,
+        group1: i.group1,
     }
 }

@@ -94,6 +94,13 @@ pub struct Pending {
     pub group1: bool,
 }
 
+impl Pending {
+    /// Who comes first: the highest priority, of equals the lowest INTID.
+    fn order(&self) -> (u8, u32) {
+        (self.priority, self.intid)
+    }
+}
+
 /// What belongs to one CPU.
 #[derive(BorshSerialize, BorshDeserialize, Clone, Debug)]
 pub struct Pe {
@@ -132,6 +139,10 @@ pub struct State {
 #[derive(Clone, Copy, Debug)]
 struct Derived {
     dirty: bool,
+    /// What SPIs there are has to be looked at, too: they are many, and change seldom.
+    spis_dirty: bool,
+    /// The first SPI for it of each group.
+    spis: [Option<Pending>; 2],
     best: Option<Pending>,
     lines: Lines,
 }
@@ -174,6 +185,8 @@ impl Gic {
         };
         let derived = Derived {
             dirty: true,
+            spis_dirty: true,
+            spis: [None; 2],
             best: None,
             lines: Lines::default(),
         };
@@ -323,7 +336,9 @@ impl Gic {
         self.touch(cpu);
     }
     fn touch_all(&mut self) {
-        self.derived.iter_mut().for_each(|d| d.dirty = true);
+        for d in &mut self.derived {
+            (d.dirty, d.spis_dirty) = (true, true);
+        }
     }
 }
 
