@@ -144,7 +144,13 @@ impl Emitter {
         let d = self.regs.take();
         self.read(d, a, size);
         self.mark(a, size, RCX);
-        dynasm!(self.a ; .arch x64 ; mov [rbx + MONITOR], rax);
+        let spins = self.aside();
+        dynasm!(self.a
+            ; .arch x64
+            ; cmp [rbx + MONITOR], rax
+            ; je =>spins
+            ; mov [rbx + MONITOR], rax
+        );
         d
     }
     /// Make rax what the monitor would mark, of an access that was looked up.

@@ -160,6 +160,19 @@ fn a_spin_lock_gives_way() {
 }
 
 #[test]
+fn who_spins_on_an_exclusive_gives_way() {
+    let mut p = pe(1, true, &[]);
+    let mut ldaxr_gives_way = |x1| {
+        (p.cpu.pc, p.cpu.x[1], p.sh.yielded) = (RAM, x1, false);
+        assert_eq!(p.run(0x885f_fc20), None); // LDAXR w0, [x1]
+        p.sh.yielded
+    };
+    assert!(!ldaxr_gives_way(RAM + 0x100), "the first look");
+    assert!(ldaxr_gives_way(RAM + 0x100), "nothing stored since");
+    assert!(!ldaxr_gives_way(RAM + 0x104), "another place");
+}
+
+#[test]
 fn psci_is_called_by_hvc_or_smc() {
     for (insn, has_el2, el) in [(HVC, false, 1), (SMC, true, 1), (SMC, true, 2)] {
         let mut p = pe(el, has_el2, &[]);

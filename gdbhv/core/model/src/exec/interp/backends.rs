@@ -536,6 +536,9 @@ impl Ops for Fast<'_> {
     #[inline(always)]
     fn load_exclusive(&mut self, addr: u64, size: Size, acc: Acc) -> Result<u64, Miss> {
         let (p, marked) = self.exclusive(addr, size, acc, false)?;
+        if self.cpu.monitor == Some(marked) {
+            return Err(Miss); // it spins
+        }
         self.cpu.monitor = Some(marked);
         // SAFETY: as in `load`.
         Ok(unsafe { read(p, size) })
@@ -590,7 +593,13 @@ impl Ops for Slow<'_> {
         let bytes = size.bytes();
         let pa = access::translate_data(self.cpu, self.sh, addr, bytes, false, acc)?;
         let v = access::load(self.cpu, self.sh, addr, size, acc)?;
-        self.cpu.monitor = Some(Monitor::new(pa, bytes));
+        let marked = Some(Monitor::new(pa, bytes));
+        if self.cpu.monitor == marked {
+            // It has looked here before and stored nothing: it waits for another PE, which has its turn now.
+            self.sh.yielded = true;
+            self.sh.leave = true;
+        }
+        self.cpu.monitor = marked;
         Ok(v)
     }
     fn store_exclusive(&mut self, addr: u64, size: Size, v: u64, acc: Acc) -> Result<u64, Trap> {
