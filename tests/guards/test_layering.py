@@ -63,7 +63,7 @@ LAYERS = {
     "gdbside": "",
     "sessions": "client errors",
     "cli": "_core boot client config console drives errors files firmware hv machine monitor recording rsp snapfile "
-    "tables target views",
+    "stops tables target views",
     "__main__": "cli",
     "__init__": "boot client config console errors exitspec hv machine recording records sessions snapshot stops target",
 }
