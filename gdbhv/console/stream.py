@@ -7,7 +7,7 @@ import os
 import select
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -109,8 +109,10 @@ class Console:
     def emit(self, data: bytes) -> None:
         """Pass bytes on to where the output goes, as far as somebody reads them."""
         if self._sink is not None:
-            with self._written(self._sink):
+            try:
                 self._sink.put(data)
+            except OSError as e:
+                self._lost(self._sink, e)
 
     @property
     def full(self) -> bool:
@@ -120,22 +122,21 @@ class Console:
     def await_reader(self, seconds: float | None = None) -> None:
         """Wait until something is read, at most for some time (None: until everything is)."""
         if self._sink is not None:
-            with self._written(self._sink):
+            try:
                 if seconds is None:
                     self._sink.drain()
                 else:
                     self._sink.flush(seconds)
+            except OSError as e:
+                self._lost(self._sink, e)
 
-    @contextlib.contextmanager
-    def _written(self, sink: Sink) -> Iterator[None]:
-        try:
-            yield
-        except OSError as e:
-            with open(os.devnull, "wb") as nowhere:  # so that the last flush finds no fault
-                os.dup2(nowhere.fileno(), sink.output.fileno())
-            self._sink = None
-            if not isinstance(e, BrokenPipeError):  # there nobody reads any more, and the guest goes on
-                raise GdbhvError(f"what the guest prints cannot be written: {e.strerror or e}") from None
+    def _lost(self, sink: Sink, error: OSError) -> None:
+        """Nothing more can be written. :raises gdbhv.errors.GdbhvError: with the reason, unless a reader has gone away."""
+        with open(os.devnull, "wb") as nowhere:  # so that the last flush finds no fault
+            os.dup2(nowhere.fileno(), sink.output.fileno())
+        self._sink = None
+        if not isinstance(error, BrokenPipeError):  # there nobody reads any more, and the guest goes on
+            raise GdbhvError(f"what the guest prints cannot be written: {error.strerror or error}") from None
 
     def listen(self, on_input: Callable[[], None]) -> None:
         """Have ``on_input`` called for all that is typed, and at once if something is there."""

@@ -87,7 +87,9 @@ class Gdbhv(Subject):
 
 
 def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT)}
+    """Return that of the subjects: this tree's modules, and compiled once, as where gdbhv is installed."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "PYTHONPATH": str(ROOT)}
 
 
 def time_process(command: Sequence[str], marker: bytes | None = None, says: bytes = b"", limit: float = 600) -> Time:

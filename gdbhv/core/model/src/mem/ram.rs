@@ -11,6 +11,7 @@ use super::digest::Digest;
 use super::disk::{Disk, Written};
 use super::history::History;
 use crate::bits::lines_of_page;
+use memmap2::{Advice, MmapMut};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Where physical memory is: RAM from `base`, and flash from address 0, whose pages come behind RAM's.
@@ -57,7 +58,7 @@ impl Layout {
 /// Physical memory.
 pub struct Ram {
     layout: Layout,
-    bytes: Vec<u8>,
+    bytes: MmapMut,
     /// By bank of flash: loads do not see its cells.
     hidden: [bool; 2],
     /// A bank has been hidden since [`Ram::take_hiding`], and loads may know its cells.
@@ -85,6 +86,13 @@ const MANY: usize = 1 << 16;
 
 const CHUNK: usize = 1 << 21;
 
+/// Zero bytes, in huge pages of the host if it has any to give: a guest touches much memory once.
+fn zeros(n: usize) -> MmapMut {
+    let bytes = MmapMut::map_anon(n.max(1)).expect("the host has memory for the guest's");
+    let _ = bytes.advise(Advice::HugePage); // a wish
+    bytes
+}
+
 /// Bytes of a bank of flash.
 pub const BANK: u64 = 64 << 20;
 
@@ -106,7 +114,7 @@ impl Ram {
         let all = (size + flash) as usize;
         Ram {
             layout,
-            bytes: vec![0; all],
+            bytes: zeros(all),
             hidden: [false; 2],
             hiding: false,
             touched: vec![false; all.div_ceil(CHUNK)],
