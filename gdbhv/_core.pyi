@@ -6,7 +6,7 @@ Numbers: addresses and registers are unsigned; a system register's number is its
 
 from typing import Any, Literal, Protocol, Self, TypedDict, final, type_check_only
 
-from gdbhv.records import ExitCount, ExitRecord
+from gdbhv.records import ExitAccount, ExitCount, ExitRecord, Repeated, TraceEvent, Trial
 
 __all__ = [
     "RAM_BASE",
@@ -61,6 +61,7 @@ class Stop(TypedDict, total=False):
     "entry" (bare: a catchpoint), "wake" (hosted: an interrupt is pending for an idle CPU), "swbreak", "hwbreak",
     "watch", "rwatch", "awatch", "watch_ipa", "watch_pa" (``address`` in that space, and whether it would ``write``),
     "semihosting" (the CPU stands at HLT #0xF000, which has executed: who serves it moves PC on),
+    "loop" (a CPU takes the same exception again and again: :meth:`Machine.take_loop`),
     "step" (``held``: the interrupt that was held back, "IRQ", "FIQ" or "SError"), "poweroff",
     "reset", "stuck" (nothing will ever happen again), "idle" (every CPU waits until
     virtual time ``next``, 2^64 - 1 being never, and ``idle`` does not let that come yet), "pause" (see
@@ -695,6 +696,39 @@ class Machine:
 
     def exit_counts(self) -> list[ExitCount]:
         """Every kind of exit so far, and how many, sorted by VMID and class: the first 4096 (see :attr:`further_exits`)."""
+
+    def exit_accounts(self) -> list[ExitAccount]:
+        """Every place of exits so far, with their times, in the order in which they came."""
+
+    @staticmethod
+    def spread_bounds(bucket: int) -> tuple[int, int]:
+        """Return the first and the last value of a bucket of a distribution. :raises IndexError: there is no such bucket."""
+
+    def trace(self, last: int) -> list[TraceEvent]:
+        """Return the last events, the oldest first; the machine keeps :attr:`trace_size` of them."""
+
+    @property
+    def trace_total(self) -> int:
+        """Number of events since the machine was made, reset or set back."""
+
+    @property
+    def trace_size(self) -> int:
+        """Number of events that are kept. A new one forgets those that there are. :raises ValueError: it is out of range."""
+
+    @trace_size.setter
+    def trace_size(self, events: int) -> None: ...
+    def take_loop(self) -> Repeated | None:
+        """Return the exception that a CPU has just taken for the thousandth time in a row, once."""
+
+    def repeated(self, cpu: int) -> list[Repeated]:
+        """Return what a CPU has taken more than a thousand times, by the exception level that it comes from."""
+
+    def trial(self, cpu: int, word: int, guest: bool = False) -> Trial:
+        """Have a CPU execute a word where it stands, and undo it.
+
+        :param guest: at EL2: where the guest stands that an ERET would return to.
+        :raises RuntimeError: the PC is not in RAM.
+        """
 
     @property
     def further_exits(self) -> int:

@@ -51,6 +51,85 @@ class ExitCount(TypedDict):
     count: int
 
 
+class SpreadRecord(TypedDict):
+    """A distribution: exact but for ``buckets``, pairs of a bucket and how many values it has. A bucket's first and last
+    value are ``Machine.spread_bounds()``: one value each below 32, sixteen buckets to a power of two above."""
+
+    count: int
+    total: int
+    min: int
+    max: int
+    buckets: list[tuple[int, int]]
+
+
+class ExitAccount(_ClassKey):
+    """The exits of one place. Those of further places, when there are 8,192, are counted by kind: ``vcpu`` is 0, and
+    ``call``, ``pc`` and ``page`` are None."""
+
+    vm: int  # number of the VM; 0: none that is known
+    vmid: int
+    vcpu: int  # from 0; of what runs without a VM, the CPU
+    number: int  # of the class; the key "class" has its name
+    name: str
+    call: int | None  # function identifier of a hypercall
+    pc: int | None
+    page: int | None  # first IPA of the page
+    count: int
+    guest: SpreadRecord  # instructions that the guest had executed since its entry
+    host: SpreadRecord  # instructions of the CPU in the hypervisor until it entered something again
+    away: SpreadRecord  # virtual nanoseconds until the vCPU was entered again
+
+
+class TraceEvent(_ClassKey):
+    """An exit, an entry, or a virtual interrupt that a guest has taken at EL1."""
+
+    seq: int  # from 0
+    what: str  # "exit", "entry" or "virtual"
+    name: str  # as of an exit; "entry"; "virt.irq.ppi27"
+    cpu: int
+    el: int  # exception level that it came from, or went to
+    vm: int  # number of the VM; 0: none that is known
+    vcpu: int  # from 0; of what runs without a VM, the CPU
+    vmid: int
+    number: int  # of the class
+    now: int  # virtual time in nanoseconds
+    insns: int  # instructions of the CPU
+    pc: int
+    value: int | None  # IPA of an abort, function identifier of a hypercall
+    cause: list[str]
+
+
+class Repeated(TypedDict):
+    """An exception that a CPU takes again and again, at the same place and with no instruction between."""
+
+    cpu: int
+    el: int  # exception level that it comes from
+    target: int  # exception level that takes it
+    pc: int  # where it comes
+    vector: int  # where it is taken
+    kind: str  # "sync", "irq", "fiq" or "serror"
+    esr: int  # EC of the form for a lower level, IL and ISS
+    far: int | None
+    ipa: int | None  # where stage 2 refuses it
+    intid: int | None
+    cause: list[str]  # controls that send it to EL2
+    count: int
+
+
+class Trial(TypedDict):
+    """What an instruction would do, were it the next one."""
+
+    el: int  # exception level that executes it
+    pc: int
+    target: int | None  # exception level that takes an exception; None: it takes none
+    exit: ExitRecord | None  # the exception, if it is an exit
+    esr: int | None  # EC of the form for a lower level, IL and ISS
+    far: int | None
+    cause: list[str]
+    waits: bool  # it waits, as WFI does
+    firmware: bool  # it calls the firmware
+
+
 class ExitCounts(TypedDict):
     """The exits so far: what `monitor vmexit stats --json` prints, and part of what `gdbhv run --stats json` does."""
 

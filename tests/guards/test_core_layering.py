@@ -45,7 +45,10 @@ LAYERS = {
     "vms": "cpu mmu reg",
     "stops": "bits cpu hcr reg vms",
     "profile": "bits config cpu feature reg timer",
-    "exit": "cpu guest hcr mmu raise reg save syndrome vms",
+    "account": "cpu",
+    "trace": "account",
+    "repeat": "cpu raise",
+    "exit": "account cpu guest hcr mmu raise reg repeat save syndrome trace vms",
     "platform": "bus config cpu dev mem profile save",
     "pmu": "bits cpu feature mem platform reg",
     "shared": "config cpu exit mmu platform save stops",
@@ -64,7 +67,7 @@ LAYERS = {
     "ir": "feature fp isa mem",
     "exec": "access bits cpu crc debug_events exception feature fp fpen isa mem mmu pe pmu pstate raise selfhosted "
     "shared syndrome sysreg",
-    "machine": "board bus config cores cpu dev exception exec exit feature hcr mem mmu pe physical platform pmu "
+    "machine": "access board bus config cores cpu dev exception exec exit feature hcr mem mmu pe physical platform pmu "
     "pstate raise reg save serror shared stops timer",
 }
 

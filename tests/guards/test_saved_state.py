@@ -16,7 +16,7 @@ SOURCE = ROOT / "gdbhv/core/model/src"
 
 # part: (file, fields that its impl does not name)
 PARTS = {
-    "Cpu": ("cpu.rs", {"id": "its place in the machine"}),
+    "Cpu": ("cpu.rs", {"id": "its place in the machine", "landed": "only repeated exceptions ask"}),
     "Pe": (
         "pe/mod.rs",
         {"fp_traps": "follows", "fgt": "follows", "armed": "follows", "ctx": "by its number", "until": "the run sets it"},
@@ -46,7 +46,17 @@ PARTS = {
             "ram": "shared by pages",
         },
     ),
-    "Exits": ("exit.rs", {"catch": "the debugger's", "catch_entry": "the debugger's", "idle": "a turn sets it"}),
+    "Exits": (
+        "exit.rs",
+        {
+            "catch": "the debugger's",
+            "catch_entry": "the debugger's",
+            "idle": "a turn sets it",
+            "own": "a turn sets it",
+            "trace": "of what has happened here",
+            "repeats": "of what has happened here",
+        },
+    ),
     "Shared": (
         "shared.rs",
         {"undefined": "told to the user", "undefined_new": "told to the user"},

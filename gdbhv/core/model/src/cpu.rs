@@ -128,6 +128,8 @@ pub struct Cpu {
     pub stepped: Option<bool>,
     /// The performance monitors.
     pub pmu: Pmu,
+    /// Where the last exception or return from one has led, and when (in ticks).
+    pub landed: (u64, u64),
     /// PSTATE, or a register that translation, traps or self-hosted debug depend on, has been written: what is derived from them
     /// ([`crate::pe::Pe`]) follows before the PE executes again.
     pub changed: bool,
@@ -159,6 +161,7 @@ impl Cpu {
             streamed: 0,
             power: Power::On,
             timeout: u64::MAX,
+            landed: (u64::MAX, 0),
             raised: None,
             stepped: None,
             pmu: Pmu::default(),

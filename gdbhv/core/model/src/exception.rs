@@ -334,6 +334,7 @@ pub fn return_to(cpu: &mut Cpu, sh: &mut Platform, pc: u64, spsr: u64) {
     cpu.flags = flags;
     cpu.set_pstate(p);
     cpu.pc = pc;
+    cpu.landed = (pc, sh.now + cpu.off as u64);
     cpu.monitor = None; // ClearExclusiveLocal
     cpu.event = true; // an exception return is an event (`SendEventLocal`)
     if now.el == 2 && cpu.pstate.el < 2 && !cpu.is_set(field!(HCR_EL2.TGE)) {

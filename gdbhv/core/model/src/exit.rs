@@ -1,6 +1,7 @@
-//! VM exits: exceptions from EL0 or EL1 to EL2 while HCR_EL2.TGE is 0. One table of classes, one record for each exit, counters, and
+//! VM exits: exceptions from EL0 or EL1 to EL2 while HCR_EL2.TGE is 0. One table of classes, one record for each exit, accounts, and
 //! the mask of classes that a catchpoint wants. Only `machine` asks, when an exception is taken to EL2 anyway.
 
+use crate::account::{Accounts, Place, Who};
 use crate::cpu::{Cpu, MAX_CPUS};
 use crate::guest::Left;
 use crate::hcr::nvx;
@@ -9,11 +10,13 @@ use crate::mmu::regime;
 use crate::raise::{Exception, ExceptionKind};
 use crate::reg::names::*;
 use crate::reg::Reg;
+use crate::repeat::Repeats;
 use crate::save::{put, take, Save, Unfit};
 use crate::syndrome::{ec, iss};
+use crate::trace::{Event, Trace, What};
 use crate::vms::{At, Vms};
 use borsh::{BorshDeserialize, BorshSerialize};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::{Mutex, PoisonError};
 
@@ -60,6 +63,8 @@ enum Key {
 const SYNC: u16 = 0x1000;
 /// Number of the first asynchronous class.
 pub const ASYNC: u16 = 0x1100;
+const HVC: u16 = SYNC + ec::HVC as u16;
+const SMC: u16 = SYNC + ec::SMC as u16;
 /// Number of an entry (an exception return from EL2 to EL1 or EL0).
 pub const ENTRY: u16 = 0x1200;
 
@@ -144,12 +149,41 @@ classes! {
 }
 
 /// The class of an exit by its number.
+#[inline]
 pub fn class_of(number: u16) -> &'static Class {
-    CLASSES
-        .iter()
-        .find(|c| c.number == number)
-        .or(CLASSES.iter().find(|c| c.number == SYNC))
-        .expect("the table has the class of EC 0")
+    let place = match number {
+        SYNC..=SYNC_END => SYNC_PLACES[(number - SYNC) as usize],
+        _ => place_of(number),
+    };
+    &CLASSES[place as usize]
+}
+
+const SYNC_END: u16 = SYNC + 63;
+
+/// By EC: the place of its class in [`CLASSES`].
+const SYNC_PLACES: [u8; 64] = {
+    let mut places = [0; 64];
+    let mut ec = 0;
+    while ec < 64 {
+        places[ec] = place_of(SYNC + ec as u16);
+        ec += 1;
+    }
+    places
+};
+
+/// The place of a class in [`CLASSES`], or that of EC 0.
+const fn place_of(number: u16) -> u8 {
+    let (mut n, mut unknown) = (0, 0);
+    while n < CLASSES.len() {
+        if CLASSES[n].number == number {
+            return n as u8;
+        }
+        if CLASSES[n].number == SYNC {
+            unknown = n;
+        }
+        n += 1;
+    }
+    unknown as u8
 }
 
 /// One exit. `name` and `sub` are made from it on demand.
@@ -196,21 +230,20 @@ pub struct Record {
     pub left: Left,
 }
 
-/// Most kinds of exits that are counted apart: a guest may cause one for each immediate of HVC, by each of 65,536 VMIDs.
-pub const MOST_KINDS: usize = 4096;
-
-/// What is counted apart: number of the VM, VMID, class, [`Record::key`].
-pub type Kind = (u16, u16, u16, u32);
+/// The immediate of HVC by which Xen's guests call it, with the number of the hypercall in x16 (Xen's public/arch-arm.h).
+const XEN: u32 = 0xea1;
 
 /// The exits of a machine.
 #[derive(Default)]
 pub struct Exits {
     /// How many.
     pub total: u64,
-    /// How many by (number of the VM, VMID, class, what tells sub-reasons apart: see [`Record::key`]), of the first [`MOST_KINDS`] kinds.
-    pub counts: HashMap<Kind, u64>,
-    /// How many of all other kinds.
-    pub further: u64,
+    /// How many from where, and how long they took.
+    pub accounts: Accounts,
+    /// The last events.
+    pub trace: Trace,
+    /// What CPUs take again and again.
+    pub repeats: Repeats,
     /// The last one of each CPU.
     pub last: Vec<Option<Record>>,
     /// Who has run, if the hypervisor is in the machine.
@@ -221,6 +254,8 @@ pub struct Exits {
     kept: BTreeMap<At, Box<Record>>,
     /// Ticks of virtual time in which no instruction was executed, as of the turn of a CPU.
     idle: u64,
+    /// The same of the CPU alone: ticks in which it executed none.
+    own: u64,
     /// Numbers of classes that stop the machine.
     pub catch: Vec<u16>,
     /// Entries stop the machine.
@@ -228,52 +263,156 @@ pub struct Exits {
 }
 
 impl Exits {
-    /// A turn begins at `now`, after so many instructions of all CPUs. (Counts of instructions go on when virtual time begins anew.)
-    pub fn begin(&mut self, now: u64, insns: u64) {
+    /// A turn begins at `now`, after so many instructions of all CPUs, and of its own. (Counts of instructions go on when virtual
+    /// time begins anew.)
+    pub fn begin(&mut self, now: u64, insns: u64, own: u64) {
         self.idle = now.wrapping_sub(insns);
+        self.own = now.wrapping_sub(own);
     }
     /// How many instructions all CPUs have executed, in a turn.
     pub fn insns(&self, now: u64) -> u64 {
         now.wrapping_sub(self.idle)
     }
 
-    /// Record the exception that has just been taken to EL2 at `now`; true if a catchpoint may want it.
-    pub fn record(&mut self, r: Record, now: u64) -> bool {
-        let of = self.vms.exited(r.cpu, self.insns(now));
-        self.record_of(r, of)
-    }
-
-    /// The same, of this vCPU; None: of whom only the host side knows, or nobody.
-    pub fn record_of(&mut self, mut r: Record, of: Option<At>) -> bool {
-        self.total += 1;
-        r.seq = self.total;
-        r.vm = match of {
-            Some(at) => at.number(),
-            None => r.vm,
+    /// Record `e`, which `cpu` has just taken to EL2 from EL `from`; true if a catchpoint may want it. `word` is the instruction that was
+    /// executing, and it is tick `now`, `ns` in nanoseconds. `hosted`: whose it is, only the host side knows.
+    #[inline]
+    pub fn taken(
+        &mut self,
+        cpu: &Cpu,
+        word: Option<u32>,
+        e: &Exception,
+        from: u8,
+        hosted: bool,
+        (now, ns): (u64, u64),
+    ) -> bool {
+        let id = cpu.id;
+        let (of, who) = if hosted {
+            let vmid = regime::vmid(cpu); // the host side gives each VM its number for a VMID
+            (None, (vmid, hosted_vcpu(cpu)))
+        } else {
+            let of = self.vms.exited(id, self.insns(now));
+            (of, of.map_or((0, id as u16), |at| (at.number(), at.vcpu)))
         };
-        self.count((r.vm, r.vmid, r.class, r.key()));
-        let caught = self.catch.contains(&r.class);
-        if self.last.len() <= r.cpu {
-            self.last.resize(r.cpu + 1, None);
+        if self.last.len() <= id {
+            self.last.resize(id + 1, None);
         }
-        let cpu = r.cpu;
-        if self.whose[cpu] != of {
-            self.keep(cpu);
-            self.whose[cpu] = of;
+        if self.whose[id] != of {
+            self.keep(id);
+            self.whose[id] = of;
         }
-        self.last[cpu] = Some(r);
-        caught
+        self.total += 1;
+        let r = self.last[id].get_or_insert_default();
+        fill(r, cpu, word, ns, e, from);
+        (r.seq, r.vm) = (self.total, who.0);
+        let insns = now.wrapping_sub(self.own);
+        Self::account((&mut self.accounts, &mut self.trace), r, who, insns);
+        self.catch.contains(&r.class)
     }
 
-    /// EL2 of `cpu` has just entered something, at `now`.
-    pub fn entered(&mut self, cpu: &Cpu, now: u64) {
-        let insns = self.insns(now);
-        if let Some((at, from)) = self.vms.entered(cpu, insns) {
-            if self.whose[from] == Some(at) {
-                self.keep(from);
-                self.whose[from] = None;
+    #[inline]
+    fn account((accounts, trace): (&mut Accounts, &mut Trace), r: &Record, who: Who, insns: u64) {
+        let key = r.key();
+        let call = match r.class {
+            HVC if key == XEN => Some(r.left.x[16] as u32),
+            HVC | SMC => Some(r.args[0] as u32),
+            _ => None,
+        };
+        let place = Place {
+            kind: (r.vm, r.vmid, r.class, key),
+            vcpu: who.1,
+            call,
+            pc: Some(r.pc),
+            page: r.ipa.map(|i| i.0 >> 12),
+        };
+        accounts.exited(r.cpu, who, place, insns, r.now);
+        trace.add(Event {
+            what: What::Exit,
+            cpu: r.cpu as u8,
+            el: r.el,
+            who,
+            vmid: r.vmid,
+            class: r.class,
+            key,
+            now: r.now,
+            insns,
+            pc: r.pc,
+            value: r
+                .ipa
+                .map(|i| i.0)
+                .or(call.map(u64::from))
+                .unwrap_or(Event::NONE),
+            cause: r.cause,
+        });
+    }
+
+    /// EL2 of `cpu` has just entered something, at `now` (`ns` in nanoseconds); `hosted`: a vCPU of the host side's.
+    pub fn entered(&mut self, cpu: &Cpu, hosted: bool, now: u64, ns: u64) {
+        let who = if hosted {
+            (regime::vmid(cpu), hosted_vcpu(cpu))
+        } else {
+            let insns = self.insns(now);
+            if let Some((at, from)) = self.vms.entered(cpu, insns) {
+                if self.whose[from] == Some(at) {
+                    self.keep(from);
+                    self.whose[from] = None;
+                }
             }
-        }
+            self.who(cpu.id)
+        };
+        let insns = now.wrapping_sub(self.own);
+        self.accounts.entered(cpu.id, who, insns, ns);
+        self.trace.add(Event {
+            what: What::Entry,
+            cpu: cpu.id as u8,
+            el: cpu.pstate.el,
+            who,
+            vmid: regime::vmid(cpu),
+            class: ENTRY,
+            key: 0,
+            now: ns,
+            insns,
+            pc: cpu.pc,
+            value: Event::NONE,
+            cause: &[],
+        });
+    }
+
+    /// Who executes on a CPU, as far as it is known: a vCPU of the machine's hypervisor, or what runs without one.
+    fn who(&self, cpu: usize) -> Who {
+        self.vms
+            .here(cpu)
+            .map_or((0, cpu as u16), |at| (at.number(), at.vcpu))
+    }
+
+    /// A guest has just taken a virtual interrupt at EL1: `e`, with the INTID that it will acknowledge, if that is known.
+    pub fn virtual_taken(
+        &mut self,
+        cpu: &Cpu,
+        hosted: bool,
+        e: &Exception,
+        intid: Option<u32>,
+        now: u64,
+        ns: u64,
+    ) {
+        let who = match hosted {
+            true => (regime::vmid(cpu), hosted_vcpu(cpu)),
+            false => self.who(cpu.id),
+        };
+        self.trace.add(Event {
+            what: What::Virtual,
+            cpu: cpu.id as u8,
+            el: 1,
+            who,
+            vmid: regime::vmid(cpu),
+            class: class_number(e),
+            key: intid.unwrap_or(u32::MAX),
+            now: ns,
+            insns: now.wrapping_sub(self.own),
+            pc: cpu.get(ELR_EL1),
+            value: Event::NONE,
+            cause: e.cause,
+        });
     }
 
     /// The last exit of a CPU will no longer be where that of its vCPU is found.
@@ -293,31 +432,20 @@ impl Exits {
         self.kept.get(&at).map(|r| &**r)
     }
 
-    fn count(&mut self, kind: Kind) {
-        let full = self.counts.len() >= MOST_KINDS;
-        match self.counts.get_mut(&kind) {
-            Some(count) => *count += 1,
-            None if full => self.further += 1,
-            None => {
-                self.counts.insert(kind, 1);
-            }
-        }
-    }
-
-    /// Forget the counts.
-    pub fn clear_counts(&mut self) {
-        self.counts.clear();
-        self.further = 0;
-    }
-
     /// The machine is reset: nobody has run. Counts stay.
     pub fn forget_guests(&mut self) {
         self.last.clear();
         self.vms = Vms::default();
         self.whose = Default::default();
         self.kept.clear();
+        self.accounts.forget_guests();
+        self.trace.clear();
+        self.repeats.forget();
     }
 }
+
+/// Lists of causes at most.
+const MOST_LISTS: usize = 4096;
 
 /// Words of a [`Record::cause`] at most.
 const MOST_CAUSES: u32 = 8;
@@ -339,7 +467,7 @@ fn take_cause<R: Read>(from: &mut R) -> std::io::Result<&'static [&'static str]>
     if let Some(same) = known.iter().find(|k| k.iter().eq(words.iter())) {
         return Ok(same);
     }
-    if known.len() >= MOST_KINDS || words.iter().any(|w| w.len() > 64) {
+    if known.len() >= MOST_LISTS || words.iter().any(|w| w.len() > 64) {
         return Err(wrong("no exit has such a cause"));
     }
     let words: Vec<&'static str> = words.into_iter().map(|w| &*w.leak()).collect();
@@ -351,14 +479,21 @@ fn take_cause<R: Read>(from: &mut R) -> std::io::Result<&'static [&'static str]>
 impl Save for Exits {
     fn save(&self, to: &mut Vec<u8>) {
         put(to, &self.total);
-        put(to, &(self.further, &self.counts));
+        put(to, &self.accounts);
         put(to, &self.last);
         put(to, &(&self.vms, self.whose));
         put(to, &self.kept);
     }
     fn load(&mut self, from: &mut &[u8]) -> Result<(), Unfit> {
         self.total = take(from)?;
-        (self.further, self.counts) = take(from)?;
+        self.accounts = take(from)?;
+        if !self.accounts.complete() {
+            return Err(Unfit(
+                "damaged: more kinds of exits than are counted".into(),
+            ));
+        }
+        self.trace.clear();
+        self.repeats.forget();
         self.last = take(from)?;
         (self.vms, self.whose) = take(from)?;
         self.kept = take(from)?;
@@ -379,17 +514,35 @@ impl Save for Exits {
     }
 }
 
-/// Make the record of `e`, which `cpu` has just taken to EL2 from EL `from`; `word` is the instruction that was executing, `now` the virtual
-/// time in nanoseconds.
-pub fn record(cpu: &Cpu, word: Option<u32>, now: u64, e: &Exception, from: u8) -> Record {
-    let sync = e.kind == ExceptionKind::Sync;
-    let class = match e.kind {
+/// The place of a vCPU of the host side's in its VM, by VMPIDR_EL2 as that has it.
+pub fn hosted_vcpu(cpu: &Cpu) -> u16 {
+    cpu.get(VMPIDR_EL2) as u16
+}
+
+/// The number of the class that an exception has as an exit.
+fn class_number(e: &Exception) -> u16 {
+    match e.kind {
         ExceptionKind::Sync if e.ec == ec::NV2_WATCHPOINT => SYNC + ec::WATCHPOINT as u16,
         ExceptionKind::Sync => SYNC + e.ec as u16,
         ExceptionKind::Irq => ASYNC,
         ExceptionKind::Fiq => ASYNC + 1,
         ExceptionKind::SError => SYNC + ec::SERROR as u16,
-    };
+    }
+}
+
+/// Make the record of `e`, which `cpu` has just taken to EL2 from EL `from`; `word` is the instruction that was executing, `now` the virtual
+/// time in nanoseconds.
+pub fn record(cpu: &Cpu, word: Option<u32>, now: u64, e: &Exception, from: u8) -> Record {
+    let mut r = Record::default();
+    fill(&mut r, cpu, word, now, e, from);
+    r
+}
+
+/// The same in the place of another record, all but its numbers. (Exits are frequent, and a record is large.)
+#[inline]
+fn fill(r: &mut Record, cpu: &Cpu, word: Option<u32>, now: u64, e: &Exception, from: u8) {
+    let sync = e.kind == ExceptionKind::Sync;
+    let class = class_number(e);
     let insn = (sync && !matches!(e.ec, ec::INSTRUCTION_ABORT | ec::STEP))
         .then_some(word)
         .flatten();
@@ -403,34 +556,30 @@ pub fn record(cpu: &Cpu, word: Option<u32>, now: u64, e: &Exception, from: u8) -
         ec::DATA_ABORT if sync && esr >> 24 & 1 != 0 => Some((esr >> 16 & 31) as u8),
         _ => None,
     };
-    Record {
-        seq: 0,
-        cpu: cpu.id,
-        now,
-        el: from,
-        nv: match nvx(cpu.get(HCR_EL2)) {
-            0 => 0,
-            nvx => 1 + (nvx >> 2),
-        },
-        vmid: regime::vmid(cpu),
-        vm: 0,
-        class,
-        pc: if e.next {
-            cpu.get(ELR_EL2).wrapping_sub(4)
-        } else {
-            cpu.get(ELR_EL2)
-        },
-        esr,
-        far: e.far,
-        ipa: e.ipa,
-        spsr: cpu.get(SPSR_EL2),
-        insn,
-        transfer: rt.map(|r| (r, if r == 31 { 0 } else { cpu.x[r as usize] })),
-        args: [cpu.x[0], cpu.x[1], cpu.x[2], cpu.x[3]],
-        cause: e.cause,
-        intid: e.intid,
-        left: Left::of(cpu),
-    }
+    r.cpu = cpu.id;
+    r.now = now;
+    r.el = from;
+    r.nv = match nvx(cpu.get(HCR_EL2)) {
+        0 => 0,
+        nvx => 1 + (nvx >> 2),
+    };
+    r.vmid = regime::vmid(cpu);
+    r.class = class;
+    r.pc = if e.next {
+        cpu.get(ELR_EL2).wrapping_sub(4)
+    } else {
+        cpu.get(ELR_EL2)
+    };
+    r.esr = esr;
+    r.far = e.far;
+    r.ipa = e.ipa;
+    r.spsr = cpu.get(SPSR_EL2);
+    r.insn = insn;
+    r.transfer = rt.map(|r| (r, if r == 31 { 0 } else { cpu.x[r as usize] }));
+    r.args = [cpu.x[0], cpu.x[1], cpu.x[2], cpu.x[3]];
+    r.cause = e.cause;
+    r.intid = e.intid;
+    r.left.fill(cpu);
 }
 
 impl Record {

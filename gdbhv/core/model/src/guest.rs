@@ -45,14 +45,15 @@ pub struct Left {
 }
 
 impl Left {
-    /// Of a CPU that has just taken an exception to EL2.
-    pub fn of(cpu: &Cpu) -> Left {
-        Left {
-            x: cpu.x[..31].try_into().expect("31 registers"),
-            sp: [cpu.sp[0], cpu.sp[1]],
-            pc: cpu.get(ELR_EL2),
-            controls: Controls::of(cpu, RegimeKind::El10),
-            switched: SWITCHED.map(|r| cpu.get(r)),
+    /// Be that of a CPU that has just taken an exception to EL2.
+    #[inline]
+    pub fn fill(&mut self, cpu: &Cpu) {
+        self.x.copy_from_slice(&cpu.x[..31]);
+        self.sp = [cpu.sp[0], cpu.sp[1]];
+        self.pc = cpu.get(ELR_EL2);
+        self.controls = Controls::of(cpu, RegimeKind::El10);
+        for (to, r) in self.switched.iter_mut().zip(SWITCHED) {
+            *to = cpu.get(r);
         }
     }
 }

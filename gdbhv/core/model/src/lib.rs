@@ -7,7 +7,7 @@
 //! | values | [`save`], [`bits`], [`feature`], [`reg`] (what system registers are), [`raise`], [`syndrome`], [`pstate`], [`hcr`], [`fp`] |
 //! | state | [`cpu`], [`mem`], [`dev`], [`bus`], [`board`], [`platform`]: what a machine is |
 //! | translation | [`mmu`]: what registers say about it, the walker, cached results |
-//! | rules | [`timer`], [`pmu`], [`sysreg`] (what an access to a register does), [`exception`], [`serror`], [`selfhosted`], [`vms`] and [`exit`], [`psci`] |
+//! | rules | [`timer`], [`pmu`], [`sysreg`] (what an access to a register does), [`exception`], [`serror`], [`selfhosted`], [`vms`] and [`exit`] (with [`account`], [`trace`], [`repeat`]), [`psci`] |
 //! | a PE at work | [`pe`] (a CPU and its caches), [`access`] (loads and stores off the fast path), [`isa`] (instructions) |
 //! | compilers | [`ir`]: instructions as typed nodes |
 //! | execution | [`exec`]: decoded code, the interpreter, what follows from a change of registers |
@@ -17,6 +17,7 @@
 //! [`machine`] for how they come together.
 #![allow(clippy::missing_safety_doc)]
 pub mod access;
+pub mod account;
 pub mod bits;
 pub mod board;
 pub mod bus;
@@ -50,6 +51,7 @@ pub mod psci;
 pub mod pstate;
 pub mod raise;
 pub mod reg;
+pub mod repeat;
 pub mod save;
 pub mod selfhosted;
 pub mod serror;
@@ -58,4 +60,5 @@ pub mod stops;
 pub mod syndrome;
 pub mod sysreg;
 pub mod timer;
+pub mod trace;
 pub mod vms;

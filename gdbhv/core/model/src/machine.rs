@@ -11,6 +11,7 @@ mod place;
 mod reset;
 mod snapshot;
 mod step;
+pub mod trial;
 mod turns;
 
 pub use place::{Pause, Place};
@@ -76,6 +77,11 @@ pub enum Stop {
         cpu: usize,
         /// An interrupt that it would have taken meanwhile, but for [`Step::hold`].
         held: Option<ExceptionKind>,
+    },
+    /// The CPU takes the same exception again and again ([`crate::repeat`]): this is noticed once.
+    Loop {
+        /// CPU.
+        cpu: usize,
     },
     /// PSCI SYSTEM_OFF.
     PowerOff {

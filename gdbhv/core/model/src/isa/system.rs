@@ -5,6 +5,7 @@ use crate::access::nv2;
 use crate::bits::{bit, bits, field};
 use crate::cpu::{slot, Cpu, Power};
 use crate::exception;
+use crate::hcr;
 use crate::helper_rows;
 use crate::pe::Pe;
 use crate::raise::{Exception, Flow, Trap};
@@ -162,7 +163,16 @@ fn wait_trap(cpu: &Cpu, sh: &Shared, w: Wait, insn: u32) -> Option<Exception> {
     };
     let iss = 1 << 24 | 0xe << 20 | register | w as u32;
     if el == 0 && !bit(exception::sctlr(cpu), allow) {
-        return Some(Exception::sync(1, ec::WFX, iss));
+        let host = hcr::is_host(cpu.get(HCR_EL2));
+        return Some(Exception {
+            cause: match (wfe, host) {
+                (true, false) => &["SCTLR_EL1.nTWE"],
+                (false, false) => &["SCTLR_EL1.nTWI"],
+                (true, true) => &["SCTLR_EL2.nTWE"],
+                (false, true) => &["SCTLR_EL2.nTWI"],
+            },
+            ..Exception::sync(1, ec::WFX, iss)
+        });
     }
     let who = Who::new(cpu, &sh.config, true);
     let trapped = el < 2 && !(el == 0 && who.host()) && bit(who.hcr, trap);

@@ -31,7 +31,9 @@ impl Machine {
         let (cpu, sh) = (&mut *self.cpus[i], &mut self.sh);
         cpu.power = Power::On;
         cpu.timeout = u64::MAX;
+        cpu.off = 0;
         exception::eret(cpu, sh);
+        sh.exits.begin(sh.platform.now, 0, self.insns[i]); // between turns only the CPU's own count is asked for
         Self::note_entry(cpu, sh);
     }
 

@@ -6,7 +6,6 @@ use crate::exception;
 use crate::exec::interp::{self, Leave};
 use crate::exec::refresh::follow;
 use crate::exec::single;
-use crate::exit;
 use crate::hcr;
 use crate::pe::{self, Pe};
 use crate::raise::{Exception, ExceptionKind, Lines};
@@ -171,7 +170,8 @@ impl Machine {
             end = end.min(sh.now + 1);
         }
         let begin = sh.now;
-        sh.exits.begin(begin, self.insns.iter().sum());
+        sh.exits
+            .begin(begin, self.insns.iter().sum(), self.insns[i]);
         let hold = step.is_some_and(|s| s.hold);
         let mut taken = false;
         cpu.pmu.enter(begin);
@@ -293,20 +293,36 @@ impl Machine {
 
     /// Take an exception; a stop if it is an exit that the host side handles or a catchpoint wants.
     fn take(cpu: &mut Pe, sh: &mut Shared, e: &Exception) -> Option<Stop> {
-        let from = cpu.pstate.el;
+        let (from, landed, pc) = (cpu.pstate.el, cpu.landed, cpu.pc);
         let target = exception::take(cpu, sh, e);
+        cpu.landed = (cpu.pc, sh.now);
+        let now = sh.now;
+        let often = sh.exits.repeats.taken(cpu, e, from, landed, pc, now);
+        let stop = Self::exit(cpu, sh, e, from, target);
+        if target == 1 && e.kind != ExceptionKind::Sync && sh.config.has_el2 {
+            let intid = match e.kind {
+                ExceptionKind::SError => None,
+                _ => sh.gic.virtual_peek(cpu.id),
+            };
+            let ns = sh.ns(0);
+            let hosted = sh.config.hosted;
+            sh.exits.virtual_taken(cpu, hosted, e, intid, now, ns);
+        }
+        match stop {
+            None if often => Some(Stop::Loop { cpu: cpu.id }),
+            stop => stop,
+        }
+    }
+
+    /// What has been taken may be an exit: record it.
+    fn exit(cpu: &mut Pe, sh: &mut Shared, e: &Exception, from: u8, target: u8) -> Option<Stop> {
         let tge = cpu.is_set(field!(HCR_EL2.TGE));
         if target != 2 || from == 2 || tge {
             return None;
         }
         let word = sh.ram.read(cpu.here_pa(), 4).map(|w| w as u32);
-        let mut record = exit::record(cpu, word, sh.ns(0), e, from);
-        let caught = if sh.config.hosted {
-            record.vm = record.vmid; // the host side gives each VM its number for a VMID
-            sh.exits.record_of(record, None)
-        } else {
-            sh.exits.record(record, sh.now)
-        };
+        let (hosted, times) = (sh.config.hosted, (sh.now, sh.ns(0)));
+        let caught = sh.exits.taken(cpu, word, e, from, hosted, times);
         if sh.config.hosted {
             Some(Stop::Exit {
                 cpu: cpu.id,
@@ -332,8 +348,10 @@ impl Machine {
     /// Tell whether EL2 has just entered a guest on `cpu`; whose VM that is, only a hypervisor in the machine leaves to be found.
     pub(super) fn note_entry(cpu: &Cpu, sh: &mut Shared) -> bool {
         let entered = std::mem::take(&mut sh.entered);
-        if entered && !sh.config.hosted {
-            sh.exits.entered(cpu, sh.now);
+        if entered {
+            let (now, ns) = (sh.now, sh.ns(0));
+            let hosted = sh.config.hosted;
+            sh.exits.entered(cpu, hosted, now, ns);
         }
         entered
     }

@@ -226,6 +226,7 @@ fn stop_dict<'py>(py: Python<'py>, stop: &Stop, ns_per_insn: u64) -> PyResult<Bo
             d.set_item("held", held)?;
             ("step", Some(cpu))
         }
+        Stop::Loop { cpu } => ("loop", Some(cpu)),
         Stop::PowerOff { cpu } => ("poweroff", Some(cpu)),
         Stop::Reset { cpu } => ("reset", Some(cpu)),
         Stop::Stuck => ("stuck", None),

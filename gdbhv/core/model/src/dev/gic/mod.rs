@@ -290,6 +290,11 @@ impl Gic {
         self.signalled(cpu).map(|p| p.intid)
     }
 
+    /// The virtual interrupt that `cpu` is signalled and would acknowledge.
+    pub fn virtual_peek(&self, cpu: usize) -> Option<u32> {
+        self.state.pe[cpu].hyp.signalled().map(|(_, p)| p.intid)
+    }
+
     /// Read a system register of the GIC (a row of `sysreg::gic`) by an access that `view` describes. Only IAR has side effects: it acknowledges.
     /// Zero if it is write-only or not the GIC's.
     pub fn sysreg_read(&mut self, cpu: usize, r: Reg, view: View) -> u64 {

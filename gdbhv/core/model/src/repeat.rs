@@ -1,0 +1,130 @@
+//! The same exception at the same place again and again, with no instruction between: a vector that faults, an abort that nobody repairs,
+//! an interrupt that nobody takes away.
+
+use crate::cpu::{Cpu, MAX_CPUS};
+use crate::raise::{Exception, ExceptionKind};
+
+/// How often is too often.
+pub const TOO_OFTEN: u64 = 1000;
+
+/// Instructions that the CPU may have executed since it came to the place: none, but where a fault counts as one.
+const NONE: u64 = 2;
+
+/// An exception that is taken again and again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Repeated {
+    /// CPU.
+    pub cpu: usize,
+    /// Exception level that it comes from.
+    pub el: u8,
+    /// Exception level that takes it.
+    pub target: u8,
+    /// Where it comes.
+    pub pc: u64,
+    /// Where it is taken.
+    pub vector: u64,
+    /// The exception.
+    pub kind: u8,
+    /// Its syndrome: EC, IL and ISS.
+    pub esr: u64,
+    /// FAR, if it has one.
+    pub far: Option<u64>,
+    /// IPA, if stage 2 has refused it.
+    pub ipa: Option<u64>,
+    /// The INTID, if it is known.
+    pub intid: Option<u32>,
+    /// Controls that send it to EL2.
+    pub cause: &'static [&'static str],
+    /// How often in a row.
+    pub count: u64,
+}
+
+impl Repeated {
+    fn same(&self, e: &Exception, pc: u64, target: u8) -> bool {
+        self.pc == pc
+            && self.target == target
+            && self.kind == number(e.kind)
+            && self.esr == syndrome(e)
+            && self.far == e.far
+    }
+}
+
+/// The exceptions that each CPU has taken last, by the level they came from.
+#[derive(Default)]
+pub struct Repeats {
+    last: [[Repeated; 3]; MAX_CPUS],
+    /// The one that has just been taken too often.
+    pub found: Option<Repeated>,
+}
+
+impl Repeats {
+    /// `cpu` has just taken `e` from EL `from`, where it was at `pc` since `landed` (in ticks); it is `now`. True: once too often.
+    #[inline]
+    pub fn taken(
+        &mut self,
+        cpu: &Cpu,
+        e: &Exception,
+        from: u8,
+        landed: (u64, u64),
+        pc: u64,
+        now: u64,
+    ) -> bool {
+        let (at, since) = landed;
+        let last = &mut self.last[cpu.id][from as usize];
+        if at != pc {
+            last.count = 0;
+            return false;
+        }
+        let stands = !e.next && now.saturating_sub(since) <= NONE;
+        if !stands || last.count == 0 || !last.same(e, pc, cpu.pstate.el) {
+            Self::first(last, cpu, e, from, pc);
+            return false;
+        }
+        last.count += 1;
+        if last.count == TOO_OFTEN {
+            self.found = Some(last.clone());
+            return true;
+        }
+        false
+    }
+
+    fn first(last: &mut Repeated, cpu: &Cpu, e: &Exception, from: u8, pc: u64) {
+        *last = Repeated {
+            cpu: cpu.id,
+            el: from,
+            target: cpu.pstate.el,
+            pc,
+            vector: cpu.pc,
+            kind: number(e.kind),
+            esr: syndrome(e),
+            far: e.far,
+            ipa: e.ipa.map(|i| i.0),
+            intid: e.intid,
+            cause: e.cause,
+            count: 1,
+        };
+    }
+
+    /// What `cpu` has taken too often, and still does.
+    pub fn often(&self, cpu: usize) -> impl Iterator<Item = &Repeated> {
+        self.last[cpu].iter().filter(|r| r.count >= TOO_OFTEN)
+    }
+
+    /// The machine has become another.
+    pub fn forget(&mut self) {
+        *self = Repeats::default();
+    }
+}
+
+fn number(kind: ExceptionKind) -> u8 {
+    match kind {
+        ExceptionKind::Sync => 0,
+        ExceptionKind::Irq => 1,
+        ExceptionKind::Fiq => 2,
+        ExceptionKind::SError => 3,
+    }
+}
+
+fn syndrome(e: &Exception) -> u64 {
+    (e.ec as u64) << 26 | (e.il as u64) << 25 | e.iss as u64
+}

@@ -1,0 +1,141 @@
+//! The last things that happened between hypervisors and guests: exits, entries and virtual interrupts, in a ring.
+
+use crate::account::Who;
+
+/// Events that are kept, unless it is said.
+pub const USUAL: usize = 8192;
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// An exception from a guest to EL2.
+    Exit,
+    /// An exception return from EL2 to a guest.
+    Entry,
+    /// A virtual interrupt or SError that a guest took at EL1.
+    Virtual,
+}
+
+/// One event: a line of the host's cache.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+pub struct Event {
+    /// What.
+    pub what: What,
+    /// CPU.
+    pub cpu: u8,
+    /// Exception level that it came from or went to.
+    pub el: u8,
+    /// Whose.
+    pub who: Who,
+    /// VMID.
+    pub vmid: u16,
+    /// Class of an exit; of a virtual interrupt that of the physical one.
+    pub class: u16,
+    /// What tells an exit's sub-reasons apart; the INTID of a virtual interrupt.
+    pub key: u32,
+    /// Virtual time in nanoseconds.
+    pub now: u64,
+    /// Instructions of the CPU.
+    pub insns: u64,
+    /// PC: of the exit's instruction, of the first one of the guest after an entry, or where the interrupt came.
+    pub pc: u64,
+    /// IPA of an abort, or function identifier of a hypercall; [`Event::NONE`]: there is none.
+    pub value: u64,
+    /// Controls that provoked an exit.
+    pub cause: &'static [&'static str],
+}
+
+impl Event {
+    /// No value: no IPA is that large.
+    pub const NONE: u64 = u64::MAX;
+}
+
+const _: () = assert!(size_of::<Event>() == 64);
+
+/// The ring.
+pub struct Trace {
+    events: Vec<Event>,
+    size: usize,
+    next: usize,
+    /// How many events there have been.
+    pub total: u64,
+}
+
+impl Default for Trace {
+    fn default() -> Trace {
+        Trace {
+            events: Vec::new(),
+            size: USUAL,
+            next: 0,
+            total: 0,
+        }
+    }
+}
+
+impl Trace {
+    /// Add an event; the oldest makes room.
+    #[inline]
+    pub fn add(&mut self, e: Event) {
+        if self.events.len() < self.size {
+            self.events.push(e);
+        } else {
+            self.events[self.next] = e;
+        }
+        self.next += 1;
+        if self.next == self.size {
+            self.next = 0;
+        }
+        self.total += 1;
+    }
+    /// The last `n` events with their numbers from 0, the oldest first.
+    pub fn last(&self, n: usize) -> Vec<(u64, Event)> {
+        let kept = self.events.len() as u64;
+        let first = self.total - kept.min(n as u64);
+        let at = |seq: u64| self.events[(seq % self.size as u64) as usize];
+        (first..self.total).map(|seq| (seq, at(seq))).collect()
+    }
+    /// How many are kept at most.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+    /// Keep so many; what there is is forgotten.
+    pub fn resize(&mut self, size: usize) {
+        self.size = size.max(1);
+        self.clear();
+    }
+    /// Forget all.
+    pub fn clear(&mut self) {
+        self.events = Vec::new();
+        (self.total, self.next) = (0, 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_ones_are_kept_in_order() {
+        let mut t = Trace::default();
+        t.resize(3);
+        let e = |now| Event {
+            what: What::Entry,
+            cpu: 0,
+            el: 1,
+            who: (0, 0),
+            vmid: 0,
+            class: 0,
+            key: 0,
+            now,
+            insns: 0,
+            pc: 0,
+            value: Event::NONE,
+            cause: &[],
+        };
+        (0..5).for_each(|n| t.add(e(n)));
+        let got: Vec<_> = t.last(9).iter().map(|(seq, e)| (*seq, e.now)).collect();
+        assert_eq!(got, [(2, 2), (3, 3), (4, 4)]);
+        assert_eq!(t.last(1).len(), 1);
+    }
+}
