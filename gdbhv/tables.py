@@ -203,6 +203,21 @@ def interrupt_device(intid: int) -> str | None:
     return next((row["name"] for row in rows if 0 <= intid - (row["intid"] or 0) < row["lines"]), None)
 
 
+# The timers of a CPU: control register, name, interrupt (Arm BSA, "PPI assignments", as the board has them).
+TIMERS = (
+    ("CNTV_CTL_EL0", "virtual timer", 27),
+    ("CNTP_CTL_EL0", "physical timer", 30),
+    ("CNTHP_CTL_EL2", "EL2 physical timer", 26),
+    ("CNTHV_CTL_EL2", "EL2 virtual timer", 28),
+)
+PRIVATE = {23: "PMU", **{intid: name for _, name, intid in TIMERS}}
+
+
+def interrupt_source(intid: int) -> str | None:
+    """Return what a physical interrupt comes from: a device of the board, or a part of the CPU; None: of no single one."""
+    return PRIVATE.get(intid) or interrupt_device(intid)
+
+
 def fault_words(fsc: int) -> str:
     """Return what a fault status code (DFSC, IFSC) says: "translation fault, level 2"."""
     return _core.fault_words(fsc)

@@ -1,4 +1,4 @@
-"""What stops one target: the catchpoints of `vmexit catch` and the ranges of `watch`, and how often each was hit."""
+"""What a debugger has set on one target: catchpoints, watched ranges and how often each was hit, marks in the accounts."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from gdbhv.exitspec import ExitSpec
 
 if TYPE_CHECKING:
     from gdbhv import _core
+    from gdbhv.records import ExitAccount
 
 
 @dataclass
@@ -84,6 +85,17 @@ class Watch:
     @property
     def _length(self) -> int:
         return self.last - self.first + 1
+
+
+@dataclass(frozen=True)
+class Mark:
+    """The accounts of exits as they were at some moment, to be compared with."""
+
+    exits: int  # so far, of the machine
+    insns: int  # of all CPUs
+    now: int  # nanoseconds
+    jumps: int  # how often the machine had been set back
+    rows: list[ExitAccount]
 
 
 @dataclass

@@ -1,18 +1,20 @@
-"""``vmexit``: catch, list, delete, count and explain VM exits."""
+"""``vmexit``: catch, list, delete and explain VM exits."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gdbhv import exitspec, tables
 from gdbhv.errors import CommandError
 from gdbhv.hv import hypercall
+from gdbhv.monitor import looping
 from gdbhv.monitor.possible import doubts, refuse_impossible
 from gdbhv.monitor.registry import JSON, KEEP, KEPT, Arg, Context, command, to_json
 from gdbhv.target import Catcher, Target, ThreadId
-from gdbhv.views.exits import exit_line, explain, stats_document, stats_table
+from gdbhv.views.exits import exit_line, explain
 from gdbhv.views.syndrome import iss_fields
 from gdbhv.views.table import table
 
@@ -32,13 +34,14 @@ def numbered(target: Target) -> Callable[[int], str | None]:
 
 
 def install(target: Target) -> None:
-    """Have stops at exits described in one line."""
+    """Have stops at exits, and exceptions without end, described in one line."""
 
     def describe(thread: ThreadId, record: ExitRecord) -> str:
         said = line(target, thread, record)
         return said if target.hosted else f"{said}; now at EL2's vector, the guest is in `monitor frame guest`"
 
     target.describe = describe
+    target.looping.describe = partial(looping.describe, target)
 
 
 def line(target: Target, thread: ThreadId, record: ExitRecord) -> str:
@@ -112,28 +115,6 @@ def delete(context: Context, args: argparse.Namespace) -> Iterator[str]:
         del points[number]
         context.target.catchers.pop(("vmexit", number), None)
     yield f"deleted {len(wanted)}"
-
-
-@command(
-    "vmexit stats",
-    Arg("--clear", "forget the counts afterwards", flag=True),
-    JSON,
-    help="count the exits so far, by kind and VM",
-    about="VM exits",
-)
-def stats(context: Context, args: argparse.Namespace) -> Iterator[str]:
-    """How many exits of each kind there were: the first 4,096 kinds apart, all others as further kinds."""
-    counts, further = context.core.exit_counts(), context.core.further_exits
-    if context.only is not None:
-        if args.clear:
-            raise CommandError("the counts of one VM cannot be forgotten alone")
-        counts, further = [row for row in counts if row["vm"] == context.only.number], 0
-    if args.json:
-        yield from to_json(stats_document(counts, further))
-    else:
-        yield from stats_table(counts, further, lambda vmid: vmid_name(context.target, vmid), numbered(context.target))
-    if args.clear:
-        context.target.clear_exit_counts()
 
 
 @command("vmexit last", JSON, help="explain the last exit of the thread", about="VM exits")

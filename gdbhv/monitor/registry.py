@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from gdbhv import monitor
 from gdbhv.errors import CommandError, GdbhvError
-from gdbhv.monitor.catchpoints import Catchpoints, Watches
+from gdbhv.monitor.catchpoints import Catchpoints, Mark, Watches
 from gdbhv.records import VmRecord
 from gdbhv.target import Target, ThreadId
 
@@ -41,6 +41,7 @@ class Context:
     catchpoints: Catchpoints = field(default_factory=Catchpoints)
     watches: Watches = field(default_factory=Watches)
     marks: dict[str, object] = field(default_factory=dict)  # of `s2 mark` and `sysreg --diff`
+    exit_marks: dict[str, Mark] = field(default_factory=dict)
     only: VmRecord | None = None  # the VM that the command was typed for: vm:2
 
     def vm(self, text: str) -> VmRecord:
@@ -261,12 +262,13 @@ class Bound:
         self._target = target
         self._points, self._watches = Catchpoints(), Watches()
         self._marks: dict[str, object] = {}
+        self._exit_marks: dict[str, Mark] = {}
 
     def __call__(self, line: str, thread: ThreadId | None) -> Iterator[str | None]:
         return run(line, self._context(thread))
 
     def _context(self, thread: ThreadId | None) -> Context:
-        return Context(self._target, thread, self._points, self._watches, self._marks)
+        return Context(self._target, thread, self._points, self._watches, self._marks, self._exit_marks)
 
     def left(self) -> None:
         """Remove the catchpoints and watches of a debugger that has left, but for those that it asked to be kept."""

@@ -41,7 +41,7 @@ def stats_table(
             f"{100 * row['count'] / total:.1f}%",
             numbers(row.get("vm", 0)) or names(row["vmid"]),
             f"{row['number']:#x}",
-            _named(row["name"]),
+            named(row["name"]),
         )
         for row in sorted(counts, key=lambda row: (-row["count"], row["vmid"], row["number"], row["name"]))
     ]
@@ -52,11 +52,12 @@ def stats_table(
     return [*table(("count", "share", "vm", "class", "exit"), rows, "rr"), f"{total:,} exits of {kinds}"]
 
 
-def _named(name: str) -> str:
-    """Return an exit's name for people, with the device whose interrupt it is: ``irq.spi33 (pl011)``."""
-    _, found, number = name.partition(".spi")
-    device = tables.interrupt_device(int(number)) if found and number.isdecimal() else None
-    return f"{name} ({device})" if device else name
+def named(name: str) -> str:
+    """Return an exit's name for people, with what its interrupt comes from: ``irq.spi33 (pl011)``."""
+    number = name.rpartition(".")[2]
+    known = number[:3] in ("ppi", "spi") and number[3:].isdecimal()
+    source = tables.interrupt_source(int(number[3:])) if known else None
+    return f"{name} ({source})" if source else name
 
 
 def exit_line(record: ExitRecord, place: Callable[[int], str | None] = lambda ipa: None, call: str | None = None) -> str:
@@ -75,8 +76,8 @@ def exit_line(record: ExitRecord, place: Callable[[int], str | None] = lambda ip
     elif call is not None:
         parts.append(call)
     elif record["intid"] is not None:
-        device = tables.interrupt_device(record["intid"])
-        parts.append(f"INTID {record['intid']}{f' ({device})' if device else ''}")
+        source = tables.interrupt_source(record["intid"])
+        parts.append(f"INTID {record['intid']}{f' ({source})' if source else ''}")
     if record["cause"]:
         parts.append("by " + ", ".join(record["cause"]))
     return "; ".join(parts)

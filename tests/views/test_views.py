@@ -92,7 +92,7 @@ LINES = [
     (HVC, "hvc:0x0; hvc #0 at 0x40200000 (EL1); AFFINITY_INFO(0x1, 0x2)"),
     (VNCR, "vncr.trans.l3.w; msr hcr_el2, x5 at 0x40200000 (EL1); VA 0x5078; by HCR_EL2.NV2"),
     (WFI, "wfx.wfi; wfi at 0x40200000 (EL1); by HCR_EL2.TWI"),
-    (IRQ, "irq.ppi27; at 0x40200000 (EL1); INTID 27; by HCR_EL2.IMO"),
+    (IRQ, "irq.ppi27; at 0x40200000 (EL1); INTID 27 (virtual timer); by HCR_EL2.IMO"),
 ]
 
 
