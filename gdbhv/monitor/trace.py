@@ -1,0 +1,110 @@
+"""``exits last`` and ``exits export``: what happened last between hypervisors and guests."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from gdbhv import exitspec, files
+from gdbhv.errors import CommandError, GdbhvError
+from gdbhv.monitor.accounts import vm_names
+from gdbhv.monitor.registry import JSON, Arg, Context, command, to_json
+from gdbhv.records import ExitRecord, TraceEvent
+from gdbhv.views.trace import chrome, ftrace, json_lines, trace_table
+
+USUAL = 20  # events
+UNKNOWN = ("va", "nv")  # filters for which the trace keeps too little
+FORMATS = {".jsonl": "jsonl", ".json": "perfetto", ".txt": "ftrace", ".ftrace": "ftrace"}
+MAGIC = {"jsonl": b'{"seq"', "perfetto": b'{"displayTimeUnit"', "ftrace": b"# tracer"}
+
+
+def events(context: Context, spec: Sequence[str]) -> list[TraceEvent]:
+    """Return what is kept, of the VM that the command is for; with a specification only the exits that it means.
+
+    :raises gdbhv.errors.CommandError: the specification is none, or asks for what is not kept.
+    """
+    kept = context.core.trace(context.core.trace_size)
+    if context.only is not None:
+        kept = [e for e in kept if e["vm"] == context.only.number]
+    if not spec:
+        return kept
+    meant = exitspec.parse(" ".join(spec))
+    for key, _ in meant.filters:
+        if key in UNKNOWN:
+            raise CommandError(f"{key}=: the trace does not keep it; `monitor vmexit catch` knows it")
+    vm = None if meant.vm is None else context.vm(meant.vm).number
+    known = [e for e in kept if e["what"] == "exit" and vm in (None, e["vm"])]
+    return [e for e in known if meant.matches(_record(e), meant.vm or "")]
+
+
+def _record(e: TraceEvent) -> ExitRecord:
+    """Return what a specification asks of an exit's record."""
+    call = e["name"].partition(":")[0] in exitspec.CALLS
+    number = e["name"].rpartition(".")[2].lstrip("abcdefghijklmnopqrstuvwxyz")
+    record: dict[str, Any] = {**e, "args": [e["value"] or 0, 0, 0, 0], "ipa": None if call else e["value"]}
+    record["esr"] = exitspec.SYSREG_READ if e["name"].startswith("sysreg.read") else 0
+    record["intid"] = int(number) if e["class"] in ("irq", "fiq") and number.isdecimal() else None
+    return cast("ExitRecord", record)
+
+
+@command(
+    "exits last",
+    Arg("words", "how many (default: 20), and a specification as `vmexit catch` takes it", nargs="*"),
+    JSON,
+    help="show the last exits, entries and virtual interrupts",
+    about="VM exits",
+    more=lambda: [
+        "The last 8,192 events are kept, always. `insns`: instructions of the CPU since its event before in the list.",
+        "With a specification only exits are shown, and those that it means: exits last 50 dabt.*.w cpu=1.",
+    ],
+)
+def last(context: Context, args: argparse.Namespace) -> Iterator[str]:
+    """Show the newest one last."""
+    words = list(args.words)
+    count = int(words.pop(0)) if words and words[0].isdecimal() else USUAL
+    shown = events(context, words)[-count:] if count else []
+    if args.json:
+        yield from to_json(shown)
+    else:
+        yield from trace_table(shown, vm_names(context.target))
+
+
+@command(
+    "exits export",
+    Arg("file", "where to, on the machine of the server: .json for Perfetto, .jsonl for JSON lines, .txt for ftrace's text"),
+    Arg("words", "a specification, as `vmexit catch` takes it", nargs="*"),
+    Arg("--format", "another format than the file's name says", choices=tuple(MAGIC)),
+    help="write the trace of exits to a file, for Perfetto and other tools",
+    about="VM exits",
+    more=lambda: [
+        "ui.perfetto.dev opens the file: a track for each vCPU and each CPU, arrows to virtual interrupts.",
+        "A specification is for JSON lines and ftrace; Perfetto's slices need all events.",
+    ],
+)
+def export(context: Context, args: argparse.Namespace) -> Iterator[str]:
+    """Write the whole file, or leave what stands there."""
+    form = args.format or FORMATS.get(Path(args.file).suffix)
+    if form is None:
+        raise CommandError(f"{args.file}: which format? Its name may end in {', '.join(FORMATS)}; or say --format")
+    if form == "perfetto" and args.words:
+        raise CommandError(
+            "a specification leaves exits without their entries: JSON lines and ftrace take one, Perfetto does not"
+        )
+    shown = events(context, args.words)
+    names = vm_names(context.target)
+    if form == "perfetto":
+        text = json.dumps(chrome(shown, names))
+    else:
+        lines = json_lines(shown) if form == "jsonl" else ftrace(shown, names, context.core.trace_total)
+        text = "".join(f"{line}\n" for line in lines)
+    try:
+        with files.replaced(args.file, MAGIC[form]) as out:
+            out.write(text.encode())
+    except OSError as e:
+        raise CommandError(f"{args.file}: {e.strerror or e}") from None
+    except GdbhvError as e:
+        raise CommandError(str(e)) from None
+    yield f"{len(shown):,} events in {args.file} ({form})"

@@ -1,0 +1,143 @@
+"""The trace of exits, entries and virtual interrupts: as lines, and in the formats of other tools.
+
+Perfetto: the "Trace Event Format" of Chrome, which ui.perfetto.dev opens. ftrace: the text of Linux's tracefs, with the
+events that KVM has for arm64 (``arch/arm64/kvm/trace_arm.h``).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from gdbhv import smccc, tables
+from gdbhv.views.exits import named
+from gdbhv.views.table import table
+
+if TYPE_CHECKING:
+    from gdbhv.records import TraceEvent
+
+VmName = Callable[[int, int], str]
+Event = dict[str, Any]  # of Chrome's format
+
+INTERRUPTS = ("irq", "fiq")
+MACHINE = 0  # the process of CPUs' tracks: VMs are numbered from 1
+
+
+def trace_table(events: Sequence[TraceEvent], vm_name: VmName) -> list[str]:
+    """Return the events, a line each, with the instructions of the CPU since its event before."""
+    if not events:
+        return ["nothing has happened between a hypervisor and a guest yet"]
+    last: dict[int, int] = {}
+    rows = []
+    for e in events:
+        before = last.get(e["cpu"])
+        last[e["cpu"]] = e["insns"]
+        took = "" if before is None else f"+{e['insns'] - before:,}"
+        whose = f"{vm_name(e['vm'], e['vmid'])}/vcpu{e['vcpu']}" if e["vm"] else f"EL{e['el']}"
+        cause = ", by " + ", ".join(e["cause"]) if e["cause"] else ""
+        rows.append((e["seq"], e["now"], e["cpu"], took, whose, f"{e['pc']:#x}", f"{named(e['name'])}{_value(e)}{cause}"))
+    return table(("event", "ns", "cpu", "insns", "whose", "pc", "what"), rows, "rrrr")
+
+
+def _value(e: TraceEvent) -> str:
+    if e["value"] is None:
+        return ""
+    head, _, immediate = e["name"].partition(":")
+    if head in ("hvc", "smc"):
+        return f" {smccc.name(e['value'], int(immediate or '0', 0))}"
+    return f" IPA {e['value']:#x}"
+
+
+def json_lines(events: Sequence[TraceEvent]) -> Iterator[str]:
+    """Return each event as a JSON document."""
+    return (json.dumps(e) for e in events)
+
+
+def ftrace(events: Sequence[TraceEvent], vm_name: VmName, total: int) -> Iterator[str]:
+    """Return the text that tracefs would have of it.
+
+    :param total: events so far, of which these are the last.
+    """
+    cpus = max((e["cpu"] for e in events), default=0) + 1
+    yield from ("# tracer: nop", "#", f"# entries-in-buffer/entries-written: {len(events)}/{total}   #P:{cpus}", "#")
+    yield "#           TASK-PID     CPU#  |||||  TIMESTAMP  FUNCTION"
+    yield "#              | |         |   |||||     |         |"
+    for e in events:
+        task = f"{vm_name(e['vm'], e['vmid'])}/{e['vcpu']}".replace(" ", "_") if e["vm"] else "host"
+        time = f"{e['now'] // 10**9}.{e['now'] % 10**9:09d}"
+        yield f"{task:>16}-{_thread(e):<7} [{e['cpu']:03d}] ..... {time}: {_ftrace_event(e)}"
+
+
+def _ftrace_event(e: TraceEvent) -> str:
+    pc = f"PC: {e['pc']:#018x}"
+    if e["what"] == "entry":
+        return f"kvm_entry: {pc}"
+    if e["what"] == "virtual":
+        return f"gdbhv_virtual: {e['name']}, {pc}"
+    interrupt = e["class"] in INTERRUPTS
+    kind, ec = ("IRQ", 0) if interrupt else ("TRAP", tables.exception_class(e["class"]))
+    name = tables.exit_classes()[e["class"]]["kvm"]
+    return f"kvm_exit: {kind}: HSR_EC: {ec:#06x} ({name}), {pc}, gdbhv: {e['name']}"
+
+
+def _thread(e: TraceEvent) -> int:
+    return 1000 * e["vm"] + e["vcpu"] + 1
+
+
+def chrome(events: Sequence[TraceEvent], vm_name: VmName) -> dict[str, Any]:
+    """Return a document of Chrome's format: a track for each vCPU and each CPU, with what they executed, and arrows from the
+    hypervisor to the virtual interrupts that a guest took after it."""
+    out: list[Event] = []
+    tracks: set[tuple[int, int]] = set()
+    last: dict[int, tuple[TraceEvent, Event | None]] = {}  # by CPU: its last exit or entry, and the hypervisor's last slice
+    away: dict[tuple[int, int], TraceEvent] = {}  # by vCPU: the exit that it waits after
+    flows = 0
+
+    def track(pid: int, tid: int, process: str, thread: str) -> tuple[int, int]:
+        if (pid, tid) not in tracks:
+            tracks.add((pid, tid))
+            out.append({"ph": "M", "name": "process_name", "pid": pid, "tid": tid, "args": {"name": process}})
+            out.append({"ph": "M", "name": "thread_name", "pid": pid, "tid": tid, "args": {"name": thread}})
+        return pid, tid
+
+    def slice_(where: tuple[int, int], name: str, begin: int, end: int, args: dict[str, Any]) -> Event:
+        event = {"ph": "X", "name": name, "cat": "gdbhv", "ts": begin / 1000, "dur": (end - begin) / 1000, "args": args}
+        out.append({**event, "pid": where[0], "tid": where[1]})
+        return out[-1]
+
+    for e in events:
+        who = f"{vm_name(e['vm'], e['vmid'])}" if e["vm"] else "without a VM"
+        cpu = track(MACHINE, e["cpu"] + 1, "machine", f"CPU {e['cpu']}")
+        vcpu = track(e["vm"] or 1 << 16, e["vcpu"] + 1, who, f"{who} vcpu{e['vcpu']}")
+        before, host = last.get(e["cpu"], (None, None))
+        insns = {} if before is None else {"instructions": e["insns"] - before["insns"]}
+        if e["what"] == "virtual":
+            instant = {"ph": "i", "s": "t", "name": e["name"], "cat": "virtual", "pid": vcpu[0], "tid": vcpu[1]}
+            out.append({**instant, "ts": e["now"] / 1000, "args": {"pc": f"{e['pc']:#x}"}})
+            if host is not None and before is not None:  # the hypervisor's last turn on the CPU has put it there
+                flow = {"name": e["name"], "cat": "virtual", "id": flows}
+                flows += 1
+                out.append({**flow, "ph": "s", "pid": host["pid"], "tid": host["tid"], "ts": before["now"] / 1000})
+                out.append({**flow, "ph": "f", "bp": "e", "pid": vcpu[0], "tid": vcpu[1], "ts": e["now"] / 1000})
+            continue
+        if e["what"] == "exit":
+            if before is not None and before["what"] == "entry":
+                slice_(cpu, f"{who} vcpu{e['vcpu']}", before["now"], e["now"], insns)
+                slice_(
+                    vcpu, "guest", before["now"], e["now"], {**insns, "from": f"{before['pc']:#x}", "to": f"{e['pc']:#x}"}
+                )
+            away[vcpu] = e
+        else:
+            if before is not None and before["what"] == "exit":
+                host = slice_(cpu, before["name"], before["now"], e["now"], {**_args(before), **insns})
+            left = away.pop(vcpu, None)
+            if left is not None:
+                slice_(vcpu, left["name"], left["now"], e["now"], _args(left))
+        last[e["cpu"]] = (e, host)
+    return {"displayTimeUnit": "ns", "traceEvents": out}
+
+
+def _args(e: TraceEvent) -> dict[str, Any]:
+    value = {} if e["value"] is None else {"what": _value(e).strip()}
+    return {"exit": e["seq"], "pc": f"{e['pc']:#x}", "cause": ", ".join(e["cause"]), **value}
