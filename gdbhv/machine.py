@@ -20,6 +20,7 @@ from gdbhv.drives import Plugged
 from gdbhv.errors import GdbhvError, RegisterError, StateError
 from gdbhv.inputs import EVERYWHERE, Door, Entrance, Place, inject_serror
 from gdbhv.inspection import MachineInspection
+from gdbhv.looping import Looping
 from gdbhv.pace import Pace, weakly
 from gdbhv.points import Points
 from gdbhv.snapfile import Guest, PowerOn, Shape
@@ -94,6 +95,7 @@ class Machine(SemihostingCalls, MachineInspection, Entrance):
         self.image: Symbols | None = None  # what runs, for its symbols
         self.plugged: Sequence[Plugged] = ()
         self.stepping = Stepping()
+        self.looping = Looping()
         self.door = Door(self)
         self._moving: tuple[int, int | None] = (self._all, None)  # CPUs that may execute, a mask; who takes no interrupts
         self.snapshots: dict[str, Snapshot] = {}
@@ -393,6 +395,12 @@ class Machine(SemihostingCalls, MachineInspection, Entrance):
                 return Stop(StopKind.CRASH, first, text=self._why_stuck(step))
             if kind == "step":
                 return Stop(StopKind.STEP, thread, text=self.stepping.text(thread, stop["held"]))
+            found = self.core.take_loop()
+            text = None if found is None else self.looping.noticed(found)
+            if kind == "loop":
+                if text is not None:
+                    return Stop(StopKind.LOOP, thread, text=text)
+                continue
             if kind in ("caught", "entry"):
                 assert cpu is not None
                 if kind == "entry" and self._awaited is not None and self._vms.at(cpu) == self._awaited:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from gdbhv import _core
     from gdbhv.drives import Disks
+    from gdbhv.looping import Looping
     from gdbhv.records import ExitRecord, VmRecord
     from gdbhv.snapshot import Snapshot
     from gdbhv.tables import Register
@@ -98,6 +99,7 @@ class StopKind(Enum):
     BUDGET = "budget"  # the instruction count given to run() is reached
     POWEROFF = "poweroff"  # a VM or the machine switched itself off
     RESET = "reset"  # the guest asked for a reset
+    LOOP = "loop"  # a CPU takes the same exception again and again, and `Target.looping` is to stop there
     CRASH = "crash"  # nothing can continue: `text` has the reason (all vCPUs off or waiting for ever, a guest that the
     # host side gave up on)
 
@@ -213,6 +215,7 @@ class Target(Protocol):
     snapshots: dict[str, Snapshot]  # by name, in the order in which they were made
     describe: Callable[[ThreadId, ExitRecord], str]  # makes the text of a stop at an exit
     describe_watch: DescribeWatch
+    looping: Looping
     refused: deque[str]  # what a debugger was refused last, and why: it does not show all of it (``monitor why``)
 
     # --- what is known of the machine

@@ -8,6 +8,7 @@ import dataclasses
 import os
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TextIO
 
@@ -63,6 +64,7 @@ def run(options: argparse.Namespace) -> int:
         else:
             target = setup.make(console, consoles)
         choose_tier(options, target)
+        watch_loops(options, target)
         recorder = None
         if options.record is not None:
             recorder = opened.enter_context(Recorder(target, setup, options.record, reboots=not options.no_reboot))
@@ -91,6 +93,15 @@ def keep_drives(target: HostTarget | Machine, kept: list[BinaryIO | None]) -> li
     """Write what guests have written to disks into the files that keep it (:func:`gdbhv.drives.keep`)."""
     files = iter(kept)
     return [path for slots, disks in target.disks() for path in drives.keep(slots, [(d, next(files)) for d in disks])]
+
+
+def watch_loops(options: argparse.Namespace, target: HostTarget | Machine) -> None:
+    """Say when a CPU takes the same exception again and again; with a debugger, stop there."""
+    from gdbhv.monitor.looping import describe
+
+    target.looping.describe = partial(describe, target)
+    target.looping.tell = say
+    target.looping.stops = bool(options.gdb)
 
 
 def choose_tier(options: argparse.Namespace, target: HostTarget | Machine) -> None:

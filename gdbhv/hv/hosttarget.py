@@ -19,6 +19,7 @@ from gdbhv.hv.mmio import BoardDevice, Pl011
 from gdbhv.hv.vcpu import RunState, Vcpu
 from gdbhv.hv.vm import Vm
 from gdbhv.inputs import EVERYWHERE, Door, Entrance, Place, inject_serror
+from gdbhv.looping import Looping
 from gdbhv.pace import FOREVER, Pace, weakly
 from gdbhv.snapfile import Guest, Shape
 from gdbhv.snapshot import Beside, Snapshot
@@ -63,6 +64,7 @@ class HostTarget(HostInspection, Entrance):
         self._interrupter = self.machine.interrupter()
         self._interrupted = False
         self.stepping = Stepping()
+        self.looping = Looping()
         self.selected: ThreadId | None = None
         self.door = Door(self)
         self._moving: tuple[list[ThreadId] | None, ThreadId | None] = (None, None)  # as the door was told last
@@ -94,8 +96,6 @@ class HostTarget(HostInspection, Entrance):
 
     def _caught(self, v: Vcpu, record: ExitRecord, *, entry: bool) -> bool:
         return bool(self.catchers) and wanted(self.catchers, self.thread_of(v), record, entry=entry)
-
-    # --- again
 
     @property
     def exit_numbers(self) -> frozenset[int]:
@@ -329,9 +329,10 @@ class HostTarget(HostInspection, Entrance):
                 return self._handle(v, record) or self._storm(kind, thread)
             where = self.thread_of(v)
             return Stop(StopKind.EXIT, where, exit=record.copy(), text=self.describe(where, record))
-        if kind == "wake":
+        if kind in ("wake", "loop"):
             assert cpu is not None
-            self.host.wake(cpu)
+            if kind == "wake":
+                self.host.wake(cpu)
             return self._storm(kind, thread)
         if kind == "pause":
             over = self.door.arrived(paused=True)
@@ -398,14 +399,15 @@ class HostTarget(HostInspection, Entrance):
 
     def _storm(self, kind: str, thread: ThreadId) -> Stop | None:
         """Count exits between which no time passes, and wake-ups between which nobody executes: neither lasts for ever."""
+        if (found := self.machine.take_loop()) and (text := self.looping.noticed(found)) is not None:
+            return Stop(StopKind.LOOP, self._current(thread), text=text)
         now = self.machine.now
         since, exits = self._stood
         self._stood = (since, exits + 1) if since == now else (now, 0)
         self._wakes = self._wakes + 1 if kind == "wake" else 0
         if self._stood[1] > STORM:
             self._stood = (now, 0)
-            which = self._current(thread)
-            last = self.vcpu(which).last_exit
+            last = self.vcpu(which := self._current(thread)).last_exit
             what = f" (the last is {last['name']})" if last is not None else ""
             text = f"{STORM} exits{what} and no instruction executed: the vCPU comes no further"
             return Stop(StopKind.CRASH, which, text=text)
@@ -417,7 +419,6 @@ class HostTarget(HostInspection, Entrance):
         if self._step is None:
             may = " that may run" if held else ""
             return f"every vCPU{may} waits or is off, and no interrupt is to come{held_back(held)}"
-        v = self._step[0]
-        in_wfe = v.cpu is not None and self.machine.power(v.cpu) == "wfe"
+        in_wfe = (v := self._step[0]).cpu is not None and self.machine.power(v.cpu) == "wfe"
         waits = "waits in WFI" if v.state is RunState.WAITING else "waits in WFE" if in_wfe else "waits"
         return f"{v.name} cannot be stepped: it {waits}, and no interrupt is to come{held_back(held)}"

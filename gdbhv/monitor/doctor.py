@@ -1,0 +1,151 @@
+"""``doctor``: what a colleague would say of a machine that hangs."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from typing import Any
+
+from gdbhv import tables
+from gdbhv.errors import GdbhvError
+from gdbhv.monitor.accounts import vm_names
+from gdbhv.monitor.looping import describe, symbol
+from gdbhv.monitor.registry import JSON, Context, command, to_json
+from gdbhv.records import TraceEvent
+from gdbhv.target import Target, Thread, ThreadId
+from gdbhv.views.exits import named
+from gdbhv.views.gic import interrupt_name
+
+LAST = 3  # exits of each vCPU
+MASKS = ((9, "debug exceptions"), (8, "SErrors"), (7, "IRQs"), (6, "FIQs"))  # bits of PSTATE (SPSR_EL1, D24.2)
+IRQS = 1 << 7  # PSTATE.I
+ENABLE, IMASK, ISTATUS = 1, 2, 4  # of CNT*_CTL (Arm ARM D24.10)
+IDLE = 0xFF  # running priority of an interface that works on nothing
+
+
+def findings(target: Target) -> list[dict[str, Any]]:
+    """Return what is to be said of each vCPU and CPU, one document each: ``thread``, ``name``, ``says``."""
+    events = target.core.trace(target.core.trace_size)
+    found = []
+    for process in target.processes():
+        for thread in process.threads:
+            says = list(_says(target, process.found, thread, events))
+            found.append({"thread": str(thread.id), "name": f"{process.name} {thread.name}", "says": says})
+    return found
+
+
+def lines(target: Target) -> Iterator[str]:
+    """Return it as text."""
+    core = target.core
+    for cpu in range(core.cpus):
+        yield from (describe(target, r) for r in core.repeated(cpu))
+    for one in findings(target):
+        yield f"{one['name']} ({one['thread']}):"
+        yield from (f"  {said}" for said in one["says"])
+
+
+def _says(target: Target, found: bool, thread: Thread, events: list[TraceEvent]) -> Iterator[str]:
+    pc, pstate = target.read_register(thread.id, "pc"), target.read_register(thread.id, "cpsr")
+    yield f"at {symbol(target, pc, thread.id)}, {thread.extra}"
+    if "off" in thread.extra.split(", ")[-1]:
+        return
+    yield from _code(target, thread.id, pc)
+    masked = [name for bit, name in MASKS if pstate >> bit & 1]
+    yield f"masks {', '.join(masked)} (PSTATE.DAIF)" if masked else "masks nothing (PSTATE.DAIF is 0)"
+    if not found:  # of a VM of the machine's own hypervisor, the controller is that hypervisor's affair
+        yield from _timers(target, thread.id)
+        yield from _interrupts(target, thread.id, pstate)
+    yield from _last(target, thread, events, found)
+
+
+def _code(target: Target, thread: ThreadId, pc: int) -> Iterator[str]:
+    """Say what is wrong with the place that executes, if anything is."""
+    try:
+        word = target.read_memory(thread, pc, 4)
+    except GdbhvError as e:
+        yield f"there is nothing to execute: {e}"
+        return
+    if word == bytes(4):
+        yield "there are zeros where it executes (udf #0): it has jumped to memory that holds no code"
+    elif word == bytes((0, 0, 0, 0x14)):
+        yield "it branches to itself for ever (b .)"
+
+
+def _timers(target: Target, thread: ThreadId) -> Iterator[str]:
+    for register, name, intid in tables.TIMERS:
+        if register not in target.registers:
+            continue
+        try:
+            control = target.read_register(thread, register)
+        except GdbhvError:
+            continue  # it is no guest's
+        if not control & ENABLE:
+            continue
+        state = "has fired" if control & ISTATUS else "has not fired yet"
+        mask = ", and its output is masked (IMASK)" if control & IMASK else ""
+        yield f"its {name} (ppi{intid}) is on and {state}{mask}"
+
+
+def _interrupts(target: Target, thread: ThreadId, pstate: int) -> Iterator[str]:
+    """Say of each interrupt that is pending for a CPU why it does not get it: the first condition that fails."""
+    document, _ = target.gic(thread)
+    cpu = thread.tid - 1
+    interface = document["cpus"][cpu] if document["cpus"] else None  # hosted, it is the machine's virtual one
+    count = 0
+    for irq in document["interrupts"]:
+        if not irq["pending"] or irq["cpu"] not in (None, cpu) or irq["route"] not in (None, cpu):
+            continue
+        count += 1
+        yield f"{interrupt_name(irq['intid'])} is pending: {_why_not(document, interface, irq, pstate)}"
+    if not count:
+        yield "no interrupt is pending for it"
+
+
+def _why_not(document: dict[str, Any], interface: dict[str, Any] | None, irq: dict[str, Any], pstate: int) -> str:
+    """Return the first condition that keeps an interrupt from being taken (GICv3, 4.7 and 4.8; Arm ARM D1.3.6)."""
+    group, priority = irq["group"], irq["priority"]
+    if not irq["enabled"]:
+        return "it is not enabled (GICD_ISENABLER, GICR_ISENABLER0)"
+    if not document["ctlr"] >> group & 1:
+        return f"the Distributor does not forward group {group} (GICD_CTLR)"
+    if irq["active"]:
+        return "it is active already: its handler has not ended it (EOI, DIR)"
+    if interface is None:
+        return "PSTATE.I masks IRQs" if pstate & IRQS else "it waits for a list register, or to be taken"
+    if not interface["groups"][group]:
+        return f"the CPU interface does not take group {group} (ICC_IGRPEN{group}_EL1)"
+    if priority >= interface["mask"]:
+        return f"its priority {priority:#04x} is not above the mask {interface['mask']:#04x} (ICC_PMR_EL1)"
+    if interface["running"] != IDLE and priority >= interface["running"]:
+        return f"one of priority {interface['running']:#04x} is being handled (ICC_RPR_EL1)"
+    if pstate & IRQS:
+        return "PSTATE.I masks IRQs"
+    return "nothing keeps it back: it is taken next"
+
+
+def _last(target: Target, thread: Thread, events: list[TraceEvent], found: bool) -> Iterator[str]:
+    """Say what the last exits were: of a vCPU its own, of a CPU those that it has taken."""
+    name = vm_names(target)
+    if target.hosted or found:
+        own = [e for e in events if (e["vm"], e["vcpu"]) == (thread.id.pid, thread.id.tid - 1)]
+    else:
+        own = [e for e in events if e["cpu"] == thread.id.tid - 1]
+    exits = [e for e in own if e["what"] == "exit"][-LAST:]
+    if not exits:
+        return
+    now = target.core.now
+    for e in exits:
+        whose = "" if target.hosted or found or not e["vm"] else f" of {name(e['vm'], e['vmid'])}"
+        by = f", by {', '.join(e['cause'])}" if e["cause"] else ""
+        yield f"exit{whose} {now - e['now']:,} ns ago: {named(e['name'])} at {e['pc']:#x}{by}"
+
+
+@command("doctor", JSON, help="explain a machine that hangs: where each vCPU is, what it waits for and what keeps it back")
+def doctor(context: Context, args: argparse.Namespace) -> Iterator[str]:
+    """Look, and change nothing."""
+    if args.json:
+        target = context.target
+        loops = [r for cpu in range(target.core.cpus) for r in target.core.repeated(cpu)]
+        yield from to_json({"repeated": loops, "threads": findings(target)})
+    else:
+        yield from lines(context.target)
