@@ -167,8 +167,6 @@ class Machine(SemihostingCalls, MachineInspection, Entrance):
         if self._recipe is not None:
             self._load(self._recipe)
 
-    # --- snapshots
-
     def snapshot(self, name: str | None = None) -> Snapshot:
         """See :class:`gdbhv.target.Target`."""
         self._attend_console()  # what was printed is no part of it
@@ -395,11 +393,9 @@ class Machine(SemihostingCalls, MachineInspection, Entrance):
                 return Stop(StopKind.CRASH, first, text=self._why_stuck(step))
             if kind == "step":
                 return Stop(StopKind.STEP, thread, text=self.stepping.text(thread, stop["held"]))
-            found = self.core.take_loop()
-            text = None if found is None else self.looping.noticed(found)
+            if (found := self.core.take_loop()) and (said := self.looping.noticed(found)) is not None:
+                return Stop(StopKind.LOOP, thread, text=said)
             if kind == "loop":
-                if text is not None:
-                    return Stop(StopKind.LOOP, thread, text=text)
                 continue
             if kind in ("caught", "entry"):
                 assert cpu is not None

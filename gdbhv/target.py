@@ -100,8 +100,7 @@ class StopKind(Enum):
     POWEROFF = "poweroff"  # a VM or the machine switched itself off
     RESET = "reset"  # the guest asked for a reset
     LOOP = "loop"  # a CPU takes the same exception again and again, and `Target.looping` is to stop there
-    CRASH = "crash"  # nothing can continue: `text` has the reason (all vCPUs off or waiting for ever, a guest that the
-    # host side gave up on)
+    CRASH = "crash"  # nothing can continue: `text` has the reason (all wait for ever, a guest that was given up)
 
 
 @dataclass(frozen=True)
@@ -347,8 +346,6 @@ class Target(Protocol):
 
         :raises gdbhv.errors.GdbhvError: see :meth:`reset`.
         """
-
-    # --- snapshots
 
     def snapshot(self, name: str | None = None) -> Snapshot:
         """Keep all that decides what happens next, as it is now (see :mod:`gdbhv.snapshot`).

@@ -24,6 +24,7 @@ STATUS = {
     StopKind.BUDGET: (5, "max-insns", "the number of instructions asked for is reached"),
     StopKind.INTERRUPT: (130, "interrupted", "interrupted"),
 }
+HANGS = (StopKind.CRASH, StopKind.BUDGET)  # ends that are explained
 BRANCH_TO_ITSELF = bytes((0, 0, 0, 0x14))
 VECTORS, FROM_EL1 = 0x800, 0x200  # alignment of VBAR_EL1; offset of synchronous exceptions from EL1 (Arm ARM D1.3.1)
 DIFFERS = (7, "differs", "a replay differs from its recording")
@@ -156,5 +157,10 @@ def report(
         return status
     for line in early_hang(options, target, stop):
         say(line)
+    if stop is not None and stop.kind in HANGS:
+        from gdbhv.monitor.doctor import lines
+
+        for line in lines(target):
+            say(line)
     say(f"{what}{': ' + text if text else ''} after {insns:,} instructions ({took})")
     return status

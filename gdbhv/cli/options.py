@@ -196,6 +196,9 @@ def parser() -> argparse.ArgumentParser:
         help="write a snapshot to FILE after N instructions, and go on; repeats",
     )
     run.add_argument(
+        "--on-hang", metavar="FILE", help="write a snapshot to FILE if nothing can go on, or --max-insns is reached"
+    )
+    run.add_argument(
         "--record", metavar="FILE", help="note in FILE what comes from outside (typing, a debugger's writes), and when"
     )
     run.add_argument(

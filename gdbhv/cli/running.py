@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 from gdbhv import _core, boot, drives, files, firmware, snapfile
-from gdbhv.cli.ending import report, tell_reset, tell_undefined
+from gdbhv.cli.ending import HANGS, report, tell_reset, tell_undefined
 from gdbhv.cli.options import usage_error
 from gdbhv.cli.saying import say, show_packets
 from gdbhv.cli.signals import signals_interrupt, signals_wake
@@ -47,6 +47,8 @@ def run(options: argparse.Namespace) -> int:
     configs = [BootConfig(**{**given, **fields}) for fields in options.vm or [{}]]
     each = [c for c in configs for _ in range(options.vms)]
     setup = boot.Setup(each, hosted=not options.bare and options.el == 1, el2=options.el == 2)
+    if options.on_hang is not None:
+        files.check_replaced(options.on_hang, files.SNAPSHOT)
     for path, keeps in options.flash:
         if keeps:
             files.check_replaced(path, b"")
@@ -76,6 +78,8 @@ def run(options: argparse.Namespace) -> int:
         else:
             stop = run_to_end(target, options.max_insns, not options.no_reboot, Writes(target, options.snapshot_at))
         seconds = time.perf_counter() - started
+        if stop is not None and options.on_hang is not None and stop.kind in HANGS:
+            keep_hang(target, options.on_hang)
         if recorder is not None:
             recorder.finish("killed" if stop is None else stop.kind.value)
         for path in firmware.keep(target.core, options.flash):
@@ -93,6 +97,14 @@ def keep_drives(target: HostTarget | Machine, kept: list[BinaryIO | None]) -> li
     """Write what guests have written to disks into the files that keep it (:func:`gdbhv.drives.keep`)."""
     files = iter(kept)
     return [path for slots, disks in target.disks() for path in drives.keep(slots, [(d, next(files)) for d in disks])]
+
+
+def keep_hang(target: HostTarget | Machine, path: str) -> None:
+    """Write the machine as it hangs to a file, for somebody else to look at."""
+    made = target.snapshot()
+    size = made.write(path)
+    made.delete()
+    say(f"{path}: snapshot of the machine as it is, {size:,} bytes: gdbhv run --snapshot {path} --gdb 1234 --wait")
 
 
 def watch_loops(options: argparse.Namespace, target: HostTarget | Machine) -> None:

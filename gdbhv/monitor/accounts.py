@@ -84,16 +84,18 @@ def mark(context: Context, args: argparse.Namespace) -> Iterator[str]:
     if args.name is not None:
         if len(context.exit_marks) >= MOST:
             raise CommandError(f"there are {MOST:,} marks; `monitor vmexit stats --clear` forgets them")
-        context.exit_marks[args.name] = Mark(core.exits, sum(core.insns), core.now, context.target.jumps, core.exit_accounts())
+        rows = core.exit_accounts()
+        context.exit_marks[args.name] = Mark(core.exits, sum(core.insns), core.now, context.target.jumps, rows)
     if args.json:
-        yield from to_json([{"name": n, "exits": m.exits, "insns": m.insns, "now": m.now} for n, m in context.exit_marks.items()])
+        marks = context.exit_marks.items()
+        yield from to_json([{"name": n, "exits": m.exits, "insns": m.insns, "now": m.now} for n, m in marks])
     elif args.name is not None:
         yield f"mark {args.name}: after {core.exits:,} exits, {sum(core.insns):,} instructions, at {core.now:,} ns"
     elif not context.exit_marks:
         yield "no marks; `monitor vmexit mark NAME` sets one"
     else:
-        rows = [(name, f"{m.exits:,}", f"{m.insns:,}", f"{m.now:,}") for name, m in context.exit_marks.items()]
-        yield from table(("mark", "exits", "instructions", "ns"), rows, " rrr")
+        shown = [(name, f"{m.exits:,}", f"{m.insns:,}", f"{m.now:,}") for name, m in context.exit_marks.items()]
+        yield from table(("mark", "exits", "instructions", "ns"), shown, " rrr")
 
 
 @command(
@@ -124,8 +126,9 @@ def _words(context: Context, words: list[str]) -> tuple[str | None, Mark | None]
         if word == "since":
             name = rest.pop(0)
             if name not in context.exit_marks:
-                known = f"there are {', '.join(context.exit_marks)}" if context.exit_marks else "`monitor vmexit mark NAME` sets one"
-                raise CommandError(f"no mark {name!r}; {known}")
+                there_are = f"there are {', '.join(context.exit_marks)}"
+                hint = there_are if context.exit_marks else "`monitor vmexit mark NAME` sets one"
+                raise CommandError(f"no mark {name!r}; {hint}")
             since = context.exit_marks[name]
             if since.jumps != context.target.jumps:
                 raise CommandError(f"the machine was set back or reset after mark {name}: there is no difference to tell")
@@ -162,4 +165,4 @@ def _show(context: Context, by: str, mark: Mark | None, args: argparse.Namespace
         yield from to_json({"by": by, "further": context.core.further_exits, "groups": rows[:most]})
         return
     time = args.of or ("away" if context.target.hosted else "host")
-    yield from accounts_table(groups, by, time, vm_names(context.target), most, named=by in APART)
+    yield from accounts_table(groups, by, time, vm_names(context.target), most, apart=by in APART)

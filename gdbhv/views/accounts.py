@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from gdbhv.views.exits import named
 from gdbhv.views.table import table
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ HEAD = ("samples", "samples%", "time%", "min", "p50", "p95", "p99", "max", "tota
 
 
 def accounts_table(
-    groups: Groups, by: str, time: str, vm_name: Callable[[int, int], str], most: int | None = None, named: bool = False
+    groups: Groups, by: str, time: str, vm_name: Callable[[int, int], str], most: int | None = None, apart: bool = False
 ) -> list[str]:
     """Return the groups, those that took most time first, and the sum.
 
@@ -27,7 +28,7 @@ def accounts_table(
     :param time: which time: "host", "guest" or "away".
     :param vm_name: the name of a VM by its number and VMID.
     :param most: groups at most.
-    :param named: whether groups of different VMs are told apart.
+    :param apart: whether groups of different VMs are told apart.
     """
     if not groups:
         return [f"no exits by {by} yet"]
@@ -37,12 +38,12 @@ def accounts_table(
     rows = []
     for (vm, vmid, name), account in order[:most]:
         spread = getattr(account, time)
-        whose = [vm_name(vm, vmid)] if named else []
+        whose = [vm_name(vm, vmid)] if apart else []
         times = (spread.min, *(spread.percentile(p) for p in (50, 95, 99)), spread.max, spread.total)
         share = f"{100 * account.count / samples:.1f}%", f"{100 * spread.total / total:.1f}%" if total else "-"
         numbers = [f"{n:,}" for n in times] if spread.count else ["-"] * len(times)
         rows.append([*([named(name)] if by != "vm" else []), *whose, f"{account.count:,}", *share, *numbers])
-    head = ([by] if by != "vm" else []) + (["vm"] if named else [])
+    head = ([by] if by != "vm" else []) + (["vm"] if apart else [])
     left = f"; {len(order) - len(rows):,} more groups" if len(rows) < len(order) else ""
     lines = table((*head, *HEAD), rows, " " * len(head) + "r" * len(HEAD))
     return [*lines, f"{samples:,} exits, {total:,} {UNITS[time]}{left}"]
