@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from gdbhv.target import Catcher, CatchEvents, DescribeWatch, Stop, StopKind, Th
 if TYPE_CHECKING:
     from gdbhv import _core
     from gdbhv.records import ExitRecord
+    from gdbhv.sieve import Sieve
 
 
 def held_back(names: list[str]) -> str:
@@ -17,9 +19,10 @@ def held_back(names: list[str]) -> str:
     return f"; {', '.join(names)} may not run now (scheduler-locking, or other threads were told to)" if names else ""
 
 
-def wanted(catchers: dict[Any, Catcher], thread: ThreadId, record: ExitRecord, *, entry: bool) -> bool:
+def wanted(sieve: Sieve, thread: Callable[[], ThreadId], record: ExitRecord, *, entry: bool) -> bool:
     """Whether some catchpoint stops at this exit or entry."""
-    return sum(c.entries == entry and c.wants(thread, record) for c in catchers.values()) > 0  # all are asked: they count
+    few = sieve.candidates(record, entry=entry)
+    return bool(few) and sum(c.wants(thread(), record) for c in few) > 0  # all are asked: they count
 
 
 def catch_syscalls(catchers: dict[Any, Catcher], pid: int, events: CatchEvents) -> None:

@@ -28,6 +28,7 @@ Test = Callable[["ExitRecord"], bool]
 ALIASES = {word: name for name, row in tables.exit_classes().items() for word in row["also"]}
 
 UNITS = {"K": 10, "M": 20, "G": 30}
+RANGES = ("ipa", "pc", "va", "intid")  # filters that name a range, the most telling first
 CALLS = ("hvc", "smc")  # the classes of which SMCCC says what x0 is
 SYSREG_READ = tables.iss_field("sysreg", "Direction").mask
 
@@ -137,6 +138,12 @@ class ExitSpec:
     def classes(self) -> frozenset[int]:
         """The numbers of the classes that may match."""
         return frozenset(tables.exit_classes()[ALIASES.get(w, w)]["number"] for w in _first_words(self.pattern))
+
+    @property
+    def range(self) -> tuple[str, int, int] | None:
+        """The most telling of the filters that are ranges, with its ends; None: there is none."""
+        given = dict(self.filters)
+        return next(((key, *span(given[key])) for key in RANGES if key in given), None)
 
     def matches(self, record: ExitRecord, vm: str = "", pid: int = 0) -> bool:
         """Whether an exit of VM ``vm`` (number ``pid``) is meant."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gdbhv import _core, drives, inputs, pages, snapshot, tables
@@ -23,6 +24,7 @@ from gdbhv.inspection import MachineInspection
 from gdbhv.looping import Looping
 from gdbhv.pace import Pace, weakly
 from gdbhv.points import Points
+from gdbhv.sieve import Sieve
 from gdbhv.snapfile import Guest, PowerOn, Shape
 from gdbhv.snapshot import Beside, Snapshot
 from gdbhv.target import (
@@ -96,6 +98,7 @@ class Machine(SemihostingCalls, MachineInspection, Entrance):
         self.plugged: Sequence[Plugged] = ()
         self.stepping = Stepping()
         self.looping = Looping()
+        self._sieve = Sieve(())
         self.door = Door(self)
         self._moving: tuple[int, int | None] = (self._all, None)  # CPUs that may execute, a mask; who takes no interrupts
         self.snapshots: dict[str, Snapshot] = {}
@@ -130,8 +133,6 @@ class Machine(SemihostingCalls, MachineInspection, Entrance):
             self.put_memory(self._thread_id(0), address, data, Space.PA)
         self.core.write_register(0, "pc", recipe.entry)
         self.core.write_register(0, "x0", recipe.x0)
-
-    # --- inputs: see gdbhv.inputs.Outside
 
     def here(self) -> Place:
         """See :class:`gdbhv.inputs.Outside`."""
@@ -230,8 +231,6 @@ class Machine(SemihostingCalls, MachineInspection, Entrance):
     def put_memory(self, thread: ThreadId, address: int, data: bytes, space: Space) -> None:
         """See :class:`gdbhv.inputs.Outside`."""
         pages.write(self.core, self._physical(thread, space), address, data, self._near(thread))
-
-    # --- gdbhv.target.Target
 
     def insert_breakpoint(self, pid: int, kind: int, address: int, length: int) -> None:
         """See :class:`gdbhv.target.Target`."""
@@ -335,6 +334,7 @@ class Machine(SemihostingCalls, MachineInspection, Entrance):
 
     def _set_mask(self) -> None:
         classes: set[int] = set()
+        self._sieve = Sieve(self.catchers.values())
         for c in self.catchers.values():
             if not c.entries:
                 classes |= {row["number"] for row in _core.exit_classes()} if c.classes is None else c.classes
@@ -403,7 +403,7 @@ class Machine(SemihostingCalls, MachineInspection, Entrance):
                     return Stop(StopKind.STEP, self._awaited)
                 record = self.core.exit_record(cpu)
                 assert record is not None
-                if not wanted(self.catchers, thread, record, entry=kind == "entry"):
+                if not wanted(self._sieve, partial(self._thread_id, cpu), record, entry=kind == "entry"):
                     if step is not None and thread == step.thread and not self._within(cpu, step):
                         return Stop(StopKind.STEP, thread)
                     continue

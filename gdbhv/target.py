@@ -165,11 +165,7 @@ class Stepping:
 
 @dataclass
 class CatchEvents:
-    """Which exits, and entries after them, stop the machine.
-
-    Members are the numbers of exit classes (see ``_core.exit_classes()``: 0x1000 + EC, asynchronous ones from 0x1100);
-    None means all of them.
-    """
+    """Which exits, and entries after them, stop the machine: numbers of classes (``_core.exit_classes()``); None: all."""
 
     exits: set[int] | None = field(default_factory=set)
     entries: set[int] | None = field(default_factory=set)
@@ -182,6 +178,8 @@ class Catcher:
     wants: Callable[[ThreadId, ExitRecord], bool]
     classes: frozenset[int] | None = None  # numbers that may match; None: any
     entries: bool = False
+    named: Callable[[str], bool] | None = None  # whether an exit's name may be meant; None: any
+    range: tuple[str, int, int] | None = None  # a key of gdbhv.sieve.FIELDS, and the values that may be meant
 
 
 def nothing_refused() -> deque[str]:

@@ -21,6 +21,7 @@ from gdbhv.hv.vm import Vm
 from gdbhv.inputs import EVERYWHERE, Door, Entrance, Place, inject_serror
 from gdbhv.looping import Looping
 from gdbhv.pace import FOREVER, Pace, weakly
+from gdbhv.sieve import Sieve
 from gdbhv.snapfile import Guest, Shape
 from gdbhv.snapshot import Beside, Snapshot
 from gdbhv.target import (
@@ -65,6 +66,7 @@ class HostTarget(HostInspection, Entrance):
         self._interrupted = False
         self.stepping = Stepping()
         self.looping = Looping()
+        self._sieve = Sieve(())
         self.selected: ThreadId | None = None
         self.door = Door(self)
         self._moving: tuple[list[ThreadId] | None, ThreadId | None] = (None, None)  # as the door was told last
@@ -95,7 +97,7 @@ class HostTarget(HostInspection, Entrance):
         catch_syscalls(self.catchers, pid, events)
 
     def _caught(self, v: Vcpu, record: ExitRecord, *, entry: bool) -> bool:
-        return bool(self.catchers) and wanted(self.catchers, self.thread_of(v), record, entry=entry)
+        return wanted(self._sieve, lambda: self.thread_of(v), record, entry=entry)
 
     @property
     def exit_numbers(self) -> frozenset[int]:
@@ -229,6 +231,7 @@ class HostTarget(HostInspection, Entrance):
 
     def run(self, actions: Sequence[Action], max_insns: int | None = None) -> Stop:
         """See :class:`gdbhv.target.Target`."""
+        self._sieve = Sieve(self.catchers.values())
         moving = [self.vcpu(a.thread) for a in actions]
         moving = [v for v in moving if v.vm.stopped is None]
         first = self.thread_of(moving[0]) if moving else ThreadId(1, 1)
@@ -318,7 +321,7 @@ class HostTarget(HostInspection, Entrance):
         if kind == "exit":
             assert cpu is not None
             v, record = self.host.exited(cpu)
-            caught = self.catchers and v.vm.stopped is None and self._caught(v, record, entry=False)
+            caught = self._sieve and v.vm.stopped is None and self._caught(v, record, entry=False)
             if self.door.replays:
                 taken = self.door.taken
                 if (over := self.door.arrived()) is not None:
@@ -368,7 +371,7 @@ class HostTarget(HostInspection, Entrance):
         if v.vm.stopped is not None and not ended:
             kind = {"poweroff": StopKind.POWEROFF, "reset": StopKind.RESET}.get(v.vm.stopped, StopKind.CRASH)
             return Stop(kind, self.thread_of(v), text=v.vm.stopped)
-        if not ended and self.catchers and self._caught(v, record, entry=True):
+        if not ended and self._sieve and self._caught(v, record, entry=True):
             thread = self.thread_of(v)
             return Stop(StopKind.ENTRY, thread, exit=record.copy(), text=f"back in {v.vm.name} after {record['name']}")
         if self._step is not None and v is self._step[0] and (v.completed != completed or v.pc != record["pc"]):

@@ -77,7 +77,9 @@ def catch(context: Context, args: argparse.Namespace) -> Iterator[str]:
         point.hits += hit
         return hit
 
-    target.catchers["vmexit", point.number] = Catcher(wants, spec.classes)
+    target.catchers["vmexit", point.number] = Catcher(
+        wants, spec.classes, named=lambda name: exitspec.name_matches(spec.pattern, name), range=spec.range
+    )
     yield f"catchpoint {point.number}: {spec.text}{KEPT if args.keep else ''}"
     yield from doubts(target, spec)
 

@@ -40,7 +40,8 @@ LAYERS = {
     "snapshot": "_core drives errors snapfile",
     "looping": "records",
     "target": "_core drives looping records snapshot tables translation",
-    "catching": "_core records target",
+    "sieve": "records target",
+    "catching": "_core records sieve target",
     "inputs": "_core errors target",
     "layouts": "errors tables translation views",
     "tlb": "_core errors target translation",
@@ -51,10 +52,10 @@ LAYERS = {
     "semihosting": "errors",
     "calls": "_core console errors inputs pace semihosting target",
     "inspection": "_core catching console drives errors pages records tables target translation vms",
-    "machine": "calls catching console _core drives errors inputs inspection looping pace pages points records snapfile "
-    "snapshot tables target vms",
-    "hv": "catching config console _core drives dropped errors inputs looping pace pages records snapfile snapshot tables "
-    "target translation",
+    "machine": "_core calls catching console drives errors inputs inspection looping pace pages points records sieve "
+    "snapfile snapshot tables target vms",
+    "hv": "_core catching config console drives dropped errors inputs looping pace pages records sieve snapfile snapshot "
+    "tables target translation",
     "firmware": "_core config errors files image",
     "boot": "_core config console drives errors firmware hv image machine semihosting snapfile snapshot tables",
     "recording": "_core boot config console errors files hv inputs machine target",
