@@ -333,13 +333,9 @@ class Machine(SemihostingCalls, MachineInspection, Entrance):
         return (1 << self.core.cpus) - 1
 
     def _set_mask(self) -> None:
-        classes: set[int] = set()
         self._sieve = Sieve(self.catchers.values())
-        for c in self.catchers.values():
-            if not c.entries:
-                classes |= {row["number"] for row in _core.exit_classes()} if c.classes is None else c.classes
         entries = self._awaited is not None or any(c.entries for c in self.catchers.values())
-        self.core.catch_exits(sorted(classes), entries)
+        self.core.catch_exits(self._sieve.classes(row["number"] for row in _core.exit_classes()), entries)
 
     def _attend_console(self) -> None:
         """Pass on what the guest has sent, and tell the console how far the guest is with what was typed."""

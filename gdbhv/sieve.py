@@ -56,6 +56,11 @@ class Sieve:
     def __bool__(self) -> bool:
         return bool(self._by_class)
 
+    def classes(self, every: Iterable[int]) -> list[int]:
+        """Return the numbers of the classes whose exits may be meant, of all that there are."""
+        meant = {number for number, entries in self._by_class if not entries}
+        return sorted(every if None in meant else (number for number in meant if number is not None))
+
     def candidates(self, record: ExitRecord, *, entry: bool) -> list[Catcher]:
         """Return those that may want an exit, or the entry after it."""
         plain, ranges = self._known.get((record["name"], entry)) or self._learn(record, entry=entry)
