@@ -44,17 +44,16 @@ class _Ranges:
 
 
 class Sieve:
-    """The catchpoints of a run."""
+    """The catchpoints of a run; ``exits``, ``entries``: whether there are any that want such."""
 
     def __init__(self, catchers: Iterable[Catcher]) -> None:
         self._by_class: dict[tuple[int | None, bool], list[Catcher]] = {}
         for c in catchers:
             for number in (None,) if c.classes is None else c.classes:
                 self._by_class.setdefault((number, c.entries), []).append(c)
+        self.exits = any(not entries for _, entries in self._by_class)
+        self.entries = any(entries for _, entries in self._by_class)
         self._known: dict[tuple[str, bool], tuple[list[Catcher], list[tuple[str, _Ranges]]]] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._by_class)
 
     def classes(self, every: Iterable[int]) -> list[int]:
         """Return the numbers of the classes whose exits may be meant, of all that there are."""

@@ -321,7 +321,7 @@ class HostTarget(HostInspection, Entrance):
         if kind == "exit":
             assert cpu is not None
             v, record = self.host.exited(cpu)
-            caught = self._sieve and v.vm.stopped is None and self._caught(v, record, entry=False)
+            caught = self._sieve.exits and v.vm.stopped is None and self._caught(v, record, entry=False)
             if self.door.replays:
                 taken = self.door.taken
                 if (over := self.door.arrived()) is not None:
@@ -371,7 +371,7 @@ class HostTarget(HostInspection, Entrance):
         if v.vm.stopped is not None and not ended:
             kind = {"poweroff": StopKind.POWEROFF, "reset": StopKind.RESET}.get(v.vm.stopped, StopKind.CRASH)
             return Stop(kind, self.thread_of(v), text=v.vm.stopped)
-        if not ended and self._sieve and self._caught(v, record, entry=True):
+        if not ended and self._sieve.entries and self._caught(v, record, entry=True):
             thread = self.thread_of(v)
             return Stop(StopKind.ENTRY, thread, exit=record.copy(), text=f"back in {v.vm.name} after {record['name']}")
         if self._step is not None and v is self._step[0] and (v.completed != completed or v.pc != record["pc"]):
