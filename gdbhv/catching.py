@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,6 @@ from gdbhv.target import Catcher, CatchEvents, DescribeWatch, Stop, StopKind, Th
 if TYPE_CHECKING:
     from gdbhv import _core
     from gdbhv.records import ExitRecord
-    from gdbhv.sieve import Sieve
 
 
 def held_back(names: list[str]) -> str:
@@ -19,10 +18,9 @@ def held_back(names: list[str]) -> str:
     return f"; {', '.join(names)} may not run now (scheduler-locking, or other threads were told to)" if names else ""
 
 
-def wanted(sieve: Sieve, thread: Callable[[], ThreadId], record: ExitRecord, *, entry: bool) -> bool:
-    """Whether some catchpoint stops at this exit or entry."""
-    few = sieve.candidates(record, entry=entry)
-    return bool(few) and sum(c.wants(thread(), record) for c in few) > 0  # all are asked: they count
+def wanted(few: Iterable[Catcher], thread: ThreadId, record: ExitRecord) -> bool:
+    """Whether some of the catchpoints that may want an exit, or the entry after it, do."""
+    return sum(c.wants(thread, record) for c in few) > 0  # all are asked: they count
 
 
 def catch_syscalls(catchers: dict[Any, Catcher], pid: int, events: CatchEvents) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gdbhv import _core, drives, inputs, pages, snapshot, tables
@@ -399,7 +398,7 @@ class Machine(SemihostingCalls, MachineInspection, Entrance):
                     return Stop(StopKind.STEP, self._awaited)
                 record = self.core.exit_record(cpu)
                 assert record is not None
-                if not wanted(self._sieve, partial(self._thread_id, cpu), record, entry=kind == "entry"):
+                if not wanted(self._sieve.candidates(record, entry=kind == "entry"), thread, record):
                     if step is not None and thread == step.thread and not self._within(cpu, step):
                         return Stop(StopKind.STEP, thread)
                     continue

@@ -44,14 +44,13 @@ class _Ranges:
 
 
 class Sieve:
-    """The catchpoints of a run; ``exits``, ``entries``: whether there are any that want such."""
+    """The catchpoints of a run; ``entries``: whether any wants entries."""
 
     def __init__(self, catchers: Iterable[Catcher]) -> None:
         self._by_class: dict[tuple[int | None, bool], list[Catcher]] = {}
         for c in catchers:
             for number in (None,) if c.classes is None else c.classes:
                 self._by_class.setdefault((number, c.entries), []).append(c)
-        self.exits = any(not entries for _, entries in self._by_class)
         self.entries = any(entries for _, entries in self._by_class)
         self._known: dict[tuple[str, bool], tuple[list[Catcher], list[tuple[str, _Ranges]]]] = {}
 

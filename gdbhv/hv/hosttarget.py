@@ -97,7 +97,8 @@ class HostTarget(HostInspection, Entrance):
         catch_syscalls(self.catchers, pid, events)
 
     def _caught(self, v: Vcpu, record: ExitRecord, *, entry: bool) -> bool:
-        return wanted(self._sieve, lambda: self.thread_of(v), record, entry=entry)
+        few = self._sieve.candidates(record, entry=entry)
+        return bool(few) and wanted(few, self.thread_of(v), record)
 
     @property
     def exit_numbers(self) -> frozenset[int]:
@@ -232,6 +233,7 @@ class HostTarget(HostInspection, Entrance):
     def run(self, actions: Sequence[Action], max_insns: int | None = None) -> Stop:
         """See :class:`gdbhv.target.Target`."""
         self._sieve = Sieve(self.catchers.values())
+        self.machine.catch_exits(self._sieve.classes(self.exit_numbers))
         moving = [self.vcpu(a.thread) for a in actions]
         moving = [v for v in moving if v.vm.stopped is None]
         first = self.thread_of(moving[0]) if moving else ThreadId(1, 1)
@@ -321,7 +323,7 @@ class HostTarget(HostInspection, Entrance):
         if kind == "exit":
             assert cpu is not None
             v, record = self.host.exited(cpu)
-            caught = self._sieve.exits and v.vm.stopped is None and self._caught(v, record, entry=False)
+            caught = reason["caught"] and v.vm.stopped is None and self._caught(v, record, entry=False)
             if self.door.replays:
                 taken = self.door.taken
                 if (over := self.door.arrived()) is not None:

@@ -41,7 +41,7 @@ LAYERS = {
     "looping": "records",
     "target": "_core drives looping records snapshot tables translation",
     "sieve": "records target",
-    "catching": "_core records sieve target",
+    "catching": "_core records target",
     "inputs": "_core errors target",
     "layouts": "errors tables translation views",
     "tlb": "_core errors target translation",
