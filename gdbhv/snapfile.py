@@ -168,6 +168,7 @@ def write(path: str | Path, content: Content) -> int:
 
     :returns: its size in bytes.
     :raises OSError: it cannot be written, or something stands there that is no snapshot.
+    :raises gdbhv.errors.StateError: it is more than :func:`read` takes.
     """
     parts = {"machine": content.machine, "host": content.host, "starts": STARTS.build(_starts(content.guests))}
     sections = []
@@ -177,6 +178,11 @@ def write(path: str | Path, content: Content) -> int:
     header = json.dumps({**content.summary(), "sections": sections}, separators=(",", ":")).encode()
     if len(header) > MOST_HEADER:
         raise StateError(f"{path}: the names and devices of its VMs take more than {MOST_HEADER >> 20} MiB")
+    if len(content.host) > MOST_HOST:
+        raise StateError(
+            f"{path}: what the VMs of gdbhv's hypervisor wrote to their disks is too much for a file: with the rest of its "
+            f"state {len(content.host) >> 20:,} MiB, of {MOST_HOST >> 20} possible (bare machines have no such bound)"
+        )
     whole = hashlib.sha256()
     with files.replaced(path, files.SNAPSHOT) as file:
         for part in (PREFIX.build({"format": FORMAT, "header_size": len(header)}), header, *parts.values()):

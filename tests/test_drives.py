@@ -105,6 +105,17 @@ def test_a_snapshots_file_has_what_was_written_and_names_the_disk(
         target.snapshots["after"].write(path)
 
 
+def test_a_hosted_vm_that_wrote_too_much_for_a_file(
+    guest: Path, disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = boot.hosted(config(guest, Drive(str(disk))))
+    target.run_all()
+    monkeypatch.setattr("gdbhv.snapfile.MOST_HOST", 1 << 14)
+    with pytest.raises(StateError, match="wrote to their disks is too much for a file"):
+        target.snapshot("much").write(tmp_path / "much.snap")
+    assert not (tmp_path / "much.snap").exists()
+
+
 def test_a_hosted_vm_has_the_same_disks(guest: Path, disk: Path) -> None:
     target = boot.hosted(config(guest, Drive(str(disk))))
     assert target.run_all().kind is StopKind.POWEROFF
