@@ -64,6 +64,10 @@ def _main(options: argparse.Namespace) -> int:
                 from gdbhv.cli import snapshots
 
                 return snapshots.info(options)
+            if options.command in ("s2", "dump"):
+                from gdbhv.cli import tabling
+
+                return tabling.run(options)
             return run(options)
     except ConfigError as e:
         say(named(e, options))

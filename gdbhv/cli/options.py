@@ -7,6 +7,7 @@ import functools
 from typing import Any, NoReturn
 
 from gdbhv import _core
+from gdbhv.cli import table_options
 from gdbhv.cli.examples import CPUS_EXAMPLES, GDB_EXAMPLES, QEMU_EXAMPLES, RUN_EXAMPLES, SNAPSHOT_EXAMPLES
 from gdbhv.cli.kinds import (
     ABSENT,
@@ -276,6 +277,7 @@ def parser() -> argparse.ArgumentParser:
     )
     cpus.add_argument("names", nargs="*", type=profile, metavar="NAME", help="a CPU of `gdbhv run --cpu` (default: all)")
     cpus.add_argument("--json", action="store_true", help="one JSON document, with the identification registers")
+    table_options.add(commands)
     return top
 
 

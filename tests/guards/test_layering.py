@@ -58,6 +58,8 @@ LAYERS = {
     "tables target translation",
     "firmware": "_core config errors files image",
     "boot": "_core config console drives errors firmware hv image machine semihosting snapfile snapshot tables",
+    "building": "errors exitspec tables views",
+    "dumps": "_core boot config errors machine",
     "recording": "_core boot config console errors files hv inputs machine target",
     "monitor": "_core accounting audit errors exitspec files hv layouts owners records snapshot tables target tlb "
     "translation views",
@@ -67,8 +69,8 @@ LAYERS = {
     "client": "gdbline stops",
     "gdbside": "",
     "sessions": "client errors",
-    "cli": "_core boot client config console drives errors files firmware hv machine monitor recording rsp snapfile "
-    "stops tables target views",
+    "cli": "_core boot building client config console drives dumps errors files firmware hv machine monitor recording rsp "
+    "snapfile stops tables target views",
     "__main__": "cli",
     "__init__": "boot client config console errors exitspec hv machine recording records sessions snapshot stops target",
 }
@@ -80,6 +82,7 @@ LIBRARIES = {
     "recording": {"msgspec"},
     "image": {"construct", "elftools", "fdt"},
     "snapfile": {"construct"},
+    "dumps": {"elftools"},
     "views": {"capstone"},
     "client": {"pygdbmi"},
     "gdbside": {"gdb"},
