@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from gdbhv.errors import CommandError
+from gdbhv.errors import GdbhvError
 from gdbhv.translation import Access, Translation
 
 if TYPE_CHECKING:
@@ -102,8 +102,8 @@ class Tables:
         for thread in threads:
             try:
                 views.append(target.translation(thread.id, 1))
-            except CommandError:
-                continue  # it has not exited yet, and is on a CPU then
+            except GdbhvError:
+                continue  # nothing is known of it yet
         for cpu in range(machine.cpus):
             views.append(Translation(machine, cpu, 1, f"cpu{cpu}", machine.controls(cpu)))
             if not target.hosted and "HCR_EL2" in target.registers:
@@ -154,11 +154,11 @@ class Tables:
         return SAME, False
 
 
-def held(target: Target, cpus: Sequence[int]) -> Iterator[Cached]:
-    """Yield what the TLBs of some CPUs hold of both stages, in the order of CPUs and addresses."""
+def held(target: Target, cpus: Sequence[int], address: int | None = None) -> Iterator[Cached]:
+    """Yield what the TLBs of some CPUs hold of both stages, by CPU and address; if ``address`` is there, for that one."""
     tables = Tables(target)
     for cpu in cpus:
-        rows = target.core.tlb(cpu)
+        rows = target.core.tlb(cpu) if address is None else target.core.tlb(cpu, address, address)
         for h in sorted(rows, key=lambda h: (h["regime"], h["vmid"], h["asid"], h["va"], h["fetch"])):
             yield Cached(cpu, h, *tables.answer(cpu, h))
 
@@ -173,16 +173,16 @@ def held_stage2(target: Target, cpus: Sequence[int]) -> Iterator[CachedStage2]:
 
 def still(target: Target, by: Translation, low: int, high: int | None = None) -> list[Cached]:
     """Return entries for VAs ``low`` to ``high`` (default: that one) of a view that are not what its tables say."""
-    tables = Tables(target)
+    tables: Tables | None = None
     r, found = by.regime, []
     last = low if high is None else high
     key = (r["name"], r["stage1"], r["stage2"], r["vmid"] or 0, r["asid"] or 0)
     cpus = range(target.core.cpus) if r["name"] == "EL1&0" else [by.cpu]
     for cpu in cpus:
-        for h in target.core.tlb(cpu):
-            if h["va"] <= last and low < h["va"] + h["size"]:
-                own = (h["regime"], h["stage1"], h["stage2"], h["vmid"], h["asid"])
-                if own == key and (c := Cached(cpu, h, *tables.answer(cpu, h))).stale:
+        for h in target.core.tlb(cpu, low, last):
+            if (h["regime"], h["stage1"], h["stage2"], h["vmid"], h["asid"]) == key:
+                tables = tables or Tables(target)
+                if (c := Cached(cpu, h, *tables.answer(cpu, h))).stale:
                     found.append(c)
     return found
 

@@ -39,7 +39,7 @@ def show(context: Context, args: argparse.Namespace) -> Iterator[str | None]:
     rows: list[tlb.Cached | tlb.CachedStage2] = []
     stage2 = args.stage2 or space is Space.IPA
     found: Iterator[tlb.Cached | tlb.CachedStage2] = (
-        iter(tlb.held_stage2(context.target, cpus)) if stage2 else iter(tlb.held(context.target, cpus))
+        iter(tlb.held_stage2(context.target, cpus)) if stage2 else iter(tlb.held(context.target, cpus, address))
     )
     for n, c in enumerate(found):
         if n % PIECE == PIECE - 1:

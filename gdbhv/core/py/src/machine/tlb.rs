@@ -1,6 +1,7 @@
 //! What TLBs hold.
 
 use super::Machine;
+use gdbhv_model::bits::ones;
 use gdbhv_model::mmu::held::Held;
 use gdbhv_model::mmu::kind::{Mode, RegimeKind};
 use gdbhv_model::mmu::walk_cache::HeldStage2;
@@ -9,10 +10,22 @@ use pyo3::types::{PyDict, PyList};
 
 #[pymethods]
 impl Machine {
-    fn tlb<'py>(&self, py: Python<'py>, cpu: usize) -> PyResult<Bound<'py, PyList>> {
+    #[pyo3(signature = (cpu, first=0, last=u64::MAX))]
+    fn tlb<'py>(
+        &self,
+        py: Python<'py>,
+        cpu: usize,
+        first: u64,
+        last: u64,
+    ) -> PyResult<Bound<'py, PyList>> {
         let pe = &self.model.cpus[self.check(cpu)?];
         let rows = pe.tlb.held(pe.ctx, &self.model.sh.tlb_queue[cpu]);
-        let rows: Vec<_> = rows.iter().map(|h| held(py, h)).collect::<PyResult<_>>()?;
+        let there = |h: &&Held| h.va <= last && h.va + ones(h.size as u32) >= first;
+        let rows: Vec<_> = rows
+            .iter()
+            .filter(there)
+            .map(|h| held(py, h))
+            .collect::<PyResult<_>>()?;
         PyList::new(py, rows)
     }
     fn tlb_stage2<'py>(&self, py: Python<'py>, cpu: usize) -> PyResult<Bound<'py, PyList>> {
