@@ -102,17 +102,23 @@ class Found:
         if self.faulty > len(self.wrong):
             yield f"wrong: {self.faulty - len(self.wrong):,} more"
 
-    def document(self, name: Name) -> dict[str, Any]:
-        """Return the same as data."""
+    def document(self, name: Name, keys: tuple[str, str] = ("ipa", "pa")) -> dict[str, Any]:
+        """Return the same as data; ``keys``: what input and output addresses are called."""
+        as_in, as_out = keys
+
+        def row(of: Any) -> dict[str, Any]:
+            renamed = {"ipa": as_in, "pa": as_out}
+            return {renamed.get(key, key): value for key, value in asdict(of).items()}
+
         d: dict[str, Any] = {} if self.next is None else {"next": self.next}
         if self._raw or self._tree:
-            d["entries"] = [asdict(e) for e in self.entries]
+            d["entries"] = [row(e) for e in self.entries]
         else:
-            d["ranges"] = [{**asdict(r), "what": name(r.ipa, r.pa)} for r in self.ranges]
-            d["holes"] = [{"ipa": at, "size": n} for at, n in self.holes]
+            d["ranges"] = [{**row(r), "what": name(r.ipa, r.pa)} for r in self.ranges]
+            d["holes"] = [{as_in: at, "size": n} for at, n in self.holes]
         leaves = [{"size": s, "count": n} for s, n in sorted(self.leaves.items())]
         d["totals"] = {"leaves": leaves, "permissions": dict(sorted(self.permissions.items())), "tables": self.tables}
-        d["wrong"] = [asdict(w) for w in self.wrong]
+        d["wrong"] = [row(w) for w in self.wrong]
         d["wrong_in_all"] = self.faulty
         return d
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gdbhv import owners, tlb
+from gdbhv.errors import GdbhvError
 from gdbhv.monitor import addresses, dumping
 from gdbhv.monitor.registry import JSON, Arg, Context, command, to_json
 from gdbhv.target import Space
@@ -47,6 +48,10 @@ def owner(context: Context, args: argparse.Namespace) -> Iterator[str | None]:
             if not args.json:
                 yield f"{s.name} (VMID {s.by.vmid}): IPA {ipa:#x}, {s.permission(r)} {memory}"
         if inner:
+            flat = _flat(context, s.vm)
+            rows += [{"vm": s.vm, "name": name, "va": ipa, "asid": None, "mmu": "off"} for name in flat for ipa in inner]
+            if not args.json:
+                yield from (f"  {name}, MMU off: VA {ipa:#x}" for name in flat for ipa in inner)
             yield from _stage1(context, rows, inner, s.vm, args)
     yield from _stage1(context, rows, [pa], None, args)
     held = []
@@ -66,6 +71,20 @@ def owner(context: Context, args: argparse.Namespace) -> Iterator[str | None]:
     yield from (
         f"only the first {owners.MOST:,} descriptors of {name} were looked at, or some are not in memory" for name in cut
     )
+
+
+def _flat(context: Context, vm: int | None) -> list[str]:
+    """Return the vCPUs of a VM whose stage 1 is off: VAs are IPAs to them."""
+    pid = None if vm is None else context.target.thread_of_vm(vm).pid
+    found = []
+    for thread in (t for p in context.target.processes() if p.pid == pid for t in p.threads):
+        try:
+            by = context.target.translation(thread.id, 1)
+        except GdbhvError:
+            continue  # it has not run yet
+        if not by.regime["stage1"]:
+            found.append(by.place)
+    return found
 
 
 def _note(s: owners.Space, pa: int, tables: list[str], cut: list[str]) -> None:

@@ -31,6 +31,7 @@ def dump(context: Context, args: argparse.Namespace) -> Iterator[str | None]:
     on = by.regime["stage1"]
     name = namer(context, by)
     columns = ("VA", "IPA" if by.regime["stage2"] else "PA")
+    keys = ("va", columns[1].lower())
     rows = []
     if not args.json:
         yield f"{by.place}: {by.regime['name']} regime{'' if on else ', SCTLR.M = 0: the tables are not in use'}{by.noted}"
@@ -54,7 +55,7 @@ def dump(context: Context, args: argparse.Namespace) -> Iterator[str | None]:
                 yield f"TTBR{n}: the first table, at {g.root:#x}, is not in memory"
             continue
         if args.json:
-            rows.append({"ttbr": n, **shape, **found.document(name)})
+            rows.append({"ttbr": n, **shape, **found.document(name, keys)})
             continue
         granule = f"{1 << g.granule >> 10} KiB granule"
         yield f"TTBR{n}: tables at {g.root:#x}, {g.ipa_bits}-bit VA, {granule}, from level {g.start}"

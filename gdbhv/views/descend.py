@@ -155,7 +155,7 @@ class _Descent:
             output = g.output(d, g.granule if is_table else g.shift(level))
             self._bits(ipa, level, at, d, table=is_table)
             readable = not is_table or self._table(ipa, level, at, d, output, above)
-            if leaf and d & CONTIGUOUS and (n := g.row(level)) > 1 and i // n != row:
+            if leaf and d & CONTIGUOUS and 1 < (n := g.row(level)) <= count and i // n != row:
                 row = i // n
                 self._row(base + row * n * step, level, address + 8 * row * n, n)
             yield Entry(level, ipa, step, at, d, output, is_table, readable, limits)

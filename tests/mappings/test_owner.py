@@ -97,3 +97,17 @@ def test_a_planted_mistake_is_found(kind: str) -> None:
     assert f"{PRIVATE:#x}" in " ".join(str(w) for r in rows for w in r["who"])  # type: ignore[attr-defined]
     text = ask(machine, "s2 audit")
     assert f"{kind} ({KINDS[kind]}): none" not in text
+
+
+def test_a_vcpu_without_stage_1_sees_it_by_ipa() -> None:
+    machine = type1(1)
+    machine.run_all(3000)
+    (vm,) = machine.vms()
+    pa = leaf(machine, vm.number, IMAGE).output
+    by = machine.translation(machine.thread_of_vm(vm.number), 1)
+    rows = json.loads(ask(machine, f"owner pa:{pa:#x} --json")[0])["seen"]
+    assert [(r["va"], r.get("mmu")) for r in rows if r["vm"] == vm.number and "va" in r][:1] == [
+        (IMAGE, "off") if not by.regime["stage1"] else (IMAGE, None)
+    ]
+    assert not by.regime["stage1"]
+    assert f"  vm2 vcpu0, MMU off: VA {IMAGE:#x}" in "\n".join(ask(machine, f"owner pa:{pa:#x}")).replace(" (on cpu0)", "")
