@@ -182,7 +182,7 @@ class Tour:
 
     def handled_at_el1(self) -> None:
         """Say what EL1 handles, and whether the hypervisor had a hand in it."""
-        syndrome = self.gdb.monitor("sysreg ESR_EL1").split("  ")[-1].strip()
+        syndrome = self.gdb.monitor("sysreg ESR_EL1").splitlines()[0].split("  ")[-1].strip()
         elr = self.gdb.read_register("elr_el1")
         if self.gdb.monitor_json("vmexit last --json")["pc"] == elr:
             print(f"   ESR_EL1 {syndrome}: the guest's EL1 handles what was injected")
