@@ -18,6 +18,18 @@ use gdbhv_model::isa::{RowKind, GROUPS};
 use gdbhv_model::raise::Exception;
 use machine::{instances, Machine, Rng, State, CODE, PA, WINDOW};
 
+/// `n`, so many times as GDBHV_LOCKSTEP says: for an hour's search. Its number is in the seed too.
+fn rounds(n: usize) -> usize {
+    n * many()
+}
+fn many() -> usize {
+    let many = std::env::var("GDBHV_LOCKSTEP").ok();
+    many.map_or(1, |n| n.parse().expect("a number"))
+}
+fn seeded(seed: u64) -> Rng {
+    Rng(seed + 1000 * (many() as u64 - 1))
+}
+
 /// A machine and its decoded code.
 struct Side {
     machine: Machine,
@@ -104,10 +116,10 @@ fn compare(sides: &mut [Side; 2], before: &State, n: u64, code: &[u32]) -> State
 
 #[test]
 fn blocks() {
-    let mut rng = Rng(3);
+    let mut rng = seeded(3);
     let (plain, branches) = words(&mut rng, 400);
     let mut sides = [Side::new(false), Side::new(true)];
-    for round in 0..60_000 {
+    for round in 0..rounds(60_000) {
         let len = 1 + rng.below(10) as usize;
         let mut code: Vec<u32> = (0..len).map(|_| pick(&mut rng, &plain)).collect();
         code.push(pick(&mut rng, &branches));
@@ -165,7 +177,7 @@ fn edge(rng: &mut Rng) -> u64 {
 /// Blocks of floating-point rows alone, from numbers at the edges, with FPCR mostly 0.
 #[test]
 fn floats() {
-    let mut rng = Rng(5);
+    let mut rng = seeded(5);
     let rows = GROUPS
         .iter()
         .filter(|g| g.0.contains("fp"))
@@ -178,7 +190,7 @@ fn floats() {
         .collect();
     let mut sides = [Side::new(false), Side::new(true)];
     let mut raised = 0;
-    for _ in 0..150_000 {
+    for _ in 0..rounds(150_000) {
         let len = 1 + rng.below(5) as usize;
         let mut code: Vec<u32> = (0..len).map(|_| pick(&mut rng, &arithmetic)).collect();
         code.push(0xd65f_0000); // RET
@@ -219,10 +231,10 @@ fn floats() {
 /// Branches that stay in the page, so that blocks are linked; what raises is stepped over.
 #[test]
 fn programs() {
-    let mut rng = Rng(4);
+    let mut rng = seeded(4);
     let (plain, branches) = words(&mut rng, 400);
     let mut sides = [Side::new(false), Side::new(true)];
-    for _ in 0..400 {
+    for _ in 0..rounds(400) {
         let code: Vec<u32> = (0..1024u64)
             .map(|i| {
                 let near = (rng.below(1024) as i64 - i as i64) as u32;
