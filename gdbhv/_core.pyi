@@ -6,7 +6,7 @@ Numbers: addresses and registers are unsigned; a system register's number is its
 
 from typing import Any, Literal, Protocol, Self, TypedDict, final, type_check_only
 
-from gdbhv.records import ExitAccount, ExitCount, ExitRecord, Repeated, TraceEvent, Trial
+from gdbhv.records import ExitAccount, ExitCount, ExitRecord, Repeated, Scope, TraceEvent, Trial
 
 __all__ = [
     "RAM_BASE",
@@ -117,10 +117,6 @@ class Walk(TypedDict, total=False):
     stage: int
     s1ptw: bool
     fault_ipa: int | None
-
-Scope = tuple[int, int] | Literal["host", "el2"]
-"""Whose a breakpoint or watchpoint is: of a VM, by VTTBR_EL2 without VMID and CnP, and VMID; of EL2 and a host at EL1
-("host": all but VMs); of EL2 and the processes that it hosts."""
 
 @final
 class Controls:

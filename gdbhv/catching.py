@@ -10,7 +10,7 @@ from gdbhv.target import Catcher, CatchEvents, DescribeWatch, Stop, StopKind, Th
 
 if TYPE_CHECKING:
     from gdbhv import _core
-    from gdbhv.records import ExitRecord
+    from gdbhv.records import ExitRecord, Scope
 
 
 def held_back(names: list[str]) -> str:
@@ -51,7 +51,7 @@ def change_point(
     *,
     there: bool,
     vmid: int | None = None,
-    scope: _core.Scope | None = None,
+    scope: Scope | None = None,
 ) -> None:
     """Insert a breakpoint or watchpoint, or remove it.
 

@@ -19,6 +19,7 @@ from gdbhv.target import ThreadId
 
 if TYPE_CHECKING:
     from gdbhv import _core
+    from gdbhv.records import Scope
     from gdbhv.vms import Vms
 
 MACHINE = 1  # its process
@@ -31,8 +32,8 @@ class Points:
     def __init__(self, core: _core.Machine, vms: Vms) -> None:
         self._core, self._vms = core, vms
         self.mode = "auto"
-        self._inserted: dict[Row, _core.Scope | None] = {}
-        self._decided: dict[Row, _core.Scope | None] = {}
+        self._inserted: dict[Row, Scope | None] = {}
+        self._decided: dict[Row, Scope | None] = {}
         self._passed: int | None = None
         self._open: set[Row] = set()  # of those, set before any VM had run
 
@@ -86,13 +87,13 @@ class Points:
         self._passed = self._passed if passed is None else passed
         return [(row, self._words(self._given(row)), row[1] < 2 and row[2] == self._passed) for row in self._decided]
 
-    def _words(self, scope: _core.Scope | None) -> str:
+    def _words(self, scope: Scope | None) -> str:
         if isinstance(scope, tuple):
             vm = next((vm for vm in self._vms.all() if (vm.root, vm.vmid) == scope), None)
             return f"a VM with VMID {scope[1]}" if vm is None else f"vm:{vm.number} ({vm.name})"
         return scope or "any"
 
-    def _scope(self, row: Row, thread: ThreadId | None) -> _core.Scope | None:
+    def _scope(self, row: Row, thread: ThreadId | None) -> Scope | None:
         if row[0] != MACHINE:
             return self._key(row[0])
         if row not in self._decided:
@@ -107,7 +108,7 @@ class Points:
                 self._open.add(row)
         return self._given(row)
 
-    def _given(self, row: Row) -> _core.Scope | None:
+    def _given(self, row: Row) -> Scope | None:
         if self.mode == "auto":
             return self._decided[row]
         if self.mode.startswith("vm:"):

@@ -7,7 +7,11 @@ They are dictionaries with these keys wherever they appear: in ``on_exit`` and t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import Literal, TypedDict
+
+Scope = tuple[int, int] | Literal["host", "el2"]
+"""Whose a breakpoint or watchpoint is: of a VM, by VTTBR_EL2 without VMID and CnP, and VMID; of EL2 and a host at EL1
+("host": all but VMs); of EL2 and the processes that it hosts."""
 
 _ClassKey = TypedDict("_ClassKey", {"class": str})  # no identifier, so the functional form
 

@@ -48,7 +48,7 @@ LAYERS = {
     "owners": "errors layouts tables target translation views",
     "audit": "_core errors owners tables target translation views",
     "vms": "_core errors records tables target translation",
-    "points": "_core catching errors target vms",
+    "points": "_core catching errors records target vms",
     "semihosting": "errors",
     "calls": "_core console errors inputs pace semihosting target",
     "inspection": "_core catching console drives errors pages records tables target translation vms",
