@@ -47,7 +47,7 @@ PARTS = {
         },
     ),
     "Exits": (
-        "exit.rs",
+        "exits.rs",
         {
             "catch": "the debugger's",
             "catch_entry": "the debugger's",

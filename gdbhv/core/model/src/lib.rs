@@ -30,6 +30,7 @@ pub mod dev;
 pub mod exception;
 pub mod exec;
 pub mod exit;
+pub mod exits;
 pub mod fdt;
 pub mod feature;
 pub mod fp;

@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::cpu::{Cpu, MAX_CPUS};
-use crate::exit::Exits;
+use crate::exits::Exits;
 use crate::mmu::op::{Note, Op};
 use crate::platform::Platform;
 use crate::save::{put, put_part, take, take_part, Save, Unfit};

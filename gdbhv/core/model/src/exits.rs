@@ -1,0 +1,272 @@
+//! The exits of a machine: counted, the last ones kept, and whose they were.
+
+use crate::account::{Accounts, Place, Who};
+use crate::cpu::{Cpu, MAX_CPUS};
+use crate::exit::class_of;
+use crate::exit::record::{class_number, fill, Record, ENTRY, HVC, SMC};
+use crate::mmu::regime;
+use crate::raise::Exception;
+use crate::reg::names::*;
+use crate::repeat::Repeats;
+use crate::save::{put, take, Save, Unfit};
+use crate::trace::{Event, Trace, What};
+use crate::vms::{At, Vms};
+use std::collections::BTreeMap;
+
+/// The immediate of HVC by which Xen's guests call it, with the number of the hypercall in x16 (Xen's public/arch-arm.h).
+const XEN: u32 = 0xea1;
+
+/// The exits of a machine.
+#[derive(Default)]
+pub struct Exits {
+    /// How many.
+    pub total: u64,
+    /// How many from where, and how long they took.
+    pub accounts: Accounts,
+    /// The last events.
+    pub trace: Trace,
+    /// What CPUs take again and again.
+    pub repeats: Repeats,
+    /// The last one of each CPU.
+    pub last: Vec<Option<Record>>,
+    /// Who has run, if the hypervisor is in the machine.
+    pub vms: Vms,
+    /// By CPU: whose the last one is.
+    whose: [Option<At>; MAX_CPUS],
+    /// The last exits of vCPUs that are no longer the last of a CPU.
+    kept: BTreeMap<At, Box<Record>>,
+    /// Ticks of virtual time in which no instruction was executed, as of the turn of a CPU.
+    idle: u64,
+    /// The same of the CPU alone: ticks in which it executed none.
+    own: u64,
+    /// Numbers of classes that stop the machine.
+    pub catch: Vec<u16>,
+    /// Entries stop the machine.
+    pub catch_entry: bool,
+}
+
+impl Exits {
+    /// A turn begins at `now`, after so many instructions of all CPUs, and of its own. (Counts of instructions go on when virtual
+    /// time begins anew.)
+    pub fn begin(&mut self, now: u64, insns: u64, own: u64) {
+        self.idle = now.wrapping_sub(insns);
+        self.own = now.wrapping_sub(own);
+    }
+    /// How many instructions all CPUs have executed, in a turn.
+    pub fn insns(&self, now: u64) -> u64 {
+        now.wrapping_sub(self.idle)
+    }
+
+    /// Record `e`, which `cpu` has just taken to EL2 from EL `from`; true if a catchpoint may want it. `word` is the instruction that was
+    /// executing, and it is tick `now`, `ns` in nanoseconds. `hosted`: whose it is, only the host side knows.
+    #[inline]
+    pub fn taken(
+        &mut self,
+        cpu: &Cpu,
+        word: Option<u32>,
+        e: &Exception,
+        from: u8,
+        hosted: bool,
+        (now, ns): (u64, u64),
+    ) -> bool {
+        let id = cpu.id;
+        let (of, who) = if hosted {
+            let vmid = regime::vmid(cpu); // the host side gives each VM its number for a VMID
+            (None, (vmid, hosted_vcpu(cpu)))
+        } else {
+            let of = self.vms.exited(id, self.insns(now));
+            (of, of.map_or((0, id as u16), |at| (at.number(), at.vcpu)))
+        };
+        if self.last.len() <= id {
+            self.last.resize(id + 1, None);
+        }
+        if self.whose[id] != of {
+            self.keep(id);
+            self.whose[id] = of;
+        }
+        self.total += 1;
+        let r = self.last[id].get_or_insert_default();
+        fill(r, cpu, word, ns, e, from);
+        (r.seq, r.vm) = (self.total, who.0);
+        let insns = now.wrapping_sub(self.own);
+        Self::account((&mut self.accounts, &mut self.trace), r, who, insns);
+        self.catch.contains(&r.class)
+    }
+
+    #[inline]
+    fn account((accounts, trace): (&mut Accounts, &mut Trace), r: &Record, who: Who, insns: u64) {
+        let key = r.key();
+        let call = match r.class {
+            HVC if key == XEN => Some(r.left.x[16] as u32),
+            HVC | SMC => Some(r.args[0] as u32),
+            _ => None,
+        };
+        let place = Place {
+            kind: (r.vm, r.vmid, r.class, key),
+            vcpu: who.1,
+            call,
+            pc: Some(r.pc),
+            page: r.ipa.map(|i| i.0 >> 12),
+        };
+        accounts.exited(r.cpu, who, place, insns, r.now);
+        trace.add(Event {
+            what: What::Exit,
+            cpu: r.cpu as u8,
+            el: r.el,
+            who,
+            vmid: r.vmid,
+            class: r.class,
+            key,
+            now: r.now,
+            insns,
+            pc: r.pc,
+            value: r
+                .ipa
+                .map(|i| i.0)
+                .or(call.map(u64::from))
+                .unwrap_or(Event::NONE),
+            cause: r.cause,
+        });
+    }
+
+    /// EL2 of `cpu` has just entered something, at `now` (`ns` in nanoseconds); `hosted`: a vCPU of the host side's.
+    pub fn entered(&mut self, cpu: &Cpu, hosted: bool, now: u64, ns: u64) {
+        let who = if hosted {
+            (regime::vmid(cpu), hosted_vcpu(cpu))
+        } else {
+            let insns = self.insns(now);
+            if let Some((at, from)) = self.vms.entered(cpu, insns) {
+                if self.whose[from] == Some(at) {
+                    self.keep(from);
+                    self.whose[from] = None;
+                }
+            }
+            self.who(cpu.id)
+        };
+        let insns = now.wrapping_sub(self.own);
+        self.accounts.entered(cpu.id, who, insns, ns);
+        self.trace.add(Event {
+            what: What::Entry,
+            cpu: cpu.id as u8,
+            el: cpu.pstate.el,
+            who,
+            vmid: regime::vmid(cpu),
+            class: ENTRY,
+            key: 0,
+            now: ns,
+            insns,
+            pc: cpu.pc,
+            value: Event::NONE,
+            cause: &[],
+        });
+    }
+
+    /// Who executes on a CPU, as far as it is known: a vCPU of the machine's hypervisor, or what runs without one.
+    fn who(&self, cpu: usize) -> Who {
+        self.vms
+            .here(cpu)
+            .map_or((0, cpu as u16), |at| (at.number(), at.vcpu))
+    }
+
+    /// A guest has just taken a virtual interrupt at EL1: `e`, with the INTID that it will acknowledge, if that is known.
+    pub fn virtual_taken(
+        &mut self,
+        cpu: &Cpu,
+        hosted: bool,
+        e: &Exception,
+        intid: Option<u32>,
+        now: u64,
+        ns: u64,
+    ) {
+        let who = match hosted {
+            true => (regime::vmid(cpu), hosted_vcpu(cpu)),
+            false => self.who(cpu.id),
+        };
+        self.trace.add(Event {
+            what: What::Virtual,
+            cpu: cpu.id as u8,
+            el: 1,
+            who,
+            vmid: regime::vmid(cpu),
+            class: class_number(e),
+            key: intid.unwrap_or(u32::MAX),
+            now: ns,
+            insns: now.wrapping_sub(self.own),
+            pc: cpu.get(ELR_EL1),
+            value: Event::NONE,
+            cause: e.cause,
+        });
+    }
+
+    /// The last exit of a CPU will no longer be where that of its vCPU is found.
+    #[cold]
+    fn keep(&mut self, cpu: usize) {
+        if let (Some(at), Some(r)) = (self.whose[cpu], &self.last[cpu]) {
+            self.kept.insert(at, Box::new(r.clone()));
+        }
+    }
+
+    /// The last exit of a vCPU.
+    pub fn last_of(&self, at: At) -> Option<&Record> {
+        let v = self.vms.vcpu(at)?;
+        if self.whose[v.cpu] == Some(at) {
+            return self.last.get(v.cpu)?.as_ref();
+        }
+        self.kept.get(&at).map(|r| &**r)
+    }
+
+    /// The machine is reset: nobody has run. Counts stay.
+    pub fn forget_guests(&mut self) {
+        self.last.clear();
+        self.vms = Vms::default();
+        self.whose = Default::default();
+        self.kept.clear();
+        self.accounts.forget_guests();
+        self.trace.clear();
+        self.repeats.forget();
+    }
+}
+
+/// The counts, the records, and who has run; not what is caught.
+impl Save for Exits {
+    fn save(&self, to: &mut Vec<u8>) {
+        put(to, &self.total);
+        put(to, &self.accounts);
+        put(to, &self.last);
+        put(to, &(&self.vms, self.whose));
+        put(to, &self.kept);
+    }
+    fn load(&mut self, from: &mut &[u8]) -> Result<(), Unfit> {
+        self.total = take(from)?;
+        self.accounts = take(from)?;
+        if !self.accounts.complete() {
+            return Err(Unfit(
+                "damaged: more kinds of exits than are counted".into(),
+            ));
+        }
+        self.trace.clear();
+        self.repeats.forget();
+        self.last = take(from)?;
+        (self.vms, self.whose) = take(from)?;
+        self.kept = take(from)?;
+        let places = self.whose.iter().flatten().chain(self.kept.keys());
+        if !self.vms.sound() || !places.copied().all(|at| self.vms.vcpu(at).is_some()) {
+            return Err(Unfit("damaged: it names a vCPU that there is not".into()));
+        }
+        match self
+            .last
+            .iter()
+            .flatten()
+            .chain(self.kept.values().map(|r| &**r))
+            .find(|r| class_of(r.class).number != r.class)
+        {
+            Some(r) => Err(Unfit(format!("damaged: no exit has class {:#x}", r.class))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The place of a vCPU of the host side's in its VM, by VMPIDR_EL2 as that has it.
+pub fn hosted_vcpu(cpu: &Cpu) -> u16 {
+    cpu.get(VMPIDR_EL2) as u16
+}
