@@ -61,7 +61,7 @@ class Stop(TypedDict, total=False):
     "entry" (bare: a catchpoint), "wake" (hosted: an interrupt is pending for an idle CPU), "swbreak", "hwbreak",
     "watch", "rwatch", "awatch", "watch_ipa", "watch_pa" (``address`` in that space, and whether it would ``write``),
     "semihosting" (the CPU stands at HLT #0xF000, which has executed: who serves it moves PC on),
-    "loop" (a CPU takes the same exception again and again: :meth:`Machine.take_loop`),
+    "loop" (a CPU takes the same exception again and again, and :attr:`Machine.stops_on_loop`: :meth:`Machine.take_loop`),
     "step" (``held``: the interrupt that was held back, "IRQ", "FIQ" or "SError"), "poweroff",
     "reset", "stuck" (nothing will ever happen again), "idle" (every CPU waits until
     virtual time ``next``, 2^64 - 1 being never, and ``idle`` does not let that come yet), "pause" (see
@@ -717,6 +717,12 @@ class Machine:
 
     @trace_size.setter
     def trace_size(self, events: int) -> None: ...
+    @property
+    def stops_on_loop(self) -> bool:
+        """Whether :meth:`run` returns "loop" at the thousandth time of the same exception. False at first."""
+
+    @stops_on_loop.setter
+    def stops_on_loop(self, stops: bool) -> None: ...
     def take_loop(self) -> Repeated | None:
         """Return the exception that a CPU has just taken for the thousandth time in a row, once."""
 

@@ -97,6 +97,7 @@ class Machine(SemihostingCalls, MachineInspection, Entrance):
         self.plugged: Sequence[Plugged] = ()
         self.stepping = Stepping()
         self.looping = Looping()
+        self.core.stops_on_loop = True
         self._sieve = Sieve(())
         self.door = Door(self)
         self._moving: tuple[int, int | None] = (self._all, None)  # CPUs that may execute, a mask; who takes no interrupts

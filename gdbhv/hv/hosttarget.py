@@ -66,6 +66,7 @@ class HostTarget(HostInspection, Entrance):
         self._interrupted = False
         self.stepping = Stepping()
         self.looping = Looping()
+        self.machine.stops_on_loop = True
         self._sieve = Sieve(())
         self.selected: ThreadId | None = None
         self.door = Door(self)

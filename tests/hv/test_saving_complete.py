@@ -117,7 +117,7 @@ NOT_SAVED: dict[type, dict[str, str]] = {
         "_system": CONSTANT,
         **dict.fromkeys(("console", "consoles"), USERS),
         **dict.fromkeys(
-            ("catchers", "describe", "describe_watch", "stepping", "refused", "selected", "_interrupter", "_interrupted"),
+            ("catchers", "describe", "describe_watch", "stepping", "looping", "refused", "selected", "_interrupter", "_interrupted", "_sieve"),
             DEBUGGER,
         ),
         **dict.fromkeys(("_step", "_stood", "_wakes", "_end"), DEBUGGER + ": of one run"),

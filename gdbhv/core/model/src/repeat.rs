@@ -55,6 +55,8 @@ pub struct Repeats {
     last: [[Repeated; 3]; MAX_CPUS],
     /// The one that has just been taken too often.
     pub found: Option<Repeated>,
+    /// The machine stops then, for somebody who takes it.
+    pub stops: bool,
 }
 
 impl Repeats {
@@ -112,7 +114,10 @@ impl Repeats {
 
     /// The machine has become another.
     pub fn forget(&mut self) {
-        *self = Repeats::default();
+        *self = Repeats {
+            stops: self.stops,
+            ..Repeats::default()
+        };
     }
 }
 

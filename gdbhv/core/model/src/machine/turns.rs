@@ -309,7 +309,7 @@ impl Machine {
             sh.exits.virtual_taken(cpu, hosted, e, intid, now, ns);
         }
         match stop {
-            None if often => Some(Stop::Loop { cpu: cpu.id }),
+            None if often && sh.exits.repeats.stops => Some(Stop::Loop { cpu: cpu.id }),
             stop => stop,
         }
     }

@@ -169,6 +169,14 @@ impl Machine {
         self.model.sh.exits.trace.resize(events);
         Ok(())
     }
+    #[getter]
+    fn stops_on_loop(&self) -> bool {
+        self.model.sh.exits.repeats.stops
+    }
+    #[setter]
+    fn set_stops_on_loop(&mut self, stops: bool) {
+        self.model.sh.exits.repeats.stops = stops;
+    }
     fn take_loop<'py>(&mut self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
         let found = self.model.sh.exits.repeats.found.take();
         found.map(|r| repeated(py, &r)).transpose()
