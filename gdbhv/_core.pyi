@@ -591,11 +591,11 @@ class Machine:
     def left(self, cpu: int) -> Left | None:
         """Return what the guest left at the last exit of a CPU (:meth:`exit_record`)."""
 
-    def tlb(self, cpu: int, first: int = 0, last: int = 0xFFFF_FFFF_FFFF_FFFF) -> list[Held]:
+    def tlb(self, cpu: int, first: int = 0, last: int = ...) -> list[Held]:
         """Return what a CPU's TLB holds of both stages together, without what an invalidation has taken away.
 
         :param first: only what has some of the addresses from here
-        :param last: to here
+        :param last: to here (default: 2^64 - 1)
         """
 
     def tlb_stage2(self, cpu: int) -> list[HeldStage2]:

@@ -1,4 +1,4 @@
-//! VM exits: exceptions from EL0 or EL1 to EL2 while HCR_EL2.TGE is 0. One table of classes, with their names, is here; [`record`] is what is
+//! VM exits: exceptions from EL0 or EL1 to EL2 while HCR_EL2.TGE is 0. One table of classes, with their names, is here; [`mod@record`] is what is
 //! kept of an exit. Only `machine` asks, when an exception is taken to EL2 anyway.
 
 pub mod record;
