@@ -13,6 +13,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -95,19 +96,29 @@ def moved(text: str, port: str) -> str:
     return re.sub(rf"\b{SESSION_PORT}\b", port, text)
 
 
+def linked(folder: Path) -> Path:
+    """Return ``folder`` with a link to all that is in the tree: what is written by name stays out of the tree."""
+    for entry in ROOT.iterdir():
+        (folder / entry.name).symlink_to(entry)
+    return folder
+
+
 @contextmanager
 def server(command: str) -> Iterator[tuple[str, list[str]]]:
     """Type the line that starts a server, at a port that is free; yields the port and what it said first."""
     port = free_port()
-    with subprocess.Popen(
-        ["bash", "-c", f"exec {moved(command, port)}"],
-        cwd=ROOT,
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        subprocess.Popen(
+            ["bash", "-c", f"exec {moved(command, port)}"],
+            cwd=linked(Path(folder)),
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process,
+    ):
         started = None
         try:
             started = Started(process)
