@@ -1,5 +1,6 @@
 //! Floating-point data-processing, one source (Arm ARM C4.1.97).
 
+use super::fp_bodies::{fabs, fneg, fsqrt, shape};
 use super::fp_lanes::*;
 use super::lanes::*;
 use super::ops::{Args, Ops};
@@ -9,7 +10,6 @@ use crate::fp::arith::sqrt;
 use crate::fp::convert::{convert, round_int, round_int_n};
 use crate::fp::env::{Env, Rounding};
 use crate::fp::format::Format;
-use crate::fp::shape::Shape;
 use crate::mixed_rows;
 
 mixed_rows! {
@@ -88,30 +88,7 @@ fn fcvt(c: &mut Cpu, i: u32, to: Format) -> Done {
 #[inline(always)]
 fn fmov<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
     let n = b.q(a.rn);
-    let v = simd::within(b, Shape::scalar(ftype(I)), n);
-    b.set_q(a.rd, v);
-    Ok(())
-}
-#[inline(always)]
-fn fabs<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
-    let n = b.q(a.rn);
-    let v = simd::absolute(b, Shape::scalar(ftype(I)), n);
-    b.set_q(a.rd, v);
-    Ok(())
-}
-#[inline(always)]
-fn fneg<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
-    let shape = Shape::scalar(ftype(I));
-    let n = b.q(a.rn);
-    let n = simd::within(b, shape, n);
-    let v = simd::negated(b, shape, n);
-    b.set_q(a.rd, v);
-    Ok(())
-}
-#[inline(always)]
-fn fsqrt<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
-    let n = b.q(a.rn);
-    let v = b.fp_sqrt(Shape::scalar(ftype(I)), n);
+    let v = simd::within(b, shape(I), n);
     b.set_q(a.rd, v);
     Ok(())
 }

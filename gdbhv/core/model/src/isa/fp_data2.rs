@@ -1,11 +1,12 @@
 //! Floating-point data-processing, two sources (Arm ARM C4.1.97).
 
+use super::fp_bodies::*;
 use super::fp_lanes::*;
 use super::ops::{Args, Ops};
 use super::simd::{self, d_n_m};
 use crate::fp::arith::{add, div, mul, sub};
 use crate::fp::compare::{max, max_num, min, min_num};
-use crate::fp::shape::{Fp2, Shape};
+use crate::fp::shape::Fp2;
 use crate::mixed_rows;
 
 mixed_rows! {
@@ -33,51 +34,11 @@ mixed_rows! {
     }
 }
 
-/// `Rd = op(Rn, Rm)`.
-#[inline(always)]
-fn both<B: Ops, const I: u32>(b: &mut B, a: &Args, op: Fp2) -> Result<(), B::E> {
-    let (n, m) = (b.q(a.rn), b.q(a.rm));
-    let v = b.fp(op, Shape::scalar(ftype(I)), n, m);
-    b.set_q(a.rd, v);
-    Ok(())
-}
-#[inline(always)]
-fn fmul<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
-    both::<B, I>(b, a, Fp2::Mul)
-}
-#[inline(always)]
-fn fdiv<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
-    both::<B, I>(b, a, Fp2::Div)
-}
-#[inline(always)]
-fn fadd<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
-    both::<B, I>(b, a, Fp2::Add)
-}
-#[inline(always)]
-fn fsub<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
-    both::<B, I>(b, a, Fp2::Sub)
-}
-#[inline(always)]
-fn fmax<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
-    both::<B, I>(b, a, Fp2::Max)
-}
-#[inline(always)]
-fn fmin<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
-    both::<B, I>(b, a, Fp2::Min)
-}
-#[inline(always)]
-fn fmaxnm<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
-    both::<B, I>(b, a, Fp2::MaxNum)
-}
-#[inline(always)]
-fn fminnm<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
-    both::<B, I>(b, a, Fp2::MinNum)
-}
 #[inline(always)]
 fn fnmul<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
     let (n, m) = (b.q(a.rn), b.q(a.rm));
-    let v = b.fp(Fp2::Mul, Shape::scalar(ftype(I)), n, m);
-    let v = simd::negated(b, Shape::scalar(ftype(I)), v);
+    let v = b.fp(Fp2::Mul, shape(I), n, m);
+    let v = simd::negated(b, shape(I), v);
     b.set_q(a.rd, v);
     Ok(())
 }

@@ -25,6 +25,7 @@ pub mod decode;
 pub mod exception_gen;
 pub mod exclusive;
 pub mod float;
+pub mod fp_bodies;
 pub mod fp_compare;
 pub mod fp_data1;
 pub mod fp_data2;

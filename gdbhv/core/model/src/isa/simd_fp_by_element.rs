@@ -1,6 +1,7 @@
 //! Advanced SIMD vector x indexed element, and the scalar forms, floating point (Arm ARM C4.1.96). The index is H:L:M for half,
 //! H:L for single, H for double precision.
 
+use super::fp_bodies::shape;
 use super::fp_lanes::*;
 use super::lanes::*;
 use super::ops::{Args, Ops};
@@ -9,7 +10,7 @@ use crate::bits::field;
 use crate::cpu::Cpu;
 use crate::fp::arith::{mul, mul_add, mulx};
 use crate::fp::format::Format;
-use crate::fp::shape::{Fp2, Shape};
+use crate::fp::shape::Fp2;
 use crate::mem::size::Size;
 use crate::mixed_rows;
 
@@ -45,15 +46,6 @@ fn args(i: u32) -> Option<Args> {
         aux: index as u16,
         ..a
     })
-}
-/// Of single or double precision.
-#[inline(always)]
-const fn shape(i: u32) -> Shape {
-    if scalar(i) {
-        Shape::scalar(sz(i))
-    } else {
-        Shape::vector(sz(i), q(i))
-    }
 }
 /// The element that all others meet, in all lanes.
 #[inline(always)]

@@ -1,29 +1,29 @@
 //! Advanced SIMD three same, vector and scalar, floating point (Arm ARM C4.1.96).
 
+use super::fp_bodies::*;
 use super::fp_lanes::*;
 use super::lanes::*;
 use super::ops::{Args, Ops};
-use super::simd::{self, d_n_m};
+use super::simd;
 use crate::cpu::Cpu;
 use crate::fp::arith::{add, div, mul, mul_add, mulx, recip_step, rsqrt_step, sub};
 use crate::fp::compare::{eq, ge, gt, max, max_num, min, min_num};
 use crate::fp::env::Env;
 use crate::fp::format::Format;
-use crate::fp::shape::{Fp2, Shape};
 use crate::mixed_rows;
 
 mixed_rows! {
     pure {
-        Fp FADD_vec   "0q0011100s1mmmmm110101nnnnnddddd" "qs" AdvSIMD not_1d_args, fadd;
-        Fp FSUB_vec   "0q0011101s1mmmmm110101nnnnnddddd" "qs" AdvSIMD not_1d_args, fsub;
-        Fp FMUL_vec   "0q1011100s1mmmmm110111nnnnnddddd" "qs" AdvSIMD not_1d_args, fmul;
-        Fp FDIV_vec   "0q1011100s1mmmmm111111nnnnnddddd" "qs" AdvSIMD not_1d_args, fdiv;
-        Fp FMLA_vec   "0q0011100s1mmmmm110011nnnnnddddd" "qs" AdvSIMD not_1d_args, fmla;
-        Fp FMLS_vec   "0q0011101s1mmmmm110011nnnnnddddd" "qs" AdvSIMD not_1d_args, fmls;
-        Fp FMAX_vec   "0q0011100s1mmmmm111101nnnnnddddd" "qs" AdvSIMD not_1d_args, fmax;
-        Fp FMIN_vec   "0q0011101s1mmmmm111101nnnnnddddd" "qs" AdvSIMD not_1d_args, fmin;
-        Fp FMAXNM_vec "0q0011100s1mmmmm110001nnnnnddddd" "qs" AdvSIMD not_1d_args, fmaxnm;
-        Fp FMINNM_vec "0q0011101s1mmmmm110001nnnnnddddd" "qs" AdvSIMD not_1d_args, fminnm;
+        Fp FADD_vec   "0q0011100s1mmmmm110101nnnnnddddd" "qs" AdvSIMD vector_args, fadd;
+        Fp FSUB_vec   "0q0011101s1mmmmm110101nnnnnddddd" "qs" AdvSIMD vector_args, fsub;
+        Fp FMUL_vec   "0q1011100s1mmmmm110111nnnnnddddd" "qs" AdvSIMD vector_args, fmul;
+        Fp FDIV_vec   "0q1011100s1mmmmm111111nnnnnddddd" "qs" AdvSIMD vector_args, fdiv;
+        Fp FMLA_vec   "0q0011100s1mmmmm110011nnnnnddddd" "qs" AdvSIMD vector_args, fmla;
+        Fp FMLS_vec   "0q0011101s1mmmmm110011nnnnnddddd" "qs" AdvSIMD vector_args, fmls;
+        Fp FMAX_vec   "0q0011100s1mmmmm111101nnnnnddddd" "qs" AdvSIMD vector_args, fmax;
+        Fp FMIN_vec   "0q0011101s1mmmmm111101nnnnnddddd" "qs" AdvSIMD vector_args, fmin;
+        Fp FMAXNM_vec "0q0011100s1mmmmm110001nnnnnddddd" "qs" AdvSIMD vector_args, fmaxnm;
+        Fp FMINNM_vec "0q0011101s1mmmmm110001nnnnnddddd" "qs" AdvSIMD vector_args, fminnm;
     }
     helper {
         Fp FADD_vec_half       "0q001110010mmmmm000101nnnnnddddd" FP16                     |c, _, i| zip_fp(c, i, add);
@@ -85,63 +85,18 @@ mixed_rows! {
     }
 }
 
-/// Rd, Rn, Rm; not one double-precision element in a vector.
-fn not_1d_args(i: u32) -> Option<Args> {
-    not_1d_sz(i).then(|| d_n_m(i)).flatten()
-}
-/// `Vd[k] = op(Vn[k], Vm[k])`.
-#[inline(always)]
-fn each<B: Ops, const I: u32>(b: &mut B, a: &Args, op: Fp2) -> Result<(), B::E> {
-    let (n, m) = (b.q(a.rn), b.q(a.rm));
-    let v = b.fp(op, Shape::vector(sz(I), q(I)), n, m);
-    b.set_q(a.rd, v);
-    Ok(())
-}
-#[inline(always)]
-fn fadd<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
-    each::<B, I>(b, a, Fp2::Add)
-}
-#[inline(always)]
-fn fsub<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
-    each::<B, I>(b, a, Fp2::Sub)
-}
-#[inline(always)]
-fn fmul<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
-    each::<B, I>(b, a, Fp2::Mul)
-}
-#[inline(always)]
-fn fdiv<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
-    each::<B, I>(b, a, Fp2::Div)
-}
-#[inline(always)]
-fn fmax<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
-    each::<B, I>(b, a, Fp2::Max)
-}
-#[inline(always)]
-fn fmin<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
-    each::<B, I>(b, a, Fp2::Min)
-}
-#[inline(always)]
-fn fmaxnm<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
-    each::<B, I>(b, a, Fp2::MaxNum)
-}
-#[inline(always)]
-fn fminnm<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
-    each::<B, I>(b, a, Fp2::MinNum)
-}
 #[inline(always)]
 fn fmla<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
     let (d, n, m) = (b.q(a.rd), b.q(a.rn), b.q(a.rm));
-    let v = b.fp_fused(Shape::vector(sz(I), q(I)), d, n, m);
+    let v = b.fp_fused(shape(I), d, n, m);
     b.set_q(a.rd, v);
     Ok(())
 }
 #[inline(always)]
 fn fmls<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
-    let shape = Shape::vector(sz(I), q(I));
     let (d, n, m) = (b.q(a.rd), b.q(a.rn), b.q(a.rm));
-    let n = simd::negated(b, shape, n);
-    let v = b.fp_fused(shape, d, n, m);
+    let n = simd::negated(b, shape(I), n);
+    let v = b.fp_fused(shape(I), d, n, m);
     b.set_q(a.rd, v);
     Ok(())
 }

@@ -1,11 +1,10 @@
 //! Advanced SIMD two-register miscellaneous, vector and scalar, floating point; and the fixed-point conversions of the
 //! shift-by-immediate group (Arm ARM C4.1.96).
 
+use super::fp_bodies::{fabs, fneg, fsqrt, vector_args};
 use super::fp_data1::{abs, frint, frinti, frintx, frintx_n, neg};
 use super::fp_lanes::*;
 use super::lanes::*;
-use super::ops::{Args, Ops};
-use super::simd::{self, d_n_m};
 use crate::bits::field;
 use crate::cpu::Cpu;
 use crate::fp::arith::sqrt;
@@ -14,16 +13,15 @@ use crate::fp::convert::{convert, from_fixed, round_int_n, to_fixed};
 use crate::fp::env::{Env, Rounding};
 use crate::fp::estimate::{fp_recip, fp_recpx, fp_rsqrt};
 use crate::fp::format::Format;
-use crate::fp::shape::Shape;
 use crate::mixed_rows;
 use crate::pe::Pe;
 use crate::shared::Shared;
 
 mixed_rows! {
     pure {
-        Fp FABS_vec  "0q0011101s100000111110nnnnnddddd" "qs" AdvSIMD not_1d_args, fabs;
-        Fp FNEG_vec  "0q1011101s100000111110nnnnnddddd" "qs" AdvSIMD not_1d_args, fneg;
-        Fp FSQRT_vec "0q1011101s100001111110nnnnnddddd" "qs" AdvSIMD not_1d_args, fsqrt;
+        Fp FABS_vec  "0q0011101s100000111110nnnnnddddd" "qs" AdvSIMD vector_args, fabs;
+        Fp FNEG_vec  "0q1011101s100000111110nnnnnddddd" "qs" AdvSIMD vector_args, fneg;
+        Fp FSQRT_vec "0q1011101s100001111110nnnnnddddd" "qs" AdvSIMD vector_args, fsqrt;
     }
     helper {
         Fp FABS_vec_half            "0q00111011111000111110nnnnnddddd" FP16                     |c, _, i| map_fp(c, i, misc(i), abs);
@@ -146,34 +144,6 @@ mixed_rows! {
         Fp FRINT64Z_vec               "0q0011100s100001111110nnnnnddddd" FRINTTS where not_1d_sz, |c, _, i| map_fp(c, i, misc(i), |env, f, n| round_int_n(env, f, n, Rounding::Zero, 64));
         Fp FRINT64X_vec               "0q1011100s100001111110nnnnnddddd" FRINTTS where not_1d_sz, |c, _, i| map_fp(c, i, misc(i), |env, f, n| frintx_n(env, f, n, 64));
     }
-}
-
-/// Rd, Rn; not one double-precision element in a vector.
-fn not_1d_args(i: u32) -> Option<Args> {
-    not_1d_sz(i).then(|| d_n_m(i)).flatten()
-}
-#[inline(always)]
-fn fabs<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
-    let n = b.q(a.rn);
-    let v = simd::absolute(b, Shape::vector(sz(I), q(I)), n);
-    b.set_q(a.rd, v);
-    Ok(())
-}
-#[inline(always)]
-fn fneg<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
-    let shape = Shape::vector(sz(I), q(I));
-    let n = b.q(a.rn);
-    let n = simd::within(b, shape, n);
-    let v = simd::negated(b, shape, n);
-    b.set_q(a.rd, v);
-    Ok(())
-}
-#[inline(always)]
-fn fsqrt<B: Ops, const I: u32>(b: &mut B, a: &Args) -> Result<(), B::E> {
-    let n = b.q(a.rn);
-    let v = b.fp_sqrt(Shape::vector(sz(I), q(I)), n);
-    b.set_q(a.rd, v);
-    Ok(())
 }
 
 /// Compare elements with zero; all ones where it holds.
