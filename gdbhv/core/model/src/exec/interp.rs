@@ -9,6 +9,7 @@
 //! instruction at `off` is number `now + off`. An instruction that ends in an exception counts too.
 
 mod backends;
+mod common;
 
 pub use backends::{Fast, Miss, Slow};
 
