@@ -30,6 +30,13 @@ def test_a_guest_runs_and_powers_off() -> None:
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("gic", ["2", "3"])
+def test_a_guest_at_el2_powers_off_by_smc(gic: str) -> None:
+    """An HVC there is an exception to EL2 itself, on gdbhv and on QEMU."""
+    done = gdbhv("run", HELLO, "--el", "2", "--gic", gic)
+    assert (done.returncode, done.stdout) == (0, "hello from EL2\n")
+
+
 def test_a_guest_without_a_hypervisor() -> None:
     done = gdbhv("run", "--bare", ZOO, "--stats", "text")
     assert done.returncode == 0

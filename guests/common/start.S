@@ -53,13 +53,17 @@ set_up_vcpu:
     ret
     .size set_up_vcpu, . - set_up_vcpu
 
-/* PSCI SYSTEM_OFF by HVC: the board, or the hypervisor under us, ends here. */
+/* PSCI SYSTEM_OFF by HVC: the board, or the hypervisor under us, ends here. At EL2 that is ourselves, and PSCI is by SMC. */
     .global power_off
     .type power_off, %function
 power_off:
     ldr     w0, =PSCI_SYSTEM_OFF
+    mrs     x1, CurrentEL
+    tbnz    x1, #3, 2f                      // EL2
     hvc     #0
 1:  wfi
+    b       1b
+2:  smc     #0
     b       1b
     .size power_off, . - power_off
 
