@@ -704,6 +704,9 @@ class Machine:
     def spread_bounds(bucket: int) -> tuple[int, int]:
         """Return the first and the last value of a bucket of a distribution. :raises IndexError: there is no such bucket."""
 
+    def trace_pended(self, vm: int, vcpu: int, intid: int) -> None:
+        """Trace that gdbhv's hypervisor has an interrupt for a vCPU (from 0) of its VM ``vm`` (its VMID)."""
+
     def trace(self, last: int) -> list[TraceEvent]:
         """Return the last events, the oldest first; the machine keeps :attr:`trace_size` of them."""
 

@@ -85,11 +85,15 @@ class ExitAccount(_ClassKey):
 
 
 class TraceEvent(_ClassKey):
-    """An exit, an entry, or a virtual interrupt that a guest has taken at EL1."""
+    """An exit, an entry, or something in the life of a virtual interrupt.
+
+    Of what EL2 does to its list registers ("listed", "unlisted", "maintenance") ``vm`` is 0: it is for the vCPU that the CPU
+    enters next, or of the one that it has left last.
+    """
 
     seq: int  # from 0
-    what: str  # "exit", "entry" or "virtual"
-    name: str  # as of an exit; "entry"; "virt.irq.ppi27"
+    what: str  # "exit", "entry", "virtual" (taken at EL1), "pended", "listed", "unlisted", "acknowledged", "ended"...
+    name: str  # as of an exit; "entry"; "virt.irq.ppi27", "listed.ppi27"
     cpu: int
     el: int  # exception level that it came from, or went to
     vm: int  # number of the VM; 0: none that is known
@@ -99,7 +103,8 @@ class TraceEvent(_ClassKey):
     now: int  # virtual time in nanoseconds
     insns: int  # instructions of the CPU
     pc: int
-    value: int | None  # IPA of an abort, function identifier of a hypercall
+    intid: int | None  # of a virtual interrupt
+    value: int | None  # IPA of an abort, function identifier of a hypercall; number of a list register; ICH_MISR_EL2
     cause: list[str]
 
 

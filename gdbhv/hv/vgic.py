@@ -189,6 +189,8 @@ class Vgic(VgicState):
                 self.lists[irq.holder].discard(irq)
             if to is not None:
                 self.lists[to].put(irq)
+                if irq.holder is None and not irq.active:
+                    self.machine.trace_pended(self.vm.vmid, to, irq.intid)
             irq.holder = to
             if to is not None and deliverable and not irq.active:
                 self.vm.host.scheduler.kick(self.vm.vcpus[to], irq)

@@ -33,7 +33,12 @@ PARTS = {
     "WalkCache": ("mmu/walk_cache.rs", {}),
     "Gic": (
         "dev/gic/mod.rs",
-        {"derived": "follows", "one_of_n": "follows", "version": "what the machine is"},
+        {
+            "derived": "follows",
+            "one_of_n": "follows",
+            "lives": "follows, and is the trace's",
+            "version": "what the machine is",
+        },
     ),
     "Bus": ("bus.rs", {}),
     "Platform": (

@@ -2,8 +2,10 @@
 
 use crate::account::{Accounts, Place, Who};
 use crate::cpu::{Cpu, MAX_CPUS};
+use crate::dev::gic::lives::{Happened, Life};
+use crate::dev::gic::MAINTENANCE;
 use crate::exit::class_of;
-use crate::exit::record::{class_number, fill, Record, ENTRY, HVC, SMC};
+use crate::exit::record::{class_number, fill, Record, ASYNC, ENTRY, HVC, SMC};
 use crate::mmu::regime;
 use crate::raise::Exception;
 use crate::reg::names::*;
@@ -195,6 +197,52 @@ impl Exits {
             pc: cpu.get(ELR_EL1),
             value: Event::NONE,
             cause: e.cause,
+        });
+    }
+
+    /// Something has happened to a virtual interrupt in the list registers of `cpu`. Of what EL2 does to them it is not known whose they are:
+    /// the vCPU's that it enters next, or has left last.
+    pub fn lived(&mut self, cpu: &Cpu, hosted: bool, life: Life, now: u64, ns: u64) {
+        let who = match (cpu.pstate.el, hosted) {
+            (2, _) => (0, cpu.id as u16),
+            (_, true) => (regime::vmid(cpu), hosted_vcpu(cpu)),
+            (_, false) => self.who(cpu.id),
+        };
+        let intid = match life.happened {
+            Happened::Maintenance => MAINTENANCE,
+            _ => life.intid,
+        };
+        self.trace.add(Event {
+            what: What::Lived(life.happened),
+            cpu: cpu.id as u8,
+            el: cpu.pstate.el,
+            who,
+            vmid: regime::vmid(cpu),
+            class: ASYNC,
+            key: intid,
+            now: ns,
+            insns: now.wrapping_sub(self.own),
+            pc: cpu.pc,
+            value: life.value,
+            cause: &[],
+        });
+    }
+
+    /// gdbhv's hypervisor, working on `cpu`, has an interrupt for the vCPU `who` now.
+    pub fn pended(&mut self, cpu: &Cpu, who: Who, intid: u32, now: u64, ns: u64) {
+        self.trace.add(Event {
+            what: What::Pended,
+            cpu: cpu.id as u8,
+            el: cpu.pstate.el,
+            who,
+            vmid: who.0,
+            class: ASYNC,
+            key: intid,
+            now: ns,
+            insns: now.wrapping_sub(self.own),
+            pc: cpu.pc,
+            value: Event::NONE,
+            cause: &[],
         });
     }
 

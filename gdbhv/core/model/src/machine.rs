@@ -117,7 +117,7 @@ pub struct Machine {
     pub sh: Shared,
     /// Decoded code.
     pub code: Code,
-    current: usize,
+    pub current: usize,
     slice_end: u64,
     /// The CPU that executed last, for the exclusive monitors.
     executed: usize,

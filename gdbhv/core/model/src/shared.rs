@@ -53,6 +53,22 @@ impl Shared {
             undefined_new: Vec::new(),
         }
     }
+    /// Trace what has happened to virtual interrupts of `cpu`.
+    #[inline]
+    pub fn note_lives(&mut self, cpu: &Cpu) {
+        if self.gic.lives.any() {
+            self.trace_lives(cpu);
+        }
+    }
+    fn trace_lives(&mut self, cpu: &Cpu) {
+        let (hosted, now, ns) = (self.config.hosted, self.now, self.ns(0));
+        let Shared {
+            platform, exits, ..
+        } = self;
+        for life in platform.gic.lives.take() {
+            exits.lived(cpu, hosted, life, now, ns);
+        }
+    }
     /// Remember an encoding that is not implemented, for the user. UDF (C6.2.459) is undefined on purpose.
     pub fn note_undefined(&mut self, cpu: &Cpu, insn: u32) {
         if insn >> 16 == 0 || self.undefined.len() >= UNDEFINED_MAX {

@@ -1,6 +1,7 @@
 //! The last things that happened between hypervisors and guests: exits, entries and virtual interrupts, in a ring.
 
 use crate::account::Who;
+use crate::dev::gic::lives::Happened;
 
 /// Events that are kept, unless it is said.
 pub const USUAL: usize = 8192;
@@ -14,6 +15,10 @@ pub enum What {
     Entry,
     /// A virtual interrupt or SError that a guest took at EL1.
     Virtual,
+    /// An interrupt that gdbhv's hypervisor has for a guest.
+    Pended,
+    /// What has happened to a virtual interrupt in the list registers.
+    Lived(Happened),
 }
 
 /// One event: a line of the host's cache.
@@ -32,7 +37,7 @@ pub struct Event {
     pub vmid: u16,
     /// Class of an exit; of a virtual interrupt that of the physical one.
     pub class: u16,
-    /// What tells an exit's sub-reasons apart; the INTID of a virtual interrupt.
+    /// What tells an exit's sub-reasons apart; the INTID of a virtual interrupt (of the maintenance interrupt, its own).
     pub key: u32,
     /// Virtual time in nanoseconds.
     pub now: u64,
@@ -40,7 +45,8 @@ pub struct Event {
     pub insns: u64,
     /// PC: of the exit's instruction, of the first one of the guest after an entry, or where the interrupt came.
     pub pc: u64,
-    /// IPA of an abort, or function identifier of a hypercall; [`Event::NONE`]: there is none.
+    /// IPA of an abort, function identifier of a hypercall, number of a list register, ICH_MISR_EL2 of the maintenance interrupt;
+    /// [`Event::NONE`]: there is none.
     pub value: u64,
     /// Controls that provoked an exit.
     pub cause: &'static [&'static str],

@@ -23,7 +23,8 @@ pub fn state<'py>(py: Python<'py>, gic: &Gic, ram: &Ram) -> PyResult<Bound<'py, 
         irqs.append(interrupt(py, n + PRIVATE, None, i)?)?;
     }
     d.set_item("interrupts", irqs)?;
-    let cpus = s.pe.iter().map(|pe| interface(py, gic, pe));
+    let cpus = s.pe.iter().enumerate();
+    let cpus = cpus.map(|(cpu, pe)| interface(py, gic, cpu, pe));
     d.set_item("cpus", cpus.collect::<PyResult<Vec<_>>>()?)?;
     d.set_item("its", if v2 { None } else { Some(its(py, gic, ram)?) })?;
     Ok(d)
@@ -49,13 +50,26 @@ fn interrupt<'py>(
     Ok(d)
 }
 
-fn interface<'py>(py: Python<'py>, gic: &Gic, pe: &Pe) -> PyResult<Bound<'py, PyDict>> {
+fn interface<'py>(py: Python<'py>, gic: &Gic, cpu: usize, pe: &Pe) -> PyResult<Bound<'py, PyDict>> {
     let d = PyDict::new(py);
     d.set_item("mask", pe.icc.pmr)?;
     d.set_item("running", pe.icc.running())?;
     d.set_item("groups", pe.icc.enabled)?;
     d.set_item("eoi_mode", pe.icc.eoi_mode as u8)?;
+    d.set_item("fiq", pe.icc.fiq_en)?;
+    d.set_item("first", gic.first(cpu))?;
     d.set_item("lists", pe.hyp.lr)?;
+    let v = PyDict::new(py);
+    v.set_item("mask", pe.hyp.icv.pmr)?;
+    v.set_item("running", pe.hyp.icv.running())?;
+    v.set_item("groups", pe.hyp.icv.enabled)?;
+    v.set_item("eoi_mode", pe.hyp.icv.eoi_mode as u8)?;
+    v.set_item("fiq", pe.hyp.icv.fiq_en)?;
+    v.set_item("hcr", pe.hyp.hcr)?;
+    v.set_item("misr", pe.hyp.misr())?;
+    v.set_item("best", gic.virtual_best(cpu))?;
+    v.set_item("signalled", gic.virtual_peek(cpu))?;
+    d.set_item("virtual", v)?;
     d.set_item("lpis_enabled", pe.lpi.enabled)?;
     d.set_item("propbaser", pe.lpi.propbaser)?;
     d.set_item("pendbaser", pe.lpi.pendbaser)?;

@@ -299,7 +299,14 @@ impl Machine {
         let now = sh.now;
         let often = sh.exits.repeats.taken(cpu, e, from, landed, pc, now);
         let stop = Self::exit(cpu, sh, e, from, target);
-        if target == 1 && e.kind != ExceptionKind::Sync && sh.config.has_el2 {
+        // What is not routed to EL2 is physical, and EL1's own.
+        let routing = match e.kind {
+            ExceptionKind::Sync => None,
+            ExceptionKind::Irq => Some(field!(HCR_EL2.IMO)),
+            ExceptionKind::Fiq => Some(field!(HCR_EL2.FMO)),
+            ExceptionKind::SError => Some(field!(HCR_EL2.AMO)),
+        };
+        if target == 1 && sh.config.has_el2 && routing.is_some_and(|f| cpu.is_set(f)) {
             let intid = match e.kind {
                 ExceptionKind::SError => None,
                 _ => sh.gic.virtual_peek(cpu.id),
@@ -338,6 +345,7 @@ impl Machine {
 
     /// What an instruction asked for that stops the turn.
     fn requests(cpu: &mut Pe, sh: &mut Shared) -> Option<Option<Stop>> {
+        sh.note_lives(cpu);
         let caught = Self::note_entry(cpu, sh) && sh.exits.catch_entry;
         caught.then_some(Some(Stop::Caught {
             cpu: cpu.id,

@@ -319,5 +319,6 @@ pub fn el2_write(cpu: &mut Pe, sh: &mut Shared, r: Reg, v: u64) -> Result<(), &'
     }
     let v = legalize(cpu, sh, n, v);
     write(cpu, sh, n, v, 2, 0);
+    sh.note_lives(cpu);
     Ok(())
 }

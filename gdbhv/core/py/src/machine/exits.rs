@@ -3,6 +3,7 @@
 use super::Machine;
 use crate::convert::{self};
 use gdbhv_model::account::{Place, Spread};
+use gdbhv_model::dev::gic::lives::Happened;
 use gdbhv_model::exit::{self, class_of};
 use gdbhv_model::repeat::Repeated;
 use gdbhv_model::trace::{Event, What};
@@ -37,16 +38,26 @@ fn place<'py>(py: Python<'py>, p: &Place) -> PyResult<Bound<'py, PyDict>> {
 
 fn event<'py>(py: Python<'py>, seq: u64, e: &Event) -> PyResult<Bound<'py, PyDict>> {
     let d = PyDict::new(py);
-    let name = match e.what {
-        What::Entry => "entry".into(),
-        What::Exit => exit::name(e.class, e.key),
-        What::Virtual => format!("virt.{}", exit::name(e.class, e.key)),
-    };
     let what = match e.what {
         What::Entry => "entry",
         What::Exit => "exit",
         What::Virtual => "virtual",
+        What::Pended => "pended",
+        What::Lived(Happened::Listed) => "listed",
+        What::Lived(Happened::Unlisted) => "unlisted",
+        What::Lived(Happened::Acknowledged) => "acknowledged",
+        What::Lived(Happened::Ended) => "ended",
+        What::Lived(Happened::Maintenance) => "maintenance",
     };
+    let known = exit::name(e.class, e.key);
+    let name = match e.what {
+        What::Entry => "entry".into(),
+        What::Exit => known,
+        What::Virtual => format!("virt.{known}"),
+        What::Lived(Happened::Maintenance) => what.into(),
+        _ => known.replacen("irq", what, 1),
+    };
+    let interrupt = !matches!(e.what, What::Entry | What::Exit) && e.key != u32::MAX;
     d.set_item("seq", seq)?;
     d.set_item("what", what)?;
     d.set_item("name", name)?;
@@ -60,6 +71,7 @@ fn event<'py>(py: Python<'py>, seq: u64, e: &Event) -> PyResult<Bound<'py, PyDic
     d.set_item("now", e.now)?;
     d.set_item("insns", e.insns)?;
     d.set_item("pc", e.pc)?;
+    d.set_item("intid", interrupt.then_some(e.key))?;
     d.set_item("value", (e.value != Event::NONE).then_some(e.value))?;
     d.set_item("cause", e.cause.to_vec())?;
     Ok(d)
@@ -149,6 +161,12 @@ impl Machine {
     fn trace<'py>(&self, py: Python<'py>, last: usize) -> PyResult<Vec<Bound<'py, PyDict>>> {
         let events = self.model.sh.exits.trace.last(last);
         events.iter().map(|(seq, e)| event(py, *seq, e)).collect()
+    }
+    fn trace_pended(&mut self, vm: u16, vcpu: u16, intid: u32) {
+        let m = &mut self.model;
+        let (now, ns) = (m.sh.now, m.sh.ns(0));
+        let here = &m.cpus[m.current];
+        m.sh.exits.pended(here, (vm, vcpu), intid, now, ns);
     }
     #[getter]
     fn trace_total(&self) -> u64 {

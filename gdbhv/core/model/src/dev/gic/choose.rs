@@ -13,6 +13,10 @@ impl Gic {
         best.filter(|p| self.state.pe[cpu].icc.signals(p))
     }
 
+    /// The same without remembering it.
+    pub(super) fn first_of(&self, cpu: usize) -> Option<Pending> {
+        self.select(cpu, self.spis(cpu))
+    }
     pub(super) fn derive(&mut self, cpu: usize) {
         if self.derived[cpu].spis_dirty {
             self.derived[cpu].spis = self.spis(cpu);

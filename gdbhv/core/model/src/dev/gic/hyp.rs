@@ -221,7 +221,7 @@ impl Gic {
                 }
             }
         }
-        self.touch_hyp(cpu);
+        self.touch_hyp(cpu, false);
     }
     /// ICV_* read: ICC_* by a guest.
     pub(super) fn icv_read(&mut self, cpu: usize, r: Reg) -> u64 {
@@ -234,7 +234,7 @@ impl Gic {
         match r {
             ICC_IAR0_EL1 | ICC_IAR1_EL1 => {
                 let id = h.acknowledge(r == ICC_IAR1_EL1);
-                self.touch_hyp(cpu);
+                self.touch_hyp(cpu, true);
                 id as u64
             }
             ICC_HPPIR0_EL1 => highest(h, false),
@@ -254,7 +254,7 @@ impl Gic {
                 None
             }
         };
-        self.touch_hyp(cpu);
+        self.touch_hyp(cpu, true);
         if let Some(id) = physical {
             self.deactivate(cpu, id);
         }

@@ -17,6 +17,7 @@ mod hyp_tests;
 mod ids;
 pub mod irq;
 pub mod its;
+pub mod lives;
 pub mod lpi;
 mod redist;
 #[cfg(test)]
@@ -30,6 +31,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use cpuif::Interface;
 use hyp::Hyp;
 use irq::Irq;
+use lives::Lives;
 use lpi::{Configs, Lpis, Work};
 
 pub use crate::raise::Lines;
@@ -155,6 +157,8 @@ pub struct Gic {
     /// Whether some SPI is for any PE, so that what one PE does changes what others get.
     one_of_n: bool,
     version: Version,
+    /// What has happened to virtual interrupts since somebody took it.
+    pub lives: Lives,
 }
 
 impl Gic {
@@ -191,6 +195,7 @@ impl Gic {
             lines: Lines::default(),
         };
         let mut gic = Gic {
+            lives: Lives::of(state.pe.iter().map(|pe| &pe.hyp)),
             state,
             derived: vec![derived; cpus],
             work: Vec::new(),
@@ -222,6 +227,7 @@ impl Gic {
     /// Put back a state taken from a GIC with as many CPUs.
     pub fn set_state(&mut self, state: State) {
         assert!(self.fits(&state));
+        self.lives = Lives::of(state.pe.iter().map(|pe| &pe.hyp));
         self.state = state;
         self.one_of_n = self.state.spi.iter().any(|i| i.route & irq::ANY != 0);
         self.touch_all();
@@ -241,7 +247,7 @@ impl Gic {
             lines(&mut to.private, &from.private);
         }
         *self = new;
-        (0..self.cpus()).for_each(|cpu| self.touch_hyp(cpu));
+        (0..self.cpus()).for_each(|cpu| self.touch_hyp(cpu, false));
     }
 
     /// Drive an input line: a PPI of `cpu`, or an SPI (`cpu` is None). SGIs and INTIDs that do not exist have none.
@@ -274,7 +280,7 @@ impl Gic {
         }
         self.state.pe[cpu].icc = Interface::default();
         self.state.pe[cpu].hyp = Hyp::default();
-        self.touch_hyp(cpu);
+        self.touch_hyp(cpu, false);
     }
 
     /// What a PE sees now.
@@ -293,6 +299,16 @@ impl Gic {
     /// The virtual interrupt that `cpu` is signalled and would acknowledge.
     pub fn virtual_peek(&self, cpu: usize) -> Option<u32> {
         self.state.pe[cpu].hyp.signalled().map(|(_, p)| p.intid)
+    }
+
+    /// The physical interrupt that would be signalled to `cpu` first, whether or not it may be now.
+    pub fn first(&self, cpu: usize) -> Option<u32> {
+        self.first_of(cpu).map(|p| p.intid)
+    }
+
+    /// The virtual interrupt that would be signalled to `cpu` first, whether or not it may be now.
+    pub fn virtual_best(&self, cpu: usize) -> Option<u32> {
+        self.state.pe[cpu].hyp.best().map(|(_, p)| p.intid)
     }
 
     /// Read a system register of the GIC (a row of `sysreg::gic`) by an access that `view` describes. Only IAR has side effects: it acknowledges.
@@ -333,10 +349,12 @@ impl Gic {
         }
         self.derived[cpu].dirty = true;
     }
-    /// The virtual interface of `cpu` has changed: its maintenance interrupt follows at once, as it may be edge-triggered.
-    fn touch_hyp(&mut self, cpu: usize) {
+    /// The virtual interface of `cpu` has changed, by its `guest` or the hypervisor: its maintenance interrupt follows at once, as it may be
+    /// edge-triggered.
+    fn touch_hyp(&mut self, cpu: usize, guest: bool) {
         let pe = &mut self.state.pe[cpu];
         let level = pe.hyp.maintenance();
+        self.lives.follow(cpu, &pe.hyp, level, guest);
         pe.private[MAINTENANCE as usize].set_line(level);
         self.touch(cpu);
     }

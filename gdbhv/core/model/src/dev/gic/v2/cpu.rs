@@ -144,7 +144,7 @@ impl Gic {
                     }
                     Err(special) => special,
                 };
-                self.touch_hyp(cpu);
+                self.touch_hyp(cpu, true);
                 id
             }
             HPPIR | AHPPIR => {
@@ -172,7 +172,7 @@ impl Gic {
             0xd0 => h.icv.apr = [0, v],
             _ => h.icv.v2_write(at, v),
         }
-        self.touch_hyp(cpu);
+        self.touch_hyp(cpu, true);
         if let Some(intid) = physical {
             self.deactivate(cpu, intid);
         }

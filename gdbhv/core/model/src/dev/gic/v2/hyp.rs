@@ -87,7 +87,7 @@ impl Gic {
                 }
             }
         }
-        self.touch_hyp(cpu);
+        self.touch_hyp(cpu, false);
     }
 }
 
