@@ -10,7 +10,7 @@ Words that begin with $ or & are GDB expressions: ``gdbhv walk $pc``, ``gdbhv wa
 symbol of GDB's: ``gdbhv walk jiffies``.
 
 While a hypervisor has the CPU, GDB's backtrace has the frame that exited, and its callers: see :class:`GuestUnwinder`.
-``gdbhv frame guest`` selects it. Conditions of breakpoints are written so that the stub can judge them: see conditions.py.
+``gdbhv frame guest`` selects it.
 
 Functions for expressions and conditions of breakpoints:
 
@@ -22,7 +22,6 @@ Functions for expressions and conditions of breakpoints:
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import gdb
@@ -115,14 +114,14 @@ def number(value: Any) -> int:
 class MonitorCommand(gdb.Command):
     """A row of the server's table as a command of GDB."""
 
-    def __init__(self, row: dict[str, Any]) -> None:
+    def __init__(self, row: dict[str, Any], *, prefix: bool = False) -> None:
         self.row = row
         self.options = [a["name"] for a in row["args"] if a["name"].startswith("--")]
         self.address = any(a["name"] == "address" for a in row["args"])
         self.__doc__ = f"{row['help'][:1].upper()}{row['help'][1:]}.\nUsage: gdbhv {row['usage']}"
         for a in row["args"]:
             self.__doc__ += f"\n  {a['name']:<10} {a['help']}"
-        super().__init__("gdbhv " + row["name"], gdb.COMMAND_DATA)
+        super().__init__("gdbhv " + row["name"], gdb.COMMAND_DATA, prefix=prefix)
 
     def invoke(self, argument: str, from_tty: bool) -> None:
         """Run the command."""
@@ -350,18 +349,18 @@ def load() -> None:
         raise gdb.GdbError(f"no server, no commands of it: target extended-remote ADDRESS, then source {__file__}")
     rows = document("commands")
     Prefix("gdbhv", "Commands of gdbhv's server: what `monitor` does, with completion and GDB's expressions.")
-    for word in sorted({row["name"].split()[0] for row in rows if " " in row["name"]}):
+    topics = {row["name"].split()[0] for row in rows if " " in row["name"]}
+    for word in sorted(topics - {row["name"] for row in rows}):
         Prefix("gdbhv " + word, f"Commands of gdbhv's server about {word}.")
     for row in rows:
         kinds = {"frame guest": GuestFrame, **dict.fromkeys(Replacing.NAMES, Replacing)}
-        kinds.get(row["name"], MonitorCommand)(row)
+        kinds.get(row["name"], MonitorCommand)(row, prefix=row["name"] in topics)
     unwinder = GuestUnwinder()
     gdb.unwinder.register_unwinder(None, unwinder, replace=True)
     gdb.events.stop.connect(unwinder.fetch)
     unwinder.fetch()
     for function in (SystemRegister, Physical, LastExit):
         function()
-    gdb.execute(f"source {Path(__file__).with_name('conditions.py')}")
 
 
 try:
