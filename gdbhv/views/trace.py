@@ -11,7 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gdbhv import smccc, tables
+from gdbhv.lives import lives
 from gdbhv.views.exits import named
+from gdbhv.views.gic import interrupt_name
+from gdbhv.views.lives import misr_text
 from gdbhv.views.table import table
 
 if TYPE_CHECKING:
@@ -21,6 +24,8 @@ VmName = Callable[[int, int], str]
 Event = dict[str, Any]  # of Chrome's format
 
 INTERRUPTS = ("irq", "fiq")
+HOSTS = ("listed", "unlisted", "maintenance")  # what a hypervisor does or is told
+LISTS = ("listed", "unlisted", "acknowledged", "ended")  # what happens in list registers
 MACHINE = 0  # the process of CPUs' tracks: VMs are numbered from 1
 
 
@@ -43,6 +48,10 @@ def trace_table(events: Sequence[TraceEvent], vm_name: VmName) -> list[str]:
 def _value(e: TraceEvent) -> str:
     if e["value"] is None:
         return ""
+    if e["what"] == "maintenance":
+        return f" {misr_text(e['value'])}"
+    if e["what"] in LISTS:
+        return f" LR{e['value']}"
     head, _, immediate = e["name"].partition(":")
     if head in ("hvc", "smc"):
         return f" {smccc.name(e['value'], int(immediate or '0', 0))}"
@@ -73,7 +82,7 @@ def _ftrace_event(e: TraceEvent) -> str:
     pc = f"PC: {e['pc']:#018x}"
     if e["what"] == "entry":
         return f"kvm_entry: {pc}"
-    if e["what"] == "virtual":
+    if e["what"] != "exit":
         return f"gdbhv_virtual: {e['name']}, {pc}"
     interrupt = e["class"] in INTERRUPTS
     kind, ec = ("IRQ", 0) if interrupt else ("TRAP", tables.exception_class(e["class"]))
@@ -86,12 +95,16 @@ def _thread(e: TraceEvent) -> int:
 
 
 def chrome(events: Sequence[TraceEvent], vm_name: VmName) -> dict[str, Any]:
-    """Return a document of Chrome's format: a track for each vCPU and each CPU, with what they executed, and arrows from the
-    hypervisor to the virtual interrupts that a guest took after it."""
+    """Return a document of Chrome's format: a track for each vCPU and each CPU, with what they executed.
+
+    Arrows go from where a hypervisor puts a virtual interrupt into a list register to where the guest takes it; each such
+    interrupt has a slice from there to its end.
+    """
     out: list[Event] = []
     tracks: set[tuple[int, int]] = set()
     last: dict[int, tuple[TraceEvent, Event | None]] = {}  # by CPU: its last exit or entry, and the hypervisor's last slice
     away: dict[tuple[int, int], TraceEvent] = {}  # by vCPU: the exit that it waits after
+    put: dict[tuple[int, int | None], int] = {}  # by CPU and INTID: when it was put into a list register
     flows = 0
 
     def track(pid: int, tid: int, process: str, thread: str) -> tuple[int, int]:
@@ -118,8 +131,16 @@ def chrome(events: Sequence[TraceEvent], vm_name: VmName) -> dict[str, Any]:
             if host is not None and before is not None:  # the hypervisor's last turn on the CPU has put it there
                 flow = {"name": e["name"], "cat": "virtual", "id": flows}
                 flows += 1
-                out.append({**flow, "ph": "s", "pid": host["pid"], "tid": host["tid"], "ts": before["now"] / 1000})
+                begin = put.pop((e["cpu"], e["intid"]), before["now"])
+                out.append({**flow, "ph": "s", "pid": host["pid"], "tid": host["tid"], "ts": begin / 1000})
                 out.append({**flow, "ph": "f", "bp": "e", "pid": vcpu[0], "tid": vcpu[1], "ts": e["now"] / 1000})
+            continue
+        if e["what"] not in ("exit", "entry"):
+            where = cpu if e["what"] in HOSTS else vcpu
+            instant = {"ph": "i", "s": "t", "name": e["name"], "cat": "virtual", "pid": where[0], "tid": where[1]}
+            out.append({**instant, "ts": e["now"] / 1000, "args": {"what": _value(e).strip()}})
+            if e["what"] == "listed":
+                put[e["cpu"], e["intid"]] = e["now"]
             continue
         if e["what"] == "exit":
             if before is not None and before["what"] == "entry":
@@ -135,7 +156,20 @@ def chrome(events: Sequence[TraceEvent], vm_name: VmName) -> dict[str, Any]:
             if left is not None:
                 slice_(vcpu, left["name"], left["now"], e["now"], _args(left))
         last[e["cpu"]] = (e, host)
+    out += _lives(events)
     return {"displayTimeUnit": "ns", "traceEvents": out}
+
+
+def _lives(events: Sequence[TraceEvent]) -> Iterator[Event]:
+    """Return a slice for each virtual interrupt of which begin and end are known, on tracks of their VM."""
+    for n, life in enumerate(lives(events)):
+        begin, end = life.begin, life.steps.get("ended")
+        if begin is None or end is None:
+            continue
+        one = {"cat": "life", "id": n, "name": interrupt_name(life.intid), "pid": life.vm or 1 << 16, "tid": life.vcpu + 1}
+        steps = {name: f"+{step.ns - begin.ns} ns" for name, step in life.steps.items()}
+        yield {**one, "ph": "b", "ts": begin.ns / 1000, "args": {**steps, "list register": life.register}}
+        yield {**one, "ph": "e", "ts": end.ns / 1000}
 
 
 def _args(e: TraceEvent) -> dict[str, Any]:

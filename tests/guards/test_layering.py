@@ -30,8 +30,9 @@ LAYERS = {
     "console": "errors files",
     "exitspec": "errors records tables",
     "smccc": "",
+    "lives": "records",
     "accounting": "_core records smccc tables",
-    "views": "_core accounting records smccc tables",
+    "views": "_core accounting lives records smccc tables",
     "pages": "_core errors",
     "pace": "_core",
     "dropped": "",
@@ -61,7 +62,7 @@ LAYERS = {
     "building": "errors exitspec tables views",
     "dumps": "_core boot config errors machine",
     "recording": "_core boot config console errors files hv inputs machine target",
-    "monitor": "_core accounting audit errors exitspec files hv layouts owners records snapshot tables target tlb "
+    "monitor": "_core accounting audit errors exitspec files hv layouts lives owners records snapshot tables target tlb "
     "translation views",
     "rsp": "errors files target",
     "stops": "",
