@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 
 from pygdbmi.IoManager import IoManager
 
-from gdbhv.gdbline import CONDITIONS, GDB, exec_gdb, gdb_arguments, gdb_target
+from gdbhv.gdbline import GDB, exec_gdb, gdb_arguments, gdb_target
 from gdbhv.stops import (
     Frame,
     GdbBreakpoint,
@@ -112,8 +112,6 @@ class GdbSession:
                 f"tcp connect-timeout {patience}",
             ):
                 self.mi(f"-gdb-set {setting}")
-            if CONDITIONS.is_file():
-                self.execute(f"source {CONDITIONS}")
             if program is not None:
                 self.mi(f"-file-exec-and-symbols {quote(str(program))}")
             if address is not None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gdbhv.console import Console
     from gdbhv.records import ExitRecord, VmRecord
 
+LR_STATE, LR_INTID = tables.field("ICH_LR0_EL2.State"), tables.field("ICH_LR0_EL2.vINTID")
 POWER = {"wfi": "waiting in WFI", "wfe": "waiting in WFE", "off": "off", "idle": "idle"}
 
 
@@ -148,6 +149,14 @@ class MachineInspection:
     def gic(self, thread: ThreadId) -> tuple[dict[str, Any], str]:
         """See :class:`gdbhv.target.Target`."""
         return self.core.gic(), "the machine"
+
+    def list_register(self, thread: ThreadId, intid: int) -> tuple[int, int] | None:
+        """See :class:`gdbhv.target.Target`."""
+        cpu = self._cpu(thread) if thread.pid == self.PID else self._vms.vcpu(thread)[1].cpu
+        if cpu is None:
+            return None
+        lists = enumerate(self.core.gic()["cpus"][cpu]["lists"])
+        return next(((n, lr) for n, lr in lists if LR_STATE.of(lr) and LR_INTID.of(lr) == intid), None)
 
     def disks(self) -> Sequence[Disks]:
         """See :class:`gdbhv.target.Target`."""

@@ -262,6 +262,9 @@ class Target(Protocol):
     def gic(self, thread: ThreadId) -> tuple[dict[str, Any], str]:
         """Return the interrupt controller that a thread sees (as ``_core.Machine.gic()``), and whose it is."""
 
+    def list_register(self, thread: ThreadId, intid: int) -> tuple[int, int] | None:
+        """Return the list register of a thread's interrupt, and its value (hosted, as of the next entry); None: in none."""
+
     def disks(self) -> Sequence[Disks]:
         """Return the disks of each guest that can have some: where they are plugged in, and which they are."""
 
@@ -276,10 +279,7 @@ class Target(Protocol):
         """Return the symbols of what a thread was started from by name, and what that is called ("" without one)."""
 
     def translation(self, thread: ThreadId, el: int | None = None, vmid: int | None = None) -> Translation:
-        """Find whose translation a view of a thread shows: the thread's own, or that of an EL or a VM.
-
-        :raises gdbhv.errors.CommandError: there is no such EL or VM.
-        """
+        """Find whose translation a view shows: the thread's own, an EL's or a VM's. :raises CommandError: there is none."""
 
     def stage2(self, thread: ThreadId, vmid: int | None = None) -> Translation:
         """Find the same for IPAs. :raises gdbhv.errors.CommandError: there is no such VM."""

@@ -169,6 +169,11 @@ class HostInspection:
         vm = self.vcpu(thread).vm
         return vgic_view.document(vm.vgic), vm.name
 
+    def list_register(self, thread: ThreadId, intid: int) -> tuple[int, int] | None:
+        """See :class:`gdbhv.target.Target`."""
+        v = self.vcpu(thread)
+        return vgic_view.held(v.vm.vgic, v, intid)
+
     def take_unserved(self) -> Sequence[str]:
         """See :class:`gdbhv.target.Target`."""
         return [f"{vm.name}: {text}" for vm in self.host.vms for text in vm.take_unserved()]

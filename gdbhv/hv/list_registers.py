@@ -10,6 +10,7 @@ NAMES = [f"ICH_LR{n}_EL2" for n in range(4)]
 LR_PENDING, LR_ACTIVE = encode("ICH_LR0_EL2", State=0b01), encode("ICH_LR0_EL2", State=0b10)
 LR_HW, LR_GROUP1, LR_EOI = (encode("ICH_LR0_EL2", **{name: 1}) for name in ("HW", "Group", "EOI"))
 LR_PRIORITY, LR_PHYSICAL = (tables.field(f"ICH_LR0_EL2.{name}").lsb for name in ("Priority", "pINTID"))
+LR_INTID = tables.field("ICH_LR0_EL2.vINTID")
 EOI_COUNT = tables.field("ICH_HCR_EL2.EOIcount")
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gdbhv.hv.irq import Irq
-from gdbhv.hv.list_registers import EOI_COUNT, load, unload
+from gdbhv.hv.list_registers import EOI_COUNT, LR_INTID, load, unload
 from gdbhv.hv.urgency import place
 from gdbhv.hv.vits import FIRST_LPI
 
@@ -56,6 +56,12 @@ def due(vgic: Vgic, vcpu: Vcpu) -> list[int]:
     return [load(irq, vgic.deliverable(irq)) for irq in vgic.choose(in_order)[0]]
 
 
+def held(vgic: Vgic, vcpu: Vcpu, intid: int) -> tuple[int, int] | None:
+    """Return the list register, and its value, that an interrupt will be in when ``vcpu`` executes next; None: in none."""
+    values = enumerate(due(vgic, vcpu))
+    return next(((n, value) for n, value in values if LR_INTID.of(value) == intid), None)
+
+
 def document(vgic: Vgic) -> dict[str, Any]:
     """Return the state as ``_core.Machine.gic`` returns the machine's, LPIs among the interrupts, no CPU interfaces."""
     lpis = [vgic.lpis.irqs[n] for n in sorted(vgic.lpis.irqs)]
@@ -77,6 +83,7 @@ def document(vgic: Vgic) -> dict[str, Any]:
                 "group": int(i.group1),
                 "priority": i.priority,
                 "route": i.route if i.owner is None and i.intid < FIRST_LPI else None,
+                "holder": i.holder,
             }
             for i in irqs
         ],

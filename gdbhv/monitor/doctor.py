@@ -9,6 +9,7 @@ from typing import Any
 from gdbhv import tables
 from gdbhv.errors import GdbhvError
 from gdbhv.monitor.accounts import vm_names
+from gdbhv.monitor.delivery import ENABLE, IMASK, ISTATUS, why_not
 from gdbhv.monitor.looping import describe, symbol
 from gdbhv.monitor.registry import JSON, Context, command, to_json
 from gdbhv.records import TraceEvent
@@ -18,9 +19,6 @@ from gdbhv.views.gic import interrupt_name
 
 LAST = 3  # exits of each vCPU
 MASKS = ((9, "debug exceptions"), (8, "SErrors"), (7, "IRQs"), (6, "FIQs"))  # bits of PSTATE (SPSR_EL1, D24.2)
-IRQS = 1 << 7  # PSTATE.I
-ENABLE, IMASK, ISTATUS = 1, 2, 4  # of CNT*_CTL (Arm ARM D24.10)
-IDLE = 0xFF  # running priority of an interface that works on nothing
 
 
 def findings(target: Target) -> list[dict[str, Any]]:
@@ -54,7 +52,7 @@ def _says(target: Target, found: bool, thread: Thread, events: list[TraceEvent])
     yield f"masks {', '.join(masked)} (PSTATE.DAIF)" if masked else "masks nothing (PSTATE.DAIF is 0)"
     if not found:  # of a VM of the machine's own hypervisor, the controller is that hypervisor's affair
         yield from _timers(target, thread.id)
-        yield from _interrupts(target, thread.id, pstate)
+        yield from _interrupts(target, thread.id)
     yield from _last(target, thread, events, found)
 
 
@@ -86,41 +84,19 @@ def _timers(target: Target, thread: ThreadId) -> Iterator[str]:
         yield f"its {name} (ppi{intid}) is on and {state}{mask}"
 
 
-def _interrupts(target: Target, thread: ThreadId, pstate: int) -> Iterator[str]:
+def _interrupts(target: Target, thread: ThreadId) -> Iterator[str]:
     """Say of each interrupt that is pending for a CPU why it does not get it: the first condition that fails."""
     document, _ = target.gic(thread)
     cpu = thread.tid - 1
-    interface = document["cpus"][cpu] if document["cpus"] else None  # hosted, it is the machine's virtual one
     count = 0
     for irq in document["interrupts"]:
         if not irq["pending"] or irq["cpu"] not in (None, cpu) or irq["route"] not in (None, cpu):
             continue
         count += 1
-        yield f"{interrupt_name(irq['intid'])} is pending: {_why_not(document, interface, irq, pstate)}"
+        why = why_not(target, thread, irq["intid"])
+        yield f"{interrupt_name(irq['intid'])} is pending: {why or 'nothing keeps it back: it is taken next'}"
     if not count:
         yield "no interrupt is pending for it"
-
-
-def _why_not(document: dict[str, Any], interface: dict[str, Any] | None, irq: dict[str, Any], pstate: int) -> str:
-    """Return the first condition that keeps an interrupt from being taken (GICv3, 4.7 and 4.8; Arm ARM D1.3.6)."""
-    group, priority = irq["group"], irq["priority"]
-    if not irq["enabled"]:
-        return "it is not enabled (GICD_ISENABLER, GICR_ISENABLER0)"
-    if not document["ctlr"] >> group & 1:
-        return f"the Distributor does not forward group {group} (GICD_CTLR)"
-    if irq["active"]:
-        return "it is active already: its handler has not ended it (EOI, DIR)"
-    if interface is None:
-        return "PSTATE.I masks IRQs" if pstate & IRQS else "it waits for a list register, or to be taken"
-    if not interface["groups"][group]:
-        return f"the CPU interface does not take group {group} (ICC_IGRPEN{group}_EL1)"
-    if priority >= interface["mask"]:
-        return f"its priority {priority:#04x} is not above the mask {interface['mask']:#04x} (ICC_PMR_EL1)"
-    if interface["running"] != IDLE and priority >= interface["running"]:
-        return f"one of priority {interface['running']:#04x} is being handled (ICC_RPR_EL1)"
-    if pstate & IRQS:
-        return "PSTATE.I masks IRQs"
-    return "nothing keeps it back: it is taken next"
 
 
 def _last(target: Target, thread: Thread, events: list[TraceEvent], found: bool) -> Iterator[str]:

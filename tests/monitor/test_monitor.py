@@ -115,7 +115,7 @@ MACHINES: dict[str, Callable[[], Target]] = {
 
 
 NEED_A_THREAD = {"frame guest", "inject power-button", "owner", "s1 dump", "s2 dump", "s2 mark", "sysreg", "vcpus"}
-NEED_A_THREAD |= {"vmexit last", "walk", "x"}
+NEED_A_THREAD |= {"gic why", "timers", "vmexit last", "walk", "x"}
 
 
 def ask(target: HostTarget | Machine, command: str, pid: int = 1) -> list[str]:
@@ -187,7 +187,7 @@ def test_what_needs_no_cpu_works_with_all_off(make: type) -> None:
     target.end(1)
     off = f"{target.off_text}: `run` or `monitor reset` starts again"
     arguments = {"walk": "0", "x": "pa:0x40000000", "sysreg": "VBAR_EL1", "inject serror": "--cpu 0", "watch": "list"}
-    arguments |= {"owner": "0", "s2 watch": "0"}
+    arguments |= {"owner": "0", "s2 watch": "0", "gic why": "27"}
     arguments |= {"vmexit catch": "hvc", "vmexit delete": "all", "step interrupts": ""}
     needs = set()
     for name in registry.load():
@@ -234,6 +234,7 @@ def test_each_command_that_reports_has_json() -> None:
 def test_json_is_one_document(name: str, make: type) -> None:
     target = make()
     arguments = {"sysreg": "TTBR*", "walk": "0x40200000", "x": "pa:0x44200000", "owner": "pa:0x44200000", "s2 watch": "0"}
+    arguments["gic why"] = "27"
     refused = ("vmexit last", "s2 dump", "s2 mark", "s2 diff", "s2 audit", "s2 watch", "frame guest")
     if name == "s2 diff" and isinstance(target, HostTarget):
         run = registry.bind(target)

@@ -1,7 +1,7 @@
 """Registers: all of the core ones by g and G, any one by p and P.
 
 Source: GDB manual E.4.1 "Packets".  A register that cannot be read answers ``xx..``, which GDB shows as ``<unavailable>``;
-an error would end the listing of ``info registers``. The reason is kept for ``monitor why``.
+an error would end the listing of ``info registers``.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from gdbhv.rsp.registry import packet
 from gdbhv.rsp.session import Session
 
 
-@packet("g", text_errors=True)
+@packet("g")
 def read_all(session: Session, args: bytes) -> bytes:
     return session.target.read_core(session.general).hex().encode()
 
 
-@packet("G", text_errors=True)
+@packet("G")
 def write_all(session: Session, args: bytes) -> bytes:
     """Write the registers that differ, so that none is legalized that nobody changed; all of them, or none."""
     new = codec.data(args)
@@ -42,13 +42,12 @@ def write_all(session: Session, args: bytes) -> bytes:
     return b"OK"
 
 
-@packet("p", text_errors=True)
+@packet("p")
 def read_one(session: Session, args: bytes) -> bytes:
     name, size = _find(session, codec.number(args))
     try:
         return codec.register(session.target.read_register(session.general, name), size)
-    except RegisterError as error:
-        session.note_refusal(str(error))
+    except RegisterError:
         return b"xx" * size
 
 

@@ -37,7 +37,7 @@ def actions_supported(session: Session, args: bytes) -> bytes:
     return b"vCont;c;C;s;S;t;r"
 
 
-@packet("vCont;", text_errors=True)
+@packet("vCont;")
 def resume(session: Session, args: bytes) -> bytes | None:
     run = session.resume_cache.get(args)
     if run is None:
@@ -55,22 +55,22 @@ def ctrl_c(session: Session, args: bytes) -> bytes:
     return b"OK"
 
 
-@packet("c", text_errors=True)
+@packet("c")
 def continue_plain(session: Session, args: bytes) -> bytes | None:
     return _plain(session, args, b"c")
 
 
-@packet("C", text_errors=True)
+@packet("C")
 def continue_with_signal(session: Session, args: bytes) -> bytes | None:
     return _plain(session, args, b"C")
 
 
-@packet("s", text_errors=True)
+@packet("s")
 def step_plain(session: Session, args: bytes) -> bytes | None:
     return _plain(session, args, b"s")
 
 
-@packet("S", text_errors=True)
+@packet("S")
 def step_with_signal(session: Session, args: bytes) -> bytes | None:
     return _plain(session, args, b"S")
 
