@@ -156,6 +156,16 @@ def grouped(rows: Iterable[ExitAccount], by: str) -> Groups:
     return groups
 
 
+def went_on(now: Sequence[ExitAccount], before: Sequence[ExitAccount]) -> bool:
+    """Whether ``now`` came after ``before``: counts go on at a reset, and are others once a snapshot was restored."""
+
+    def places(rows: Sequence[ExitAccount]) -> list[tuple[object, ...]]:
+        return [(row["vm"], row["vmid"], row["vcpu"], row["name"], row["call"], row["pc"], row["page"]) for row in rows]
+
+    rows = now[: len(before)]  # places stay in the order in which they came
+    return places(rows) == places(before) and all(r["count"] >= b["count"] for r, b in zip(rows, before, strict=True))
+
+
 def difference(now: Sequence[ExitAccount], before: Sequence[ExitAccount], by: str) -> Groups:
     """Return the exits between two states of the accounts, by group."""
     groups = grouped(now, by)

@@ -85,7 +85,7 @@ def mark(context: Context, args: argparse.Namespace) -> Iterator[str]:
         if len(context.exit_marks) >= MOST:
             raise CommandError(f"there are {MOST:,} marks; `monitor vmexit stats --clear` forgets them")
         rows = core.exit_accounts()
-        context.exit_marks[args.name] = Mark(core.exits, sum(core.insns), core.now, context.target.jumps, rows)
+        context.exit_marks[args.name] = Mark(core.exits, sum(core.insns), core.now, rows)
     if args.json:
         marks = context.exit_marks.items()
         yield from to_json([{"name": n, "exits": m.exits, "insns": m.insns, "now": m.now} for n, m in marks])
@@ -130,8 +130,8 @@ def _words(context: Context, words: list[str]) -> tuple[str | None, Mark | None]
                 hint = there_are if context.exit_marks else "`monitor vmexit mark NAME` sets one"
                 raise CommandError(f"no mark {name!r}; {hint}")
             since = context.exit_marks[name]
-            if since.jumps != context.target.jumps:
-                raise CommandError(f"the machine was set back or reset after mark {name}: there is no difference to tell")
+            if not accounting.went_on(context.core.exit_accounts(), since.rows):
+                raise CommandError(f"the machine was set back to before mark {name}: there is no difference to tell")
         else:
             by = rest.pop(0) if word == "by" else word
             if by not in GROUPS:

@@ -94,7 +94,6 @@ class Mark:
     exits: int  # so far, of the machine
     insns: int  # of all CPUs
     now: int  # nanoseconds
-    jumps: int  # how often the machine had been set back
     rows: list[ExitAccount]
 
 

@@ -117,8 +117,22 @@ def test_marks_tell_what_came_after_them() -> None:
     with pytest.raises(CommandError, match="cannot be grouped by 'colour'"):
         ask(machine, "exits top by colour")
     machine.reset()
-    with pytest.raises(CommandError, match="set back or reset"):
+    (group,) = json.loads(ask(machine, "exits top since five --json")[0])["groups"]
+    assert group["count"] == 3, "counts go on at a reset"
+
+
+def test_a_mark_that_is_still_to_come_is_refused() -> None:
+    machine = ping(handler=2, guest=1)
+    machine.run_all(1 + 2 * 5)
+    snapshot = machine.snapshot("two")
+    machine.run_all(3 * 5)
+    ask(machine, "vmexit mark five")
+    snapshot.restore()
+    with pytest.raises(CommandError, match="set back to before mark five"):
         ask(machine, "exits top since five")
+    machine.run_all(4 * 5)
+    (group,) = json.loads(ask(machine, "exits top since five --json")[0])["groups"]
+    assert group["count"] == 1
 
 
 @pytest.mark.parametrize("make", [zoo, type1])
