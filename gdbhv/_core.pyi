@@ -572,12 +572,18 @@ class Machine:
     def vms(self) -> list[Vm]:
         """Return the VMs that a hypervisor in the machine has entered: the first 64, of each the first 64 vCPUs."""
 
+    def vm(self, number: int) -> Vm | None:
+        """Return one of them by its number; None: there is none."""
+
     @property
     def further_entries(self) -> int:
         """Entries of VMs and vCPUs beyond those."""
 
     def vm_here(self, cpu: int) -> tuple[int, int] | None:
         """Return the VM's number and the vCPU's place that a CPU executes, or has entered last and nothing since."""
+
+    def vcpu(self, vm: int, vcpu: int) -> Vcpu | None:
+        """Return a vCPU of a VM by number and place; None: there is none."""
 
     def hosts(self) -> list[int]:
         """Return the CPUs that have entered EL1 or EL0 without stage 2 last: a host that is not at EL2."""

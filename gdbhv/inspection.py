@@ -90,7 +90,7 @@ class MachineInspection:
     def count(self, thread: ThreadId) -> int:
         """See :class:`gdbhv.target.Target`."""
         if thread.pid != self.PID:
-            return self._vms.vcpu(thread)[1].exits
+            return self._vms.exits(thread)
         return self.core.insns[self._cpu(thread)]
 
     def names(self) -> Sequence[str]:
@@ -119,7 +119,7 @@ class MachineInspection:
 
     def cpu_of(self, thread: ThreadId) -> int | None:
         """See :class:`gdbhv.target.Target`."""
-        return self._cpu(thread) if thread.pid == self.PID else self._vms.vcpu(thread)[1].cpu
+        return self._cpu(thread) if thread.pid == self.PID else self._vms.cpu_of(thread)
 
     def last_exit(self, thread: ThreadId) -> ExitRecord | None:
         """See :class:`gdbhv.target.Target`."""

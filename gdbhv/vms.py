@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, NoReturn
@@ -64,11 +64,9 @@ class Vms:
 
     def all(self) -> list[VmRecord]:
         """Return the VMs that have run, in the order of their numbers."""
-        rows = self._core.vms()
-        vmids = {row["number"]: row["vmid"] for row in rows}
-        return [self._record(row, vmids) for row in rows]
+        return [self._record(row) for row in self._core.vms()]
 
-    def _record(self, row: _core.Vm, vmids: Mapping[int, int]) -> VmRecord:
+    def _record(self, row: _core.Vm) -> VmRecord:
         seen = sum(self._core.insns)
         vcpus = tuple(
             VcpuRecord(
@@ -89,6 +87,7 @@ class Vms:
         else:
             assert left is not None, "what does not execute has exited"
             controls = left["controls"]
+        later = None if row["replaced"] is None else self._core.vm(row["replaced"])
         return VmRecord(
             number=row["number"],
             name=self.name(row["number"]),
@@ -97,7 +96,7 @@ class Vms:
             ipa_bits=64 - T0SZ.of(controls.vtcr),
             vcpus=vcpus,
             replaced=row["replaced"],
-            shared=None if row["replaced"] is None else "VMID" if vmids[row["replaced"]] == row["vmid"] else "tables",
+            shared=None if later is None else "VMID" if later["vmid"] == row["vmid"] else "tables",
         )
 
     def _get(self, number: int) -> VmRecord:
@@ -109,9 +108,8 @@ class Vms:
         )
 
     def _find(self, number: int) -> VmRecord | None:
-        rows = self._core.vms()
-        vmids = {row["number"]: row["vmid"] for row in rows}
-        return next((self._record(row, vmids) for row in rows if row["number"] == number), None)
+        row = self._core.vm(number) if number >= 0 else None
+        return None if row is None else self._record(row)
 
     def thread(self, number: int) -> ThreadId:
         """Return the vCPU that is shown for a VM: one that executes, else the one that exited last.
@@ -170,8 +168,27 @@ class Vms:
 
     def cpu(self, thread: ThreadId) -> int | None:
         """Return the CPU that executes a vCPU; None: it has exited. :raises gdbhv.errors.GdbhvError: there is none."""
-        _, v = self.vcpu(thread)
-        return v.cpu if v.running else None
+        v = self._vcpu(thread)
+        return v["cpu"] if v["inside"] and v["here"] else None
+
+    def cpu_of(self, thread: ThreadId) -> int | None:
+        """Return the CPU that executes a vCPU or handles its exit; None: it is descheduled.
+
+        :raises gdbhv.errors.GdbhvError: there is no such vCPU.
+        """
+        v = self._vcpu(thread)
+        return v["cpu"] if v["here"] else None
+
+    def exits(self, thread: ThreadId) -> int:
+        """Return how often a vCPU has exited. :raises gdbhv.errors.GdbhvError: there is none."""
+        return self._vcpu(thread)["exits"]
+
+    def _vcpu(self, thread: ThreadId) -> _core.Vcpu:
+        """Return what the machine knows of one vCPU: a list of all takes milliseconds where there are thousands."""
+        v = self._core.vcpu(thread.pid, thread.tid - 1) if thread.tid > 0 else None
+        if v is None:
+            raise GdbhvError(f"no thread {thread}: no such vCPU has run")
+        return v
 
     def last_exit(self, thread: ThreadId) -> ExitRecord | None:
         """Return the last exit of a vCPU."""

@@ -5,7 +5,7 @@ use crate::convert;
 use crate::translation::Controls;
 use gdbhv_model::exit::Record;
 use gdbhv_model::guest::{Left, SWITCHED};
-use gdbhv_model::vms::{At, Vm, FIRST};
+use gdbhv_model::vms::{At, Vcpu, Vm, FIRST};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
@@ -14,9 +14,17 @@ impl Machine {
     fn vms<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let rows = self.model.sh.exits.vms.list().iter().enumerate();
         let rows: Vec<_> = rows
-            .map(|(n, vm)| self.vm(py, n as u16, vm))
+            .map(|(n, vm)| self.one_vm(py, n as u16, vm))
             .collect::<PyResult<_>>()?;
         PyList::new(py, rows)
+    }
+    fn vm<'py>(&self, py: Python<'py>, number: u64) -> PyResult<Option<Bound<'py, PyDict>>> {
+        let n: Option<u16> = number
+            .checked_sub(FIRST.into())
+            .and_then(|n| n.try_into().ok());
+        let list = self.model.sh.exits.vms.list();
+        let found = n.and_then(|n| Some((n, list.get(n as usize)?)));
+        found.map(|(n, vm)| self.one_vm(py, n, vm)).transpose()
     }
     #[getter]
     fn further_entries(&self) -> u64 {
@@ -25,6 +33,22 @@ impl Machine {
     fn vm_here(&self, cpu: usize) -> PyResult<Option<(u16, u16)>> {
         let here = self.model.sh.exits.vms.here(self.check(cpu)?);
         Ok(here.map(|at| (at.number(), at.vcpu)))
+    }
+    fn vcpu<'py>(
+        &self,
+        py: Python<'py>,
+        vm: u64,
+        vcpu: u64,
+    ) -> PyResult<Option<Bound<'py, PyDict>>> {
+        let vm = vm.checked_sub(FIRST.into());
+        let at = vm.and_then(|vm| {
+            Some(At {
+                vm: vm.try_into().ok()?,
+                vcpu: vcpu.try_into().ok()?,
+            })
+        });
+        let found = at.and_then(|at| Some((at, self.model.sh.exits.vms.vcpu(at)?)));
+        found.map(|(at, v)| self.one_vcpu(py, at, v)).transpose()
     }
     fn hosts(&self) -> Vec<usize> {
         let host = self.model.sh.exits.vms.host;
@@ -61,7 +85,7 @@ impl Machine {
         self.model.sh.exits.last_of(At { vm, vcpu })
     }
     /// As `Vm` of `_core.pyi`.
-    fn vm<'py>(&self, py: Python<'py>, n: u16, vm: &Vm) -> PyResult<Bound<'py, PyDict>> {
+    fn one_vm<'py>(&self, py: Python<'py>, n: u16, vm: &Vm) -> PyResult<Bound<'py, PyDict>> {
         let vms = &self.model.sh.exits.vms;
         let d = PyDict::new(py);
         d.set_item("number", n + FIRST)?;
@@ -75,17 +99,21 @@ impl Machine {
                 vm: n,
                 vcpu: i as u16,
             };
-            let e = PyDict::new(py);
-            e.set_item("mpidr", v.mpidr)?;
-            e.set_item("cpu", v.cpu)?;
-            e.set_item("inside", v.inside)?;
-            e.set_item("here", vms.here(v.cpu) == Some(at))?;
-            e.set_item("entries", v.entries)?;
-            e.set_item("exits", v.exits)?;
-            e.set_item("insns", v.insns)?;
-            vcpus.append(e)?;
+            vcpus.append(self.one_vcpu(py, at, v)?)?;
         }
         d.set_item("vcpus", vcpus)?;
+        Ok(d)
+    }
+    /// As `Vcpu` of `_core.pyi`.
+    fn one_vcpu<'py>(&self, py: Python<'py>, at: At, v: &Vcpu) -> PyResult<Bound<'py, PyDict>> {
+        let d = PyDict::new(py);
+        d.set_item("mpidr", v.mpidr)?;
+        d.set_item("cpu", v.cpu)?;
+        d.set_item("inside", v.inside)?;
+        d.set_item("here", self.model.sh.exits.vms.here(v.cpu) == Some(at))?;
+        d.set_item("entries", v.entries)?;
+        d.set_item("exits", v.exits)?;
+        d.set_item("insns", v.insns)?;
         Ok(d)
     }
 }
