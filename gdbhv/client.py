@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 
 from pygdbmi.IoManager import IoManager
 
+from gdbhv import gdbline
 from gdbhv.gdbline import GDB, exec_gdb, gdb_arguments, gdb_target
 from gdbhv.stops import (
     Frame,
@@ -112,6 +113,8 @@ class GdbSession:
                 f"tcp connect-timeout {patience}",
             ):
                 self.mi(f"-gdb-set {setting}")
+            if gdbline.CONDITIONS.is_file():
+                self.execute(f"source {gdbline.CONDITIONS}")
             if program is not None:
                 self.mi(f"-file-exec-and-symbols {quote(str(program))}")
             if address is not None:

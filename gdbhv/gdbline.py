@@ -12,6 +12,7 @@ from gdbhv.stops import GdbMissing
 
 GDB = "gdb-multiarch"
 GDB_SIDE = Path(__file__).with_name("gdbside") / "gdbhv.py"  # commands for people, sourced once gdb is attached
+CONDITIONS = GDB_SIDE.with_name("conditions.py")  # of it, what scripts want too
 
 # GDB sends the server the selected thread only when it fetches something of it, and `monitor` fetches nothing: after
 # `info threads` the command would be about the last one of the list.  And it does not expect `monitor` to change anything.

@@ -10,7 +10,7 @@ Words that begin with $ or & are GDB expressions: ``gdbhv walk $pc``, ``gdbhv wa
 symbol of GDB's: ``gdbhv walk jiffies``.
 
 While a hypervisor has the CPU, GDB's backtrace has the frame that exited, and its callers: see :class:`GuestUnwinder`.
-``gdbhv frame guest`` selects it.
+``gdbhv frame guest`` selects it. Conditions of breakpoints are written so that the stub can judge them: see conditions.py.
 
 Functions for expressions and conditions of breakpoints:
 
@@ -22,6 +22,7 @@ Functions for expressions and conditions of breakpoints:
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import gdb
@@ -361,6 +362,7 @@ def load() -> None:
     unwinder.fetch()
     for function in (SystemRegister, Physical, LastExit):
         function()
+    gdb.execute(f"source {Path(__file__).with_name('conditions.py')}")
 
 
 try:

@@ -28,8 +28,9 @@ type                   `.FIELD`  ``= 0x40080000``   ``& 1``           condition 
 
 The invalid cast is one of size (``int`` has 4 bytes): ``= 0x40080000UL`` is taken.  GDB compiles a condition for the stub
 only where every register in it is a number or a pointer; it evaluates the others itself, with a round trip for each hit.  So
-a condition is best on the number: ``break f if $esr_el1 >> 26 == 0x15``.  A bit field of a structure may cover others, so
-that ``raw`` and ``flags`` need no union; members of an anonymous structure in a union are left out by GDB's DAP server.
+a condition is best on the number: ``break f if $esr_el1 >> 26 == 0x15``; ``gdbside/conditions.py`` makes others so.  A bit
+field of a structure may cover others, so that ``raw`` and ``flags`` need no union; members of an anonymous structure in a
+union are left out by GDB's DAP server.
 """
 
 from __future__ import annotations

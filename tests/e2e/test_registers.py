@@ -6,6 +6,7 @@ Oracle: gdb. The table in gdbhv/rsp/tdesc.py says what was chosen by these facts
 from __future__ import annotations
 
 import json
+import random
 import re
 import subprocess
 from pathlib import Path
@@ -85,16 +86,23 @@ def test_by_the_library(gdb: str) -> None:
 PUTC = "uart_putc"  # called for each character that hello prints
 NUMBERS = ("$sctlr_el1 & 1 == 5", "$hcr_el2 & 4 == 3", "$esr_el1 >> 26 == 0x3f", "$TTBR0_EL1 == 5", "$VBAR_EL1 == 5",
            "(unsigned long) $FAR_EL1 & 1 == 5", "$CNTVCT_EL0 > 1000000000000", "*(int *) $vbar_el1 == 77")  # fmt: skip
-FIELDS = ("$SCTLR_EL1.raw & 1 == 5", "$ESR_EL1.EC == 0x3f")
+FIELDS = ("$SCTLR_EL1.raw & 1 == 5", "$ESR_EL1.EC == 0x3f", "$HCR_EL2.flags & 4 == 3", "$SPSR_EL1.M == 5 || $x0 == 1000",
+          "$cpsr & 0xc == 1", "$w0 == 1000", "$lr == 5", "*(int *) $fp == 77 && $HCR_EL2.VM == 1")  # fmt: skip
+STOCK = "python gdb.events.breakpoint_created.disconnect(gdb.gdbhv_conditions)"
 
 
 @both
-@pytest.mark.parametrize(("conditions", "in_stub"), [(NUMBERS, True), (FIELDS, False)], ids=["numbers", "fields"])
+@pytest.mark.parametrize(
+    ("conditions", "before", "in_stub"),
+    [(NUMBERS, "", True), (FIELDS, "", True), *(((one,), STOCK, False) for one in FIELDS)],
+)
 def test_where_a_condition_is_evaluated(
-    gdb: str, conditions: tuple[str, ...], in_stub: bool, monkeypatch: pytest.MonkeyPatch
+    gdb: str, conditions: tuple[str, ...], before: str, in_stub: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the stub, gdb asks it to go on once; else at each of the breakpoint's hits."""
     with guest("hello", gdb=gdb) as machine:
+        if before:
+            machine.gdb.execute(before)
         for condition in conditions:
             machine.gdb.break_at(PUTC, condition=condition)
         packets: list[str] = []
@@ -105,6 +113,60 @@ def test_where_a_condition_is_evaluated(
         asked = sum("Sending packet: $vCont;c" in packet for packet in packets)
         assert len(machine.console) > 10
         assert asked == 1 if in_stub else asked > len(machine.console)
+
+
+REWRITTEN = """
+$HCR_EL2.VM == 1                     -> (($hcr_el2 >> 0) & 0x1) == 1
+$ESR_EL1 . EC != 0x15                -> (($esr_el1 >> 26) & 0x3f) != 0x15
+$HCR_EL2.raw & 1                     -> $hcr_el2 & 1
+$HCR_EL2.flags                       -> $hcr_el2
+c == 36 && $HCR_EL2.TGE || $x1       -> c == 36 && (($hcr_el2 >> 27) & 0x1) || $x1
+$cpsr & 0xc                          -> ((unsigned int) $cpsr) & 0xc
+(unsigned int)$cpsr & 0xc            -> (unsigned int)$cpsr & 0xc
+$w3 == $lr                           -> ((unsigned int) $x3) == $x30
+$_streq("$HCR_EL2.VM", "a\\"$w0")    -> $_streq("$HCR_EL2.VM", "a\\"$w0")
+$sp && $VBAR_EL1 && $x30 && $unknown -> $sp && $VBAR_EL1 && $x30 && $unknown
+"""
+
+
+@both
+def test_how_a_condition_is_rewritten(gdb: str) -> None:
+    """By `break`, `tbreak`, `hbreak` and `condition`; each means what was typed, and one line says so once."""
+    with guest("hello", gdb=gdb) as machine:
+        said = []
+        for number, line in enumerate(REWRITTEN.strip().splitlines(), 1):
+            typed, wanted = (part.strip() for part in line.split("->"))
+            command = ("break", "tbreak", "hbreak", "break")[number % 4]
+            said.append(machine.gdb.execute(f"{command} {PUTC}{' if ' + typed if number % 4 else ''}"))
+            if number % 4 == 0:
+                said.append(machine.gdb.execute(f"condition {number} {typed}"))
+            condition = machine.gdb.execute(f"python print(gdb.breakpoints()[{number - 1}].condition)").strip()
+            assert condition == wanted
+        notes = [text for text in said if "gdbhv: " in text]
+        assert len(notes) == 1
+        assert "breakpoint 1 stops only if (($hcr_el2 >> 0) & 0x1) == 1: the same, but judged in the stub" in notes[0]
+
+
+@both
+def test_a_rewritten_condition_means_what_was_typed(gdb: str) -> None:
+    """Each field of some registers, of random values: what gdb makes of the field, and of the expression."""
+    generator = random.Random(4)
+    with debugged(BootConfig(memory=16 << 20), vms=0, gdb=gdb) as machine:
+        machine.gdb.execute("python import __main__")
+        for name in ("HCR_EL2", "ESR_EL1", "SCTLR_EL1", "CPACR_EL1", "SPSR_EL1", "PMCR_EL0", "CNTKCTL_EL1"):
+            machine.gdb.write_register(name.lower(), generator.getrandbits(31))
+            fields = json.loads(
+                machine.gdb.execute(
+                    f"python import json; print(json.dumps([f.name for f in gdb.parse_and_eval('${name}').type.fields()]))"
+                )
+            )
+            assert len(fields) > 3
+            for field in set(fields) - {"flags"}:
+                expressions = f"'${name}.{field}', __main__.plain('${name}.{field}')"
+                typed, plain = machine.gdb.execute(
+                    f"python print(*(int(gdb.parse_and_eval(e)) for e in ({expressions})))"
+                ).split()
+                assert typed == plain, f"{name}.{field}"
 
 
 class Dap:
