@@ -8,6 +8,10 @@ import sys
 def main() -> int:
     """Run the command line and return the exit status."""
     try:
+        import signal
+
+        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # by gdbhv/entry/scripts/gdbhv
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         from gdbhv.cli import main as command_line
 
         return command_line()

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from conftest import ROOT
 from gdbhv import _core, boot, cli
 from gdbhv.cli import kinds
 from gdbhv.cli.ending import duration
@@ -305,6 +306,24 @@ sys.exit(main())
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=ENVIRONMENT, check=False
     )
     assert (done.returncode, done.stderr) == (130, "gdbhv: interrupted\n")
+
+
+@pytest.mark.parametrize(("module", "said"), [("gdbhv", ""), ("gdbhv.__main__", ""), ("gdbhv.cli", "gdbhv: interrupted\n")])
+def test_ctrl_c_before_anything_is_imported(module: str, said: str) -> None:
+    """By the script that is installed, the first thing of ours that runs."""
+    code = f"""
+import os, runpy, signal, sys
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}: os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupt())
+sys.argv = ["gdbhv", "run", "nothing"]
+runpy.run_path({str(ROOT / "gdbhv" / "entry" / "scripts" / "gdbhv")!r}, run_name="__main__")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=ENVIRONMENT, check=False
+    )
+    assert (done.returncode, done.stderr) == (130 if said else -signal.SIGINT, said)
 
 
 @pytest.mark.parametrize("module", ["gdbhv.snapfile", "gdbhv.rsp.server"])
