@@ -2,7 +2,8 @@
 
 What gdb makes of a refused packet (seen with gdb 13.1 and 18.1):
 
-* a register's write (P, G) and a `monitor` command: the reason is shown;
+* registers (P, G, g; p of one that there is not), a `monitor` command: the reason is shown;
+* a step or a continue (vCont): the reason is shown as a warning, and the thread has stopped where it was;
 * a hardware breakpoint (Z1): gdb 18 shows it, gdb 13 says "You may have requested too many";
 * a watchpoint (Z2 to Z4): "You may have requested too many hardware breakpoints/watchpoints", whatever the reason is;
 * memory (m, M, X) and a software breakpoint (Z0): "Cannot access memory at address ...", whatever the reason is.

@@ -29,7 +29,7 @@ Handler = Callable[["Session", bytes], Reply]
 @dataclass(frozen=True)
 class Packet:
     """One row. ``features`` go into qSupported's answer; ``text_errors``: GDB 13 takes ``E.text`` here without having
-    advertised error-message+ (it passes the answer through ``packet_ok``)."""
+    advertised error-message+ (it passes the answer through ``packet_ok``, or prints it)."""
 
     prefix: bytes
     handler: Handler

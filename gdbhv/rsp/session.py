@@ -359,13 +359,17 @@ class Session(Attached):
 
     def _refuse(self, text: str, row: registry.Packet | None) -> None:
         """Answer with an error: its text where GDB takes one, since it prints "Invalid hex digit 46" elsewhere."""
-        if text in self._refused:  # it is asked for again and again
-            self._refused.remove(text)
-        self._refused.append(text)
+        self.note_refusal(text)
         if "error-message" in self.features or (row is not None and row.text_errors):
             self.send(b"E." + " ".join(text.split()).translate(_NO_SPECIALS).encode("ascii", "replace"))
         else:
             self.send(b"E01")
+
+    def note_refusal(self, text: str) -> None:
+        """Keep a reason for ``monitor why``; one that comes again and again is kept once."""
+        if text in self._refused:
+            self._refused.remove(text)
+        self._refused.append(text)
 
     def _words(self, error: BaseException) -> str:
         """Return what to say of an error; one that is not the debugger's is logged."""

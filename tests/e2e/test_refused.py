@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 from e2e.debugged import GDBS, PREBUILT, Debugged, debugged
+from gdbhv import _core, boot
 from gdbhv.boot import BootConfig
 from gdbhv.client import GdbError, GdbSession
+from gdbhv.console import Console
+from gdbhv.errors import PacketError
+from gdbhv.monitor import registry
 from gdbhv.stops import GdbTimeout
+from rsp.wire import serving
 
 HELLO = PREBUILT / "hello.elf"
 UNALIGNED = "0x40000002 is no multiple of 4: no instruction is ever there"
@@ -129,3 +135,35 @@ def test_names_of_registers_and_values_that_do_not_fit(at: Debugged) -> None:
     at.gdb.write_register("cpsr", state)
     for name in ("x0", "w0", "sp", "pc", "fp", "lr", "fpsr", "v31", "HCR_EL2", "hcr_el2", "HCR_EL2.VM"):
         assert at.gdb.read_register(name) >= 0
+
+
+NO_THREAD = "p1.1 is no thread: its VM is off"
+WARNED = f"warning: Remote failure reply: E.{NO_THREAD}"
+
+
+@pytest.mark.parametrize("gdb", GDBS, ids=["13", "18"])
+@pytest.mark.parametrize(
+    ("handler", "typed", "said"),
+    [
+        ("resume._start", "stepi", WARNED),
+        ("resume._start", "continue", WARNED),
+        ("registers._find", "info registers fpsr", NO_THREAD),
+    ],
+)
+def test_a_step_and_a_read_that_are_refused_say_why(
+    gdb: str, handler: str, typed: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In gdb 13 too, which has not asked for texts. Nothing is known that makes a machine refuse these, so it is made to."""
+
+    def refuse(*args: object) -> NoReturn:
+        raise PacketError("", NO_THREAD)
+
+    monkeypatch.setattr(f"gdbhv.rsp.packets.{handler}", refuse)
+    target = boot.hosted(BootConfig(image=HELLO, memory=64 << 20), Console())
+    with serving(target, registers=_core.registers(), monitor=registry.bind(target)) as server:
+        lines = ("set architecture aarch64", f"target extended-remote {server.address}", typed, "monitor why", "kill")
+        commands = [word for line in lines for word in ("-ex", line)]
+        done = subprocess.run([gdb, "-nx", "-batch", *commands], capture_output=True, text=True, timeout=60, check=False)
+    text = done.stdout + done.stderr
+    assert said in text
+    assert NO_THREAD in text.splitlines(), "and so says `monitor why`"

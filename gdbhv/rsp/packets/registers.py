@@ -1,7 +1,7 @@
 """Registers: all of the core ones by g and G, any one by p and P.
 
 Source: GDB manual E.4.1 "Packets".  A register that cannot be read answers ``xx..``, which GDB shows as ``<unavailable>``;
-an error would end the listing of ``info registers``.
+an error would end the listing of ``info registers``. The reason is kept for ``monitor why``.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from gdbhv.rsp.registry import packet
 from gdbhv.rsp.session import Session
 
 
-@packet("g")
+@packet("g", text_errors=True)
 def read_all(session: Session, args: bytes) -> bytes:
     return session.target.read_core(session.general).hex().encode()
 
 
-@packet("G")
+@packet("G", text_errors=True)
 def write_all(session: Session, args: bytes) -> bytes:
     """Write the registers that differ, so that none is legalized that nobody changed; all of them, or none."""
     new = codec.data(args)
@@ -42,12 +42,13 @@ def write_all(session: Session, args: bytes) -> bytes:
     return b"OK"
 
 
-@packet("p")
+@packet("p", text_errors=True)
 def read_one(session: Session, args: bytes) -> bytes:
     name, size = _find(session, codec.number(args))
     try:
         return codec.register(session.target.read_register(session.general, name), size)
-    except RegisterError:
+    except RegisterError as error:
+        session.note_refusal(str(error))
         return b"xx" * size
 
 

@@ -37,7 +37,7 @@ def actions_supported(session: Session, args: bytes) -> bytes:
     return b"vCont;c;C;s;S;t;r"
 
 
-@packet("vCont;")
+@packet("vCont;", text_errors=True)
 def resume(session: Session, args: bytes) -> bytes | None:
     run = session.resume_cache.get(args)
     if run is None:
@@ -55,22 +55,22 @@ def ctrl_c(session: Session, args: bytes) -> bytes:
     return b"OK"
 
 
-@packet("c")
+@packet("c", text_errors=True)
 def continue_plain(session: Session, args: bytes) -> bytes | None:
     return _plain(session, args, b"c")
 
 
-@packet("C")
+@packet("C", text_errors=True)
 def continue_with_signal(session: Session, args: bytes) -> bytes | None:
     return _plain(session, args, b"C")
 
 
-@packet("s")
+@packet("s", text_errors=True)
 def step_plain(session: Session, args: bytes) -> bytes | None:
     return _plain(session, args, b"s")
 
 
-@packet("S")
+@packet("S", text_errors=True)
 def step_with_signal(session: Session, args: bytes) -> bytes | None:
     return _plain(session, args, b"S")
 
