@@ -38,6 +38,10 @@ def open_console(where: str, *, typed: bool = True, inputs: Sequence[str | Path 
     if where == "stdio":
         return _stdio(typed)
     whose = f"the console of {name}" if name else "the console"
+    if where == "unix:":
+        raise GdbhvError("--console unix:: the path is missing; write unix:PATH")
+    if (kind := where.partition(":")[0]) != where and kind in ("pty", "stdio"):
+        raise GdbhvError(f"--console {where}: {kind} takes nothing behind it; a file of that name is ./{where}")
     try:
         if where == "pty":
             return Pty(whose)
