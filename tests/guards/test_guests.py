@@ -113,6 +113,7 @@ def test_sha256sums_are_true() -> None:
     assert tool.SUMS.read_text() == tool.sums()
 
 
+@pytest.mark.timeout(300)  # some seconds of compiling, on an idle machine
 def test_prebuilt_is_what_the_sources_give() -> None:
     tool = build_guests()
     wanted = manifest()["compiler"]
