@@ -1,4 +1,4 @@
-"""``gdbhv`` and ``python -m gdbhv``: a Ctrl-C that comes while the rest is imported is one, too."""
+"""``gdbhv`` and ``python -m gdbhv``: a Ctrl-C during the imports ends the command as any other does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line: ``gdbhv run``, ``gdb``, ``cpus``, ``snapshot``: options, the run, and its end, a file each."""
+"""The command line: ``gdbhv run``, ``gdb``, ``cpus``, ``snapshot`` ... Options, the run and its end have a file each."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ INTERRUPTED = STATUS[StopKind.INTERRUPT][0]
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
     logging.basicConfig(format="gdbhv: %(message)s", level=logging.INFO, handlers=[StderrHandler()])
-    logging.raiseExceptions = False  # a stderr that nobody reads any more is no reason for a traceback on it
+    logging.raiseExceptions = False  # no traceback if nobody reads stderr any more
     options = parser().parse_args(argv)
     if options.command == "qemu":
         from gdbhv.cli import qemu
@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _main(options: argparse.Namespace) -> int:
     try:
         with ending_signals_raise():
-            # What `run` does not need is imported where it is needed: a run begins sooner.
+            # What `run` does not need is imported where it is used, so that a run begins sooner.
             if options.command == "gdb":
                 from gdbhv.cli.attaching import attach
 

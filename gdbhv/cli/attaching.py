@@ -1,4 +1,4 @@
-"""``gdbhv gdb``: a gdb for a person, attached as it starts, if there is somebody to attach to."""
+"""``gdbhv gdb``: start a gdb for interactive use, attached to a server that listens."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from gdbhv.rsp.transport import Address
 
 PATIENCE = 2.0  # seconds: `gdbhv run` may have been started at the same time
 _AGAIN = 0.05
-_ANSWER = 5.0  # for a host that is far away
+_ANSWER = 5.0  # for a distant host
 
 
 def attach(options: argparse.Namespace) -> None:
-    """Become a gdb. Does not return.
+    """Replace this process by gdb. Does not return.
 
-    :raises gdbhv.errors.GdbhvError: nobody listens at the address, with what starts somebody who does.
+    :raises gdbhv.errors.GdbhvError: nobody listens at the address; the message says how to start a server there.
     """
     arguments = (options.address, options.program, options.own)
     line = shlex.join(client.gdb_arguments(*arguments))
@@ -30,7 +30,7 @@ def attach(options: argparse.Namespace) -> None:
 
 
 def await_listener(address: Address, patience: float = PATIENCE) -> None:
-    """Return once somebody listens: gdb itself tries for 15 seconds, and goes on without.
+    """Return once somebody listens. (gdb itself tries for 15 seconds, and then continues unattached.)
 
     :raises gdbhv.errors.GdbhvError: nobody does.
     """

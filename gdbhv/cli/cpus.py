@@ -10,7 +10,7 @@ from gdbhv.views import cpus
 
 
 def show(options: argparse.Namespace) -> int:
-    """Print the profiles that are named, or all; return the exit status."""
+    """Print the named profiles, or all of them; return the exit status."""
     features = dict(_core.profiles())
     chosen = options.names or list(features)
     reset = {name: {r["name"]: r["reset"] for r in _core.registers(name)} for name in chosen}

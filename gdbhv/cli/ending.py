@@ -1,4 +1,4 @@
-"""How a run ends: the exit status, and what is said of it."""
+"""How a run ends: the exit status, and the messages about it."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ VECTORS, FROM_EL1 = 0x800, 0x200  # alignment of VBAR_EL1; offset of synchronous
 DIFFERS = (7, "differs", "a replay differs from its recording")
 KILLED = (6, "killed", "a debugger ended it")
 
-# Instructions that are absent for a reason, and what takes their place.
+# Instructions that are deliberately absent, and what to use instead.
 ABSENT = {
     0xD45E0000: "hlt #0xf000 is a semihosting call: with --semihosting it is served (--el 2 or --bare)",
 }
 
 
 def tell_undefined(target: Target) -> None:
-    """Say what the guest asked for that is not implemented, each thing once."""
+    """Report what the guest used that is not implemented, each thing once."""
     from gdbhv.views.disasm import disassemble
 
     for pc, word in target.core.undefined_seen():
@@ -51,14 +51,14 @@ def tell_undefined(target: Target) -> None:
 
 
 def tell_reset(target: Target, stop: Stop) -> None:
-    """Say that a guest has got the reset that it asked for."""
+    """Report that a guest was reset at its own request."""
     name = next(p.name for p in target.processes() if p.pid == stop.thread.pid)
     insns = sum(target.core.insns)
     say(f"{name}: the guest asked for a reset after {insns:,} instructions, and begins again")
 
 
 def early_hang(options: argparse.Namespace, target: Target, stop: Stop | None) -> list[str]:
-    """Say what may help an image that stands still before it has printed anything."""
+    """Give hints for an image that hangs before it has printed anything."""
     if not target.silent or stop is None or stop.kind is StopKind.POWEROFF:
         return []
     if options.el == 1 and options.snapshot is None and (line := no_vectors(target)):
@@ -82,7 +82,7 @@ def early_hang(options: argparse.Namespace, target: Target, stop: Stop | None) -
 
 
 def no_vectors(target: Target) -> str | None:
-    """Say that the first vCPU takes exceptions at EL1 where there is no code, if so: what EL2's code does at EL1."""
+    """Report a first vCPU that takes exceptions at EL1 where there is no code, as code for EL2 does at EL1."""
     thread = ThreadId(1, 1)
     pc, level = target.read_register(thread, "pc"), exception_level(target.read_register(thread, "cpsr"))
     if level != 1 or pc % VECTORS != FROM_EL1:
@@ -91,15 +91,15 @@ def no_vectors(target: Target) -> str | None:
         if target.read_memory(thread, pc, 4) != bytes(4):
             return None
     except MemoryError_:
-        pass  # nothing is there
+        pass  # no instruction is there
     where = f"the image has printed nothing, and takes exceptions at {pc:#x} in EL1, where no code is"
     return f"{where}. If it owns EL2, as a hypervisor does: --el 2"
 
 
 def duration(seconds: float, insns: int | None) -> str:
-    """Return how long a run took, and its speed if that can be told from it.
+    """Return how long a run took, and its speed if that is meaningful.
 
-    :param insns: that it executed; None if that took only a part of the time.
+    :param insns: instructions executed; None if executing them took only a part of the time.
     """
     mips = 0 if insns is None or not seconds else insns / seconds / 1e6
     return f"{seconds:.2f} s, {mips:.0f} MIPS" if mips >= 1 else f"{seconds:.2f} s"
@@ -115,8 +115,8 @@ def report(
 ) -> int:
     """Say why the run ended and after how many instructions; return the exit status.
 
-    :param begun: instructions that had been executed when the run began; None if it also waited for somebody or something,
-        so that it has no speed.
+    :param begun: instructions that had been executed when the run began; None if the run also waited for a person or for
+        time to pass, so that its speed means nothing.
     :param outcome: of a replay.
     """
     status, name, what = KILLED if stop is None else STATUS[stop.kind]

@@ -1,4 +1,4 @@
-"""What an option's value may be: sizes, numbers, files with addresses."""
+"""Parsers of option values: sizes, numbers, files with addresses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def size(text: str) -> int:
 
 
 def number(text: str) -> int:
-    """Parse a number of 64 bits in C's notation; 1e9 is one too."""
+    """Parse a 64-bit number in C notation; 1e9 is allowed too."""
     try:
         value = int(float(text)) if "e" in text.lower() and not text.lower().startswith("0x") else int(text, 0)
     except (ValueError, OverflowError):
@@ -73,7 +73,7 @@ def placed_file(text: str) -> tuple[str, int]:
 
 
 def flash(text: str) -> tuple[str, bool]:
-    """Parse FILE or FILE,rw: whether what is written to it is kept."""
+    """Parse FILE or FILE,rw; with rw, what the guest writes is kept in the file."""
     path = text.removesuffix(",rw")
     if not path:
         raise argparse.ArgumentTypeError("FILE or FILE,rw is needed")
@@ -87,7 +87,7 @@ ABSENT = {
     "--virtfs": "there are no shared folders (9p, virtio-fs); --drive has files, and --semihosting=DIR",
     "--smmu": "there is no SMMU",
 }
-"""Options that users of other machines look for, and what there is in their place."""
+"""Options that users of other emulators may try, and what to use instead."""
 
 
 def absent(why: str, text: str) -> str:
@@ -129,7 +129,7 @@ VM_KEYS: dict[str, Callable[[str], Any]] = {
     "kernel": str,
     "drive": drive,
 }
-"""Options of ``gdbhv run`` that a VM can have for itself; the others are the machine's."""
+"""Options of ``gdbhv run`` that can be given for each VM; the others apply to the machine."""
 
 
 def vm(text: str) -> dict[str, Any]:

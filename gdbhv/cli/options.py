@@ -30,18 +30,18 @@ from gdbhv.errors import ConfigError
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse whose errors are one line."""
+    """An argument parser whose errors are one line."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: error: {message}; {self.prog} --help explains\n")
 
 
 class _GivenParser(_Parser):
-    """One that knows which options were given: their names are in ``given``."""
+    """A namespace that knows which options were given: their names are in ``given``."""
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """See argparse."""
-        if args is not None:  # what follows that option is its folder only after "="
+        if args is not None:  # that option takes its folder only after "="
             args = ["--semihosting=" if word == "--semihosting" else word for word in args]
         defaults = {a.dest: a.default for a in self._actions if a.default is not argparse.SUPPRESS}
         found, rest = super().parse_known_args(args, argparse.Namespace(**dict.fromkeys(defaults)))
@@ -245,7 +245,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=QEMU_EXAMPLES,
         usage="%(prog)s [-h] [-v] [OPTION ...]",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        prefix_chars="\0",  # what begins with - is QEMU's
+        prefix_chars="\0",  # words that begin with - are QEMU's options
         add_help=False,
     )
     qemu.add_argument(
@@ -282,7 +282,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def named(error: ConfigError, options: argparse.Namespace) -> str:
-    """Return what an error says of a machine's parameter, as the option that it is on the command line."""
+    """Return an error's text with the machine's parameter replaced by the name of its option."""
     key = error.parameter.replace("_", "-")
     return f"--{key}: {error.reason}" if not getattr(options, "vm", None) else f"--vm: {key}: {error.reason}"
 
@@ -292,7 +292,7 @@ def _own(option: str, value: str) -> tuple[str, str]:
 
 
 class _Version(argparse.Action):
-    """Print the version, found only when somebody asks: that takes longer than all other options together."""
+    """Print the version. It is looked up only when asked for, since that takes longer than all other options together."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from importlib.metadata import PackageNotFoundError, version
@@ -310,7 +310,7 @@ def drives(options: argparse.Namespace) -> list[Drive]:
 
 
 def usage_error(options: argparse.Namespace) -> str | None:
-    """Return what is wrong with options that are each right."""
+    """Return what is wrong with a combination of valid options; None if nothing is."""
     if options.replay is not None:
         return _wrong_replay(options)
     bare = options.bare or options.el == 2
@@ -375,7 +375,7 @@ _OF_A_REPLAY = {
 
 
 def _wrong_replay(options: argparse.Namespace) -> str | None:
-    """Return what does not go together with ``--replay``."""
+    """Return what cannot be combined with ``--replay``; None if nothing is given that cannot."""
     others = sorted(options.given - _OF_A_REPLAY)
     if others:
         named = ", ".join(f"--{name.replace('_', '-')}" for name in others)

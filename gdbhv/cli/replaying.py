@@ -1,4 +1,4 @@
-"""``gdbhv run --replay``: run a recording again, with or without a debugger that looks on."""
+"""``gdbhv run --replay``: run a recording again, with or without a debugger that watches."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gdbhv.cli.signals import signals_interrupt
 from gdbhv.config import PLACED_FILES, SINGLE_FILES, BootConfig
 from gdbhv.recording import Recording, Replay
 
-TELL_SECONDS = 5.0  # between two words on how far it is
+TELL_SECONDS = 5.0  # between two progress messages
 
 
 def replay(options: argparse.Namespace) -> int:
@@ -43,7 +43,7 @@ def replay(options: argparse.Namespace) -> int:
 
 
 def _files(options: argparse.Namespace, fields: dict[str, object]) -> BootConfig:
-    """Return the files that are named on the command line, of a VM or of all."""
+    """Return the files that the command line names, for one VM or for all."""
     named = {name: getattr(options, name) for name in _NAMED} | fields
     return BootConfig(**{name: value for name, value in named.items() if name in _NAMED})
 
@@ -52,14 +52,14 @@ _NAMED = (*SINGLE_FILES, *PLACED_FILES)
 
 
 class _Progress:
-    """Says now and then how far a replay is."""
+    """Reports the progress of a replay now and then."""
 
     def __init__(self, recording: Recording) -> None:
         self._last = "" if recording.last is None else f" of {recording.last.insns:,}"
         self._said = time.monotonic()
 
     def tell(self, insns: int) -> None:
-        """Say it, if it is time to."""
+        """Report the progress, if it is time to."""
         if time.monotonic() - self._said >= TELL_SECONDS:
             self._said = time.monotonic()
             say(f"{insns:,}{self._last} instructions are replayed, the same so far")

@@ -94,13 +94,13 @@ def run(options: argparse.Namespace) -> int:
 
 
 def keep_drives(target: HostTarget | Machine, kept: list[BinaryIO | None]) -> list[str]:
-    """Write what guests have written to disks into the files that keep it (:func:`gdbhv.drives.keep`)."""
+    """Write what guests have written to disks into their files (:func:`gdbhv.drives.keep`)."""
     files = iter(kept)
     return [path for slots, disks in target.disks() for path in drives.keep(slots, [(d, next(files)) for d in disks])]
 
 
 def keep_hang(target: HostTarget | Machine, path: str) -> None:
-    """Write the machine as it hangs to a file, for somebody else to look at."""
+    """Write a snapshot of a machine that hangs to a file, for somebody else to look at."""
     made = target.snapshot()
     size = made.write(path)
     made.delete()
@@ -108,7 +108,7 @@ def keep_hang(target: HostTarget | Machine, path: str) -> None:
 
 
 def watch_loops(options: argparse.Namespace, target: HostTarget | Machine) -> None:
-    """Say when a CPU takes the same exception again and again; with a debugger, stop there."""
+    """Report a CPU that takes the same exception again and again; with a debugger, stop there."""
     from gdbhv.monitor.looping import describe
 
     target.looping.describe = partial(describe, target)
@@ -128,7 +128,7 @@ def choose_tier(options: argparse.Namespace, target: HostTarget | Machine) -> No
 def open_consoles(
     options: argparse.Namespace, opened: contextlib.ExitStack, *, typed: bool
 ) -> tuple[Console, dict[str, Console]]:
-    """Open what ``--console`` names: the common one, and those of VMs by name. ``opened`` closes them."""
+    """Open the consoles that ``--console`` names: the common one, and those of VMs by name. ``opened`` closes them."""
 
     def open_one(where: str, name: str) -> Console:
         one = opened.enter_context(open_console(where, typed=typed, inputs=inputs(options), name=name))
@@ -142,7 +142,7 @@ def open_consoles(
 
 
 def begin_line(console: Console) -> None:
-    """End the guest's last line, so that what is said then begins one."""
+    """End the guest's last line, so that the next message begins on a line of its own."""
     if not console.at_line_start:
         console.write(b"\n")
 
@@ -156,7 +156,7 @@ def same_place(one: TextIO | None, other: TextIO | None) -> bool:
 
 
 def inputs(options: argparse.Namespace) -> list[str | None]:
-    """Return the files that are read, and must not be written."""
+    """Return the files that are read, and so must not be overwritten."""
     named = [vars(options), *options.vm]
     single = [fields.get(key) for fields in named for key in (*SINGLE_FILES, "snapshot")]
     return single + [each[0] for fields in named for key in PLACED_FILES for each in fields.get(key, [])]
@@ -165,7 +165,7 @@ def inputs(options: argparse.Namespace) -> list[str | None]:
 def run_to_end(target: HostTarget | Machine, max_insns: int | None, reboots: bool, writes: Writes) -> Stop:
     """Run without a debugger until the machine ends, after ``max_insns`` instructions, or until Ctrl-C.
 
-    :param reboots: a guest that asks for a reset gets it; otherwise it ends the run.
+    :param reboots: whether a guest that asks for a reset is reset; otherwise that ends the run.
     """
     try:
         return _run_to_end(target, max_insns, reboots, writes)
@@ -185,7 +185,7 @@ def _run_to_end(target: HostTarget | Machine, max_insns: int | None, reboots: bo
             stop = target.run_all(min([CHUNK, *(at - before for at in until)]))
             tell_undefined(target)
             if stop.kind is StopKind.BUDGET and sum(machine.insns) == before != end:
-                if target.pace.sleep():  # everybody waits: for input, or for time to pass
+                if target.pace.sleep():  # all CPUs wait: for input, or for time to pass
                     continue
                 stop = target.run_all()  # for ever
             if stop.kind is StopKind.BUDGET and sum(machine.insns) != end:

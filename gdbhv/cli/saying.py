@@ -1,4 +1,4 @@
-"""Messages on stderr. A stderr that cannot be written to, because its reader has gone, ends nothing."""
+"""Messages on stderr. If stderr cannot be written to any more, because its reader has gone, the run continues."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gdbhv import files
 from gdbhv.console import Sink
 
 WIRE = logging.getLogger("gdbhv.rsp.wire")
-"""Gets each packet, as a line of a transcript (see ``gdbhv.rsp.wire``)."""
+"""The logger that gets each packet, as a line of a transcript (see ``gdbhv.rsp.wire``)."""
 
 
 class _Stderr:
@@ -23,7 +23,7 @@ class _Stderr:
         self._unsaid = 0
 
     def put(self, line: str) -> None:
-        """Write a line. A stderr that cannot be written to ends nothing."""
+        """Write a line, or drop it if stderr cannot be written to."""
         if sys.stderr is not self._stream:
             self._stream = sys.stderr
             self._sink = None if sys.stderr is None or not hasattr(sys.stderr, "buffer") else Sink(sys.stderr.buffer)
@@ -45,7 +45,7 @@ class _Stderr:
             sink.put(f"gdbhv: ... and {unsaid:,} more, while nobody read\n".encode())
 
     def drain(self) -> None:
-        """Wait until all of it has been read. A signal's exception ends that."""
+        """Wait until all of it has been read, or until a signal raises an exception."""
         with contextlib.suppress(OSError):
             if self._sink is not None:
                 self._sink.drain()
@@ -57,7 +57,7 @@ STDERR = _Stderr()
 
 
 class StderrHandler(logging.Handler):
-    """Says what is logged."""
+    """Prints log records on stderr."""
 
     def emit(self, record: logging.LogRecord) -> None:
         STDERR.put(self.format(record))
@@ -69,7 +69,7 @@ def say(text: str, prefix: str = "gdbhv: ") -> None:
 
 
 class _File(logging.Handler):
-    """Writes records to a file until that fails, which is said."""
+    """Writes records to a file until that fails, which it reports."""
 
     def __init__(self, path: str, inputs: list[str | None]) -> None:
         super().__init__()

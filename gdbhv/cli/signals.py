@@ -1,4 +1,4 @@
-"""Signals: Ctrl-C stops the machine between two instructions; what ends the process lets it put the terminal back first."""
+"""Signals: Ctrl-C stops the machine between two instructions; one that ends the process first restores the terminal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 class Ended(SystemExit):
-    """A signal has come that ends the process: ``number``."""
+    """A signal that ends the process has arrived: ``number``."""
 
     def __init__(self, number: int) -> None:
         super().__init__(128 + number)
@@ -23,7 +23,7 @@ class Ended(SystemExit):
 
 
 def die(number: int) -> int:
-    """Die of a signal, so that whoever waits for this process sees that; return the status if the signal is blocked."""
+    """Die of a signal, so that the parent process sees it; return the status if the signal is blocked."""
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
     return 128 + number
@@ -44,7 +44,7 @@ def ending_signals_raise() -> Iterator[None]:
         before = {n: signal.signal(n, end) for n in ENDING if signal.getsignal(n) == signal.SIG_DFL}
     try:
         yield
-    except RuntimeError as e:  # Python 3.11 says so of whatever is raised while a class is made, in an import
+    except RuntimeError as e:  # Python 3.11 makes one of any exception in the creation of a class, in an import
         if isinstance(e.__cause__, (KeyboardInterrupt, Ended)):
             raise e.__cause__ from None
         raise
@@ -55,7 +55,7 @@ def ending_signals_raise() -> Iterator[None]:
 
 @contextlib.contextmanager
 def signals_wake(descriptor: int) -> Iterator[None]:
-    """Have signals write a byte to ``descriptor``: one that comes just before a select() would else wait for its end."""
+    """Have signals write a byte to ``descriptor``: otherwise one that comes just before a select() would not end it."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
