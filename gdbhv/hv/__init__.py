@@ -1,4 +1,4 @@
-"""The hypervisor: what KVM does for a guest, in Python, to be read.
+"""The hypervisor: what KVM does for a guest, written in Python to be read.
 
 Reading order: :mod:`~gdbhv.hv.stage2` (tables in the machine's memory), :mod:`~gdbhv.hv.vm` (memory slots, devices, vCPUs),
 :mod:`~gdbhv.hv.vcpu` (the context that is switched), :mod:`~gdbhv.hv.exits` (one small handler for each class of exit),

@@ -1,8 +1,8 @@
-"""A vCPU's own debug registers: its breakpoints, watchpoints and software step, as KVM lends them to a guest.
+"""A vCPU's own debug registers: its breakpoints, watchpoints and software step, switched lazily as KVM does.
 
-MDCR_EL2.TDA traps them until the guest writes one; from then on they are the guest's, on the hardware, until the vCPU leaves
-its CPU. One whose MDSCR_EL1 enables anything gets them back whenever it is loaded; any other pays nothing for them.
-The OS lock (MDCR_EL2.TDOSA) is always trapped, and begins unlocked, as if firmware had done it. (MDSCR_EL1 itself is
+MDCR_EL2.TDA traps them until the guest writes one; from then on the hardware holds the guest's values until the vCPU leaves
+its CPU. A vCPU whose MDSCR_EL1 enables anything gets them back whenever it is loaded; for others they cost nothing.
+The OS lock (MDCR_EL2.TDOSA) is always trapped, and is unlocked at the start, as if by firmware. (MDSCR_EL1 itself is
 switched with the rest of the context, as are OSDLR_EL1 and DBGPRCR_EL1.)
 """
 
@@ -26,7 +26,7 @@ NAMES = (
     + [f"DBGW{kind}R{n}_EL1" for n in range(WATCHPOINTS) for kind in "VC"]
     + ["MDCCINT_EL1", "OSECCR_EL1", "OSDTRRX_EL1", "OSDTRTX_EL1", "DBGCLAIMCLR_EL1"]
 )
-"""What is switched lazily. DBGCLAIMCLR_EL1 reads as the tags that DBGCLAIMSET_EL1 sets."""
+"""The registers that are switched lazily. DBGCLAIMCLR_EL1 reads as the tags that DBGCLAIMSET_EL1 sets."""
 
 SET, CLEAR, ALL_TAGS = "DBGCLAIMSET_EL1", "DBGCLAIMCLR_EL1", 0xFF
 
@@ -78,18 +78,18 @@ class DebugState:
     values: dict[str, int] = field(default_factory=lambda: dict.fromkeys(NAMES, 0))  # stale while ``live``
     locked: bool = False  # OSLSR_EL1.OSLK while the vCPU is off its CPU
     live: bool = False  # they are on the CPU
-    owned: bool = False  # and the guest reaches them without a trap
+    owned: bool = False  # and the guest accesses them without a trap
 
 
 class DebugRegisters(DebugState):
-    """Those of one vCPU, and their way to its CPU."""
+    """The debug registers of one vCPU, and how they get to its CPU."""
 
     def __init__(self, machine: Machine) -> None:
         super().__init__()
         self.machine = machine
 
     def load(self, cpu: int, mdscr: int) -> None:
-        """Take the vCPU, whose MDSCR_EL1 is ``mdscr``, to ``cpu``, before its context is loaded."""
+        """Load the vCPU, whose MDSCR_EL1 is ``mdscr``, on ``cpu``, before the rest of its context."""
         if mdscr & enables():
             self.put(cpu)
             self.own(cpu)
@@ -111,7 +111,7 @@ class DebugRegisters(DebugState):
             self.values[name] = value
 
     def put(self, cpu: int) -> None:
-        """Have the values on ``cpu``."""
+        """Write the values to ``cpu``."""
         if not self.live:
             self.machine.msr(cpu, CLEAR, ALL_TAGS)
             values = dict(self.values)
@@ -121,7 +121,7 @@ class DebugRegisters(DebugState):
             self.live = True
 
     def own(self, cpu: int) -> None:
-        """Let the guest use them, from its first write on."""
+        """Give the guest access without traps, from its first write on."""
         self.put(cpu)
         self.owned = True
         self._trap(cpu, False)

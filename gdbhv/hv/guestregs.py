@@ -1,8 +1,8 @@
 """Which registers a debugger of a guest may write: those of the guest, as its MRS and MSR see them, and a few of EL2's.
 
-EL2 is played by gdbhv, and what it has set up for its guests holds only while nobody else changes it: a list register, a
-physical interrupt's control or the root of stage 2 that is written behind its back ends in a storm of exits or in another
-guest's memory. So a debugger reads all of it and writes what :data:`WRITABLE` names; the rest is refused, with the reason.
+EL2 is emulated by gdbhv, which relies on what it has set up for its guests: if a debugger changed a list register, a
+physical interrupt's control or the root of stage 2, the result would be a storm of exits or an access to another guest's
+memory. So a debugger may read all registers and write those in :data:`WRITABLE`; the rest is refused, with the reason.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 WHOLE = "*"
 
-# Registers of EL2 and the fields of them that a debugger may write; why is said beside them.
+# Registers of EL2 and their fields that a debugger may write, with the reason.
 WRITABLE: dict[str, str] = {
     # Traps whose exits gdbhv serves as the hardware would (hv/sysregs.py, hv/exits.py): more exits to look at,
     # or fewer. Not TLB maintenance, DC ZVA, AT and ERR*, which nothing serves; nor TSC: an SMC that is not trapped reaches
     # the machine's firmware.
     "HCR_EL2": "TWI TWE TWEDEn TWEDEL TID1 TID2 TID3 TID4 TIDCP TACR TSW TPCP TPU TICAB TOCU TVM TRVM",
     "CPTR_EL2": "TCPAC",
-    # The guest's own state that only EL2 has a name for
+    # The guest's own state that only registers of EL2 hold
     "SP_EL1": WHOLE,
     "VDISR_EL2": WHOLE,
     "ICH_VMCR_EL2": WHOLE,  # its ICC_PMR_EL1, ICC_IGRPEN1_EL1, ...
@@ -36,7 +36,7 @@ WRITABLE: dict[str, str] = {
     "ICH_AP1R0_EL2": WHOLE,
 }
 
-# Why the rest is refused: the first prefix that fits.
+# Why the rest is refused: the first prefix that matches applies.
 REASONS = (
     ("HCR_EL2", "its other fields make a VM of the guest, and are gdbhv's, which is the hypervisor"),
     ("CPTR_EL2", "its other fields are gdbhv's lazy switch of the SIMD registers"),
@@ -66,15 +66,15 @@ def plain_name(name: str) -> str:
 
 
 def refusal(r: Register, old: Callable[[], int], new: int, *, in_guest: bool) -> str | None:
-    """Why a debugger may not write ``new`` to register ``r`` of a guest; None if it may.
+    """Return why a debugger may not write ``new`` to register ``r`` of a guest; None if it may.
 
-    :param old: returns what it holds.
-    :param in_guest: the vCPU is in its guest; else ELR_EL2 and SPSR_EL2 are its pc and cpsr.
+    :param old: returns the present value.
+    :param in_guest: whether the vCPU is in its guest; otherwise ELR_EL2 and SPSR_EL2 are its pc and cpsr.
     """
     name = plain_name(r.name)
     least = registers()[name].write if name != r.name else r.write
     if least is None or (least < 2 and name != "CNTFRQ_EL0"):
-        return None  # the guest's, or read-only, which the machine says
+        return None  # the guest's own, or read-only, which the machine refuses itself
     if name in ("ELR_EL2", "SPSR_EL2") and not in_guest:
         return None
     fields = WRITABLE.get(name, "")
@@ -89,7 +89,7 @@ def refusal(r: Register, old: Callable[[], int], new: int, *, in_guest: bool) ->
     return f"{reason}{some}. {WAY_OUT}"
 
 
-# --- what MRS gives to the guest, where that is not what the CPU has
+# --- what the guest's MRS returns, where that differs from the CPU's register
 
 
 def _identification(vcpu: Vcpu, name: str, value: int) -> int:
@@ -104,7 +104,7 @@ VIEWS: dict[str, Callable[[Vcpu, str, int], int]] = {
     **dict.fromkeys(sysregs.HIDDEN, _identification),
     **dict.fromkeys(PhysicalTimer.REGISTERS, _timer),
 }
-"""Name: what a trapped read of it gives, from the vCPU, the name, and what the CPU has."""
+"""By name: a function that returns the result of a trapped read, from the vCPU, the name, and the CPU's value."""
 
 PENDING = ("ICC_HPPIR0_EL1", "ICC_HPPIR1_EL1", "ISR_EL1")
-"""Those that tell what is pending: they depend on list registers, which are filled at the next entry."""
+"""Registers that show what is pending: they depend on list registers, which are filled at the next entry."""

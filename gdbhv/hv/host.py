@@ -1,4 +1,5 @@
-"""The host: creates VMs on a machine, runs them and handles their exits. (A debugger sees it by :mod:`gdbhv.hv.hosttarget`.)
+"""The host: creates VMs on a machine, runs them and handles their exits. (:mod:`gdbhv.hv.hosttarget` is the debugger's
+view.)
 
 host = Host(cpus=2, memory=1 << 30)
 vm = host.create_vm("guest", vcpus=2)
@@ -50,25 +51,25 @@ def trap_bits(name: str) -> int:
 
 @dataclass(eq=False, slots=True)
 class HostState:
-    """What the hypervisor of a machine keeps. ``Host.save`` returns one, and the bytes of it may be put away."""
+    """The state of a machine's hypervisor. ``Host.save`` returns one, which can be stored as bytes."""
 
     profile: str  # of the CPUs
     memory: int  # bytes of RAM
     block_mappings: bool
     free: int = 0  # PA of the first byte of the hypervisor's own memory that is not in use
     guests: int = 0  # the same of the memory for guests
-    handling: int | None = None  # the CPU whose exit is to be handled, or is being handled
+    handling: int | None = None  # the CPU whose exit is handled next, or is being handled
     scheduler: SchedulerState = field(default_factory=SchedulerState)
     vms: Sequence[VmState] = ()
-    device_states: list[DeviceState] = field(default_factory=list)  # of all VMs; only of a host that was saved
+    device_states: list[DeviceState] = field(default_factory=list)  # of all VMs; only in saved state
 
     def to_bytes(self) -> bytes:
-        """Return the whole as bytes. :raises gdbhv.errors.StateError: it has a value that is not plain."""
+        """Return the state as bytes. :raises gdbhv.errors.StateError: it has a value that is not plain."""
         return saving.to_bytes(self)
 
     @staticmethod
     def from_bytes(data: bytes) -> HostState:
-        """Return what :meth:`to_bytes` was called for.
+        """Return the state that :meth:`to_bytes` encoded.
 
         :raises gdbhv.errors.StateError: the bytes are damaged, of another version of gdbhv, or something else.
         """
@@ -116,9 +117,7 @@ class Host(HostState):
         self.vcpus: list[Vcpu] = []  # of all VMs, by number
         self.scheduler = Scheduler(self)
         self.on_exit: list[Callable[[Vcpu, ExitRecord], None]] = []
-        self.hcr = encode("HCR_EL2", BSU=BSU_INNER) | trap_bits(
-            "HCR_EL2"
-        )  # of a vCPU of which a debugger has changed nothing
+        self.hcr = encode("HCR_EL2", BSU=BSU_INNER) | trap_bits("HCR_EL2")  # of a vCPU that no debugger has changed
         self.cptr = trap_bits("CPTR_EL2") | 0x33FF & ~0x400 | TFP  # RES1 bits of E2H = 0
         for i in range(cpus):
             self._prepare(i)
@@ -126,7 +125,7 @@ class Host(HostState):
     # --- setting up
 
     def _prepare(self, cpu: int) -> None:
-        """Set what a hypervisor sets once on each CPU."""
+        """Set the registers that a hypervisor sets once on each CPU."""
         m = self.machine
         m.msr(cpu, "HCR_EL2", self.hcr)
         # 40 bits of IPA from level 1 (SL0 = 1), 4 KiB, write-back tables, 48 bits of PA
@@ -187,14 +186,14 @@ class Host(HostState):
         return vm
 
     def reset(self, vms: Sequence[Vm]) -> None:
-        """Switch VMs off and on. If no other one is running, the whole machine begins again, at virtual time 0, so that the
-        same happens as the first time; else the others go on, and their time too.
+        """Switch VMs off and on. If no other VM is running, the whole machine restarts at virtual time 0, so that the same
+        happens as the first time; otherwise the others and virtual time continue.
 
-        :raises gdbhv.errors.GdbhvError: one of them was not started by ``Vm.boot``; nothing has happened then.
+        :raises gdbhv.errors.GdbhvError: one of them was not started by ``Vm.boot``; nothing has changed then.
         """
         for vm in vms:
             if not vm.resettable:
-                vm.power_on()  # says why it cannot
+                vm.power_on()  # raises if it cannot, with the reason
         for vm in vms:
             vm.stop("reset")
         others = self.running()
@@ -211,7 +210,8 @@ class Host(HostState):
     # --- saved
 
     def save(self) -> HostState:
-        """Return a copy of all that the hypervisor keeps, while no guest executes. It goes with the machine's of then.
+        """Return a copy of the hypervisor's state, while no guest executes. It belongs with the machine's state of that
+        moment.
 
         :raises gdbhv.errors.StateError: a device cannot be saved; the message says what it needs.
         """
@@ -228,9 +228,9 @@ class Host(HostState):
             self.device_states = []
 
     def load(self, state: HostState) -> None:
-        """Be what was saved, all of it or nothing; the machine is to be loaded with what was saved with it.
+        """Load saved state, all of it or nothing; the machine must be loaded with the state that was saved with it.
 
-        The host is one like that which was saved: as many CPUs, VMs with the same names, vCPUs, images and devices.
+        The host must be like the one that was saved: as many CPUs, VMs with the same names, vCPUs, images and devices.
         Handlers, hypercalls, observers, consoles and what a debugger has set stay as they are.
 
         :raises gdbhv.errors.StateError: it is of another machine, or damaged.
@@ -240,7 +240,7 @@ class Host(HostState):
     # --- contexts
 
     def load_vcpu(self, vcpu: Vcpu, cpu: int) -> None:
-        """Put a vCPU on a CPU; its FP registers trap once, as KVM's lazy switch has it."""
+        """Load a vCPU on a CPU; its first FP instruction traps, as with KVM's lazy switch."""
         vcpu.load(cpu)
 
     def enable_fp(self, vcpu: Vcpu) -> None:
@@ -252,7 +252,7 @@ class Host(HostState):
     # --- physical interrupts
 
     def interrupt_on(self, cpu: int) -> None:
-        """Acknowledge what is pending on ``cpu`` and do what it asks for."""
+        """Acknowledge and handle the interrupts that are pending on ``cpu``."""
         m = self.machine
         intid = m.mrs(cpu, "ICC_IAR1_EL1") & 0xFFFFFF
         if intid >= 1020:
@@ -270,7 +270,7 @@ class Host(HostState):
     # --- running
 
     def exited(self, cpu: int) -> tuple[Vcpu, ExitRecord]:
-        """``cpu`` has left its guest by an exit: note it. :meth:`handle_exit` must follow."""
+        """Note that ``cpu`` has left its guest by an exit. :meth:`handle_exit` must follow."""
         record = self.machine.exit_record(cpu)
         assert record is not None
         self.handling = cpu
@@ -281,12 +281,12 @@ class Host(HostState):
 
     @property
     def pending(self) -> tuple[Vcpu, ExitRecord] | None:
-        """The exit that :meth:`exited` has noted and :meth:`handle_exit` has not handled yet, if there is one."""
+        """The exit that :meth:`exited` has noted and :meth:`handle_exit` has not handled yet; None if there is none."""
         vcpu = None if self.handling is None else self.scheduler.loaded[self.handling]
         return None if vcpu is None or vcpu.last_exit is None else (vcpu, vcpu.last_exit)
 
     def handle_exit(self, vcpu: Vcpu, record: ExitRecord) -> None:
-        """Handle an exit that :meth:`exited` has noted, and schedule the CPU again."""
+        """Handle the exit that :meth:`exited` has noted, and schedule the CPU again."""
         cpu = vcpu.cpu
         assert cpu is not None
         try:

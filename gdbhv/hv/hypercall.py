@@ -1,4 +1,4 @@
-"""Hypercalls: SMCCC (Arm DEN 0028) and PSCI 1.1 (Arm DEN 0022) by HVC or SMC, and the ones that a user adds."""
+"""Hypercalls: SMCCC (Arm DEN 0028) and PSCI 1.1 (Arm DEN 0022) by HVC or SMC, and those that a user adds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ALREADY_ON = -4
 INVALID_ADDRESS = -9
 SUCCESS = 0
 
-AFFINITY = 0xFF_00FF_FFFF  # the affinity fields of MPIDR_EL1; other bits of a target do not count
+AFFINITY = 0xFF_00FF_FFFF  # the affinity fields of MPIDR_EL1; other bits of a target are ignored
 # Bits of CPU_SUSPEND's power state: levels above the CPU's own, which cannot be suspended, and reserved ones
 NO_STATE = 0xFFFE_0000
 
@@ -30,13 +30,13 @@ class Call(NamedTuple):
 
 
 CALLS: dict[int, Call] = {}
-MOST_ARGUMENTS = 3  # that an exit's record has, and PSCI
+MOST_ARGUMENTS = 3  # as many as an exit's record has, and PSCI uses
 
 
 def call(name: str, arguments: int, *functions: int) -> Callable[[Serve], Serve]:
-    """File a function under its SMCCC function identifiers. What it returns goes to x0; None leaves the registers alone.
+    """Register a function for SMCCC function identifiers. Its result goes to x0; None leaves the registers alone.
 
-    :param arguments: how many it has.
+    :param arguments: the number of its arguments.
     """
 
     def add(f: Serve) -> Serve:
@@ -48,7 +48,7 @@ def call(name: str, arguments: int, *functions: int) -> Callable[[Serve], Serve]
 
 
 def text(registers: Sequence[int]) -> str:
-    """Return a call as it would be written, its function's number where no name is known: ``CPU_ON(0x1, 0x40080000, 0x0)``.
+    """Return a call in function notation, with the number of a function without a name: ``CPU_ON(0x1, 0x40080000, 0x0)``.
 
     :param registers: x0 to x3 at the call.
     """
@@ -87,13 +87,13 @@ def targets(vcpu: Vcpu, mpidr: int, level: int = 0) -> list[Vcpu]:
 
 @call("PSCI_VERSION", 0, 0x84000000)
 def version(vcpu: Vcpu) -> int:
-    """1.1."""
+    """Return 1.1."""
     return 0x10001
 
 
 @call("CPU_SUSPEND", 3, 0x84000001, 0xC4000001)
 def cpu_suspend(vcpu: Vcpu) -> int:
-    """Wait as in WFI: a standby state, as which a power-down may be carried out."""
+    """Wait as in WFI: standby, which is also allowed for a power-down state."""
     if argument(vcpu, 1) & NO_STATE:
         return INVALID_PARAMETERS
     vcpu.vm.host.scheduler.wait(vcpu)
@@ -124,7 +124,7 @@ def cpu_on(vcpu: Vcpu) -> int:
 
 @call("AFFINITY_INFO", 2, 0x84000004, 0xC4000004)
 def affinity_info(vcpu: Vcpu) -> int:
-    """0: some vCPU of affinity x1, from level x2 (0 to 3) up, is on; 1: all are off."""
+    """Return 0 if a vCPU of affinity x1, from level x2 (0 to 3) up, is on; 1 if all are off."""
     level = argument(vcpu, 2)
     others = targets(vcpu, argument(vcpu, 1), level) if level <= 3 else []
     if not others:
@@ -134,7 +134,7 @@ def affinity_info(vcpu: Vcpu) -> int:
 
 @call("MIGRATE_INFO_TYPE", 0, 0x84000006)
 def migrate_info_type(vcpu: Vcpu) -> int:
-    """2: there is no trusted OS that would have to migrate."""
+    """Return 2: there is no trusted OS that would have to migrate."""
     return 2
 
 
@@ -147,30 +147,30 @@ def system_off(vcpu: Vcpu) -> int | None:
 
 @call("SYSTEM_RESET", 0, 0x84000009)
 def system_reset(vcpu: Vcpu) -> int | None:
-    """Ask the host to begin the VM again."""
+    """Ask the host to reset the VM."""
     vcpu.vm.stop("reset")
     return None
 
 
 @call("SYSTEM_RESET2", 2, 0x84000012, 0xC4000012)
 def system_reset2(vcpu: Vcpu) -> int | None:
-    """Do the same: a warm reset (type 0 in w1) or a vendor's (bit 31). Other types are reserved."""
+    """Reset the VM: a warm reset (type 0 in w1) or a vendor's (bit 31). Other types are reserved."""
     return INVALID_PARAMETERS if 0 < vcpu.x(1) & 0xFFFFFFFF < 1 << 31 else system_reset(vcpu)
 
 
 @call("PSCI_FEATURES", 1, 0x8400000A)
 def psci_features(vcpu: Vcpu) -> int:
-    """Whether a function is there."""
+    """Return whether a function exists."""
     return SUCCESS if vcpu.x(1) & 0xFFFFFFFF in CALLS else NOT_SUPPORTED
 
 
 @call("SMCCC_VERSION", 0, 0x80000000)
 def smccc_version(vcpu: Vcpu) -> int:
-    """1.1."""
+    """Return 1.1."""
     return 0x10001
 
 
 @call("SMCCC_ARCH_FEATURES", 1, 0x80000001)
 def smccc_arch_features(vcpu: Vcpu) -> int:
-    """No workaround calls are needed: nothing here speculates."""
+    """Return that no workaround calls are needed: nothing here speculates."""
     return SUCCESS if vcpu.x(1) & 0xFFFFFFFF in (0x80000000, 0x80000001) else NOT_SUPPORTED

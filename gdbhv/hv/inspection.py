@@ -1,6 +1,6 @@
-"""What a debugger reads and writes of a host's VMs: threads, registers, memory, of every vCPU, on a CPU or not.
+"""A debugger's view of a host's VMs: threads, registers and memory of every vCPU, whether it is on a CPU or not.
 
-A vCPU that has exited and waits for its handler is shown as it was in the guest: PC and PSTATE are ELR_EL2 and SPSR_EL2.
+A vCPU whose exit is not handled yet is shown as it was in the guest: PC and PSTATE are ELR_EL2 and SPSR_EL2.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def _number(register: str, letter: str) -> int | None:
 
 @dataclass
 class HostInspection:
-    """The part of :class:`gdbhv.hv.hosttarget.HostTarget` that runs nothing."""
+    """The part of :class:`gdbhv.hv.hosttarget.HostTarget` that does not run the guests."""
 
     host: Host
 
@@ -46,7 +46,7 @@ class HostInspection:
         self.machine = self.host.machine
         self._system = {key: r for r in self.host.registers.values() for key in (r.name, r.encoding)}
 
-    # --- who is there
+    # --- VMs and vCPUs
 
     def vm(self, pid: int) -> Vm:
         """Return the VM that is process ``pid``."""
@@ -200,9 +200,9 @@ class HostInspection:
 
     @contextlib.contextmanager
     def loaded(self, v: Vcpu) -> Iterator[int]:
-        """Have the EL1 registers, stage 2 and identity of ``v`` on a CPU for the body; yields the CPU.
+        """Load the EL1 registers, stage 2 and identity of ``v`` on a CPU for the body; yields the CPU.
 
-        For a vCPU that is off its CPU they replace the registers of the vCPU that is there, which are put back afterwards;
+        For a vCPU that is off its CPU they replace the registers of the vCPU that is there, which are restored afterwards;
         that one's guest does not execute meanwhile and cannot see it. What the body writes is kept for ``v``.
         """
         if v.cpu is not None:
@@ -231,7 +231,7 @@ class HostInspection:
                 there.pmu.load(cpu)
 
     def _saved(self, v: Vcpu, register: str | int) -> tuple[Any, Any] | None:
-        """Where a register is while it is not on a CPU: a container and its key."""
+        """Return where a register is while its vCPU is off the CPU: a container and its key."""
         if not isinstance(register, str) or v.cpu is not None:
             return None
         number = _number(register, "x")
@@ -242,7 +242,7 @@ class HostInspection:
         return None
 
     def _saved_simd(self, v: Vcpu, register: str | int) -> int | None:
-        """Return the number of a SIMD register that is not on a CPU."""
+        """Return the number of a SIMD register whose value is not on a CPU."""
         number = _number(register, "v") if isinstance(register, str) and not v.fp_live else None
         return number if number is not None and number < 32 else None
 
@@ -276,7 +276,7 @@ class HostInspection:
 
     @contextlib.contextmanager
     def _entering(self, v: Vcpu, cpu: int) -> Iterator[None]:
-        """Have the list registers as they will be when ``v`` executes next, for the body."""
+        """Fill the list registers as they will be when ``v`` executes next, for the body."""
         m = self.machine
         numbers = [encoding(name) for name in list_registers.NAMES]
         before, due = m.mrs_many(cpu, numbers), vgic_view.due(v.vm.vgic, v)
@@ -388,7 +388,8 @@ class HostInspection:
         pages.write(self.machine, self._physical(thread, space), address, data)
 
     def _physical(self, thread: ThreadId, space: Space, by: Translation | None = None) -> Callable[[int], pages.Where]:
-        """Where addresses are: in the machine, or in a device of the VM; memory slots count as mapped, even if untouched."""
+        """Translate addresses to the machine's memory or a device of the VM; memory slots count as mapped, even if
+        untouched."""
         if space is Space.PA:
             return lambda address: address
         by = by or self.translation(thread)

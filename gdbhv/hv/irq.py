@@ -16,18 +16,18 @@ class Irq:
     owner: int | None = None  # private: whose
     enabled: bool = False
     latch: bool = False  # pending by an edge, an SGI, or a write
-    level: bool = False  # the line
+    level: bool = False  # the level of the line
     active: bool = False
     edge: bool = False
     group1: bool = True
     priority: int = 0
     route: int = 0  # GICD_IROUTER
-    home: int | None = None  # an LPI: whose Redistributor it is pending at
+    home: int | None = None  # an LPI: the vCPU at whose Redistributor it is pending
     physical: int | None = None  # the physical INTID that ends with the guest's deactivation (ICH_LR.HW)
-    holder: int | None = None  # on whose list it is
+    holder: int | None = None  # the vCPU on whose list it is
     lr: int | None = None  # the list register that it is in while the holder executes
 
     @property
     def pending(self) -> bool:
-        """Pending by latch or by the line."""
+        """Whether it is pending, by latch or by the line."""
         return self.latch or (self.level and not self.edge)

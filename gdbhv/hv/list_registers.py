@@ -15,9 +15,9 @@ EOI_COUNT = tables.field("ICH_HCR_EL2.EOIcount")
 
 
 def load(irq: Irq, deliverable: bool) -> int:
-    """Return what the list register of ``irq`` says; the latch of an edge goes into it.
+    """Return the value of a list register for ``irq``; the latch of an edge moves into it.
 
-    :param deliverable: it is pending, and its group and it are enabled.
+    :param deliverable: whether it is pending, and enabled, and its group is enabled.
     """
     value = irq.intid | irq.priority << LR_PRIORITY | (LR_GROUP1 if irq.group1 else 0)
     again = irq.active and irq.edge and irq.latch and deliverable
@@ -28,14 +28,14 @@ def load(irq: Irq, deliverable: bool) -> int:
     if irq.physical is not None:
         value |= LR_HW | irq.physical << LR_PHYSICAL
     elif not irq.edge:
-        value |= LR_EOI  # tell when it has ended: the line may still be high
+        value |= LR_EOI  # ask for an exit when it is deactivated: the line may still be high
     return value
 
 
 def unload(irq: Irq, value: int) -> None:
-    """Give ``irq`` what the guest has made of it in its list register."""
+    """Update ``irq`` by what the guest has done with its list register."""
     if irq.edge:
         irq.latch = irq.latch or bool(value & LR_PENDING)
-    elif not irq.active and not value & LR_PENDING:  # it went in pending, and was acknowledged
+    elif not irq.active and not value & LR_PENDING:  # it was pending when it was put there, and has been acknowledged
         irq.latch = False
     irq.active = bool(value & LR_ACTIVE)

@@ -1,9 +1,8 @@
-"""The guest's performance monitors: the CPU's own, reached by trapped accesses (MDCR_EL2.TPM) and switched with the vCPU.
+"""The guest's performance monitors: the CPU's own, accessed by traps (MDCR_EL2.TPM) and switched with the vCPU.
 
-KVM emulates them on top of the host's perf events. Here nobody else needs the counters, so that the guest's values are the
-hardware's: an access exits and is then made on the register itself. Counting stops where the guest does, since the
-hypervisor executes nothing, and MDCR_EL2.HPMD forbids it at EL2 besides. The overflow interrupt is passed on like the
-virtual timer's.
+KVM emulates them on top of the host's perf events. Here nobody else needs the counters, so the guest gets the hardware's: an
+access exits and is then made on the register itself. Nothing is counted outside the guest, since the hypervisor executes no
+instructions, and MDCR_EL2.HPMD also forbids counting at EL2. The overflow interrupt is passed on like the virtual timer's.
 """
 
 from __future__ import annotations
@@ -23,10 +22,10 @@ EVERY = 1 << 31 | (1 << COUNTERS) - 1
 """The cycle counter and the event counters, as PMCNTENSET_EL0 has them."""
 ENABLE = tables.field("PMCR_EL0.E").mask
 NSH = {name: tables.field(f"{name}.NSH").mask for name in ("PMCCFILTR_EL0", *(f"PMEVTYPER{n}_EL0" for n in range(COUNTERS)))}
-"""The filter of EL2 in each register that has one: RES0 where the guest has no EL2."""
+"""The bit that filters EL2 in each register that has one; it is RES0, since the guest has no EL2."""
 
-# What is switched, in the order of restoring: on a CPU where all is clear the registers that set bits set what was read; the
-# enable comes last.
+# What is switched, in the order of restoring. On a CPU where all is clear, writing a saved value to a set register restores
+# it; the enable comes last.
 CONTEXT = [
     *("PMSELR_EL0", "PMUSERENR_EL0", "PMCCFILTR_EL0", "PMCCNTR_EL0"),
     *(f"PMEVTYPER{n}_EL0" for n in range(COUNTERS)),
@@ -54,7 +53,7 @@ def _numbers() -> frozenset[int]:
 
 @dataclass(eq=False, slots=True)
 class PmuState:
-    """What is kept of the performance monitors of a vCPU that is off its CPU."""
+    """The state of the performance monitors of a vCPU that is off its CPU."""
 
     used: bool = False  # the guest has written to them
     saved: dict[str, int] = field(default_factory=dict)  # by name, as :data:`CONTEXT` has them
@@ -91,7 +90,7 @@ class GuestPmu(PmuState):
         assert self._vcpu.cpu is not None
         m, cpu = self._vcpu.machine, self._vcpu.cpu
         self.used = True
-        if name == "PMSWINC_EL0":  # an event of the guest, where the guest is: at EL2 its counters stand still
+        if name == "PMSWINC_EL0":  # count the event as the guest's: at EL2 its counters do not count
             m.software_increment(cpu, value & EVERY, exception_level(m.mrs(cpu, "SPSR_EL2")))
         else:
             m.msr(cpu, name, value & ~NSH.get(name, 0))

@@ -1,4 +1,4 @@
-"""The guest's EL1 physical timer, emulated: CNTHCTL_EL2.EL1PCEN is 0, so that its registers exit (Arm ARM D11.2.4)."""
+"""The guest's EL1 physical timer, emulated: with CNTHCTL_EL2.EL1PCEN = 0, accesses to its registers exit (D11.2.4)."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ ENABLE, IMASK, ISTATUS = 1, 2, 4
 
 
 def time_of(count: int) -> int | None:
-    """Return when the system counter is ``count``, in virtual nanoseconds; None: never, as these end at 2^64."""
+    """Return when the system counter reaches ``count``, in virtual nanoseconds; None if that is beyond 2^64."""
     at = count * TICK
     return None if at >> 64 else at
 
 
 @dataclass(eq=False, slots=True)
 class TimerState:
-    """The registers that hold something; the rest follows from them and the time."""
+    """The registers with state of their own; the others follow from them and the time."""
 
     control: int = 0  # CNTP_CTL_EL0 without ISTATUS
     compare: int = 0  # CNTP_CVAL_EL0
 
 
 class PhysicalTimer(TimerState):
-    """CNTP_CTL_EL0, CNTP_CVAL_EL0 and CNTP_TVAL_EL0 of one vCPU; the hypervisor's timer is set for its time."""
+    """CNTP_CTL_EL0, CNTP_CVAL_EL0 and CNTP_TVAL_EL0 of one vCPU; the hypervisor's own timer fires for it."""
 
     PPI = PPI
     REGISTERS = ("CNTP_CTL_EL0", "CNTP_CVAL_EL0", "CNTP_TVAL_EL0")

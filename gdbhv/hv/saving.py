@@ -1,9 +1,9 @@
-"""Saving the hypervisor, and loading what was saved.
+"""Save the state of the hypervisor, and load it.
 
-Every class here that keeps something is derived from a dataclass of plain values, its *state*: ``Vcpu`` from ``VcpuState``,
-``Host`` from ``HostState``. What it has besides is a reference (to its VM, the machine), a constant, or follows from the
-state (``rebuild``). So a host is a tree of states, and saving it is encoding that tree. Devices are the exception: a user's
-class is derived from ``MmioDevice`` alone, and has its state as an attribute (``MmioDevice.state``).
+Every stateful class here is derived from a dataclass of plain values, its *state*: ``Vcpu`` from ``VcpuState``, ``Host``
+from ``HostState``. Its other attributes are references (to its VM, the machine), constants, or are derived from the state
+(``rebuild``). So a host is a tree of states, and saving it is encoding that tree. Devices are the exception: a user's class
+is derived from ``MmioDevice`` only, and has its state as an attribute (``MmioDevice.state``).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from gdbhv.hv.vm import Vm, VmState
 
 LAYOUT = 4
-"""Version of all states together: one more with every change of their fields."""
+"""Version of all states together; increased with every change of their fields."""
 HEADER = struct.Struct("<16sHI")  # magic, layout, CRC-32 of what follows
 MAGIC = b"gdbhv host state"
 NOT_PLAIN = (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError)
@@ -52,7 +52,7 @@ class DeviceState:
 
 
 def to_bytes(state: HostState) -> bytes:
-    """Encode a host, or what was saved of one.
+    """Encode the state of a host.
 
     :raises gdbhv.errors.StateError: it has a value that is not plain.
     """
@@ -64,9 +64,9 @@ def to_bytes(state: HostState) -> bytes:
 
 
 def from_bytes(kind: type[T], data: bytes) -> T:
-    """Decode what :func:`to_bytes` has made.
+    """Decode the result of :func:`to_bytes`.
 
-    :raises gdbhv.errors.StateError: it is damaged, of another version, or nothing of the kind.
+    :raises gdbhv.errors.StateError: it is damaged, of another version, or something else.
     """
     if len(data) < HEADER.size or not data.startswith(MAGIC):
         raise StateError("these bytes are no saved hypervisor")
@@ -84,7 +84,7 @@ def from_bytes(kind: type[T], data: bytes) -> T:
 
 
 def _decode(data: bytes, kind: Any) -> Any:
-    """Decode what :func:`msgspec.msgpack.encode` makes of a value of type ``kind``, and nothing else."""
+    """Decode a value of type ``kind`` that :func:`msgspec.msgpack.encode` encoded, strictly."""
     value = msgspec.msgpack.decode(data, type=kind)
     if msgspec.msgpack.encode(value) != data:
         raise ValueError("some of it is missing, or more than there should be")
@@ -95,7 +95,7 @@ def _decode(data: bytes, kind: Any) -> Any:
 
 
 def save_device(vm: Vm, ipa: int, device: MmioDevice) -> DeviceState:
-    """Save one device. :raises gdbhv.errors.StateError: it does not say what it keeps, or that is not plain values."""
+    """Save one device. :raises gdbhv.errors.StateError: it declares no state, or the state is not of plain values."""
     what = f"{_words(device, vm, ipa)} cannot be saved"
     try:
         state = getattr(device, "state", NotImplemented)
@@ -122,7 +122,7 @@ def _words(device: MmioDevice, vm: Vm, ipa: int) -> str:
 
 
 def _kind(device: MmioDevice) -> Any:
-    """Return the type of a device's state: what the property says that it returns, or that of the value that is there."""
+    """Return the type of a device's state: the annotation of the property, or the type of the present value."""
     declared = inspect.getattr_static(type(device), "state", None)
     if isinstance(declared, property):
         return get_type_hints(declared.fget).get("return", Any)
@@ -142,9 +142,9 @@ def save_devices(host: Host) -> list[DeviceState]:
 
 
 def load(host: Host, state: HostState) -> None:
-    """Make a host what was saved, all of it or nothing. ``state`` becomes the host's own.
+    """Load saved state into a host, all of it or nothing. ``state`` becomes the host's own.
 
-    :raises gdbhv.errors.StateError: it does not fit this host, or a device does not take what it gave.
+    :raises gdbhv.errors.StateError: it does not fit this host, or a device rejects its state.
     """
     if (why := next(_other(host, state), None)) is not None:
         raise StateError(f"what was saved is of another machine: {why}")
@@ -171,7 +171,7 @@ def load(host: Host, state: HostState) -> None:
 
 def _decoded(vm: Vm, ipa: int, device: MmioDevice, saved: DeviceState) -> tuple[str, MmioDevice, Vm, Any]:
     words = _words(device, vm, ipa)
-    save_device(vm, ipa, device)  # says what is wrong with its class
+    save_device(vm, ipa, device)  # raises if something is wrong with its class
     try:
         return words, device, vm, _decode(saved.state, _kind(device))
     except NOT_PLAIN as e:
@@ -179,7 +179,7 @@ def _decoded(vm: Vm, ipa: int, device: MmioDevice, saved: DeviceState) -> tuple[
 
 
 def restore(live: object, state: Any) -> None:
-    """Give an object the values of its state; an object in it that has a state itself stays, with its references."""
+    """Assign saved values to an object; a stateful object in it is updated in place, so that references stay valid."""
     for f in fields(state):
         old, new = getattr(live, f.name), getattr(state, f.name)
         if _has_state(old):
@@ -196,11 +196,11 @@ def _has_state(value: object) -> bool:
     return is_dataclass(value) and "__dataclass_fields__" not in vars(type(value))
 
 
-# --- does it fit?
+# --- checks whether it fits
 
 
 def _other(host: Host, state: HostState) -> Iterator[str]:
-    """Why a state is not one of a host like this, in one sentence each."""
+    """Return the reasons why a state is not one of a host like this, each a sentence."""
     for name in ("profile", "memory"):
         if getattr(host, name) != getattr(state, name):
             yield f"its {name} is {getattr(state, name)!r}, and this one's {getattr(host, name)!r}"
@@ -225,7 +225,7 @@ def _other(host: Host, state: HostState) -> Iterator[str]:
 
 
 def _wrong(host: Host, state: HostState, its: list[list[ItsState]]) -> Iterator[str]:
-    """Yield what is impossible in a state: references to what does not exist, and tables of the wrong size."""
+    """Yield what is inconsistent in a state: references to what does not exist, and tables of the wrong size."""
     s, cpus = state.scheduler, len(host.scheduler.queues)
     if {len(each) for each in (s.queues, s.in_guest, s.slice_end, s.alarm, s.event_wait)} != {cpus}:
         yield "the scheduler's tables are not of one size"

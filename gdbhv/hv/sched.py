@@ -1,4 +1,4 @@
-"""Which vCPU runs on which CPU: each has a home CPU, and the ready ones of a CPU take turns of :data:`SLICE` nanoseconds.
+"""Scheduling: each vCPU has a home CPU, and the ready vCPUs of a CPU take turns of :data:`SLICE` nanoseconds.
 
 A CPU with nothing to run is idle until a physical interrupt is pending. The hypervisor's own timer (CNTHP_EL2, PPI 26) ends
 slices, wakes vCPUs whose virtual timer fires while they are off their CPU, and drives emulated physical timers and devices.
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gdbhv.hv.irq import Irq
     from gdbhv.hv.vm import Vm
 
-SLICE = 1_000_000  # short: a guest that spins for another of its vCPUs on the same CPU wastes the rest of its own
+SLICE = 1_000_000  # short, since a vCPU that spins for another one on the same CPU wastes the rest of its slice
 TICK = 16  # nanoseconds of one count at CNTFRQ_EL0 = 62.5 MHz
 EL2H_MASKED = 0x3C9  # PSTATE of the hypervisor
 KICK_SGI = 1  # the physical SGI that makes a CPU leave its guest
@@ -34,13 +34,13 @@ def kick_of(cpu: int) -> int:
 
 @dataclass(eq=False, slots=True)
 class SchedulerState:
-    """Whose turn it is, and until when. All lists are by CPU; times are virtual nanoseconds."""
+    """The state of the scheduler. All lists are indexed by CPU; times are virtual nanoseconds."""
 
-    queues: list[list[int]] = field(default_factory=list)  # numbers of vCPUs, whose turn it is first
+    queues: list[list[int]] = field(default_factory=list)  # numbers of vCPUs; the first one has its turn
     in_guest: list[bool] = field(default_factory=list)
     slice_end: list[int] = field(default_factory=list)
     alarm: list[int | None] = field(default_factory=list)  # what CNTHP is set to
-    event_wait: list[int | None] = field(default_factory=list)  # how long the guest that is entered next stays in its WFE
+    event_wait: list[int | None] = field(default_factory=list)  # until when the guest that is entered next stays in its WFE
 
 
 class Scheduler(SchedulerState):
@@ -51,11 +51,11 @@ class Scheduler(SchedulerState):
         self.host = host
         self.machine = host.machine
         self.vcpus = host.vcpus
-        self._vms: list[list[Vm]] = [[] for _ in self.queues]  # by CPU: those that have vCPUs there
+        self._vms: list[list[Vm]] = [[] for _ in self.queues]  # by CPU: the VMs that have vCPUs there
         self.power_on()
 
     def power_on(self) -> None:
-        """No CPU has executed anything yet."""
+        """Reset to a state in which no CPU has executed anything."""
         cpus = self.machine.cpus
         for queue in self.queues:
             queue.sort()  # the order in which they came
@@ -67,11 +67,11 @@ class Scheduler(SchedulerState):
         self._allowed: set[Vcpu] | None = None  # None: all
 
     def rebuild(self) -> None:
-        """Find again who is on which CPU: the vCPUs know."""
+        """Derive from the vCPUs which one is on which CPU."""
         self.loaded = [next((v for v in self.vcpus if v.cpu == cpu), None) for cpu in range(len(self.queues))]
 
     def add(self, vcpu: Vcpu) -> None:
-        """Give a new vCPU its home: CPUs in turn."""
+        """Assign a home CPU to a new vCPU, in turn."""
         vcpu.home = sum(len(q) for q in self.queues) % len(self.queues)
         self.queues[vcpu.home].append(vcpu.number)
         if vcpu.vm not in self._vms[vcpu.home]:
@@ -88,22 +88,23 @@ class Scheduler(SchedulerState):
         self._notice(vcpu.home)
 
     def begin_again(self, vm: Vm) -> None:
-        """Let the turn of a VM that was reset come after the others': one that resets itself for ever would starve them."""
+        """Queue a VM that was reset after the others: one that resets itself for ever would starve them."""
         for v in vm.vcpus:
             self._to_the_end(v)
         self._notice(vm.vcpus[0].home)
 
     def wait(self, vcpu: Vcpu, until: int | None = None) -> None:
-        """WFI: wait, unless an interrupt is there already; WFIT: until virtual time ``until`` (nanoseconds) at most."""
+        """Wait as in WFI, unless an interrupt is pending already; for WFIT, until virtual time ``until`` (nanoseconds) at
+        most."""
         if not vcpu.vm.vgic.has_pending(vcpu):
             vcpu.state = RunState.WAITING
             vcpu.timeout = until
 
     def wait_for_event(self, vcpu: Vcpu, until: int | None = None) -> None:
-        """WFE: others first. If there are none, or all of them do the same, ``vcpu`` waits on its CPU, as hardware has it.
+        """Yield as in WFE to the others on the CPU. If there are none, or all of them yield too, ``vcpu`` waits on its CPU.
 
-        So nothing executes until an event is there: SEV, the event stream, an interrupt, the end of the slice, or WFET's
-        timeout: virtual time ``until`` (nanoseconds).
+        Then nothing executes there until an event comes: SEV, the event stream, an interrupt, the end of the slice, or the
+        timeout of WFET, which is virtual time ``until`` (nanoseconds).
         """
         assert vcpu.cpu is not None
         here = self._of(vcpu.home)
@@ -113,11 +114,11 @@ class Scheduler(SchedulerState):
             self.machine.end_turn()
             return
         for v in here:
-            v.gave_way = False  # when this one's wait is over they are asked again
+            v.gave_way = False  # when its wait is over, the others get their turn again
         self.event_wait[vcpu.cpu] = FOREVER if until is None else until
 
     def kick(self, vcpu: Vcpu, irq: Irq) -> None:
-        """``irq`` is pending for ``vcpu`` now: wake it, or make it leave its guest so that it gets it."""
+        """Deliver ``irq``, now pending for ``vcpu``: wake it, or make it leave its guest, so that it takes the interrupt."""
         if vcpu.state is RunState.WAITING:
             if vcpu.vm.vgic.signalled(vcpu, [irq]):
                 vcpu.state = RunState.READY
@@ -126,18 +127,18 @@ class Scheduler(SchedulerState):
             self._interrupt(vcpu.cpu)
 
     def _notice(self, cpu: int) -> None:
-        """One more vCPU of ``cpu`` is ready: the CPU looks at its queue again."""
+        """Make ``cpu`` check its queue again, as one more of its vCPUs is ready."""
         if self.in_guest[cpu]:
             self._interrupt(cpu)
         elif cpu != self.host.handling:
             self.schedule(cpu)
 
     def rearm(self, vm: Vm) -> None:
-        """Set a CPU's timer for what a device of ``vm`` was given to do at a later time, from outside."""
+        """Set a CPU's timer for a deadline that a device of ``vm`` has got from outside."""
         self._notice(vm.vcpus[0].home)
 
     def _of(self, cpu: int) -> list[Vcpu]:
-        """Return the vCPUs of a CPU, beginning with the one whose turn it is."""
+        """Return the vCPUs of a CPU, the one that has its turn first."""
         return [self.vcpus[n] for n in self.queues[cpu]]
 
     def _to_the_end(self, vcpu: Vcpu) -> None:
@@ -178,25 +179,25 @@ class Scheduler(SchedulerState):
         self.machine.eret(cpu, wait)
 
     def left(self, cpu: int) -> Vcpu:
-        """``cpu`` has left its guest, by an exit or for the debugger: take back what the hardware has of the vCPU."""
+        """Save the vCPU's state from ``cpu``, which has left its guest by an exit or for the debugger."""
         vcpu = self.loaded[cpu]
         assert vcpu is not None
         self.in_guest[cpu] = False
         if vcpu.held is not None:
-            # Where the debugger stopped it: to be gone on from, unless it has moved. (An instruction that exits has not.)
+            # Where the debugger stopped it: it resumes from there unless it has moved. (An instruction that exits has not.)
             pc = vcpu.held[0]
             vcpu.held = vcpu.held if self.machine.held(cpu) is not None or vcpu.pc == pc else None
             self.machine.hold(cpu, None)
         vcpu.vm.vgic.sync(vcpu)
         return vcpu
 
-    # --- a debugger that lets only some vCPUs run
+    # --- debuggers that let only some vCPUs run
 
     def may(self, vcpu: Vcpu) -> bool:
         return self._allowed is None or vcpu in self._allowed
 
     def allow(self, vcpus: list[Vcpu] | None) -> None:
-        """Let only these vCPUs execute from now on; None: all. A CPU that executes another one leaves it."""
+        """Let only these vCPUs execute from now on (None: all). A CPU that executes another one leaves it."""
         self._allowed = None if vcpus is None else set(vcpus)
         for vcpu in vcpus or ():
             other = self.loaded[vcpu.home]
@@ -204,7 +205,7 @@ class Scheduler(SchedulerState):
                 self.leave(vcpu.home)
 
     def leave(self, cpu: int) -> None:
-        """Take ``cpu`` out of its guest without an exit: what an exit would have in ELR_EL2 and SPSR_EL2 is there."""
+        """Take ``cpu`` out of its guest without an exit; ELR_EL2 and SPSR_EL2 are set as by one."""
         if not self.in_guest[cpu]:
             return
         m = self.machine
@@ -215,7 +216,7 @@ class Scheduler(SchedulerState):
         self.left(cpu)
 
     def retire(self, vm: Vm) -> None:
-        """Have the CPUs that execute a VM that has ended run something else."""
+        """Take the CPUs that execute a VM that has ended away from it."""
         for cpu, vcpu in enumerate(self.loaded):
             if vcpu is not None and vcpu.vm is vm and cpu != self.host.handling:
                 self.leave(cpu)
@@ -232,7 +233,7 @@ class Scheduler(SchedulerState):
         return mask
 
     def resume(self) -> None:
-        """CPUs that are out of their guests look again for something to run."""
+        """Make CPUs that are out of their guests look again for something to run."""
         for cpu in range(len(self.queues)):
             if not self.in_guest[cpu] and cpu != self.host.handling:
                 self.schedule(cpu)
@@ -266,7 +267,8 @@ class Scheduler(SchedulerState):
             self.loaded[cpu] = None
 
     def _deadline(self, vcpu: Vcpu) -> int | None:
-        """When the virtual timer of a waiting vCPU off its CPU fires, in nanoseconds; None: it has, or never will."""
+        """Return when the virtual timer of a waiting vCPU off its CPU fires, in nanoseconds; None if it has, or never
+        will."""
         if vcpu.state is not RunState.WAITING or vcpu.cpu is not None or vcpu.sys["CNTV_CTL_EL0"] & 3 != 1:
             return None
         if vcpu.vm.vgic.irq(27, vcpu).level:

@@ -48,17 +48,17 @@ class Mapping:
 
 @dataclass(eq=False, slots=True)
 class Stage2State:
-    """Where the tables are. What they hold is in the machine's memory."""
+    """Where the tables are. Their content is in the machine's memory."""
 
     root: int = 0  # PA
-    tables: list[int] = field(default_factory=list)  # PAs of those below the root
-    spare: list[int] = field(default_factory=list)  # PAs of zeroed ones
+    tables: list[int] = field(default_factory=list)  # PAs of the tables below the root
+    spare: list[int] = field(default_factory=list)  # PAs of zeroed tables for reuse
 
 
 class Stage2(Stage2State):
     """The stage 2 tables of one VM.
 
-    :param machine: whose memory holds the tables.
+    :param machine: the machine whose memory holds the tables.
     :param allocate: returns the physical address of N zeroed bytes, aligned to N.
     """
 
@@ -68,7 +68,7 @@ class Stage2(Stage2State):
         self._allocate = allocate
 
     def clear(self) -> None:
-        """Map nothing any more; the tables are used again. CPUs may still remember what was mapped."""
+        """Remove all mappings; the tables are reused. TLBs may still hold the old ones."""
         self._machine.zero_pa(self.root, CONCATENATED * PAGE)
         for table in self.tables:
             self._machine.zero_pa(table, PAGE)
@@ -87,14 +87,14 @@ class Stage2(Stage2State):
         self._machine.write_pa(address, struct.pack("<Q", descriptor))
 
     def _slot(self, table: int, ipa: int, level: int) -> int:
-        """Address of the descriptor for ``ipa``; the start level's index runs over all concatenated tables."""
+        """Return the address of the descriptor for ``ipa``; the index at the start level covers all concatenated tables."""
         entries = 512 * (CONCATENATED if level == START_LEVEL else 1)
         return table + 8 * ((ipa >> shift(level)) % entries)
 
     def map(self, ipa: int, pa: int, size: int, *, write: bool = True, execute: bool = True) -> None:
         """Map one page (4 KiB) or block (2 MiB).
 
-        :raises ValueError: a size or an alignment that no leaf has, or something else is mapped there.
+        :raises ValueError: no leaf has this size or alignment, or something else is mapped there.
         """
         if size not in (PAGE, BLOCK) or ipa % size or pa % size or ipa >> IPA_BITS:
             raise ValueError(f"no stage 2 leaf maps {size:#x} bytes of IPA {ipa:#x} to PA {pa:#x}")
@@ -119,7 +119,7 @@ class Stage2(Stage2State):
         self._write(slot, pa | attributes | VALID | (TABLE if leaf == 3 else 0))
 
     def unmap(self, ipa: int) -> Mapping | None:
-        """Remove the leaf that maps ``ipa`` and return it. CPUs may still remember it (:meth:`gdbhv.hv.vm.Vm.unmap`)."""
+        """Remove the leaf that maps ``ipa`` and return it. TLBs may still hold it (:meth:`gdbhv.hv.vm.Vm.unmap`)."""
         found = self.lookup(ipa)
         if found is None:
             return None

@@ -1,6 +1,6 @@
 """Trapped system registers: what KVM's ``sys_regs.c`` does, as one table of names.
 
-An access that no row serves is undefined to the guest, and noted (``Vm.note``).
+An access that no row serves is undefined to the guest, and reported to the user (``Vm.note``).
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ def ignore(vcpu: Vcpu, name: str, value: int) -> None:
 
 
 def to_hardware(vcpu: Vcpu, name: str, value: int) -> None:
-    """Read the guest's own register: trapped only to be seen (HCR_EL2.TVM)."""
+    """Read the guest's own register, whose accesses are trapped only so that a debugger sees them (HCR_EL2.TVM)."""
     assert vcpu.cpu is not None
     vcpu.machine.msr(vcpu.cpu, name, value)
 
 
 def without_features(vcpu: Vcpu, name: str) -> int:
-    """Read an ID register without what the guest does not get: EL2 and a nested one."""
+    """Read an ID register without the features that the guest does not get: EL2 and nested virtualization."""
     value = hardware(vcpu, name)
     for field_name in HIDDEN.get(name, ()):
         value &= ~registers()[name].field(field_name).mask
@@ -60,12 +60,12 @@ HIDDEN = {
 
 
 def send_sgi(vcpu: Vcpu, name: str, value: int) -> None:
-    """ICC_SGI1R_EL1, and ICC_SGI0R_EL1 and ICC_ASGI1R_EL1: an interrupt to vCPUs of the VM."""
+    """Send an SGI to vCPUs of the VM (ICC_SGI1R_EL1, ICC_SGI0R_EL1 and ICC_ASGI1R_EL1)."""
     vcpu.vm.vgic.send_sgi(vcpu, value, group1=name == "ICC_SGI1R_EL1")
 
 
 def deactivate(vcpu: Vcpu, name: str, value: int) -> None:
-    """ICC_DIR_EL1: trapped only while active interrupts are outside the list registers."""
+    """Deactivate an interrupt (ICC_DIR_EL1, trapped only while active interrupts are outside the list registers)."""
     vcpu.vm.vgic.deactivate(vcpu, value & 0xFFFFFF)
 
 
@@ -103,7 +103,7 @@ def write_pmu(vcpu: Vcpu, name: str, value: int) -> None:
     vcpu.pmu.write(name, value)
 
 
-# (name or glob, read, write); the first that matches serves.
+# (name or glob, read, write); the first row that matches applies.
 TABLE: list[tuple[str, Read | None, Write | None]] = [
     ("ID_*", without_features, None),
     ("S3_0_C0_C[1-7]_?", zero, None),  # reserved for ID registers: RAZ (D24.1.3)
@@ -172,7 +172,7 @@ def emulate(vcpu: Vcpu, record: ExitRecord) -> None:
     rt = RT.of(record["esr"])
     if kind == "sysinsn":
         if name.startswith(("DC_", "DC ", "IC_", "IC ")):
-            vcpu.skip()  # the machine's caches are coherent: maintenance by set and way has nothing to do
+            vcpu.skip()  # the machine's caches are coherent, so maintenance by set and way does nothing
             return
     else:
         read, write = row(name)

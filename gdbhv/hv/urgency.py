@@ -19,14 +19,14 @@ Place = tuple[bool, int, int]
 
 
 def place(irq: Irq) -> Place:
-    """Where ``irq`` comes: after all active ones if it is not, then by priority and INTID."""
+    """Return the sort key of ``irq``: active ones come first, then by priority and INTID."""
     return not irq.active, irq.priority, irq.intid
 
 
 class Queue:
     """The interrupts that are pending or active for a vCPU, in the order of :func:`place`.
 
-    It stays in order as they come, change and go: a guest may have all its LPIs pending, and exit as often as it likes.
+    It stays sorted through all changes, since a guest may have all its LPIs pending and exit often.
     """
 
     def __init__(self, irqs: Iterable[Irq] = ()) -> None:
@@ -40,7 +40,7 @@ class Queue:
         return len(self._order)
 
     def put(self, irq: Irq) -> None:
-        """Have ``irq`` in its place, whether it has been here or not. It must follow any change of what that depends on."""
+        """Insert ``irq``, or move it to its place. Call it after any change of its sort key."""
         at = place(irq)
         if self._places.get(irq) != at:
             self.discard(irq)
@@ -48,18 +48,18 @@ class Queue:
             bisect.insort(self._order, (at, irq))
 
     def discard(self, irq: Irq) -> None:
-        """Have ``irq`` here no longer."""
+        """Remove ``irq``, if it is here."""
         at = self._places.pop(irq, None)
         if at is not None:
             del self._order[bisect.bisect_left(self._order, (at,))]
 
 
 def signals(pending: Iterable[Irq], control: int, active: int) -> bool:
-    """Whether the CPU interface signals one of the ``pending`` interrupts, the most urgent of which come first.
+    """Whether the CPU interface signals one of the ``pending`` interrupts, which are sorted by urgency.
 
     :param control: ICH_VMCR_EL2.
-    :param active: ICH_AP0R0_EL2 or ICH_AP1R0_EL2: the priorities of what the guest handles. What does not preempt that is
-        not signalled (Arm IHI 0069 4.8.6).
+    :param active: ICH_AP0R0_EL2 or ICH_AP1R0_EL2: the priorities of the interrupts that the guest is handling. An interrupt
+        that does not preempt them is not signalled (Arm IHI 0069 4.8.6).
     """
     running = ((active & -active).bit_length() - 1) * PREEMPTION_STEP if active else 0x100
     points = BINARY_POINT_0.of(control) + 1, BINARY_POINT_1.of(control)
@@ -70,7 +70,7 @@ def signals(pending: Iterable[Irq], control: int, active: int) -> bool:
         point = points[irq.group1 and not control & COMMON_BINARY_POINT]
         if irq.priority < PRIORITY_MASK.of(control) and irq.priority >> point << point < running:
             return True
-        groups.discard(irq.group1)  # what is less urgent is not signalled either
+        groups.discard(irq.group1)  # the less urgent ones are not signalled either
         if not groups:
             break
     return False

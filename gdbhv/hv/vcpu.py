@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from gdbhv._core import Machine
     from gdbhv.hv.vm import Vm
 
-# What belongs to the guest and not to the CPU, in the order of restoring. The timer's controls come last: with them the
-# interrupt line may rise.
+# The registers that are switched, in the order of restoring. The timer's controls come last, since the interrupt line may
+# rise when they are written.
 CONTEXT = """
     ELR_EL2 SPSR_EL2 SP_EL0 SP_EL1 ELR_EL1 SPSR_EL1 ESR_EL1 FAR_EL1 AFSR0_EL1 AFSR1_EL1 VBAR_EL1
     SCTLR_EL1 CPACR_EL1 TTBR0_EL1 TTBR1_EL1 TCR_EL1 MAIR_EL1 AMAIR_EL1 CONTEXTIDR_EL1 PAR_EL1 CSSELR_EL1
@@ -37,7 +37,7 @@ CONTEXT = """
 
 @cache
 def context_numbers(ras: bool) -> dict[str, int]:
-    """Return the numbers of :data:`CONTEXT`; with FEAT_RAS there is also what ESB defers for the guest."""
+    """Return the numbers of :data:`CONTEXT`, and with FEAT_RAS that of the register to which ESB defers SErrors."""
     return {name: encoding(name) for name in [*(["VDISR_EL2"] if ras else []), *CONTEXT]}
 
 
@@ -53,16 +53,16 @@ EL1H = 0b0101  # M
 EC, IL = tables.field("ESR_EL1.EC"), tables.field("ESR_EL1.IL").mask
 INSTRUCTION_ABORT, DATA_ABORT = exception_class("iabt"), exception_class("dabt")
 HAVE_SAME_EL = {INSTRUCTION_ABORT, DATA_ABORT, *map(exception_class, ("bp", "step", "wp"))}
-"""Exception classes that have another form, one higher, for exceptions from the EL that takes them."""
+"""Exception classes for which an exception from the same EL has the next higher number."""
 IDS = iss_field("serror", "IDS").mask
 EXTERNAL, EXTERNAL_ON_WALK = 0b010000, 0b010100  # fault status codes; the latter of level 0
 
 
 class RunState(Enum):
-    """What a vCPU is doing, as its hypervisor sees it."""
+    """The state of a vCPU from the hypervisor's view."""
 
-    OFF = "off"  # until PSCI CPU_ON
-    READY = "ready"  # has something to execute
+    OFF = "off"  # off until PSCI CPU_ON
+    READY = "ready"  # ready to execute
     WAITING = "waiting"  # in WFI, until an interrupt is pending for it
 
 
@@ -77,13 +77,13 @@ class VcpuState:
     cpu: int | None = None  # where it is loaded
     home: int = 0  # the CPU that it is scheduled on
     exits: int = 0
-    completed: int = 0  # exits whose instruction is over: it was emulated, or an exception took its place
+    completed: int = 0  # exits whose instruction is complete: it was emulated, or raised an exception instead
     last_exit: ExitRecord | None = None
-    held: tuple[int, bool] | None = None  # the debugger's stop that it has not moved from (Machine.held)
+    held: tuple[int, bool] | None = None  # the debugger's stop at which it still is (Machine.held)
     vserror: int | None = None  # syndrome of the virtual SError that is pending
-    fp_live: bool = False  # v0 to v31 are on the CPU: it has used them since it was loaded
+    fp_live: bool = False  # whether v0 to v31 are on the CPU, since it has used them since it was loaded
     timeout: int | None = None  # of WFIT, in virtual nanoseconds
-    gave_way: bool = False  # in WFE, to the others on its CPU
+    gave_way: bool = False  # in WFE: it yields to the others on its CPU
     gprs: list[int] = field(default_factory=lambda: [0] * 31)
     vregs: bytes = bytes(32 * VREG)  # v0 first, little endian
     sys: dict[str, int] = field(default_factory=dict)  # by name: CONTEXT
@@ -129,7 +129,7 @@ class Vcpu(VcpuState):
         return 1 << 31 | self.index
 
     def reset(self, entry: int, x0: int) -> None:
-        """Reset to EL1, with ``entry`` and ``x0`` (PSCI CPU_ON). Only for a vCPU that is not loaded."""
+        """Reset to EL1, with ``entry`` and ``x0`` (PSCI CPU_ON). The vCPU must not be loaded."""
         self.gprs = [x0] + [0] * 30
         self.vregs = bytes(32 * VREG)
         self.sys = dict.fromkeys(self.numbers, 0)
@@ -142,7 +142,7 @@ class Vcpu(VcpuState):
         self.pmu = GuestPmu(self)
 
     def power_off(self) -> None:
-        """Off and at reset, as a vCPU of a VM that has not begun. Only for one that is not loaded."""
+        """Switch off and reset, as before the start of the VM. The vCPU must not be loaded."""
         self.reset(0, 0)
         self.state = RunState.OFF
         self.held = self.timeout = self.last_exit = None
@@ -165,21 +165,21 @@ class Vcpu(VcpuState):
         self.vm.vgic.load(self)
 
     def identity(self) -> dict[str, int]:
-        """Return what EL2's registers say of the VM and the vCPU while it is loaded."""
+        """Return the values of the EL2 registers that identify the VM and the vCPU while it is loaded."""
         return {"VTTBR_EL2": self.vm.vttbr, "VMPIDR_EL2": self.mpidr, "CNTVOFF_EL2": self.vm.cntvoff, **self.controls}
 
     def set_control(self, name: str, value: int) -> None:
-        """Keep a debugger's value of one of :attr:`controls`, for whenever the vCPU is loaded."""
+        """Keep a debugger's value of one of :attr:`controls`, which is set whenever the vCPU is loaded."""
         self.controls[name] = value | TFP if name == "CPTR_EL2" else value & ~VSE
 
     def load_fp(self) -> None:
-        """Put the SIMD registers on the CPU too."""
+        """Load the SIMD registers on the CPU too."""
         assert self.cpu is not None
         self.machine.set_vregs(self.cpu, [self.v(n) for n in range(32)])
         self.fp_live = True
 
     def save(self) -> None:
-        """Take the context from the CPU, and stop its timers there."""
+        """Save the context from the CPU, and stop its timers there."""
         assert self.cpu is not None
         m, cpu = self.machine, self.cpu
         self.gprs = m.gprs(cpu)
@@ -190,14 +190,14 @@ class Vcpu(VcpuState):
         self.debug.save(cpu)
         if self.vserror is not None:
             hcr = m.mrs(cpu, "HCR_EL2")
-            self.vserror = self.vserror if hcr & VSE else None  # taken, or deferred by ESB, it is over
+            self.vserror = self.vserror if hcr & VSE else None  # no longer pending once it is taken, or deferred by ESB
             m.msr(cpu, "HCR_EL2", hcr & ~VSE)
         m.msr(cpu, "CNTV_CTL_EL0", 0)
         self.pmu.save(cpu)
         self.cpu = None
 
     def at_count(self, count: int) -> int | None:
-        """When the guest's virtual counter reaches ``count``, in virtual nanoseconds; None: never."""
+        """Return when the guest's virtual counter reaches ``count``, in virtual nanoseconds; None if never."""
         return time_of(count + self.vm.cntvoff)
 
     def timer_fires(self) -> bool:
@@ -227,7 +227,7 @@ class Vcpu(VcpuState):
         return 0 if n == 31 else self.gprs[n]
 
     def set_x(self, n: int, value: int) -> None:
-        """Set general-purpose register ``n``; 31 is none."""
+        """Set general-purpose register ``n``; 31 is the zero register, which ignores it."""
         value &= (1 << 64) - 1
         if self.cpu is not None:
             self.machine.set_x(self.cpu, n, value)
@@ -253,14 +253,15 @@ class Vcpu(VcpuState):
         self.write("ELR_EL2", value)
 
     def skip(self) -> None:
-        """Continue after the instruction that caused the exit; a guest's step is done then (``SSAdvance``)."""
+        """Advance the PC over the instruction that caused the exit; this also completes a guest's own step
+        (``SSAdvance``)."""
         self.completed += 1
         self.write("ELR_EL2", self.read("ELR_EL2") + 4 & (1 << 64) - 1)
         spsr = self.read("SPSR_EL2")
         if spsr & STEPPING:
             self.write("SPSR_EL2", spsr & ~STEPPING)
 
-    # --- what a hypervisor does to a guest's EL1, as the hardware would (Arm ARM D1.3, AArch64.TakeException)
+    # --- injecting exceptions into a guest's EL1, as the hardware takes them (Arm ARM D1.3, AArch64.TakeException)
 
     def inject(self, esr: int, far: int | None = None) -> None:
         """Make the guest take a synchronous exception to its EL1 with syndrome ``esr`` (its EC for "lower EL" is
@@ -288,7 +289,7 @@ class Vcpu(VcpuState):
     def inject_serror(self, syndrome: int = IDS) -> None:
         """Make a virtual SError pending (HCR_EL2.VSE): the guest takes it at EL1 once PSTATE.A allows, or defers it by ESB.
 
-        :param syndrome: ESR_EL1.ISS of it (VSESR_EL2; a CPU without FEAT_RAS has none): by default IDS, as KVM has it.
+        :param syndrome: its ESR_EL1.ISS (VSESR_EL2; a CPU without FEAT_RAS has none): by default IDS, as KVM sets it.
         """
         self.vserror = syndrome
         if self.cpu is not None:
@@ -297,7 +298,7 @@ class Vcpu(VcpuState):
             self.state = RunState.READY
 
     def set_serror(self) -> None:
-        """Tell the CPU that this vCPU is on of its virtual SError, if one is pending."""
+        """Set or clear the virtual SError on the CPU of this vCPU."""
         if self.vserror is None or self.cpu is None:
             return
         m, cpu = self.machine, self.cpu
@@ -310,7 +311,7 @@ class Vcpu(VcpuState):
         self.inject(IL)
 
     def inject_abort(self, far: int, *, fetch: bool, kind: int = 0, walk: int | None = None) -> None:
-        """Inject a synchronous external abort on the access that exited: what a bus answers where nothing is.
+        """Inject a synchronous external abort on the access that exited, as a bus reports for an address without a device.
 
         :param kind: CM and WnR of the exit's ISS, which a data abort keeps: AT and cache maintenance walk tables too.
         :param walk: level of the stage 1 descriptor whose fetch it was (FSC 0x14 to 0x17), or None for the access (0x10).

@@ -3,8 +3,8 @@
 IHI 0069 chapters 6 and 12.4).
 
 Each interrupt is one :class:`Irq`. A vCPU has a list of those that are pending or active for it. :meth:`Vgic.flush` puts the
-most urgent of them into list registers before the vCPU enters; :meth:`Vgic.sync` takes back what the guest did with them
-after it has left. While a vCPU is out of its guest the list registers are empty, so that the list is the whole truth.
+most urgent of them into list registers before the vCPU enters; :meth:`Vgic.sync` reads back what the guest did with them
+after it has left. While a vCPU is out of its guest the list registers are empty, and the list is complete.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 PPI_VTIMER = 27
 PPI_PMU = 23
 PASSED = (PPI_VTIMER, PPI_PMU)
-"""Private interrupts of the hardware that the guest has directly: it ends them itself (ICH_LR.HW)."""
+"""Private interrupts of the hardware that are passed through: the guest deactivates them itself (ICH_LR.HW)."""
 AFFINITY = 0xFF_00FF_FFFF
 
 # ICC_SGI1R_EL1 (Arm IHI 0069 12.2.20)
@@ -49,7 +49,7 @@ def set_physical_active(vcpu: Vcpu, intid: int, *, active: bool) -> None:
 
 @dataclass(eq=False, slots=True)
 class VgicState:
-    """The interrupts of a VM, and what concerns all of them."""
+    """The interrupts of a VM, and the registers that concern all of them."""
 
     enabled: int = 0  # GICD_CTLR's enable bits
     shared: list[Irq] = field(default_factory=list)  # INTIDs 32 and up
@@ -80,7 +80,7 @@ class Vgic(VgicState):
             vm.add_device(GICR_BASE + v.index * GICR_STRIDE, Redistributor(self, v))
 
     def power_on(self) -> None:
-        """All interrupts are disabled and none is pending. No vCPU may be loaded."""
+        """Reset: all interrupts are disabled and none is pending. No vCPU may be loaded."""
         vcpus = self.vm.vcpus
         self.enabled = 0
         self.shared = [Irq(n) for n in range(32, INTERRUPTS)]
@@ -92,10 +92,10 @@ class Vgic(VgicState):
         self.rebuild()
 
     def rebuild(self) -> None:
-        """Make the lists that follow from the interrupts' ``holder`` and ``lr``."""
+        """Derive the lists from the interrupts' ``holder`` and ``lr``."""
         irqs = [*(i for bank in self.private for i in bank), *self.shared, *self.lpis.irqs.values()]
         numbers = range(len(self.vm.vcpus))
-        # by vCPU: what is pending or active for it; while it executes, what is in its list registers
+        # by vCPU: the interrupts pending or active for it; while it executes, those in its list registers
         self.lists = [Queue(i for i in irqs if i.holder == n) for n in numbers]
         self.used: list[list[Irq]] = [[i for i in irqs if i.holder == n and i.lr is not None] for n in numbers]
         for used in self.used:
@@ -129,22 +129,23 @@ class Vgic(VgicState):
         self.changed(irq)
 
     def fired(self, vcpu: Vcpu, intid: int) -> None:
-        """Pass a private interrupt of :data:`PASSED` on to ``vcpu``: its timer has fired, or a counter overflowed."""
+        """Pass a private interrupt of :data:`PASSED` on to ``vcpu``, since its timer has fired or a counter has
+        overflowed."""
         irq = self.private[vcpu.index][intid]
         irq.level = True
         self.changed(irq)
 
     def reset(self, vcpu: Vcpu) -> None:
-        """Take the lines of the timers and counters of ``vcpu`` low, which are off again (PSCI CPU_ON)."""
+        """Lower the lines of the timers and counters of ``vcpu``, which are off after a reset (PSCI CPU_ON)."""
         for intid in (*PASSED, vcpu.ptimer.PPI):
             irq = self.private[vcpu.index][intid]
             irq.level = False
             self.changed(irq)
 
     def send_sgi(self, vcpu: Vcpu, value: int, *, group1: bool = True) -> None:
-        """ICC_SGI1R_EL1 written by ``vcpu`` (Arm IHI 0069 12.2.20).
+        """Send the SGIs of a write to ICC_SGI1R_EL1 by ``vcpu`` (Arm IHI 0069 12.2.20).
 
-        :param group1: False for ICC_SGI0R_EL1 and ICC_ASGI1R_EL1, which reach SGIs of group 0 alone.
+        :param group1: False for ICC_SGI0R_EL1 and ICC_ASGI1R_EL1, which send SGIs of group 0 only.
         """
         intid = SGI_INTID.of(value)
         if value & SGI_IRM.mask:  # all but self
@@ -160,10 +161,10 @@ class Vgic(VgicState):
                 irq.latch = True
                 self.changed(irq)
 
-    # --- which vCPU an interrupt goes to, and how it learns of it
+    # --- routing interrupts to vCPUs, and notifying them
 
     def target(self, irq: Irq) -> int | None:
-        """Return the number of the vCPU that ``irq`` goes to; None if there is no such."""
+        """Return the number of the vCPU that ``irq`` is routed to; None if it does not exist."""
         if irq.owner is not None:
             return irq.owner
         if irq.intid >= FIRST_LPI:
@@ -174,15 +175,15 @@ class Vgic(VgicState):
         return None
 
     def deliverable(self, irq: Irq) -> bool:
-        """Whether ``irq`` is pending and nothing in the distributor holds it back."""
+        """Whether ``irq`` is pending and enabled in the distributor."""
         return irq.pending and irq.enabled and bool(self.enabled >> irq.group1 & 1)
 
     def changed(self, irq: Irq) -> None:
-        """Look at ``irq`` again after any change: is it on the right list, and does its vCPU have to hear of it?"""
+        """Update the lists after any change of ``irq``, and notify its vCPU if necessary."""
         deliverable = self.deliverable(irq)
         if irq.lr is None:
             if irq.active and irq.holder is not None:
-                to: int | None = irq.holder  # who acknowledged it deactivates it
+                to: int | None = irq.holder  # it stays with the vCPU that acknowledged it, which deactivates it
             else:
                 to = self.target(irq) if deliverable or irq.active else None
             if irq.holder is not None and to != irq.holder:
@@ -198,14 +199,15 @@ class Vgic(VgicState):
             self.vm.host.scheduler.kick(self.vm.vcpus[irq.holder], irq)  # pending again while it is in a list register
 
     def has_pending(self, vcpu: Vcpu) -> bool:
-        """Whether an interrupt is pending that the CPU interface would signal, which ends a WFI. Only outside the guest."""
+        """Whether an interrupt is pending that the CPU interface would signal, which ends a WFI. Call it outside the guest
+        only."""
         return self.signalled(vcpu, self.lists[vcpu.index])
 
     def signalled(self, vcpu: Vcpu, irqs: Queue | list[Irq]) -> bool:
-        """Whether the CPU interface would signal one of these interrupts of ``vcpu``. Only outside the guest.
+        """Whether the CPU interface would signal one of these interrupts of ``vcpu``. Call it outside the guest only.
 
-        One that does not preempt what the guest handles is not signalled (Arm IHI 0069 4.8.6): a guest that never comes back
-        from a handler, as a CPU that another one has stopped, waits for good.
+        One that does not preempt what the guest handles is not signalled (Arm IHI 0069 4.8.6): a guest that never returns
+        from a handler, for instance on a CPU that another one has stopped, waits for ever.
 
         :param irqs: the most urgent first.
         """
@@ -216,13 +218,13 @@ class Vgic(VgicState):
 
     @contextlib.contextmanager
     def held_still(self, irq: Irq) -> Iterator[None]:
-        """Have ``irq`` in no list register for the body: another vCPU that executes with it is taken out of its guest."""
+        """Keep ``irq`` out of the list registers for the body: a vCPU that executes with it is taken out of its guest."""
         with self.together():
             self.take_out(irq)
             yield
 
     def take_out(self, irq: Irq) -> None:
-        """Have ``irq`` in no list register until the end of the :meth:`together` around it."""
+        """Keep ``irq`` out of the list registers until the end of the enclosing :meth:`together`."""
         cpu = self.vm.vcpus[irq.holder].cpu if irq.lr is not None and irq.holder is not None else None
         if cpu is not None and self._out is not None:
             self.vm.host.scheduler.leave(cpu)
@@ -230,7 +232,8 @@ class Vgic(VgicState):
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
-        """Let vCPUs that :meth:`take_out` has taken out of their guests go on only after the body, all changes made."""
+        """Resume vCPUs that :meth:`take_out` has taken out of their guests only after the body, when all changes are
+        made."""
         if self._out is not None:
             yield
             return
@@ -249,9 +252,9 @@ class Vgic(VgicState):
     def flush(self, vcpu: Vcpu) -> None:
         """Fill the list registers of the CPU that ``vcpu`` is about to execute on.
 
-        Active interrupts come first, since the guest's deactivation looks for them there, but one register is for the most
-        urgent pending one. If something is left out, ICH_HCR_EL2 asks for an exit as soon as there is room (NPIE), or
-        when the guest deactivates an interrupt that is in no list register (LRENPIE, TDIR).
+        Active interrupts come first, since the guest's deactivation looks for them there, but one register is kept for the
+        most urgent pending one. If some do not fit, ICH_HCR_EL2 requests an exit as soon as there is room (NPIE), or when
+        the guest deactivates an interrupt that is in no list register (LRENPIE, TDIR).
         """
         irqs = self.lists[vcpu.index]
         if not irqs:
@@ -268,7 +271,7 @@ class Vgic(VgicState):
         """Choose which of a vCPU's interrupts go into list registers.
 
         :param irqs: in the order of :func:`~gdbhv.hv.urgency.place`.
-        :returns: them in the registers' order, and ICH_HCR_EL2.
+        :returns: the interrupts in the registers' order, and the value of ICH_HCR_EL2.
         """
         active: list[Irq] = []
         pending: list[Irq] = []
@@ -287,7 +290,7 @@ class Vgic(VgicState):
         return chosen, control
 
     def sync(self, vcpu: Vcpu) -> None:
-        """Take back what the guest did: ``vcpu`` has left it."""
+        """Read back the list registers, after ``vcpu`` has left its guest."""
         used = self.used[vcpu.index]
         if not used:
             return
@@ -303,7 +306,7 @@ class Vgic(VgicState):
                 self._sync_physical(vcpu, irq, value)
             self.changed(irq)
         if ended := EOI_COUNT.of(control):
-            for irq in self.outside(vcpu, used)[:ended]:  # it deactivated those, the most urgent first
+            for irq in self.outside(vcpu, used)[:ended]:  # the guest deactivated that many, the most urgent first
                 self.end(irq)
                 self.changed(irq)
 
@@ -313,9 +316,9 @@ class Vgic(VgicState):
         return [i for i in active if i not in used]
 
     def _sync_physical(self, vcpu: Vcpu, irq: Irq, value: int) -> None:
-        """Follow the line of a physical interrupt that the guest has directly: its timer's."""
+        """Follow the line of a physical interrupt that is passed through, such as the timer's."""
         if not value & (LR_PENDING | LR_ACTIVE):
-            irq.level = False  # deactivated with the physical one, which is pending again if the line is still high
+            irq.level = False  # deactivated together with the physical one, which is pending again if the line is still high
         elif value & LR_PENDING:
             self.sample(vcpu, irq.intid)
 
@@ -328,18 +331,18 @@ class Vgic(VgicState):
             self.changed(irq)
 
     def high(self, vcpu: Vcpu, intid: int) -> bool:
-        """Whether the line of a physical interrupt of ``vcpu``'s is high, or will be once it is on a CPU."""
+        """Whether the line of a physical interrupt of ``vcpu`` is high, or will be once the vCPU is on a CPU."""
         return vcpu.pmu.line() if intid == PPI_PMU else vcpu.timer_fires()
 
     def deactivate(self, vcpu: Vcpu, intid: int) -> None:
-        """ICC_DIR_EL1, trapped while active interrupts are outside the list registers."""
+        """Deactivate an interrupt (ICC_DIR_EL1, trapped while active interrupts are outside the list registers)."""
         if intid < INTERRUPTS:
             irq = self.irq(intid, vcpu)
             self.end(irq)
             self.changed(irq)
 
     def end(self, irq: Irq) -> None:
-        """``irq`` is active no longer, nor is the physical interrupt that it stands for; :meth:`changed` must follow."""
+        """Deactivate ``irq``, and the physical interrupt that it stands for; :meth:`changed` must follow."""
         irq.active = False
         owner = self._vcpu(irq.owner)
         if irq.physical is not None and owner is not None:
@@ -347,14 +350,14 @@ class Vgic(VgicState):
             if owner.cpu is not None:
                 set_physical_active(owner, irq.physical, active=False)
 
-    # --- the physical interrupts follow their vCPU
+    # --- switching the physical interrupts with the vCPU
 
     def load(self, vcpu: Vcpu) -> None:
-        """``vcpu`` is on a CPU now: an interrupt of its own that it has not finished is active there."""
+        """Restore the active state of passed-through interrupts on the CPU of ``vcpu``, which has just been loaded."""
         self._set_active(vcpu, active=True)
 
     def unload(self, vcpu: Vcpu) -> None:
-        """``vcpu`` leaves its CPU, out of the guest: the physical interrupts are the next one's."""
+        """Clear the active state of passed-through interrupts on the CPU that ``vcpu`` leaves, for the next vCPU there."""
         self._set_active(vcpu, active=False)
 
     def _set_active(self, vcpu: Vcpu, *, active: bool) -> None:

@@ -31,9 +31,9 @@ def access(
 ) -> int | None:
     """Read (``value`` None) or write a register that has a field for each interrupt.
 
-    :param irqs: returns the interrupt with a number, or None where the frame has none.
+    :param irqs: returns the interrupt with a number, or None where the frame has no such interrupt.
     :param peek: read without taking a vCPU out of its guest.
-    :returns: what is read (0 after a write), or None if no such register is at ``offset``.
+    :returns: the value read (0 after a write), or None if there is no such register at ``offset``.
     """
     for base, width, read, write in BANKED:
         if not base <= offset < base + 1024 * width // 8:
@@ -54,7 +54,7 @@ def access(
                         result |= read(irq) << (k * width)
                 else:
                     bits = value >> (k * width) & ((1 << width) - 1)
-                    if bits or width != 1 or base == 0x80:  # a 0 in a set or clear register is none
+                    if bits or width != 1 or base == 0x80:  # writing 0 to a bit of a set or clear register has no effect
                         with vgic.held_still(irq):
                             write(vgic, irq, bits)
                             if irq.physical is not None and irq.owner is not None:
@@ -85,7 +85,7 @@ def _store(name: str, convert: Callable[[int], int | bool]) -> Write:
 
 
 def _trigger(_: Vgic, irq: Irq, value: int) -> None:
-    """ICFGR: SGIs are edge-triggered, whatever is written (12.11 GICR_ICFGR0)."""
+    """Write ICFGR: SGIs are edge-triggered, whatever is written (12.11 GICR_ICFGR0)."""
     irq.edge = irq.intid < 16 or bool(value & 2)
 
 
@@ -110,11 +110,11 @@ BANKED: list[tuple[int, int, Callable[[Irq], int], Write]] = [
 
 
 class Distributor(MmioDevice):
-    """GICD: shared interrupts and what concerns all."""
+    """GICD: shared interrupts, and what concerns all interrupts."""
 
     name = "vgic-dist"
     size = 0x10000
-    state = None  # the Vgic's
+    state = None  # kept by the Vgic
 
     def __init__(self, vgic: Vgic) -> None:
         super().__init__()
@@ -169,7 +169,7 @@ class Distributor(MmioDevice):
 
 @dataclass(eq=False, slots=True)
 class RedistributorState:
-    """What is not the :class:`~gdbhv.hv.vgic.Vgic`'s."""
+    """The state that the :class:`~gdbhv.hv.vgic.Vgic` does not keep."""
 
     asleep: int = 0b110  # WAKER: ProcessorSleep, ChildrenAsleep
 
@@ -188,7 +188,7 @@ class Redistributor(MmioDevice):
         self.reset()
 
     def reset(self) -> None:
-        """Asleep; the interrupts are the :class:`~gdbhv.hv.vgic.Vgic`'s."""
+        """Reset: asleep. The :class:`~gdbhv.hv.vgic.Vgic` resets the interrupts."""
         self.state = RedistributorState()
 
     def _irq(self, n: int) -> Irq | None:

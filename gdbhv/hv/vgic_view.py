@@ -1,4 +1,4 @@
-"""What a debugger is shown of a VM's interrupt controller: what the guest would find in it."""
+"""A debugger's view of a VM's interrupt controller: what the guest would find in it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def seen(vgic: Vgic, irq: Irq) -> Irq:
     """Return a copy of ``irq`` as the hypervisor will have it before its vCPU executes again.
 
-    What the guest did in its list registers is taken back (``Vgic.sync``), and a line of its own that has risen meanwhile
-    interrupts the hypervisor first (``Vgic.fired``).
+    What the guest did in its list registers will be read back (``Vgic.sync``), and a passed-through line that has risen
+    meanwhile will interrupt the hypervisor first (``Vgic.fired``).
     """
     holder, owner = (None if n is None else vgic.vm.vcpus[n] for n in (irq.holder, irq.owner))
     copy = replace(irq)
@@ -47,8 +47,8 @@ def _ended(vgic: Vgic, vcpu: Vcpu) -> list[Irq]:
 def due(vgic: Vgic, vcpu: Vcpu) -> list[int]:
     """Return what the list registers will hold when ``vcpu`` executes next.
 
-    Only the few that will differ from what the hypervisor has now are looked at one by one: a guest may have thousands of
-    LPIs pending, and the rest is in order already.
+    Only the few interrupts that will differ from the hypervisor's present state are sorted in anew, since a guest may have
+    thousands of LPIs pending and the rest is sorted already.
     """
     differ = {*vgic.used[vcpu.index], *_ended(vgic, vcpu), *vgic.passed(vcpu)}
     rest = (replace(irq) for irq in vgic.lists[vcpu.index] if irq not in differ)
@@ -63,7 +63,7 @@ def held(vgic: Vgic, vcpu: Vcpu, intid: int) -> tuple[int, int] | None:
 
 
 def document(vgic: Vgic) -> dict[str, Any]:
-    """Return the state as ``_core.Machine.gic`` returns the machine's, LPIs among the interrupts, no CPU interfaces."""
+    """Return the state in the form of ``_core.Machine.gic``, LPIs among the interrupts, without CPU interfaces."""
     lpis = [vgic.lpis.irqs[n] for n in sorted(vgic.lpis.irqs)]
     names = {device.intid: device.name for _, device in vgic.vm.devices if device.intid is not None}
     irqs = [seen(vgic, i) for i in [*(i for bank in vgic.private for i in bank), *vgic.shared, *lpis]]

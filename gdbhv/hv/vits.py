@@ -1,8 +1,8 @@
 """The virtual ITS of a VM, and its LPIs: message-signalled interrupts (Arm IHI 0069, chapters 5 and 12.18).
 
-The guest gives commands in a queue in its memory; what it maps is kept here. The tables that it provides memory for
+The guest queues commands in its memory; the mappings that they make are kept here. The tables that it provides memory for
 (GITS_BASERn, the ITTs) are not used, as the architecture leaves their format to the ITS. The configuration of an LPI is read
-from the guest's table when the LPI is mapped and at INV and INVALL, and only then.
+from the guest's table only when the LPI is mapped and at INV and INVALL.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 GITS_BASE = board()["its"]["base"]
 FIRST_LPI = 8192
 ID_BITS = 16  # of INTIDs, DeviceIDs, EventIDs and collections
-MOST_EVENTS = 1 << 16  # a guest cannot map more than it has LPIs for
-# A queue holds 32,768 commands, and one may be about all LPIs: what is more than WORK (a command, an LPI looked at) goes
-# on PAUSE nanoseconds of virtual time later, and the guest executes meanwhile, as on hardware.
+MOST_EVENTS = 1 << 16  # a guest cannot map more events than it has LPIs
+# A queue holds 32,768 commands, and one may concern all LPIs. After WORK steps (a command, or an LPI visited) the rest
+# continues PAUSE nanoseconds of virtual time later; the guest executes meanwhile, as on hardware.
 WORK = 1 << 12
 PAUSE = 100_000
 
@@ -48,7 +48,7 @@ BASER_WRITABLE = VALID | 7 << 59 | 7 << 53 | 0xFFFF_FFFF_FCFF  # not Indirect, n
 
 
 class Command:
-    """One command, with the fields that several have at the same place."""
+    """One command, with the fields that several commands have at the same place."""
 
     def __init__(self, *words: int) -> None:
         self.words = words
@@ -61,7 +61,7 @@ class Command:
 
 @dataclass
 class Event:
-    """What MAPTI has said of one event of a device."""
+    """The mapping of one event of a device (MAPTI)."""
 
     lpi: int  # INTID
     collection: int
@@ -69,7 +69,7 @@ class Event:
 
 @dataclass
 class Device:
-    """What MAPD has said of a device: bits of its EventIDs; its events by EventID."""
+    """The mapping of a device (MAPD): the number of EventID bits, and its events by EventID."""
 
     bits: int
     events: dict[int, Event]
@@ -103,11 +103,12 @@ class Lpis(LpiState):
         irq.priority, irq.enabled = byte & 0xF8, bool(byte & 1)
 
     def configure_all(self, irqs: Collection[Irq]) -> None:
-        """Read priority and enable of all of ``irqs``, which is cheap where they are as before. Inside ``together()``."""
+        """Read priority and enable of all of ``irqs``, which is cheap where they are unchanged. Call it inside
+        ``together()``."""
         try:
             table = self._vgic.vm.read(self.propbaser & ADDRESS_4K, (1 << ID_BITS) - FIRST_LPI)
         except MemoryError_:
-            table = b""  # it ends where the memory does
+            table = b""  # the table may extend beyond the memory
         for irq in irqs:
             at = irq.intid - FIRST_LPI
             if at >= len(table) or (irq.priority, irq.enabled) != (table[at] & 0xF8, bool(table[at] & 1)):
@@ -120,7 +121,7 @@ class Lpis(LpiState):
         return FIRST_LPI <= intid < 1 << min((self.propbaser & 0x1F) + 1, ID_BITS)
 
     def enable(self, vcpu: Vcpu, enabled: bool) -> None:
-        """GICR_CTLR.EnableLPIs; the pending table says what is pending from the start."""
+        """Set GICR_CTLR.EnableLPIs; the pending table gives the LPIs that are pending initially."""
         if enabled == self.enabled[vcpu.index]:
             return
         self.enabled[vcpu.index] = enabled
@@ -136,7 +137,8 @@ class Lpis(LpiState):
         return [irq for irq in self.irqs.values() if irq.home == index]
 
     def _read_pending(self, vcpu: Vcpu) -> None:
-        """Make pending what the table of a Redistributor says, mapped or not (IHI 0069 5.1.2): a bit for each INTID."""
+        """Make the LPIs pending that the table of a Redistributor has set, mapped or not (IHI 0069 5.1.2): a bit for each
+        INTID."""
         table, last = self.pendbaser[vcpu.index] & 0xF_FFFF_FFFF_0000, 1 << min((self.propbaser & 0x1F) + 1, ID_BITS)
         try:
             bits = self._vgic.vm.read(table + FIRST_LPI // 8, (last - FIRST_LPI) // 8) if last > FIRST_LPI else b""
@@ -154,7 +156,7 @@ class Lpis(LpiState):
 
 @dataclass(eq=False, slots=True)
 class ItsState:
-    """The registers of an ITS, and what its commands have mapped."""
+    """The registers of an ITS, and the mappings made by its commands."""
 
     enabled: bool = False
     cbaser: int = 0
@@ -164,7 +166,7 @@ class ItsState:
     devices: dict[int, Device] = field(default_factory=dict)  # by DeviceID
     collections: dict[int, int] = field(default_factory=dict)  # ICID: vCPU
     mapped: int = 0  # events of all devices
-    due: int | None = None  # when it goes on with the queue, in virtual nanoseconds; None: there is nothing to go on with
+    due: int | None = None  # when it continues with the queue, in virtual nanoseconds; None if the queue is empty
 
 
 class Its(MmioDevice):
@@ -177,11 +179,11 @@ class Its(MmioDevice):
     def __init__(self, vgic: Vgic) -> None:
         super().__init__()
         self._vgic = vgic
-        self._work = 0  # done since the queue was last gone on with
+        self._work = 0  # steps done since it last continued with the queue
         self.reset()
 
     def reset(self) -> None:
-        """Disabled, without tables."""
+        """Reset: disabled, without tables."""
         self.state = ItsState()
 
     @property
@@ -189,7 +191,7 @@ class Its(MmioDevice):
         return self._vgic.lpis
 
     def document(self) -> dict[str, Any]:
-        """Return the state as ``_core.Machine.gic`` returns that of the machine's ITS, without counts."""
+        """Return the state in the form of the ITS in ``_core.Machine.gic``, without counts."""
         s = self.state
         return {
             "enabled": s.enabled,
@@ -262,7 +264,7 @@ class Its(MmioDevice):
     def _run(self) -> None:
         """Carry out the queue up to GITS_CWRITER (IHI 0069 5.3.2), or :data:`WORK` of it.
 
-        A wrong command is skipped, and told to the user.
+        A wrong command is skipped, and reported to the user.
         """
         with self._vgic.together():
             self._run_some()
@@ -308,7 +310,7 @@ class Its(MmioDevice):
         return self._mapped(c.device, c.event)
 
     def translate(self, device: int, event: int) -> bool:
-        """Make the LPI of a device's message pending. False: it is not mapped, and lost."""
+        """Make the LPI of a device's message pending. False if the event is not mapped; the message is lost then."""
         found = self._mapped(device, event)
         home = None if found is None else self.state.collections.get(found.collection)
         if not self.state.enabled or found is None or home is None:
@@ -407,7 +409,7 @@ class Its(MmioDevice):
         return of is not None
 
     def _sync(self, _: Command) -> bool:
-        return True  # everything is done when the queue has been read
+        return True  # nothing to do: commands complete in order
 
 
 # IHI 0069 5.3: number, name, what it does (False: an error of the guest)
