@@ -1,4 +1,4 @@
-"""The keys that a terminal's owner keeps: what follows Ctrl-A is for gdbhv, all else for the guest."""
+"""The escape key of a terminal: a key after Ctrl-A is for gdbhv, all others are for the guest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``--console`` can name: the terminal that gdbhv runs in, another one (pty), a Unix socket, or a file."""
+"""The consoles that ``--console`` can name: the terminal that gdbhv runs in, another one (pty), a Unix socket, or a file."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from gdbhv.errors import GdbhvError
 
 log = logging.getLogger("gdbhv.console")
 
-PATIENCE = 5  # seconds after which a socket's client that reads nothing is gone
+PATIENCE = 5  # seconds after which a socket's client that reads nothing is dropped
 KEPT = 1 << 16  # bytes that a socket's next client gets of what was printed before
 
 
 def open_console(where: str, *, typed: bool = True, inputs: Sequence[str | Path | None] = (), name: str = "") -> Console:
     """Return the console that ``--console`` names: "stdio", "pty", "unix:PATH" or a file.
 
-    :param typed: with "stdio", what comes on standard input is typed on the guest's terminal.
+    :param typed: with "stdio", whether standard input is typed on the guest's terminal.
     :param inputs: files that must not be written.
     :param name: of the VM, where there are several.
     :raises gdbhv.errors.GdbhvError: it cannot be written, or should not be.
@@ -75,7 +75,7 @@ def _take_terminal(console: Console, descriptor: int) -> None:
         if os.tcgetpgrp(descriptor) != os.getpgrp():
             return
     except OSError:
-        pass  # a terminal, but not the one that controls this process: it has no foreground and background
+        pass  # a terminal, but not the controlling one: it has no foreground and background
     before = termios.tcgetattr(descriptor)
     now = termios.tcgetattr(descriptor)
     now[0] &= ~(termios.ICRNL | termios.IXON)
@@ -94,7 +94,7 @@ def _take_terminal(console: Console, descriptor: int) -> None:
         os.kill(os.getpid(), signal.SIGTERM if ignored else signal.SIGINT)
 
     def hung_up() -> None:
-        """Do what the kernel does if it is the terminal that controls this process."""
+        """Do what the kernel does for the controlling terminal."""
         os.kill(os.getpid(), signal.SIGHUP)
 
     def say(text: str) -> None:
@@ -104,12 +104,12 @@ def _take_terminal(console: Console, descriptor: int) -> None:
 
 
 class Pty(Console):
-    """A terminal of its own, for screen or another program; what nobody reads is dropped when its buffer is full."""
+    """A pseudo-terminal, for screen or another program; output that nobody reads is dropped when its buffer is full."""
 
     def __init__(self, whose: str) -> None:
         super().__init__()
         self.descriptor, other = pty.openpty()
-        for descriptor in (self.descriptor, other):  # the other end stays open, so that who comes can go
+        for descriptor in (self.descriptor, other):  # the other end stays open, so that programs can attach and detach
             self.undo.callback(os.close, descriptor)
         tty.setraw(other)
         os.set_blocking(self.descriptor, False)
@@ -126,7 +126,7 @@ class Pty(Console):
 
 
 class Socket(Console):
-    """A Unix socket, one client at a time. What was printed while there was none is for the next (:data:`KEPT`)."""
+    """A Unix socket, one client at a time. Output without a client is kept for the next one (:data:`KEPT`)."""
 
     def __init__(self, path: str, whose: str) -> None:
         super().__init__()

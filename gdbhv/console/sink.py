@@ -1,10 +1,10 @@
-"""Where text goes that somebody may read slowly, or not for an hour: nothing here waits unless it is asked to.
+"""Output to streams whose reader may be slow: nothing here blocks unless asked to.
 
-A pipe whose reader has paused (``gdbhv run ... | less``) takes 64 KiB and then blocks whoever writes, and with that Ctrl-C
-and the gdb server. So a write goes as far as there is room, and the rest is kept. What happens when much is kept is the
-owner's business: a console has its machine stand still, messages are counted instead.
+A pipe whose reader has paused (``gdbhv run ... | less``) takes 64 KiB and then blocks the writer, and with it Ctrl-C and the
+gdb server. So a write goes as far as there is room, and the rest is kept. The owner decides what happens when much is kept:
+a console pauses its machine, messages are counted and dropped.
 
-The descriptors stay in blocking mode, which belongs to the open file that a shell shares: they are asked for room first.
+The descriptors stay in blocking mode, since the mode belongs to the open file, which a shell shares: they are polled first.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ import stat
 from typing import BinaryIO
 
 LIMIT = 1 << 16
-"""Bytes that are kept, beyond which a sink is full."""
+"""The number of kept bytes beyond which a sink is full."""
 
 
 class Sink:
-    """Writes to a binary stream. One that never blocks (a file, memory) is written at once, and never full."""
+    """Writes to a binary stream. A stream that never blocks (a file, memory) is written at once, and is never full."""
 
     def __init__(self, output: BinaryIO) -> None:
         self.output = output
         self._unsent = bytearray()
         self._descriptor = _slow(output)
         if self._descriptor is not None:
-            output.flush()  # what follows passes by its buffer
+            output.flush()  # what follows bypasses its buffer
 
     @property
     def full(self) -> bool:
-        """Whether much is kept. What is put now is kept as well."""
+        """Whether much is kept already. More can still be put."""
         return len(self._unsent) > LIMIT
 
     @property
@@ -48,7 +48,7 @@ class Sink:
         self.flush()
 
     def flush(self, seconds: float | None = 0) -> bool:
-        """Write what is kept as far as there is room, once some comes within ``seconds`` (None: at any time).
+        """Write as much of what is kept as there is room for, waiting up to ``seconds`` for room (None: without limit).
 
         :returns: whether something was written.
         :raises OSError: it cannot be written.
@@ -58,7 +58,7 @@ class Sink:
             return False
         try:
             while done < len(self._unsent) and select.select((), (to,), (), 0 if done else seconds)[1]:
-                done += os.write(to, self._unsent[done : done + select.PIPE_BUF])  # for so much there is room
+                done += os.write(to, self._unsent[done : done + select.PIPE_BUF])  # this much is certain to fit
         except BlockingIOError:  # somebody else has made it non-blocking
             pass
         finally:
@@ -66,13 +66,13 @@ class Sink:
         return done > 0
 
     def drain(self) -> None:
-        """Wait until all has been read, which may take for ever: a signal's exception ends it. :raises OSError: see put."""
+        """Wait until all has been written, without a time limit; a signal's exception ends it. :raises OSError: see put."""
         while self._unsent:
             self.flush(None)
 
 
 def _slow(output: BinaryIO) -> int | None:
-    """Return the descriptor of a stream whose writes may have to wait for a reader; None: they never have."""
+    """Return the descriptor of a stream whose writes may have to wait for a reader; None if they never do."""
     try:
         descriptor = output.fileno()
         return None if stat.S_ISREG(os.fstat(descriptor).st_mode) else descriptor
