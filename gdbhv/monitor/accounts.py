@@ -27,7 +27,7 @@ TOP = 20  # groups
 
 
 def help_of_groups() -> list[str]:
-    """Say what exits can be grouped by, and what is told of a group."""
+    """Explain what exits can be grouped by, and what is shown of a group."""
     return [
         *table(("by", "groups"), [(name, what) for name, (what, _) in GROUPS.items()]),
         *table(("--of", "time"), list(UNITS.items())),

@@ -1,6 +1,6 @@
-"""Addresses as they are typed: a number, a register or a symbol, with offsets; and in which space they are.
+"""Addresses as users type them: a number, a register or a symbol, with offsets, and the address space.
 
-``0x40200000``, ``$pc``, ``$sp+16``, ``$ELR_EL2-4``, ``ipa:0x9000000``, ``main``, ``table+8*4`` is too much: gdb's own
+``0x40200000``, ``$pc``, ``$sp+16``, ``$ELR_EL2-4``, ``ipa:0x9000000``, ``main``; but not ``table+8*4``, for which gdb's own
 ``gdbhv walk`` takes any expression.
 """
 
@@ -20,7 +20,7 @@ SPACES = {s.value: s for s in Space}
 def parse(context: Context, text: str) -> tuple[Space, int]:
     """Return the space (VA by default) and the address that ``text`` means for the thread.
 
-    :raises gdbhv.errors.CommandError: it means none.
+    :raises gdbhv.errors.CommandError: it is not an address.
     """
     kind, colon, rest = text.partition(":")
     if colon and kind not in SPACES:

@@ -1,4 +1,4 @@
-"""``doctor``: what a colleague would say of a machine that hangs."""
+"""``doctor``: explain a machine that hangs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MASKS = ((9, "debug exceptions"), (8, "SErrors"), (7, "IRQs"), (6, "FIQs"))  # b
 
 
 def findings(target: Target) -> list[dict[str, Any]]:
-    """Return what is to be said of each vCPU and CPU, one document each: ``thread``, ``name``, ``says``."""
+    """Return the explanation of each vCPU and CPU, one document each: ``thread``, ``name``, ``says``."""
     events = target.core.trace(target.core.trace_size)
     found = []
     for process in target.processes():
@@ -50,14 +50,14 @@ def _says(target: Target, found: bool, thread: Thread, events: list[TraceEvent])
     yield from _code(target, thread.id, pc)
     masked = [name for bit, name in MASKS if pstate >> bit & 1]
     yield f"masks {', '.join(masked)} (PSTATE.DAIF)" if masked else "masks nothing (PSTATE.DAIF is 0)"
-    if not found:  # of a VM of the machine's own hypervisor, the controller is that hypervisor's affair
+    if not found:  # the interrupt controller of a VM of the machine's hypervisor is emulated by that hypervisor
         yield from _timers(target, thread.id)
         yield from _interrupts(target, thread.id)
     yield from _last(target, thread, events, found)
 
 
 def _code(target: Target, thread: ThreadId, pc: int) -> Iterator[str]:
-    """Say what is wrong with the place that executes, if anything is."""
+    """Report what is wrong with the PC, if anything is."""
     try:
         word = target.read_memory(thread, pc, 4)
     except GdbhvError as e:
@@ -76,7 +76,7 @@ def _timers(target: Target, thread: ThreadId) -> Iterator[str]:
         try:
             control = target.read_register(thread, register)
         except GdbhvError:
-            continue  # it is no guest's
+            continue  # it belongs to no guest
         if not control & ENABLE:
             continue
         state = "has fired" if control & ISTATUS else "has not fired yet"
@@ -85,7 +85,7 @@ def _timers(target: Target, thread: ThreadId) -> Iterator[str]:
 
 
 def _interrupts(target: Target, thread: ThreadId) -> Iterator[str]:
-    """Say of each interrupt that is pending for a CPU why it does not get it: the first condition that fails."""
+    """Report why the CPU does not take each interrupt that is pending for it: the first condition that fails."""
     document, _ = target.gic(thread)
     cpu = thread.tid - 1
     count = 0
@@ -100,7 +100,7 @@ def _interrupts(target: Target, thread: ThreadId) -> Iterator[str]:
 
 
 def _last(target: Target, thread: Thread, events: list[TraceEvent], found: bool) -> Iterator[str]:
-    """Say what the last exits were: of a vCPU its own, of a CPU those that it has taken."""
+    """Report the last exits: of a vCPU its own, of a CPU those that it has taken."""
     name = vm_names(target)
     if target.hosted or found:
         own = [e for e in events if (e["vm"], e["vcpu"]) == (thread.id.pid, thread.id.tid - 1)]

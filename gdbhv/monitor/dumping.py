@@ -1,4 +1,4 @@
-"""What dumps of tables have in common, whichever stage they are of: how much is looked at, and how it is shown."""
+"""The common part of dumps of tables of either stage: how much is read, and how it is shown."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from gdbhv.tables import device_at
 from gdbhv.views import descend, stage2
 from gdbhv.views.attributes import size
 
-MOST = 200_000  # descriptors that are looked at: 780 MiB in pages of 4 KiB
+MOST = 200_000  # descriptors that are read: 780 MiB in pages of 4 KiB
 LINES = 10_000  # ranges, or descriptors of the tree, that are shown
-PIECE = 500  # descriptors between two looks at what the debugger wants
-FAULTY = 20  # descriptors that are said to be wrong
+PIECE = 500  # descriptors between two checks for a Ctrl-C
+FAULTY = 20  # wrong descriptors that are listed
 
 Name = Callable[[int, int], str]
-"""Says what is at an input address and the output address that it is mapped to."""
+"""Returns a description of an input address and the output address that it is mapped to."""
 
 TREE = Arg("--tree", "show every table and leaf", flag=True)
 RAW = Arg("--raw", "show every descriptor that is not 0, as it is in memory", flag=True)
@@ -28,12 +28,12 @@ HOLES = Arg("--holes", "show what is not mapped, too", flag=True)
 
 
 def options(args: argparse.Namespace) -> str:
-    """Return the options that say how it is shown, to be typed again."""
+    """Return the options that select the form, as they are typed."""
     return "".join(f" --{name}" for name in ("tree", "raw", "holes") if getattr(args, name))
 
 
 class Found:
-    """What is shown of some tables, as their descriptors come; ``next`` is the input address at which it was cut."""
+    """The dump of some tables, made from their descriptors; ``next`` is the input address at which it was cut off."""
 
     def __init__(self, layout: descend.Layout, args: argparse.Namespace, low: int, high: int) -> None:
         self.layout, self.low, self.high = layout, max(low, layout.first), min(high, layout.last)
@@ -80,7 +80,7 @@ class Found:
 
     @property
     def holes(self) -> list[tuple[int, int]]:
-        """What is not mapped, as far as has been looked: first address and bytes."""
+        """The unmapped ranges in the part that was read: first address and bytes."""
         return descend.holes(self.ranges, self.low, self.high if self.next is None else self.next - 1)
 
     def lines(self, name: Name, columns: tuple[str, str] = ("IPA", "PA")) -> Iterator[str]:
@@ -124,7 +124,7 @@ class Found:
 
 
 def at(machine: _core.Machine, pa: int) -> str:
-    """Return what the machine has at a PA."""
+    """Return a description of what the machine has at a PA."""
     base, size_ = machine.ram
     if base <= pa < base + size_:
         return "memory"

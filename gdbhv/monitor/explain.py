@@ -1,4 +1,5 @@
-"""What ``walk --explain`` adds: descriptors by field, each stage for itself, and what each access and each AT would give."""
+"""What ``walk --explain`` adds: the fields of descriptors, each stage by itself, and the result of each access and each
+AT."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ ACCESSES: tuple[Access, ...] = ("read", "write", "fetch")
 
 @dataclass(frozen=True)
 class Explained:
-    """Everything about one VA: what each access gives, and PAR_EL1 of each AT instruction, by name."""
+    """Everything about one VA: the result of each access, and PAR_EL1 of each AT instruction, by name."""
 
     by: Translation
     va: int
@@ -34,7 +35,7 @@ class Explained:
         return descriptor.fields(step, self.by.regime, _mair(self.by), xnx=self.by.xnx)
 
     def lines(self, walk: Walk) -> Iterator[str]:
-        """Yield what stands below the walk."""
+        """Yield the lines below the walk."""
         yield from _stages(self.by, walk)
         yield "an access (of a load or store of 8 bytes of x0, where the syndrome tells) gives:"
         yield from (f"  {outcome.line(o)}" for o in self.outcomes)
@@ -60,7 +61,7 @@ def explain(context: Context, by: Translation, va: int) -> Explained:
     for el in levels:
         view = replace(by, el=el, pan=by.pan and el == by.el)
         if view.regime["name"] != by.regime["name"]:
-            continue  # no process of this host's is there while TGE is 0
+            continue  # while TGE is 0, no process of this host executes
         for access in ACCESSES:
             walk = view.walk(va, access, checked=True)
             outcomes.append(outcome.outcome(walk, va, access, el, by.regime, tge=bool(TGE.of(hcr))))
@@ -104,7 +105,7 @@ def _mair(by: Translation) -> int:
 
 
 def _stages(by: Translation, walk: Walk) -> Iterator[str]:
-    """Yield what each stage says of permissions and memory, and what they say together."""
+    """Yield the permissions and memory type of each stage, and their combination."""
     if "pa" not in walk:
         return
     leaves = {s["stage"]: s for s in walk["steps"] if s["found"] in ("block", "page") and s["for_s1"] is None}

@@ -1,8 +1,8 @@
 """``frame guest``: where a guest is, while its hypervisor has the CPU.
 
-At an exit the CPU is at EL2's vector: PC, SP and memory are the hypervisor's, and a debugger that unwinds from there takes
-the guest's link register for the hypervisor's. Here is the guest's own frame, as of the exit, and its callers by frame
-pointers (AAPCS64, "The Frame Pointer"), read as the guest reads them: through its own two stages.
+At an exit the CPU is at EL2's vector: PC, SP and memory are the hypervisor's, and a debugger that unwinds from there
+mistakes the guest's link register for the hypervisor's. This command shows the guest's own frame at the exit, and its
+callers by frame pointers (AAPCS64, "The Frame Pointer"), read as the guest reads them: through its own two stages.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ REGISTERS = [*(f"x{n}" for n in range(31)), "sp", "pc", "cpsr"]
 
 @dataclass(frozen=True)
 class Frame:
-    """A guest's registers, and whose translation its addresses are of; ``when`` says of what moment they are."""
+    """A guest's registers, and the translation of its addresses; ``when`` says of which moment they are."""
 
     registers: dict[str, int]
     by: Translation

@@ -13,7 +13,7 @@ from gdbhv.views.repeated import repeated_text
 
 
 def describe(target: Target, found: Repeated) -> str:
-    """Return what there is to say of a CPU that takes the same exception again and again."""
+    """Return the message about a CPU that takes the same exception again and again."""
     core = target.core
 
     def register(name: str) -> int | None:
@@ -26,7 +26,7 @@ def describe(target: Target, found: Repeated) -> str:
 
 
 def symbol(target: Target, address: int, thread: ThreadId | None = None) -> str:
-    """Return an address, with the symbol that it is in or behind, if the image has one."""
+    """Return an address, with the symbol that it is in or after, if the image has one."""
     processes = target.processes()
     if thread is None and processes:
         thread = processes[0].threads[0].id

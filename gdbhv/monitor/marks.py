@@ -28,7 +28,7 @@ NAME = Arg("name", f"name of the mark (default: {DEFAULT})", nargs="?")
 
 @dataclass(frozen=True)
 class Mark:
-    """The mappings of a VM at a moment: ``insns`` of all CPUs together, ``exits`` of all VMs."""
+    """The mappings of a VM at some moment; ``insns`` are of all CPUs together, ``exits`` of all VMs."""
 
     vm: int | None  # its number, if the mark is of one that was named
     place: str
@@ -41,7 +41,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Change:
-    """IPAs ``ipa`` to ``ipa + size - 1`` before and now: where they are mapped to and how; None: they are not."""
+    """IPAs ``ipa`` to ``ipa + size - 1`` before and now: their mapping, or None if they are not mapped."""
 
     ipa: int
     size: int
@@ -50,7 +50,7 @@ class Change:
 
     @property
     def kind(self) -> str:
-        """What has happened to the mapping."""
+        """The kind of change."""
         if self.before is None or self.now is None:
             return "mapped" if self.before is None else "unmapped"
         return "moved" if self.before[0] != self.now[0] else "changed"
@@ -163,7 +163,7 @@ def _take(context: Context, by: Translation) -> Generator[None, None, Mark]:
 
 
 def changes(before: Sequence[descend.Range], now: Sequence[descend.Range]) -> list[Change]:
-    """Return how two lists of ranges differ, by IPA; the sizes of leaves do not count."""
+    """Return the differences of two lists of ranges, by IPA, whatever the sizes of leaves."""
     points = sorted({p for r in (*before, *now) for p in (r.ipa, r.ipa + r.size)})
     found: list[Change] = []
     i = j = 0
@@ -192,7 +192,7 @@ def _mapping(ranges: Sequence[descend.Range], n: int, ipa: int) -> tuple[int, di
 def _follows(
     last: Change, ipa: int, a: tuple[int, dict[str, object]] | None, b: tuple[int, dict[str, object]] | None
 ) -> bool:
-    """Whether a change goes on where the last one ends, in the same way."""
+    """Whether a change continues the last one, at the next address and in the same way."""
     if last.ipa + last.size != ipa:
         return False
     for old, new in ((last.before, a), (last.now, b)):

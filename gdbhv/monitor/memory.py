@@ -13,7 +13,7 @@ from gdbhv.target import Space
 
 
 def integer(text: str) -> int:
-    """Parse a number in C's notation."""
+    """Parse a number in C notation."""
     return int(text, 0)
 
 

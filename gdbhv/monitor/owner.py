@@ -22,7 +22,7 @@ LINES = 200  # of each address space
     help="show who sees a page of physical memory: each VM and EL2, by IPA and VA",
 )
 def owner(context: Context, args: argparse.Namespace) -> Iterator[str | None]:
-    """Look for the page in all tables that registers select, or selected at the last exit of a vCPU; and in the TLBs."""
+    """Search all tables that registers select, or selected at the last exit of a vCPU, and the TLBs."""
     space, where = addresses.parse(context, args.address)
     if space is Space.PA:
         pa = where

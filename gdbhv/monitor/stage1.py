@@ -70,7 +70,7 @@ def dump(context: Context, args: argparse.Namespace) -> Iterator[str | None]:
 
 
 def namer(context: Context, by: Translation) -> dumping.Name:
-    """Return what says what is at an output address of stage 1."""
+    """Return a function that describes an output address of stage 1."""
 
     def name(_: int, output: int) -> str:
         if not by.regime["stage2"]:

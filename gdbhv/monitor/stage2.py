@@ -39,7 +39,7 @@ def dump(context: Context, args: argparse.Namespace) -> Iterator[str | None]:
         found = dumping.Found(g, args, low, high)
         yield from found.look(machine.read_pa)
         if not on and not found.seen:
-            raise ValueError("nothing is mapped")  # VTTBR_EL2 = 0 is an address with memory: flash
+            raise ValueError("nothing is mapped")  # VTTBR_EL2 = 0 is the address of flash, not a missing table
     except (ValueError, IndexError) as e:
         if not on:
             raise CommandError(by.no_stage2() + "; and VTTBR_EL2 and VTCR_EL2 hold no tables") from None
@@ -79,7 +79,7 @@ def dump(context: Context, args: argparse.Namespace) -> Iterator[str | None]:
 
 
 def mapped(context: Context, thread: ThreadId) -> Generator[None, None, int | None]:
-    """Return how many bytes the stage 2 of a thread's VM maps; None: its tables are none, or of very many descriptors."""
+    """Return how many bytes the stage 2 of a thread's VM maps; None if it has no tables, or very many descriptors."""
     memory = 0
     try:
         for seen, e in enumerate(descend.entries(layouts.stage2(context.target.stage2(thread)), context.core.read_pa), 1):

@@ -117,7 +117,7 @@ def _diff(context: Context, args: argparse.Namespace, wanted: list[tables.Regist
         try:
             now[r.name] = context.target.read_register(context.thread, r.name)
         except RegisterError:
-            continue  # not to be seen there
+            continue  # not visible there
     context.marks[key] = now
     if not isinstance(old, dict):
         if args.json:
@@ -166,14 +166,14 @@ def _el12(context: Context, args: argparse.Namespace) -> Iterator[str]:
 
 
 def virtual_by(context: Context, name: str) -> str | None:
-    """Return the controls by which a thread's ICC_* is of the virtual CPU interface; None: it is not."""
+    """Return the controls that make a thread's ICC_* access the virtual CPU interface; None if none does."""
     if context.target.hosted:
         return None  # a VM has no other, whether it is on a CPU or not
     return context.core.virtual_by(context.thread.tid - 1, name)
 
 
 def _write(context: Context, name: str, field: str, text: str) -> str | None:
-    """Write a register or a field of it; return what to say about bits that did not take the value."""
+    """Write a register or a field of it; return a message about bits that did not take the value."""
     try:
         value = int(text, 0)
     except ValueError:

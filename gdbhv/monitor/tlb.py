@@ -15,7 +15,7 @@ from gdbhv.views.attributes import size
 from gdbhv.views.table import table
 
 LINES = 1000  # entries that are shown
-PIECE = 200  # entries between two looks at what the debugger wants
+PIECE = 200  # entries between two checks for a Ctrl-C
 HEAD = ("CPU", "regime", "VMID", "ASID", "who", "address", "size", "PA", "used", "flags", "in use", "tables")
 HEAD2 = ("CPU", "VMID", "IPA", "PA", "descriptor", "for", "tables")
 

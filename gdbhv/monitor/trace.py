@@ -16,15 +16,15 @@ from gdbhv.records import ExitRecord, TraceEvent
 from gdbhv.views.trace import chrome, ftrace, json_lines, trace_table
 
 USUAL = 20  # events
-UNKNOWN = ("va", "nv")  # filters for which the trace keeps too little
+UNKNOWN = ("va", "nv")  # filters that need more than the trace keeps
 FORMATS = {".jsonl": "jsonl", ".json": "perfetto", ".txt": "ftrace", ".ftrace": "ftrace"}
 MAGIC = {"jsonl": b'{"seq"', "perfetto": b'{"displayTimeUnit"', "ftrace": b"# tracer"}
 
 
 def events(context: Context, spec: Sequence[str]) -> list[TraceEvent]:
-    """Return what is kept, of the VM that the command is for; with a specification only the exits that it means.
+    """Return the events that are kept, of the VM that the command is for; with a specification only exits that match it.
 
-    :raises gdbhv.errors.CommandError: the specification is none, or asks for what is not kept.
+    :raises gdbhv.errors.CommandError: the specification is malformed, or needs what is not kept.
     """
     kept = context.core.trace(context.core.trace_size)
     if context.only is not None:

@@ -94,11 +94,11 @@ def add(
 
 
 def _check_reachable(context: Context, first: int, last: int) -> None:
-    """Refuse what no access can reach. :raises gdbhv.errors.CommandError: so it is."""
+    """Refuse a range that no access can reach. :raises gdbhv.errors.CommandError: it is such a range."""
     base, size = context.core.ram
     there = [(base, size)]
     hosted = context.target.hosted
-    if not hosted:  # a hosted VM's devices are none of the machine's
+    if not hosted:  # a hosted VM's devices are not devices of the machine
         there += [(row["base"], row["size"]) for row in _core.board(context.core.gic()["version"])]
     if not any(first < start + length and start <= last for start, length in there):
         why = "hosted VMs have their devices at IPAs: say ipa:" if hosted else "neither memory nor a device is there"
