@@ -1,7 +1,7 @@
 """Agent expressions: the bytecode in which GDB sends a breakpoint's condition, so that no hit needs a round trip.
 
-A stack machine on 64-bit numbers; immediate operands are big endian.  Tracing and floating point are left out, as by GDB
-itself; :func:`check` refuses what :func:`evaluate` cannot do, since a condition that was ignored would be worse than none.
+A stack machine on 64-bit numbers; immediate operands are big endian.  Tracing and floating point are left out, as in GDB
+itself; :func:`check` refuses what :func:`evaluate` cannot do, since ignoring a condition would be worse than refusing it.
 Source: GDB manual appendix F "The GDB Agent Expression Mechanism".
 """
 
@@ -16,7 +16,7 @@ from gdbhv.rsp.tdesc import Description
 from gdbhv.target import Stop, StopKind, Target
 
 _MASK = (1 << 64) - 1
-_OPERATIONS_LIMIT = 10_000  # in all programs of one hit: `goto` may go back
+_OPERATIONS_LIMIT = 10_000  # in all programs of one hit: `goto` can loop
 _TEXT_LIMIT = 1 << 16  # characters that the commands of one hit print
 _WIDTH_LIMIT = 1024  # of a conversion, and of its precision
 
@@ -54,24 +54,24 @@ _STRING_LIMIT = 512  # bytes of a %s
 
 
 class AgentError(GdbhvError):
-    """An expression without a value: a division by zero, a stack that is empty, an endless loop."""
+    """An expression that cannot be evaluated: a division by zero, an empty stack, an endless loop."""
 
 
 @dataclass
 class Budget:
-    """What the programs of one hit may still do."""
+    """The operations and output that remain for the programs of one hit."""
 
     operations: int = _OPERATIONS_LIMIT
     text: int = _TEXT_LIMIT
 
     def take_operation(self) -> None:
-        """Count an operation. :raises AgentError: there were too many."""
+        """Count an operation. :raises AgentError: there are too many."""
         self.operations -= 1
         if self.operations < 0:
             raise AgentError(f"the agent expression does not end within {_OPERATIONS_LIMIT} operations")
 
     def take_text(self, text: str) -> None:
-        """Count what is printed. :raises AgentError: it is too much."""
+        """Count the characters printed. :raises AgentError: there are too many."""
         self.text -= len(text)
         if self.text < 0:
             raise AgentError(f"the breakpoint's commands print more than {_TEXT_LIMIT} characters")
@@ -106,12 +106,12 @@ def evaluate(
     say: Callable[[str], None] | None = None,
     budget: Budget | None = None,
 ) -> int:
-    """Return the value of a checked expression; 0 if it leaves none.
+    """Return the value of a checked expression; 0 for commands, which have none.
 
     ``read_register`` takes a number of the target description, ``read_memory`` an address and a length; ``say`` prints.
     ``budget`` is shared by the programs of one hit.
 
-    :raises GdbhvError: it has no value: memory that cannot be read, a division by zero, too many operations.
+    :raises GdbhvError: it cannot be evaluated: memory that cannot be read, a division by zero, too many operations.
     """
     budget = budget or Budget()
     stack: list[int] = []
@@ -175,7 +175,7 @@ def _shuffle(stack: list[int], operation: int, operand: int) -> None:
 
 
 def _format(text: str, arguments: list[int], read_memory: Callable[[int, int], bytes]) -> str:
-    """Do what C's printf does with integers and strings; GDB leaves the format's backslashes to us."""
+    """Format integers and strings as C's printf does; GDB sends the format with its backslash escapes."""
     _check_widths(text)
     values = iter(arguments)
 
@@ -200,7 +200,7 @@ def _format(text: str, arguments: list[int], read_memory: Callable[[int, int], b
 
 
 def _check_widths(text: str) -> None:
-    """Refuse a conversion that is wider than anybody can want. :raises AgentError: there is one."""
+    """Refuse a conversion that is unreasonably wide. :raises AgentError: there is one."""
     for found in re.finditer(r"[0-9]+", " ".join(match.group(1) or "" for match in _CONVERSION.finditer(text))):
         if len(found.group()) > 9 or int(found.group()) > _WIDTH_LIMIT:
             raise AgentError(f"a printf conversion has more than {_WIDTH_LIMIT} characters: %{found.group()[:20]}...")
@@ -223,7 +223,7 @@ def _signed(value: int) -> int:
 
 
 def _divide(a: int, b: int) -> tuple[int, int]:
-    """C's division: towards zero."""
+    """Divide as C does, rounding towards zero; return quotient and remainder."""
     if b == 0:
         raise AgentError("the condition divides by zero")
     quotient = abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1)
@@ -232,7 +232,7 @@ def _divide(a: int, b: int) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Program:
-    """What a Z packet brings along: the stop is reported if a condition holds and there are no commands."""
+    """The conditions and commands of a Z packet: the stop is reported if a condition holds and there are no commands."""
 
     conditions: tuple[bytes, ...] = ()
     commands: tuple[bytes, ...] = ()
@@ -255,7 +255,7 @@ def reported(
 ) -> bool:
     """Tell whether GDB is to see a stop, and run the commands of its breakpoint if it has some.
 
-    :raises GdbhvError: a condition or a command has no value.
+    :raises GdbhvError: a condition or a command cannot be evaluated.
     """
     if stop.kind not in _KINDS:
         return True

@@ -19,9 +19,9 @@ class Attached:
         self._processes: list[Process] = []
         self._threads: tuple[ThreadId, ...] = ()
         self._general: ThreadId | None = None
-        self._nobody: PacketError | None = None  # a thread was selected that there is not
+        self._nobody: PacketError | None = None  # whether a thread was selected that does not exist
         self.listed = {process.pid for process in shared.alive()}
-        self._told: set[int] = set()  # of those that have come since
+        self._told: set[int] = set()  # processes that have appeared since
         self.refresh()
         stop = shared.last_stop
         self._general = stop.thread if stop is not None and stop.thread in self._threads else None
@@ -50,7 +50,7 @@ class Attached:
 
     @property
     def general(self) -> ThreadId:
-        """The thread that `g`, `m`, `Z` and their kind are about (Hg).
+        """The thread that `g`, `m`, `Z` and similar packets are about (Hg).
 
         :raises PacketError: there is none: every process has gone.
         """
@@ -63,7 +63,7 @@ class Attached:
         self._general, self._nobody = thread, None
 
     def select(self, spec: ThreadSpec) -> None:
-        """Select a thread (Hg). If there is none such, what comes is about no thread at all: GDB does not look at the
+        """Select a thread (Hg). If it does not exist, the packets that follow are about no thread at all: GDB ignores the
         answer, and means a VM that has ended, not another one.
 
         :raises PacketError: there is none.
@@ -108,15 +108,15 @@ class Attached:
         return process.pid not in self.detached and (not process.found or process.pid in self.listed)
 
     def newcomers(self) -> list[Process]:
-        """Return the VMs that have come since the debugger has, each once."""
+        """Return the VMs that have appeared since the debugger attached, each once."""
         new = [p for p in self.shared.alive() if p.found and p.pid not in self.listed | self._told | self.detached]
         self._told |= {process.pid for process in new}
         return new
 
     def free_threads(self) -> list[ThreadId]:
-        """Return the threads of VMs that the debugger has let go of."""
+        """Return the threads of VMs from which the debugger has detached."""
         return [t.id for process in self.shared.alive() if process.pid in self.detached for t in process.threads]
 
     def _stopped_at(self, thread: ThreadId) -> None:
-        """Select the thread of a stop, as GDB does; nobody if it has gone."""
+        """Select the thread of a stop, as GDB does; none if it has gone."""
         self._general, self._nobody = (thread if thread in self._threads else None), None

@@ -1,6 +1,6 @@
 """The small encodings that packets share: hex numbers, thread ids, address and length, windows of documents.
 
-Every parser takes what the wire brought and raises only :class:`gdbhv.errors.PacketError`.
+Every parser accepts any bytes and raises only :class:`gdbhv.errors.PacketError`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from gdbhv.target import ThreadId
 
 ADDRESS_LIMIT = 1 << 64
 WINDOW = PACKET_SIZE // 2 - 1
-"""Bytes that fit into one answer, even if all of them have to be escaped."""
+"""The number of bytes that fit into one answer even if all of them have to be escaped."""
 _TEXT_LIMIT = PACKET_SIZE // 16  # characters of output in one O packet
 _HEX = re.compile(rb"[0-9a-fA-F]+")
 _REVERSED_BITS = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))

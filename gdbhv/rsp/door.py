@@ -1,9 +1,8 @@
-"""Connections that have not shown yet that they are debuggers.
+"""Accept connections, and pass on those that are debuggers.
 
-A port is open to anything that finds it: port scanners, a browser that a web page sends there, a health check.  So no
-connection counts as a debugger, and nothing happens to the machine, until it has sent a packet with the right checksum.
-``+``, ``-`` and 0x03 may come before that, as in GDB's protocol; a connection that sends anything else, or nothing, is not
-passed on.
+A port is open to anything that finds it: port scanners, a browser directed there by a web page, a health check.  So no
+connection counts as a debugger, or affects the machine, until it has sent a packet with the right checksum.  ``+``, ``-``
+and 0x03 may come before that, as in GDB's protocol; a connection that sends anything else, or nothing, is not passed on.
 """
 
 from __future__ import annotations
@@ -18,21 +17,21 @@ from gdbhv.rsp.transport import Stream, accept
 log = logging.getLogger("gdbhv.rsp")
 
 CANDIDATES = 16
-"""Connections that may stand at the door; of more, the oldest is closed."""
+"""The most connections that are not debuggers yet; if there are more, the oldest is closed."""
 
-_SHOWN = 24  # bytes of a stranger's first words
+_SHOWN = 24  # bytes kept of what a connection sends first
 
 
 class Candidate:
-    """A connection, and what has come of it. ``events`` begin with its first packet, once that is there."""
+    """A connection, and what it has sent. ``events`` begin with its first packet, once that has come."""
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
         self.framer = Framer()
         self.events: list[bytes | Signal] = []
-        self.over = False  # it has gone, or is no debugger: nothing more to expect
-        self.said = b""  # a stranger's first words
-        self._begun = False  # a `$` has come: what follows is for the framer to judge
+        self.over = False  # it has gone, or is not a debugger
+        self.said = b""  # what it sent first
+        self._begun = False  # whether a `$` has come: the framer checks what follows
 
     @property
     def debugger(self) -> bool:
@@ -40,7 +39,7 @@ class Candidate:
         return bool(self.events)
 
     def look(self) -> None:
-        """Take one piece of what has come."""
+        """Receive some bytes."""
         if (data := self.stream.receive()) is None:
             return
         if not self._begun and (start := data.lstrip(b"+-\x03")):
@@ -56,7 +55,7 @@ class Candidate:
                 self.events = events[position:]
                 return
             if event is Signal.CORRUPT:
-                self.stream.send(b"-")  # a debugger on a bad line repeats it
+                self.stream.send(b"-")  # a debugger repeats a packet that was damaged
             elif event is Signal.OVERSIZE:
                 self.over = True
 
@@ -101,7 +100,7 @@ class Door:
         self._candidates.clear()
 
     def _tell(self, words: bytes) -> None:
-        """Say it once: what connects once may connect a thousand times."""
+        """Report it once, since such a client may connect a thousand times."""
         if not self._told:
             self._told = True
             text = words.split(b"\r")[0].split(b"\n")[0].decode("ascii", "backslashreplace")

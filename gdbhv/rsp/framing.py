@@ -7,8 +7,8 @@
     0x03                     Ctrl-C
 
 In a payload, ``}`` escapes the byte after it, which is sent XOR 0x20.  Source: GDB manual, appendix E.1 "Overview" and E.8
-"Packet Acknowledgment".  GDB never run-length encodes what it sends, and nothing here encodes answers so: on one machine the
-encoding costs more time than the bytes that it saves.
+"Packet Acknowledgment".  GDB never run-length encodes what it sends, and answers are not encoded either: on one machine the
+encoding takes more time than it saves.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _CHUNK = 256  # 256 * 255 < 65521, so that Adler-32's plain sum does not wrap
 
 
 class Signal(Enum):
-    """What can stand between packets, or in place of one."""
+    """What can come between packets, or in place of one."""
 
     ACK = "+"
     NAK = "-"
@@ -56,12 +56,13 @@ def unescape(payload: bytes) -> bytes:
 
 
 def frame(payload: bytes) -> bytes:
-    """Return ``payload``, escaped already where it is binary, as a packet."""
+    """Return ``payload``, in which binary data is escaped already, as a packet."""
     return b"$%b#%02x" % (payload, checksum(payload))
 
 
 class Framer:
-    """Cuts a stream of bytes into packets. Holds at most one packet's length of bytes; takes anything and never raises."""
+    """Splits a stream of bytes into packets. Holds at most one packet's length of bytes; accepts anything and never
+    raises."""
 
     def __init__(self, limit: int = PACKET_SIZE) -> None:
         self._limit = limit
@@ -106,7 +107,7 @@ class Framer:
         if self._skipping:
             self._skipping = False
             return end + 3, Signal.OVERSIZE
-        start = buffer.rfind(_DOLLAR, start, end) + 1  # a client that was cut off starts anew with `$`
+        start = buffer.rfind(_DOLLAR, start, end) + 1  # a client that was interrupted starts again with `$`
         if end - start > self._limit:
             return end + 3, Signal.OVERSIZE
         payload = bytes(buffer[start:end])

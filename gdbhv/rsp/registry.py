@@ -1,8 +1,8 @@
-"""The table of packets: ``@packet`` puts a handler in, :func:`find` takes it out, :func:`advertised` says what there is.
+"""The table of packets: ``@packet`` adds a handler, :func:`find` looks one up, :func:`advertised` lists the features.
 
 A row is a prefix as GDB's manual writes it, up to and with the separator that ends the packet's name.  A prefix without
-such a separator is the whole packet, except for the one-letter packets, which are followed by their arguments at once; the
-longest prefix that fits wins.
+such a separator is the whole packet, except for the one-letter packets, which are followed directly by their arguments; the
+longest prefix that matches wins.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from gdbhv.rsp.session import Session
 
 Stream = Generator[bytes | None, None, None]
-"""Payloads in turn, ``O`` packets and the last; None where work takes long and there is nothing to say yet.
+"""Payloads in turn, ``O`` packets and the answer; None while work takes long and there is no output yet.
 
-After each a Ctrl-C may come, as a GdbhvError that is raised there: what is yielded next is the answer, or the error is."""
+After each of them a Ctrl-C may raise a GdbhvError there; the answer is then what is yielded next, or else the error."""
 
 Reply = bytes | Stream | None
-"""A payload (binary ones escaped), several in turn, or None: the stop is the answer."""
+"""A payload (escaped if binary), several in turn, or None if the answer is the stop to come."""
 
 Handler = Callable[["Session", bytes], Reply]
-"""Called with the session and what follows the prefix, unescaped nowhere; raises GdbhvError to refuse."""
+"""Called with the session and what follows the prefix, still escaped; raises GdbhvError to refuse."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def packet(*prefixes: str, features: str = "", text_errors: bool = False) -> Cal
 
 
 def find(payload: bytes) -> Packet | None:
-    """Return the row that serves ``payload``, or None: the answer to an unknown packet is an empty one."""
+    """Return the row that serves ``payload``; None if the packet is unknown, which is answered with an empty one."""
     if not payload:
         return None
     for row in _BY_FIRST.get(payload[0], ()):

@@ -1,4 +1,4 @@
-"""Hello and modes: qSupported, QStartNoAckMode, extended mode, and the packets that must be refused properly.
+"""The start of a session: qSupported, QStartNoAckMode, extended mode, and packets that need a particular refusal.
 
 Source: GDB manual E.4 "General Query Packets", E.4.1 "Packets".
 """
@@ -13,7 +13,7 @@ from gdbhv.rsp.session import Session
 
 @packet("qSupported", "qSupported:", features="multiprocess+;vContSupported+;error-message+")
 def q_supported(session: Session, args: bytes) -> bytes:
-    """Replace the client's features of an earlier qSupported; unknown ones are kept and never looked at."""
+    """Replace the client's features of an earlier qSupported; unknown ones are kept and ignored."""
     session.features = {
         name: value or "+"
         for name, _, value in (word.rstrip("+").partition("=") for word in args.decode("ascii", "replace").split(";"))
@@ -31,14 +31,14 @@ def start_no_ack_mode(session: Session, args: bytes) -> bytes:
 
 @packet("!")
 def extended_mode(session: Session, args: bytes) -> bytes:
-    """Serve in extended mode, as a server that outlives its clients does: what they kill they may run again."""
+    """Serve in extended mode: the server outlives its clients, which may `run` again what they have killed."""
     session.extended = True
     return b"OK"
 
 
 @packet("vMustReplyEmpty")
 def must_reply_empty(session: Session, args: bytes) -> bytes:
-    """Answer nothing: an error here ends GDB's connect, "Remote replied unexpectedly"."""
+    """Answer with an empty packet: an error here ends GDB's connect, "Remote replied unexpectedly"."""
     return b""
 
 
@@ -51,6 +51,6 @@ def non_stop(session: Session, args: bytes) -> bytes:
 
 @packet("QThreadSuffixSupported")
 def thread_suffix_supported(session: Session, args: bytes) -> bytes:
-    """Answer LLDB, which alone asks, with no; its question says which form of `x` answers it expects."""
+    """Answer no. Only LLDB asks, which shows what form of answer to `x` the client expects."""
     session.suffixes_asked = True
     return b""

@@ -1,8 +1,7 @@
 """Breakpoints and watchpoints: Z0 (software), Z1 (hardware), Z2 to Z4 (write, read, access).
 
-Source: GDB manual E.4.1 "Packets".  GDB takes all of them out at every stop and puts them back at every resume, so both
-are cheap and may be repeated.  The packet names no process: it is that of the last Hg, which GDB sends before when there
-are two.
+Source: GDB manual E.4.1 "Packets".  GDB removes all of them at every stop and inserts them at every resume, so both are
+cheap and may be repeated.  The packet names no process: it is that of the last Hg, which GDB sends first when there are two.
 """
 
 from __future__ import annotations
@@ -61,7 +60,7 @@ def _row(session: Session, args: bytes) -> tuple[int, int, int, int]:
 def _program(options: list[bytes]) -> agent.Program:
     """Parse ``;X len,bytecode`` (conditions) and ``;cmds:persist,X len,bytecode``, several without anything in between.
 
-    Commands last as long as the session: persist, which would let them print with no debugger there, is not looked at.
+    Commands last as long as the session: persist, which would let them print with no debugger attached, is ignored.
     """
     conditions: list[bytes] = []
     commands: list[bytes] = []

@@ -1,4 +1,4 @@
-"""Memory, as the selected thread sees it: m and x read, M and X write, and the searches that spare GDB reading it all.
+"""Memory, as the selected thread sees it: m and x read, M and X write, and qSearch and qCRC, which work without a transfer.
 
 Source: GDB manual E.4.1 "Packets", E.4 (qCRC, qSearch:memory).
 """
@@ -14,7 +14,7 @@ from gdbhv.rsp.registry import Stream, packet
 from gdbhv.rsp.session import Session
 
 _CHUNK = 1 << 16
-_SCAN_LIMIT = 1 << 30  # bytes that one qSearch or qCRC may cover: some seconds
+_SCAN_LIMIT = 1 << 30  # bytes that one qSearch or qCRC may cover, which takes some seconds
 
 
 @packet("m")
@@ -25,7 +25,7 @@ def read_hex(session: Session, args: bytes) -> bytes:
 
 @packet("x", features="binary-upload+")
 def read_binary(session: Session, args: bytes) -> bytes:
-    """GDB 16 wants a ``b`` before the data, LLDB none."""
+    """Read in binary. GDB 16 expects a ``b`` before the data, LLDB does not."""
     address, length = codec.pair(args)
     data = escape(_read(session, address, min(length, codec.WINDOW)))
     return data if session.suffixes_asked else b"b" + data
@@ -39,7 +39,7 @@ def write_hex(session: Session, args: bytes) -> bytes:
 
 @packet("X")
 def write_binary(session: Session, args: bytes) -> bytes:
-    """GDB tries X with no data first, to learn whether it is there."""
+    """Write in binary. GDB first sends X without data, to learn whether it is supported."""
     head, _, text = args.partition(b":")
     return _write(session, head, unescape(text))
 

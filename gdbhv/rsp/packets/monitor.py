@@ -25,9 +25,9 @@ def remote_command(session: Session, args: bytes) -> Stream:
 
 @packet("qGdbhv.monitor:")
 def ask(session: Session, args: bytes) -> Stream:
-    """Run a command for the thread that is named: a packet of gdbhv's own.
+    """Run a command for the given thread: a packet of gdbhv's own.
 
-    It is answered in one packet: ``=`` and the command's text, or ``!`` and why not.
+    The answer is one packet: ``=`` and the command's output, or ``!`` and the error.
 
     GDB's `monitor` is for the thread of the last Hg, which may not be the one that GDB has selected, and GDB cannot run a
     command while it unwinds. Used by gdbhv/gdbside.
@@ -41,7 +41,7 @@ def ask(session: Session, args: bytes) -> Stream:
 
 
 def _answer(session: Session, lines: Iterable[str | None]) -> Stream:
-    """Yield None for as long as the command works, and then all of it in one answer."""
+    """Yield None while the command works, and then its whole output in one answer."""
     said: list[str] = []
     size = 0
     try:
@@ -60,9 +60,9 @@ def _answer(session: Session, lines: Iterable[str | None]) -> Stream:
 
 
 def _answers(session: Session, monitor: Monitor, command: str) -> Stream:
-    """Yield the lines, then OK. A refusal is shown as a line, since GDB 13 prints no text of an error here.
+    """Yield the lines, then OK. A refusal is shown as a line, since GDB 13 does not print the text of an error here.
 
-    Whether there is a thread to work on is the command's business: some need none.
+    The command itself checks whether there is a thread, since some commands need none.
     """
     try:
         for line in monitor(command, session.general if session.threads else None):

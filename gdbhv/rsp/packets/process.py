@@ -15,13 +15,13 @@ from gdbhv.target import CatchEvents, Stop, StopKind
 
 @packet("qAttached", "qAttached:")
 def attached(session: Session, args: bytes) -> bytes:
-    """Answer yes, always: otherwise GDB believes that it started the machine, and kills it when it quits."""
+    """Answer that it was attached to: otherwise GDB would think that it started the machine, and kill it when it quits."""
     return b"1"
 
 
 @packet("D", "D;")
 def detach(session: Session, args: bytes) -> bytes:
-    """Let go of one process, or of all: they run on. The session ends with the last one."""
+    """Detach from one process, or from all, which then continue. The session ends with the last one."""
     pid = _pid(args) if args else None
     if pid is not None and pid not in {process.pid for process in session.processes}:
         raise PacketError("D", f"process {pid} is not attached")
@@ -60,7 +60,7 @@ def kill_one(session: Session, args: bytes) -> bytes:
 
 @packet("k")
 def kill_all(session: Session, args: bytes) -> None:
-    """Switch all off. There is no answer. In extended mode the session goes on: `run` may come."""
+    """Switch all off. There is no answer. In extended mode the session continues, for a `run`."""
     for process in tuple(session.processes):
         _kill(session, process.pid)
     if not session.extended:
@@ -69,9 +69,9 @@ def kill_all(session: Session, args: bytes) -> None:
 
 @packet("vRun;", text_errors=True)
 def run_again(session: Session, args: bytes) -> bytes:
-    """Begin again what was killed, or has ended, or else is selected; it stands at its first instruction.
+    """Restart the process that was killed, or has ended, or else is selected; it stops at its first instruction.
 
-    GDB shows no reason of a refusal ('try "set remote exec-file"?'), so it is logged too.
+    GDB does not show the reason of a refusal ('try "set remote exec-file"?'), so it is logged too.
     """
     file, *words = (codec.data(text) for text in args.split(b";"))
     pid = _to_run(session)
@@ -94,7 +94,7 @@ def run_again(session: Session, args: bytes) -> bytes:
 
 @packet("R")
 def restart(session: Session, args: bytes) -> None:
-    """Begin everything again. There is no answer, so GDB sends it only where vRun is unknown."""
+    """Restart everything. There is no answer, so GDB sends it only to servers without vRun."""
     session.shared.restart(None)
     session.refresh()
 

@@ -19,7 +19,7 @@ def read_all(session: Session, args: bytes) -> bytes:
 
 @packet("G", text_errors=True)
 def write_all(session: Session, args: bytes) -> bytes:
-    """Write the registers that differ, so that none is legalized that nobody changed; all of them, or none."""
+    """Write only the registers that differ, since a write may legalize the value; all of them, or none."""
     new = codec.data(args)
     thread = session.general
     old = session.target.read_core(thread)
@@ -54,7 +54,7 @@ def read_one(session: Session, args: bytes) -> bytes:
 
 @packet("P", text_errors=True)
 def write_one(session: Session, args: bytes) -> bytes:
-    """Never says OK to a write that was dropped."""
+    """Write one register. The answer is never OK if the write was ignored."""
     number, _, text = args.partition(b"=")
     name, size = _find(session, codec.number(number))
     value = codec.data(text)

@@ -1,8 +1,8 @@
-"""Resuming: vCont, the older c, s, C and S, `?`, and QEMU's packets about how steps are made.
+"""Resuming: vCont, the older c, s, C and S, `?`, and QEMU's packets about single steps.
 
-Source: GDB manual E.4.1 (vCont), E.3 "Stop Reply Packets".  Signals are of no meaning to a machine: C and S are c and s.
-For each thread the leftmost action that names it counts, and a thread that none names stays stopped: GDB passes a breakpoint
-with ``vCont;s:p1.1`` alone.  VMs that the debugger has let go of run whenever anything runs.
+Source: GDB manual E.4.1 (vCont), E.3 "Stop Reply Packets".  Signals mean nothing to a machine: C and S are c and s.  For
+each thread the leftmost action that names it applies, and a thread that none names stays stopped: GDB steps over a
+breakpoint with ``vCont;s:p1.1`` alone.  VMs from which the debugger has detached run whenever anything runs.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ def resume(session: Session, args: bytes) -> bytes | None:
         if (count := args.count(b";") + 1) > _ACTIONS_LIMIT:
             raise PacketError("vCont", f"vCont takes up to {_ACTIONS_LIMIT} actions, not {count}")
         run = _resolve(session, [_action(text) for text in args.split(b";")])
-        if len(session.resume_cache) < _CACHE_LIMIT and b"r" not in args:  # ranges do not come twice
+        if len(session.resume_cache) < _CACHE_LIMIT and b"r" not in args:  # the same range rarely comes twice
             session.resume_cache[args] = run
     return _start(session, run)
 
 
 @packet("vCtrlC")
 def ctrl_c(session: Session, args: bytes) -> bytes:
-    """Of non-stop mode; nothing runs while packets are heard."""
+    """Answer the packet of non-stop mode; nothing runs while packets are handled."""
     return b"OK"
 
 

@@ -42,7 +42,7 @@ def current(session: Session, args: bytes) -> bytes:
 
 @packet("qfThreadInfo")
 def first_threads(session: Session, args: bytes) -> bytes:
-    """All in one answer: 60,000 of them would fit."""
+    """Return all threads in one answer, in which 60,000 would fit."""
     session.refresh()
     return b"m" + b",".join(map(session.write_id, session.threads)) if session.threads else b"l"
 

@@ -20,7 +20,7 @@ def features(session: Session, args: bytes) -> bytes:
 
 @packet("qXfer:threads:read::", features="qXfer:threads:read+")
 def threads(session: Session, args: bytes) -> bytes:
-    """Make the list at the first window, and keep it for the next ones, so that they fit together."""
+    """Make the list at the first window, and keep it for the next ones, so that they are consistent."""
     if codec.pair(args)[0] == 0:
         session.threads_document = threads_xml(session)
     return escape(codec.window(args, session.threads_document))
@@ -28,7 +28,7 @@ def threads(session: Session, args: bytes) -> bytes:
 
 @packet("qXfer:exec-file:read:", features="qXfer:exec-file:read+")
 def exec_file(session: Session, args: bytes) -> bytes:
-    """Name the image; the annex is the process. There is no vFile: GDB opens the path on its own machine."""
+    """Return the image's path; the annex is the process. Without vFile, GDB opens the path on its own machine."""
     annex, _, rest = args.partition(b":")
     pid = codec.number(annex, 1 << 31) if annex else session.general.pid
     path = session.shared.exec_file(pid) if session.shared.exec_file is not None else None
