@@ -11,8 +11,8 @@ from typing import NoReturn
 from gdbhv.stops import GdbMissing
 
 GDB = "gdb-multiarch"
-GDB_SIDE = Path(__file__).with_name("gdbside") / "gdbhv.py"  # commands for people, sourced once gdb is attached
-CONDITIONS = GDB_SIDE.with_name("conditions.py")  # of it, what scripts want too
+GDB_SIDE = Path(__file__).with_name("gdbside") / "gdbhv.py"  # commands for interactive use, sourced once gdb is attached
+CONDITIONS = GDB_SIDE.with_name("conditions.py")  # the part that scripts use too
 
 # GDB sends the server the selected thread only when it fetches something of it, and `monitor` fetches nothing: after
 # `info threads` the command would be about the last one of the list.  And it does not expect `monitor` to change anything.
@@ -59,9 +59,9 @@ def gdb_arguments(
 
 
 def exec_gdb(address: str, program: str | None = None, own: Sequence[str] = (), commands: Sequence[str] = ()) -> NoReturn:
-    """Become a gdb-multiarch for a person, attached to ``address``. Does not return.
+    """Replace this process by gdb-multiarch, attached to ``address``, for interactive use. Does not return.
 
-    :raises GdbMissing: there is none on this machine.
+    :raises GdbMissing: gdb-multiarch is not installed.
     """
     arguments = gdb_arguments(address, program, own, commands)
     os.execv(arguments[0], arguments)

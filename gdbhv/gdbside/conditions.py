@@ -1,4 +1,4 @@
-"""Conditions of breakpoints, written so that the stub can judge them: sourced by GDB, which it needs alone.
+"""Rewrite conditions of breakpoints so that the stub can evaluate them. Sourced by GDB; needs nothing else.
 
 GDB compiles a condition for the stub (GDB manual F, agent expressions) only where each register in it is one that the
 target has, and a number or a pointer. With a field of a register, ``$cpsr``, ``$w0`` or ``$lr`` it evaluates the condition
@@ -7,8 +7,8 @@ the same value::
 
     $HCR_EL2.VM == 1 && count > 3        (($hcr_el2 >> 0) & 1) == 1 && count > 3
 
-and the first time a line says so. All that is not such a register stays as it was typed. What GDB cannot parse so (another
-language than C's kind) keeps its condition.
+and the first time a line says so. Everything else in it stays as it was typed. If GDB cannot parse the new form (in a
+language unlike C), the condition stays too.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _WORD = re.compile(
     """,
     re.VERBOSE,
 )
-_ALIASES = {"fp": "x29", "lr": "x30", "ip0": "x16", "ip1": "x17"}  # of GDB alone
+_ALIASES = {"fp": "x29", "lr": "x30", "ip0": "x16", "ip1": "x17"}  # names that only GDB knows
 _JUDGED = (gdb.BP_BREAKPOINT, getattr(gdb, "BP_HARDWARE_BREAKPOINT", gdb.BP_BREAKPOINT))
-"""Kinds of breakpoints whose conditions GDB sends."""
+"""Kinds of breakpoints whose conditions GDB sends to the stub."""
 
 
 def plain(condition: str) -> str:
@@ -53,7 +53,7 @@ def _plain_word(found: re.Match[str]) -> str:
 
 
 def _member(name: str, members: list[str]) -> str | None:
-    """Return ``$NAME.member`` as an expression of ``$name``; None: it is no register of fields, or has no such one."""
+    """Return ``$NAME.member`` as an expression of ``$name``; None if there is no such register or field."""
     registers = {r.name for r in gdb.selected_inferior().architecture().registers()}
     if name not in registers or name.lower() not in registers:
         return None
@@ -69,7 +69,7 @@ def _member(name: str, members: list[str]) -> str | None:
 
 
 class Rewriter:
-    """Looks at each breakpoint that is made or changed."""
+    """Checks each breakpoint that is created or modified."""
 
     def __init__(self) -> None:
         self.said = False
@@ -85,7 +85,7 @@ class Rewriter:
                 return
             changed.condition = better
         except gdb.error:
-            return  # in this language, or at this place, GDB understands what was typed and not the other
+            return  # in this language, or at this place, GDB understands only what was typed
         if not self.said:
             self.said = True
             gdb.write(f"gdbhv: breakpoint {changed.number} stops only if {better}: the same, but judged in the stub\n")

@@ -5,7 +5,7 @@ Runs inside GDB's own Python (GDB manual 23.3), with nothing of gdbhv but a conn
     (gdb) target extended-remote :1234
     (gdb) source gdbhv/gdbside/gdbhv.py
 
-``gdbhv gdb`` does both. The commands are made from what `monitor commands --json` says, so they are always the server's.
+``gdbhv gdb`` does both. The commands are made from the answer to `monitor commands --json`, so they match the server.
 Words that begin with $ or & are GDB expressions: ``gdbhv walk $pc``, ``gdbhv walk &jiffies``; and an address may be a
 symbol of GDB's: ``gdbhv walk jiffies``.
 
@@ -30,9 +30,9 @@ import gdb.unwinder
 
 
 def show(command: str, from_tty: bool = False) -> None:
-    """Run a monitor command; what it prints appears as it comes.
+    """Run a monitor command, whose output appears as it comes.
 
-    :raises gdb.GdbError: the server refuses. Its sentence is printed; GDB 13 itself knows of a "protocol error" only.
+    :raises gdb.GdbError: the server refuses. Its message is printed; GDB 13 itself reports only a "protocol error".
     """
     try:
         gdb.execute("monitor " + command, from_tty)
@@ -41,9 +41,9 @@ def show(command: str, from_tty: bool = False) -> None:
 
 
 def ask(command: str, thread: Any = None) -> str:
-    """Return what a monitor command says of a thread (the selected one); no command of GDB is run for it.
+    """Return the output of a monitor command for a thread (the selected one), without running a command of GDB.
 
-    :raises gdb.GdbError: the server refuses, with its sentence.
+    :raises gdb.GdbError: the server refuses, with its message.
     """
     thread, connection = thread or gdb.selected_thread(), gdb.selected_inferior().connection
     if connection is None:
@@ -72,7 +72,7 @@ def evaluated(argument: str, *, address: bool = False) -> str:
 
 
 def evaluated_word(word: str, *, address: bool) -> str:
-    """One word."""
+    """Replace one word."""
     space, colon, rest = word.partition(":")
     if address and colon and space in ("va", "ipa", "pa"):
         return f"{space}:{evaluated_word(rest, address=True)}"
@@ -82,12 +82,12 @@ def evaluated_word(word: str, *, address: bool) -> str:
         try:
             return hex(place(gdb.parse_and_eval(word)))
         except gdb.error:
-            return word  # the server may know it
+            return word  # the server may know the symbol
     return word
 
 
 def value_of(word: str) -> str:
-    """Return an expression's value as a number in C's notation. :raises gdb.GdbError: it has none."""
+    """Return an expression's value as a number in C notation. :raises gdb.GdbError: it cannot be evaluated."""
     try:
         return hex(number(gdb.parse_and_eval(word)))
     except gdb.error as error:
@@ -95,7 +95,7 @@ def value_of(word: str) -> str:
 
 
 def place(value: Any) -> int:
-    """Where something is: GDB's `x` takes the address of a function or a variable too, and the value of anything else."""
+    """Return the address that a value means: as for GDB's `x`, where a function or variable is, or else the value itself."""
     lazy = value.type.strip_typedefs().code
     if value.address is not None and lazy != gdb.TYPE_CODE_PTR:
         return number(value.address)
@@ -107,13 +107,13 @@ def number(value: Any) -> int:
     kind = value.type.strip_typedefs()
     if kind.code == gdb.TYPE_CODE_STRUCT and any(f.name == "raw" for f in kind.fields()):
         value = value["raw"]
-    elif kind.code == gdb.TYPE_CODE_FLAGS:  # of 4 bytes: GDB casts it to nothing larger
+    elif kind.code == gdb.TYPE_CODE_FLAGS:  # of 4 bytes: GDB does not cast it to a larger type
         return int(value) & (1 << 64) - 1
     return int(value.cast(gdb.lookup_type("unsigned long"))) & (1 << 64) - 1
 
 
 class MonitorCommand(gdb.Command):
-    """A row of the server's table as a command of GDB."""
+    """A monitor command of the server as a command of GDB."""
 
     def __init__(self, row: dict[str, Any], *, prefix: bool = False) -> None:
         self.row = row
@@ -141,7 +141,7 @@ class MonitorCommand(gdb.Command):
 
     @staticmethod
     def offset(text: str, word: str | None) -> int:
-        """How much of the last word GDB has completed already: for GDB a word ends at "-"."""
+        """Return how much of the last word GDB has completed already; for GDB a word ends at "-"."""
         return len(text.split(" ")[-1]) - len(word or "")
 
 
@@ -161,24 +161,25 @@ class Frames:
             sp = fp + 16
 
     def find(self, pc: int, fp: int) -> int | None:
-        """Which of the frames has this PC and frame pointer."""
+        """Return the index of the frame with this PC and frame pointer; None if there is none."""
         return next((n for n, f in enumerate(self.list) if f[:2] == (pc, fp)), None)
 
 
 def symbol(address: int) -> str:
-    """Return what GDB calls an address: ``main``, ``main+4``; "" if it knows none."""
+    """Return GDB's symbolic form of an address: ``main``, ``main+4``; "" if it has none."""
     text = gdb.format_address(address)  # 0x40200000 <main+4>
     return str(text.partition("<")[2].partition(">")[0])
 
 
 def same_function(one: int, other: int) -> bool:
-    """Whether two addresses are in one function, as far as GDB has symbols; if not, they count as such."""
+    """Whether two addresses are in the same function; without symbols they count as being so."""
     names = [symbol(a).partition("+")[0] for a in (one, other)]
     return names[0] == names[1]
 
 
 class FrameId:
-    """What GDB knows a frame by. Frames must go up, and the hypervisor's stack may be anywhere: its frame is at 1."""
+    """A frame's identity for GDB. Frame addresses must increase, and the hypervisor's stack may be anywhere: its frame is at
+    1."""
 
     def __init__(self, sp: int, pc: int) -> None:
         self.sp = gdb.Value(sp).cast(gdb.lookup_type("unsigned long"))
@@ -186,12 +187,12 @@ class FrameId:
 
 
 class GuestUnwinder(gdb.unwinder.Unwinder):
-    """At EL2, while x30 is still the guest's: what called this code is the guest, by an exit, at ELR_EL2.
+    """Unwinds from EL2 to the guest while x30 is still the guest's: the caller is the guest, which exited at ELR_EL2.
 
-    GDB would take x30 for a return address of the hypervisor, and so lose the frame that exited. It holds from the vector on
-    to the first call that the hypervisor makes; behind that, its own frames are right. The guest's callers come from the
-    server, which reads its stack through the guest's translation: GDB itself reads by that of EL2. They are fetched when the
-    machine has stopped, since GDB 13 crashes if an unwinder as much as sends a packet.
+    GDB would take x30 for a return address of the hypervisor, and so lose the frame that exited. This applies from the
+    vector to the first call that the hypervisor makes; after that, its own frames are right. The guest's callers come from
+    the server, which reads the guest's stack through the guest's translation; GDB itself reads through that of EL2. They are
+    fetched when the machine has stopped, since GDB 13 crashes if an unwinder sends a packet.
     """
 
     def __init__(self) -> None:
@@ -199,20 +200,20 @@ class GuestUnwinder(gdb.unwinder.Unwinder):
         self.frames: dict[Any, Frames] = {}  # by thread
 
     def fetch(self, event: Any = None) -> None:
-        """Learn of each thread whose guest its hypervisor has stopped for, and have GDB unwind again."""
+        """Fetch the guest frames of each thread that is in its hypervisor, and make GDB unwind again."""
         self.frames = {}
         for thread in gdb.selected_inferior().threads():
             try:
                 found = document("frame guest", thread)
             except (gdb.GdbError, gdb.error, AttributeError, ValueError):
-                continue  # no guest yet; or another server
+                continue  # no guest yet, or a server other than gdbhv
             if found["when"] != "now":
                 self.frames[thread.ptid] = Frames(found)
         if self.frames:
             gdb.invalidate_cached_frames()
 
     def __call__(self, pending: Any) -> Any:
-        """Unwind a frame of which this is true; None for GDB's own unwinders."""
+        """Unwind such a frame; return None for frames that GDB's own unwinders handle."""
         thread = gdb.selected_thread()
         frames = None if thread is None else self.frames.get(thread.ptid)
         if frames is None:
@@ -232,7 +233,7 @@ class GuestUnwinder(gdb.unwinder.Unwinder):
 
     @staticmethod
     def caller(pending: Any, identity: FrameId, registers: dict[str, int]) -> Any:
-        """Return what GDB wants of a frame: who it is, and the registers of its caller."""
+        """Return GDB's description of a frame: its identity, and the registers of its caller."""
         info = pending.create_unwind_info(identity)
         for name, value in registers.items():
             kind = pending.read_register(name).type
@@ -242,12 +243,12 @@ class GuestUnwinder(gdb.unwinder.Unwinder):
 
 
 class Replacing(MonitorCommand):
-    """A command after which the machine is another: GDB forgets what it knew of registers, memory and threads."""
+    """A command that replaces the machine's state: GDB then forgets its cached registers, memory and threads."""
 
     NAMES = ("reset", "snapshot restore")
 
     def invoke(self, argument: str, from_tty: bool) -> None:
-        """Run the command; what the server says that GDB does not know of is told to it."""
+        """Run the command, and flush GDB's caches."""
         said = ask(f"{self.row['name']} {evaluated(argument, address=self.address)}")
         gdb.write("".join(f"{line}\n" for line in said.splitlines() if not line.startswith("gdb shows what it knew before")))
         for command in ("maintenance flush register-cache", "maintenance flush dcache", "info threads"):
@@ -367,5 +368,5 @@ def load() -> None:
 
 try:
     load()
-except gdb.GdbError as error:  # at the top of a script it would come with a traceback
+except gdb.GdbError as error:  # uncaught, it would be shown with a traceback
     gdb.write(f"gdbhv: {error}\n", gdb.STDERR)
