@@ -1,4 +1,4 @@
-//! The cached translations of one (regime, VMID, ASID, privilege): entries for data and for fetching, and what an invalidation takes away.
+//! The cached translations of one (regime, VMID, ASID, privilege): entries for data and for fetching, and their invalidation.
 
 use super::extent::{covered, span_of, Addresses, BlockSet};
 use super::second::{Names, Second};
@@ -51,7 +51,7 @@ pub struct Context {
     pub(super) names: Names,
 }
 
-/// What the contexts of a PE have in common.
+/// State that the contexts of a PE share.
 pub(super) struct Common {
     pub(super) next_uid: u64,
     pub(super) second: Second,
@@ -226,7 +226,7 @@ impl Context {
     }
 }
 
-/// What is saved of its data entries: whether reads and writes are allowed, page, physical page and flags.
+/// Its data entries for saving: whether reads and writes are allowed, page, physical page and flags.
 type SavedEntry = (bool, bool, u64, u64);
 
 impl Save for Context {

@@ -50,7 +50,7 @@ impl FaultKind {
     }
 }
 
-/// What the access was for.
+/// The purpose of the access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// Instruction fetch.
@@ -80,7 +80,7 @@ pub struct Fault {
     pub va: u64,
     /// The IPA that stage 2 refused (of the descriptor if `s1ptw`); 0 if `stage2` is false.
     pub ipa: u64,
-    /// What the access was for.
+    /// The purpose of the access.
     pub purpose: Purpose,
     /// It writes (WnR).
     pub write: bool,

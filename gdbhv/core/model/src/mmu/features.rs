@@ -1,10 +1,10 @@
-//! What the ID registers say about translation.
+//! The features of translation, as in the ID registers.
 
 use crate::bits::bits;
 use crate::cpu::Cpu;
 use crate::reg::names::*;
 
-/// What the ID registers say about translation.
+/// The features of translation, as in the ID registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Features {
     /// Bits of a physical address.

@@ -19,7 +19,7 @@ pub struct Held {
     pub key: Key,
     /// Its context is the one in use.
     pub now: bool,
-    /// How often another context has been selected since its own was.
+    /// How often another context has been selected since its own was last selected.
     pub idle: u64,
     /// The first virtual address; an IPA with stage 1 off.
     pub va: u64,
@@ -33,7 +33,7 @@ pub struct Held {
     pub write: bool,
     /// An entry for fetches.
     pub fetch: bool,
-    /// Not the ASID's alone.
+    /// Whether it is global, not only for its ASID.
     pub global: bool,
     /// Memory of Device type; of fetches it is not known.
     pub device: bool,
@@ -48,7 +48,7 @@ fn whole(va: u64) -> u64 {
     ((va << 8) as i64 >> 8) as u64
 }
 
-/// Whether `op` takes an entry of `key` away.
+/// Whether `op` invalidates an entry of `key`.
 fn takes(op: &Op, key: &Key, page: u64, flags: u64) -> bool {
     match op {
         Op::All => true,
@@ -106,7 +106,7 @@ impl Tlb {
         }
         all
     }
-    /// What it holds of stage 2 alone.
+    /// Its entries of stage 2 only.
     pub fn held_stage2(&self, waiting: &[Op]) -> Vec<HeldStage2> {
         self.walks.stage2(waiting)
     }

@@ -52,7 +52,7 @@ impl Granule {
             _ => Granule::K4,
         }
     }
-    /// Whether FEAT_LPA2 is there, from `Features::lpa2` or `Features::lpa2_s2`.
+    /// Whether FEAT_LPA2 is implemented, from `Features::lpa2` or `Features::lpa2_s2`.
     pub(super) const fn lpa2(self, by_granule: [bool; 2]) -> bool {
         match self {
             Granule::K4 => by_granule[0],
@@ -88,7 +88,7 @@ impl Mode {
     }
 }
 
-/// What tells one context from another.
+/// What distinguishes contexts.
 #[derive(BorshSerialize, BorshDeserialize, Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Key {
     /// Bits 1:0 the regime (`RegimeKind`), then: stage 1 on, stage 2 on, default cacheability, tables of NV1.

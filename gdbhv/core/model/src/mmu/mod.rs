@@ -1,6 +1,6 @@
 //! Translation: regimes, the one walker for both stages, combination, cached results.
 //!
-//! Read [`regime`] (what the registers say), [`walk`] (what follows from it), [`tlb`] (what is remembered of it); the rest serves
+//! Read [`regime`] (the registers decoded), [`walk`] (the translation), [`tlb`] (its cached results); the rest serves
 //! these.
 
 pub mod access;

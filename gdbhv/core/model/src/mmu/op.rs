@@ -1,4 +1,4 @@
-//! What cached translations must follow: an [`Op`] takes some away, a [`Note`] only says that accesses have to look again.
+//! Changes to cached translations: an [`Op`] invalidates some, a [`Note`] only makes accesses take the slow path once.
 //!
 //! They are apart because what the TLB holds is the guest's to see, if it has forgotten a TLBI: it must not depend on notes, which come
 //! from decoded code, the debugger and snapshots.
@@ -21,7 +21,7 @@ pub enum Op {
 pub enum Note {
     /// This physical page now holds decoded code: writes.
     Code(u64),
-    /// All data translations: what the debugger watches has changed, or which pages a snapshot shares.
+    /// All data translations: the watched addresses have changed, or the pages that a snapshot shares.
     Recheck,
 }
 
@@ -41,7 +41,7 @@ pub struct Tlbi {
 /// Which translations of a regime. Addresses are bits 55:0 of the first and the last page's.
 #[derive(BorshSerialize, BorshDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
-    /// All, but not what stage 2 alone says.
+    /// All except entries of stage 2 only.
     All,
     /// All, of both stages.
     Both,
@@ -55,12 +55,12 @@ pub enum What {
         last: u64,
         /// Only of this ASID (and global).
         asid: Option<u16>,
-        /// Not what tables above the last level say.
+        /// Except entries from levels above the last.
         last_level: bool,
         /// Only leaves of these sizes: bit n for `1 << n` bytes (TTL, TG).
         sizes: u64,
     },
-    /// What stage 2 alone says of IPAs.
+    /// Entries of stage 2 only, by IPA.
     Ipa {
         /// First page.
         first: u64,
@@ -84,7 +84,7 @@ pub(super) enum Scope {
 }
 
 impl Tlbi {
-    /// What it covers of the context of `key`.
+    /// The part of the context of `key` that it covers.
     pub(super) fn scope(&self, key: &Key) -> Scope {
         if key.regime & 3 != self.kind as u8 || self.vmid.is_some_and(|v| v != key.vmid) {
             return Scope::Nothing;

@@ -1,4 +1,4 @@
-//! Translation regimes: what the system registers say about a translation, decoded into plain values.
+//! Translation regimes: the system registers that control a translation, decoded into plain values.
 //!
 //! [`Controls::of`] is the only place that reads those registers, and [`Regime::from`] decodes them; the walker sees nothing else. Names and rules are those of
 //! `AArch64.GetS1TTWParams` and `AArch64.GetS2TTWParams` in the Arm ARM's pseudocode (J1.1.5).
@@ -21,7 +21,7 @@ pub use crate::mmu::kind::Mode;
 pub struct Regime {
     /// Which.
     pub kind: RegimeKind,
-    /// What the PE can do.
+    /// The PE's features.
     pub features: Features,
     /// Stage 1.
     pub s1: Stage1,

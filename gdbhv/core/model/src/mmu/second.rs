@@ -27,7 +27,7 @@ pub const WRITE: u64 = 4;
 struct Slot {
     /// The first input address that it maps (bits 55:12), and log2 of the bytes.
     tag: u64,
-    /// Whose: a number of [`Names`]; 0 is nobody.
+    /// The context that it belongs to, as a number of [`Names`]; 0 if none.
     name: u64,
     /// The first output address, and flags as in `Entry::pa`, with [`READ`] and [`WRITE`].
     pa: u64,
@@ -39,7 +39,7 @@ const NONE: Slot = Slot {
     pa: 0,
 };
 
-/// What a context knows of its entries.
+/// A context's summary of its entries.
 #[derive(BorshSerialize, BorshDeserialize)]
 pub(super) struct Names {
     global: u64,
@@ -98,7 +98,7 @@ impl Second {
         // Contexts spread by their numbers; neighbouring pages are in neighbouring sets.
         ((base >> size) + n.global * 97) as usize % SETS
     }
-    /// What is known of `va`: its page's output address, and flags.
+    /// The entry for `va`: its page's output address, and flags.
     #[inline]
     pub(super) fn get(&self, n: &Names, va: u64) -> Option<u64> {
         // An address whose top byte is ignored may be cached without it; whether it is ignored is the walker's to say.
@@ -193,7 +193,7 @@ impl Second {
     }
 }
 
-/// What is saved of it: the entries with their set and way, what is replaced next, and the next name.
+/// Its state for saving: the entries with their set and way, the ways to be replaced next, and the next name.
 type Saved = (Vec<(u16, u8, Slot)>, Vec<u8>, u64);
 
 impl Save for Second {

@@ -66,7 +66,7 @@ pub fn vmid(cpu: &Cpu) -> u16 {
     vmid_of(cpu.get(VTTBR_EL2), cpu.get(VTCR_EL2))
 }
 
-/// The VMID in VTTBR_EL2: VTCR_EL2.VS says how wide.
+/// The VMID in VTTBR_EL2, of the width in VTCR_EL2.VS.
 #[inline]
 pub const fn vmid_of(vttbr: u64, vtcr: u64) -> u16 {
     let v = (vttbr >> 48) as u16;
@@ -88,7 +88,7 @@ pub fn asid(cpu: &Cpu, kind: RegimeKind) -> u16 {
     asid_of(tcr, cpu.get(ttbr[field!(TCR_EL1.A1).of(tcr) as usize]))
 }
 
-/// The ASID in the TTBR that TCR.A1 selects: TCR.AS says how wide.
+/// The ASID in the TTBR that TCR.A1 selects, of the width in TCR.AS.
 #[inline]
 pub(super) const fn asid_of(tcr: u64, ttbr: u64) -> u16 {
     let v = (ttbr >> 48) as u16;

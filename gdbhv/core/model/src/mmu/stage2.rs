@@ -9,7 +9,7 @@ use super::walk::{For, Observer, Stop, Walker};
 use crate::bits::{bit, bits, ones};
 use crate::mmu::kind::Granule;
 
-/// What stage 2 says.
+/// The result of stage 2.
 pub(super) struct Two {
     pub(super) pa: u64,
     pub(super) mem: MemAttr,

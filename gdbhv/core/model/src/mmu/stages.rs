@@ -7,7 +7,7 @@ use crate::mmu::kind::Granule;
 use crate::reg::field;
 use crate::reg::named::RegField;
 
-/// One range of VAs: what TCR and TTBR say about it.
+/// One range of VAs, with the fields of TCR and TTBR that apply to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Range {
     /// The whole TTBR.
@@ -213,7 +213,7 @@ impl Stage2 {
         let granule = Granule::tg0(field!(VTCR_EL2.TG0).of(vtcr), f.granule16[1]);
         let ds = field!(VTCR_EL2.DS).is_set(vtcr) && granule.lpa2(f.lpa2_s2);
         let ps = field!(VTCR_EL2.PS).of(vtcr);
-        // SL2 counts for the 4 KiB granule alone, where DS is 1.
+        // SL2 applies to the 4 KiB granule only, where DS is 1.
         let sl2 = ds && granule == Granule::K4 && field!(VTCR_EL2.SL2).is_set(vtcr);
         Stage2 {
             vttbr,

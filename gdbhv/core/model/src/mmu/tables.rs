@@ -54,7 +54,7 @@ pub struct LastTable {
     pub address: u64,
     /// Its physical address.
     pub pa: u64,
-    /// What the tables above it say.
+    /// The limits from the tables above it.
     pub tables: Hierarchy,
 }
 
@@ -85,7 +85,7 @@ pub(super) struct Shape {
     pub(super) ds: bool,
     /// 64 KiB descriptors hold bits 51:48 in 15:12 (FEAT_LPA).
     pub(super) lpa: bool,
-    /// Table descriptors do not limit what is below.
+    /// Table descriptors do not limit the levels below.
     pub(super) hpd: bool,
 }
 
@@ -104,7 +104,7 @@ pub struct Leaf {
     pub block: u8,
     /// The Contiguous bit counts.
     pub contiguous: bool,
-    /// What the table descriptors above it say.
+    /// The limits from the table descriptors above it.
     pub tables: Hierarchy,
 }
 
@@ -137,7 +137,7 @@ impl Leaf {
     };
 }
 
-/// Limits that table descriptors put on what is below (APTable, UXNTable, PXNTable).
+/// Limits that table descriptors set for the levels below (APTable, UXNTable, PXNTable).
 #[derive(BorshSerialize, BorshDeserialize, Clone, Copy, Debug, Default)]
 pub struct Hierarchy {
     /// APTable\[1\].

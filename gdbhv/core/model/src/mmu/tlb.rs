@@ -1,7 +1,7 @@
 //! Cached translations: one [`Context`] for each (regime, VMID, ASID, privilege) in use, so that a switch of world, process or
 //! exception level changes a pointer and flushes nothing.
 //!
-//! # What is kept, for those who look for stale entries
+//! # What is kept, for developers who look for stale entries
 //!
 //! * For data, a context has 512 entries of 4 KiB, direct-mapped by VA\[20:12\]; behind them a PE has 16,384 more of any leaf size (4096 sets of 4
 //!   ways, replaced in turn), shared by its contexts. For fetches, a context has up to 4,096 pages, and begins anew
@@ -198,7 +198,7 @@ impl Tlb {
         let c = unsafe { &mut *ctx };
         c.fill_fetch(pc, pa, flags, &mut self.common);
     }
-    /// What the second level knows of `va` in context `ctx`: its page's physical address, and flags.
+    /// The second level's entry for `va` in context `ctx`: its page's physical address, and flags.
     #[inline]
     pub fn second(&mut self, ctx: *mut Context, va: u64) -> Option<u64> {
         // SAFETY: `ctx` points to a box of our boxes, which nothing else borrows here.
@@ -283,7 +283,7 @@ impl Save for Tlb {
             if c.seen > self.ops.next() {
                 return Err(Unfit("a context is ahead of its TLB".into()));
             }
-            // The jump cache knows nothing of it.
+            // The jump cache has no entries for it.
             c.new_uid(&mut self.common);
             c.noted = self.notes.next();
             self.contexts.push(c);

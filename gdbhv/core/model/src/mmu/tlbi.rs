@@ -8,7 +8,7 @@ use crate::mmu::kind::RegimeKind;
 use crate::mmu::op::{Tlbi, What};
 use crate::reg::names::*;
 
-/// What the TLBI with this encoding (op0 = 1, CRn = 8) and operand covers, executed by `cpu` now; None if there is no such TLBI.
+/// The translations that the TLBI with this encoding (op0 = 1, CRn = 8) and operand covers, executed by `cpu` now; None if there is no such TLBI.
 ///
 /// The nXS forms (CRn = 9) cover the same. Outer shareable forms act as inner shareable ones: there is one shareability domain.
 pub fn decode(cpu: &Cpu, op1: u32, crm: u32, op2: u32, xt: u64) -> Option<Tlbi> {

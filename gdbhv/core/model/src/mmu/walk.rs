@@ -1,7 +1,7 @@
 //! The one walker, for both stages: execution, AT, and `monitor walk` all come here (`AArch64.S1Translate`,
 //! `AArch64.S2Translate` and what they call; Arm ARM J1.1.5, D8.2).
 //!
-//! [`translate`] asks a [`Regime`] what to do, reads descriptors through [`Tables`] and tells an [`Observer`] each step.
+//! [`translate`] follows a [`Regime`], reads descriptors through [`Tables`] and reports each step to an [`Observer`].
 //! The observer `()` costs nothing. Nothing is cached here.
 
 use super::combine::{share, MemAttr, DEVICE_NGNRNE, NORMAL_NC, NORMAL_WB, NORMAL_WT};
@@ -65,7 +65,7 @@ pub struct Translation {
     pub ipa: u64,
     /// Memory type of both stages.
     pub mem: MemAttr,
-    /// Memory type of stage 1 alone.
+    /// Memory type of stage 1 only.
     pub s1_mem: MemAttr,
     /// Permissions of both stages, for the privileges that asked.
     pub perms: Perms,
@@ -127,7 +127,7 @@ pub fn translate<M: Tables, O: Observer>(
     done.map_err(|s| s.fault(va, &a))
 }
 
-/// Translate an IPA by stage 2 alone; `va` stands in the fault. `None` if stage 2 is off.
+/// Translate an IPA by stage 2 only; a fault has `va` as its address. `None` if stage 2 is off.
 pub fn translate_ipa<M: Tables, O: Observer>(
     r: &Regime,
     m: &mut M,
@@ -175,7 +175,7 @@ impl For {
     }
 }
 
-/// What stage 1 says.
+/// The result of stage 1.
 struct One {
     ipa: u64,
     mem: MemAttr,

@@ -34,7 +34,7 @@ impl Stage2Entry {
         let high = low | ones(span(self.leaf.block, self.leaf.contiguous));
         low <= last && high >= first && sizes >> self.leaf.block & 1 != 0
     }
-    /// Whether an operation takes it away.
+    /// Whether an operation invalidates it.
     fn taken(&self, op: &Op) -> bool {
         let Op::Invalidate(t) = op else { return true };
         t.vmid.is_none_or(|v| v == self.vmid)
@@ -128,7 +128,7 @@ impl WalkCache {
             },
         };
     }
-    /// The ends of stage 2 walks, without those that `waiting` will take away.
+    /// The ends of stage 2 walks, without those that `waiting` will invalidate.
     pub(super) fn stage2(&self, waiting: &[Op]) -> Vec<HeldStage2> {
         let taken = |e: &Stage2Entry| waiting.iter().any(|op| e.taken(op));
         let entries = self.entries.iter().enumerate();
@@ -156,7 +156,7 @@ impl WalkCache {
             }
         }
     }
-    /// Entries of stage 2 alone go by IPA, and with VMALLS12E1 and ALLE1.
+    /// Entries of stage 2 only are invalidated by IPA, and by VMALLS12E1 and ALLE1.
     fn invalidate_stage2(&mut self, t: &Tlbi) {
         if !self.filled {
             return;
@@ -225,7 +225,7 @@ impl WalkCache {
     }
 }
 
-/// What is saved of it: the two kinds of entries with their places, and the large leaves.
+/// Its state for saving: the two kinds of entries with their places, and the large leaves.
 type Saved = (
     Vec<(u16, Stage2Entry)>,
     Vec<(u16, TableKey, LastTable)>,
