@@ -10,8 +10,8 @@ pub struct Config {
     pub has_el2: bool,
     /// EL2 is played by the host side: an exception to EL2 stops the machine, and nothing is ever fetched at EL2.
     pub hosted: bool,
-    /// What the CPUs have: decides which instructions exist, and what ID registers and PSTATE tell.
+    /// The features of the CPUs: they decide which instructions exist, and the values of ID registers and the fields of PSTATE.
     pub features: Features,
-    /// What else their ID registers tell.
+    /// The other contents of their ID registers.
     pub core: &'static Core,
 }

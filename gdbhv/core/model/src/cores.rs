@@ -9,9 +9,9 @@ use crate::feature::Features;
 pub struct Profile {
     /// As `--cpu` takes it.
     pub name: &'static str,
-    /// What it has.
+    /// Its features.
     pub features: Features,
-    /// What it is beyond that.
+    /// Its other properties.
     pub core: Core,
 }
 
@@ -45,7 +45,7 @@ pub fn name(core: &Core) -> Option<&'static str> {
 }
 
 /// No known core (implementer 0), so that no guest looks for errata: 52 bits of physical address (FEAT_LPA), all granules;
-/// CTR_EL0.IDC and DIC tell that code needs no cache maintenance. The caches are those of a Cortex-A57.
+/// CTR_EL0.IDC and DIC say that code needs no cache maintenance. The caches are those of a Cortex-A57.
 pub const MAX: Core = Core {
     compatible: "arm,armv8",
     midr: 0x000f_0510,
@@ -54,7 +54,7 @@ pub const MAX: Core = Core {
     ccsidr: [0x701f_e00a, 0x201f_e012, 0x70ff_e07a],
     pa_range: 5,
     granule_16k: 1,
-    pmcr: 0, // MIDR_EL1 tells whose PMU it is
+    pmcr: 0, // MIDR_EL1 identifies the PMU
 };
 
 /// The profiles.

@@ -1,10 +1,10 @@
-//! The architecture's features, by their FEAT_ names: what a row needs, what a profile has, what the ID registers tell.
+//! The architecture's features, by their FEAT_ names: which of them a row needs, a profile has, and the ID registers report.
 //!
-//! The table below is the one place of a feature: `NAME kind [cores] [REGISTER.FIELD=value ...] "what it is"`.
+//! The table below is the only place where a feature is defined: `NAME kind [cores] [REGISTER.FIELD=value ...] "what it is"`.
 //!
 //! * kind: `rows` of instructions that name it, or `rules` that ask for it: it changes what others do
 //! * cores: the groups of [`Cores`] that have it; only what is implemented is in one
-//! * the ID registers' fields that tell of it; of several features with one field the largest value holds. Empty: no field of its own
+//! * the fields of ID registers that report it; if several features have one field, the largest value applies. Empty: no field of its own
 //!
 //! Which core has which groups is in [`crate::cores`]. A row of instructions or registers names the feature that brought it; a [`Features`] set says
 //! which of them a machine has, and a row outside the set is UNDEFINED there. The ID registers are derived from the same set ([`crate::profile`]).
@@ -149,7 +149,7 @@ enum Kind {
 pub enum Cores {
     /// Armv8.0 with the options that Cortex-A53, A57 and A72 share.
     V8_0,
-    /// Armv8.2, as Neoverse N1 has it.
+    /// Armv8.2, as in Neoverse N1.
     V8_2,
     /// What Neoverse V1 has besides.
     V8_4,

@@ -137,7 +137,7 @@ fn running(cpu: &Cpu, c: &Controls) -> u32 {
     events | (cycles as u32) << CYCLE
 }
 
-/// Work out anew what the event counters would count: a type register has changed.
+/// Recompute what the event counters would count, after a change of a type register.
 fn retype(cpu: &mut Cpu, sh: &Platform) {
     cpu.pmu.what =
         std::array::from_fn(|n| events::what(cpu.get(event_type(n)), sh.config.features));

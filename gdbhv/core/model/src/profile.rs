@@ -1,5 +1,5 @@
-//! What a CPU profile makes of the registers: which are there, which bits can be written, what they hold after a reset. The
-//! ID registers are derived here from the one list of features ([`crate::feature`]), so that they tell what there is.
+//! The registers of a CPU profile: which exist, which bits can be written, and their values after a reset. The ID registers
+//! are derived here from the list of features ([`crate::feature`]), so that they report what is implemented.
 
 use crate::bits::insert;
 use crate::config::Config;
@@ -17,7 +17,7 @@ use crate::timer::FREQUENCY;
 /// What one row is on this machine.
 #[derive(Clone, Copy, Debug)]
 pub struct State {
-    /// It is there.
+    /// The register exists.
     pub present: bool,
     /// Bits that a write changes.
     pub mask: u64,
@@ -71,7 +71,7 @@ impl Registers {
     pub fn has(&self, feature: &str) -> bool {
         has(&self.config, feature)
     }
-    /// Put every register of `cpu` at its reset value. What the GIC holds is its own to reset.
+    /// Set every register of `cpu` to its reset value, except those that the GIC holds.
     pub fn reset(&self, cpu: &mut Cpu) {
         for (row, state) in INFOS.iter().zip(&self.rows) {
             if state.present && row.alias.is_none() {
@@ -88,7 +88,7 @@ impl Registers {
     }
 }
 
-/// The one feature that another one takes away (FEAT_DoPD, A2.2.1).
+/// The only feature that another one removes (FEAT_DoPD, A2.2.1).
 pub const DOUBLE_LOCK: &str = "DoubleLock";
 
 fn has(config: &Config, name: &str) -> bool {
@@ -102,7 +102,7 @@ fn has(config: &Config, name: &str) -> bool {
 
 macro_rules! fields {
     ($($name:ident $kind:ident [$($core:ident)*] [$($reg:ident.$field:ident=$value:literal)*] $doc:literal;)*) => {
-        /// Where an ID register tells of a feature, and by which value. Of several values the largest holds.
+        /// The field of an ID register that reports a feature, and its value. Of several values the largest applies.
         const FIELDS: &[(Feature, RegField, u64)] =
             &[$($((Feature::$name, field!($reg.$field), $value),)*)*];
     };

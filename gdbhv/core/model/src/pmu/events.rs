@@ -1,4 +1,4 @@
-//! What can be counted, as one table: PMCEID0_EL0 and PMCEID1_EL0 tell of exactly these (Arm ARM D13.11, "Common event
+//! The events that can be counted, as one table: PMCEID0_EL0 and PMCEID1_EL0 report exactly these (Arm ARM D13.11, "Common event
 //! numbers"). All are exact. Nothing stalls here, so that the stall events, which PMUv3p1 and PMUv3p4 require, stay 0; events
 //! that need caches, TLBs, prediction or speculation to be seen are not there.
 
@@ -7,7 +7,7 @@ use crate::feature::{Feature, Features};
 
 /// One row: number, Arm's name, how, since when.
 pub struct Event {
-    /// As PMEVTYPER<n>_EL0.evtCount has it.
+    /// The value of PMEVTYPER<n>_EL0.evtCount.
     pub number: u16,
     /// The Arm ARM's mnemonic.
     pub name: &'static str,
@@ -67,7 +67,7 @@ pub fn what(value: u64, features: Features) -> What {
         .map_or(What::Nothing, |e| e.what)
 }
 
-/// PMCEID<n>_EL0: bit i of the low half tells of event 32n + i. (The upper half is for events from 0x4000 on.)
+/// PMCEID<n>_EL0: bit i of the low half is for event 32n + i. (The upper half is for events from 0x4000 on.)
 pub fn ceid(n: u16, features: Features) -> u64 {
     EVENTS
         .iter()

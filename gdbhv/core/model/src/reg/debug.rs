@@ -2,11 +2,11 @@
 //! as ID_AA64DFR0_EL1 tells. What they do is in [`crate::selfhosted`]. There is no external debugger: the DCC is idle, nothing ever
 //! halts.
 
-/// Breakpoints, as ID_AA64DFR0_EL1.BRPs tells (minus 1).
+/// Breakpoints: ID_AA64DFR0_EL1.BRPs + 1.
 pub const BREAKPOINTS: usize = 6;
-/// The highest-numbered of them that compare context, as CTX_CMPs tells (minus 1).
+/// The number of breakpoints that compare context, which have the highest numbers: CTX_CMPs + 1.
 pub const CONTEXT_AWARE: usize = 2;
-/// Watchpoints, as WRPs tells (minus 1).
+/// Watchpoints: WRPs + 1.
 pub const WATCHPOINTS: usize = 4;
 
 pub(super) const BCR: &str = "E:0 PMC:2-1 BAS:8-5 HMC:13 SSC:15-14 LBN:19-16 BT:23-20";

@@ -15,7 +15,7 @@ pub struct Bit {
     pub when_clear: bool,
     /// The feature that the field needs, or `base`; RES0 without.
     pub feature: &'static str,
-    /// What it traps: names of registers or system instructions, of which `#` stands for a number.
+    /// What it traps: names of registers or system instructions, in which `#` stands for a number.
     pub targets: &'static str,
     /// For reads and for writes (instructions count as writes): the register that it is in, and `REGISTER.FIELD`.
     pub control: [Option<(Reg, &'static [&'static str])>; 2],

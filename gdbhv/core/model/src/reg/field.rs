@@ -1,4 +1,4 @@
-//! The notation of a register's fields, and what is derived from it: the bits that can be written, and what people see.
+//! The notation of a register's fields, and what is derived from it: the bits that can be written, and their description.
 //!
 //! A row writes its fields as one string of tokens, from low bits to high ones:
 //!

@@ -1,5 +1,5 @@
 //! Identification registers: what the PE is and has. Their values come from the CPU profile ([`crate::profile`]); fields of
-//! absent features are 0, so that what they tell is what there is. Cited: Arm ARM D24.2.
+//! absent features are 0, so that they report what is implemented. Source: Arm ARM D24.2.
 //!
 //! There is no AArch32: the ID_*_EL1 of AArch32 read as zero, as do the reserved encodings of their space (see
 //! [`crate::sysreg::access`]). Reads at EL0 are UNDEFINED (no FEAT_IDST), but for CTR_EL0 and DCZID_EL0.

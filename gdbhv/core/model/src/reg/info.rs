@@ -1,14 +1,14 @@
-//! Every register, from the rows: what it is, by number, by encoding and by name.
+//! All registers, from the rows: look-up by number, by encoding and by name.
 
 use super::row::{Info, Reg, REG_SPACE};
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-/// What the rows of one file say that depends on nothing.
+/// The constant part of the rows of one file.
 macro_rules! infos {
     ($group:ident; $($name:ident $op0:literal $op1:literal $n:literal $m:literal $op2:literal $acc:ident $reset:literal
         [$($rule:ident)*] $store:ident $(($($arg:ident),*))? $(=> $e2h:ident)? $feat:ident $doc:literal $fields:expr;)*) => {
-        /// What the registers of this file are.
+        /// The registers of this file.
         pub const INFOS: &[crate::reg::row::Info] = &[$({
             crate::reg::row::Info {
                 name: stringify!($name),

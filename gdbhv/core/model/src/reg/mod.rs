@@ -1,4 +1,4 @@
-//! System registers, what they are: names, encodings, fields, reset values. A register's number is its encoding, everywhere: in Rust, in
+//! The definition of system registers: names, encodings, fields, reset values. A register's number is its encoding, everywhere: in Rust, in
 //! Python, in GDB's target description.
 //!
 //! A register is one row in the file of its owner ([`id`], [`el0`], [`el1`], [`el2`], [`timer`], [`gic`], [`debug`], [`pmu`]):

@@ -1,6 +1,6 @@
 //! What a row of the register tables is made of.
 
-/// `op0:op1:CRn:CRm:op2` in 16 bits, as MRS and MSR have it.
+/// `op0:op1:CRn:CRm:op2` in 16 bits, as in MRS and MSR.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Reg(pub u16);
 
@@ -49,7 +49,7 @@ impl Reg {
     }
 }
 
-/// Whose register it is: the file that its row is in.
+/// The owner of the register: the file that its row is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Group {
     /// Identification.
@@ -86,7 +86,7 @@ impl Group {
     }
 }
 
-/// The least exception level that may read, and the one that may write; [`Access::NEVER`] where nobody may.
+/// The lowest exception level that may read, and the one that may write; [`Access::NEVER`] if none may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Access {
     /// To read.
@@ -132,7 +132,7 @@ pub struct Info {
     pub group: Group,
     /// Who may read and write.
     pub access: Access,
-    /// Value after a reset, before the profile has its say.
+    /// Value after a reset, before the profile changes it.
     pub reset: u64,
     /// The row that holds its value: for an `_EL12` or `_EL02` name, which is for EL2 with HCR_EL2.E2H only.
     pub alias: Option<Reg>,

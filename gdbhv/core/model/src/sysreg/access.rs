@@ -40,7 +40,7 @@ pub fn put(cpu: &mut Pe, sh: &mut Shared, n: usize, v: u64) -> Flow {
     }
 }
 
-/// Whether the access is allowed; what it reaches.
+/// Check whether the access is allowed, and find the register that it accesses.
 pub fn may_i(cpu: &mut Pe, sh: &mut Shared, insn: u32, write: bool) -> Result<Reach, Trap> {
     let named = Reg::of_insn(insn);
     let el = cpu.pstate.el;

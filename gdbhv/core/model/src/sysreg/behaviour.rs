@@ -1,4 +1,4 @@
-//! What a row of the register tables says of accesses: who may, where the value lives, what a write may have changed.
+//! The behaviour of a register's row: which accesses are allowed, where the value is kept, and what a write affects.
 
 use super::trap::Rule;
 use crate::cpu::Cpu;
@@ -27,18 +27,18 @@ pub enum Store {
     Pmu,
 }
 
-/// What must be looked at after a write.
+/// What must be updated after a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum After {
     /// Nothing.
     Nothing,
-    /// Translation or traps: the context is made anew.
+    /// Translation or traps: the context is recomputed.
     Context,
     /// Interrupts.
     Look,
 }
 
-/// What a row of [`crate::reg`] says of accesses.
+/// The behaviour of a row of [`crate::reg`].
 #[derive(Clone, Copy)]
 pub struct Behaviour {
     /// Encoding.
@@ -51,7 +51,7 @@ pub struct Behaviour {
     pub after: After,
 }
 
-/// What the rows of one file of [`crate::reg`] say of accesses.
+/// The behaviours of the rows of one file of [`crate::reg`].
 macro_rules! behaviours {
     ($group:ident; $($name:ident $op0:literal $op1:literal $n:literal $m:literal $op2:literal $acc:ident $reset:literal
         [$($rule:ident)*] $store:ident $(($($arg:ident),*))? $(=> $e2h:ident)? $feat:ident $doc:literal $fields:expr;)*) => {

@@ -45,7 +45,7 @@ fn ccsidr2(cpu: &Cpu, sh: &mut Platform, r: Reg, el: u8) -> u64 {
     ccsidr(cpu, sh, r, el) >> 32
 }
 
-/// DZP says whether DC ZVA would be refused where this is read.
+/// DZP shows whether DC ZVA would be refused where this is read.
 fn dczid(cpu: &Cpu, sh: &mut Platform, r: Reg, el: u8) -> u64 {
     let hcr = if sh.config.has_el2 {
         cpu.get(HCR_EL2)

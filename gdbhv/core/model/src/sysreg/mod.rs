@@ -20,10 +20,10 @@ use crate::profile::Registers;
 use crate::reg::{field, Info, COUNT, INFOS};
 use behaviour::{After, Behaviour, Store};
 
-/// One register: what it is, and what an access does.
+/// One register: its definition and its behaviour.
 #[derive(Clone, Copy)]
 pub struct Row {
-    /// What it is.
+    /// Its definition.
     pub info: &'static Info,
     /// What may refuse or trap an access, most effective first.
     pub traps: &'static [&'static trap::Rule],
@@ -102,7 +102,7 @@ pub static ROWS: [Row; COUNT] = {
 pub struct RegInfo {
     /// The row.
     pub row: &'static Row,
-    /// The fields that are there, by rising bit.
+    /// The fields that exist, from bit 0 up.
     pub fields: Vec<field::Field>,
     /// Bits that a write changes.
     pub write_mask: u64,

@@ -53,14 +53,14 @@ impl<'a> Who<'a> {
     fn is_set(&self, f: RegField) -> bool {
         self.cpu.is_set(f)
     }
-    /// A field of the SCTLR_ELx that governs EL0, which is where SCTLR_EL1 has it.
+    /// A field of the SCTLR_ELx that governs EL0, at the same place as in SCTLR_EL1.
     fn sctlr(&self, f: RegField) -> bool {
         f.is_set(
             self.cpu
                 .get(if self.host() { SCTLR_EL2 } else { SCTLR_EL1 }),
         )
     }
-    /// A field of CNTKCTL_EL1 for EL0; the host has it at the same place in CNTHCTL_EL2.
+    /// A field of CNTKCTL_EL1 for EL0; for a host it is at the same place in CNTHCTL_EL2.
     fn cntkctl(&self, f: RegField) -> bool {
         f.is_set(self.cpu.get(if self.host() {
             CNTHCTL_EL2
