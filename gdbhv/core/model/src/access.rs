@@ -1,4 +1,4 @@
-//! Guest memory accesses off the fast path: what is not in the TLB, not RAM, watched, code, unaligned over a page, or not plain.
+//! Guest memory accesses off the fast path: addresses that are not in the TLB, not RAM, watched, or code; accesses that cross a page or are not plain.
 //!
 //! A cached translation is used as long as it grants the access; anything else walks again, and the walk finds the exact
 //! fault. Faults go through [`exception::abort`].
@@ -173,7 +173,7 @@ pub fn dc_zva(cpu: &mut Pe, sh: &mut Shared, va: u64) -> Result<(), Trap> {
         ..WRITE
     };
     let p = place(cpu, sh, va, want)?;
-    // Normal memory, but nothing of the board's that takes a burst.
+    // Normal memory, but no device of the board takes a burst.
     if p.flags & IO != 0 {
         return Err(external(cpu, sh, va, Purpose::Write, true));
     }
@@ -265,7 +265,7 @@ pub fn cache_maintenance(
     Ok(())
 }
 
-/// Bytes of a line, as CTR_EL0.DminLine tells.
+/// Bytes of a cache line, as in CTR_EL0.DminLine.
 const LINE: u64 = 64;
 
 // ------------------------------------------------------------------------------------------------ RAM and devices

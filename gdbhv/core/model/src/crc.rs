@@ -1,6 +1,6 @@
 //! CRC-32 as the CRC32 and CRC32C instructions compute it (Arm ARM C6.2.88: bit-reflected polynomials 04C11DB7 and 1EDC6F41).
 
-/// The CRC of each byte with so many zero bytes behind it: table 0 is that of the byte alone.
+/// Table n has the CRC of each byte followed by n zero bytes.
 pub type Tables = [[u32; 256]; 8];
 
 const fn tables(poly: u32) -> Tables {

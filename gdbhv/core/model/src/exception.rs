@@ -1,8 +1,8 @@
 //! Exceptions: what an instruction raises, where it is routed, entry and return. The only place that changes EL.
 //!
 //! An instruction ends with an exception by building an [`Exception`] and handing it to [`Cpu::raise`]; the dispatcher then
-//! calls [`take`]. Routing that depends on the kind of exception (a trap bit, a stage of translation) is decided by whoever raises it
-//! and stands in `target`; routing that is common to all (HCR_EL2.TGE, never to a lower EL) is done here.
+//! calls [`take`]. Routing that depends on the kind of exception (a trap bit, a stage of translation) is decided where it is raised,
+//! and is in `target`; routing that is common to all (HCR_EL2.TGE, never to a lower EL) is done here.
 
 use crate::bits::{bit, insert};
 use crate::cpu::Cpu;

@@ -1,5 +1,5 @@
-//! What a guest was when EL2 took the CPU from it: for a debugger, which stops when the hypervisor has the CPU and
-//! may have put values of its own into the guest's registers.
+//! The state of a guest at its exit: for a debugger, which stops when the hypervisor has the CPU and may have changed the guest's
+//! registers.
 
 use crate::cpu::Cpu;
 use crate::mmu::controls::Controls;
@@ -36,7 +36,7 @@ pub struct Left {
     pub x: [u64; 31],
     /// SP_EL0 and SP_EL1.
     pub sp: [u64; 2],
-    /// ELR_EL2: where it goes on.
+    /// ELR_EL2: where it will continue.
     pub pc: u64,
     /// Its translation.
     pub controls: Controls,

@@ -1,4 +1,4 @@
-//! HCR_EL2: its fields that more than one part of the architecture looks at, and what some of them say together (Arm ARM D24.2.63).
+//! HCR_EL2: its fields that several parts of the architecture use, and the meaning of some combinations (Arm ARM D24.2.63).
 
 use crate::reg::field;
 

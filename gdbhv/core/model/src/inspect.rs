@@ -53,7 +53,7 @@ impl Register {
     }
 }
 
-/// Read a register. The error says why not.
+/// Read a register. The error says why that is impossible.
 pub fn read(cpu: &Cpu, sh: &mut Shared, r: Register) -> Result<u128, String> {
     Ok(match r {
         Register::X(n) => cpu.x[n as usize] as u128,
@@ -75,7 +75,7 @@ pub fn virtual_by(cpu: &Cpu, sh: &Shared, r: Register) -> Option<&'static str> {
     }
 }
 
-/// Write a register. The error says why not; nothing is changed then.
+/// Write a register. The error says why that is impossible; nothing is changed then.
 pub fn write(cpu: &mut Pe, sh: &mut Shared, r: Register, v: u128) -> Result<(), String> {
     match r {
         Register::X(n) => cpu.x[n as usize] = v as u64,

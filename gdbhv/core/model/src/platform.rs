@@ -10,7 +10,7 @@ use crate::profile::Registers;
 use crate::save::{put, put_part, take, take_part, Save, Unfit};
 use borsh::{BorshDeserialize, BorshSerialize};
 
-/// What the firmware (PSCI) asks of the machine; served after the instruction.
+/// The firmware's (PSCI) requests to the machine, served after the instruction.
 #[derive(BorshSerialize, BorshDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
     /// Start a CPU that is off.

@@ -21,10 +21,10 @@ const NO_TRUSTED_OS: i64 = 2;
 /// Aff3, Aff2, Aff1, Aff0 of an MPIDR. The other bits of a target must be zero; firmware in the field ignores them, and hypervisors pass
 /// MPIDR_EL1 as read, with bit 31.
 const AFFINITY: u64 = 0xff_00ff_ffff;
-/// Function numbers without bit 30, which says SMC64.
+/// Function numbers without bit 30, which means SMC64.
 const SMC64: u32 = 1 << 30;
 
-/// A function: number, whether it has an SMC64 form too, what it does with X1 to X3.
+/// A function: its number, whether it also has an SMC64 form, and its implementation with arguments X1 to X3.
 struct Function {
     id: u32,
     smc64: bool,
@@ -59,7 +59,7 @@ fn find(id: u32) -> Option<&'static Function> {
 }
 
 /// Carry out the call in the registers of `cpu` (an SMC, or an HVC where the board's firmware answers those). A function that does not
-/// exist returns NOT_SUPPORTED, as SMCCC says.
+/// exist returns NOT_SUPPORTED (SMCCC).
 pub fn call(cpu: &mut Cpu, sh: &mut Platform) {
     let id = cpu.x[0] as u32;
     let args = [1, 2, 3].map(|n| {

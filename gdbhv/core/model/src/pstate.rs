@@ -130,7 +130,7 @@ impl Pstate {
             | self.sp as u64
     }
 
-    /// From an SPSR whose mode field is legal (the caller has checked it; `SetPSTATEFromPSR`).
+    /// PSTATE from an SPSR whose mode field is legal, which the caller has checked (`SetPSTATEFromPSR`).
     pub const fn from_spsr(v: u64) -> (Pstate, Flags) {
         let p = Pstate {
             el: bits(v, 3, 2) as u8,

@@ -1,4 +1,4 @@
-//! What ends an instruction early: the values that whoever executes hands to whoever takes exceptions. No behaviour.
+//! What ends an instruction early: the values passed from execution to exception entry. No behaviour.
 //!
 //! An instruction raises by building an [`Exception`], handing it to `Cpu::raise`, and returning the [`Trap`] that it gets. A
 //! fault of the guest is such a value; it is never an error of the host side.

@@ -1,5 +1,5 @@
-//! The same exception at the same place again and again, with no instruction between: a vector that faults, an abort that nobody repairs,
-//! an interrupt that nobody takes away.
+//! Detect the same exception at the same place again and again, with no instruction between: a vector that faults, an abort whose cause
+//! stays, an interrupt that nobody clears.
 
 use crate::cpu::{Cpu, MAX_CPUS};
 use crate::raise::{Exception, ExceptionKind};
@@ -55,7 +55,7 @@ pub struct Repeats {
     last: [[Repeated; 3]; MAX_CPUS],
     /// The one that has just been taken too often.
     pub found: Option<Repeated>,
-    /// The machine stops then, for somebody who takes it.
+    /// The machine stops then, if its user handles such stops.
     pub stops: bool,
 }
 

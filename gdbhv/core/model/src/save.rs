@@ -22,7 +22,7 @@ impl std::error::Error for Unfit {}
 pub trait Save {
     /// Append it.
     fn save(&self, to: &mut Vec<u8>);
-    /// Take it from the front of `from`.
+    /// Decode it from the front of `from`.
     ///
     /// # Errors
     /// It is cut short, no state of this part, or one of a part of another shape. The part may have been changed then: whoever loads a whole
@@ -53,7 +53,7 @@ pub fn take<T: BorshDeserialize>(from: &mut &[u8]) -> Result<T, Unfit> {
     T::deserialize(from).map_err(|e| Unfit(format!("damaged: {e}")))
 }
 
-/// Append a part with its name and its length, so that a part that does not fit is told by name.
+/// Append a part with its name and its length, so that an error can name the part.
 pub fn put_part(to: &mut Vec<u8>, name: &str, part: &dyn Save) {
     put(to, name);
     let at = to.len();

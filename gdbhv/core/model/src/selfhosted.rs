@@ -67,7 +67,7 @@ pub fn enabled(cpu: &Cpu) -> bool {
 
 // ------------------------------------------------------------------------------------------------ software step
 
-/// Where software step stands (D2.12, the state machine).
+/// The state of software step (D2.12, the state machine).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Nothing is stepped.
@@ -78,7 +78,7 @@ pub enum Step {
     Pending,
 }
 
-/// Where it stands now (`CheckSoftwareStep`).
+/// The present state (`CheckSoftwareStep`).
 pub fn step(cpu: &Cpu) -> Step {
     match (cpu.get(MDSCR_EL1) & SS != 0 && enabled(cpu), cpu.pstate.ss) {
         (false, _) => Step::Inactive,
@@ -273,12 +273,12 @@ pub fn watch_matches(cpu: &Cpu, n: usize, el: u8, write: bool) -> bool {
 /// Addresses compared by none: [`key`] makes no such.
 pub const NOWHERE: u64 = u64::MAX;
 
-/// What the guest on a PE has armed.
+/// The breakpoints, watchpoints and step that the guest on a PE has enabled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Armed {
     /// Anything at all, software step included.
     pub any: bool,
-    /// Instructions are to be executed one by one.
+    /// Instructions must be executed one by one.
     pub single: bool,
     /// Some watchpoint is enabled.
     pub watching: bool,
@@ -298,7 +298,7 @@ impl Armed {
         watches: [(NOWHERE, 0); WATCHPOINTS],
     };
 
-    /// What the registers of a PE say now.
+    /// The present state, from the registers of a PE.
     pub fn of(cpu: &Cpu) -> Armed {
         let mdscr = cpu.get(MDSCR_EL1);
         let mut a = Armed {

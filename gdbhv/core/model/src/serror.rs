@@ -18,7 +18,7 @@ use crate::reg::names::*;
 use crate::reg::Reg;
 use crate::syndrome::ec;
 
-/// ISS of an SError that says nothing more: uncontainable (AET 0), DFSC "asynchronous SError" (Arm ARM D24.2.40).
+/// ISS of an SError without further information: uncontainable (AET 0), DFSC "asynchronous SError" (Arm ARM D24.2.40).
 pub const UNCONTAINABLE: u32 = 0x11;
 
 /// The bits of ISS that a syndrome has: IDS and 24 more.

@@ -33,7 +33,7 @@ pub struct Shared {
     pub tlb_notes: Vec<Vec<Note>>,
     /// Words without a row, each once.
     pub undefined: HashMap<u32, u64>,
-    /// Those of them that the user has not been told of.
+    /// Those of them that have not been reported to the user.
     pub undefined_new: Vec<UndefinedNote>,
 }
 

@@ -1,4 +1,4 @@
-//! Exception classes of ESR_ELx, and what their ISS says (Arm ARM D24.2.40, table of EC values, and "ISS encoding for ...").
+//! Exception classes of ESR_ELx, and the fields of their ISS (Arm ARM D24.2.40, table of EC values, and "ISS encoding for ...").
 
 /// The EC values, by the Arm ARM's names; of two forms the one "from a lower Exception level".
 #[allow(missing_docs)]

@@ -21,7 +21,7 @@ pub const NS_PER_COUNT: u64 = 1_000_000_000 / FREQUENCY;
 #[derive(Clone, Copy)]
 enum Offset {
     None,
-    /// CNTPOFF_EL2, if CNTHCTL_EL2.ECV says so.
+    /// CNTPOFF_EL2, if CNTHCTL_EL2.ECV enables it.
     Physical,
     /// CNTVOFF_EL2.
     Virtual,
@@ -182,14 +182,14 @@ pub fn update(cpu: &Cpu, now: u64, gic: &mut Gic) {
     }
 }
 
-/// The first nanosecond after `now` at which [`update`] would change something, if time alone passes.
+/// The first nanosecond after `now` at which [`update`] would change something, if nothing happens but time passing.
 pub fn deadline(cpu: &Cpu, now: u64) -> Option<u64> {
     TIMERS.iter().filter_map(|t| t.next(cpu, now)).min()
 }
 
 /// A periodic event for WFE: a bit of a count, which rises or falls.
 struct Stream {
-    /// What is added to the physical count.
+    /// The offset that is added to the physical count.
     offset: u64,
     bit: u32,
     falls: bool,

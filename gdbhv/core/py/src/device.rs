@@ -1,4 +1,4 @@
-//! A device of the board by itself, for a VM whose host emulates the board in Python.
+//! A single device of the board, for a VM whose host emulates the board in Python.
 
 use crate::machine::snapshot::unfit;
 use gdbhv_model::board::{self, BoardConfig};
@@ -17,7 +17,7 @@ use std::sync::{Mutex, PoisonError};
 pub struct BoardDevice {
     /// Never locked: Python lends the object to one thread at a time.
     device: Mutex<Box<dyn Device>>,
-    /// What is in the virtio slots, by their number.
+    /// The devices in the virtio slots, by number.
     pub disks: BTreeMap<u8, Disk>,
 }
 

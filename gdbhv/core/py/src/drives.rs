@@ -1,4 +1,4 @@
-//! Disks in the virtio slots, of a machine or of a device by itself.
+//! Disks in the virtio slots, of a machine or of a single device.
 
 use crate::device::BoardDevice;
 use crate::machine::Machine;
@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use std::collections::BTreeMap;
 
-/// Open a file as a disk, and what is to be plugged in for it.
+/// Open a file as a disk, and make the device to be plugged in for it.
 fn open(path: &str, format: &str, read_only: bool) -> PyResult<(Kind, Disk)> {
     let unknown = || PyValueError::new_err(format!("format {format:?}: raw or qcow2"));
     let format = Format::named(format).ok_or_else(unknown)?;

@@ -1,4 +1,4 @@
-//! Where an access goes: alignment, what is watched, the TLB, and the walk that fills it.
+//! Where an access goes: alignment, watchpoints, the TLB, and the walk that fills it.
 
 use super::fault;
 use super::PAGE_BYTES;

@@ -1,4 +1,4 @@
-//! What the performance monitors of a PE keep besides their registers; what it means is [`crate::pmu`]'s.
+//! The state of a PE's performance monitors besides their registers; [`crate::pmu`] says what it means.
 
 use crate::reg::pmu::COUNTERS;
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -41,7 +41,7 @@ pub const TOTALS: usize = Total::Returns as usize + 1;
 /// One PE's monitors: what its registers do not hold.
 #[derive(BorshSerialize, BorshDeserialize, Clone, Debug)]
 pub struct Pmu {
-    /// Some counter counts at some exception level: nobody else looks further.
+    /// Some counter counts at some exception level; otherwise nothing needs to be checked.
     pub on: bool,
     /// A counter that counts now follows a class of instructions.
     pub classes: bool,

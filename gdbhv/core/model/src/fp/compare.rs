@@ -58,7 +58,7 @@ fn numbers(f: Format, a: u64, b: u64, instead: u64) -> (u64, u64) {
         _ => (a, b),
     }
 }
-/// The operand that stands in relation `wanted` to the other.
+/// The operand that has the relation `wanted` to the other.
 fn choose(env: &mut Env, f: Format, a: u64, b: u64, wanted: Ordering) -> u64 {
     let (a, b) = (unpack(env, f, a), unpack(env, f, b));
     if let Some(r) = nans(env, f, &[&a, &b]) {

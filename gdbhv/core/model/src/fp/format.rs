@@ -47,7 +47,7 @@ impl Format {
     pub const fn all(self) -> u64 {
         u64::MAX >> (64 - self.bits)
     }
-    /// Put together sign, exponent field and fraction (whose overflow carries into the exponent).
+    /// Combine sign, exponent field and fraction (whose overflow carries into the exponent).
     #[inline(always)]
     pub const fn pack(self, sign: bool, biased: i32, frac: u64) -> u64 {
         ((sign as u64) << (self.bits - 1)) | (((biased as u64) << self.frac()) + frac)

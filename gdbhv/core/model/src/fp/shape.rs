@@ -23,7 +23,7 @@ pub enum Fp2 {
     MinNum,
 }
 
-/// What is worked on: the lowest lanes of a format. Those above become zero.
+/// The lanes that an operation works on: the lowest ones of a format. Those above become zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
     /// Of each lane.

@@ -61,7 +61,7 @@ macro_rules! nodes {
                     $(Node::$node($($arg),*) => { $($arg.value().map(&mut f);)* })*
                 }
             }
-            /// What it makes, as the node at index `at`.
+            /// Its result, as the node at index `at`.
             pub fn result(&self, at: usize) -> Option<Value> {
                 match self {
                     $(Node::$node(..) => nodes!(@result at $($result)?),)*
@@ -280,7 +280,7 @@ nodes! {
 }
 
 impl Node {
-    /// What it depends on, beside its operands. (`Pc` is a constant of the block.)
+    /// The state that it reads, beside its operands. (`Pc` is a constant of the block.)
     pub fn reads(&self) -> impl Iterator<Item = Place> {
         let places = match *self {
             Node::X(r) | Node::CheckSp(r) => [Some(Place::X(r)), None],
@@ -296,7 +296,7 @@ impl Node {
         };
         places.into_iter().flatten()
     }
-    /// What it changes.
+    /// The state that it writes.
     pub fn writes(&self) -> impl Iterator<Item = Place> {
         let places = match *self {
             Node::SetX(r, _) => [Some(Place::X(r)), None],

@@ -1,4 +1,4 @@
-//! What the recording back end makes of the rows.
+//! The recording back end: nodes from the bodies of rows.
 
 use super::nodes::Recorder;
 use crate::feature::Features;
@@ -33,7 +33,7 @@ pub enum How {
     Undefined,
 }
 
-/// What is known of a word when it is decoded.
+/// How a word is executed, as known when it is decoded.
 pub struct Instruction {
     /// Its row.
     pub row: &'static Row,

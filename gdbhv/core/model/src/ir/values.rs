@@ -1,4 +1,4 @@
-//! Values of nodes: how operands name them, and what they are on a back end.
+//! Values of nodes: how operands refer to them, and their types in a back end.
 
 use crate::fp::format::Format;
 use crate::fp::shape::{Fp2, Shape};
@@ -72,7 +72,7 @@ impl<B: Ops> Values<B> {
     }
 }
 
-/// An operand of a node: what it is in the vocabulary of a back end.
+/// An operand of a node, as a type of a back end.
 pub(super) trait Operand: Copy {
     type In<B: Ops>;
     fn within<B: Ops>(self, values: &Values<B>) -> Self::In<B>;

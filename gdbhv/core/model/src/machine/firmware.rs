@@ -1,4 +1,4 @@
-//! What the firmware (PSCI) asked for, and a CPU that starts.
+//! Carrying out what the firmware (PSCI) asked for, and starting CPUs.
 
 use super::{Machine, Stop};
 use crate::cpu::Power;

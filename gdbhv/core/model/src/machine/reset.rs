@@ -92,7 +92,7 @@ impl Machine {
         }
     }
 
-    /// Make RAM zero from outside, and forget what was decoded from it. False, and nothing done, if some of it is no RAM.
+    /// Clear RAM from outside, and discard the code decoded from it. False, and nothing done, if some of it is not RAM.
     pub fn zero_pa(&mut self, pa: u64, len: u64) -> bool {
         if !self.sh.ram.contains(pa, len) {
             return false;

@@ -1,7 +1,7 @@
 //! Single steps: a run of the machine that stops when one CPU has had one event, an instruction or an exception.
 //!
-//! A step is the same run as without it. Turns begin and end where they would have, so that the other CPUs get what they would have
-//! got, exclusive monitors stay what they are, and stepping through a wait for another CPU ends after as many instructions as
+//! A step does not change the run. Turns begin and end where they would have, so that the other CPUs get the turns that they would have
+//! got, exclusive monitors stay as they are, and stepping through a wait for another CPU ends after as many instructions as
 //! running through it: a machine that was stepped through N instructions is the one that ran N.
 //!
 //! An interrupt that is taken instead of the instruction completes the step, at the first instruction of its vector (Arm ARM H3.2
@@ -15,23 +15,23 @@ use crate::raise::ExceptionKind;
 pub struct Step {
     /// CPU.
     pub cpu: usize,
-    /// It goes on while `start <= pc < end`.
+    /// The step continues while `start <= pc < end`.
     pub range: Option<(u64, u64)>,
     /// The CPU's interrupts stay pending meanwhile (hosted: those that the guest takes, and not the host side's).
     pub hold: bool,
 }
 
-/// What has come of a step so far.
+/// The progress of a step.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Made {
-    /// The turn just over executed an instruction or took an exception.
+    /// The last turn executed an instruction or took an exception.
     pub made: bool,
     /// An interrupt was held back.
     pub held: Option<ExceptionKind>,
 }
 
 impl Machine {
-    /// The stop of a step whose CPU has just had its turn, if it is made.
+    /// The stop of a step whose CPU has just had its turn, if the step is complete.
     pub(super) fn made(&self, s: Step) -> Option<Stop> {
         let pc = self.cpus[s.cpu].pc;
         let on = s.range.is_some_and(|(start, end)| start <= pc && pc < end);

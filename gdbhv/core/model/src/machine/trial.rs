@@ -1,4 +1,4 @@
-//! What an instruction would do, were it the next one: the model itself executes it, and is put back to what it was.
+//! What an instruction would do if it were executed next: the model itself executes it, and is restored afterwards.
 
 use super::Machine;
 use crate::cpu::Power;
@@ -31,9 +31,9 @@ impl Machine {
     /// Execute `word` on CPU `i` where that stands; `guest`: where the guest does that EL2 would return to. Nothing of it stays.
     ///
     /// # Errors
-    /// There is nothing at the PC that could be executed.
+    /// There is no instruction at the PC that could be executed.
     pub fn trial(&mut self, i: usize, word: u32, guest: bool) -> Result<Trial, String> {
-        // What is no state of the guest's is set aside: the debugger's stops are not meant, and nobody is to see the attempt.
+        // State that is not the guest's is set aside: breakpoints must not stop the attempt, and it must leave no trace.
         let debug = std::mem::take(&mut self.sh.debug);
         let trace = std::mem::take(&mut self.sh.exits.trace);
         let repeats = std::mem::take(&mut self.sh.exits.repeats);

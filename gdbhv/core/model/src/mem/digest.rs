@@ -19,7 +19,7 @@ impl Digest {
     pub fn watches(&self) -> bool {
         !self.clean.is_empty()
     }
-    /// Whether [`Digest::written`] has to be told before `page` is written to.
+    /// Whether [`Digest::written`] must be called before `page` is written to.
     #[inline]
     pub fn is_clean(&self, page: u64) -> bool {
         let word = self.clean.get(page as usize / 64);

@@ -15,13 +15,13 @@ pub struct Pe {
     pub cpu: Cpu,
     /// The translation context in use: owned by `tlb`, replaced when it changes.
     pub ctx: *mut Context,
-    /// Virtual time at which whoever executes it comes back (`exec::interp::execute`).
+    /// Virtual time at which its execution returns to the run loop (`exec::interp::execute`).
     pub until: u64,
     /// Whether an FP or SIMD instruction would trap now (CPACR_EL1, CPTR_EL2).
     pub fp_traps: bool,
     /// Whether a fine-grained trap may hit now (`sysreg::fgt`).
     pub fgt: bool,
-    /// What the guest's own breakpoints, watchpoints and software step ask for.
+    /// The guest's own breakpoints, watchpoints and software step that are enabled.
     pub armed: Armed,
     /// Cached translations.
     pub tlb: Tlb,

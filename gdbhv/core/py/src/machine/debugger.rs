@@ -96,7 +96,7 @@ impl Machine {
     }
 }
 
-/// Whose a point is, by a VM's root and VMID, or by a word.
+/// The scope of a point, from a VM's root and VMID, or from a word.
 #[derive(FromPyObject)]
 enum ScopeArg {
     Vm(u64, u16),

@@ -165,7 +165,7 @@ impl Machine {
     }
 }
 
-/// What lets Python's signal handlers run while guests execute: true once one of them has raised.
+/// Run Python's signal handlers while guests execute; true once one of them has raised.
 fn signals(raised: &mut Option<PyErr>) -> impl FnMut() -> bool + '_ {
     const EVERY: Duration = Duration::from_millis(50);
     let (mut last, mut calls) = (Instant::now(), 0u32);
