@@ -1,12 +1,12 @@
 """Exits in exact time: how long guests ran before their exits, and how long their hypervisor took.
 
 The machine keeps a row for each place that exits (:class:`gdbhv.records.ExitAccount`); here rows become groups by class,
-register, page or whatever is asked for. Three times are told of each exit:
+register, page and so on. Three times are kept for each exit:
 
 * ``host``: instructions that the CPU executed in the hypervisor until it entered something again. (Hosted there are
   none: the hypervisor is gdbhv.)
 * ``guest``: instructions that the guest had executed since its entry.
-* ``away``: virtual nanoseconds until the vCPU was entered again, with what it waited.
+* ``away``: virtual nanoseconds until the vCPU was entered again, including the time that it waited.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 TIMES = ("host", "guest", "away")
 PERCENTILES = (50, 95, 99)
-ERROR = 1 / 32  # of a percentile at most, relative to it; below 32 and at both ends it is exact
+ERROR = 1 / 32  # the largest relative error of a percentile; below 32, and at minimum and maximum, it is exact
 
 
 @dataclass
@@ -37,7 +37,7 @@ class Spread:
     buckets: dict[int, int] = field(default_factory=dict)
 
     def add(self, other: SpreadRecord) -> None:
-        """Add what a row has."""
+        """Add the values of a row."""
         if not other["count"]:
             return
         self.min = min(self.min, other["min"]) if self.count else other["min"]
@@ -48,7 +48,7 @@ class Spread:
             self.buckets[bucket] = self.buckets.get(bucket, 0) + n
 
     def take(self, other: Spread) -> None:
-        """Take away what an earlier state of it had. Its ends are then those of buckets, where they were not kept."""
+        """Subtract an earlier state. Minimum and maximum are then the bounds of buckets where the exact ones are unknown."""
         self.count -= other.count
         self.total -= other.total
         for bucket, n in other.buckets.items():
@@ -77,7 +77,7 @@ class Spread:
         return 0
 
     def document(self) -> dict[str, float]:
-        """Return it for programs."""
+        """Return it as a JSON document."""
         percentiles = {f"p{p}": self.percentile(p) for p in PERCENTILES}
         return {"count": self.count, "min": self.min, **percentiles, "max": self.max, "total": self.total}
 
@@ -99,25 +99,25 @@ class Account:
         self.away.add(row["away"])
 
     def take(self, other: Account) -> None:
-        """Take away what was there earlier."""
+        """Subtract an earlier state."""
         self.count -= other.count
         self.host.take(other.host)
         self.guest.take(other.guest)
         self.away.take(other.away)
 
     def document(self) -> dict[str, Any]:
-        """Return it for programs."""
+        """Return it as a JSON document."""
         return {"count": self.count, **{key: getattr(self, key).document() for key in TIMES}}
 
 
 def register_of(row: ExitAccount) -> str | None:
-    """Return the system register or instruction of a row, with the direction; None: the exit is of no register's."""
+    """Return the system register or instruction of a row, with the direction; None if the exit has none."""
     head, _, name = row["name"].partition(":")
     return f"{name} {head.partition('.')[2] or 'executed'}" if row["class"] == "sysreg" else None
 
 
 def call_of(row: ExitAccount) -> str | None:
-    """Return the name of the hypercall of a row; None: it is none."""
+    """Return the name of the hypercall of a row; None if it is not a hypercall."""
     if row["call"] is None:
         return None
     return smccc.name(row["call"], int(row["name"].partition(":")[2] or "0", 0))
@@ -140,7 +140,7 @@ GROUPS: dict[str, tuple[str, Callable[[ExitAccount], str | None]]] = {
 }
 APART = ("exit", "vm", "vcpu")  # groups of which each VM has its own
 
-Key = tuple[int, int, str]  # number of the VM and VMID (0 where VMs are not told apart), and what the group is called
+Key = tuple[int, int, str]  # number of the VM and VMID (0 where VMs are not distinguished), and the name of the group
 Groups = dict[Key, Account]
 
 

@@ -1,7 +1,7 @@
-"""What of the stage 2 tables of all VMs is not as it should be, or is worth a look.
+"""Suspicious mappings in the stage 2 tables of all VMs.
 
-Findings are of physical memory: who shares a page, what is writable and executable, what of the hypervisor's a guest can
-reach, and pages that are mapped with attributes that do not agree (Arm ARM B2.8, mismatched memory attributes).
+Findings are about physical memory: pages that VMs share, that are writable and executable, or that belong to the hypervisor
+and can be reached by a guest; and pages that are mapped with mismatched memory attributes (Arm ARM B2.8).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Finding:
-    """Something about ``size`` bytes of physical memory from ``pa`` on: who has it where, and with which attributes."""
+    """A finding about ``size`` bytes of physical memory at ``pa``: who maps them, where, and with which attributes."""
 
     kind: str
     pa: int
@@ -46,10 +46,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class _Piece:
-    """A part of physical memory as one address space has it."""
+    """A range of physical memory as one address space maps it."""
 
     low: int
-    high: int  # the first byte behind it
+    high: int  # the first byte after it
     space: Space
     range: Range
 
@@ -61,7 +61,7 @@ class _Piece:
 
 
 def audit(target: Target) -> Iterator[Finding | None]:
-    """Yield what is found in the VMs' stage 2, sorted by kind and address; None now and then, as it is long work."""
+    """Yield the findings in the VMs' stage 2, sorted by kind and address; None at times, so that it can be interrupted."""
     vms: list[Space] = []
     for s in stage2_spaces(target):
         if s is None:
@@ -84,7 +84,7 @@ def audit(target: Target) -> Iterator[Finding | None]:
 
 
 def _single(machine: _core.Machine, pieces: Sequence[_Piece]) -> Iterator[Finding]:
-    """Look at each range for itself."""
+    """Check each range by itself."""
     base, size = machine.ram
     gic = machine.gic()["version"]
     for p in pieces:
@@ -104,7 +104,7 @@ def _single(machine: _core.Machine, pieces: Sequence[_Piece]) -> Iterator[Findin
 
 
 def _together(pieces: Sequence[_Piece], own: Sequence[_Piece]) -> Iterator[Finding]:
-    """Look at what several ranges have in common; ``own``: what EL2 maps for itself, for attributes alone."""
+    """Check ranges that overlap; ``own``: EL2's own mappings, whose attributes alone are compared."""
     points = sorted({p for piece in (*pieces, *own) for p in (piece.low, piece.high)})
     starts: dict[int, list[_Piece]] = {}
     for piece in (*pieces, *own):
@@ -128,7 +128,7 @@ def _together(pieces: Sequence[_Piece], own: Sequence[_Piece]) -> Iterator[Findi
 
 
 def _reached(kind: str, pieces: Sequence[_Piece], pages: Sequence[tuple[int, str]]) -> Iterator[Finding]:
-    """Look for pages, each with what it is, among what VMs see."""
+    """Find the given pages, each with a description, in the mappings of VMs."""
     ordered = sorted(pieces, key=lambda p: p.low)
     at = 0
     active: list[_Piece] = []
@@ -142,7 +142,7 @@ def _reached(kind: str, pieces: Sequence[_Piece], pages: Sequence[tuple[int, str
 
 
 def _hypervisor(target: Target) -> Iterator[tuple[int, str]]:
-    """Yield pages that are the hypervisor's for certain: its vectors, and its code and stacks as far as CPUs are there."""
+    """Yield pages that certainly are the hypervisor's: its vectors, and the code and stacks that CPUs at EL2 use now."""
     machine = target.core
     if "HCR_EL2" not in target.registers:
         return

@@ -27,21 +27,21 @@ from gdbhv.snapfile import Content, Guest
 MIB = 1 << 20
 TREE_ALIGN = 2 * MIB
 TREE_ROOM = MIB
-"""Left for the device tree, so that software can add to it in place."""
+"""Bytes left free in the device tree, so that software can add to it in place."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass
 class Setup:
-    """A machine to make: what ``gdbhv run`` was told. ``el2`` is about one that is not hosted; it has one configuration."""
+    """A machine to make, as told to ``gdbhv run``. ``el2`` applies to a bare machine, which has one configuration."""
 
     configs: list[BootConfig]
     hosted: bool = True
     el2: bool = True
 
     def make(self, console: Console | None = None, consoles: Mapping[str, Console] | None = None) -> HostTarget | Machine:
-        """Make it. For parameters and errors see :func:`hosted` and :func:`bare`."""
+        """Make the machine. For parameters and errors see :func:`hosted` and :func:`bare`."""
         if self.hosted:
             return hosted(self.configs, console, consoles=consoles)
         return bare(self.configs[0], console, el2=self.el2)
@@ -68,9 +68,9 @@ def layout(config: BootConfig, *, psci: str, flash: bool = False) -> Layout:
     The RAM disk is 128 MiB into RAM, or in its middle if that is less, and above the image; the device tree is behind it, on
     a boundary of 2 MiB. With an ELF that leaves 1 MiB free at the beginning of RAM, or without an image, the tree is there.
 
-    With flash and without an image the first instruction is that at address 0, and x0 is 0: so firmware begins.
+    With flash and without an image the first instruction is at address 0, and x0 is 0, as firmware expects.
 
-    With a kernel for a firmware, RAM disk and command line are in fw_cfg alone (:func:`firmware_items`).
+    With a kernel for a firmware, RAM disk and command line are in fw_cfg only (:func:`firmware_items`).
 
     :param psci: conduit, "hvc" or "smc".
     :param flash: whether there is any.
@@ -121,7 +121,7 @@ def _up(address: int, align: int) -> int:
 
 
 def _place_tree(size: int, wanted: int, taken: list[tuple[int, int]], end: int) -> int:
-    """Find room for the device tree: where it is wanted, else behind something, or at the beginning of RAM."""
+    """Find room for the device tree: at the given address, else after the RAM disk or image, or where RAM begins."""
     behind = sorted(_up(a + n, TREE_ALIGN) for a, n in taken)
     candidates = [wanted, *(a for a in behind if a > wanted), RAM, *behind]
     for room, start in itertools.product((max(size, TREE_ROOM), size), candidates):
@@ -131,7 +131,7 @@ def _place_tree(size: int, wanted: int, taken: list[tuple[int, int]], end: int) 
 
 
 def _look_at_entry(entry: int, pieces: list[tuple[str, int, bytes]]) -> None:
-    """Warn of a first instruction that is none."""
+    """Warn if there is no instruction at the entry point."""
     what, start, data = next((p for p in pieces if p[1] <= entry < p[1] + len(p[2])), ("", entry, b""))
     if data[entry - start : entry - start + 4].strip(b"\0"):
         return
@@ -223,7 +223,7 @@ def hosted(
 
 
 def _outputs(names: Sequence[str], console: Console, own: Mapping[str, Console]) -> dict[str, Callable[[bytes], None]]:
-    """Return where each VM prints, by its name. :raises gdbhv.errors.GdbhvError: a console is of no VM."""
+    """Return where each VM prints, by its name. :raises gdbhv.errors.GdbhvError: a console names an unknown VM."""
     if strange := set(own) - set(names):
         raise GdbhvError(f"a console for {min(strange)!r}: no VM is called so; there are {', '.join(names)}")
     shared = len(set(names) - set(own)) > 1
@@ -231,7 +231,7 @@ def _outputs(names: Sequence[str], console: Console, own: Mapping[str, Console])
 
 
 def semihosting_of(config: BootConfig) -> Semihosting:
-    """Return who serves the guest's semihosting calls. :raises gdbhv.errors.ConfigError: its folder is none."""
+    """Return the host of the guest's semihosting calls. :raises gdbhv.errors.ConfigError: its folder does not exist."""
     folder = Path(config.semihosting) if config.semihosting else None
     if folder is not None and not folder.is_dir():
         reason = f"{folder} is no folder: files are served from one that is there; make it, or leave it out for none"
@@ -241,7 +241,7 @@ def semihosting_of(config: BootConfig) -> Semihosting:
 
 
 def bare(config: BootConfig, console: Console | None = None, *, el2: bool = True) -> Machine:
-    """Make a machine that is the image's alone. Without an image it stands at reset: MMU off, PC at the start of RAM.
+    """Make a bare machine, which the image has for itself. Without an image it is at reset: MMU off, PC at the start of RAM.
 
     :param el2: False leaves EL2 out: the image begins at EL1, and PSCI answers HVC as on QEMU's ``virt``.
     """
@@ -284,10 +284,9 @@ def resumed(
     drive: Sequence[Drive] = (),
     semihosting: Semihosting | None = None,
 ) -> HostTarget | Machine:
-    """Make the machine that a snapshot's file has, as it was then; the files that it was started from are not needed, but
-    those that its disks begin as.
+    """Make the machine that a snapshot's file has. Of the files that it was started from, only those of disks are needed.
 
-    If an image is still where it was, and the same, its symbols are known.
+    If an image is still in its place and unchanged, its symbols are available.
 
     :param console: as of :func:`hosted`; ``consoles`` too.
     :param drive: where the files of its disks are now, if not where they were then.
@@ -379,7 +378,7 @@ def _like(host: Host, guest: Guest, output: Callable[[bytes], None], drive: Sequ
 
 
 def _same_image(guest: Guest) -> image.Image | None:
-    """Return the image that a guest was started from, for its symbols; None: it is not there, or another one now."""
+    """Return the image that a guest was started from, for its symbols; None if it is missing or has changed."""
     if guest.image is None or not Path(guest.image).is_file():
         return None
     try:

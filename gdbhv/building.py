@@ -22,7 +22,7 @@ from gdbhv.views.stage2 import PA_BITS
 MEMORY = {"normal": 0xF, "write-through": 0xA, "non-cacheable": 0x5, "device": 0x1, "device-ngnrne": 0x0}
 START = {12: {2: 0, 1: 1, 0: 2}, 14: {3: 0, 2: 1, 1: 2}, 16: {3: 0, 2: 1, 1: 2}}  # VTCR_EL2.SL0 by granule and first level
 TG0 = {12: 0, 14: 2, 16: 1}
-TABLES_AT_START = 4  # log2 of the tables side by side at the first level, at most
+TABLES_AT_START = 4  # log2 of the most tables that are concatenated at the first level
 MOST = 1 << 16  # tables
 INNER, AF, XN = 3 << 8, 1 << 10, 2 << 53
 
@@ -55,7 +55,7 @@ class Built:
 
 
 def parse(text: str) -> list[Mapping]:
-    """Read a list of ranges. :raises gdbhv.errors.CommandError: a line is none, with its number and what is wrong."""
+    """Read a list of ranges. :raises gdbhv.errors.CommandError: a line is wrong, with its number and the reason."""
     found = []
     for number, line in enumerate(text.splitlines(), 1):
         words = line.partition("#")[0].split()
@@ -176,7 +176,7 @@ class _Builder:
 
 
 def as_c(built: Built) -> str:
-    """Return the tables as C, with what is to be done with them."""
+    """Return the tables as C source, with comments on how to use them."""
     words = struct.unpack(f"<{len(built.data) // 8}Q", built.data)
     lines = [
         f"/* Stage 2 tables for physical address {built.root:#x}: VTTBR_EL2 = {built.vttbr:#x} (and a VMID in bits 63:48),",

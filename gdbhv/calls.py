@@ -1,4 +1,4 @@
-"""Semihosting calls of a bare machine: its part of them, and how what they answer gets into the machine."""
+"""Semihosting calls of a bare machine: how they reach the host, and how its answers get into the machine."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class SemihostingCalls:
         self.called = None
 
     def answer_call(self) -> bool:
-        """Answer the CPU that has called. False: nothing has come yet that it waits for, typed or from a recording."""
+        """Answer the CPU that has called. False if it waits for input, typed or from a recording, that has not come yet."""
         host, cpu = self.semihosting, self.called
         assert host is not None
         assert cpu is not None
@@ -70,7 +70,7 @@ class SemihostingCalls:
             return True
         try:
             self._give(cpu, answer.value, answer.memory, inside=inside and not answer.ended)
-        except MemoryError_:  # its buffer is no memory
+        except MemoryError_:  # its buffer is not memory
             self._give(cpu, FAILED, (), inside=inside and not answer.ended)
         return True
 
@@ -86,8 +86,8 @@ class SemihostingCalls:
     def attend_call(self, first: ThreadId, step: Action | None, *, waits: bool) -> Stop | None:
         """Answer the CPU that has called; return why the run cannot go on, or None.
 
-        :param first: the thread of a stop that is of none in particular.
-        :param waits: for what is typed, if the call does.
+        :param first: the thread to report for a stop that concerns no thread in particular.
+        :param waits: called to wait for typed input, if the call needs some.
         """
         caller = ThreadId(1, (self.called or 0) + 1)
         while True:
@@ -134,7 +134,7 @@ class SemihostingCalls:
         return None if self.semihosting is None else json.dumps([self.called, self.semihosting.save()])
 
     def load_calls(self, saved: str | None) -> None:
-        """Go on there. :raises gdbhv.errors.StateError: a file that was open is not there, or there is no host for them."""
+        """Restore it. :raises gdbhv.errors.StateError: a file that was open is missing, or nothing serves the calls."""
         if saved is None:
             self.called = None
             return

@@ -1,7 +1,7 @@
-"""Files that disks begin as: which they are, whether they are still the same, and what is kept in them.
+"""The files of disks: which they are, whether they are unchanged, and which keep the guest's writes.
 
 A disk is a virtio-blk device in one of the board's 32 virtio-mmio slots, the first one in the highest, as on QEMU's
-``virt``. What a guest writes lies over the file, which is read while the machine runs, and stays as it is meanwhile.
+``virt``. The guest's writes are kept in memory over the file, which is read while the machine runs and is not changed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PIECE = 1 << 20
 
 
 class Owner(Protocol):
-    """Who has disks in a snapshot (:class:`gdbhv.snapfile.Guest`)."""
+    """A guest in a snapshot, with its disks (:class:`gdbhv.snapfile.Guest`)."""
 
     @property
     def drives(self) -> Sequence[Plugged]:
@@ -34,7 +34,7 @@ class Owner(Protocol):
 
 
 class Slots(Protocol):
-    """Where disks are plugged in: a machine, or a VM's device."""
+    """Something with slots for disks: a machine, or a VM's device."""
 
     def plug_drive(self, path: str, kind: str = "raw", *, read_only: bool = False) -> int:
         """Put a disk into the next slot; return the slot's number."""
@@ -43,7 +43,7 @@ class Slots(Protocol):
         """Return where a guest has written: offset and bytes of each block."""
 
     def drive_read(self, slot: int, offset: int, length: int) -> bytes:
-        """Return what a disk holds now."""
+        """Return the present content of a disk."""
 
     def drive_problems(self) -> list[tuple[int, str]]:
         """Return which disks could not be served since the last call: slot, and why."""
@@ -51,9 +51,9 @@ class Slots(Protocol):
 
 @dataclass(frozen=True)
 class Plugged:
-    """A disk that is in a slot. Its file has :data:`size` bytes, and was :data:`changed` last then, in nanoseconds.
+    """A disk that is in a slot. Its file has :data:`size` bytes, and was last modified at :data:`changed`, in nanoseconds.
 
-    :data:`sha256` is of the file, once it was asked for (:func:`identified`).
+    :data:`sha256` is the file's, once computed (:func:`identified`).
     """
 
     path: str
@@ -72,7 +72,7 @@ Disks = tuple[Slots, Sequence[Plugged]]
 def plug(slots: Slots, drives: Sequence[Drive]) -> list[Plugged]:
     """Plug disks in, in this order.
 
-    :raises gdbhv.errors.ImageError: a file is none, or cannot be read.
+    :raises gdbhv.errors.ImageError: a file cannot be a disk, or cannot be read.
     :raises gdbhv.errors.GdbhvError: there are too many.
     """
     if len(drives) > SLOTS:
@@ -89,7 +89,7 @@ def plug(slots: Slots, drives: Sequence[Drive]) -> list[Plugged]:
 
 
 def _checked(drive: Drive) -> os.stat_result:
-    """Look whether a file can be a disk at all."""
+    """Check whether a file can be a disk."""
     with files.open_input(drive.path) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
@@ -121,17 +121,17 @@ def _reason(drive: Drive, text: str) -> str:
 
 
 def words(slot: int, why: str) -> str:
-    """Return what is said of a disk that the host could not serve."""
+    """Return the message about a disk that the host could not serve."""
     return f"the disk in virtio slot {slot}: {why}; its guest got an I/O error"
 
 
-# --- is it still the same?
+# --- whether files are unchanged
 
 
 def identified(plugged: Sequence[Plugged]) -> tuple[Plugged, ...]:
     """Return disks with the SHA-256 of their files.
 
-    :raises gdbhv.errors.StateError: a file has changed since it was plugged in, so that nobody knows what it was.
+    :raises gdbhv.errors.StateError: a file has changed since it was plugged in, so that its old content is unknown.
     """
     found = []
     for one in plugged:
@@ -145,7 +145,7 @@ def identified(plugged: Sequence[Plugged]) -> tuple[Plugged, ...]:
 
 
 def check_same(here: Sequence[Disks], guests: Sequence[Owner]) -> None:
-    """Check that the files here are those that the disks of a snapshot's guests began as.
+    """Check that the files are those with which the disks of a snapshot's guests were made.
 
     :raises gdbhv.errors.StateError: one is another file.
     """
@@ -165,7 +165,7 @@ def check_same(here: Sequence[Disks], guests: Sequence[Owner]) -> None:
 
 @contextlib.contextmanager
 def may_have_moved() -> Iterator[None]:
-    """Say of a file that is not there what can be done. :raises gdbhv.errors.StateError: it is not there, or no disk."""
+    """Check a disk's file. :raises gdbhv.errors.StateError: it is missing, with the remedy, or it is not a disk."""
     try:
         yield
     except ImageError as e:
@@ -175,7 +175,7 @@ def may_have_moved() -> Iterator[None]:
 def moved(saved: Sequence[Plugged], given: Sequence[Drive]) -> list[Drive]:
     """Return the disks to plug in for a snapshot: its own, or the files that were given in their place.
 
-    :raises gdbhv.errors.GdbhvError: these are not as many.
+    :raises gdbhv.errors.GdbhvError: their number differs.
     """
     if not given:
         return [Drive(one.path, format=one.format, read_only=one.read_only) for one in saved]
@@ -189,12 +189,12 @@ def replace_drive(drive: Drive, saved: Plugged) -> Drive:
     return drive._replace(format=saved.format, read_only=saved.read_only)
 
 
-# --- what is kept
+# --- keeping what guests write
 
 
 @contextlib.contextmanager
 def claimed(drives: Sequence[Drive]) -> Iterator[list[BinaryIO | None]]:
-    """Open the files that are to keep what is written, and let no other run use them; those that are read can be shared.
+    """Open the files that keep the guest's writes, and lock them; files that are only read can be shared between runs.
 
     :raises gdbhv.errors.ImageError: a file cannot be written, or another run has it.
     """
@@ -217,7 +217,7 @@ def claimed(drives: Sequence[Drive]) -> Iterator[list[BinaryIO | None]]:
 
 
 def keep(slots: Slots, disks: Sequence[tuple[Plugged, BinaryIO | None]]) -> list[str]:
-    """Write what the guest has written into the files that are to keep it; return their names.
+    """Write the guest's writes into the files that keep them; return their names.
 
     :param disks: each with its file, or None.
     :raises OSError: a file cannot be written.

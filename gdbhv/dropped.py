@@ -1,7 +1,7 @@
-"""Hosts that are dropped: their RAM is given back, though a host, its VMs and their vCPUs know each other.
+"""Free the RAM of hosts that are no longer used, although a host, its VMs and their vCPUs refer to each other.
 
-Only Python's garbage collector frees such a circle, and it counts objects: it does not see that a few of them have a
-gigabyte of RAM. So it is called when the targets that were dropped had that much, before the next host is made.
+Only Python's garbage collector frees such a cycle, and it counts objects: it does not know that a few of them hold a
+gigabyte of RAM. So it is called before the next host is made if the unused targets hold that much.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ MOST = 1 << 30  # bytes of RAM, of hosts that wait to be freed
 
 
 class _Waiting:
-    """How much RAM the hosts have that were dropped since the last collection."""
+    """Counts the RAM of the hosts that became unused since the last collection."""
 
     ram = 0
 
@@ -25,12 +25,12 @@ _waiting = _Waiting()
 
 
 def follow(target: object, ram: int) -> None:
-    """Have the host of ``target``, with ``ram`` bytes of RAM, count as dropped with it."""
+    """Count the host of ``target``, with ``ram`` bytes of RAM, as unused once ``target`` is freed."""
     weakref.finalize(target, _waiting.add, ram).atexit = False
 
 
 def make_room() -> None:
-    """Free the hosts that were dropped, if they are large."""
+    """Free the unused hosts, if they are large."""
     if _waiting.ram >= MOST:
         _waiting.ram = 0
         gc.collect()

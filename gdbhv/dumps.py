@@ -1,6 +1,6 @@
 """Dumps of memory: raw bytes, or an ELF core (QEMU's ``dump-guest-memory``), and the values of registers that go with them.
 
-A dump becomes a machine that stands still, so that every view works on it.
+A dump becomes a machine that does not run, so that every view works on it.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def _prstatus(data: bytes | str) -> dict[str, int]:
 def registers(text: str) -> dict[str, int]:
     """Read values of registers: ``NAME VALUE`` or ``NAME=VALUE`` in each line, or one JSON object.
 
-    :raises gdbhv.errors.CommandError: a line is none.
+    :raises gdbhv.errors.CommandError: a line is malformed.
     """
     if text.lstrip().startswith("{"):
         try:
@@ -96,7 +96,7 @@ def registers(text: str) -> dict[str, int]:
 
 
 def machine(dump: Dump, values: Mapping[str, int], cpu: str = "max") -> tuple[Machine, list[str]]:
-    """Make a machine of a dump; ``values`` are CPU 0's, or of the CPU in ``cpu1:NAME``. Return it, and what is not taken.
+    """Make a machine of a dump; ``values`` are CPU 0's, or of the CPU in ``cpu1:NAME``. Return it, and what was left out.
 
     :raises gdbhv.errors.CommandError: nothing of the dump is in RAM, which begins at 0x40000000.
     """
@@ -118,7 +118,7 @@ def machine(dump: Dump, values: Mapping[str, int], cpu: str = "max") -> tuple[Ma
         if not number.isdecimal() or int(number) >= made.core.cpus:
             raise CommandError(f"{name}: there are cpu0 to cpu{made.core.cpus - 1}")
         wanted.append((int(number), own, value))
-    order = {"HCR_EL2": 0, "cpsr": 1}  # what others depend on first
+    order = {"HCR_EL2": 0, "cpsr": 1}  # those that others depend on come first
     for n, name, value in sorted(wanted, key=lambda w: order.get(w[1], 2)):
         try:
             made.core.write_register(n, name, value)

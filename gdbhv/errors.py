@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 class GdbhvError(Exception):
-    """Any error of gdbhv that is the user's to mend."""
+    """The base of all errors of gdbhv that a user can do something about."""
 
 
 class ImageError(GdbhvError, ValueError):
@@ -35,11 +35,11 @@ class MemoryError_(GdbhvError, LookupError):
 
 
 class PeekError(GdbhvError):
-    """A device's register that a debugger does not see, since a read of it has an effect: its name, and what."""
+    """A device's register that a debugger cannot see, since reading it has an effect; the message names both."""
 
 
 class RegisterError(GdbhvError, KeyError):
-    """A register that does not exist or refuses the access: ``register`` is its name, however it was asked for."""
+    """A register that does not exist or refuses the access; ``register`` is its name, even if a number was asked for."""
 
     def __init__(self, register: str, reason: str) -> None:
         super().__init__(f"{register}: {reason}")
@@ -50,7 +50,7 @@ class RegisterError(GdbhvError, KeyError):
 
 
 class StateError(GdbhvError):
-    """What cannot be saved, or was saved and cannot be loaded; nothing has changed then."""
+    """State that cannot be saved, or saved state that cannot be loaded; nothing has changed then."""
 
 
 class PacketError(GdbhvError):
@@ -62,9 +62,9 @@ class PacketError(GdbhvError):
 
 
 NOT_A_FAULT = (KeyboardInterrupt, SystemExit, GeneratorExit)
-"""The exceptions that a handler of every exception must let pass. It catches BaseException for the sake of a panic of the
-native module, which is one and is no reason to lose a debugger's session."""
+"""The exceptions that a catch-all handler must let pass. Such a handler catches BaseException because a panic of the native
+module is one, and must not end a debugger's session."""
 
 
 class CommandError(GdbhvError):
-    """A monitor command with wrong words; the message has the usage or the nearest known name."""
+    """A monitor command with wrong arguments; the message has the usage or the nearest known name."""

@@ -1,4 +1,4 @@
-"""Files that users name: what is read is bounded before it is read, and nothing is overwritten that is not an output."""
+"""Files that users name: input is bounded before it is read, and only outputs are overwritten."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _KINDS = (
     (stat.S_ISREG, "a regular file"),
 )
 _OPEN_ALREADY = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")  # a shell's <(command): opening it does not wait for anybody
-SNAPSHOT = b"\x89gdbhv snap\r\n\x1a\n\0"  # as PNG's: what changes line ends, or 8 bits to 7, is noticed
+SNAPSHOT = b"\x89gdbhv snap\r\n\x1a\n\0"  # like PNG's: it shows whether line ends were converted, or bytes cut to 7 bits
 _MAGICS = {
     SNAPSHOT: "a snapshot",
     b"\x7fELF": "an ELF file",
@@ -37,7 +37,7 @@ _HARMLESS = {os.makedev(1, minor) for minor in (3, 5, 7)}  # null, zero, full
 
 
 def kind(mode: int) -> str:
-    """Return what a file is, for people: "a directory", "a FIFO", ..."""
+    """Return what kind of file it is, for messages: "a directory", "a FIFO", ..."""
     return next((name for test, name in _KINDS if test(mode)), "no file")
 
 
@@ -77,7 +77,7 @@ def read(path: str | Path, limit: int, reason: str) -> bytes:
 
 
 def _bounded(file: BinaryIO, limit: int) -> bytes:
-    """Read a pipe to its end, or until it is longer than ``limit``; no more memory is taken than comes."""
+    """Read a pipe to its end, or until it is longer than ``limit``; memory grows with the input only."""
     data = bytearray()
     while len(data) <= limit and (some := file.read(_PIECE)):
         data += some
@@ -89,7 +89,7 @@ def open_output(path: str, inputs: Sequence[str | Path | None] = ()) -> BinaryIO
     FIFO that somebody reads already.
 
     :param inputs: files that must stay as they are.
-    :raises OSError: it is one of ``inputs``, or an image, or no place for output; or it cannot be written.
+    :raises OSError: it is one of ``inputs``, or an image, or nothing that can take output; or it cannot be written.
     """
     if not path:
         raise OSError(errno.ENOENT, "a file's name is needed, and this is empty")
@@ -118,7 +118,7 @@ def open_output(path: str, inputs: Sequence[str | Path | None] = ()) -> BinaryIO
 
 @contextlib.contextmanager
 def replaced(path: str | Path, magic: bytes) -> Iterator[BinaryIO]:
-    """Give a file to write to that takes the place of ``path`` when it is whole; until then, what stood there stays.
+    """Yield a file to write to that replaces ``path`` when it is complete; until then the old file stays.
 
     :raises OSError: see :func:`check_replaced`; or it cannot be written.
     """
@@ -149,8 +149,8 @@ def replaced(path: str | Path, magic: bytes) -> Iterator[BinaryIO]:
 def check_replaced(path: str | Path, magic: bytes) -> None:
     """Check that a file may take the place of ``path``.
 
-    :param magic: how files begin that may be replaced although they are no output of a run.
-    :raises OSError: an image, or no ordinary file, stands there; or there is no such folder.
+    :param magic: the first bytes of files that may be replaced although they are not outputs of a run.
+    :raises OSError: an image, or something other than a regular file, is there; or there is no such folder.
     """
     place = os.path.realpath(path)
     if not os.fspath(path):
@@ -168,7 +168,7 @@ def check_replaced(path: str | Path, magic: bytes) -> None:
 
 
 def _image(path: str) -> str:
-    """Return what kind of image a file begins as, or ""."""
+    """Return the kind of image that a file's first bytes indicate, or ""."""
     try:
         with Path(path).open("rb") as file:
             begin = file.read(64)
@@ -180,7 +180,7 @@ def _image(path: str) -> str:
 
 
 def claim_socket(path: str) -> None:
-    """Make room for a Unix socket: remove one at ``path`` that a process left behind, on which nobody answers.
+    """Make room for a Unix socket: remove a stale one at ``path``, on which nobody answers.
 
     :raises OSError: something else is there, or somebody answers.
     """

@@ -1,4 +1,4 @@
-"""What a firmware finds on the board: a kernel in fw_cfg, and what its flash holds."""
+"""The board as firmware finds it: a kernel in fw_cfg, and the content of its flash."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ BANK = FLASH // BANKS
 
 
 def items(kernel: str | Path | None, initrd: str | Path | None, append: str, limit: int) -> dict[int, bytes]:
-    """Return what an image that is a firmware finds in fw_cfg, by key: the kernel to boot, and what goes with it.
+    """Return the items of fw_cfg for an image that is a firmware, by key: the kernel to boot, its RAM disk and command line.
 
-    :param limit: the most bytes of a file.
+    :param limit: the largest size of a file, in bytes.
     :raises gdbhv.errors.ImageError: a file is unusable.
     """
     if kernel is None:
@@ -35,9 +35,9 @@ def items(kernel: str | Path | None, initrd: str | Path | None, append: str, lim
 
 
 def banks(flash: Sequence[tuple[str, bool]]) -> list[tuple[str, int, bytes]]:
-    """Return what the banks of flash hold: name, address, bytes from its beginning on.
+    """Return the content of the banks of flash: name, address, bytes from its beginning.
 
-    :param flash: files, and whether what the guest writes is to be kept in them.
+    :param flash: files, and whether the guest's writes are kept in them.
     :raises gdbhv.errors.GdbhvError: there are more files than banks, or one does not fit.
     """
     if len(flash) > BANKS:
@@ -46,9 +46,9 @@ def banks(flash: Sequence[tuple[str, bool]]) -> list[tuple[str, int, bytes]]:
 
 
 def keep(core: _core.Machine, flash: Sequence[tuple[str, bool]]) -> list[str]:
-    """Write what the flash holds now into the files that are to keep it; return those that were not so before.
+    """Write the present content of flash into the files that keep it; return those that have changed.
 
-    A file keeps its size, unless the guest has written behind it.
+    A file keeps its size, unless the guest has written beyond it.
 
     :raises OSError: a file cannot be replaced.
     """

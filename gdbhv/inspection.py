@@ -1,6 +1,6 @@
-"""What a debugger sees of a bare machine: its CPUs as threads of process 1, and the VMs of its hypervisor as further ones.
+"""A debugger's view of a bare machine: its CPUs as threads of process 1, and the VMs of its hypervisor as further processes.
 
-What there is to see is here; what moves is in :mod:`gdbhv.machine`.
+Running and stepping are in :mod:`gdbhv.machine`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ POWER = {"wfi": "waiting in WFI", "wfe": "waiting in WFE", "off": "off", "idle":
 
 
 class MachineInspection:
-    """The part of :class:`gdbhv.machine.Machine` that runs nothing."""
+    """The part of :class:`gdbhv.machine.Machine` that does not run the guest."""
 
     PID = 1
     hosted = False
@@ -45,7 +45,7 @@ class MachineInspection:
         return ThreadId(self.PID, cpu + 1)
 
     def _cpu(self, thread: ThreadId) -> int:
-        """Return the CPU that is a thread, or that executes it. :raises gdbhv.errors.GdbhvError: there is none."""
+        """Return the CPU that a thread is, or that executes it. :raises gdbhv.errors.GdbhvError: there is none."""
         if thread.pid != self.PID:
             cpu = self._vms.cpu(thread)
             if cpu is None:
@@ -56,7 +56,7 @@ class MachineInspection:
         return thread.tid - 1
 
     def _away(self, thread: ThreadId) -> bool:
-        """Whether a thread is a vCPU that has exited: what it left is all that there is."""
+        """Whether a thread is a vCPU that has exited, of which only the state at its exit is known."""
         return thread.pid != self.PID and self._vms.cpu(thread) is None
 
     def processes(self) -> Sequence[Process]:
@@ -183,7 +183,7 @@ class MachineInspection:
         return found if vmid is not None or thread.pid == self.PID else self._vms.placed(thread, found)
 
     def _near(self, thread: ThreadId) -> int:
-        """Return a CPU for a view that is of any thread's machine."""
+        """Return a CPU for a view that does not depend on the thread."""
         return 0 if self._away(thread) else self._cpu(thread)
 
     def stage2(self, thread: ThreadId, vmid: int | None = None) -> Translation:

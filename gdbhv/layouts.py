@@ -1,4 +1,4 @@
-"""How the tables of a translation are laid out, as its registers say, and how they are read: for those who look at all."""
+"""The layout of a translation's tables, by its registers, and how to read them: for views of whole tables."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from gdbhv.views.descend import Read
 FWB = field("HCR_EL2.FWB").mask
 PAGE = 0x1000
 Tables = tuple[int, one.Geometry | str]
-"""Of which TTBR, and how they are laid out, or why there are none."""
+"""The TTBR, and the layout of its tables, or the reason why there are none."""
 
 
 def stage2(by: Translation) -> two.Geometry:
-    """Return how the tables of stage 2 are laid out. :raises ValueError: they cannot be."""
+    """Return the layout of the stage 2 tables. :raises ValueError: the registers allow no walk, with the reason."""
     assert by.controls is not None
     mmfr0 = by.machine.read_register(by.cpu, "ID_AA64MMFR0_EL1")
     hcr = FWB if by.regime["fwb"] else 0
@@ -47,7 +47,7 @@ def stage1(by: Translation) -> list[Tables]:
 
 
 def reader(by: Translation) -> Read:
-    """Return how tables of stage 1 are read: by IPA, where stage 2 is on."""
+    """Return a function that reads stage 1 tables: by IPA, where stage 2 is on."""
     if not by.regime["stage2"]:
         return by.machine.read_pa
     pages: dict[int, int | None] = {}

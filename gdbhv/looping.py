@@ -1,5 +1,5 @@
-"""A CPU that takes the same exception again and again: a vector that faults, an abort that nobody repairs, an interrupt that
-nobody takes away. The machine finds it (``Machine.take_loop``); here is what is done about it."""
+"""The reaction to a CPU that takes the same exception again and again: a vector that faults, an abort whose cause stays, an
+interrupt that nobody clears. The machine detects it (``Machine.take_loop``)."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class Looping:
-    """What is done about a CPU that takes the same exception again and again: it is told once, and the run may stop."""
+    """The reaction to a CPU that takes the same exception again and again: one message, and the run may stop."""
 
     stops: bool = False
     describe: Callable[[Repeated], str] = lambda found: f"CPU {found['cpu']} takes an exception at {found['pc']:#x} for ever"
     tell: Callable[[str], None] = lambda text: None
 
     def noticed(self, found: Repeated) -> str | None:
-        """Tell what ``Machine.take_loop`` has found; return it if the run is to stop."""
+        """Report what ``Machine.take_loop`` has found; return it if the run is to stop."""
         text = self.describe(found)
         self.tell(text)
         return text if self.stops else None

@@ -1,7 +1,7 @@
 """Who sees a page of physical memory: all address spaces of a machine, with what they map.
 
 Address spaces are those that registers select now, or selected when a vCPU exited: a process whose TTBR0 is in no register
-is not among them. Long work yields None now and then, so that it can be given up.
+is not among them. Long work yields None now and then, so that it can be interrupted.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from gdbhv.views.descend import Layout, Range, Read
 if TYPE_CHECKING:
     from gdbhv.target import Target
 
-MOST = 200_000  # descriptors that are looked at of one address space
+MOST = 200_000  # descriptors that are read of one address space
 PIECE = 500
 PAGE = 0x1000
 
@@ -39,7 +39,7 @@ class Space:
     asid: int | None = None
     ranges: list[Range] = field(default_factory=list)
     tables: set[int] = field(default_factory=set)  # pages that hold its tables
-    whole: bool = True  # all of it has been looked at
+    whole: bool = True  # whether all of it has been read
 
     def look(self) -> Iterator[None]:
         """Fill in the ranges."""
@@ -77,7 +77,7 @@ def stage2_spaces(target: Target) -> Iterator[Space | None]:
         try:
             layout = layouts.stage2(by)
         except ValueError:
-            continue  # such registers map nothing
+            continue  # registers with these values map nothing
         space = Space(name, by, "IPA", "PA", layout, by.machine.read_pa, number)
         yield from space.look()
         yield space

@@ -1,8 +1,8 @@
 """How fast virtual time passes while every CPU waits, and sleeping on the host until there is something to do.
 
-By default waiting takes no time: a run is as fast as it can be. In real time (``gdbhv run --realtime``) a second of waiting
-takes a second of the host's clock, so that a person at a guest's prompt finds ``sleep 5`` to take five. Neither the order of
-what happens nor any count depends on it; what is typed enters at the virtual time at which it is typed.
+By default waiting takes no time, so that a run is as fast as possible. In real time (``gdbhv run --realtime``) a second of
+waiting takes a second of the host's clock, so that for a person at a guest's prompt ``sleep 5`` takes five seconds. Neither
+the order of events nor any count depends on it; typed input enters at the virtual time at which it is typed.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 Step = tuple[int, tuple[int, int] | None, bool]  # as `_core.Machine.run` takes it
 FOREVER = (1 << 64) - 1
-MOST_BEHIND = 100_000_000  # nanoseconds that virtual time may catch up while everybody waits; more is forgiven
-LONGEST_SLEEP = 1000.0  # seconds; then the clocks are compared again
+MOST_BEHIND = 100_000_000  # nanoseconds that virtual time may catch up while all CPUs wait; a larger lag is dropped
+LONGEST_SLEEP = 1000.0  # seconds after which the clocks are compared again
 
 
 T = TypeVar("T")
 
 
 def weakly(method: Callable[[], T]) -> Callable[[], T]:
-    """Return a function that calls ``method`` without keeping its object: one that has both is freed when it is dropped."""
+    """Return a function that calls ``method`` without keeping its object alive, to avoid a reference cycle."""
     held = weakref.WeakMethod(method)
 
     def call() -> T:
@@ -38,10 +38,10 @@ def weakly(method: Callable[[], T]) -> Callable[[], T]:
 
 
 class Pace:
-    """Runs a machine's model, and sleeps while everybody waits.
+    """Runs a machine's model, and sleeps while all CPUs wait.
 
     :param core: the model.
-    :param awaited: whether something may come from outside that the machine would see.
+    :param awaited: returns whether input may still come from outside that the machine would see.
     :param clock: nanoseconds of the host's time.
     """
 
@@ -59,19 +59,19 @@ class Pace:
         self._interrupter = core.interrupter()
         self._woken = threading.Event()
         self.wake = self._waker()
-        self._virtual = self._host = 0  # two times that belong together
-        self._limit = 0  # what the host's clock allowed when it was looked at last
-        self._next = FOREVER  # when something happens of itself, after a run that ended because everybody waits
+        self._virtual = self._host = 0  # a virtual and a host time that correspond
+        self._limit = 0  # the virtual time that the host's clock allowed when it was last checked
+        self._next = FOREVER  # the next event in the machine, after a run that ended because all CPUs wait
 
     def reset(self) -> None:
-        """Virtual time begins again at 0."""
+        """Start virtual time at 0 again."""
         self._virtual = self._host = self._limit = 0
         self._next = FOREVER
 
     def _waker(self) -> Callable[[], None]:
-        """Return what is called when something has come from outside, from any thread: it ends a run, or a sleep.
+        """Return a function to call, from any thread, when input has come from outside: it ends a run, or a sleep.
 
-        A console that has it does not keep the machine.
+        It does not keep the machine alive.
         """
         interrupter, woken = self._interrupter, self._woken
 
@@ -82,9 +82,9 @@ class Pace:
         return wake
 
     def run(self, until: int, mask: int, insns: int | None, step: Step | None = None) -> _core.Stop:
-        """As :meth:`gdbhv._core.Machine.run`, which never returns "idle" here: this sleeps instead.
+        """Run as :meth:`gdbhv._core.Machine.run` does, but sleep instead of returning "idle".
 
-        With ``insns`` it does not sleep: "stuck" then means that everybody waits, and :meth:`sleep` may follow.
+        With ``insns`` it does not sleep: "stuck" then means that all CPUs wait, and :meth:`sleep` may follow.
         """
         if not self.realtime:
             self._next = FOREVER
@@ -104,9 +104,9 @@ class Pace:
                 return {"kind": "interrupted", "cpu": None}
 
     def sleep(self) -> bool:
-        """Sleep after a run that ended because everybody waits: until something happens of itself or comes from outside.
+        """Sleep after a run that ended because all CPUs wait, until the machine's next event or input from outside.
 
-        :returns: False if nothing ever will.
+        :returns: False if neither will ever come.
         """
         if self._nothing_to_come():
             return False
@@ -118,7 +118,7 @@ class Pace:
         return self._next == FOREVER and not self._awaited()
 
     def _allowed(self) -> int:
-        """Compare the clocks; return the virtual time up to which waiting may last now."""
+        """Compare the clocks; return the virtual time up to which the CPUs may wait now."""
         now, host = self._core.now, self._clock()
         allowed = self._virtual + host - self._host
         if not now <= allowed <= now + MOST_BEHIND:
@@ -129,9 +129,9 @@ class Pace:
         return allowed
 
     def _sleep(self, until: int) -> bool:
-        """Sleep until the host's clock allows virtual time ``until``; True if something woke it before.
+        """Sleep until the host's clock allows virtual time ``until``; return True if it was woken before.
 
-        Then as much time has passed for the guest as it slept, so that what comes from outside enters when it came.
+        Virtual time then has advanced by the time slept, so that input enters at the time when it came.
         """
         self.before_sleep()
         timed = self.realtime and until != FOREVER

@@ -1,7 +1,7 @@
-"""A debugger's memory access, page by page: pages that are adjacent for the guest need not be so in physical memory.
+"""A debugger's memory accesses, page by page: pages that are adjacent for the guest need not be so in physical memory.
 
-Where a device answers, a read is a look at its registers without the effects of a load, by whole words of 4 bytes; a
-register whose reads have an effect is refused by its name. A write is the guest's own store, with its effects.
+A read of a device shows its registers without the side effects of a load, in words of 4 bytes; a register whose reads have
+side effects is refused by name. A write to a device acts as the guest's own store, with its side effects.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ WORD = 4
 
 @dataclass(frozen=True)
 class Registers:
-    """What answers at an address instead of memory: a device, and where in it the address is."""
+    """A device at an address, and the offset of the address in it."""
 
     offset: int
     peek: Callable[[int, int], int]  # offset, bytes
@@ -30,15 +30,15 @@ class Registers:
 
 
 Where = int | Registers
-"""Where an address is: a physical address, or a device that is not the machine's but a VM's."""
+"""The place of an address: a physical address, or a device of a VM."""
 
 
 def read(machine: Machine, physical: Callable[[int], Where], address: int, length: int, cpu: int = 0) -> bytes:
     """Return up to ``length`` bytes, fewer where the memory ends.
 
-    :param physical: returns where an address is.
+    :param physical: returns the place of an address.
     :param cpu: the CPU whose registers a device shows, if it has some for each CPU.
-    :raises gdbhv.errors.MemoryError_: nothing at ``address`` itself, or nothing to be seen.
+    :raises gdbhv.errors.MemoryError_: there is nothing at ``address``, or nothing that may be read.
     """
     out = b""
     while len(out) < length:
@@ -60,7 +60,7 @@ def read(machine: Machine, physical: Callable[[int], Where], address: int, lengt
 
 
 def write(machine: Machine, physical: Callable[[int], Where], address: int, data: bytes, cpu: int = 0) -> None:
-    """Write all of ``data`` or nothing. What goes to a device is divided as little as its alignment allows.
+    """Write all of ``data`` or nothing. A write to a device is split no more than its alignment requires.
 
     :raises gdbhv.errors.MemoryError_: there is neither memory nor a device for some of it; the address is the first such.
     """
@@ -83,17 +83,17 @@ def write(machine: Machine, physical: Callable[[int], Where], address: int, data
 
 
 def in_ram(machine: Machine, pa: int) -> int:
-    """Return how many bytes of RAM there are from ``pa`` on; 0: it is not RAM."""
+    """Return how many bytes of RAM there are from ``pa`` on; 0 if it is not RAM."""
     base, size = machine.ram
     return base + size - pa if base <= pa < base + size else 0
 
 
 def _board(machine: Machine, cpu: int, pa: int, address: int) -> Registers:
-    """Return what the board has at ``pa``, which is where ``address`` is."""
+    """Return the device that the board has at ``pa``, to which ``address`` translates."""
     try:
         machine.bus_peek(cpu, pa & ~(WORD - 1), WORD)
     except KeyError:
-        pass  # it is there, though not to be seen
+        pass  # it exists, though it cannot be read
     except IndexError:
         base, size = machine.ram
         ram = f"RAM, which is {base:#x} to {base + size - 1:#x}"

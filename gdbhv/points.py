@@ -1,12 +1,12 @@
-"""Which software a breakpoint or watchpoint of a bare machine is for: a VM, the hypervisor's side, or any that reaches it.
+"""The scope of breakpoints and watchpoints of a bare machine: a VM, the hypervisor's side, or any software.
 
-Those of a VM's process are of that VM alone, at EL1 and EL0, by what is in VTTBR_EL2. Those of the machine itself are,
-unless :attr:`Points.mode` says something else, of the side that their thread was on when they were set: a VM, or all that is
-none ("host": EL2, and a host at EL1). One that was set before any VM had run is of everybody, until the hypervisor's side
-comes to it.
+Those of a VM's process apply to that VM only, at EL1 and EL0, by the value of VTTBR_EL2. Those of the machine's process
+apply, unless :attr:`Points.mode` says otherwise, to the side on which their thread was when they were set: a VM, or all that
+is not a VM ("host": EL2, and a host at EL1). One that was set before any VM had run applies to everybody, until the
+hypervisor's side reaches it.
 
-GDB takes all points out at each stop, and puts them back when it resumes: so what each is for is remembered until a run
-without it.
+GDB removes all points at each stop, and inserts them again when it resumes. So the scope of each is remembered until the
+machine runs without it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Row = tuple[int, int, int, int]  # process, kind (of a Z packet), address, lengt
 
 
 class Points:
-    """What is inserted, and for whom."""
+    """The points that are inserted, with their scopes."""
 
     def __init__(self, core: _core.Machine, vms: Vms) -> None:
         self._core, self._vms = core, vms
@@ -35,12 +35,12 @@ class Points:
         self._inserted: dict[Row, Scope | None] = {}
         self._decided: dict[Row, Scope | None] = {}
         self._passed: int | None = None
-        self._open: set[Row] = set()  # of those, set before any VM had run
+        self._open: set[Row] = set()  # those that were set before any VM had run
 
     def insert(self, row: Row, thread: ThreadId | None) -> None:
-        """Insert a point; ``thread`` decides what a new one is for.
+        """Insert a point; ``thread`` decides the scope of a new one.
 
-        :raises gdbhv.errors.GdbhvError: it is of a VM that has not run.
+        :raises gdbhv.errors.GdbhvError: it is for a VM that has not run.
         """
         scope = self._scope(row, thread)
         if row in self._inserted and self._inserted[row] != scope:
@@ -50,7 +50,7 @@ class Points:
         self._inserted[row] = scope
 
     def remove(self, row: Row) -> None:
-        """Remove it, if it is there."""
+        """Remove it, if it is inserted."""
         if row not in self._inserted:
             return
         scope = self._inserted.pop(row)
@@ -58,13 +58,13 @@ class Points:
         change_point(self._core, kind, address, length, there=False, scope=scope)
 
     def runs(self, *, step: bool) -> None:
-        """Forget points that are not there as a run begins; but a step passes a breakpoint without it."""
+        """Forget the scopes of points that are not inserted as a run begins; but GDB steps over a breakpoint without it."""
         if not step:
             self._decided = {row: scope for row, scope in self._decided.items() if row in self._inserted}
             self._open &= self._decided.keys()
 
     def hit(self, address: int, *, in_vm: bool) -> None:
-        """Take note of a stop: if it is no VM's, the points there that are of everybody yet are not the VMs'."""
+        """Note a stop: if it is not in a VM, points there that still apply to everybody become the host's."""
         for row in [row for row in self._open if row[2] == address and not in_vm]:
             self._open.discard(row)
             self._decided[row] = "host"
@@ -74,7 +74,7 @@ class Points:
         return any(row[0] == pid and row[2] <= address < row[2] + row[3] for row in self._inserted)
 
     def set_mode(self, text: str) -> None:
-        """Choose what the points of the machine's process are for. :raises gdbhv.errors.CommandError: there is no such."""
+        """Choose the scope of the machine's points. :raises gdbhv.errors.CommandError: there is no such scope."""
         if text.startswith("vm:"):
             text = f"vm:{self._vms.find(text[3:]).number}"
         elif text not in ("auto", "host", "el2", "any"):
@@ -82,7 +82,7 @@ class Points:
         self.mode = text
 
     def table(self) -> list[tuple[Row, str, bool]]:
-        """Return what is set in the machine's process, what it is for, and whether other software reached it last."""
+        """Return the points of the machine's process, their scope, and whether other software was the last to reach them."""
         passed = self._core.take_passed()
         self._passed = self._passed if passed is None else passed
         return [(row, self._words(self._given(row)), row[1] < 2 and row[2] == self._passed) for row in self._decided]

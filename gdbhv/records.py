@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from typing import Literal, TypedDict
 
 Scope = tuple[int, int] | Literal["host", "el2"]
-"""Whose a breakpoint or watchpoint is: of a VM, by VTTBR_EL2 without VMID and CnP, and VMID; of EL2 and a host at EL1
-("host": all but VMs); of EL2 and the processes that it hosts."""
+"""The scope of a breakpoint or watchpoint: a VM, by VTTBR_EL2 without VMID and CnP, and VMID; EL2 and a host at EL1
+("host": all but VMs); EL2 and the processes that it hosts ("el2")."""
 
-_ClassKey = TypedDict("_ClassKey", {"class": str})  # no identifier, so the functional form
+_ClassKey = TypedDict("_ClassKey", {"class": str})  # "class" is not an identifier, so the functional form is used
 
 
 class ExitRecord(_ClassKey):
-    """One exit: what EL2's registers say of it, and what the machine knows besides. Addresses and values are unsigned.
+    """One exit: the contents of EL2's registers, and what else the machine knows. Addresses and values are unsigned.
 
     Source: Arm ARM D24.2 (ESR_EL2, FAR_EL2, HPFAR_EL2, SPSR_EL2).
     """
@@ -28,14 +28,14 @@ class ExitRecord(_ClassKey):
     el: int  # exception level it came from
     nv: int  # 0 without HCR_EL2.NV, 1 with it, 2 with HCR_EL2.NV2 too
     vmid: int
-    vm: int  # number of the VM, which is its process in gdb; 0: none that is known
+    vm: int  # number of the VM, which is its process in gdb; 0 if unknown
     number: int  # of the class; the key "class" has its name
     name: str  # class and sub-reasons: dabt.trans.l3.w.isv
     pc: int  # of the instruction that caused it, or where the interrupt came
     spsr: int
     esr: int  # 0 for interrupts
     far: int | None
-    ipa: int | None  # the true one
+    ipa: int | None  # the IPA, as the machine knows it
     hpfar_valid: bool  # whether HPFAR_EL2 has it
     insn: int | None  # the instruction's word
     rt: int | None  # the register that is transferred, and its value
@@ -46,9 +46,9 @@ class ExitRecord(_ClassKey):
 
 
 class ExitCount(TypedDict):
-    """How many exits of one kind there were, of one VM."""
+    """The number of exits of one kind, of one VM."""
 
-    vm: int  # its number; 0: none that is known
+    vm: int  # its number; 0 if unknown
     vmid: int
     number: int  # of the class
     name: str  # class and sub-reasons, as in an exit's record
@@ -56,8 +56,8 @@ class ExitCount(TypedDict):
 
 
 class SpreadRecord(TypedDict):
-    """A distribution: exact but for ``buckets``, pairs of a bucket and how many values it has. A bucket's first and last
-    value are ``Machine.spread_bounds()``: one value each below 32, sixteen buckets to a power of two above."""
+    """A distribution: exact except for ``buckets``, which are pairs of a bucket and its number of values. A bucket's first
+    and last value are ``Machine.spread_bounds()``: one value each below 32, sixteen buckets to a power of two above."""
 
     count: int
     total: int
@@ -67,10 +67,10 @@ class SpreadRecord(TypedDict):
 
 
 class ExitAccount(_ClassKey):
-    """The exits of one place. Those of further places, when there are 8,192, are counted by kind: ``vcpu`` is 0, and
+    """The exits of one place. When there are 8,192 places, the exits of further ones are counted by kind: ``vcpu`` is 0, and
     ``call``, ``pc`` and ``page`` are None."""
 
-    vm: int  # number of the VM; 0: none that is known
+    vm: int  # number of the VM; 0 if unknown
     vmid: int
     vcpu: int  # from 0; of what runs without a VM, the CPU
     number: int  # of the class; the key "class" has its name
@@ -96,7 +96,7 @@ class TraceEvent(_ClassKey):
     name: str  # as of an exit; "entry"; "virt.irq.ppi27", "listed.ppi27"
     cpu: int
     el: int  # exception level that it came from, or went to
-    vm: int  # number of the VM; 0: none that is known
+    vm: int  # number of the VM; 0 if unknown
     vcpu: int  # from 0; of what runs without a VM, the CPU
     vmid: int
     number: int  # of the class
@@ -126,7 +126,7 @@ class Repeated(TypedDict):
 
 
 class Trial(TypedDict):
-    """What an instruction would do, were it the next one."""
+    """What an instruction would do if it were executed next."""
 
     el: int  # exception level that executes it
     pc: int
@@ -143,7 +143,7 @@ class ExitCounts(TypedDict):
     """The exits so far: what `monitor vmexit stats --json` prints, and part of what `gdbhv run --stats json` does."""
 
     exits: int  # all
-    further: int  # of kinds beyond the first 4096, which are not counted apart
+    further: int  # of kinds beyond the first 4096, which are counted together
     counts: list[ExitCount]  # sorted by VM and class
 
 
@@ -158,7 +158,7 @@ class VcpuRecord:
     cpu: int | None  # that executes it, or handles its exit; None: it is descheduled
     running: bool  # it has been entered, and has not exited since
     exits: int
-    ago: int | None = None  # hosted, it is not known
+    ago: int | None = None  # None on a hosted machine, where it is not known
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ class VmRecord:
 
     @property
     def exits(self) -> int:
-        """Of all its vCPUs."""
+        """The exits of all its vCPUs."""
         return sum(v.exits for v in self.vcpus)
 
     @property
