@@ -35,7 +35,7 @@ class ExitRecord(_ClassKey):
     spsr: int
     esr: int  # 0 for interrupts
     far: int | None
-    ipa: int | None  # the IPA, as the machine knows it
+    ipa: int | None  # the true one, also where HPFAR_EL2 is UNKNOWN
     hpfar_valid: bool  # whether HPFAR_EL2 has it
     insn: int | None  # the instruction's word
     rt: int | None  # the register that is transferred, and its value

@@ -298,7 +298,7 @@ class Vcpu(VcpuState):
             self.state = RunState.READY
 
     def set_serror(self) -> None:
-        """Set or clear the virtual SError on the CPU of this vCPU."""
+        """Set the virtual SError on the CPU of this vCPU, if one is pending."""
         if self.vserror is None or self.cpu is None:
             return
         m, cpu = self.machine, self.cpu
