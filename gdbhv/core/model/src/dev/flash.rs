@@ -2,7 +2,7 @@
 //! in both halves (Common Flash Interface, JESD68; commands: Intel StrataFlash J3 datasheet, "Command Definitions").
 //!
 //! The cells are the machine's memory ([`Ram`](crate::mem::ram::Ram) keeps them): while a bank is in array mode it is memory to loads,
-//! and only stores come here. In the other modes loads come here too. A command is the low byte of what is written.
+//! and only stores come here. In the other modes loads come here too. A command is the low byte of the value written.
 //!
 //! | command | then | |
 //! | --- | --- | --- |
@@ -14,7 +14,7 @@
 //! | e8 | count less 1, the words, d0 | programs them all |
 //! | 60 | 01, d0 | locks: taken, without effect |
 //!
-//! All is done at once. What is erased, or locked, is never in the way of who reads: there is no suspend.
+//! All commands complete at once: erasing or programming never delays a read, and there is no suspend.
 
 use super::{DevCtx, Device, Unseen};
 use crate::bits::ones;
@@ -26,14 +26,14 @@ use borsh::{BorshDeserialize, BorshSerialize};
 
 /// Bytes of a block: 128 KiB in each chip.
 pub const BLOCK: u64 = 0x4_0000;
-/// Most words of a buffered program, as the table tells.
+/// Most words of a buffered program, as in the CFI table.
 const MOST_WORDS: u32 = 1024;
 
 /// Bits of the status.
 mod status {
-    /// The chip is done with what it was told.
+    /// The chip has completed its command.
     pub const READY: u8 = 1 << 7;
-    /// A sequence of commands that is none.
+    /// An invalid sequence of commands.
     pub const BAD: u8 = 1 << 5 | 1 << 4;
 }
 
@@ -58,7 +58,7 @@ enum Mode {
     Query,
 }
 
-/// What the next write to a bank is.
+/// The meaning of the next write to a bank.
 #[derive(BorshSerialize, BorshDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
     Command,
@@ -72,7 +72,7 @@ enum Next {
     Count,
     /// One of so many words that are to come for the block at this offset.
     Words(u64, u32),
-    /// The confirmation of what is in the buffer.
+    /// The confirmation of a buffered program.
     Confirm,
 }
 
@@ -83,7 +83,7 @@ struct Bank {
     next: Next,
     /// Error bits of the status.
     errors: u8,
-    /// What is to be programmed once it is confirmed: offset in the bank, bytes.
+    /// The data to be programmed once confirmed: offset in the bank, bytes.
     buffer: Vec<(u64, Vec<u8>)>,
 }
 
@@ -127,7 +127,7 @@ impl Default for Flash {
 }
 
 impl Bank {
-    /// What the word at `offset` gives in both halves. (In array mode loads do not come here, unless there are no cells.)
+    /// The value of the word at `offset`, in both halves. (In array mode loads do not come here, unless there are no cells.)
     fn word(&self, offset: u64) -> u32 {
         let index = (offset / 4) as usize;
         let half = match self.mode {

@@ -21,7 +21,7 @@ const DATA: u64 = 0x00;
 const SELECTOR: u64 = 0x08;
 const DMA: u64 = 0x10;
 const DMA_LOW: u64 = 0x14;
-/// What the DMA register reads: "QEMU CFG".
+/// The value of the DMA register: "QEMU CFG".
 const DMA_SIGNATURE: u64 = 0x5145_4d55_2043_4647;
 
 /// Keys of items without a name.
@@ -74,15 +74,15 @@ pub struct State {
     command: Option<u64>,
 }
 
-/// The device and what it tells.
+/// The device and its items.
 pub struct FwCfg {
     /// Guest-visible state.
     pub state: State,
-    /// What the board's maker says: a reset does not change it.
+    /// The items, which belong to the configuration: a reset does not change them.
     pub told: Told,
 }
 
-/// What there is to read.
+/// The items that can be read.
 #[derive(BorshSerialize, BorshDeserialize, Clone, Debug, Default, PartialEq, Eq)]
 pub struct Told {
     items: BTreeMap<u16, Vec<u8>>,
@@ -95,7 +95,7 @@ pub struct Told {
 pub struct BadName;
 
 impl FwCfg {
-    /// What every board tells.
+    /// The items that every board has.
     pub fn new(cpus: usize) -> FwCfg {
         let mut d = FwCfg {
             state: State::default(),
@@ -138,7 +138,7 @@ impl FwCfg {
         self.state.selected = key;
         self.state.offset = 0;
     }
-    /// The item that is selected; None: there is none, it reads as zeros.
+    /// The selected item; None if it does not exist, which reads as zeros.
     fn item(&self) -> Option<&[u8]> {
         let key = self.state.selected;
         let file = || {
@@ -157,14 +157,14 @@ impl FwCfg {
         }
         self.state.offset = offset.saturating_add(to.len() as u64);
     }
-    /// Carry out the command at `at`; its control word says how it went.
+    /// Carry out the command at `at`; the result is in its control word.
     fn run(&mut self, at: u64, mem: &mut dyn Memory) {
         let mut command = [0; COMMAND as usize];
         let result = match mem.read_bytes(at, &mut command) {
             Some(()) => self.transfer(&command, mem).map_or(control::ERROR, |()| 0),
             None => control::ERROR,
         };
-        // Nobody can be told if there is no memory for it.
+        // Without memory there, the result is lost.
         let _ = mem.write_bytes(at, &result.to_be_bytes());
     }
     fn transfer(&mut self, command: &[u8; COMMAND as usize], mem: &mut dyn Memory) -> Option<()> {

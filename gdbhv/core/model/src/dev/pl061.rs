@@ -28,7 +28,7 @@ pub struct State {
     input: u8,
     /// Edges that were seen on inputs, until GPIOIC clears them.
     edges: u8,
-    /// When the power button is let go.
+    /// When the power button is released.
     released: Option<u64>,
 }
 
@@ -40,7 +40,7 @@ pub struct Pl061 {
 }
 
 impl State {
-    /// Levels of the pins: of outputs what is driven, of inputs what comes from outside.
+    /// Levels of the pins: of outputs the driven level, of inputs the level from outside.
     fn pins(&self) -> u8 {
         self.out & self.dir | self.input & !self.dir
     }
@@ -58,7 +58,7 @@ impl State {
 }
 
 impl Pl061 {
-    /// Press the power button at virtual time `now`; it is let go after 100 ms.
+    /// Press the power button at virtual time `now`; it is released after 100 ms.
     pub fn press_power_button(&mut self, now: u64) {
         self.state.drive(POWER_BUTTON, true);
         self.state.released = Some(now.saturating_add(PRESSED));
@@ -150,7 +150,7 @@ mod tests {
         assert_eq!(d.read(0x02 << 2, 4, CTX), Some(0x02));
     }
 
-    /// GPIOIS, GPIOIBE, GPIOIEV; RIS while the button is pressed, after GPIOIC, and once it is let go.
+    /// GPIOIS, GPIOIBE, GPIOIEV; RIS while the button is pressed, after GPIOIC, and once it is released.
     const PRESSES: &[(u8, u8, u8, [u64; 3])] = &[
         (0, 0, 8, [8, 0, 0]), // rising edge
         (0, 0, 0, [0, 0, 8]), // falling edge

@@ -6,7 +6,7 @@
 
 use crate::bits::ones;
 
-/// Read `size` bytes at `offset` of a device whose registers `read` gives by offset.
+/// Read `size` bytes at `offset` of a device; `read` returns its registers by offset.
 pub fn read(offset: u64, size: u8, mut read: impl FnMut(u64) -> u32) -> u64 {
     let reg = offset & !3;
     if size == 8 {
@@ -16,7 +16,7 @@ pub fn read(offset: u64, size: u8, mut read: impl FnMut(u64) -> u32) -> u64 {
     (read(reg) as u64) >> ((offset & 3) * 8) & ones(size as u32 * 8)
 }
 
-/// Write `size` bytes at `offset` of a device whose registers `write` sets.
+/// Write `size` bytes at `offset` of a device; `write` sets its registers.
 pub fn write(offset: u64, size: u8, value: u64, mut write: impl FnMut(u64, u32)) {
     let reg = offset & !3;
     if size == 8 {

@@ -14,7 +14,7 @@ use crate::shared::Shared;
 /// The AT instructions by op1, CRm and op2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Form {
-    /// The EL whose regime and privileges are asked for.
+    /// The EL whose regime and privileges the instruction uses.
     el: u8,
     write: bool,
     /// Both stages.

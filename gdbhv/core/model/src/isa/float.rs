@@ -1,4 +1,4 @@
-//! Floating-point values in 128 bits: the operations that pure rows are made of, as FPCR says and with their exceptions in FPSR.
+//! Floating-point values in 128 bits: the operations of pure rows, controlled by FPCR and with their exceptions in FPSR.
 //!
 //! What an operation means is in [`crate::fp`]; here it meets the registers.
 

@@ -6,7 +6,7 @@ use super::ops::{Args, Ops};
 use super::simd::{self, d_n_m};
 use crate::fp::shape::{Fp2, Shape};
 
-/// What the word asks for. (Bit 22 of a scalar's `ftype` is a vector's `sz`.)
+/// The format that the word selects. (Bit 22 of a scalar's `ftype` is a vector's `sz`.)
 #[inline(always)]
 pub const fn shape(i: u32) -> Shape {
     if scalar(i) {

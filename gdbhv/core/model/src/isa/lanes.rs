@@ -3,7 +3,7 @@
 //!
 //! Elements travel as `i128`, zero- or sign-extended (`Int(element, unsigned)` in the Arm ARM), so that no sum, difference,
 //! product or shift of theirs overflows; results are cut, or saturated, when they are written. The encodings are regular:
-//! bit 30 is Q, bit 29 tells unsigned from signed, bit 28 scalar from vector, 23:22 the size.
+//! bit 30 is Q, bit 29 distinguishes unsigned from signed, bit 28 scalar from vector, 23:22 is the size.
 
 use crate::bits::field;
 use crate::cpu::Cpu;
@@ -220,7 +220,7 @@ pub fn zip_acc(c: &mut Cpu, i: u32, f: impl Fn(i128, i128, i128) -> i128) -> Don
     });
     DONE
 }
-/// `Vd[k] = Sat(f(Vn[k], Vm[k]))`, elements extended and saturated as `unsigned` says.
+/// `Vd[k] = Sat(f(Vn[k], Vm[k]))`, elements extended and saturated as unsigned or signed values.
 #[inline(always)]
 pub fn zip_sat(c: &mut Cpu, i: u32, unsigned: bool, f: impl Fn(i128, i128, u32) -> i128) -> Done {
     let (n, m, e) = (c.v[rn(i)], c.v[rm(i)], esize(i));

@@ -134,7 +134,7 @@ const fn acc(i: u32) -> Acc {
     }
 }
 
-/// Extend what was loaded: bit 23 signed, bit 22 then chooses W (1) or X (0).
+/// Extend the loaded value: bit 23 means signed, bit 22 then chooses W (1) or X (0).
 #[inline(always)]
 pub fn extend<B: Ops, const I: u32>(b: &mut B, size: Size, v: B::V) -> B::V {
     if field(I, 23, 23) == 0 {

@@ -100,7 +100,7 @@ pub trait Concrete {
 
 /// What executes, records or compiles rows.
 pub trait Backend {
-    /// What it makes of a row.
+    /// Its entry for a row.
     type Entry: Copy;
     /// Of an instance of a pure row.
     fn pure<R: Pure, const I: u32>() -> Self::Entry;
@@ -305,7 +305,7 @@ groups! {
     simd_fp_across simd_fp_by_element simd_fp_extra simd_fp_three_same simd_fp_two_misc fp_compare fp_data1 fp_data2 fp_data3 fp_fixed fp_imm fp_int fp_select
 }
 
-/// What is told about a row outside the core.
+/// The description of a row for users outside the core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Info {
     /// The file it is in.

@@ -156,7 +156,7 @@ pub trait Ops {
     fn adcs(&mut self, w: W, x: Self::V, y: Self::V) -> Self::V;
     /// Set N and Z from `v`, clear C and V.
     fn set_nz(&mut self, w: W, v: Self::V);
-    /// Read NZCV as PSTATE has it (bits 31:28).
+    /// Read NZCV as in PSTATE (bits 31:28).
     fn nzcv(&mut self) -> Self::V;
     /// Write NZCV from bits 31:28.
     fn set_nzcv_from(&mut self, v: Self::V);
@@ -164,7 +164,7 @@ pub trait Ops {
     fn ccmp(&mut self, w: W, c: Self::C, x: Self::V, y: Self::V, sub: bool, nzcv: u32);
     /// Whether condition code `cond` (0 to 15) holds (`ConditionHolds`).
     fn cond(&mut self, cond: u32) -> Self::C;
-    /// Whether `c` is `want`: the condition or its opposite, as the decoder says.
+    /// Whether `c` is `want`: the condition or its opposite, as decoded.
     fn c_is(&mut self, c: Self::C, want: bool) -> Self::C;
     /// Whether the low `w` bits of `x` are zero.
     fn is_zero(&mut self, w: W, x: Self::V) -> Self::C;

@@ -1,4 +1,4 @@
-//! What the bodies of pure SIMD rows share: operands, shapes, and the usual ways to write a result.
+//! Common parts of the bodies of pure SIMD rows: operands, shapes, and the usual ways to write a result.
 
 use super::ops::{Args, Ops};
 use super::vector::{Lane, Permute};
@@ -106,7 +106,7 @@ pub fn negated<B: Ops>(b: &mut B, shape: Shape, x: B::Q) -> B::Q {
     b.lanes(Lane::Xor, Size::X, x, sign)
 }
 
-/// The sign of each lane cleared (`FPAbs`), and what is above the lanes.
+/// Clear the sign of each lane (`FPAbs`), and the bits above the lanes.
 #[inline(always)]
 pub fn absolute<B: Ops>(b: &mut B, shape: Shape, x: B::Q) -> B::Q {
     let sign = signs(b, shape);

@@ -208,7 +208,7 @@ fn fcvtl(c: &mut Pe, _: &mut Shared, i: u32) -> Done {
     c.v[rd(i)] = r;
     DONE
 }
-/// Narrow, rounding as told or as FPCR says.
+/// Narrow, with the given rounding mode or that of FPCR.
 fn fcvtn(c: &mut Cpu, i: u32, mode: Option<Rounding>) -> Done {
     let (narrow, wide) = narrow_and_wide(i);
     let r = with_env(c, |c, env| {

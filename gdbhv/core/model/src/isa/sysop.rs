@@ -62,7 +62,7 @@ pub fn sys(cpu: &mut Pe, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
     body(cpu, sh, row, v)
 }
 
-/// SYSL: no instruction of it is there.
+/// SYSL: no such instruction is implemented.
 pub fn sysl(cpu: &mut Pe, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
     unallocated(cpu, sh, insn, false)
 }
@@ -110,7 +110,7 @@ fn at(cpu: &mut Pe, sh: &mut Shared, row: &'static Info, va: u64) -> Result<Flow
     Ok(Flow::Next)
 }
 
-/// What follows is fetched anew, through the translations that are left.
+/// The next instructions are fetched again, through the remaining translations.
 fn tlbi(cpu: &mut Pe, sh: &mut Shared, row: &'static Info, v: u64) -> Result<Flow, Trap> {
     let (op1, crm, op2) = operation(row);
     let what = crate::mmu::tlbi::decode(cpu, op1, crm, op2, v);
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
     use crate::mmu;
 
-    /// The rows of AT and TLBI and their decoders agree on what there is.
+    /// The rows of AT and TLBI and their decoders have the same instructions.
     #[test]
     fn every_row_has_a_meaning() {
         let cpu = crate::cpu::Cpu::new(0, 2);

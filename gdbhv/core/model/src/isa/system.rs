@@ -142,7 +142,7 @@ fn yield_(_: &mut Pe, sh: &mut Shared, _: u32) -> Result<Flow, Trap> {
     Ok(Flow::Sync)
 }
 
-/// What waits, as ISS.TI has it.
+/// The waiting instruction, as in ISS.TI.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wait {
     Wfi = 0,

@@ -1,6 +1,6 @@
 //! 128-bit values: the operations on their lanes that pure rows are made of.
 //!
-//! [`lanes`], [`shift`], [`permute`] and [`ext`] say what the operations mean; the interpreter calls them with constants.
+//! [`lanes`], [`shift`], [`permute`] and [`ext`] define the operations; the interpreter calls them with constants.
 
 use crate::bits::ones;
 use crate::mem::size::Size;

@@ -98,7 +98,7 @@ impl Gic {
     }
 }
 
-/// Whether an interrupt is there to be signalled.
+/// Whether there is an interrupt to be signalled.
 fn wants(i: &Irq) -> bool {
     i.enabled && i.pending() && !i.active
 }

@@ -106,13 +106,13 @@ impl Interface {
     pub fn group_priority(&self, p: &Pending) -> u8 {
         p.priority & self.mask(p.group1) & PRIORITY
     }
-    /// Set a binary point, no lower than what is implemented.
+    /// Set a binary point, no lower than the implemented minimum.
     pub fn set_bpr(&mut self, group1: bool, v: u8) {
         let g = group1 as usize;
         self.bpr[g] = (v & 7).max(MIN_BPR[g]);
     }
 
-    /// Read one of the registers that need no interrupt source. None: it is none of them.
+    /// Read one of the registers that need no interrupt source. None if it is another register.
     pub fn read(&self, r: Reg) -> Option<u64> {
         Some(match r {
             ICC_PMR_EL1 => self.pmr as u64,
@@ -128,7 +128,7 @@ impl Interface {
             _ => return None,
         })
     }
-    /// Write one of the registers that need no interrupt source. None: it is none of them.
+    /// Write one of the registers that need no interrupt source. None if it is another register.
     pub fn write(&mut self, r: Reg, v: u64) -> Option<()> {
         match r {
             ICC_PMR_EL1 => self.pmr = v as u8 & PRIORITY,

@@ -13,7 +13,7 @@ pub const E1NWF: u32 = 1 << 7;
 const TYPER: u32 = 0x017a_0008;
 
 impl Gic {
-    /// Read the Distributor's frame. What is reserved reads as zero.
+    /// Read the Distributor's frame. Reserved registers read as zero.
     pub fn dist_read(&self, offset: u64, size: u8) -> u64 {
         if let Some(v) = irq::read(offset, size, &self.state.spi, PRIVATE) {
             return v;
@@ -25,7 +25,7 @@ impl Gic {
             _ => ids::read(r, ids::DIST_PART),
         })
     }
-    /// Write the Distributor's frame. What is reserved or read-only ignores it.
+    /// Write the Distributor's frame. Reserved and read-only registers ignore it.
     pub fn dist_write(&mut self, offset: u64, size: u8, value: u64) {
         if irq::write(offset, size, value, &mut self.state.spi, PRIVATE).is_none() {
             regs::write(offset, size, value, |r, v| {

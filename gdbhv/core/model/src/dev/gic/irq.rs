@@ -36,7 +36,7 @@ impl Irq {
     pub fn pending(&self) -> bool {
         self.latch || (self.line && !self.edge)
     }
-    /// Drive the input line; whether that may have changed what is pending.
+    /// Drive the input line; returns whether a pending state may have changed.
     pub fn set_line(&mut self, level: bool) -> bool {
         let changed = self.line != level;
         self.latch |= changed && level && self.edge;

@@ -1,4 +1,4 @@
-//! LPIs at the Redistributors: which are pending, and what the configuration table says of them.
+//! LPIs at the Redistributors: which are pending, and their configuration.
 //!
 //! An LPI has no active state and is always of group 1. What it is configured to (priority, enable) is a byte in a table in memory
 //! (GICR_PROPBASER), which a Redistributor reads when an LPI first becomes pending and then keeps until it is told to forget
@@ -42,7 +42,7 @@ pub enum Work {
     Commands,
 }
 
-/// What a Redistributor knows of LPIs.
+/// A Redistributor's state of LPIs.
 #[derive(BorshSerialize, BorshDeserialize, Clone, Debug, PartialEq, Eq)]
 pub struct Lpis {
     /// GICR_CTLR.EnableLPIs.
@@ -232,7 +232,7 @@ impl Gic {
     pub(super) fn forget_lpis(&mut self) {
         self.state.configs.0.fill(None);
     }
-    /// Read anew what the configuration of each pending LPI is, if it was forgotten.
+    /// Read the configuration of each pending LPI again, if it was invalidated.
     pub(super) fn refetch_lpis(&mut self, mem: &dyn Memory) {
         for cpu in 0..self.cpus() {
             if self.state.pe[cpu].lpi.count != 0 {

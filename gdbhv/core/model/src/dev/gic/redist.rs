@@ -7,7 +7,7 @@ use crate::dev::regs;
 /// Bytes of one CPU's two frames.
 pub const STRIDE: u64 = 0x20000;
 const SGI_BASE: u64 = 0x10000;
-/// End of the banks in SGI_base (IROUTER is the Distributor's alone).
+/// End of the banks in SGI_base (only the Distributor has IROUTER).
 const BANKS_END: u64 = 0xd00;
 /// GICR_ICFGR0: SGIs are edge-triggered, read-only.
 const ICFGR0: std::ops::Range<u64> = 0xc00..0xc04;

@@ -22,7 +22,7 @@ pub struct CommandError {
     pub code: u8,
     /// Where in memory it was.
     pub address: u64,
-    /// What is wrong.
+    /// The error.
     pub fault: Fault,
 }
 
@@ -33,7 +33,7 @@ impl CommandError {
     }
 }
 
-/// What is wrong with a command, or with a translation.
+/// An error of a command, or of a translation.
 #[derive(BorshSerialize, BorshDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// No such command.
@@ -100,7 +100,7 @@ const COMMANDS: [(u8, &str, Run); 13] = [
     (0x00, "?",       |_, _, _| Err(Fault::Unknown)),
 ];
 
-/// The row of a command; the last one for those that there are not.
+/// The row of a command; the last one for commands that do not exist.
 fn row(code: u8) -> &'static (u8, &'static str, Run) {
     let last = &COMMANDS[COMMANDS.len() - 1];
     COMMANDS.iter().find(|r| r.0 == code).unwrap_or(last)
@@ -174,7 +174,7 @@ fn map(g: &mut Gic, c: &Command, intid: u32, mem: &mut dyn Memory) -> Done {
         .ok_or(Fault::Memory)
 }
 
-/// MOVI: another collection for an event; what is pending goes with it.
+/// MOVI: another collection for an event; its pending state moves along.
 fn movi(g: &mut Gic, c: &Command, mem: &mut dyn Memory) -> Done {
     if !g.state.its.has_collection(c.icid(), mem) {
         return Err(Fault::CollectionRange);
@@ -254,7 +254,7 @@ impl Gic {
             Err(Fault::Processor)
         }
     }
-    /// A message: an event of a device. One that nobody has mapped goes nowhere (5.2.6).
+    /// A message: an event of a device. One that is not mapped is ignored (5.2.6).
     pub(in crate::dev::gic) fn its_translate(
         &mut self,
         device: u32,

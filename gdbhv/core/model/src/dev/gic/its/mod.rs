@@ -154,7 +154,7 @@ fn baser(v: u64) -> u64 {
 const BASER_FIXED_MASK: u64 = 7 << 56 | 0x1f << 48;
 
 impl Gic {
-    /// Read the ITS's two frames. What is reserved or write-only reads as zero.
+    /// Read the ITS's two frames. Reserved and write-only registers read as zero.
     pub fn its_read(&self, offset: u64, size: u8) -> u64 {
         if offset >= 0x1_0000 {
             return 0;

@@ -27,7 +27,7 @@ pub struct Device {
     pub bits: u32,
 }
 
-/// An event: what it becomes.
+/// An event: the interrupt that it becomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event {
     /// The LPI.
@@ -140,7 +140,7 @@ impl Device {
     }
 }
 
-/// Entries looked at, at most, to show the tables: a guest may claim 2^32 of them.
+/// The most entries that are read to show the tables: a guest may claim 2^32 of them.
 const SHOWN: u64 = 1 << 20;
 
 impl Gic {

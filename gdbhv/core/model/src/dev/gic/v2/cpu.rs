@@ -59,7 +59,7 @@ impl Interface {
             _ => {}
         }
     }
-    /// Whether a read of IAR or HPPIR (`alias`: AIAR or AHPPIR) is told of `p`: else the special INTID (4.4.4, 4.4.11).
+    /// Whether a read of IAR or HPPIR (`alias`: AIAR or AHPPIR) returns `p`, and not the special INTID (4.4.4, 4.4.11).
     fn told(&self, p: Option<Pending>, alias: bool) -> Result<Pending, u32> {
         match p {
             None => Err(SPURIOUS),
@@ -110,7 +110,7 @@ impl Gic {
         }
         self.touch(cpu);
     }
-    /// An INTID as IAR tells it: an SGI with its source, the lowest CPU that has it pending.
+    /// An INTID as in IAR: an SGI with its source, the lowest CPU that has it pending.
     fn v2_id(&self, cpu: usize, intid: u32) -> u32 {
         match self.state.pe[cpu].sources.get(intid as usize) {
             Some(&sources) if sources != 0 => intid | sources.trailing_zeros() << 10,

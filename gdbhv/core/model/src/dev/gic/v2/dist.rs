@@ -104,7 +104,7 @@ impl Gic {
         }
     }
 
-    /// SGIs are always enabled and edge-triggered (RAO/WI, as a GIC-400 has it); pending while some source has them pending.
+    /// SGIs are always enabled and edge-triggered (RAO/WI, as in a GIC-400), and pending while some source has them pending.
     pub(super) fn settle_sgis(&mut self) {
         for pe in &mut self.state.pe {
             for (i, &sources) in pe.private[..SGIS].iter_mut().zip(&pe.sources) {

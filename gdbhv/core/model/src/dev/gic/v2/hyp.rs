@@ -35,7 +35,7 @@ fn to_v2(lr: u64) -> u32 {
 }
 
 impl Hyp {
-    /// What GICV_IAR tells of a list register: a virtual SGI of software's has its source CPU too.
+    /// The value of GICV_IAR for a list register: a virtual SGI that software sent has its source CPU too.
     pub(super) fn v2_id(&self, n: usize) -> u32 {
         let lr = self.lr[n];
         let id = bits(lr, 9, 0) as u32;
@@ -79,7 +79,7 @@ impl Gic {
                 h.icv.ack_ctl = v >> 2 & 1 != 0;
                 h.icv.fiq_en = v >> 3 & 1 != 0;
             }
-            // One register for both groups: which of them a priority is of matters to nobody.
+            // One register for both groups: the group of an active priority does not matter.
             0xf0 => h.icv.apr = [0, v],
             _ => {
                 if let Some(n) = lr_index(at) {

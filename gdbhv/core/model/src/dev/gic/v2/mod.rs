@@ -39,7 +39,7 @@ pub enum Frame {
 const IIDR: u32 = 0x0002_043b;
 
 impl Gic {
-    /// Read `size` bytes at `offset` of a frame as `cpu` does. What is reserved reads as zero.
+    /// Read `size` bytes at `offset` of a frame as `cpu` does. Reserved registers read as zero.
     pub fn v2_read(&mut self, frame: Frame, cpu: usize, offset: u64, size: u8) -> u64 {
         if size == 8 {
             let low = self.v2_read(frame, cpu, offset, 4);

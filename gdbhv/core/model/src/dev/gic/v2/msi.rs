@@ -16,7 +16,7 @@ const MSI_IIDR: u64 = 0xfcc;
 pub fn read(at: u64) -> u32 {
     match at {
         MSI_TYPER => FIRST << 16 | COUNT,
-        MSI_IIDR => 0x51 << 20, // no implementer, and the product that QEMU tells
+        MSI_IIDR => 0x51 << 20, // no implementer, and QEMU's product
         _ => 0,
     }
 }
