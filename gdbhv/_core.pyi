@@ -54,13 +54,13 @@ class BoardRow(TypedDict):
 
 @type_check_only
 class Stop(TypedDict, total=False):
-    """Why :meth:`Machine.run` came back; ``cpu`` is None where no CPU is meant.
+    """Why :meth:`Machine.run` returned; ``cpu`` is None if no CPU in particular is the reason.
 
     ``kind``: "budget", "interrupted", "exit" (hosted: the host side must handle it; ``caught``: a catchpoint wants
     it), "caught" and
     "entry" (bare: a catchpoint), "wake" (hosted: an interrupt is pending for an idle CPU), "swbreak", "hwbreak",
     "watch", "rwatch", "awatch", "watch_ipa", "watch_pa" (``address`` in that space, and whether it would ``write``),
-    "semihosting" (the CPU stands at HLT #0xF000, which has executed: who serves it moves PC on),
+    "semihosting" (the CPU is at HLT #0xF000, which has executed: the caller serves it and advances PC),
     "loop" (a CPU takes the same exception again and again, and :attr:`Machine.stops_on_loop`: :meth:`Machine.take_loop`),
     "step" (``held``: the interrupt that was held back, "IRQ", "FIQ" or "SError"), "poweroff",
     "reset", "stuck" (nothing will ever happen again), "idle" (every CPU waits until
@@ -75,7 +75,7 @@ class Stop(TypedDict, total=False):
     next: int
     held: str | None
     write: bool
-    of_vm: bool  # the breakpoint or watchpoint is of a VM alone
+    of_vm: bool  # the breakpoint or watchpoint is for one VM only
 
 @type_check_only
 class WalkStep(TypedDict):
@@ -110,7 +110,7 @@ class Walk(TypedDict, total=False):
     shareability: int
     block: int
     s2_block: int
-    # "global" (not tied to an ASID) is there too; it is no identifier
+    # there is also a key "global" (not tied to an ASID), which is not an identifier
     fault: str  # as in the names of exits: "trans.l2"
     words: str  # "translation fault, level 2"
     fsc: int
@@ -151,7 +151,7 @@ class Controls:
 
 @type_check_only
 class Regime(TypedDict):
-    """What the registers of a regime select (Arm ARM D8.1.2)."""
+    """The controls that the registers of a regime select (Arm ARM D8.1.2)."""
 
     name: Literal["EL1&0", "EL2", "EL2&0"]
     stage1: bool  # on
@@ -169,7 +169,7 @@ class Held(TypedDict):
     stage1: bool  # on, when it was made
     stage2: bool
     vmid: int  # 0 where stage 2 does not apply
-    asid: int  # in use when it was made; a global one serves that ASID alone in this model
+    asid: int  # in use when it was made; in this model a global one serves that ASID only
     user: bool  # what EL0 may do
     pan: bool  # what EL1, or EL2 with E2H, may do with PSTATE.PAN
     now: bool  # the CPU is in its context
@@ -183,7 +183,7 @@ class Held(TypedDict):
     device: bool  # memory of Device type; of fetches it is not known
     block: int  # bytes of the leaf that it is a piece of: stage 1's, or stage 2's with stage 1 off
     contiguous: bool  # that leaf is one of a contiguous row
-    # "global" (not the ASID's alone) is there too; it is no identifier
+    # there is also a key "global" (not only for its ASID), which is not an identifier
 
 @type_check_only
 class HeldStage2(TypedDict):
@@ -266,11 +266,11 @@ class Machine:
         :param el2: False leaves EL2 out (HVC is then the PSCI conduit).
         :param gic: version of the interrupt controller, 2 or 3; 2 not if hosted.
         :param ns_per_insn: nanoseconds of virtual time that an instruction takes, 1 to 1000.
-        :raises ValueError: a parameter is out of range, with what is allowed.
+        :raises ValueError: a parameter is out of range, with the allowed range.
         """
 
     def set_flash(self, bank: int, data: bytes) -> None:
-        """Give a bank of the flash (0 or 1) what it holds, from its beginning.
+        """Fill a bank of the flash (0 or 1) from its beginning.
 
         :raises ValueError: it is more than a bank, or a hosted machine, which has none."""
 
@@ -279,18 +279,18 @@ class Machine:
 
         :param kind: of the file: "raw" or "qcow2".
 
-        The file is read while the machine runs, and never written to: what the guest writes is the machine's.
+        The file is read while the machine runs, and never written to: the machine keeps the guest's writes.
 
         :raises OSError: the file is no disk, or cannot be read. :raises ValueError: no such kind, or no slot is free."""
 
     def plug_rng(self, seed: int) -> int:
         """Put an entropy device into the highest virtio slot that is free; return its number.
 
-        :param seed: what it gives follows from that.
+        :param seed: determines its numbers.
         :raises ValueError: no slot is free."""
 
     def plug_console(self) -> int:
-        """Put a console into the highest virtio slot that is free; return its number. What is typed goes there from now on.
+        """Put a console into the highest virtio slot that is free; return its number. Typed input goes there from now on.
 
         :raises ValueError: no slot is free."""
 
@@ -311,7 +311,7 @@ class Machine:
         """Have HLT #0xF000 at EL1 and above end :meth:`run`, to be served."""
 
     def take_typed(self, most: int) -> bytes:
-        """Take from what was typed and has not come to the UART, at most so many bytes."""
+        """Take at most so many bytes of the typed input that has not reached the UART."""
 
     def set_fw_cfg(self, key: int | str, data: bytes) -> None:
         """Give fw_cfg an item by its number, or one that its directory lists by its name.
@@ -325,7 +325,7 @@ class Machine:
         """Write RAM, all of it or nothing. :raises IndexError: some of it is not RAM."""
 
     def zero_pa(self, address: int, length: int) -> None:
-        """Make RAM zero; pages that nobody has touched stay untouched. :raises IndexError: some of it is not RAM."""
+        """Clear RAM; pages that were never touched stay so. :raises IndexError: some of it is not RAM."""
 
     def snapshot(self) -> int:
         """Keep the machine as it is now, in memory.
@@ -355,7 +355,8 @@ class Machine:
         """
 
     def ram_digest(self) -> int:
-        """Return a digest of RAM: the same for the same bytes. It costs what was written since the last one."""
+        """Return a digest of RAM: the same for the same bytes. Its cost is proportional to what was written since the last
+        one."""
 
     def export_snapshot(self, snapshot: int) -> bytes:
         """Return a snapshot as bytes for a file: compressed (zstd, with a checksum), RAM and what fw_cfg was given included.
@@ -407,7 +408,7 @@ class Machine:
         """General-purpose register ``n``; 31 is zero."""
 
     def set_x(self, cpu: int, n: int, value: int) -> None:
-        """Set general-purpose register ``n``; 31 is none."""
+        """Set general-purpose register ``n``; 31 is the zero register, which ignores it."""
 
     def mrs(self, cpu: int, register: int | str) -> int:
         """Read a system register as MRS executed at EL2 does, with its side effects (ICC_IAR1_EL1 acknowledges)."""
@@ -550,18 +551,19 @@ class Machine:
     def bus_read(self, cpu: int, address: int, size: int) -> int:
         """Read a device register (1, 2, 4 or 8 bytes) as CPU ``cpu`` does.
 
-        :raises IndexError: no device is there. :raises ValueError: another size.
+        :raises IndexError: there is no device. :raises ValueError: another size.
         """
 
     def bus_peek(self, cpu: int, address: int, size: int) -> int:
         """Return what :meth:`bus_read` would, without an effect.
 
-        :raises IndexError: no device is there. :raises KeyError: the read has an effect, with its register and what it does.
+        :raises IndexError: there is no device. :raises KeyError: the read has a side effect, with the register and the
+            effect.
         :raises ValueError: another size.
         """
 
     def bus_write(self, cpu: int, address: int, size: int, value: int) -> None:
-        """Write a device register. :raises IndexError: no device is there. :raises ValueError: another size."""
+        """Write a device register. :raises IndexError: there is no device. :raises ValueError: another size."""
 
     def set_spi(self, intid: int, level: bool) -> None:
         """Set the level of a shared peripheral interrupt (INTID 32 to 1019)."""
@@ -573,7 +575,7 @@ class Machine:
         """Return the VMs that a hypervisor in the machine has entered: the first 64, of each the first 64 vCPUs."""
 
     def vm(self, number: int) -> Vm | None:
-        """Return one of them by its number; None: there is none."""
+        """Return one of them by its number; None if there is none."""
 
     @property
     def further_entries(self) -> int:
@@ -583,7 +585,7 @@ class Machine:
         """Return the VM's number and the vCPU's place that a CPU executes, or has entered last and nothing since."""
 
     def vcpu(self, vm: int, vcpu: int) -> Vcpu | None:
-        """Return a vCPU of a VM by number and place; None: there is none."""
+        """Return a vCPU of a VM by number and place; None if there is none."""
 
     def hosts(self) -> list[int]:
         """Return the CPUs that have entered EL1 or EL0 without stage 2 last: a host that is not at EL2."""
@@ -595,20 +597,20 @@ class Machine:
         """Return what a vCPU left at its last exit."""
 
     def left(self, cpu: int) -> Left | None:
-        """Return what the guest left at the last exit of a CPU (:meth:`exit_record`)."""
+        """Return the guest's state at the last exit of a CPU (:meth:`exit_record`)."""
 
     def tlb(self, cpu: int, first: int = 0, last: int = ...) -> list[Held]:
-        """Return what a CPU's TLB holds of both stages together, without what an invalidation has taken away.
+        """Return a CPU's TLB entries of both stages together, without those that an invalidation has removed.
 
         :param first: only what has some of the addresses from here
         :param last: to here (default: 2^64 - 1)
         """
 
     def tlb_stage2(self, cpu: int) -> list[HeldStage2]:
-        """Return what a CPU's TLB holds of stage 2 alone."""
+        """Return a CPU's TLB entries of stage 2 only."""
 
     def regime(self, cpu: int, el: int, controls: Controls | None = None) -> Regime:
-        """Return the regime that ``el`` of a CPU uses now; or EL1&0 as ``controls`` have it.
+        """Return the regime that ``el`` of a CPU uses now; or EL1&0 with the registers of ``controls``.
 
         :raises ValueError: there is no such EL.
         """
@@ -641,7 +643,7 @@ class Machine:
         checked: bool = False,
         controls: Controls | None = None,
     ) -> Walk | None:
-        """Walk stage 2 alone; None if it is off. :param controls: registers to take instead of the CPU's."""
+        """Walk stage 2 only; None if it is off. :param controls: registers to use instead of the CPU's."""
 
     def insert_breakpoint(
         self, address: int, *, hardware: bool = False, vmid: int | None = None, scope: Scope | None = None
@@ -670,7 +672,7 @@ class Machine:
         """Stop before an access to any of ``length`` bytes at ``address``: a virtual one, or where stage 1 (IPA; only where
         there is a stage 2) or both stages lead (PA). The fetch of a descriptor is no access. Idempotent.
 
-        :param vmid: only EL1 and EL0 of this VM; None: whoever makes the access.
+        :param vmid: only EL1 and EL0 of this VM; None: any software.
         :raises ValueError: another space.
         """
 
@@ -695,7 +697,8 @@ class Machine:
         caused it."""
 
     def hold(self, cpu: int, held: tuple[int, bool] | None) -> None:
-        """Hosted: what :meth:`held` told of the vCPU that the CPU is about to execute; None: there is no such stop."""
+        """Hosted: restore the result of :meth:`held` for the vCPU that the CPU is about to execute; None if there was no
+        such stop."""
 
     def exit_record(self, cpu: int) -> ExitRecord | None:
         """Return the last exit of a CPU."""
@@ -722,7 +725,7 @@ class Machine:
 
     @property
     def trace_size(self) -> int:
-        """Number of events that are kept. A new one forgets those that there are. :raises ValueError: it is out of range."""
+        """Number of events that are kept. Setting it clears the trace. :raises ValueError: it is out of range."""
 
     @trace_size.setter
     def trace_size(self, events: int) -> None: ...
@@ -739,9 +742,9 @@ class Machine:
         """Return what a CPU has taken more than a thousand times, by the exception level that it comes from."""
 
     def trial(self, cpu: int, word: int, guest: bool = False) -> Trial:
-        """Have a CPU execute a word where it stands, and undo it.
+        """Execute a word on a CPU at its PC, and undo it.
 
-        :param guest: at EL2: where the guest stands that an ERET would return to.
+        :param guest: at EL2: execute it in the guest that an ERET would return to.
         :raises RuntimeError: the PC is not in RAM.
         """
 
@@ -760,7 +763,7 @@ class Machine:
         """Stop at exits of these class numbers, and at entries. Hosted exits always stop; they get ``caught`` set."""
 
     def take_output(self) -> bytes:
-        """Take what the board's UART has sent since the last call."""
+        """Take the output of the board's UART since the last call."""
 
     @property
     def input_waiting(self) -> int:
@@ -768,13 +771,13 @@ class Machine:
 
     @property
     def listens(self) -> bool:
-        """Whether the guest would see what is typed: it has the UART's receive interrupts on, or polls it."""
+        """Whether the guest would see typed input: it has enabled the UART's receive interrupts, or polls it."""
 
     def press_power_button(self) -> None:
         """Press the board's power button (pin 3 of the PL061) for 100 ms of virtual time."""
 
     def push_input(self, data: bytes, paced: bool = False) -> None:
-        """Type on the board's UART, at the current virtual time; what is typed before the guest listens waits.
+        """Type on the board's UART, at the current virtual time; input that comes before the guest listens waits.
 
         :param paced: line by line, each after a second of virtual time in which the guest neither sent nor took anything.
         """
@@ -806,13 +809,13 @@ class _Memory(Protocol):
 
 @final
 class BoardDevice:
-    """A device of the board by itself, for a VM whose host emulates the board. Times are virtual nanoseconds.
+    """A single device of the board, for a VM whose host emulates the board. Times are virtual nanoseconds.
 
     :raises KeyError: no row of :func:`board` is called so, or it is the interrupt controller's."""
 
     def __new__(cls, name: str, *, cpus: int = 1, epoch: int = 1767225600) -> Self: ...
     def save(self) -> bytes:
-        """Return the state of the device, for :meth:`load`; not what it was told from outside, nor what came out of it."""
+        """Return the state of the device, for :meth:`load`; without its configuration and its pending output."""
 
     def load(self, state: bytes) -> None:
         """Put back a state. :raises ValueError: it does not fit; the device is as it was."""
@@ -824,13 +827,14 @@ class BoardDevice:
         """Return what :meth:`read` would, without an effect. :raises KeyError: it has one, which the error names."""
 
     def write(self, offset: int, size: int, value: int, now: int, memory: _Memory | None) -> None:
-        """Write; what that leaves to do in memory (fw_cfg's DMA) is done. ``memory`` raises for what it does not have."""
+        """Write, and carry out the memory accesses that follow (fw_cfg's DMA). ``memory`` raises for addresses that it
+        lacks."""
 
     def irqs(self) -> list[tuple[int, bool]]:
         """Return the levels of its interrupt lines, each with how many INTIDs it is behind the first."""
 
     def deadline(self) -> int | None:
-        """When :meth:`event` is to be called; None: not of itself."""
+        """When :meth:`event` must be called; None if it need not be."""
 
     def event(self, now: int, memory: _Memory | None) -> None:
         """Act: the time of :meth:`deadline` has come. ``memory`` is as of :meth:`write`."""
@@ -845,7 +849,7 @@ class BoardDevice:
         """Do what ``Machine.plug_drive`` does, and so do these. :raises ValueError: this is not virtio-mmio."""
 
     def reset_slots(self) -> None:
-        """Reset the devices in the virtio slots; disks keep what they hold. :raises ValueError: this is not virtio-mmio."""
+        """Reset the devices in the virtio slots; disks keep their content. :raises ValueError: this is not virtio-mmio."""
 
     def drive_size(self, slot: int) -> int: ...
     def drive_written(self, slot: int) -> list[tuple[int, int]]: ...
