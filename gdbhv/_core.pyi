@@ -6,7 +6,17 @@ Numbers: addresses and registers are unsigned; a system register's number is its
 
 from typing import Any, Literal, Protocol, Self, TypedDict, final, type_check_only
 
-from gdbhv.records import ExitAccount, ExitCount, ExitRecord, Repeated, Scope, TraceEvent, Trial
+from gdbhv.records import (
+    ExitAccount,
+    ExitCount,
+    ExitRecord,
+    Repeated,
+    Scope,
+    TableChange,
+    TlbCheck,
+    TraceEvent,
+    Trial,
+)
 
 __all__ = [
     "RAM_BASE",
@@ -712,6 +722,19 @@ class Machine:
     @staticmethod
     def spread_bounds(bucket: int) -> tuple[int, int]:
         """Return the first and the last value of a bucket of a distribution. :raises IndexError: there is no such bucket."""
+
+    def check_tlb(self, on: bool) -> None:
+        """Check what software does with its tables, TLBIs and barriers, from now on (beginning anew), or no longer.
+
+        Guests do not notice; all code is interpreted from then on, until :meth:`compile_after`.
+        """
+
+    @property
+    def tlb_check(self) -> TlbCheck | None:
+        """What was found; None: it is off."""
+
+    def table_change(self, pa: int) -> TableChange | None:
+        """Return the last change of the descriptor at a physical address, if stores to tables are noted and it is known."""
 
     def trace_pended(self, vm: int, vcpu: int, intid: int) -> None:
         """Trace that gdbhv's hypervisor has an interrupt for a vCPU (from 0) of its VM ``vm`` (its VMID)."""

@@ -108,6 +108,77 @@ class TraceEvent(_ClassKey):
     cause: list[str]
 
 
+class By(TypedDict):
+    """Who has executed something, and when."""
+
+    cpu: int
+    el: int
+    pc: int
+    now: int  # virtual time in ticks
+    exits: int  # how many there had been
+
+
+class Broken(By):
+    """Who has made a descriptor invalid; ``old``: what it was."""
+
+    old: int
+
+
+class TableChange(By):
+    """The last store that changed a descriptor of a translation table."""
+
+    pa: int  # of the descriptor
+    old: int
+    new: int
+    kind: str  # "make", "break", "replace" (valid, and another), "narrow" (permissions taken away) or "other"
+    what: str | None  # what is replaced
+    stage: int
+    level: int
+    regime: str  # "EL1&0", "EL2" or "EL2&0"
+    vmid: int
+    asid: int
+    address: int  # the first that it resolves: VA (bits 55:0) or IPA
+    size: int  # of what it resolves
+    broken: Broken | None  # what was valid before, if it is made again
+
+
+class AddressUse(By):
+    """An access by a translation."""
+
+    va: int
+    purpose: str  # "read", "write", "fetch"; "return": an exception return
+
+
+class TlbiRecord(By):
+    """A TLBI that was executed: what it covers, in words, and whether a DSB has completed it."""
+
+    text: str
+    complete: bool
+
+
+class TlbAlarm(TypedDict):
+    """Something that is wrong with the use of tables and TLBs, as it was the first time."""
+
+    wrong: str
+    count: int
+    change: TableChange | None
+    use: AddressUse | None
+    tlbi: TlbiRecord | None  # that is incomplete, or too early, or does not cover the change
+    narrow: str | None  # why not
+    late: TlbiRecord | None  # that came too late
+
+
+class TlbCheck(TypedDict):
+    """What ``Machine.check_tlb`` has found."""
+
+    tables: int  # pages that are known to hold tables
+    stores: int  # that changed descriptors
+    tlbis: int
+    stale_uses: int  # uses of translations that the tables do not have, also those that are not wrong
+    waiting: int  # such uses that are alarms if no TLBI follows
+    alarms: list[TlbAlarm]
+
+
 class Repeated(TypedDict):
     """An exception that a CPU takes again and again, at the same place and with no instruction between."""
 

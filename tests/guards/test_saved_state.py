@@ -64,7 +64,7 @@ PARTS = {
     ),
     "Shared": (
         "shared.rs",
-        {"undefined": "told to the user", "undefined_new": "told to the user"},
+        {"check": "of what has happened here", "undefined": "told to the user", "undefined_new": "told to the user"},
     ),
 }
 

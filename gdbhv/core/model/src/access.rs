@@ -18,6 +18,7 @@ use crate::raise::Trap;
 use crate::shared::Shared;
 use crate::syndrome::ec;
 
+pub mod checking;
 mod place;
 
 use place::{
@@ -34,6 +35,9 @@ pub fn fetch(cpu: &mut Pe, sh: &mut Shared, pc: u64) -> Result<u64, Trap> {
     }
     // SAFETY: `ctx` points to a box of `cpu.tlb`, which nothing else borrows here.
     if let Some(pa) = unsafe { (*cpu.ctx).fetch_pa(pc) } {
+        if sh.check.is_some() {
+            check_use(cpu, sh, pc, pa, Purpose::Fetch, false);
+        }
         return Ok(pa);
     }
     let kind = regime::kind(cpu, cpu.pstate.el);
@@ -43,6 +47,9 @@ pub fn fetch(cpu: &mut Pe, sh: &mut Shared, pc: u64) -> Result<u64, Trap> {
     let a = Access::new(Purpose::Fetch, false, user, false);
     let result = walk::translate(r, &mut sh.tables(walks), &mut (), pc, a);
     cpu.pc = pc;
+    if sh.check.is_some() {
+        checking::walked(cpu, sh, pc, kind, a);
+    }
     match result {
         Ok(t) if sh.ram.is_memory(t.pa & PAGE, PAGE_BYTES) => {
             let flags = tlb::flags(cpu.ctx, &t);
@@ -58,6 +65,24 @@ pub fn fetch(cpu: &mut Pe, sh: &mut Shared, pc: u64) -> Result<u64, Trap> {
     }
 }
 
+/// Whether a cached translation is used that the tables do not have, if somebody checks.
+#[inline]
+fn check_use(
+    cpu: &mut Pe,
+    sh: &mut Shared,
+    va: u64,
+    pa: u64,
+    purpose: Purpose,
+    write: bool,
+) -> bool {
+    if sh.check.is_none() {
+        return false;
+    }
+    let kind = regime::kind(cpu, cpu.pstate.el);
+    let mode = Mode::of(cpu, kind);
+    checking::used(cpu, sh, va, pa, kind, mode, (purpose, write))
+}
+
 /// Load, zero-extended.
 pub fn load(cpu: &mut Pe, sh: &mut Shared, va: u64, size: Size, acc: Acc) -> Result<u64, Trap> {
     let bytes = size.bytes();
@@ -67,7 +92,7 @@ pub fn load(cpu: &mut Pe, sh: &mut Shared, va: u64, size: Size, acc: Acc) -> Res
     if hits(e.tag_r, va) && is_plain(cpu, va, bytes, acc, e.pa) {
         watch(cpu, sh, va, bytes, false)?;
         touch(cpu, va, bytes, &READ)?;
-        if e.tag_r & SLOW != 0 {
+        if e.tag_r & SLOW != 0 && !check_use(cpu, sh, va, e.pa, Purpose::Read, false) {
             recheck(cpu, sh, va);
         }
         if let Some(v) = sh.ram.load(e.pa & PAGE | va & !PAGE, bytes) {
@@ -109,8 +134,9 @@ pub fn store(
     if hits(e.tag_w, va) && is_plain(cpu, va, bytes, acc, e.pa) {
         watch(cpu, sh, va, bytes, true)?;
         touch(cpu, va, bytes, &WRITE)?;
+        let stale = e.tag_w & SLOW != 0 && check_use(cpu, sh, va, e.pa, Purpose::Write, true);
         sh.write_ram(e.pa & PAGE | va & !PAGE, bytes, v);
-        if e.tag_w & SLOW != 0 {
+        if e.tag_w & SLOW != 0 && !stale {
             recheck(cpu, sh, va);
         }
         return Ok(());

@@ -61,5 +61,6 @@ pub mod stops;
 pub mod syndrome;
 pub mod sysreg;
 pub mod timer;
+pub mod tlbcheck;
 pub mod trace;
 pub mod vms;

@@ -5,6 +5,7 @@
 //! virtual time), after an instruction that asked for it, and when a CPU's turn begins. So neither block boundaries nor the
 //! debugger's stops change what the guest sees. A step ([`step`]) is a run that stops sooner: it changes no turn.
 
+mod checks;
 mod firmware;
 mod outside;
 mod place;
@@ -117,6 +118,7 @@ pub struct Machine {
     pub sh: Shared,
     /// Decoded code.
     pub code: Code,
+    /// The CPU whose turn it is, or was last.
     pub current: usize,
     slice_end: u64,
     /// The CPU that executed last, for the exclusive monitors.

@@ -23,7 +23,7 @@ impl Tables for Descriptors<'_> {
     fn update(&mut self, pa: u64, desc: u64) {
         // In RAM: flash takes no such write, and stays as it is.
         let _ = self.ram.write(pa, 8, desc);
-        *self.leave |= self.ram.code_written();
+        *self.leave |= self.ram.to_follow();
     }
     #[inline]
     fn known(&self, vmid: u16, ipa: u64, table: bool) -> Option<Leaf> {

@@ -105,12 +105,12 @@ impl Platform {
     #[inline]
     pub fn write_ram(&mut self, pa: u64, bytes: u64, v: u64) {
         self.ram.write(pa, bytes, v).expect("RAM");
-        self.leave |= self.ram.code_written();
+        self.leave |= self.ram.to_follow();
     }
     /// Zero `bytes` of RAM inside a page.
     pub fn zero_ram(&mut self, pa: u64, bytes: u64) {
         self.ram.get_mut(pa, bytes).expect("RAM").fill(0);
-        self.leave |= self.ram.code_written();
+        self.leave |= self.ram.to_follow();
     }
     /// Read a device; None is an external abort. `off` is the position of the instruction in its block.
     pub fn read_bus(&mut self, cpu: usize, pa: u64, bytes: u8, off: u16) -> Option<u64> {

@@ -7,6 +7,7 @@ use crate::mmu::op::{Note, Op};
 use crate::platform::Platform;
 use crate::save::{put, put_part, take, take_part, Save, Unfit};
 use crate::stops::Debug;
+use crate::tlbcheck::TlbCheck;
 use std::collections::HashMap;
 use std::ops::{Deref, DerefMut};
 
@@ -31,6 +32,8 @@ pub struct Shared {
     pub tlb_queue: Vec<Vec<Op>>,
     /// The same for notes.
     pub tlb_notes: Vec<Vec<Note>>,
+    /// What is done with translation tables, if it is checked.
+    pub check: Option<Box<TlbCheck>>,
     /// Words without a row, each once.
     pub undefined: HashMap<u32, u64>,
     /// Those of them that have not been reported to the user.
@@ -49,6 +52,7 @@ impl Shared {
             exits: Exits::default(),
             tlb_queue: vec![Vec::new(); MAX_CPUS],
             tlb_notes: vec![Vec::new(); MAX_CPUS],
+            check: None,
             undefined: HashMap::new(),
             undefined_new: Vec::new(),
         }

@@ -1,5 +1,6 @@
 //! Where an access goes: alignment, watchpoints, the TLB, and the walk that fills it.
 
+use super::checking::{used, walked};
 use super::fault;
 use super::PAGE_BYTES;
 use crate::bits::bit;
@@ -233,7 +234,9 @@ pub(super) fn place_in(
     };
     if hits(tag, va) && (want.aligned || e.pa & DEVICE == 0) {
         let mut flags = e.pa;
-        if tag & SLOW != 0 && (flags & IO == 0 || sh.ram.is_flash(flags & PAGE)) {
+        let checks = tag & SLOW != 0 && sh.check.is_some();
+        let stale = checks && used(cpu, sh, va, flags, kind, mode, (want.purpose, want.write));
+        if tag & SLOW != 0 && !stale && (flags & IO == 0 || sh.ram.is_flash(flags & PAGE)) {
             flags = fill_again(cpu, sh, va, ctx, kind);
         }
         return Ok(placed(sh, va, flags, want));
@@ -248,6 +251,11 @@ pub(super) fn place_in(
         };
         if granted && (want.aligned || flags & DEVICE == 0) {
             let flags = flags & !(tlb::READ | tlb::WRITE);
+            if sh.check.is_some()
+                && used(cpu, sh, va, flags, kind, mode, (want.purpose, want.write))
+            {
+                return Ok(placed(sh, va, with_io(sh, flags), want)); // to be looked at each time
+            }
             let flags = fill(cpu, sh, va, ctx, kind, flags, r, w);
             return Ok(placed(sh, va, flags, want));
         }
@@ -275,7 +283,11 @@ fn walk_and_fill(
         )
     };
     let (r, walks) = pe::tlb::regime(cpu, kind);
-    let t = match walk::translate(r, &mut sh.tables(walks), &mut (), va, a) {
+    let found = walk::translate(r, &mut sh.tables(walks), &mut (), va, a);
+    if sh.check.is_some() {
+        walked(cpu, sh, va, kind, a);
+    }
+    let t = match found {
         Ok(t) => t,
         Err(f) => return Err(exception::abort(cpu, sh, &f)),
     };
@@ -305,6 +317,15 @@ fn placed(sh: &Shared, va: u64, mut flags: u64, want: Want) -> Place {
     Place {
         pa: flags & PAGE | va & !PAGE,
         flags,
+    }
+}
+
+/// The flags of an entry that is not made.
+fn with_io(sh: &Shared, flags: u64) -> u64 {
+    if sh.ram.is_readable(flags & PAGE) {
+        flags
+    } else {
+        flags | IO
     }
 }
 

@@ -1,7 +1,7 @@
 //! Decoded code: blocks by physical address, found by page, dropped when their bytes are written.
 
 use super::block::{Block, Op, Owned};
-use super::interp::{end_of_block, entry, undefined};
+use super::interp::{barrier, end_of_block, entry, undefined};
 use super::jumps::{no_jumps, slot, Jumps};
 use super::native::Tiering;
 use crate::bits::lines_of_page;
@@ -16,16 +16,21 @@ use std::ops::Range;
 /// Most instructions in a block.
 pub const MAX_LEN: usize = crate::pmu::classes::MOST;
 
-/// Predecode from `words`; the block ends at a branch, at the end of `words`, before `cut` instructions, or at [`MAX_LEN`].
+/// Predecode from `words` (`checked`: barriers are told of); the block ends at a branch, at the end of `words`, before `cut` instructions, or at [`MAX_LEN`].
 pub fn decode_block(
     pa: u64,
     words: impl Iterator<Item = u32>,
     cut: usize,
     features: Features,
+    checked: bool,
 ) -> Owned {
     let mut ops: Vec<Op> = Vec::with_capacity(16);
     for (off, word) in words.take(cut.min(MAX_LEN)).enumerate() {
-        let (op, last) = decode_op(word, off as u16, features);
+        let (mut op, last) = decode_op(word, off as u16, features);
+        if checked && is_barrier(word) {
+            op.run = barrier;
+            op.args.imm = word as u64;
+        }
         ops.push(op);
         if last {
             return Owned::new(pa, off as u16 + 1, &ops);
@@ -45,6 +50,11 @@ pub fn end(len: u16) -> Op {
             ..Args::default()
         },
     }
+}
+
+/// Whether a word is DSB or ISB.
+fn is_barrier(word: u32) -> bool {
+    matches!(word & 0xffff_f0ff, 0xd503_309f | 0xd503_30df)
 }
 
 /// Predecode one word; true if it ends a block.
@@ -93,6 +103,8 @@ pub struct Code {
     pages: Vec<Option<CodePage>>,
     dead: Vec<Owned>,
     scratch: Owned,
+    /// Barriers are told of.
+    checked: bool,
     /// Page offsets (in words) that must begin a block, because a breakpoint is or was there in some page.
     splits: [u64; 16],
     /// By page offset in words: how many guests' breakpoints are there, or [`FOR_GOOD`].
@@ -111,6 +123,7 @@ impl Code {
             features,
             pages,
             dead: Vec::new(),
+            checked: false,
             scratch: Owned::new(0, 0, &[end(0)]),
             splits: [0; 16],
             held: Box::new([0; 1024]),
@@ -127,6 +140,13 @@ impl Code {
             t.compiler.clear();
         }
         before
+    }
+    /// Decode all code anew, so that barriers are told of, or are not. Native code would not tell of them.
+    pub fn set_checked(&mut self, checked: bool) {
+        self.checked = checked;
+        for i in 0..self.pages.len() {
+            self.kill(i, 0..1024, |_, _| true);
+        }
     }
     /// The block at `pa`, if it is there.
     pub fn get(&self, pa: u64) -> Option<*const Block> {
@@ -158,7 +178,7 @@ impl Code {
             .find(|&o| self.splits[o / 64] >> (o % 64) & 1 != 0)
             .unwrap_or(1024)
             - first;
-        let code = decode_block(pa, words, cut, self.features);
+        let code = decode_block(pa, words, cut, self.features, self.checked);
         let i = self.layout.page(pa).expect("code is in memory");
         let page = self.pages[i].get_or_insert_with(|| Box::new([const { None }; 1024]));
         &raw const **page[first].insert(code)

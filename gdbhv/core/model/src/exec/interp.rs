@@ -161,6 +161,14 @@ pub fn undefined_one(cpu: &mut Pe, args: &Args, sh: &mut Shared) -> Result<Flow,
     Err(exception::undefined(cpu))
 }
 
+/// Execute a DSB or an ISB, and tell of it.
+pub fn barrier(cpu: &mut Pe, op: &Op, sh: &mut Shared) -> Exit {
+    if let Some(check) = &mut sh.check {
+        check.barrier(cpu.id, op.args.imm as u32);
+    }
+    next(cpu, op, sh)
+}
+
 /// The last op of a block that was cut: go on behind it. Not an instruction.
 pub fn end_of_block(cpu: &mut Pe, op: &Op, _: &mut Shared) -> Exit {
     cpu.pc = cpu.pc.wrapping_add(op.args.off as u64 * 4);

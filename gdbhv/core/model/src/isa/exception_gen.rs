@@ -1,5 +1,6 @@
 //! Exception generation and return (Arm ARM C4.1.93, "Exception generation"; ERET among the branches).
 
+use crate::access::checking;
 use crate::bits;
 use crate::exception;
 use crate::hcr::nvx;
@@ -129,6 +130,13 @@ fn eret(cpu: &mut Pe, sh: &mut Shared, _: u32) -> Result<Flow, Trap> {
     if cpu.pmu.on {
         crate::pmu::exception_return(cpu, sh);
     }
+    let by = sh
+        .check
+        .is_some()
+        .then(|| checking::by(cpu, sh, cpu.here()));
     exception::eret(cpu, sh);
+    if let (Some(check), Some(by)) = (&mut sh.check, by) {
+        check.returned(by, cpu.pstate.el);
+    }
     Ok(Flow::Jump)
 }

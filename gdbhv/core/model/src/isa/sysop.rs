@@ -114,7 +114,12 @@ fn at(cpu: &mut Pe, sh: &mut Shared, row: &'static Info, va: u64) -> Result<Flow
 fn tlbi(cpu: &mut Pe, sh: &mut Shared, row: &'static Info, v: u64) -> Result<Flow, Trap> {
     let (op1, crm, op2) = operation(row);
     let what = crate::mmu::tlbi::decode(cpu, op1, crm, op2, v);
-    crate::pe::tlb::tlbi(cpu, sh, what.expect("has a row"));
+    let what = what.expect("has a row");
+    if sh.check.is_some() {
+        let by = crate::access::checking::by(cpu, sh, cpu.here());
+        sh.check.as_mut().expect("it is on").tlbi(by, what);
+    }
+    crate::pe::tlb::tlbi(cpu, sh, what);
     Ok(Flow::Sync)
 }
 

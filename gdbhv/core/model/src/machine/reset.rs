@@ -87,6 +87,7 @@ impl Machine {
         self.cpus = cpus(sh, count);
         (self.current, self.slice_end, self.executed) = (0, 0, 0);
         (self.midway, self.stepped) = (false, Made::default());
+        self.check_anew();
         if !typed.is_empty() {
             self.push_input(&typed, paced);
         }

@@ -102,6 +102,7 @@ impl Machine {
         for (i, cpu) in self.cpus.iter_mut().enumerate() {
             take_part(from, &format!("CPU {i}"), &mut **cpu)?;
         }
+        self.check_anew();
         self.sh.load(from)
     }
 

@@ -1,6 +1,7 @@
 //! Whose turn it is and what happens in it: CPUs in turns, virtual time, interrupts, up to a [`Stop`].
 
 use super::{step, Machine, Step, Stop, QUANTUM};
+use crate::access::checking;
 use crate::cpu::{Cpu, Power};
 use crate::exception;
 use crate::exec::interp::{self, Leave};
@@ -165,6 +166,11 @@ impl Machine {
         }
         pe::tlb::drain(cpu, sh);
         code.collect();
+        if sh.check.is_some() {
+            checking::follow(cpu, sh, true);
+            let now = sh.now;
+            sh.check.as_mut().expect("it is on").ripen(now);
+        }
         let mut end = until.min(self.slice_end).min(sh.next_event);
         if step.is_some() || sh.debug.resuming(i) {
             end = end.min(sh.now + 1);
@@ -177,6 +183,9 @@ impl Machine {
         cpu.pmu.enter(begin);
         let stop = loop {
             follow(cpu, sh, code);
+            if sh.check.is_some() {
+                checking::follow(cpu, sh, false);
+            }
             code.follow_writes(&mut sh.ram);
             if sh.now >= cpu.pmu.due() {
                 let now = sh.now;
@@ -296,6 +305,9 @@ impl Machine {
         let (from, landed, pc) = (cpu.pstate.el, cpu.landed, cpu.pc);
         let target = exception::take(cpu, sh, e);
         cpu.landed = (cpu.pc, sh.now);
+        if let Some(check) = &mut sh.check {
+            check.synchronized(cpu.id);
+        }
         let now = sh.now;
         let often = sh.exits.repeats.taken(cpu, e, from, landed, pc, now);
         let stop = Self::exit(cpu, sh, e, from, target);

@@ -6,6 +6,7 @@ mod history;
 pub mod image;
 pub mod ram;
 pub mod size;
+pub mod tables;
 
 /// Memory as a device reaches it. None: no memory there.
 pub trait Memory {

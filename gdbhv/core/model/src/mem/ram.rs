@@ -10,6 +10,7 @@
 use super::digest::Digest;
 use super::disk::{Disk, Written};
 use super::history::History;
+use super::tables::TablePages;
 use crate::bits::lines_of_page;
 use memmap2::{Advice, MmapMut};
 use std::collections::{BTreeMap, BTreeSet};
@@ -73,6 +74,8 @@ pub struct Ram {
     shared: Vec<u64>,
     history: History,
     digest: Digest,
+    /// Pages of translation tables whose writes are told of, if somebody has asked for it.
+    pub tables: Option<Box<TablePages>>,
     /// Disks, by number.
     pub disks: BTreeMap<u8, Disk>,
     /// By snapshot: what was written to each of them.
@@ -123,6 +126,7 @@ impl Ram {
             shared: vec![0; layout.pages().div_ceil(64)],
             history: History::default(),
             digest: Digest::default(),
+            tables: None,
             disks: BTreeMap::new(),
             kept_disks: BTreeMap::new(),
         }
@@ -197,6 +201,19 @@ impl Ram {
             if self.history.keeps() || self.digest.watches() {
                 pages.clone().for_each(|page| self.keep(page));
             }
+            if let Some(t) = &mut self.tables {
+                for page in pages.clone() {
+                    if !t.has(page) {
+                        continue;
+                    }
+                    let begin = page * PAGE;
+                    let (first, last) =
+                        (begin.max(at as u64), (end as u64 - 1).min(begin + PAGE - 1));
+                    let all = self.bytes.len().min((begin + PAGE) as usize);
+                    let bytes = &self.bytes[begin as usize..all];
+                    t.note(self.layout.pa(begin), bytes, first - begin, last - begin);
+                }
+            }
             for page in pages.filter(|p| self.code[*p as usize] != 0) {
                 let lines = lines_of_page(page * PAGE, at as u64, end as u64 - 1);
                 if self.code[page as usize] & lines != 0 {
@@ -223,7 +240,9 @@ impl Ram {
         let Some(page) = self.layout.page(pa) else {
             return false;
         };
-        self.shared[page / 64] >> (page % 64) & 1 != 0 || self.digest.is_clean(page as u64)
+        self.shared[page / 64] >> (page % 64) & 1 != 0
+            || self.digest.is_clean(page as u64)
+            || self.tables.as_ref().is_some_and(|t| t.has(page as u64))
     }
     /// A page is about to be written to.
     fn keep(&mut self, page: u64) {
@@ -328,6 +347,16 @@ impl Ram {
     fn forget_details(&mut self) {
         let pages: BTreeSet<u64> = self.written.iter().map(|w| w.0 & !(PAGE - 1)).collect();
         self.written = pages.into_iter().map(|page| (page, PAGE)).collect();
+    }
+    /// Tell of writes to translation tables, whichever they will be, or of none.
+    pub fn tell_of_tables(&mut self, on: bool) {
+        let pages = self.layout.pages();
+        self.tables = on.then(|| Box::new(TablePages::new(pages)));
+    }
+    /// Whether something was written that the dispatcher has to follow before the next instruction.
+    #[inline]
+    pub fn to_follow(&self) -> bool {
+        self.code_written() || self.tables.as_ref().is_some_and(|t| t.any())
     }
     /// Whether decoded code has been written to since [`Ram::take_written`].
     #[inline]

@@ -178,7 +178,7 @@ impl Context {
             self.refetch(common, |page, pa| !covered(page, pa, r));
         }
     }
-    pub(super) fn note(&mut self, note: &Note) {
+    pub(super) fn note(&mut self, note: &Note, common: &mut Common) {
         match *note {
             Note::Code(pa) => {
                 for e in &mut self.entries {
@@ -188,6 +188,10 @@ impl Context {
                 }
             }
             Note::Recheck => self.recheck(),
+            Note::Refetch => {
+                self.recheck();
+                self.new_uid(common);
+            }
         }
     }
     /// Have all data accesses look again.

@@ -23,6 +23,8 @@ pub enum Note {
     Code(u64),
     /// All data translations: the watched addresses have changed, or the pages that a snapshot shares.
     Recheck,
+    /// All translations, of fetches too: tables have changed, and somebody checks who uses what they were.
+    Refetch,
 }
 
 /// What one TLBI instruction covers.

@@ -140,8 +140,8 @@ impl Tlb {
         }
         if c.noted != self.notes.next() {
             match self.notes.since(c.noted) {
-                Some(notes) => notes.for_each(|note| c.note(note)),
-                None => c.recheck(),
+                Some(notes) => notes.for_each(|note| c.note(note, &mut self.common)),
+                None => c.note(&Note::Refetch, &mut self.common),
             }
             c.noted = self.notes.next();
         }
@@ -189,7 +189,7 @@ impl Tlb {
         // SAFETY: as in `apply`.
         let c = unsafe { &mut *in_use };
         self.notes.push(note);
-        c.note(&note);
+        c.note(&note, &mut self.common);
         c.noted = self.notes.next();
     }
     /// Remember that `pc` is fetched from `pa` in context `ctx`; `flags` as [`piece`] makes them.

@@ -79,6 +79,11 @@ pub fn protect(cpu: &mut Pe, sh: &mut Shared, pa: u64) {
 
 /// Memory that could be read has become a device's registers: every PE's accesses look again.
 pub fn recheck(cpu: &mut Pe, sh: &mut Shared) {
-    note(cpu, Note::Recheck);
-    post(cpu, &mut sh.tlb_notes, Note::Recheck, Note::Recheck);
+    look_again(cpu, sh, Note::Recheck);
+}
+
+/// Every PE's accesses look again, as `new` says.
+pub fn look_again(cpu: &mut Pe, sh: &mut Shared, new: Note) {
+    note(cpu, new);
+    post(cpu, &mut sh.tlb_notes, new, new);
 }

@@ -1,5 +1,6 @@
 //! The machine.
 
+mod checks;
 mod debugger;
 pub mod devices;
 mod exits;
