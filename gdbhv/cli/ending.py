@@ -27,6 +27,7 @@ STATUS = {
 HANGS = (StopKind.CRASH, StopKind.BUDGET)  # ends that are explained
 BRANCH_TO_ITSELF = bytes((0, 0, 0, 0x14))
 VECTORS, FROM_EL1 = 0x800, 0x200  # alignment of VBAR_EL1; offset of synchronous exceptions from EL1 (Arm ARM D1.3.1)
+MISTAKES = 8  # --check has found some
 DIFFERS = (7, "differs", "a replay differs from its recording")
 KILLED = (6, "killed", "a debugger ended it")
 
@@ -48,6 +49,18 @@ def tell_undefined(target: Target) -> None:
         say(f"{pc:#x}: {word:#010x} {text}: undefined to the guest")
     for text in target.take_unserved():
         say(text)
+
+
+def tell_mistakes(target: Target, told: int) -> int:
+    """Say what ``--check`` has found, from number ``told`` on; return how many that were."""
+    if target.core.tlb_check is None:
+        return 0
+    from gdbhv.monitor.tlbcheck import findings
+
+    found = findings(target, told)
+    for text in found:
+        say(text)
+    return len(found)
 
 
 def tell_reset(target: Target, stop: Stop) -> None:
@@ -125,6 +138,8 @@ def report(
     if outcome is not None and outcome.same is not None:
         status, name, what = (0, "the same", "") if outcome.same else DIFFERS
     machine = target.core
+    if machine.tlb_check is not None and machine.tlb_check["alarms"]:
+        status = MISTAKES
     insns = sum(machine.insns)
     if outcome is not None:
         stop = None if stop is None else replace(stop, text=outcome.text)
@@ -142,6 +157,7 @@ def report(
             "virtual_ns": machine.now,
             "seconds": round(seconds, 3),
             **stats_document(counts, further),
+            **({} if machine.tlb_check is None else {"tlb_check": machine.tlb_check}),
         }
         print(json.dumps(document))
         return status
@@ -162,5 +178,9 @@ def report(
 
         for line in lines(target):
             say(line)
+    if machine.tlb_check is not None:
+        from gdbhv.monitor.tlbcheck import summary
+
+        say(summary(target))
     say(f"{what}{': ' + text if text else ''} after {insns:,} instructions ({took})")
     return status

@@ -213,6 +213,11 @@ def parser() -> argparse.ArgumentParser:
         metavar="N",
         help="compile a block of code once it was entered N times; 0: interpret all (default: 40; the run is the same)",
     )
+    run.add_argument(
+        "--check",
+        choices=("tlb",),
+        help="tlb: say where break-before-make, TLBI, DSB or ISB is missing, with the instructions (exit status 8); slower",
+    )
     run.add_argument("--max-insns", type=number, metavar="N", help="stop after N instructions (1e9)")
     run.add_argument(
         "--stats", choices=("text", "json"), help="at the end: a table of exits too, or all as JSON, the last line of stdout"

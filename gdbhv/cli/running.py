@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 from gdbhv import _core, boot, drives, files, firmware, snapfile
-from gdbhv.cli.ending import HANGS, report, tell_reset, tell_undefined
+from gdbhv.cli.ending import HANGS, report, tell_mistakes, tell_reset, tell_undefined
 from gdbhv.cli.options import usage_error
 from gdbhv.cli.saying import say, show_packets
 from gdbhv.cli.signals import signals_interrupt, signals_wake
@@ -67,6 +67,8 @@ def run(options: argparse.Namespace) -> int:
             target = setup.make(console, consoles)
         choose_tier(options, target)
         watch_loops(options, target)
+        if options.check is not None:
+            target.core.check_tlb(True)
         recorder = None
         if options.record is not None:
             recorder = opened.enter_context(Recorder(target, setup, options.record, reboots=not options.no_reboot))
@@ -174,7 +176,7 @@ def run_to_end(target: HostTarget | Machine, max_insns: int | None, reboots: boo
 
 
 def _run_to_end(target: HostTarget | Machine, max_insns: int | None, reboots: bool, writes: Writes) -> Stop:
-    machine = target.core
+    machine, told = target.core, 0
     end = None if max_insns is None else sum(machine.insns) + max_insns
     with signals_interrupt(target):
         while True:
@@ -184,6 +186,7 @@ def _run_to_end(target: HostTarget | Machine, max_insns: int | None, reboots: bo
             until = [at for at in (end, writes.next) if at is not None]
             stop = target.run_all(min([CHUNK, *(at - before for at in until)]))
             tell_undefined(target)
+            told += tell_mistakes(target, told)
             if stop.kind is StopKind.BUDGET and sum(machine.insns) == before != end:
                 if target.pace.sleep():  # all CPUs wait: for input, or for time to pass
                     continue

@@ -28,9 +28,9 @@ def describe(target: Target, found: Repeated) -> str:
 def symbol(target: Target, address: int, thread: ThreadId | None = None) -> str:
     """Return an address, with the symbol that it is in or after, if the image has one."""
     processes = target.processes()
-    if thread is None and processes:
-        thread = processes[0].threads[0].id
-    known = {} if thread is None else target.symbols(thread)[0]
+    if thread is None:
+        thread = processes[0].threads[0].id if processes else ThreadId(1, 1)  # as it was: all are off
+    known = target.symbols(thread)[0]
     before = max((a for a in known.values() if a <= address), default=None)
     if before is None or address - before > 1 << 16:
         return f"{address:#x}"
