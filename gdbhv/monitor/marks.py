@@ -12,12 +12,15 @@ from gdbhv import layouts
 from gdbhv.errors import CommandError
 from gdbhv.exitspec import span
 from gdbhv.monitor import dumping
+from gdbhv.monitor.looping import symbol
 from gdbhv.monitor.registry import JSON, KEEP, VMID, Arg, Context, command, to_json
 from gdbhv.monitor.watch import add
 from gdbhv.views import descend
 from gdbhv.views.attributes import rwx, size
+from gdbhv.views.tlbcheck import change_text
 
 if TYPE_CHECKING:
+    from gdbhv.records import TableChange
     from gdbhv.translation import Translation
 
 DEFAULT = "mark"
@@ -71,7 +74,17 @@ def mark(context: Context, args: argparse.Namespace) -> Iterator[str | None]:
         yield f"{name}: {kept.place}, VMID {kept.vmid}, {len(kept.ranges):,} ranges of {size(mapped)} in all"
 
 
-@command("s2 diff", NAME, VMID, JSON, help="show what has changed in stage 2 since a mark", about="stage 2")
+@command(
+    "s2 diff",
+    NAME,
+    VMID,
+    JSON,
+    help="show what has changed in stage 2 since a mark",
+    more=lambda: [
+        "While `tlb check` is on it also says who has changed it: the last store to a descriptor of its first IPA's walk."
+    ],
+    about="stage 2",
+)
 def diff(context: Context, args: argparse.Namespace) -> Iterator[str | None]:
     """Compare the mappings of the marked VM with what they are now."""
     name = args.name or DEFAULT
@@ -88,7 +101,7 @@ def diff(context: Context, args: argparse.Namespace) -> Iterator[str | None]:
     new = yield from _take(context, by)
     found = changes(old.ranges, new.ranges)
     if args.json:
-        rows = [{"kind": c.kind, **asdict(c)} for c in found]
+        rows = [{"kind": c.kind, **asdict(c), "by": who(context, by, c)} for c in found]
         yield from to_json(
             {"vmid": new.vmid, "insns": new.insns - old.insns, "exits": new.exits - old.exits, "changes": rows}
         )
@@ -102,6 +115,8 @@ def diff(context: Context, args: argparse.Namespace) -> Iterator[str | None]:
         before, now = (_words(m) for m in (c.before, c.now))
         what = now if c.before is None else before if c.now is None else f"{before} -> {now}"
         yield f"{c.kind:<8}  {c.ipa:#012x}-{c.ipa + c.size - 1:#012x}  {size(c.size):>5}  {what}"
+        if (last := who(context, by, c)) is not None:
+            yield f"          {change_text(last, lambda address: symbol(context.target, address))}"
     if len(found) > dumping.LINES:
         yield f"and {len(found) - dumping.LINES:,} more"
     if not found:
@@ -142,6 +157,14 @@ def watch(context: Context, args: argparse.Namespace) -> Iterator[str | None]:
             yield f"watch {row.number}: {row}, descriptors of level {level} from IPA {ipa:#x} on"
     if args.json:
         yield from to_json(said)
+
+
+def who(context: Context, by: Translation, changed: Change) -> TableChange | None:
+    """Return the last store that changed a descriptor of the first IPA's walk; None: stores to tables are not noted."""
+    if context.core.tlb_check is None:
+        return None
+    steps = [context.core.table_change(s["pa"]) for s in by.walk_ipa(changed.ipa)["steps"]]
+    return max((s for s in steps if s is not None), key=lambda s: s["now"], default=None)
 
 
 def _take(context: Context, by: Translation) -> Generator[None, None, Mark]:

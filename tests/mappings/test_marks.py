@@ -44,6 +44,29 @@ def test_what_is_mapped_since_a_mark_is_what_was_touched() -> None:
     assert all(line.startswith("mapped    0x0080") and " PA 0x" in line for line in lines[1:])
 
 
+def test_who_has_changed_a_mapping_is_known_while_stores_to_tables_are_noted() -> None:
+    machine = type1(1)
+    machine.core.check_tlb(True)
+    say = talk(machine)
+    machine.run_all(5000)
+    say("s2 mark vm:2")
+    exits = machine.core.exits
+    machine.run_all(5000)
+    rows = json.loads(say("s2 diff --json")[0])["changes"]
+    assert rows
+    for row in rows:
+        by = row["by"]
+        assert (by["stage"], by["vmid"], by["el"], by["kind"]) == (2, 1, 2, "make")
+        assert by["address"] <= row["ipa"] < by["address"] + by["size"]
+        assert exits <= by["exits"] <= machine.core.exits
+    lines = say("s2 diff")
+    assert len(lines) == 1 + 2 * len(rows)
+    assert all(
+        line.startswith("          by cpu0 in EL2 at 0x4020") and ("(stage2_memory+" in line or "(descriptor+" in line)
+        for line in lines[2::2]
+    )
+
+
 def test_a_mark_has_a_name_and_ends_with_the_session() -> None:
     machine = type1()
     run = registry.bind(machine)
