@@ -37,4 +37,4 @@ def test_a_jump_into_zeros_is_told(tmp_path: Path) -> None:
     image.write_bytes(words(0xD2A82000, 0xD61F0000))  # mov x0, #0x41000000; br x0
     said = gdbhv("run", image, "--el", "2", "--max-insns", "2", "--memory", "64M").stderr
     assert "at 0x41000000" in said
-    assert "it has jumped to memory that holds no code" in said
+    assert "it has jumped to 0x41000000, where memory is zero" in said

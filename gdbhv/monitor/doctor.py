@@ -10,6 +10,7 @@ from gdbhv import tables
 from gdbhv.errors import GdbhvError
 from gdbhv.monitor.accounts import vm_names
 from gdbhv.monitor.delivery import ENABLE, IMASK, ISTATUS, why_not
+from gdbhv.monitor.firstday import mistakes
 from gdbhv.monitor.looping import describe, symbol
 from gdbhv.monitor.registry import JSON, Context, command, to_json
 from gdbhv.records import TraceEvent
@@ -47,7 +48,8 @@ def _says(target: Target, found: bool, thread: Thread, events: list[TraceEvent])
     yield f"at {symbol(target, pc, thread.id)}, {thread.extra}"
     if "off" in thread.extra.split(", ")[-1]:
         return
-    yield from _code(target, thread.id, pc)
+    wrong = [] if found else list(mistakes(target, thread.id))
+    yield from wrong or _code(target, thread.id, pc)
     masked = [name for bit, name in MASKS if pstate >> bit & 1]
     yield f"masks {', '.join(masked)} (PSTATE.DAIF)" if masked else "masks nothing (PSTATE.DAIF is 0)"
     if not found:  # the interrupt controller of a VM of the machine's hypervisor is emulated by that hypervisor
