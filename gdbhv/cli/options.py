@@ -218,6 +218,9 @@ def parser() -> argparse.ArgumentParser:
         choices=("tlb",),
         help="tlb: say where break-before-make, TLBI, DSB or ISB is missing, with the instructions (exit status 8); slower",
     )
+    run.add_argument(
+        "--report", metavar="FILE", help="at the end: write a page (HTML) with pictures of the run; needs gdbhv[report]"
+    )
     run.add_argument("--max-insns", type=number, metavar="N", help="stop after N instructions (1e9)")
     run.add_argument(
         "--stats", choices=("text", "json"), help="at the end: a table of exits too, or all as JSON, the last line of stdout"

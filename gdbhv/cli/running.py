@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gdbhv.rsp.server import Server
 
 CHUNK = 20_000_000
+HTML = b"<!DOCTYPE html>"
 
 
 def run(options: argparse.Namespace) -> int:
@@ -49,6 +50,11 @@ def run(options: argparse.Namespace) -> int:
     setup = boot.Setup(each, hosted=not options.bare and options.el == 1, el2=options.el == 2)
     if options.on_hang is not None:
         files.check_replaced(options.on_hang, files.SNAPSHOT)
+    if options.report is not None:
+        from gdbhv import reporting
+
+        files.check_replaced(options.report, HTML)
+        reporting.check()
     for path, keeps in options.flash:
         if keeps:
             files.check_replaced(path, b"")
@@ -69,6 +75,8 @@ def run(options: argparse.Namespace) -> int:
         watch_loops(options, target)
         if options.check is not None:
             target.core.check_tlb(True)
+        if options.report is not None:
+            target.core.trace_size = reporting.TRACED
         recorder = None
         if options.record is not None:
             recorder = opened.enter_context(Recorder(target, setup, options.record, reboots=not options.no_reboot))
@@ -91,6 +99,8 @@ def run(options: argparse.Namespace) -> int:
         if stop is not None and stop.kind is not StopKind.INTERRUPT:  # nobody ended it
             for one in (console, *consoles.values()):
                 one.await_reader()
+    if options.report is not None:
+        write_report(target, options.report, options.image or options.snapshot or "gdbhv")
     waited = bool(options.gdb) or target.pace.realtime
     return report(options, target, stop, seconds, None if waited else begun)
 
@@ -107,6 +117,16 @@ def keep_hang(target: HostTarget | Machine, path: str) -> None:
     size = made.write(path)
     made.delete()
     say(f"{path}: snapshot of the machine as it is, {size:,} bytes: gdbhv run --snapshot {path} --gdb 1234 --wait")
+
+
+def write_report(target: HostTarget | Machine, path: str, image: str) -> None:
+    """Write the page of ``--report``."""
+    from gdbhv.reporting import collect, html
+
+    page = html(collect(target, Path(image).name)).encode()
+    with files.replaced(path, HTML) as out:
+        out.write(page)
+    say(f"{path}: report of the run, {len(page):,} bytes")
 
 
 def watch_loops(options: argparse.Namespace, target: HostTarget | Machine) -> None:

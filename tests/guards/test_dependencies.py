@@ -28,5 +28,6 @@ def test_imports_are_declared_and_declarations_are_used() -> None:
     files = [*(ROOT / "gdbhv").rglob("*.py"), *(ROOT / "scripts").glob("*.py")]
     used = set().union(*(imported(path) for path in files if "target" not in path.parts))
     third_party = used - set(sys.stdlib_module_names) - {"gdbhv", "benchmarks", "scripts", GDB}
-    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = [*project["dependencies"], *project["optional-dependencies"]["report"]]
     assert {DISTRIBUTION.get(name, name) for name in third_party} == {re.split(r"[<>=~ ]", each)[0] for each in declared}

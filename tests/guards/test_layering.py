@@ -61,6 +61,7 @@ LAYERS = {
     "boot": "_core config console drives errors firmware hv image machine semihosting snapfile snapshot tables",
     "building": "errors exitspec tables views",
     "dumps": "_core boot config errors machine",
+    "reporting": "accounting errors layouts lives records target views",
     "recording": "_core boot config console errors files hv inputs machine target",
     "monitor": "_core accounting audit errors exitspec files hv layouts lives owners records snapshot tables target tlb "
     "translation views",
@@ -70,8 +71,8 @@ LAYERS = {
     "client": "gdbline stops",
     "gdbside": "",
     "sessions": "client errors",
-    "cli": "_core boot building client config console drives dumps errors files firmware hv machine monitor recording rsp "
-    "snapfile stops tables target views",
+    "cli": "_core boot building client config console drives dumps errors files firmware hv machine monitor recording "
+    "reporting rsp snapfile stops tables target views",
     "__main__": "cli",
     "__init__": "boot client config console errors exitspec hv machine recording records sessions snapshot stops target",
 }
@@ -84,6 +85,7 @@ LIBRARIES = {
     "image": {"construct", "elftools", "fdt"},
     "snapfile": {"construct"},
     "dumps": {"elftools"},
+    "reporting": {"plotly"},
     "views": {"capstone"},
     "client": {"pygdbmi"},
     "gdbside": {"gdb"},
