@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gdbhv import _core, tables
+from gdbhv import _core, smccc, tables
 from gdbhv.records import ExitCount
 from gdbhv.views import attributes, cpus, descend, disasm, exits, gic, stage2, syndrome, sysreg, table, walk
 
@@ -534,7 +534,8 @@ NO_ISV = "ISV=0 FnV=0 EA=0 CM=0 S1PTW=0"
         (0x3A000000, "illegal execution state"),
         (0x02000000, "undefined instruction, or no reason is known"),
         (0xCA000022, "software step from a lower EL: ISV=0 EX=other IFSC=0x22 (debug exception)"),
-        (0xFE000000, "class 0x3f, which this machine does not have"),
+        (0xFE000000, "class 0x3f, which this machine does not have: reserved"),
+        (0x72000001, "class 0x1c, which this machine does not have: failed pointer authentication (FEAT_FPAC); ISS 0x1"),
     ],
 )  # fmt: skip
 def test_syndromes_in_words(esr: int, words: str) -> None:
@@ -559,3 +560,40 @@ def test_fields_one_by_one_and_those_that_differ() -> None:
     assert sysreg.changed_fields(tables.register("HCR_EL2"), 1, 1 << 13) == "VM -> VM=0, TWI=0 -> TWI"
     assert sysreg.changed_fields(tables.register("HCR_EL2"), 1, 1) == ""
     assert sysreg.changed_fields(tables.register("FAR_EL1"), 1, 2) == ""
+
+
+def test_every_class_of_syndromes_has_words_once() -> None:
+    """D24.2.40, ESR_EL2.EC: 64 values, of which these are allocated (issue K)."""
+    allocated = {0x00, 0x01, *range(0x03, 0x0B), 0x0C, 0x0D, 0x0E, *range(0x11, 0x23)}
+    allocated |= {0x24, 0x25, 0x26, 0x27, 0x28, 0x2C, 0x2D, *range(0x2F, 0x36), 0x38, 0x3A, 0x3C, 0x3D}
+    here = set(syndrome.EC.values)
+    assert not here & set(syndrome.ELSEWHERE)
+    assert here | set(syndrome.ELSEWHERE) == allocated
+
+
+@pytest.mark.parametrize(
+    ("function", "immediate", "name"),
+    [
+        (0x84000000, 0, "PSCI_VERSION"),
+        (0xC4000003, 0, "CPU_ON"),
+        (0x80000001, 0, "SMCCC_ARCH_FEATURES"),
+        (0xC4000053, 0, "TRNG_RND"),
+        (0xC400002B, 0, "SDEI_PE_MASK"),
+        (0xC4000032, 0, "SDEI_SHARED_RESET"),
+        (0x84000063, 0, "FFA_VERSION"),
+        (0xC400006F, 0, "FFA_MSG_SEND_DIRECT_REQ"),
+        (0x84000077, 0, "FFA_MEM_RECLAIM"),
+        (0xC5000020, 0, "PV_TIME_FEATURES"),
+        (0x86000000, 0, "KVM_FEATURES"),
+        (0xC6000003, 0, "KVM_MEM_SHARE"),
+        (0x8600FF01, 0, "VENDOR_HYP_CALL_UID"),
+        (0x8400FF03, 0, "std:REVISION"),
+        (0x32, smccc.XEN, "xen.50"),
+        (0x20, smccc.XEN, "xen.event_channel_op"),
+        (0x1F, 0, "0x1f"),
+        (0xC6001234, 0, "vendor-hyp:0xc6001234"),
+    ],
+)
+def test_hypercalls_by_name(function: int, immediate: int, name: str) -> None:
+    """Arm DEN 0028, 0022, 0098, 0054, 0077 and 0057; Linux's arm-smccc.h; Xen's xen.h."""
+    assert smccc.name(function, immediate) == name
