@@ -141,6 +141,11 @@ class Scheduler(SchedulerState):
         """Return the vCPUs of a CPU, the one that has its turn first."""
         return [self.vcpus[n] for n in self.queues[cpu]]
 
+    def _ready(self, cpu: int) -> tuple[list[Vcpu], list[Vcpu]]:
+        """Return the vCPUs of a CPU, and those that may execute now; the one that has its turn first."""
+        allowed, here = self._allowed, self._of(cpu)
+        return here, [v for v in here if v.state is RunState.READY and (allowed is None or v in allowed)]
+
     def _to_the_end(self, vcpu: Vcpu) -> None:
         queue = self.queues[vcpu.home]
         queue.remove(vcpu.number)
@@ -155,9 +160,7 @@ class Scheduler(SchedulerState):
         if current is not None and current.state is RunState.OFF:
             self._unload(cpu)
             current = None
-        allowed, vcpus = self._allowed, self.vcpus
-        here = [vcpus[n] for n in self.queues[cpu]]
-        ready = [v for v in here if v.state is RunState.READY and (allowed is None or v in allowed)]
+        here, ready = self._ready(cpu)
         if not ready:
             self._set_timer(cpu, here, contended=False)
             self.machine.set_power(cpu, "idle")
@@ -203,6 +206,10 @@ class Scheduler(SchedulerState):
             other = self.loaded[vcpu.home]
             if vcpu.cpu is None and vcpu.state is RunState.READY and other is not None and not self.may(other):
                 self.leave(vcpu.home)
+        for cpu in range(len(self.loaded)):
+            if self.in_guest[cpu]:  # what else may run there ends the slice, or does no longer
+                here, ready = self._ready(cpu)
+                self._set_timer(cpu, here, contended=len(ready) > 1)
 
     def leave(self, cpu: int) -> None:
         """Take ``cpu`` out of its guest without an exit; ELR_EL2 and SPSR_EL2 are set as by one."""

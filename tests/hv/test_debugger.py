@@ -52,6 +52,18 @@ def test_a_breakpoint_is_one_vm_s() -> None:
     assert go(target, A, B, max_insns=100_000).kind is StopKind.BUDGET
 
 
+def test_a_vm_that_ran_alone_shares_its_cpu_again() -> None:
+    """It has no end of a slice while nobody else may run: one that may again must not wait for an exit that never comes."""
+    target = hosted(*COUNT, vms=2)
+    go(target, B, max_insns=10_000)
+    assert step(target, A).thread == A
+    go(target, B, max_insns=10_000)
+    before = x0(target, A)
+    assert go(target, A, B, max_insns=4_000_000).kind is StopKind.BUDGET
+    assert x0(target, A) - before > 500_000
+    assert target.run([Action(A, step=True), Action(B)]).thread == A
+
+
 @pytest.mark.parametrize("cpus", [1, 2])
 def test_going_on_from_a_breakpoint_makes_progress_whoever_ran_meanwhile(cpus: int) -> None:
     target = hosted(*COUNT, vms=2, cpus=cpus)
