@@ -207,7 +207,7 @@ class MachineInspection:
     @property
     def exit_numbers(self) -> frozenset[int]:
         """See :class:`gdbhv.target.Target`."""
-        return frozenset(row["number"] for row in _core.exit_classes()) if self.el2 else frozenset()
+        return tables.exit_numbers() if self.el2 else frozenset()
 
     @property
     def off_text(self) -> str:

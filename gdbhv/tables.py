@@ -221,3 +221,9 @@ def interrupt_source(intid: int) -> str | None:
 def fault_words(fsc: int) -> str:
     """Return what a fault status code (DFSC, IFSC) says: "translation fault, level 2"."""
     return _core.fault_words(fsc)
+
+
+@cache
+def exit_numbers() -> frozenset[int]:
+    """Return the numbers of all exit classes."""
+    return frozenset(row["number"] for row in _core.exit_classes())
