@@ -710,6 +710,12 @@ class Machine:
         """Hosted: restore the result of :meth:`held` for the vCPU that the CPU is about to execute; None if there was no
         such stop."""
 
+    @property
+    def quiet(self) -> bool:
+        """Whether breakpoints and watchpoints stop nothing for now. False at first."""
+
+    @quiet.setter
+    def quiet(self, quiet: bool) -> None: ...
     def exit_record(self, cpu: int) -> ExitRecord | None:
         """Return the last exit of a CPU."""
 

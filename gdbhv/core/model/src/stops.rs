@@ -111,6 +111,8 @@ pub struct Debug {
     watchpoints: Vec<Watchpoint>,
     /// Some of them is on an IPA or a PA.
     physical: bool,
+    /// None of them stops anything: the machine is on its way to a place that it is to be shown at.
+    pub quiet: bool,
     /// The stop that [`crate::exec::interp::Leave::Debug`] is about.
     pub hit: Option<Hit>,
     /// The address of a breakpoint that somebody else than it is for has come to last.
@@ -210,7 +212,7 @@ impl Debug {
             }
             return false;
         };
-        if self.skip[cpu.id] == Some(pc) {
+        if self.quiet || self.skip[cpu.id] == Some(pc) {
             return false;
         }
         self.hit = Some(Hit::Break(*b));
@@ -243,7 +245,9 @@ impl Debug {
             let wanted = if write { w.write } else { w.read };
             (overlaps && wanted && w.scope.covers(cpu, el)).then_some((*w, at.max(w.at)))
         });
-        let Some((w, at)) = hit else { return false };
+        let Some((w, at)) = hit.filter(|_| !self.quiet) else {
+            return false;
+        };
         if self.watched[cpu.id] == Some(cpu.here()) && self.skip[cpu.id].is_some() {
             return false;
         }

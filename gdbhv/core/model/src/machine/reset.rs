@@ -44,6 +44,7 @@ impl Machine {
     /// was too much for the UART's FIFO is typed again. Items that fw_cfg was given are there.
     pub fn reset(&mut self) {
         let count = self.cpus.len();
+        self.steps += 1; // the places before it and after it differ, though time begins again
         let (base, size) = (self.sh.ram.base(), self.sh.ram.size());
         let (typed, paced) = self.sh.bus.take_waiting();
         let plugged = self.sh.bus.virtio().map(|d| d.plugged().collect());

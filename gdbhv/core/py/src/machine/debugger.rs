@@ -94,6 +94,14 @@ impl Machine {
         self.model.sh.debug.hold(i, held);
         Ok(())
     }
+    #[getter]
+    fn quiet(&self) -> bool {
+        self.model.sh.debug.quiet
+    }
+    #[setter]
+    fn set_quiet(&mut self, quiet: bool) {
+        self.model.sh.debug.quiet = quiet;
+    }
 }
 
 /// The scope of a point, from a VM's root and VMID, or from a word.
