@@ -97,10 +97,10 @@ class SemihostingCalls:
             if self._interrupted:
                 return self.end_interrupt(first)
             if self.door.replays:
-                text = self.door.arrived() or (
-                    "" if self.called is None else "what answers its call is not in the recording"
-                )
-                return Stop(StopKind.CRASH, first, text=text) if text else None
+                over = self.door.end_at(first)
+                if over is None and self.called is not None:
+                    return Stop(StopKind.CRASH, first, text="what answers its call is not in the recording")
+                return over
             if not waits or not self.pace.sleep():
                 return Stop(StopKind.BUDGET, first)
         if self.ended is not None:

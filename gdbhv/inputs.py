@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from gdbhv.errors import GdbhvError, StateError
-from gdbhv.target import Space, ThreadId
+from gdbhv.errors import GdbhvError
+from gdbhv.target import Space, Stop, StopKind, ThreadId
 
 if TYPE_CHECKING:
     from gdbhv import _core
@@ -205,9 +205,20 @@ AnyInput = Typed | Register | Memory | Semihosted | SError | PowerButton | End |
 
 
 class Follower(Protocol):
-    """Who makes a recording, or a replay of one."""
+    """Who makes a recording, or a replay of one; or who keeps what a target has done (:mod:`gdbhv.history`)."""
 
-    replays: bool
+    @property
+    def replays(self) -> bool:
+        """Whether inputs come from what was noted, and not from outside."""
+
+    def leave(self) -> None:
+        """Take notice that the state is about to be replaced by a snapshot's.
+
+        :raises gdbhv.errors.StateError: it may not be, with the reason.
+        """
+
+    def jumped(self) -> None:
+        """Take notice that the state has been replaced by a snapshot's."""
 
     def entered(self, what: Input) -> None:
         """Note what has come in."""
@@ -215,11 +226,18 @@ class Follower(Protocol):
     def abandon(self) -> None:
         """Let go of a replay in which a debugger kills a VM: what follows is another run."""
 
+    def arm(self) -> None:
+        """Have the machine stop where something is due next."""
+
     def arrived(self, *, paused: bool) -> str | None:
         """Do what is due at this place; return why the run cannot go on, None if it can.
 
         :param paused: the machine was stopped for this place (``_core.Machine.pause``); else it may be the one or not.
         """
+
+    @property
+    def over(self) -> StopKind:
+        """The kind of the stop at which a run cannot go on."""
 
 
 class Door:
@@ -250,7 +268,10 @@ class Door:
     def again(self, what: Input) -> None:
         """Let in what came in when it was recorded."""
         self.taken += 1
+        at = self._machine.here()
         what.apply(self._machine)
+        if self.follower is not None:
+            self.follower.entered(msgspec.structs.replace(what, at=at))
 
     def check(self) -> None:
         """Look whether something may come in. :raises gdbhv.errors.GdbhvError: no, with the reason."""
@@ -260,8 +281,12 @@ class Door:
     def check_jump(self) -> None:
         """Look whether a snapshot may be restored. :raises gdbhv.errors.StateError: no, with the reason."""
         if self.follower is not None:
-            what = "replay" if self.follower.replays else "recording"
-            raise StateError(f"no snapshot can be restored in a {what}: it follows one run, from its beginning")
+            self.follower.leave()
+
+    def jumped(self) -> None:
+        """Tell that the state has been replaced by a snapshot's."""
+        if self.follower is not None:
+            self.follower.jumped()
 
     @property
     def replays(self) -> bool:
@@ -271,6 +296,12 @@ class Door:
     def arrived(self, *, paused: bool = False) -> str | None:
         """See :class:`Follower`."""
         return None if self.follower is None else self.follower.arrived(paused=paused)
+
+    def end_at(self, thread: ThreadId, *, paused: bool = False) -> Stop | None:
+        """Do what is due at this place; return the stop of ``thread`` if the run cannot go on."""
+        if self.follower is None or (why := self.follower.arrived(paused=paused)) is None:
+            return None
+        return Stop(self.follower.over, thread, text=why)
 
 
 class Entrance:

@@ -164,7 +164,9 @@ class Machine(SemihostingCalls, MachineInspection, Entrance):
         self.ended = self.called = None
         if self.semihosting is not None:
             self.semihosting.close()
-        self.jumped()
+        self.jumps += 1
+        self.put_moving(None, None)
+        self.pace.reset()
         if self._recipe is not None:
             self._load(self._recipe)
 
@@ -207,6 +209,7 @@ class Machine(SemihostingCalls, MachineInspection, Entrance):
         self.jumps += 1
         self.put_moving(None, None)
         self.pace.reset()
+        self.door.jumped()
 
     def put_power_button(self, pid: int) -> str:
         """See :class:`gdbhv.inputs.Outside`."""
@@ -316,8 +319,7 @@ class Machine(SemihostingCalls, MachineInspection, Entrance):
         A vCPU goes where its hypervisor has it go: for one everything moves.
         """
         if self.door.replays:
-            over = self.door.arrived()
-            return None if over is None else Stop(StopKind.CRASH, self._thread_id(0), text=over)
+            return self.door.end_at(self._thread_id(0))
         held = step.thread if step is not None and not self.stepping.interrupts else None
         own = [a.thread for a in actions if a.thread.pid == self.PID]
         mask = sum(1 << self._cpu(t) for t in own) if own or not actions else self._all
@@ -335,7 +337,7 @@ class Machine(SemihostingCalls, MachineInspection, Entrance):
     def _set_mask(self) -> None:
         self._sieve = Sieve(self.catchers.values())
         entries = self._awaited is not None or any(c.entries for c in self.catchers.values())
-        self.core.catch_exits(self._sieve.classes(row["number"] for row in _core.exit_classes()), entries)
+        self.core.catch_exits(self._sieve.classes(self.exit_numbers), entries)
 
     def _attend_console(self) -> None:
         """Pass on what the guest has sent, and tell the console how far the guest is with what was typed."""
@@ -372,8 +374,8 @@ class Machine(SemihostingCalls, MachineInspection, Entrance):
                 self.called = cpu
                 continue
             if kind == "pause":
-                if (over := self.door.arrived(paused=True)) is not None:
-                    return Stop(StopKind.CRASH, first, text=over)
+                if (over := self.door.end_at(first, paused=True)) is not None:
+                    return over
                 continue
             if kind == "budget":
                 before, executed = executed, sum(self.core.insns)

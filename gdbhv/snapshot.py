@@ -113,7 +113,8 @@ class Snapshot:
         """Forget it. :raises gdbhv.errors.StateError: it was deleted before."""
         self._target.core.forget_snapshot(self._number())
         self._id = None
-        del self._target.snapshots[self.name]
+        if self._target.snapshots.get(self.name) is self:
+            del self._target.snapshots[self.name]
 
     def write(self, path: str | Path) -> int:
         """Write it to a file, for ``gdbhv run --snapshot`` and :func:`load`. What stands there is replaced at once.

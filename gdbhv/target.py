@@ -100,6 +100,8 @@ class StopKind(Enum):
     POWEROFF = "poweroff"  # a VM or the machine switched itself off
     RESET = "reset"  # the guest asked for a reset
     LOOP = "loop"  # a CPU takes the same exception again and again, and `Target.looping` is to stop there
+    BEGINNING = "beginning"  # going back, the machine is where what is kept of its past begins
+    PRESENT = "present"  # going forward in the past, it is where it has come to: from here on it does something new
     CRASH = "crash"  # nothing can continue: `text` has the reason (all wait for ever, a guest that was given up)
 
 

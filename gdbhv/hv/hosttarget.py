@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from gdbhv import _core, drives, dropped, inputs, snapshot
+from gdbhv import _core, drives, dropped, inputs, snapshot, tables
 from gdbhv.catching import catch_syscalls, change_point, held_back, wanted, watched
 from gdbhv.console import Console, await_readers
 from gdbhv.errors import GdbhvError, StateError
@@ -104,7 +104,7 @@ class HostTarget(HostInspection, Entrance):
     @property
     def exit_numbers(self) -> frozenset[int]:
         """See :class:`gdbhv.target.Target`."""
-        return frozenset(row["number"] for row in _core.exit_classes())
+        return tables.exit_numbers()
 
     @property
     def off_text(self) -> str:
@@ -210,6 +210,7 @@ class HostTarget(HostInspection, Entrance):
         self.jumps += 1
         self.put_moving(None, None)
         self.pace.reset()
+        self.door.jumped()
 
     @property
     def silent(self) -> bool:
@@ -235,12 +236,11 @@ class HostTarget(HostInspection, Entrance):
         """See :class:`gdbhv.target.Target`."""
         self._sieve = Sieve(self.catchers.values())
         self.machine.catch_exits(self._sieve.classes(self.exit_numbers))
-        moving = [self.vcpu(a.thread) for a in actions]
-        moving = [v for v in moving if v.vm.stopped is None]
+        moving = [v for a in actions if (v := self.vcpu(a.thread)).vm.stopped is None]
         first = self.thread_of(moving[0]) if moving else ThreadId(1, 1)
         stepping = next((a for a in actions if a.step), None)
-        if (over := self._begin(moving, stepping)) is not None:
-            return Stop(StopKind.CRASH, first, text=over)
+        if (over := self._begin(first, moving, stepping)) is not None:
+            return over
         self._end = None if max_insns is None else sum(self.machine.insns) + max_insns
         self._stood, self._wakes, self._step = (0, 0), 0, None
         if not moving or max_insns == 0:
@@ -254,10 +254,10 @@ class HostTarget(HostInspection, Entrance):
         self._step = v, stepping
         return self._go(stepping.thread)
 
-    def _begin(self, moving: list[Vcpu], stepping: Action | None) -> str | None:
-        """Settle who moves: as the debugger says, or in a replay as it said then; return why nothing can go on."""
+    def _begin(self, first: ThreadId, moving: list[Vcpu], stepping: Action | None) -> Stop | None:
+        """Settle who moves: as the debugger says, or in a replay as it said then; return the stop if nothing can go on."""
         if self.door.replays:
-            return self.door.arrived()
+            return self.door.end_at(first)
         everybody = len(moving) == sum(len(vm.vcpus) for vm in self.host.running())
         threads = None if everybody or not moving else [self.thread_of(v) for v in moving]
         held = stepping.thread if stepping is not None and not self.stepping.interrupts else None
@@ -327,8 +327,8 @@ class HostTarget(HostInspection, Entrance):
             caught = reason["caught"] and v.vm.stopped is None and self._caught(v, record, entry=False)
             if self.door.replays:
                 taken = self.door.taken
-                if (over := self.door.arrived()) is not None:
-                    return Stop(StopKind.CRASH, thread, text=over)
+                if (over := self.door.end_at(thread)) is not None:
+                    return over
                 if self.door.taken != taken and not (caught and self.host.pending is not None):
                     return self._settle()  # as after the stop at which it came in
             if not caught:
@@ -341,9 +341,9 @@ class HostTarget(HostInspection, Entrance):
                 self.host.wake(cpu)
             return self._storm(kind, thread)
         if kind == "pause":
-            over = self.door.arrived(paused=True)
+            over = self.door.end_at(thread, paused=True)
             scheduler.resume()
-            return None if over is None else Stop(StopKind.CRASH, thread, text=over)
+            return over
         if kind == "budget":
             return Stop(StopKind.BUDGET, thread)
         if kind == "interrupted":

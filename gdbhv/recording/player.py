@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gdbhv.console import Console
-from gdbhv.errors import GdbhvError
+from gdbhv.errors import GdbhvError, StateError
 from gdbhv.inputs import Input, Place
 from gdbhv.recording import file
 from gdbhv.recording.witness import Witness, compare
@@ -37,6 +37,7 @@ class Replay:
     """
 
     replays = True
+    over = StopKind.CRASH
 
     def __init__(
         self, recording: file.Recording, console: Console | None = None, consoles: Mapping[str, Console] | None = None
@@ -53,20 +54,28 @@ class Replay:
         self._over: Outcome | None = None
         door = self.target.door
         door.follower, door.closed = self, CLOSED
-        self._arm()
+        self.arm()
 
     @property
     def reboots(self) -> bool:
         """Whether a guest that asks for a reset got it."""
         return self.recording.header.reboots
 
-    def _arm(self) -> None:
+    def arm(self) -> None:
+        """See :class:`gdbhv.inputs.Follower`."""
         if self._next is not None:
             insns, ns, steps, phase = (getattr(self._next.at, name) for name in Place.__struct_fields__)
             self._core.pause(place=(insns, ns, steps, phase == "midway"))
 
     def entered(self, what: Input) -> None:
         """See :class:`gdbhv.inputs.Follower`: nothing is let in."""
+
+    def leave(self) -> None:
+        """See :class:`gdbhv.inputs.Follower`."""
+        raise StateError("no snapshot can be restored in a replay: it follows one run, from its beginning")
+
+    def jumped(self) -> None:
+        """See :class:`gdbhv.inputs.Follower`: it never is."""
 
     def abandon(self) -> None:
         """See :class:`gdbhv.inputs.Follower`: from here on the machine is a debugger's."""
@@ -86,7 +95,7 @@ class Replay:
                     return self._differs(
                         f"the recording has {_name(entry)} at {_words(entry.at)}, and this is {_words(here)}"
                     )
-                self._arm()
+                self.arm()
                 return None
             if isinstance(entry, Input):
                 try:

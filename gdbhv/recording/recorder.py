@@ -7,10 +7,12 @@ from types import TracebackType
 
 from gdbhv import boot, inputs
 from gdbhv.console import Console
+from gdbhv.errors import StateError
 from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.machine import Machine
 from gdbhv.recording import file
 from gdbhv.recording.witness import Witness
+from gdbhv.target import StopKind
 
 EVERY = 50_000_000  # instructions between two checkpoints
 
@@ -30,6 +32,7 @@ class Recorder:
     """
 
     replays = False
+    over = StopKind.CRASH
 
     def __init__(
         self, target: HostTarget | Machine, setup: boot.Setup, path: str | Path, *, reboots: bool = True, every: int = EVERY
@@ -42,9 +45,10 @@ class Recorder:
         self._writer.put(header)
         self._witness = Witness(target)
         target.door.follower = self
-        self._arm()
+        self.arm()
 
-    def _arm(self) -> None:
+    def arm(self) -> None:
+        """See :class:`gdbhv.inputs.Follower`."""
         insns = self.target.here().insns
         self.target.core.pause(insns - insns % self._every + self._every)
 
@@ -55,8 +59,15 @@ class Recorder:
     def arrived(self, *, paused: bool) -> str | None:
         """See :class:`gdbhv.inputs.Follower`: here is a checkpoint."""
         self._writer.put(file.Checkpoint(self.target.here(), self._witness.sum_up()))
-        self._arm()
+        self.arm()
         return None
+
+    def leave(self) -> None:
+        """See :class:`gdbhv.inputs.Follower`."""
+        raise StateError("no snapshot can be restored in a recording: it follows one run, from its beginning")
+
+    def jumped(self) -> None:
+        """See :class:`gdbhv.inputs.Follower`: it never is."""
 
     def abandon(self) -> None:
         """See :class:`gdbhv.inputs.Follower`."""

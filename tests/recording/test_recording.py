@@ -17,6 +17,8 @@ from conftest import ROOT, Kit
 from gdbhv import _core, boot, recording
 from gdbhv.console import Console
 from gdbhv.errors import GdbhvError, StateError
+from gdbhv.hv.hosttarget import HostTarget
+from gdbhv.machine import Machine
 from gdbhv.recording import file
 from gdbhv.target import Action, Catcher, Space, StopKind
 from snapshot.test_points import KVM, XEN, Guest
@@ -51,9 +53,13 @@ CASES = [
 ]
 
 
-def debug(recorder: recording.Recorder, rng: random.Random, *, resets: bool = True) -> None:
-    """Do what a debugger does, at random places: stops that change nothing, and what changes the machine."""
-    target = recorder.target
+def debug(
+    target: HostTarget | Machine, rng: random.Random, *, resets: bool = True, seen: Callable[[], None] = lambda: None
+) -> None:
+    """Do what a debugger does, at random places: stops that change nothing, and what changes the machine.
+
+    :param seen: called at each place, when all that is done there is done.
+    """
     console = target.console
     assert console is not None
     for _ in range(LIMIT):
@@ -90,6 +96,7 @@ def debug(recorder: recording.Recorder, rng: random.Random, *, resets: bool = Tr
                 target.clear_exit_counts()
         moving = [one] if rng.random() < 0.15 else threads
         step = one if rng.random() < 0.4 else None
+        seen()
         stop = target.run([Action(t, step=t == step) for t in moving], rng.choice([0, 1, 50, 1000, 30_000]))
         if stop.kind is StopKind.RESET:
             target.reboot(stop.thread.pid)
@@ -103,7 +110,7 @@ def test_a_debugged_run_is_replayed_without_a_debugger(
     for _ in range(cases(1)):
         then, now = Console(), Console()
         with recording.record(case.setup(), path, then, every=20_000) as recorder:
-            debug(recorder, rng)
+            debug(recorder.target, rng)
             counts = recorder.target.core.insns
         with recording.Recording(path) as read:
             playing = recording.Replay(read, now)
