@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         StateError,
     )
     from gdbhv.exitspec import ExitSpec
+    from gdbhv.history import Backward, History
     from gdbhv.hv.host import Host
     from gdbhv.hv.hosttarget import HostTarget
     from gdbhv.hv.mmio import MmioDevice
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 # name: module. Imported when first used: `gdbhv gdb` and GdbSession need no native module.
 _HOME = {
     "Action": "target",
+    "Backward": "history",
     "BootConfig": "config",
     "CommandError": "errors",
     "ConfigError": "errors",
@@ -63,6 +65,7 @@ _HOME = {
     "GdbStop": "stops",
     "GdbUnexpectedStop": "stops",
     "GdbhvError": "errors",
+    "History": "history",
     "Host": "hv.host",
     "HostTarget": "hv.hosttarget",
     "ImageError": "errors",
@@ -94,6 +97,7 @@ _HOME = {
 
 __all__ = [
     "Action",
+    "Backward",
     "BootConfig",
     "CommandError",
     "ConfigError",
@@ -107,6 +111,7 @@ __all__ = [
     "GdbStop",
     "GdbUnexpectedStop",
     "GdbhvError",
+    "History",
     "Host",
     "HostTarget",
     "ImageError",

@@ -62,6 +62,7 @@ class Console:
         self._speaker = ""  # the last of those that share this console
         self.waiting = 0  # bytes that the guest's UART held when the machine looked last
         self.witness: Callable[[bytes], None] | None = None  # is told all that the guest sends
+        self.muted = False  # what the guest sends has been printed before
         self.undo = contextlib.ExitStack()  # what close() does
 
     def __enter__(self) -> Console:
@@ -79,7 +80,7 @@ class Console:
 
         :raises gdbhv.errors.GdbhvError: the disk is full, or the like; a reader that has gone away is no error.
         """
-        if not data:
+        if not data or self.muted:
             return
         if self.witness is not None:
             self.witness(data)

@@ -1,0 +1,235 @@
+"""Going back: each place that was seen on the way is the same when it is gone to again. Oracle: the first time."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import random
+from collections.abc import Callable
+
+import pytest
+
+from gdbhv.console import Console
+from gdbhv.errors import GdbhvError, StateError
+from gdbhv.history import Backward, History, Kept, Position
+from gdbhv.history.history import actions
+from gdbhv.history.timeline import LEAST, Checkpoint, order, superfluous
+from gdbhv.hv.hosttarget import HostTarget
+from gdbhv.inputs import Place
+from gdbhv.machine import Machine
+from gdbhv.target import Catcher, Space, StopKind, ThreadId
+from recording.test_recording import CASES, Case, debug
+
+BUSY = [Case("type1", 2, 0), Case("two_vcpus", 2), Case("exit_zoo", 1, 2), Case("system_smp", 2, 0)]
+
+
+SYSTEM = ("ESR_EL1", "TPIDR_EL0", "CNTV_CVAL_EL0", "ELR_EL1", "v3", "v9")
+
+
+def seen(target: Kept) -> str:
+    """All that a debugger can see of a machine, in short."""
+    core = target.core
+    found = hashlib.blake2b(digest_size=8)
+    for thread in (thread for process in target.processes() if not process.found for thread in process.threads):
+        system = [target.read_register(thread.id, name) for name in SYSTEM]
+        state = target.count(thread.id), thread.alive, system
+        found.update(target.read_core(thread.id) + repr(state).encode())
+    found.update(repr((core.insns, core.exits, core.exit_counts(), core.ram_digest())).encode())
+    return found.hexdigest()
+
+
+def first(target: HostTarget | Machine) -> ThreadId:
+    return target.processes()[0].threads[0].id
+
+
+@pytest.fixture(params=BUSY, ids=str)
+def made(request: pytest.FixtureRequest) -> tuple[HostTarget | Machine, History]:
+    target = request.param.setup().make(Console())
+    return target, History(target, every=20_000)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_places_of_a_debugged_run_are_the_same_again(case: Case, seed: int, cases: Callable[[int], int]) -> None:
+    rng = random.Random(f"{seed} {case}")
+    for _ in range(cases(1)):
+        console = Console()
+        target = case.setup().make(console)
+        history = History(target, every=20_000)
+        places: dict[Position, str] = {}
+
+        def note(places: dict[Position, str] = places, history: History = history) -> None:
+            places[history.here] = seen(history.target)
+
+        debug(target, rng, seen=note)
+        target.catchers.clear()
+        note()
+        said = bytes(console.text)
+        for _ in range(40):
+            place = rng.choice(list(places))
+            history.go(place)
+            assert (history.here, seen(target)) == (place, places[place])
+        history.go(history.present)
+        assert not history.past
+        assert console.text == said, "nothing is printed twice"
+
+
+@pytest.mark.parametrize("case", BUSY, ids=str)
+def test_a_run_goes_on_as_if_nobody_had_gone_back(case: Case, seed: int) -> None:
+    rng, consoles = random.Random(seed), (Console(), Console())
+    target, plain = (case.setup().make(console) for console in consoles)
+    history = History(target, every=20_000)
+    for _ in range(4):
+        target.run_all(30_000)
+        end = history.here
+        for _ in range(3):
+            history.go_to_instruction(rng.randrange(end.insns))
+        history.go(end)
+    plain.run_all(end.insns)
+    assert seen(plain) == seen(target)
+    assert consoles[0].text == consoles[1].text
+
+
+def test_steps_back_are_the_steps_forward(made: tuple[HostTarget | Machine, History], seed: int) -> None:
+    target, history = made
+    backward = Backward(history)
+    target.run_all(50_000 + seed % 1000)
+    thread = first(target)
+    forward = [history.here]
+    for _ in range(300):
+        stop = target.run(actions(target, thread))
+        if stop.kind is not StopKind.STEP:
+            break
+        forward.append(history.here)
+    states = {forward[-1]: seen(target)}
+    for place in reversed(forward[1:-1]):
+        assert backward.step(thread).kind is StopKind.STEP
+        assert history.here == place
+    assert target.run(actions(target, thread)).kind is StopKind.STEP
+    assert history.here == forward[2]
+    history.go(forward[-1])
+    assert seen(target) == states[forward[-1]]
+
+
+def test_stops_back_are_the_stops_forward(made: tuple[HostTarget | Machine, History]) -> None:
+    target, history = made
+    target.catchers["all"] = Catcher(lambda thread, record: True, entries=False)
+    found = []
+    for _ in range(40):
+        stop = target.run_all(1_000_000)
+        if stop.kind is not StopKind.EXIT:
+            break
+        found.append((history.here, stop.exit["name"], stop.thread, seen(target)))  # type: ignore[index]
+    assert len(found) > 5
+    backward = Backward(history)
+    history.go_to_exit(target.core.exits)
+    for place, name, thread, state in reversed(found[:-1]):
+        stop = backward.run()
+        assert stop.exit is not None
+        assert (history.here, stop.exit["name"], stop.thread, seen(target)) == (place, name, thread, state)
+    assert backward.run().kind is StopKind.BEGINNING
+    assert history.here == history.beginning
+    assert backward.step(first(target)).kind is StopKind.BEGINNING
+    for _, name, _, state in found[:5]:
+        stop = target.run_all()
+        assert stop.exit is not None
+        assert (stop.exit["name"], seen(target)) == (name, state), "forward in the past they come again"
+
+
+def test_the_present_is_a_stop_and_then_the_machine_runs_on(made: tuple[HostTarget | Machine, History]) -> None:
+    target, history = made
+    target.run_all(40_000)
+    end = history.here
+    history.go_to_instruction(10_000)
+    assert history.past
+    assert target.run_all().kind is StopKind.PRESENT
+    assert (history.here, history.past) == (end, False)
+    assert target.run_all(1000).kind is StopKind.BUDGET
+    assert history.here.insns == end.insns + 1000
+
+
+def test_the_past_is_not_changed_but_forked(made: tuple[HostTarget | Machine, History]) -> None:
+    target, history = made
+    target.run_all(40_000)
+    there = seen(target)
+    history.mark("end")
+    history.go_to_instruction(10_000)
+    thread = first(target)
+    for change in (
+        lambda: target.write_register(thread, "x20", 1),
+        lambda: target.write_memory(thread, 0x4300_0000, b"x", Space.PA),
+        target.reset,
+    ):
+        with pytest.raises(GdbhvError, match="this is the past"):
+            change()
+    history.mark("here")
+    history.fork("other")
+    assert not history.past
+    target.write_register(thread, "x20", 0x1234)
+    target.run_all(5000)
+    mine = seen(target)
+    history.go_to_instruction(10_000)
+    assert list(history.timeline.marks) == ["here"], "those after it are the other run's"
+    history.switch("main")
+    assert (seen(target), history.here) == (there, history.timeline.marks["end"].at)
+    history.switch("other")
+    assert seen(target) == mine
+    with pytest.raises(StateError, match="there is no run third; there are main, other"):
+        history.switch("third")
+    with pytest.raises(StateError, match="this is the present"):
+        history.fork()
+
+
+def test_places_that_are_not_in_the_past(made: tuple[HostTarget | Machine, History]) -> None:
+    target, history = made
+    target.run_all(1000)
+    with pytest.raises(StateError, match="instruction 1,001 is not in the past: the machine has come to 1,000"):
+        history.go_to_instruction(1001)
+    with pytest.raises(StateError, match="exit 999,999 is not in the past"):
+        history.go_to_exit(999_999)
+    assert (history.here.insns, history.past) == (1000, False)
+
+
+def test_a_snapshot_that_is_restored_begins_another_run(made: tuple[HostTarget | Machine, History]) -> None:
+    target, history = made
+    target.run_all(5000)
+    before = target.snapshot()
+    target.run_all(5000)
+    before.restore()
+    assert history.beginning == history.here
+    target.run_all(3000)
+    history.go_to_instruction(6000)
+    history.switch("main")
+    assert history.here.insns == 10_000
+
+
+def test_older_checkpoints_are_thinned_out() -> None:
+    kept: list[Checkpoint] = []
+    for n in range(300):
+        kept.append(Checkpoint(Position(Place(n * 100, n * 100, n)), None, None, 0))  # type: ignore[arg-type]
+        while len(kept) > 20:
+            one = superfluous(kept)
+            assert one is not None
+            kept.remove(one)
+    places = [c.at.insns for c in kept]
+    gaps = [b - a for a, b in itertools.pairwise(places)]
+    assert places[0] == 0
+    assert places[-2:] == [29_800, 29_900]
+    assert max(gaps[-5:]) <= 300 < max(gaps[:5])
+    assert superfluous(kept[:LEAST]) is None
+
+
+def test_memory_is_bounded() -> None:
+    target = Case("system_smp", 2, 0).setup().make(Console())
+    history = History(target, every=5000, memory=8 << 20)
+    target.run_all(300_000)
+    assert history.size <= 8 << 20
+    assert len(history.timeline.checkpoints) > LEAST
+    history.go_to_instruction(1000)
+    history.go(history.present)
+    assert history.here.insns == 300_000
+
+
+def test_order_of_places() -> None:
+    places = [Place(1, 1, 1), Place(1, 1, 2, "exit"), Place(1, 1, 2), Place(1, 5, 2), Place(1, 0, 3), Place(2, 0, 9)]
+    positions = [*map(Position, places), Position(Place(2, 0, 8), 1)]
+    assert sorted(positions, key=order) == positions
