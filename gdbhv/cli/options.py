@@ -162,6 +162,21 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--x0", type=number, metavar="VALUE", help="x0 at entry, instead of the device tree's address")
     run.add_argument("--gdb", metavar="ADDR", help="serve gdb at [HOST:]PORT, unix:PATH or stdio")
     run.add_argument("--wait", action="store_true", help="with --gdb: stand at the first instruction until gdb attaches")
+    run.add_argument(
+        "--history",
+        type=size,
+        default=512 << 20,
+        metavar="SIZE",
+        help="with --gdb: memory for what the machine has done, so that gdb can go back to it (default: 512M)",
+    )
+    run.add_argument(
+        "--no-history",
+        action="store_const",
+        const=0,
+        default=512 << 20,
+        dest="history",
+        help="with --gdb: keep nothing of it",
+    )
     run.add_argument("-v", "--verbose", action="store_true", help="with --gdb: show each packet on stderr")
     run.add_argument("--rsp-log", metavar="FILE", help="with --gdb: write each packet to FILE")
     run.add_argument(
@@ -347,6 +362,8 @@ def usage_error(options: argparse.Namespace) -> str | None:
         return "--wait needs --gdb, or nobody will ever start the machine"
     if not options.gdb and (options.verbose or options.rsp_log is not None):
         return "-v and --rsp-log show what a debugger and gdbhv say to each other: they need --gdb"
+    if not options.gdb and "history" in options.given:
+        return "--history and --no-history are about what a debugger can go back to: they need --gdb"
     if options.gdb and options.max_insns is not None:
         return "--max-insns is for runs without --gdb: a debugger decides when it stops"
     if options.gdb and options.snapshot_at:
@@ -379,6 +396,7 @@ _OF_A_REPLAY = {
     "stats",
     "replay",
     "compile_after",
+    "history",
 }
 
 

@@ -20,7 +20,8 @@ from gdbhv.cli.signals import signals_interrupt, signals_wake
 from gdbhv.cli.snapshots import Writes, contradiction
 from gdbhv.config import PLACED_FILES, SINGLE_FILES, BootConfig
 from gdbhv.console import Console, open_console
-from gdbhv.errors import GdbhvError
+from gdbhv.errors import GdbhvError, StateError
+from gdbhv.history import History
 from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.machine import Machine
 from gdbhv.recording import Recorder
@@ -229,7 +230,8 @@ def serve(options: argparse.Namespace, target: HostTarget | Machine, images: lis
     from gdbhv.rsp.server import Server
 
     show_packets(verbose=options.verbose, path=options.rsp_log, inputs=inputs(options))
-    monitor = registry.bind(target)
+    history = keep_history(options, target)
+    monitor = registry.bind(target, history)
     server: Server = Server(
         target,
         options.gdb,
@@ -240,6 +242,7 @@ def serve(options: argparse.Namespace, target: HostTarget | Machine, images: lis
         on_stop=lambda: tell_undefined(target),
         on_leave=monitor.left,
         reboots=not options.no_reboot,
+        history=history,
     )
     if options.gdb != "stdio":
         hint = f"gdbhv gdb {server.address}"
@@ -248,6 +251,17 @@ def serve(options: argparse.Namespace, target: HostTarget | Machine, images: lis
         stop = server.serve()
     tell_undefined(target)
     return stop
+
+
+def keep_history(options: argparse.Namespace, target: HostTarget | Machine) -> History | None:
+    """Keep what the machine does, as ``--history`` says."""
+    if not options.history:
+        return None
+    try:
+        return History(target, memory=options.history, reboots=not options.no_reboot)
+    except StateError as e:
+        say(f"gdb cannot go back: {e}")
+        return None
 
 
 def exec_file(image: str | Path | None) -> str | None:

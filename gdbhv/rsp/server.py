@@ -25,6 +25,7 @@ from queue import SimpleQueue
 
 import gdbhv.rsp.packets  # noqa: F401  (fills the registry)
 from gdbhv.errors import NOT_A_FAULT, GdbhvError
+from gdbhv.history import History
 from gdbhv.rsp.door import Candidate, Door
 from gdbhv.rsp.framing import frame
 from gdbhv.rsp.session import Session
@@ -59,16 +60,16 @@ class _Worker:
 
     def __init__(self, target: Target) -> None:
         self._target = target
-        self._requests: SimpleQueue[tuple[Action, ...] | None] = SimpleQueue()
+        self._requests: SimpleQueue[Run | None] = SimpleQueue()
         self._result: Stop | BaseException | None = None
         self.reader, self._writer = os.pipe()  # a byte comes when a run ends
         self.running = False
         self._thread = threading.Thread(target=self._loop, name="gdbhv-machine", daemon=True)
         self._thread.start()
 
-    def start(self, actions: tuple[Action, ...]) -> None:
+    def start(self, run: Run) -> None:
         self.running = True
-        self._requests.put(actions)
+        self._requests.put(run)
 
     def result(self) -> Stop:
         """Wait for the end of the run; return its stop or raise what the target raised."""
@@ -87,9 +88,9 @@ class _Worker:
         os.close(self._writer)
 
     def _loop(self) -> None:
-        while (actions := self._requests.get()) is not None:
+        while (run := self._requests.get()) is not None:
             try:
-                self._result = self._target.run(actions)
+                self._result = run.execute(self._target)
             except BaseException as error:  # handed over to the thread that waits
                 self._result = error
             os.write(self._writer, b".")
@@ -106,7 +107,7 @@ class Server:
     ``registers`` are the rows of ``_core.registers()``; ``monitor`` runs a monitor command; ``exec_file`` returns the path
     of a process's ELF.  ``held``: the machine waits for the first debugger (otherwise it runs at once).  ``on_stop`` is
     called when a `continue` has ended, while nothing runs; ``on_leave`` when a debugger has left.  ``reboots``: a guest that
-    asks for a reset gets it; otherwise it has ended.
+    asks for a reset gets it; otherwise it has ended.  ``history``: what the machine has done, for a debugger that goes back.
 
     :raises AddressError: ``address`` is no address.
     :raises OSError: it cannot be listened on.
@@ -124,9 +125,10 @@ class Server:
         on_stop: Callable[[], None] | None = None,
         on_leave: Callable[[], None] = lambda: None,
         reboots: bool = True,
+        history: History | None = None,
     ) -> None:
         self.address = Address.parse(address) if isinstance(address, str) else address
-        self._shared = Shared(target, Description(registers), monitor, exec_file, reboots, on_leave)
+        self._shared = Shared(target, Description(registers), monitor, exec_file, reboots, on_leave, history=history)
         self._target = target
         self._held = held
         self._on_stop = on_stop
@@ -205,8 +207,10 @@ class Server:
                 return first
 
     def _run_free(self) -> None:
+        if (history := self._shared.history) is not None and history.past:
+            history.go(history.present)  # whoever looked at its past has left
         actions = tuple(Action(thread.id) for process in self._shared.alive() for thread in process.threads)
-        self._worker.start(actions)
+        self._worker.start(Run(actions, brief=False))
 
     def _free_stop(self, stop: Stop) -> bool:
         """Take a stop that no debugger asked for; return whether the machine goes on living."""
@@ -286,7 +290,7 @@ class Server:
                 session.pump()
             elif session.run is not None and not self._worker.running:
                 if not session.run.brief or not self._run_briefly(session, session.run):
-                    self._worker.start(session.run.actions)
+                    self._worker.start(session.run)
                     return False
             elif not session.advance() and not session.output_pending:
                 return False
@@ -294,7 +298,7 @@ class Server:
     def _run_briefly(self, session: Session, run: Run) -> bool:
         """Run steps in this thread; return False if they take longer than a moment."""
         try:
-            stop = self._target.run(run.actions, BRIEF_BUDGET)
+            stop = run.execute(self._target, BRIEF_BUDGET)
         except BaseException as error:
             stop = self._failure(error)
         if stop.kind is StopKind.BUDGET:

@@ -156,6 +156,8 @@ class Session(Attached):
         self.advance()
 
     def _stopped(self, stop: Stop, run: Run | None) -> None:
+        if self.shared.history is not None and self.shared.ended(stop):
+            self.shared.history.settle()
         if (text := self.shared.reboot(stop)) is not None:
             self.say(text + "\n")
             if run is not None and not any(action.step and action.thread.pid == stop.thread.pid for action in run.actions):
@@ -163,9 +165,9 @@ class Session(Attached):
                 return
             stop = Stop(StopKind.STEP, ThreadId(stop.thread.pid, 1))  # a step ends where the guest begins again
         self.shared.last_stop = stop
-        if stop.kind in ENDS or stop.thread not in self._threads:
+        if stop.kind in ENDS or stop.thread not in self._threads or (run is not None and run.back is not None):
             self.refresh()
-        if run is not None and (again := self._silently(stop, run)) is not None:
+        if run is not None and run.back is None and (again := self._silently(stop, run)) is not None:
             self.run = again
             return
         for process in self.newcomers():
@@ -173,7 +175,7 @@ class Session(Attached):
                 f"{process.name} has run, a VM with {len(process.threads)} vCPUs so far: `monitor vms` shows it, and "
                 f"`add-inferior`, `inferior N`, `attach {process.pid}` make it one of gdb's\n"
             )
-        if run is not None and any(process.found for process in self._processes):
+        if run is not None and run.back is None and any(process.found for process in self._processes):
             stop = self._of_resumed(stop, run)
         if run is not None and run.alone and stop.kind in (StopKind.EXIT, StopKind.ENTRY):
             self._late = stop, self.caught(stop), self.target.jumps

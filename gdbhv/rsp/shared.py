@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from gdbhv.errors import GdbhvError
+from gdbhv.history import Backward, History
 from gdbhv.rsp.tdesc import Description
 from gdbhv.target import Action, Process, Stop, StopKind, Target, ThreadId
 
@@ -35,11 +36,16 @@ class Outcome(Enum):
 @dataclass(frozen=True)
 class Run:
     """A request to execute. ``brief``: it has a step, which is over soon as a rule; ``alone``: it is one thread's step, and
-    nothing else moves, as GDB passes a breakpoint."""
+    nothing else moves, as GDB passes a breakpoint; ``back``: what goes back instead."""
 
     actions: tuple[Action, ...]
     brief: bool
     alone: bool = False
+    back: Callable[[], Stop] | None = None
+
+    def execute(self, target: Target, max_insns: int | None = None) -> Stop:
+        """Execute it, up to ``max_insns`` instructions."""
+        return target.run(self.actions, max_insns) if self.back is None else self.back()
 
 
 class Notes:
@@ -92,6 +98,12 @@ class Shared:
     reboots: bool = True  # a guest that asks for a reset gets it
     left: Callable[[], None] = lambda: None  # called when a debugger has left
     counted: Counted = field(default_factory=Counted)
+    history: History | None = None
+
+    def __post_init__(self) -> None:
+        """Make what goes back in the history."""
+        self.backward = None if self.history is None else Backward(self.history)
+
     _last_stop: tuple[Stop | None, int] = (None, 0)  # with the target's jumps then
 
     @property

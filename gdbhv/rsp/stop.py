@@ -26,6 +26,7 @@ _SIGNALS = {StopKind.INTERRUPT: SIGINT, StopKind.CRASH: SIGABRT}
 _EXPEDITED = (*((b"%02x:" % n, n * 16, n * 16 + 16) for n in (29, 30, 31, 32)), (b"21:", 33 * 16, 33 * 16 + 8))
 
 _WATCHES = {StopKind.WATCH: b"watch", StopKind.RWATCH: b"rwatch", StopKind.AWATCH: b"awatch"}
+_HISTORY = {StopKind.BEGINNING: b"replaylog:begin;", StopKind.PRESENT: b"replaylog:end;"}
 _BREAKS = {StopKind.SW_BREAK: b"swbreak:;", StopKind.HW_BREAK: b"hwbreak:;"}
 
 
@@ -47,6 +48,8 @@ def stop_reply(stop: Stop, thread: bytes, core: bytes, swbreak: bool, hwbreak: b
     kind = stop.kind
     if kind in _WATCHES:
         parts.append(b"%b:%x;" % (_WATCHES[kind], stop.address or 0))
+    elif kind in _HISTORY:
+        parts.append(_HISTORY[kind])
     elif (kind is StopKind.SW_BREAK and swbreak) or (kind is StopKind.HW_BREAK and hwbreak):
         parts.append(_BREAKS[kind])
     elif catches and (number := exit_number(stop)) is not None:

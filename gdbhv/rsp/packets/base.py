@@ -20,7 +20,8 @@ def q_supported(session: Session, args: bytes) -> bytes:
         if name and not name.endswith("-")
     }
     session.resume_cache.clear()
-    return ";".join([f"PacketSize={PACKET_SIZE:x}", *advertised()]).encode()
+    back = [] if session.shared.history is None else ["ReverseStep+", "ReverseContinue+"]
+    return ";".join([f"PacketSize={PACKET_SIZE:x}", *advertised(), *back]).encode()
 
 
 @packet("QStartNoAckMode", features="QStartNoAckMode+")
