@@ -29,6 +29,7 @@ from pygdbmi.IoManager import IoManager
 
 from gdbhv import gdbline
 from gdbhv.gdbline import GDB, exec_gdb, gdb_arguments, gdb_target
+from gdbhv.reversing import Reversing
 from gdbhv.stops import (
     Frame,
     GdbBreakpoint,
@@ -64,7 +65,7 @@ __all__ = [
 ]
 
 
-class GdbSession:
+class GdbSession(Reversing):
     """A gdb of its own, attached to a server until :meth:`close`; a context manager.
 
     ``address``: PORT, HOST:PORT or unix:PATH; without it gdb starts and :meth:`attach` comes later.  ``program``: the

@@ -245,7 +245,7 @@ class GuestUnwinder(gdb.unwinder.Unwinder):
 class Replacing(MonitorCommand):
     """A command that replaces the machine's state: GDB then forgets its cached registers, memory and threads."""
 
-    NAMES = ("reset", "snapshot restore")
+    NAMES = ("reset", "snapshot restore", "goto", "back", "history fork", "history switch")
 
     def invoke(self, argument: str, from_tty: bool) -> None:
         """Run the command, and flush GDB's caches."""

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from gdbhv import monitor
 from gdbhv.errors import CommandError, GdbhvError
+from gdbhv.history import History
 from gdbhv.monitor.catchpoints import Catchpoints, Mark, Watches
 from gdbhv.records import VmRecord
 from gdbhv.target import Target, ThreadId
@@ -43,6 +44,7 @@ class Context:
     marks: dict[str, object] = field(default_factory=dict)  # of `s2 mark` and `sysreg --diff`
     exit_marks: dict[str, Mark] = field(default_factory=dict)
     only: VmRecord | None = None  # the VM that the command was typed for: vm:2
+    kept: History | None = None  # what the target has done, if that is kept
 
     def vm(self, text: str) -> VmRecord:
         """Return a VM by number or name. :raises gdbhv.errors.CommandError: there is none, with those that are."""
@@ -63,6 +65,13 @@ class Context:
     def off(self) -> str:
         """Say that no VM is there, and what to do."""
         return f"{self.target.off_text}: `run` or `monitor reset` starts again"
+
+    @property
+    def history(self) -> History:
+        """What the target has done. :raises gdbhv.errors.CommandError: it is not kept."""
+        if self.kept is None:
+            raise CommandError("nothing is kept of what the machine has done (`gdbhv run --no-history`)")
+        return self.kept
 
     @property
     def core(self) -> _core.Machine:
@@ -258,8 +267,8 @@ def _of_vm(context: Context, words: list[str]) -> tuple[Context, list[str]]:
 class Bound:
     """The commands of one target: a command line for a thread (None: all VMs are off) gives its answer."""
 
-    def __init__(self, target: Target) -> None:
-        self._target = target
+    def __init__(self, target: Target, history: History | None = None) -> None:
+        self._target, self._history = target, history
         self._points, self._watches = Catchpoints(), Watches()
         self._marks: dict[str, object] = {}
         self._exit_marks: dict[str, Mark] = {}
@@ -268,7 +277,8 @@ class Bound:
         return run(line, self._context(thread))
 
     def _context(self, thread: ThreadId | None) -> Context:
-        return Context(self._target, thread, self._points, self._watches, self._marks, self._exit_marks)
+        sets = self._points, self._watches, self._marks, self._exit_marks
+        return Context(self._target, thread, *sets, kept=self._history)
 
     def left(self) -> None:
         """Remove the catchpoints and watches of a debugger that has left, but for those that it asked to be kept."""
@@ -279,12 +289,15 @@ class Bound:
         self._marks.clear()
 
 
-def bind(target: Target) -> Bound:
-    """Return what the remote protocol calls for ``monitor``; stops at exits are described in a line from now on."""
+def bind(target: Target, history: History | None = None) -> Bound:
+    """Return what the remote protocol calls for ``monitor``; stops at exits are described in a line from now on.
+
+    :param history: what the target has done, for the commands that go back.
+    """
     from gdbhv.monitor import exits
 
     exits.install(target)
-    return Bound(target)
+    return Bound(target, history)
 
 
 def to_json(document: Any) -> Iterator[str]:

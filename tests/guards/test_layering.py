@@ -44,6 +44,7 @@ LAYERS = {
     "sieve": "records target",
     "catching": "_core records target",
     "inputs": "_core errors target",
+    "history": "console errors inputs pace snapshot target",
     "layouts": "errors tables translation views",
     "tlb": "_core errors target translation",
     "owners": "errors layouts tables target translation views",
@@ -63,18 +64,20 @@ LAYERS = {
     "dumps": "_core boot config errors machine",
     "reporting": "accounting errors layouts lives records target views",
     "recording": "_core boot config console errors files hv inputs machine target",
-    "monitor": "_core accounting audit errors exitspec files hv layouts lives owners records snapshot tables target tlb "
-    "translation views",
-    "rsp": "errors files target",
+    "monitor": "_core accounting audit errors exitspec files history hv layouts lives owners records snapshot tables "
+    "target tlb translation views",
+    "rsp": "errors files history target",
     "stops": "",
     "gdbline": "stops",
-    "client": "gdbline stops",
+    "reversing": "stops",
+    "client": "gdbline reversing stops",
     "gdbside": "",
     "sessions": "client errors",
-    "cli": "_core boot building client config console drives dumps errors files firmware hv machine monitor recording "
-    "reporting rsp snapfile stops tables target views",
+    "cli": "_core boot building client config console drives dumps errors files firmware history hv machine monitor "
+    "recording reporting rsp snapfile stops tables target views",
     "__main__": "cli",
-    "__init__": "boot client config console errors exitspec hv machine recording records sessions snapshot stops target",
+    "__init__": "boot client config console errors exitspec history hv machine recording records sessions snapshot "
+    "stops target",
 }
 
 # What a unit may import of others' libraries; whoever is not named: the standard library only.
