@@ -364,6 +364,12 @@ class Machine:
         :raises ValueError: there is no such snapshot.
         """
 
+    def snapshots_differ(self, snapshot: int, other: int | None, address: int) -> bool:
+        """Return whether the page of a PA may have been written between two snapshots; ``other`` None: until now.
+
+        :raises ValueError: there is no such snapshot.
+        """
+
     def ram_digest(self) -> int:
         """Return a digest of RAM: the same for the same bytes. Its cost is proportional to what was written since the last
         one."""
@@ -709,6 +715,13 @@ class Machine:
     def hold(self, cpu: int, held: tuple[int, bool] | None) -> None:
         """Hosted: restore the result of :meth:`held` for the vCPU that the CPU is about to execute; None if there was no
         such stop."""
+
+    def follow_register(self, register: str | int | None) -> None:
+        """Note from now on who writes a system register by MSR; None: nobody. :raises KeyError: it is no system register."""
+
+    @property
+    def register_written(self) -> tuple[int, int] | None:
+        """The last write noted: the CPU, and how many instructions all CPUs had executed before that MSR."""
 
     @property
     def quiet(self) -> bool:

@@ -90,19 +90,19 @@ class Snapshot:
     @property
     def pages(self) -> int:
         """Pages of RAM (4 KiB) that it keeps for itself so far: those that have changed since."""
-        return self._target.core.snapshot_size(self._number())[0]
+        return self._target.core.snapshot_size(self.number)[0]
 
     @property
     def bytes(self) -> int:
         """Bytes of the host's memory that it takes so far."""
-        return self._target.core.snapshot_size(self._number())[1] + len(self._beside.state)
+        return self._target.core.snapshot_size(self.number)[1] + len(self._beside.state)
 
     def restore(self) -> None:
         """Make the machine what it was. The snapshot stays, and can be restored again.
 
         :raises gdbhv.errors.StateError: it was deleted, or the VMs are others than then; nothing has changed.
         """
-        number = self._number()
+        number = self.number
         self._target.load_beside(self._beside, foreign=False)
         self._target.core.restore(number)
         for cpu, held in enumerate(self._held):
@@ -111,7 +111,7 @@ class Snapshot:
 
     def delete(self) -> None:
         """Forget it. :raises gdbhv.errors.StateError: it was deleted before."""
-        self._target.core.forget_snapshot(self._number())
+        self._target.core.forget_snapshot(self.number)
         self._id = None
         if self._target.snapshots.get(self.name) is self:
             del self._target.snapshots[self.name]
@@ -123,7 +123,7 @@ class Snapshot:
         :raises OSError: it cannot be written, or an image or no ordinary file stands there.
         :raises gdbhv.errors.StateError: it was deleted, or the file of a disk has changed since the run began.
         """
-        machine = self._target.core.export_snapshot(self._number())
+        machine = self._target.core.export_snapshot(self.number)
         content = Content(
             self.name,
             self._target.shape(),
@@ -135,7 +135,9 @@ class Snapshot:
         )
         return snapfile.write(path, content)
 
-    def _number(self) -> int:
+    @property
+    def number(self) -> int:
+        """Its number in the machine model. :raises gdbhv.errors.StateError: it was deleted."""
         if self._id is None:
             raise StateError(f"snapshot {self.name} was deleted")
         return self._id

@@ -5,6 +5,7 @@ use crate::bits::lines_of_page;
 use crate::cpu::{Cpu, MAX_CPUS};
 use crate::hcr;
 use crate::reg::names::{HCR_EL2, VTTBR_EL2};
+use crate::reg::Reg;
 use crate::vms::Key;
 
 /// Whose addresses are meant.
@@ -113,6 +114,10 @@ pub struct Debug {
     physical: bool,
     /// None of them stops anything: the machine is on its way to a place that it is to be shown at.
     pub quiet: bool,
+    /// A system register whose writes by MSR are noted.
+    pub register: Option<Reg>,
+    /// The last of them: the CPU, and how many instructions all CPUs had executed before.
+    pub register_written: Option<(usize, u64)>,
     /// The stop that [`crate::exec::interp::Leave::Debug`] is about.
     pub hit: Option<Hit>,
     /// The address of a breakpoint that somebody else than it is for has come to last.

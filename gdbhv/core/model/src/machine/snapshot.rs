@@ -138,6 +138,18 @@ impl Machine {
         Ok(())
     }
 
+    /// Whether the page of `pa` may have been written between two snapshots (None: now).
+    ///
+    /// # Errors
+    /// There is none of such a number.
+    pub fn differ(&self, one: u32, other: Option<u32>, pa: u64) -> Result<bool, Unfit> {
+        let wrong = [Some(one), other].into_iter().flatten();
+        match wrong.into_iter().find(|id| !self.snapshots.contains_key(id)) {
+            Some(id) => Err(unknown(id)),
+            None => Ok(self.sh.ram.differ(one, other, pa)),
+        }
+    }
+
     /// How many pages a snapshot keeps for itself, and how many bytes it takes.
     ///
     /// # Errors

@@ -182,6 +182,17 @@ impl History {
             }
         }
     }
+    /// Whether `page` may hold something else in one snapshot than in another one (None: in memory). It may have been written, and
+    /// hold the same.
+    pub fn differ(&self, one: u32, other: Option<u32>, page: u32) -> bool {
+        let other = other.map_or(Vec::new(), |id| self.way(id));
+        let one = self.way(one);
+        // What both ways have in common is not between them.
+        let between = one.iter().filter(|n| !other.contains(n));
+        let between = between.chain(other.iter().filter(|n| !one.contains(n)));
+        let has = |n: &u32| self.nodes[n].differs.pages.iter().any(|p| p.0 == page);
+        between.into_iter().any(has)
+    }
     /// The pages that need not be kept any more for the one nearest to memory.
     pub fn kept_pages(&self) -> impl Iterator<Item = u32> + '_ {
         let base = self.base.and_then(|id| self.nodes.get(&id));
@@ -233,6 +244,14 @@ mod tests {
                     let id = one(&copies, n);
                     ram.forget(id);
                     copies.remove(&id);
+                }
+                4 if copies.len() > 1 => {
+                    let (n, m) = (random(copies.len() as u64), random(copies.len() as u64));
+                    let (a, b) = (one(&copies, n), one(&copies, m));
+                    let at = random(PAGES);
+                    let page = |id: &u32| &copies[id][at as usize * PAGE..][..PAGE];
+                    let differ = ram.differ(a, Some(b), BASE + at * PAGE as u64);
+                    assert!(differ || page(&a) == page(&b), "it says so");
                 }
                 3 if !copies.is_empty() => {
                     let n = random(copies.len() as u64);

@@ -320,6 +320,11 @@ impl Ram {
     pub fn differences(&self, id: u32) -> BTreeMap<u32, &[u8]> {
         self.history.differences(id)
     }
+    /// Whether the page of `pa` may have been written between two snapshots (None: now). What is no memory never is.
+    pub fn differ(&self, one: u32, other: Option<u32>, pa: u64) -> bool {
+        let page = self.layout.page(pa);
+        page.is_some_and(|page| self.history.differ(one, other, page as u32))
+    }
     /// What was written to each disk at a snapshot.
     pub fn kept_disks(&self, id: u32) -> Option<&BTreeMap<u8, Written>> {
         self.kept_disks.get(&id)

@@ -34,6 +34,10 @@ pub fn take(cpu: &Pe, sh: &mut Shared, n: usize) -> (u64, Flow) {
 pub fn put(cpu: &mut Pe, sh: &mut Shared, n: usize, v: u64) -> Flow {
     let v = legalize(cpu, sh, n, v);
     write(cpu, sh, n, v, cpu.pstate.el, cpu.off);
+    if sh.debug.register == Some(ROWS[resolve(n)].reg) {
+        let before = sh.exits.insns(sh.now + cpu.off as u64);
+        sh.debug.register_written = Some((cpu.id, before));
+    }
     match ROWS[resolve(n)].after {
         After::Nothing => Flow::Next,
         After::Context | After::Look => Flow::Sync,

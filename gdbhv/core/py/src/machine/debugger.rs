@@ -1,10 +1,11 @@
 //! A debugger's points.
 
 use super::Machine;
-use crate::convert::{self};
+use crate::convert::{self, RegisterArg};
+use gdbhv_model::inspect::Register;
 use gdbhv_model::stops::{Breakpoint, Scope, Watchpoint};
 use gdbhv_model::vms::Key;
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::prelude::*;
 
 #[pymethods]
@@ -93,6 +94,22 @@ impl Machine {
         let i = self.check(cpu)?;
         self.model.sh.debug.hold(i, held);
         Ok(())
+    }
+    #[pyo3(signature = (register))]
+    fn follow_register(&mut self, register: Option<RegisterArg>) -> PyResult<()> {
+        let debug = &mut self.model.sh.debug;
+        (debug.register, debug.register_written) = (None, None);
+        if let Some(register) = register {
+            let Register::System(r) = register.resolve()? else {
+                return Err(PyKeyError::new_err("it is no system register"));
+            };
+            debug.register = Some(r);
+        }
+        Ok(())
+    }
+    #[getter]
+    fn register_written(&self) -> Option<(usize, u64)> {
+        self.model.sh.debug.register_written
     }
     #[getter]
     fn quiet(&self) -> bool {

@@ -25,6 +25,10 @@ impl Machine {
     fn snapshot_size(&self, snapshot: u32) -> PyResult<(usize, usize)> {
         self.model.snapshot_size(snapshot).map_err(unfit)
     }
+    #[pyo3(signature = (snapshot, other, address))]
+    fn snapshots_differ(&self, snapshot: u32, other: Option<u32>, address: u64) -> PyResult<bool> {
+        self.model.differ(snapshot, other, address).map_err(unfit)
+    }
     fn ram_digest(&mut self, py: Python<'_>) -> u64 {
         let model = &mut self.model;
         py.detach(|| model.ram_digest())
