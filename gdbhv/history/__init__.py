@@ -17,6 +17,7 @@ from gdbhv.history.backward import Backward
 from gdbhv.history.history import History, Interrupted
 from gdbhv.history.keeping import EVERY, MEMORY, Kept
 from gdbhv.history.timeline import Checkpoint, Mark, Position, Timeline
+from gdbhv.history.writers import Writers
 
 __all__ = [
     "EVERY",
@@ -29,5 +30,6 @@ __all__ = [
     "Mark",
     "Position",
     "Timeline",
+    "Writers",
     "order",
 ]

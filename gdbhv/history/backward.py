@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from gdbhv.errors import StateError
 from gdbhv.history.history import History, Interrupted, actions
-from gdbhv.history.timeline import START, Position, order
+from gdbhv.history.timeline import START, Checkpoint, Position, order
 from gdbhv.target import Stop, StopKind, ThreadId
 
 WINDOW = 512
@@ -52,7 +52,7 @@ class Backward:
     """Goes back in a history."""
 
     def __init__(self, history: History) -> None:
-        self._history = history
+        self.history = history
         self._target = history.target
         self._thread: ThreadId | None = None  # whose steps are known
         self._steps: list[Position] = []  # where it made them, up to the next one:
@@ -60,7 +60,7 @@ class Backward:
 
     def knows_step(self, thread: ThreadId) -> bool:
         """Whether a step back of this thread, from here, is a matter of a moment."""
-        return bool(self._steps) and self._thread == thread and self._after == self._history.here
+        return bool(self._steps) and self._thread == thread and self._after == self.history.here
 
     def step(self, thread: ThreadId, limits: tuple[int, int] | None = None) -> Stop:
         """Go back to where a thread was before it made its last step: an instruction, or an exception that it took.
@@ -79,7 +79,7 @@ class Backward:
                 return stop
 
     def _step(self, thread: ThreadId) -> Stop:
-        history = self._history
+        history = self.history
         if not self.knows_step(thread) and not self._look(thread):
             history.go(history.beginning)
             return Stop(StopKind.BEGINNING, thread, text=BEGINS)
@@ -90,7 +90,7 @@ class Backward:
 
     def _look(self, thread: ThreadId) -> bool:
         """Find the last steps of a thread before here; False: there is none."""
-        history = self._history
+        history = self.history
         here, width = history.here, WINDOW
         last = here
         while True:
@@ -108,7 +108,7 @@ class Backward:
 
     def _steps_between(self, thread: ThreadId, first: Position, last: Position) -> list[Position]:
         """Return where the last steps of a thread between two places ended; none if it has made none."""
-        history = self._history
+        history = self.history
         history.go(first)
         if last.insns - first.insns <= 2 * WINDOW:
             return self._steps_until(thread, last)
@@ -132,7 +132,7 @@ class Backward:
 
     def _steps_until(self, thread: ThreadId, last: Position) -> list[Position]:
         """Step a thread up to a place; return where its steps ended before that."""
-        history = self._history
+        history = self.history
         moving = actions(self._target, thread)
         steps: list[Position] = []
         with history.quiet():
@@ -153,7 +153,7 @@ class Backward:
 
     def step_forward(self, thread: ThreadId) -> Stop:
         """Step a thread on, through whatever would stop it."""
-        with self._history.quiet():
+        with self.history.quiet():
             return self._target.run(actions(self._target, thread))
 
     def run(self, wanted: Callable[[Stop], bool] = lambda stop: True) -> Stop:
@@ -162,26 +162,35 @@ class Backward:
         :param wanted: whether a stop counts, such as by a breakpoint's condition.
         :returns: that stop; BEGINNING if there was none; INTERRUPT.
         """
-        history = self._history
+        history = self.history
         last, thread = history.here, actions(self._target)[0].thread
         try:
             while (one := history.timeline.before(last)) is not None:
-                history.restore(one)
-                found = self._last_stop(last, wanted)
-                if found is not None:
-                    history.go(found.at)
-                    for cpu, held in enumerate(found.held):
-                        self._target.core.hold(cpu, held)
-                    return found.stop
+                if (found := self.last_stop(one, last, wanted)) is not None:
+                    return found
                 last = one.at
             history.go(history.beginning)
         except Interrupted:
             return Stop(StopKind.INTERRUPT, thread)
         return Stop(StopKind.BEGINNING, thread, text=BEGINS)
 
+    def last_stop(self, one: Checkpoint, last: Position, wanted: Callable[[Stop], bool]) -> Stop | None:
+        """Go to the last stop between a checkpoint and a position.
+
+        :returns: the stop; None if there was none: the machine is at ``last``.
+        :raises gdbhv.history.Interrupted: see :meth:`gdbhv.target.Target.interrupt`.
+        """
+        self.history.restore(one)
+        if (found := self._last_stop(last, wanted)) is None:
+            return None
+        self.history.go(found.at)
+        for cpu, held in enumerate(found.held):
+            self._target.core.hold(cpu, held)
+        return found.stop
+
     def _last_stop(self, last: Position, wanted: Callable[[Stop], bool]) -> _Found | None:
         """Run to a place; return the last stop before it."""
-        history, core = self._history, self._target.core
+        history, core = self.history, self._target.core
         found = None
         history.stop_at(last)
         while True:

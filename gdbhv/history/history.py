@@ -70,6 +70,11 @@ class History(Keeping):
         self._back_to(position)
         with self.quiet():
             self._approach(position.insns)
+        self.run_to(position)
+
+    def run_to(self, position: Position) -> None:
+        """In the past: run on to a position, through whatever would stop the machine."""
+        with self.quiet():
             self.stop_at(position)
             self.settle()
             self._run_until(lambda: not self.past or self.here == self._goal)
@@ -123,6 +128,7 @@ class History(Keeping):
             if stop.kind is StopKind.INTERRUPT:
                 self._goal = None
                 raise Interrupted
+            self.progress = self.here.insns
             self.settle()
             if not done() and not self.passed(stop) and self.here == before:
                 raise StateError(f"the past goes no further than {before}: {stop.text or stop.kind.value}")

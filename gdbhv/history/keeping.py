@@ -79,6 +79,8 @@ class Keeping:
         self.timeline = Timeline("main")
         self.timelines = {"main": self.timeline}
         """All runs by name: the first one, and those that have forked off."""
+        self.progress = 0
+        """Instructions where a journey was when it was looked at last: for other threads, while something executes."""
         self._next = 0
         self._checkpoint()
         target.door.follower = self
@@ -281,6 +283,7 @@ class Keeping:
         if one.moving is not None:
             one.moving.apply(self.target)
         self._cursor = one.at.inputs
+        self.progress = one.at.insns
         self._arm_past()
 
     def stop_at(self, position: Position) -> None:
