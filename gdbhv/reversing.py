@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from gdbhv.stops import GdbStop
@@ -68,6 +69,17 @@ class Reversing:
     def back_to_entry(self, timeout: float | None = None) -> str:
         """Go back to where a guest was last entered after an exit."""
         return self._travel("back entry", timeout)
+
+    def last_write(self, what: str, length: int = 8, timeout: float | None = None) -> dict[str, Any] | None:
+        """Go back to before the last write of memory ("pa:0x40000000", "ipa:2:0x40000000", a VA) or of a register.
+
+        :param length: bytes of memory.
+        :returns: who wrote: "thread", "pc", "text" (the instruction), "before" (instructions from there to here); None if
+            nobody has in what is kept of the past.
+        """
+        document = json.loads(self._travel(f"last-write --json {what} {length}", timeout).splitlines()[-1])
+        writer: dict[str, Any] | None = document["writer"]
+        return writer
 
     def _travel(self, command: str, timeout: float | None) -> str:
         said = self.monitor(command, timeout)

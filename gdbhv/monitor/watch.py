@@ -12,7 +12,7 @@ from gdbhv.errors import CommandError, GdbhvError
 from gdbhv.monitor import addresses
 from gdbhv.monitor.catchpoints import ACCESSES, Watch, Watches, refuse_more
 from gdbhv.monitor.registry import JSON, KEEP, KEPT, VMID, Arg, Context, command, to_json
-from gdbhv.target import Space, Stop, StopKind, Target
+from gdbhv.target import Space, Stop, StopKind, Target, ThreadId
 from gdbhv.views.disasm import disassemble
 from gdbhv.views.table import table
 
@@ -141,7 +141,7 @@ def _describe(target: Target, watches: Watches, stop: Stop, *, write: bool) -> s
         row.hits += 1
     numbers = ", ".join(str(row.number) for row in hit)
     verb = "write to" if write else "read of"
-    return f"watch {numbers}: {verb} {space.upper()} {at:#x}{_place(target, stop, at)}; {_instruction(target, stop)}"
+    return f"watch {numbers}: {verb} {space.upper()} {at:#x}{_place(target, stop, at)}; {instruction(target, stop.thread)}"
 
 
 def _place(target: Target, stop: Stop, at: int) -> str:
@@ -150,10 +150,11 @@ def _place(target: Target, stop: Stop, at: int) -> str:
     return f" ({found[0]}+{found[1]:#x})" if found else ""
 
 
-def _instruction(target: Target, stop: Stop) -> str:
-    pc = target.read_register(stop.thread, "pc")
+def instruction(target: Target, thread: ThreadId) -> str:
+    """Return what a thread executes next, and where."""
+    pc = target.read_register(thread, "pc")
     try:
-        word = int.from_bytes(target.read_memory(stop.thread, pc, 4, Space.VA), "little")
+        word = int.from_bytes(target.read_memory(thread, pc, 4, Space.VA), "little")
     except GdbhvError:
         return f"at {pc:#x}"
     return f"{disassemble(word, pc)} at {pc:#x}"

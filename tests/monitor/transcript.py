@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gdbhv.errors import GdbhvError
+from gdbhv.history import History
 from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.machine import Machine
 from gdbhv.monitor import registry
@@ -49,7 +50,7 @@ def answer(target: HostTarget | Machine, run: registry.Bound, text: str) -> list
     kind, _, words = text.partition(" ")
     if kind == "$":
         try:
-            return list(run(words, thread))
+            return [line for line in run(words, thread) if line is not None]
         except GdbhvError as error:
             return [f"! {error}"]
     what, _, number = words.partition(" ")
@@ -77,9 +78,9 @@ def matches(expected: list[str], actual: list[str]) -> bool:
     return bool(actual) and same(expected[0], actual[0]) and matches(expected[1:], actual[1:])
 
 
-def replay(target: HostTarget | Machine, path: Path) -> None:
+def replay(target: HostTarget | Machine, path: Path, history: History | None = None) -> None:
     """Do what a transcript says and compare. :raises AssertionError: an answer differs, with both."""
-    run = registry.bind(target)
+    run = registry.bind(target, history)
     for step in steps(path):
         actual = answer(target, run, step.text)
         assert matches(step.expected, actual), (
