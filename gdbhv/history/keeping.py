@@ -16,7 +16,7 @@ from gdbhv.target import Catcher, Stop, StopKind, Target
 if TYPE_CHECKING:
     from gdbhv.pace import Pace
 
-EVERY = 50_000_000
+EVERY = 100_000_000
 """Instructions between two checkpoints."""
 
 MEMORY = 512 << 20

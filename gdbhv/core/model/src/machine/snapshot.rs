@@ -144,7 +144,10 @@ impl Machine {
     /// There is none of such a number.
     pub fn differ(&self, one: u32, other: Option<u32>, pa: u64) -> Result<bool, Unfit> {
         let wrong = [Some(one), other].into_iter().flatten();
-        match wrong.into_iter().find(|id| !self.snapshots.contains_key(id)) {
+        match wrong
+            .into_iter()
+            .find(|id| !self.snapshots.contains_key(id))
+        {
             Some(id) => Err(unknown(id)),
             None => Ok(self.sh.ram.differ(one, other, pa)),
         }
