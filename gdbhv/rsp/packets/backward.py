@@ -1,14 +1,13 @@
 """Going back: bs and bc.
 
 Source: GDB manual E.1 "Packets" (bs, bc), E.3 "Stop Reply Packets" (replaylog), 6 "Running programs backward".  Hc says
-which thread is stepped; everything else is then where it was at that place.
+which thread is stepped; everything else is then where it was at that place.  Without a history there are no such packets.
 """
 
 from __future__ import annotations
 
 from functools import partial
 
-from gdbhv.errors import PacketError
 from gdbhv.history import Backward
 from gdbhv.rsp.agent import reported
 from gdbhv.rsp.registry import packet
@@ -19,17 +18,22 @@ from gdbhv.target import Stop, StopKind
 _WATCHES = {StopKind.WATCH, StopKind.RWATCH, StopKind.AWATCH}
 
 
-@packet("bs", text_errors=True)
-def step_back(session: Session, args: bytes) -> None:
+@packet("bs")
+def step_back(session: Session, args: bytes) -> bytes | None:
+    if (backward := session.shared.backward) is None:
+        return b""
     spec = session.continue_thread
     thread = session.pick(spec) if spec.tid > 0 else session.general
-    backward = _backward(session, "bs")
     _start(session, Run((), backward.knows_step(thread), back=partial(backward.step, thread)))
+    return None
 
 
-@packet("bc", text_errors=True)
-def continue_back(session: Session, args: bytes) -> None:
-    _start(session, Run((), brief=False, back=partial(_run_back, _backward(session, "bc"), session)))
+@packet("bc")
+def continue_back(session: Session, args: bytes) -> bytes | None:
+    if (backward := session.shared.backward) is None:
+        return b""
+    _start(session, Run((), brief=False, back=partial(_run_back, backward, session)))
+    return None
 
 
 def _run_back(backward: Backward, session: Session) -> Stop:
@@ -41,12 +45,6 @@ def _run_back(backward: Backward, session: Session) -> Stop:
     if stop.kind in _WATCHES:
         backward.step_forward(stop.thread)
     return stop
-
-
-def _backward(session: Session, name: str) -> Backward:
-    if session.shared.backward is None:
-        raise PacketError(name, "nothing is kept of what the machine has done (`gdbhv run --no-history`)")
-    return session.shared.backward
 
 
 def _start(session: Session, run: Run) -> None:
