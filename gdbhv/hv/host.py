@@ -227,6 +227,14 @@ class Host(HostState):
         finally:
             self.device_states = []
 
+    def load_bytes(self, data: bytes) -> None:
+        """Load what :meth:`save_bytes` has returned. It costs little if nothing differs.
+
+        :raises gdbhv.errors.StateError: see :meth:`load`.
+        """
+        if self.save_bytes() != data:
+            self.load(HostState.from_bytes(data))
+
     def load(self, state: HostState) -> None:
         """Load saved state, all of it or nothing; the machine must be loaded with the state that was saved with it.
 

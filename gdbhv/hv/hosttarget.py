@@ -13,7 +13,6 @@ from gdbhv import _core, drives, dropped, inputs, snapshot, tables
 from gdbhv.catching import catch_syscalls, change_point, held_back, wanted, watched
 from gdbhv.console import Console, await_readers
 from gdbhv.errors import GdbhvError, StateError
-from gdbhv.hv.host import HostState
 from gdbhv.hv.inspection import HostInspection
 from gdbhv.hv.mmio import BoardDevice, Pl011
 from gdbhv.hv.vcpu import RunState, Vcpu
@@ -199,7 +198,7 @@ class HostTarget(HostInspection, Entrance):
         for vm, guest in zip(self.host.vms, beside.guests, strict=False):  # Host.load refuses another number
             vm.recipe = vm.recipe if foreign and vm.resettable else guest.start
         try:
-            self.host.load(HostState.from_bytes(beside.state))
+            self.host.load_bytes(beside.state)
         except StateError:
             for vm, recipe in zip(self.host.vms, before, strict=True):
                 vm.recipe = recipe

@@ -13,6 +13,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 import msgspec
@@ -106,7 +107,7 @@ def save_device(vm: Vm, ipa: int, device: MmioDevice) -> DeviceState:
             f"{what}: it declares no `state`; give the class one that is a dataclass of plain values, or a property with a "
             "setter, or None if it keeps nothing"
         )
-    declared = inspect.getattr_static(type(device), "state", None)
+    declared, _ = _declared(_class(device))
     if isinstance(declared, property) and declared.fset is None:
         raise StateError(f"{what}: its property `state` has no setter to load with; add one")
     try:
@@ -123,10 +124,19 @@ def _words(device: MmioDevice, vm: Vm, ipa: int) -> str:
 
 def _kind(device: MmioDevice) -> Any:
     """Return the type of a device's state: the annotation of the property, or the type of the present value."""
-    declared = inspect.getattr_static(type(device), "state", None)
-    if isinstance(declared, property):
-        return get_type_hints(declared.fget).get("return", Any)
-    return type(device.state)
+    declared, kind = _declared(_class(device))
+    return kind if isinstance(declared, property) else type(device.state)
+
+
+def _class(device: MmioDevice) -> Any:
+    return type(device)
+
+
+@cache
+def _declared(kind: Any) -> tuple[object, Any]:
+    """Return what a class has for its devices' state, and if that is a property, the type of its values."""
+    declared = inspect.getattr_static(kind, "state", None)
+    return declared, get_type_hints(declared.fget).get("return", Any) if isinstance(declared, property) else None
 
 
 def _devices(host: Host) -> Iterator[tuple[Vm, int, MmioDevice]]:

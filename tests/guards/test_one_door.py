@@ -21,8 +21,8 @@ PACKAGE = ROOT / "gdbhv"
 MODEL = set(
     "write_pa zero_pa write_register set_x msr msr_many set_gprs set_vregs software_increment set_power cpu_on eret "
     "inject_serror end_turn bus_write set_spi press_power_button push_input set_fw_cfg invalidate_vm "
-    "clear_exit_counts restore import_snapshot reset receive power_on boot stop set_control set_v zero load allow "
-    "leave schedule resume wake kick take_typed".split()
+    "clear_exit_counts restore import_snapshot reset receive power_on boot stop set_control set_v zero load load_bytes "
+    "allow leave schedule resume wake kick take_typed".split()
 )
 # What is called so on a target is its door's side; on these it is the model's.
 MODEL_NAMES = {"core", "machine", "host", "scheduler", "vm", "vcpu", "v", "uart", "_core", "model"}

@@ -10,7 +10,7 @@ use crate::mmu::regime;
 use crate::raise::Exception;
 use crate::reg::names::*;
 use crate::repeat::Repeats;
-use crate::save::{put, take, Save, Unfit};
+use crate::save::{put, take, Kept, Save, Unfit};
 use crate::trace::{Event, Trace, What};
 use crate::vms::{At, Vms};
 use std::collections::BTreeMap;
@@ -25,6 +25,8 @@ pub struct Exits {
     pub total: u64,
     /// How many from where, and how long they took.
     pub accounts: Accounts,
+    /// What is saved of them.
+    kept_accounts: Kept,
     /// The last events.
     pub trace: Trace,
     /// What CPUs take again and again.
@@ -53,6 +55,11 @@ impl Exits {
     pub fn begin(&mut self, now: u64, insns: u64, own: u64) {
         self.idle = now.wrapping_sub(insns);
         self.own = now.wrapping_sub(own);
+    }
+    /// Forget all counts.
+    pub fn clear_accounts(&mut self) {
+        self.kept_accounts.forget();
+        self.accounts.clear();
     }
     /// How many instructions all CPUs have executed, in a turn.
     pub fn insns(&self, now: u64) -> u64 {
@@ -86,6 +93,7 @@ impl Exits {
             self.keep(id);
             self.whose[id] = of;
         }
+        self.kept_accounts.forget();
         self.total += 1;
         let r = self.last[id].get_or_insert_default();
         fill(r, cpu, word, ns, e, from);
@@ -146,6 +154,7 @@ impl Exits {
             self.who(cpu.id)
         };
         let insns = now.wrapping_sub(self.own);
+        self.kept_accounts.forget();
         self.accounts.entered(cpu.id, who, insns, ns);
         self.trace.add(Event {
             what: What::Entry,
@@ -269,6 +278,7 @@ impl Exits {
         self.vms = Vms::default();
         self.whose = Default::default();
         self.kept.clear();
+        self.kept_accounts.forget();
         self.accounts.forget_guests();
         self.trace.clear();
         self.repeats.forget();
@@ -279,18 +289,22 @@ impl Exits {
 impl Save for Exits {
     fn save(&self, to: &mut Vec<u8>) {
         put(to, &self.total);
-        put(to, &self.accounts);
+        self.kept_accounts.save(to, |to| put(to, &self.accounts));
         put(to, &self.last);
         put(to, &(&self.vms, self.whose));
         put(to, &self.kept);
     }
     fn load(&mut self, from: &mut &[u8]) -> Result<(), Unfit> {
         self.total = take(from)?;
-        self.accounts = take(from)?;
-        if !self.accounts.complete() {
-            return Err(Unfit(
-                "damaged: more kinds of exits than are counted".into(),
-            ));
+        if let Some(own) = self.kept_accounts.load(from)? {
+            let mut rest = own;
+            self.accounts = take(&mut rest)?;
+            if !self.accounts.complete() {
+                return Err(Unfit(
+                    "damaged: more kinds of exits than are counted".into(),
+                ));
+            }
+            self.kept_accounts.is(own, rest)?;
         }
         self.trace.clear();
         self.repeats.forget();

@@ -5,6 +5,7 @@
 //! `BorshSerialize` and `BorshDeserialize`, and so is [`Save`]; a type with more in it says itself which of it is kept.
 
 use borsh::{BorshDeserialize, BorshSerialize};
+use std::cell::RefCell;
 
 /// Saved state that does not fit: a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,9 +88,85 @@ pub fn take_part(from: &mut &[u8], name: &str, part: &mut dyn Save) -> Result<()
     }
 }
 
+/// The saved bytes of a part that seldom changes: it is saved again by a copy of them, and loaded only if they are others.
+///
+/// Whoever changes the part calls [`Kept::forget`].
+#[derive(Default)]
+pub struct Kept(RefCell<Option<Vec<u8>>>);
+
+impl Kept {
+    /// The part changes.
+    #[inline]
+    pub fn forget(&mut self) {
+        if self.0.get_mut().is_some() {
+            *self.0.get_mut() = None;
+        }
+    }
+    /// Append the part with its length; `part` saves it, if that is needed.
+    pub fn save(&self, to: &mut Vec<u8>, part: impl FnOnce(&mut Vec<u8>)) {
+        let mut kept = self.0.borrow_mut();
+        let bytes = kept.get_or_insert_with(|| {
+            let mut bytes = Vec::new();
+            part(&mut bytes);
+            bytes
+        });
+        put(to, &(bytes.len() as u32));
+        to.extend_from_slice(bytes);
+    }
+    /// Take the bytes of the part from the front of `from`; None if they are what it is. [`Kept::is`] follows when they are loaded.
+    ///
+    /// # Errors
+    /// They are not there.
+    pub fn load<'a>(&mut self, from: &mut &'a [u8]) -> Result<Option<&'a [u8]>, Unfit> {
+        let length: u32 = take(from)?;
+        let cut = || Unfit("damaged: a part is cut short".into());
+        let (own, rest) = from.split_at_checked(length as usize).ok_or_else(cut)?;
+        *from = rest;
+        let same = self.0.get_mut().as_deref() == Some(own);
+        if !same {
+            self.forget();
+        }
+        Ok((!same).then_some(own))
+    }
+    /// The part is what these bytes say; `left` of them have not been taken.
+    ///
+    /// # Errors
+    /// Some are left.
+    pub fn is(&mut self, own: &[u8], left: &[u8]) -> Result<(), Unfit> {
+        if !left.is_empty() {
+            return Err(Unfit("damaged: a part is too long".into()));
+        }
+        *self.0.get_mut() = Some(own.to_vec());
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_kept_part_is_saved_anew_when_it_has_changed_and_loaded_when_it_differs() {
+        let (mut kept, mut value) = (Kept::default(), 1u32);
+        let save = |kept: &Kept, value: u32| {
+            let mut to = Vec::new();
+            kept.save(&mut to, |to| put(to, &value));
+            to
+        };
+        let one = save(&kept, value);
+        assert_eq!(save(&kept, 7), one, "it was not said that it changes");
+        kept.forget();
+        value += 1;
+        let two = save(&kept, value);
+        assert_ne!(two, one);
+        assert_eq!(kept.load(&mut &two[..]), Ok(None));
+        let own = kept.load(&mut &one[..]).expect("whole").expect("another");
+        assert_eq!(take::<u32>(&mut &own[..]), Ok(1));
+        kept.is(own, &[]).expect("all is taken");
+        assert_eq!(kept.load(&mut &one[..]), Ok(None));
+        assert!(kept.load(&mut &one[..one.len() - 1]).is_err());
+        assert!(kept.is(own, &own[..1]).is_err());
+    }
 
     #[test]
     fn parts_are_told_by_name_and_their_whole_length() {

@@ -11,7 +11,7 @@ use crate::save::{put, put_part, take, take_part, Save, Unfit};
 use std::io::{Read, Write};
 
 /// What a machine must be for a snapshot to fit: in words, and its layout.
-const LAYOUT: u32 = 4;
+const LAYOUT: u32 = 5;
 
 /// Bytes of a page of RAM in an export.
 const PAGE: u64 = 4096;

@@ -13,7 +13,7 @@ use crate::mmu::entry::PAGE_BITS;
 use crate::mmu::entry::SLOW;
 use crate::mmu::kind::Key;
 use crate::mmu::op::{Note, Op, Scope, Tlbi};
-use crate::save::{put, take, Save, Unfit};
+use crate::save::{put, take, Kept, Save, Unfit};
 use std::collections::BTreeMap;
 
 /// Most pages to fetch from that a context knows.
@@ -49,6 +49,8 @@ pub struct Context {
     fetched: BlockSet,
     /// Its entries of the second level.
     pub(super) names: Names,
+    /// What is saved of its translations and names.
+    pub(super) kept: Kept,
 }
 
 /// State that the contexts of a PE share.
@@ -73,6 +75,7 @@ impl Context {
             pages: BTreeMap::new(),
             fetched: BlockSet::NONE,
             names: Names::NONE,
+            kept: Kept::default(),
         })
     }
     /// The entry that `va`'s page would be in.
@@ -82,6 +85,9 @@ impl Context {
     }
     /// Remember a data translation.
     pub fn fill(&mut self, va: u64, e: Entry) {
+        if saved(self.entry(va)) != saved(&e) {
+            self.kept.forget();
+        }
         let size = span_of(e.pa);
         if size > PAGE_BITS {
             self.large.insert(va, size);
@@ -104,6 +110,7 @@ impl Context {
         if self.pages.len() >= PAGES {
             self.clear_fetch(common);
         }
+        self.kept.forget();
         self.fetched.insert(pc, span_of(flags));
         let pa = pa & PAGE | flags;
         self.pages.insert(pc & PAGE, pa);
@@ -111,6 +118,7 @@ impl Context {
     }
     pub(super) fn clear_data(&mut self) {
         if self.filled {
+            self.kept.forget();
             self.entries.fill(Entry::EMPTY);
             self.large.clear();
             self.watched = 0;
@@ -122,6 +130,7 @@ impl Context {
         common.next_uid += 1;
     }
     pub(super) fn clear(&mut self, common: &mut Common) {
+        self.kept.forget();
         self.clear_data();
         common.second.clear(&mut self.names);
         if !self.pages.is_empty() {
@@ -129,6 +138,7 @@ impl Context {
         }
     }
     pub(super) fn clear_fetch(&mut self, common: &mut Common) {
+        self.kept.forget();
         self.fetch.fill(Fetch::EMPTY);
         self.pages.clear();
         self.fetched.clear();
@@ -218,11 +228,12 @@ impl Context {
     }
     fn invalidate(&mut self, t: &Tlbi, common: &mut Common) {
         match t.scope(&self.key) {
-            Scope::Nothing => {}
+            Scope::Nothing => return,
             Scope::All => self.clear(common),
             Scope::Local => self.clear_local(common),
             Scope::Range(r) => self.clear_range(&r, common),
         }
+        self.kept.forget();
     }
     /// All pages that it knows for fetches: page, physical page and flags.
     pub(super) fn fetched_pages(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
@@ -233,22 +244,31 @@ impl Context {
 /// Its data entries for saving: whether reads and writes are allowed, page, physical page and flags.
 type SavedEntry = (bool, bool, u64, u64);
 
+fn saved(e: &Entry) -> Option<SavedEntry> {
+    Some((e.tag_r != EMPTY, e.tag_w != EMPTY, e.page()?, e.pa))
+}
+
 impl Save for Context {
     fn save(&self, to: &mut Vec<u8>) {
         put(to, &(self.key, self.used, self.seen));
-        let saved = |e: &Entry| -> Option<SavedEntry> {
-            Some((e.tag_r != EMPTY, e.tag_w != EMPTY, e.page()?, e.pa))
-        };
-        put(
-            to,
-            &self.entries.iter().filter_map(saved).collect::<Vec<_>>(),
-        );
-        put(to, &self.pages);
-        put(to, &self.names);
+        self.kept.save(to, |to| {
+            put(
+                to,
+                &self.entries.iter().filter_map(saved).collect::<Vec<_>>(),
+            );
+            put(to, &self.pages);
+            put(to, &self.names);
+        });
     }
     /// All accesses look again: where RAM is in the host's memory, and what the debugger watches, is not saved.
     fn load(&mut self, from: &mut &[u8]) -> Result<(), Unfit> {
         (self.key, self.used, self.seen) = take(from)?;
+        let Some(own) = self.kept.load(from)? else {
+            self.recheck();
+            return Ok(());
+        };
+        let mut rest = own;
+        let from = &mut rest;
         self.filled = false;
         self.entries.fill(Entry::EMPTY);
         self.large.clear();
@@ -270,6 +290,7 @@ impl Save for Context {
             self.fetched.insert(*page, span_of(*pa));
         }
         self.names = take(from)?;
-        Ok(())
+        self.uid = 0; // for its owner to give it another one
+        self.kept.is(own, rest)
     }
 }

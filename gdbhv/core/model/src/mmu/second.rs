@@ -10,12 +10,14 @@
 use super::extent::{covered, span_of, Addresses, BlockSet};
 use crate::bits::ones;
 use crate::mmu::entry::{NOT_GLOBAL, PAGE};
-use crate::save::{put, take, Save, Unfit};
+use crate::save::{put, take, Kept, Save, Unfit};
 use borsh::{BorshDeserialize, BorshSerialize};
 
 /// Sets, of [`WAYS`] entries each.
 const SETS: usize = 4096;
 const WAYS: usize = 4;
+/// Sets that are saved together.
+const CHUNK: usize = 128;
 
 /// `Second::pa` flag: reads are allowed.
 pub const READ: u64 = 2;
@@ -68,6 +70,8 @@ pub(super) struct Second {
     /// By set: the way to be replaced next.
     victims: Box<[u8]>,
     next_name: u64,
+    /// What is saved of each [`CHUNK`] sets.
+    kept: [Kept; SETS / CHUNK],
 }
 
 impl Second {
@@ -76,6 +80,7 @@ impl Second {
             slots: vec![[NONE; WAYS]; SETS].into_boxed_slice(),
             victims: vec![0; SETS].into_boxed_slice(),
             next_name: 1,
+            kept: Default::default(),
         }
     }
     fn name(&mut self) -> u64 {
@@ -150,6 +155,7 @@ impl Second {
             *victim = (*victim + 1) % WAYS as u8;
             *victim as usize
         });
+        self.kept[set / CHUNK].forget();
         self.slots[set][way] = Slot {
             tag,
             name,
@@ -178,13 +184,16 @@ impl Second {
                 for slot in self.slots.iter_mut().flatten().filter(|s| goes(s)) {
                     *slot = NONE;
                 }
+                self.kept.iter_mut().for_each(Kept::forget);
                 continue;
             }
             let mut base = first & !ones(size);
             while base <= last {
-                for slot in &mut self.slots[Second::set(n, base, size)] {
+                let set = Second::set(n, base, size);
+                for slot in &mut self.slots[set] {
                     if slot.tag == base | size as u64 && goes(slot) {
                         *slot = NONE;
+                        self.kept[set / CHUNK].forget();
                     }
                 }
                 base += 1 << size;
@@ -193,34 +202,48 @@ impl Second {
     }
 }
 
-/// Its state for saving: the entries with their set and way, the ways to be replaced next, and the next name.
-type Saved = (Vec<(u16, u8, Slot)>, Vec<u8>, u64);
+/// The state of some sets for saving: the entries with their set and way, and the ways to be replaced next.
+type Saved = (Vec<(u16, u8, Slot)>, Vec<u8>);
 
 impl Save for Second {
     fn save(&self, to: &mut Vec<u8>) {
-        let ways = |(set, ways): (usize, &[Slot; WAYS])| {
-            let ways = ways.iter().enumerate().filter(|w| w.1.name != 0);
-            ways.map(|(way, slot)| (set as u16, way as u8, *slot))
-                .collect::<Vec<_>>()
-        };
-        let slots: Vec<_> = self.slots.iter().enumerate().flat_map(ways).collect();
-        put::<Saved>(to, &(slots, self.victims.to_vec(), self.next_name));
+        put(to, &self.next_name);
+        for (n, kept) in self.kept.iter().enumerate() {
+            let sets = n * CHUNK..(n + 1) * CHUNK;
+            kept.save(to, |to| {
+                let ways = |set: usize| {
+                    let ways = self.slots[set].iter().enumerate();
+                    let used = ways.filter(|w| w.1.name != 0);
+                    used.map(move |(way, slot)| (set as u16, way as u8, *slot))
+                };
+                let slots = sets.clone().flat_map(ways).collect();
+                put::<Saved>(to, &(slots, self.victims[sets.clone()].to_vec()));
+            });
+        }
     }
     fn load(&mut self, from: &mut &[u8]) -> Result<(), Unfit> {
-        let (slots, victims, next_name) = take::<Saved>(from)?;
-        if victims.len() != SETS || victims.iter().any(|v| *v as usize >= WAYS) {
-            return Err(Unfit(format!("a TLB has {SETS} sets of {WAYS} ways")));
+        self.next_name = take(from)?;
+        for n in 0..SETS / CHUNK {
+            let sets = n * CHUNK..(n + 1) * CHUNK;
+            let Some(own) = self.kept[n].load(from)? else {
+                continue;
+            };
+            let mut rest = own;
+            let (slots, victims) = take::<Saved>(&mut rest)?;
+            if victims.len() != CHUNK || victims.iter().any(|v| *v as usize >= WAYS) {
+                return Err(Unfit(format!("a TLB has {SETS} sets of {WAYS} ways")));
+            }
+            self.slots[sets.clone()].fill([NONE; WAYS]);
+            self.victims[sets.clone()].copy_from_slice(&victims);
+            for (set, way, slot) in slots {
+                let (set, way) = (set as usize, way as usize);
+                if !sets.contains(&set) || way >= WAYS {
+                    return Err(Unfit(format!("a TLB has no way {way} of set {set} there")));
+                }
+                self.slots[set][way] = slot;
+            }
+            self.kept[n].is(own, rest)?;
         }
-        self.slots.fill([NONE; WAYS]);
-        for (set, way, slot) in slots {
-            let to = self
-                .slots
-                .get_mut(set as usize)
-                .and_then(|s| s.get_mut(way as usize));
-            *to.ok_or(Unfit(format!("a TLB has no way {way} of set {set}")))? = slot;
-        }
-        self.victims.copy_from_slice(&victims);
-        self.next_name = next_name;
         Ok(())
     }
 }

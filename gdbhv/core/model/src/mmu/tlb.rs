@@ -33,7 +33,7 @@ use super::walk::Translation;
 use super::walk_cache::WalkCache;
 use crate::mmu::entry::CONTEXTS;
 use crate::mmu::op::{Note, Op};
-use crate::save::{put, take, Save, Unfit};
+use crate::save::{put, take, Kept, Save, Unfit};
 use std::collections::VecDeque;
 
 pub use super::context::Context;
@@ -62,6 +62,8 @@ pub struct Tlb {
     clock: u64,
     ops: Log<Op>,
     notes: Log<Note>,
+    /// What is saved of `ops`.
+    kept_ops: Kept,
 }
 
 /// The last [`LOG`] things that happened, numbered from 0 for the first of all.
@@ -111,6 +113,7 @@ impl Tlb {
             clock: 0,
             ops: Log::new(),
             notes: Log::new(),
+            kept_ops: Kept::default(),
         }
     }
     /// The context of a PE before its first refresh.
@@ -168,6 +171,7 @@ impl Tlb {
         };
         let c = &mut self.contexts[i];
         c.key = key;
+        c.kept.forget();
         c.clear_data();
         self.common.second.clear(&mut c.names);
         c.clear_fetch(&mut self.common);
@@ -180,6 +184,7 @@ impl Tlb {
         // SAFETY: `in_use` is one of our boxes (`Pe::ctx`), and nothing else borrows it here.
         let c = unsafe { &mut *in_use };
         self.ops.push(op);
+        self.kept_ops.forget();
         self.walks.apply(&op);
         c.apply(&op, &mut self.common);
         c.seen = self.ops.next();
@@ -216,6 +221,7 @@ impl Tlb {
             (true, true) => t.block.min(t.s2_block),
             (false, false) => PAGE_BITS as u8,
         };
+        c.kept.forget();
         let second = &mut self.common.second;
         second.fill(&mut c.names, va, t.pa, size as u32, flags);
     }
@@ -258,16 +264,21 @@ impl Tlb {
 /// Notes are not saved: all accesses look again.
 impl Save for Tlb {
     fn save(&self, to: &mut Vec<u8>) {
-        put(to, &(self.clock, self.ops.start));
-        put(to, &self.ops.last);
+        put(to, &self.clock);
+        self.kept_ops
+            .save(to, |to| put(to, &(self.ops.start, &self.ops.last)));
         self.common.second.save(to);
         self.walks.save(to);
         put(to, &(self.contexts.len() as u32));
         self.contexts.iter().for_each(|c| c.save(to));
     }
     fn load(&mut self, from: &mut &[u8]) -> Result<(), Unfit> {
-        (self.clock, self.ops.start) = take(from)?;
-        self.ops.last = take(from)?;
+        self.clock = take(from)?;
+        if let Some(own) = self.kept_ops.load(from)? {
+            let mut rest = own;
+            (self.ops.start, self.ops.last) = take(&mut rest)?;
+            self.kept_ops.is(own, rest)?;
+        }
         self.common.second.load(from)?;
         self.walks.load(from)?;
         let count = take::<u32>(from)? as usize;
@@ -276,17 +287,19 @@ impl Save for Tlb {
                 "a PE has 1 to {CONTEXTS} contexts of translations, not {count}"
             )));
         }
-        self.contexts.clear();
-        for _ in 0..count {
-            let mut c = Context::new(Key::default(), 0);
+        self.contexts.truncate(count);
+        while self.contexts.len() < count {
+            self.contexts.push(Context::new(Key::default(), 0));
+        }
+        for c in &mut self.contexts {
             c.load(from)?;
             if c.seen > self.ops.next() {
                 return Err(Unfit("a context is ahead of its TLB".into()));
             }
-            // The jump cache has no entries for it.
-            c.new_uid(&mut self.common);
+            if c.uid == 0 {
+                c.new_uid(&mut self.common); // the jump cache has no entries for it
+            }
             c.noted = self.notes.next();
-            self.contexts.push(c);
         }
         self.recent = [0; CONTEXTS];
         self.regime = None;

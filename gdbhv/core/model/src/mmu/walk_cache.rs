@@ -7,7 +7,7 @@ use crate::bits::ones;
 use crate::mmu::entry::{EMPTY, PAGE, PAGE_BITS};
 use crate::mmu::kind::RegimeKind;
 use crate::mmu::op::{Op, Tlbi, What};
-use crate::save::{put, take, Save, Unfit};
+use crate::save::{put, take, Kept, Save, Unfit};
 use borsh::{BorshDeserialize, BorshSerialize};
 
 /// Entries of each half of the stage 2 part.
@@ -68,6 +68,8 @@ pub struct WalkCache {
     large: BlockSet,
     tables: Box<[Option<(TableKey, LastTable)>]>,
     tables_filled: bool,
+    /// What is saved of it.
+    kept: Kept,
 }
 
 /// Tables of the last level that are cached.
@@ -81,6 +83,7 @@ impl WalkCache {
             large: BlockSet::NONE,
             tables: vec![None; TABLES].into_boxed_slice(),
             tables_filled: false,
+            kept: Kept::default(),
         }
     }
     fn table_slot(key: &TableKey) -> usize {
@@ -97,6 +100,7 @@ impl WalkCache {
     }
     /// Remember a table of the last level.
     pub fn put_table(&mut self, key: &TableKey, table: &LastTable) {
+        self.kept.forget();
         self.tables_filled = true;
         self.tables[WalkCache::table_slot(key)] = Some((*key, *table));
     }
@@ -114,6 +118,7 @@ impl WalkCache {
     }
     /// Remember a leaf.
     pub fn put(&mut self, vmid: u16, ipa: u64, table: bool, leaf: &Leaf) {
+        self.kept.forget();
         self.filled = true;
         let size = span(leaf.block, leaf.contiguous);
         if size > PAGE_BITS {
@@ -142,6 +147,7 @@ impl WalkCache {
         entries.map(held).collect()
     }
     pub(super) fn apply(&mut self, op: &Op) {
+        self.kept.forget();
         match op {
             Op::Invalidate(t) => {
                 self.invalidate_stage2(t);
@@ -234,19 +240,22 @@ type Saved = (
 
 impl Save for WalkCache {
     fn save(&self, to: &mut Vec<u8>) {
-        let entries = self.entries.iter().zip(0u16..).filter(|e| e.0.tag != EMPTY);
-        put(to, &entries.map(|(e, at)| (at, *e)).collect::<Vec<_>>());
-        let tables = self.tables.iter().zip(0u16..);
-        put(
-            to,
-            &tables
-                .filter_map(|(t, at)| t.map(|(k, t)| (at, k, t)))
-                .collect::<Vec<_>>(),
-        );
-        put(to, &self.large);
+        self.kept.save(to, |to| {
+            let entries = self.entries.iter().zip(0u16..);
+            let entries = entries.filter(|e| e.0.tag != EMPTY);
+            put(to, &entries.map(|(e, at)| (at, *e)).collect::<Vec<_>>());
+            let tables = self.tables.iter().zip(0u16..);
+            let tables = tables.filter_map(|(t, at)| t.map(|(k, t)| (at, k, t)));
+            put(to, &tables.collect::<Vec<_>>());
+            put(to, &self.large);
+        });
     }
     fn load(&mut self, from: &mut &[u8]) -> Result<(), Unfit> {
-        let (entries, tables, large) = take::<Saved>(from)?;
+        let Some(own) = self.kept.load(from)? else {
+            return Ok(());
+        };
+        let mut rest = own;
+        let (entries, tables, large) = take::<Saved>(&mut rest)?;
         *self = WalkCache::new();
         let unfit = |at: u16| Unfit(format!("a PE has no cached part {at} of walks"));
         self.filled = !entries.is_empty();
@@ -258,6 +267,6 @@ impl Save for WalkCache {
             *self.tables.get_mut(at as usize).ok_or_else(|| unfit(at))? = Some((key, table));
         }
         self.large = large;
-        Ok(())
+        self.kept.is(own, rest)
     }
 }

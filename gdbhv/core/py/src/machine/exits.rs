@@ -156,7 +156,7 @@ impl Machine {
         self.model.sh.exits.accounts.further
     }
     fn clear_exit_counts(&mut self) {
-        self.model.sh.exits.accounts.clear();
+        self.model.sh.exits.clear_accounts();
     }
     fn trace<'py>(&self, py: Python<'py>, last: usize) -> PyResult<Vec<Bound<'py, PyDict>>> {
         let events = self.model.sh.exits.trace.last(last);
