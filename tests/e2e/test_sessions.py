@@ -170,3 +170,18 @@ def test_launch_ends_the_machine_and_says_why_it_did_not_start() -> None:
         assert gdb.cont().text.startswith("wfx.wfi; ")
     with pytest.raises(GdbhvError, match=r"nothing\.elf: No such file"), launch("nothing.elf"):
         pytest.fail("it started")
+
+
+def test_back_to_the_store() -> None:
+    done = session("back_to_store.py", "guests/prebuilt/overrun.elf")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("panic in el1_sync, after 820,")
+    assert lines[0].endswith("devices[2].work is 0x20666f2072656c6c")
+    assert re.fullmatch(r"devices\[2\]\.work was last written 820,\d{3} instructions before, after \d{3}:", lines[1])
+    assert "(copy_name" in lines[2]
+    assert "strb" in lines[2]
+    assert [line.split(" in ")[1].split()[0] for line in lines[3:6]] == ["copy_name", "add", "main"]
+    failed = session("back_to_store.py", "guests/prebuilt/overrun.elf", "--memory", "nothing")
+    assert failed.returncode == 1
+    assert 'No symbol "nothing"' in failed.stderr
