@@ -6,9 +6,11 @@ import hashlib
 import itertools
 import random
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from gdbhv import recording
 from gdbhv.console import Console
 from gdbhv.errors import GdbhvError, StateError
 from gdbhv.history import Backward, History, Kept, Position
@@ -233,3 +235,33 @@ def test_order_of_places() -> None:
     places = [Place(1, 1, 1), Place(1, 1, 2, "exit"), Place(1, 1, 2), Place(1, 5, 2), Place(1, 0, 3), Place(2, 0, 9)]
     positions = [*map(Position, places), Position(Place(2, 0, 8), 1)]
     assert sorted(positions, key=order) == positions
+
+
+def test_a_recording_is_the_same_though_its_past_was_looked_at(tmp_path: Path, seed: int) -> None:
+    """And its replay can be gone back in, too."""
+    path, case, rng = tmp_path / "run.rec", Case("two_vcpus", 2), random.Random(seed)
+    with recording.record(case.setup(), path, Console(), every=10_000) as recorder:
+        history = History(recorder.target, every=5000)
+        for _ in range(3):
+            recorder.target.run_all(5000)
+            recorder.target.write_register(first(recorder.target), "TPIDR_EL0", rng.getrandbits(32))
+            history.go_to_instruction(rng.randrange(history.present.insns))
+            history.go(history.present)
+        history.go(history.beginning)
+        with pytest.raises(StateError, match="a recording, or a replay, follows one run"):
+            history.fork()
+        history.go(history.present)
+        recorder.target.run_all(5000)
+        there = seen(recorder.target)
+    with recording.Recording(path) as read:
+        playing = recording.Replay(read, Console())
+        history = History(playing.target, every=5000)
+        while playing.target.core.place[0] < 18_000:
+            playing.target.run_all(3000)
+        middle, state = history.here, seen(playing.target)
+        history.go_to_instruction(7000)
+        history.go(middle)
+        assert (history.past, seen(playing.target)) == (False, state)
+        outcome = playing.run()
+    assert outcome.same, outcome.text
+    assert seen(playing.target) == there
