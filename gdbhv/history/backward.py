@@ -131,13 +131,14 @@ class Backward:
         return cpu, executed, target.count(thread), target.read_core(thread)
 
     def _steps_until(self, thread: ThreadId, last: Position) -> list[Position]:
-        """Step a thread up to a place; return where its steps ended before that."""
+        """Step a thread up to a position; return where its steps ended before that, and where it was switched on."""
         history = self.history
         moving = actions(self._target, thread)
         steps: list[Position] = []
+        off = False
         with history.quiet():
             while True:
-                if len(steps) % SPACING == 0:
+                if len(steps) % SPACING == 0 and not off:
                     history.keep_near()
                 before = history.here
                 stop = self._target.run(moving)
@@ -147,9 +148,18 @@ class Backward:
                 if not history.past or order(here) >= order(last):
                     return steps
                 if stop.kind is StopKind.STEP:
-                    steps.append(here)
+                    steps += [before, here] if off else [here]
+                    off = False
                 elif not history.passed(stop) and here == before:
-                    raise StateError(f"the past goes no further than {before}: {stop.text or stop.kind.value}")
+                    off = True  # until another one switches it on
+                    history.stop_at(last)
+                    if self._target.run_all(1).kind is StopKind.INTERRUPT:
+                        raise Interrupted
+                    history.pass_on()
+                    if not history.past or order(history.here) >= order(last):
+                        return steps
+                    if history.here == before:
+                        raise StateError(f"the past goes no further than {before}: {stop.text or stop.kind.value}")
 
     def step_forward(self, thread: ThreadId) -> Stop:
         """Step a thread on, through whatever would stop it."""
@@ -200,6 +210,7 @@ class Backward:
             if stop.kind is StopKind.INTERRUPT:
                 raise Interrupted
             if not history.past or order(here) >= order(last):
+                history.pass_on()
                 return found
             if stop.kind in STOPS and wanted(stop):
                 found = _Found(here, stop, [core.held(cpu) for cpu in range(core.cpus)])

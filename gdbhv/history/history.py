@@ -62,6 +62,7 @@ class History(Keeping):
         :raises gdbhv.errors.StateError: it is before what is kept, or after the present.
         """
         if position == self.here:
+            self.pass_on()
             return
         if order(position) > order(self.present):
             raise self._future(position.insns)
@@ -78,7 +79,7 @@ class History(Keeping):
             self.stop_at(position)
             self.settle()
             self._run_until(lambda: not self.past or self.here == self._goal)
-        self._goal = None
+        self.pass_on()
 
     def go_to_instruction(self, number: int) -> None:
         """Go to the first place at which all CPUs together have executed so many instructions since the machine was made.

@@ -291,6 +291,12 @@ class Keeping:
         self._goal = position if position != self.timeline.end else None
         self._arm_past()
 
+    def pass_on(self) -> None:
+        """Forget :meth:`stop_at`: the next run goes on to where the past ends."""
+        self._goal = None
+        if self.past:
+            self._arm_past()
+
     @contextlib.contextmanager
     def quiet(self, catcher: Catcher | None = None) -> Iterator[None]:
         """Let no breakpoint, watchpoint, catchpoint or loop stop the machine; ``catcher``: but for this one."""

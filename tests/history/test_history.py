@@ -265,3 +265,27 @@ def test_a_recording_is_the_same_though_its_past_was_looked_at(tmp_path: Path, s
         outcome = playing.run()
     assert outcome.same, outcome.text
     assert seen(playing.target) == there
+
+
+@pytest.mark.parametrize("case", [Case("two_vcpus", 2), Case("system_smp", 2, 0)], ids=str)
+def test_steps_of_a_vcpu_go_back_to_where_it_was_switched_on(case: Case) -> None:
+    target = case.setup().make(Console())
+    history = History(target, every=20_000)
+    thread = ThreadId(1, 2)
+    while not (second := target.processes()[0].threads[1]).alive:
+        target.run_all(100)
+    assert second.id == thread
+    forward = [history.here]
+    for _ in range(30):
+        target.run(actions(target, thread))
+        forward.append(history.here)
+    backward = Backward(history)
+    for position in reversed(forward[1:-1]):
+        assert (backward.step(thread).kind, history.here) == (StopKind.STEP, position)
+    before = target.read_core(thread)
+    while backward.step(thread).kind is StopKind.STEP:
+        assert target.processes()[0].threads[1].alive
+        before = target.read_core(thread)
+    assert history.here == history.beginning
+    history.go(forward[0])
+    assert before

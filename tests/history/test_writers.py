@@ -64,3 +64,15 @@ def test_the_last_msr_is_found() -> None:
     assert target.core.read_register(cpu, "VTTBR_EL2") == value
     assert writers.of_register("TPIDR_EL3" if "TPIDR_EL3" in target.registers else "DBGBVR5_EL1") is None
     assert history.here == end
+
+
+def test_what_was_not_written_leaves_the_machine_where_it_was() -> None:
+    target = Case("two_vcpus", 2).setup().make(Console())
+    history = History(target, every=2000)
+    target.run_all(9000)
+    history.go_to_instruction(5000)
+    there = history.here
+    assert Writers(Backward(history)).of_memory([(0x4800_0000, 0x4800_0007)]) is None
+    assert history.here == there
+    assert target.run_all(1000).kind is StopKind.BUDGET
+    assert history.here.insns == 6000
