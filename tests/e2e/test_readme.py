@@ -242,6 +242,8 @@ REFUSED = {  # and the reason: what the text says of machines of another kind
     "monitor x ipa:2:0x40000000": "no VM '2'",
     "monitor break-in any": "each breakpoint is of the VM",
     "frame guest": "guest",
+    "monitor goto": "the following arguments are required",
+    "monitor history fork": "this is the present",
 }
 
 
