@@ -6,6 +6,7 @@ pub mod ecam;
 pub mod flash;
 pub mod fw_cfg;
 pub mod gic;
+pub mod net;
 pub mod pl011;
 pub mod pl031;
 pub mod pl061;
