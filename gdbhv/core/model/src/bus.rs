@@ -3,6 +3,8 @@
 use crate::dev::fw_cfg::FwCfg;
 use crate::dev::gic::v2::Frame;
 use crate::dev::gic::Gic;
+use crate::dev::net::tcp::Connections;
+use crate::dev::net::Sender;
 use crate::dev::virtio::Virtio;
 use crate::dev::{Console, DevCtx, Device, Unseen};
 use crate::mem::Memory;
@@ -247,6 +249,19 @@ impl Bus {
             Target::Device(d, _) => d.virtio(),
             _ => None,
         })
+    }
+
+    /// Do something at the outer end of the network's wire, at virtual time `now`. None: there is no network.
+    pub fn network<T>(
+        &mut self,
+        now: u64,
+        with: impl FnOnce(&mut Connections, &mut Sender) -> T,
+    ) -> Option<T> {
+        let slots = self.virtio()?;
+        let done = slots.network(now, with)?;
+        let work = slots.has_work();
+        self.work |= work;
+        Some(done)
     }
 
     /// The range that holds all of the access, and the offset in it.

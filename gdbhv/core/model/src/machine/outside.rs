@@ -2,6 +2,8 @@
 
 use super::Machine;
 use crate::cpu::Power;
+use crate::dev::net::tcp::Connections;
+use crate::dev::net::Sender;
 use crate::dev::virtio::Kind;
 use crate::dev::{DevCtx, Unseen};
 use crate::exception;
@@ -160,6 +162,19 @@ impl Machine {
             self.push_input(&rest, paced);
         }
         typed
+    }
+
+    /// Do something at the outer end of the network's wire, now. None: there is no network.
+    pub fn network<T>(
+        &mut self,
+        with: impl FnOnce(&mut Connections, &mut Sender) -> T,
+    ) -> Option<T> {
+        let p = &mut self.sh.platform;
+        let now = p.ns(0);
+        let done = p.bus.network(now, with);
+        p.serve();
+        p.next_event = 0;
+        done
     }
 
     /// Press the board's power button, now.

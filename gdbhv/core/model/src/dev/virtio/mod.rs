@@ -7,6 +7,7 @@
 
 mod blk;
 mod console;
+mod net;
 mod queue;
 mod rng;
 mod slot;
@@ -14,6 +15,8 @@ mod slot;
 pub use blk::Block;
 pub use slot::Kind;
 
+use super::net::tcp::{Connections, Told};
+use super::net::Sender;
 use super::{Console, DevCtx, Device, Unseen};
 use crate::dev::regs;
 use crate::mem::Memory;
@@ -64,6 +67,34 @@ impl Virtio {
             *slot = Slot::new(slot.kind);
         }
         (self.state.work, self.state.due) = (false, None);
+    }
+    /// Do something at the outer end of the network's wire, at virtual time `now`. None: there is no network.
+    pub fn network<T>(
+        &mut self,
+        now: u64,
+        with: impl FnOnce(&mut Connections, &mut Sender) -> T,
+    ) -> Option<T> {
+        let s = &mut self.state;
+        s.now = now;
+        for slot in s.slots.values_mut() {
+            if let Some(gateway) = slot.gateway() {
+                let done = gateway.outside(with);
+                slot.answered();
+                s.work |= slot.has_work() && s.due.is_none();
+                return Some(done);
+            }
+        }
+        None
+    }
+    /// What the guest has done to connections since the last call. None: there is no network.
+    pub fn take_told(&mut self) -> Option<Vec<(u32, Told)>> {
+        let mut gateways = self.state.slots.values_mut().filter_map(Slot::gateway);
+        Some(gateways.next()?.tcp.take_told())
+    }
+    /// Bytes of a client's that the guest has not acknowledged, if there is its connection. None: there is no network.
+    pub fn waiting_for(&mut self, client: u32) -> Option<Option<usize>> {
+        let mut gateways = self.state.slots.values_mut().filter_map(Slot::gateway);
+        Some(gateways.next()?.tcp.waiting(client))
     }
     /// What is in the slots, in the order in which it was put there.
     pub fn plugged(&self) -> impl Iterator<Item = Kind> + '_ {
@@ -158,11 +189,22 @@ impl Device for Virtio {
         }
     }
     fn deadline(&self) -> Option<u64> {
-        self.state.due
+        let slots = self.state.slots.values();
+        let own = slots.filter_map(Slot::deadline);
+        own.chain(self.state.due).min()
     }
     fn event(&mut self, now: u64) {
         let s = &mut self.state;
-        (s.due, s.work, s.now) = (None, true, now);
+        s.now = now;
+        for slot in s.slots.values_mut() {
+            if slot.deadline().is_some_and(|t| t <= now) {
+                let gateway = slot.gateway().expect("it has a deadline");
+                gateway.outside(|connections, to| connections.event(now, to));
+                slot.answered();
+            }
+        }
+        s.due = s.due.filter(|t| *t > now);
+        s.work |= s.due.is_none();
     }
     fn has_work(&self) -> bool {
         self.state.work
@@ -174,7 +216,7 @@ impl Device for Virtio {
         }
         let mut budget = BUDGET;
         for (n, slot) in &mut s.slots {
-            slot.serve(mem, *n, &mut budget);
+            slot.serve(mem, (*n, s.now), &mut budget);
         }
         let more = s.slots.values().any(Slot::has_work);
         s.due = more.then_some(s.now.saturating_add(PAUSE));

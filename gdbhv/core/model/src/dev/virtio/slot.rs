@@ -5,15 +5,19 @@
 
 use super::blk::Block;
 use super::console::{self, Wire, RECEIVE};
+use super::net;
 use super::queue::{Broken, Chain, Queue, Taken, MOST};
 use super::rng;
+use crate::dev::net::{Gateway, Mac};
 use crate::mem::Memory;
 use borsh::{BorshDeserialize, BorshSerialize};
 use virtio_bindings::virtio_config::{
     VIRTIO_CONFIG_S_DRIVER_OK, VIRTIO_CONFIG_S_FEATURES_OK, VIRTIO_CONFIG_S_NEEDS_RESET,
     VIRTIO_F_VERSION_1,
 };
-use virtio_bindings::virtio_ids::{VIRTIO_ID_BLOCK, VIRTIO_ID_CONSOLE, VIRTIO_ID_RNG};
+use virtio_bindings::virtio_ids::{
+    VIRTIO_ID_BLOCK, VIRTIO_ID_CONSOLE, VIRTIO_ID_NET, VIRTIO_ID_RNG,
+};
 use virtio_bindings::virtio_mmio as r;
 use virtio_bindings::virtio_ring::{VIRTIO_RING_F_EVENT_IDX, VIRTIO_RING_F_INDIRECT_DESC};
 
@@ -41,6 +45,8 @@ pub enum Kind {
     Entropy(u64),
     /// A terminal.
     Console,
+    /// A network, with this address of the guest's.
+    Net(Mac),
 }
 
 impl Kind {
@@ -50,12 +56,13 @@ impl Kind {
             Kind::Block(_) => VIRTIO_ID_BLOCK,
             Kind::Entropy(_) => VIRTIO_ID_RNG,
             Kind::Console => VIRTIO_ID_CONSOLE,
+            Kind::Net(_) => VIRTIO_ID_NET,
         }
     }
     fn queues(&self) -> usize {
         match self {
             Kind::Block(_) | Kind::Entropy(_) => 1,
-            Kind::Console => 2,
+            Kind::Console | Kind::Net(_) => 2,
         }
     }
     fn features(&self) -> u64 {
@@ -63,6 +70,7 @@ impl Kind {
             | match self {
                 Kind::Block(b) => b.features(),
                 Kind::Entropy(_) | Kind::Console => 0,
+                Kind::Net(_) => net::FEATURES,
             }
     }
     fn config(&self) -> Vec<u8> {
@@ -70,6 +78,7 @@ impl Kind {
             Kind::Block(b) => b.config().to_vec(),
             Kind::Entropy(_) => Vec::new(),
             Kind::Console => vec![0; 12], // 5.3.4: size, ports; there is no feature by which they count
+            Kind::Net(mac) => net::config(*mac),
         }
     }
 }
@@ -99,21 +108,48 @@ struct Own {
     /// Random numbers so far.
     drawn: u64,
     wire: Wire,
+    /// The other end of a network's wire.
+    gateway: Option<Gateway>,
 }
 
 impl Own {
+    fn new(kind: Kind) -> Own {
+        Own {
+            gateway: match kind {
+                Kind::Net(mac) => Some(Gateway::new(mac)),
+                _ => None,
+            },
+            ..Own::default()
+        }
+    }
+    /// Whether there is nothing for the driver in the queue that the device fills of itself.
+    fn has_nothing(&self, kind: Kind, queue: usize) -> bool {
+        match kind {
+            Kind::Console => queue == RECEIVE && self.wire.typed.is_empty(),
+            Kind::Net(_) => queue == net::RECEIVE && self.has_no_frame(),
+            _ => false,
+        }
+    }
+    fn has_no_frame(&self) -> bool {
+        let frame = self.gateway.as_ref().and_then(Gateway::front);
+        frame.is_none()
+    }
     fn serve(
         &mut self,
         kind: Kind,
         queue: usize,
         chain: &Chain,
         mem: &mut dyn Memory,
-        slot: u8,
+        (slot, now): (u8, u64),
     ) -> Result<u32, Broken> {
         match kind {
             Kind::Block(b) => b.serve(chain, mem, slot),
             Kind::Entropy(seed) => rng::serve(seed, &mut self.drawn, chain, mem),
             Kind::Console => self.wire.serve(queue, chain, mem),
+            Kind::Net(_) => {
+                let gateway = self.gateway.as_mut().expect("a network");
+                net::serve(gateway, queue, chain, mem, now)
+            }
         }
     }
 }
@@ -132,12 +168,26 @@ impl Slot {
             queues: vec![Queue::default(); kind.queues()],
             kicked: 0,
             interrupt: 0,
-            own: Own::default(),
+            own: Own::new(kind),
         }
     }
     /// What is typed and printed, if it is a terminal.
     pub fn wire(&mut self) -> Option<&mut Wire> {
         (self.kind == Kind::Console).then_some(&mut self.own.wire)
+    }
+    /// The other end of the wire, if it is a network.
+    pub fn gateway(&mut self) -> Option<&mut Gateway> {
+        self.own.gateway.as_mut()
+    }
+    /// When that has something to do of itself.
+    pub fn deadline(&self) -> Option<u64> {
+        self.own.gateway.as_ref()?.tcp.deadline()
+    }
+    /// There may be frames for the driver: they go where it has room.
+    pub fn answered(&mut self) {
+        if !self.own.has_no_frame() {
+            self.kicked |= 1 << net::RECEIVE;
+        }
     }
     /// Bytes that were typed and are not with the driver.
     pub fn waiting(&self) -> usize {
@@ -162,7 +212,8 @@ impl Slot {
     /// Whether it is a state that the device can be in.
     pub fn fits(&self) -> bool {
         let small = |q: &Queue| q.size <= MOST;
-        self.queues.len() == self.kind.queues() && self.queues.iter().all(small)
+        let wired = self.own.gateway.is_some() == matches!(self.kind, Kind::Net(_));
+        self.queues.len() == self.kind.queues() && self.queues.iter().all(small) && wired
     }
     fn taken(&self) -> Taken {
         let has = |bit: u32| self.driver_features >> bit & 1 != 0;
@@ -270,9 +321,9 @@ impl Slot {
         let refused = self.status & FEATURES_OK == 0 && !right;
         self.status = value & !(FEATURES_OK * refused as u8) | self.status & NEEDS_RESET;
     }
-    /// Serve what the driver has told of, as long as `budget` lasts: bytes.
-    pub fn serve(&mut self, mem: &mut dyn Memory, slot: u8, budget: &mut u64) {
-        if self.has_work() && self.serve_queues(mem, slot, budget).is_err() {
+    /// Serve what the driver has told of, as long as `budget` lasts: bytes. `place`: the slot's number, and virtual time.
+    pub fn serve(&mut self, mem: &mut dyn Memory, place: (u8, u64), budget: &mut u64) {
+        if self.has_work() && self.serve_queues(mem, place, budget).is_err() {
             self.broken = true;
             self.status |= NEEDS_RESET;
             self.interrupt |= r::VIRTIO_MMIO_INT_CONFIG as u8; // 2.1.2: it is told
@@ -281,17 +332,17 @@ impl Slot {
     fn serve_queues(
         &mut self,
         mem: &mut dyn Memory,
-        slot: u8,
+        place: (u8, u64),
         budget: &mut u64,
     ) -> Result<(), Broken> {
         let taken = self.taken();
+        let took = self.kicked & !(1 << net::RECEIVE) != 0;
         for (n, q) in self.queues.iter_mut().enumerate() {
             while self.kicked >> n & 1 != 0 {
                 if *budget == 0 {
                     return Ok(());
                 }
-                let console = self.kind == Kind::Console;
-                if console && n == RECEIVE && self.own.wire.typed.is_empty() {
+                if self.own.has_nothing(self.kind, n) {
                     self.kicked &= !(1 << n);
                     break;
                 }
@@ -299,15 +350,22 @@ impl Slot {
                     self.kicked &= !(1 << n);
                     break;
                 };
-                let bytes = self.own.serve(self.kind, n, &chain, mem, slot)?;
+                let bytes = self.own.serve(self.kind, n, &chain, mem, place)?;
                 if q.push(mem, &chain, bytes, taken)? {
                     self.interrupt |= r::VIRTIO_MMIO_INT_VRING as u8;
                 }
-                let each = if console { console::COST } else { 1 };
+                let each = if self.kind == Kind::Console {
+                    console::COST
+                } else {
+                    1
+                };
                 let moved = (chain.read.len() + chain.write.len()).saturating_mul(each);
                 *budget = budget
                     .saturating_sub(moved.saturating_add(COST * (1 + chain.descriptors as u64)));
             }
+        }
+        if took {
+            self.answered();
         }
         Ok(())
     }

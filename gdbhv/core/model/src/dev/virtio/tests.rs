@@ -297,8 +297,8 @@ fn too_much_at_once_goes_on_later() {
     assert_eq!((used(&d), d.device.deadline()), (4, Some(PAUSE)));
     d.set(0x050, 0);
     assert_eq!(used(&d), 4, "telling again does not hurry it");
-    for done in [8, 8] {
-        d.device.event(PAUSE);
+    for (turn, done) in [(1, 8), (2, 8)] {
+        d.device.event(turn * PAUSE);
         d.device.service(&mut d.ram);
         assert_eq!(used(&d), done);
     }
