@@ -304,6 +304,27 @@ class Machine:
 
         :raises ValueError: no slot is free."""
 
+    def plug_net(self, address: bytes) -> int:
+        """Put a network device into the highest virtio slot that is free; return its number.
+
+        :param address: its hardware address, 6 bytes.
+        :raises ValueError: no slot is free, or it is the address of a group."""
+
+    def net_tell(self, client: int, what: str, data: bytes, port: int) -> None:
+        """Tell the guest what a client outside does: "open" a connection to ``port``, send "data", "end" or "abort" it.
+
+        :raises ValueError: another word, or there is no network device."""
+
+    def net_take(self) -> list[tuple[int, str, bytes]]:
+        """Return what the guest has done since the last call: client, "data", "end" or "abort", and the data.
+
+        :raises ValueError: there is no network device."""
+
+    def net_waiting(self, client: int) -> int | None:
+        """Return the bytes of a client's that the guest has not acknowledged; None: it has no such connection.
+
+        :raises ValueError: there is no network device."""
+
     def drive_size(self, slot: int) -> int:
         """Return the bytes of the disk in a slot. :raises IndexError: there is none."""
 
@@ -893,6 +914,14 @@ class BoardDevice:
     def reset_slots(self) -> None:
         """Reset the devices in the virtio slots; disks keep their content. :raises ValueError: this is not virtio-mmio."""
 
+    def plug_net(self, address: bytes) -> int:
+        """Do what ``Machine.plug_net`` does, and so do these. :raises ValueError: this is not virtio-mmio."""
+
+    def net_tell(self, client: int, what: str, data: bytes, port: int, now: int, memory: _Memory | None) -> None:
+        """As ``Machine.net_tell``; ``memory`` is as of :meth:`write`."""
+
+    def net_take(self) -> list[tuple[int, str, bytes]]: ...
+    def net_waiting(self, client: int) -> int | None: ...
     def drive_size(self, slot: int) -> int: ...
     def drive_written(self, slot: int) -> list[tuple[int, int]]: ...
     def drive_read(self, slot: int, offset: int, length: int) -> bytes: ...

@@ -38,7 +38,7 @@ impl BoardDevice {
         to
     }
     /// Do what an access or an event has left to do in memory.
-    fn service(&mut self, memory: &Bound<'_, PyAny>) {
+    pub fn service(&mut self, memory: &Bound<'_, PyAny>) {
         let device = self.device.get_mut();
         let device = device.unwrap_or_else(PoisonError::into_inner);
         if device.has_work() {

@@ -75,7 +75,7 @@ impl Drives for Machine {
 }
 
 impl BoardDevice {
-    fn slots(&mut self) -> PyResult<&mut Virtio> {
+    pub fn slots(&mut self) -> PyResult<&mut Virtio> {
         let none = || PyValueError::new_err("this device has no slots: virtio-mmio has");
         self.device().virtio().ok_or_else(none)
     }

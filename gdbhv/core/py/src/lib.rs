@@ -6,6 +6,7 @@ mod device;
 mod drives;
 mod gic;
 mod machine;
+mod network;
 mod tables;
 mod translation;
 
