@@ -18,7 +18,7 @@ only asked, with lists and a cache of its own, for packages of another architect
     xen                 the hypervisor, raw (--xen)
     xen.dtb             two guests without dom0: two CPUs, 1 GiB; kernel at 0x50000000, RAM disk at 0x53000000
     initramfs-kvm.cpio  qemu-system-aarch64, its libraries, the kernel, the RAM disk, and guests/linux/init-kvm (--kvm)
-    initramfs-disk.cpio.gz  busybox, the kernel's virtio modules, and guests/linux/init-disk (--disk)
+    initramfs-virtio.cpio.gz  busybox, the kernel's virtio modules, and guests/linux/init-virtio (--disk)
     u-boot.bin          U-Boot for QEMU's virt, a flash image (--firmware)
     QEMU_EFI.fd         EDK2 for it (--firmware)
     PACKAGES            names, versions and SHA-256 sums of the packages that these came from
@@ -26,7 +26,7 @@ only asked, with lists and a cache of its own, for packages of another architect
 Boot it:  gdbhv run .kit/Image --initrd .kit/initramfs.cpio.gz --append console=ttyAMA0
           gdbhv run .kit/xen --el 2 --smp 2 --dtb .kit/xen.dtb --load .kit/Image@0x50000000
               --load .kit/initramfs.cpio.gz@0x53000000
-          gdbhv run .kit/Image --bare --initrd .kit/initramfs-disk.cpio.gz --append console=ttyAMA0 --drive FILE
+          gdbhv run .kit/Image --bare --initrd .kit/initramfs-virtio.cpio.gz --append console=ttyAMA0 --drive FILE
           gdbhv run .kit/Image --el 2 --initrd .kit/initramfs-kvm.cpio --append console=ttyAMA0
           gdbhv run --el 2 --flash .kit/u-boot.bin --ns-per-insn 20
 """
@@ -52,7 +52,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT))  # scripts.kit, gdbhv
-DISK = "initramfs-disk.cpio.gz"
+DISK = "initramfs-virtio.cpio.gz"
 META_PACKAGE = "linux-image-cloud-arm64"
 XEN_META_PACKAGE = "xen-system-arm64"
 FIRMWARE = {
@@ -65,8 +65,11 @@ APPLETS = (
     "mkdir mknod mount mv nproc poweroff printf ps reboot rm sed seq setsid sha256sum sleep sort stty "
     "sync tail taskset test time top true umount uname uniq usleep vi wc xxd yes"
 ).split()
-DISK_APPLETS = "cmp insmod readlink".split()
-MODULES = "virtio_ring virtio virtio_mmio virtio_blk virtio-rng virtio_console".split()
+DISK_APPLETS = "chmod cmp httpd ifconfig insmod mkfifo nc ping readlink route udhcpc wget".split()
+MODULES = (
+    "virtio_ring virtio virtio_mmio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci "
+    "failover net_failover virtio_net virtio_blk virtio-rng virtio_console"
+).split()
 """The kernel's drivers for what is in the board's virtio slots, in an order in which they can be loaded."""
 
 
@@ -234,7 +237,7 @@ def disk_initramfs(apt: Apt, busybox: bytes, package: str) -> bytes:
     nodes = [Node(name, 0o040755) for name in ("lib", "mnt")]
     nodes += [Node(f"bin/{applet}", 0o120777, b"busybox") for applet in DISK_APPLETS]
     nodes += [Node(f"lib/{name}.ko", 0o100644, found[name]) for name in MODULES]
-    return initramfs(busybox, (ROOT / "guests" / "linux" / "init-disk").read_bytes(), nodes)
+    return initramfs(busybox, (ROOT / "guests" / "linux" / "init-virtio").read_bytes(), nodes)
 
 
 def kvm_initramfs(apt: Apt, busybox: bytes, image: bytes, disk: bytes) -> bytes:

@@ -54,7 +54,7 @@ class Kit:
     @property
     def disk(self) -> Path:
         """The RAM disk with drivers for virtio, whose /init says of each disk what it holds, and writes to it."""
-        return self._have("initramfs-disk.cpio.gz", "--disk")
+        return self._have("initramfs-virtio.cpio.gz", "--disk")
 
     @property
     def kvm(self) -> Path:

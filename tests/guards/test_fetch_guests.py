@@ -78,7 +78,7 @@ def test_init_uses_only_what_is_packed(fetch_guests: ModuleType) -> None:
     assert wanted | {"poweroff", "sh"} <= set(fetch_guests.APPLETS)
 
 
-@pytest.mark.parametrize("name", ["init", "init-disk", "init-kvm"])
+@pytest.mark.parametrize("name", ["init", "init-virtio", "init-kvm"])
 def test_init_is_a_posix_script(name: str) -> None:
     assert shutil.which("dash"), "dash is not installed: it is Debian's /bin/sh"
     assert subprocess.run(["dash", "-n", str(ROOT / "guests" / "linux" / name)], check=False).returncode == 0
