@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gdbhv import _core, drives, firmware, image, snapfile, snapshot, tables
-from gdbhv.config import PAGE, RAM, BootConfig, Drive
+from gdbhv.config import PAGE, RAM, BootConfig, Drive, Net
 from gdbhv.console import Console
 from gdbhv.errors import ConfigError, GdbhvError, ImageError, StateError
 from gdbhv.hv.host import Host
@@ -164,6 +164,8 @@ def _device(name: str, config: BootConfig, output: Callable[[bytes], None]) -> M
             device.set_item(key, data)
     if name == "virtio-mmio":
         device.plug_drives(config.drive)
+        if config.net is not None:
+            device.plug_net(config.net)
     return device
 
 
@@ -260,7 +262,7 @@ def bare(config: BootConfig, console: Console | None = None, *, el2: bool = True
     if config.semihosting is not None:
         machine.serve_semihosting(semihosting_of(config))
     machine.plugged = drives.plug(machine.core, config.drive)
-    machine.plug(config.rng, console=config.virtio_console)
+    machine.plug(config.rng, console=config.virtio_console, net=config.net)
     for bank, (_, _, data) in enumerate(firmware.banks(config.flash)):
         machine.core.set_flash(bank, data)
     if config.image is None and not config.load and not config.flash:
@@ -338,7 +340,8 @@ def from_content(
             )
             with drives.may_have_moved():
                 target.plugged = drives.plug(target.core, drives.moved(content.guests[0].drives, drive))
-            target.plug(shape.rng, console=shape.virtio_console)
+            net = None if (mac := content.guests[0].net) is None else Net(mac)
+            target.plug(shape.rng, console=shape.virtio_console, net=net)
             target.image = _same_image(content.guests[0])
             if semihosting is not None:
                 target.serve_semihosting(semihosting)
@@ -373,6 +376,8 @@ def _like(host: Host, guest: Guest, output: Callable[[bytes], None], drive: Sequ
         if isinstance(device, BoardDevice) and name == "virtio-mmio":
             with drives.may_have_moved():
                 device.plug_drives(drives.moved(guest.drives, drive))
+            if guest.net is not None:
+                device.plug_net(Net(guest.net))
         vm.add_device(ipa, device, intid)
     vm.image = _same_image(guest)
 

@@ -25,6 +25,32 @@ class Drive(NamedTuple):
     read_only: bool = False
 
 
+HOST = "127.0.0.1"
+"""Where forwarded ports of the host's are."""
+GUEST_ADDRESS = "10.0.2.15"
+"""Where they lead to."""
+MAC = "52:54:00:12:34:56"
+
+
+class Forward(NamedTuple):
+    """A TCP port of the host's, at :data:`HOST`, and the guest's that it leads to."""
+
+    host: int
+    guest: int
+
+
+class Net(NamedTuple):
+    """A network of the guest's own: its hardware address, and who reaches it from outside."""
+
+    mac: str = MAC
+    forwards: tuple[Forward, ...] = ()
+
+    @property
+    def address(self) -> bytes:
+        """The hardware address as bytes."""
+        return bytes.fromhex(self.mac.replace(":", ""))
+
+
 A_FILE, FILES_FIRST = {"file": "it"}, {"file": "the first of each"}
 """What a field of a :class:`BootConfig` names."""
 
@@ -56,6 +82,8 @@ class BootConfig:
     """There is an entropy device, and this is its seed."""
     virtio_console: bool = False
     """There is a virtio console, and what is typed goes there."""
+    net: Net | None = None
+    """There is a network (:mod:`gdbhv.network`)."""
     drive: list[Drive] = field(default_factory=list, metadata=FILES_FIRST)
     """Disks (:mod:`gdbhv.drives`)."""
 

@@ -64,6 +64,9 @@ class Outside(Protocol):
     def put_semihosted(self, cpu: int, value: int, memory: Sequence[tuple[int, bytes]]) -> None:
         """Answer the semihosting call that a CPU stands at: x0, and memory (VA, bytes)."""
 
+    def put_network(self, pid: int, client: int, event: str, data: bytes, port: int) -> None:
+        """Tell a guest what a client of its network does: see :class:`Network`."""
+
     def put_end(self, pid: int) -> None:
         """Do what ``Target.end`` says."""
 
@@ -145,6 +148,20 @@ class PowerButton(Input, tag="power-button", frozen=True):
         return machine.put_power_button(self.vm)
 
 
+class Network(Input, tag="network", frozen=True):
+    """Somebody outside opens a connection to the guest's ``port``, sends ``data`` (hexadecimal), or ends or aborts it."""
+
+    vm: int
+    client: int
+    event: str  # "open", "data", "end" or "abort"
+    port: int = 0
+    data: str = ""
+
+    def apply(self, machine: Outside) -> None:
+        """See :class:`Input`."""
+        machine.put_network(self.vm, self.client, self.event, bytes.fromhex(self.data), self.port)
+
+
 class End(Input, tag="kill", frozen=True):
     """A debugger kills a VM."""
 
@@ -201,7 +218,7 @@ class Semihosted(Input, tag="semihosted", frozen=True):
         machine.put_semihosted(self.cpu, int(self.value, 16), memory)
 
 
-AnyInput = Typed | Register | Memory | Semihosted | SError | PowerButton | End | Reset | Moving | CountsCleared
+AnyInput = Typed | Network | Register | Memory | Semihosted | SError | PowerButton | End | Reset | Moving | CountsCleared
 
 
 class Follower(Protocol):

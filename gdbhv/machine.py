@@ -24,6 +24,7 @@ from gdbhv.looping import Looping
 from gdbhv.pace import Pace, weakly
 from gdbhv.points import Points
 from gdbhv.sieve import Sieve
+from gdbhv.slots import Slots
 from gdbhv.snapfile import Guest, PowerOn, Shape
 from gdbhv.snapshot import Beside, Snapshot
 from gdbhv.target import (
@@ -49,7 +50,7 @@ CHUNK = 20_000_000  # nanoseconds of virtual time between two looks at the conso
 STILL = 10_000  # idle CHUNKs in a row, after which a run with a budget of instructions is over
 
 
-class Machine(SemihostingCalls, MachineInspection, Entrance):
+class Machine(Slots, SemihostingCalls, MachineInspection, Entrance):
     """A machine without a host side, as a :class:`gdbhv.target.Target`.
 
     :param cpus: 1 to 8.
@@ -107,18 +108,10 @@ class Machine(SemihostingCalls, MachineInspection, Entrance):
         self.refused = nothing_refused()
         self._interrupter = self.core.interrupter()
         self._interrupted = False
-        self.pace = Pace(self.core, weakly(self._awaits_typing))
+        self.pace = Pace(self.core, weakly(self._awaits))
         if console is not None:
             console.listen(self.pace.wake)
             self.pace.before_sleep = weakly(self._attend_console)
-
-    def plug(self, rng: int | None, *, console: bool) -> None:
-        """Put an entropy device and a console into virtio slots; disks are there before."""
-        if rng is not None:
-            self.core.plug_rng(rng)
-        if console:
-            self.core.plug_console()
-        self._shape = replace(self._shape, rng=rng, virtio_console=console)
 
     def start(self, pieces: Sequence[tuple[int, bytes]], entry: int, x0: int) -> None:
         """Put bytes into RAM and CPU 0 at ``entry`` with ``x0``; :meth:`reset` does it again.
@@ -186,7 +179,9 @@ class Machine(SemihostingCalls, MachineInspection, Entrance):
         memory = (*self.core.ram, True)
         why = None if self.ended is None else self.ended.text
         plugged = tuple(self.plugged)
-        guest = Guest("machine", self.core.cpus, (memory,), (), path, sha256, why, self._recipe, drives=plugged)
+        guest = Guest(
+            "machine", self.core.cpus, (memory,), (), path, sha256, why, self._recipe, drives=plugged, net=self.net
+        )
         return Beside(json.dumps([end, self.save_calls()]).encode(), (guest,))
 
     def load_beside(self, beside: Beside, *, foreign: bool) -> None:
@@ -210,6 +205,7 @@ class Machine(SemihostingCalls, MachineInspection, Entrance):
         self.put_moving(None, None)
         self.pace.reset()
         self.door.jumped()
+        self.drop_clients()
 
     def put_power_button(self, pid: int) -> str:
         """See :class:`gdbhv.inputs.Outside`."""
@@ -346,7 +342,8 @@ class Machine(SemihostingCalls, MachineInspection, Entrance):
             self.console.waiting = self.core.input_waiting
 
     def _type(self) -> None:
-        """Give the UART what was typed."""
+        """Give the UART what was typed, and the network what has come."""
+        self.attend_networks()
         if self.console is None or self.door.closed:
             return
         if typed := self.console.take_input(self.core.now, sum(self.core.insns)):

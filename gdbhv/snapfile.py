@@ -108,6 +108,7 @@ class Guest:
     start: PowerOn | None = field(default=None, repr=False)
     items: tuple[tuple[int | str, bytes], ...] = field(default=(), repr=False)  # of its fw_cfg
     drives: tuple[Plugged, ...] = ()
+    net: str | None = None  # the hardware address of its network device
 
 
 @dataclass(frozen=True)

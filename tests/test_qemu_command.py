@@ -36,6 +36,12 @@ CASES = {
         f"a {PLAIN} --drive x,ro"
     ),
     "-snapshot -kernel a -drive file=x": f"a {PLAIN} --drive x",
+    "-kernel a -netdev user,id=n,hostfwd=tcp::2222-:22 -device virtio-net-device,netdev=n,mac=52:54:00:00:00:01": (
+        f"a {PLAIN} --net user,hostfwd=tcp::2222-:22,mac=52:54:00:00:00:01"
+    ),
+    "-kernel a -nic user,model=virtio-net-device,hostfwd=tcp:127.0.0.1:1-10.0.2.15:2,hostfwd=tcp::3-:4,restrict=on": (
+        f"a {PLAIN} --net user,hostfwd=tcp:127.0.0.1:1-10.0.2.15:2,hostfwd=tcp::3-:4"
+    ),
     "-kernel a -nographic -nodefaults -display none -nic none -no-reboot": f"a {PLAIN} --no-reboot",
     "-kernel a -s -S": f"a {PLAIN} --gdb 1234 --wait",
     "-kernel a -gdb tcp:127.0.0.1:5": f"a {PLAIN} --gdb 127.0.0.1:5",
@@ -72,8 +78,13 @@ def test_what_is_said() -> None:
         ("-M virt,gic-version=4 -cpu max -kernel a", "-M gic-version=4"),
         ("-M virt -kernel a", "-cpu: without it QEMU takes cortex-a15"),
         ("-M virt -cpu cortex-a15 -kernel a", "-cpu cortex-a15: there are cortex-a53"),
-        ("-M virt -cpu max -kernel a -netdev user,id=n", "-netdev user,id=n: there is no network"),
-        ("-M virt -cpu max -kernel a -device virtio-net-device", "there is no network"),
+        ("-M virt -cpu max -kernel a -netdev user,id=n", "-netdev user,id=n: no -device virtio-net-device,netdev= uses it"),
+        ("-M virt -cpu max -kernel a -netdev tap,id=n", "-netdev tap,id=n: user is served"),
+        ("-M virt -cpu max -kernel a -netdev user,id=n,smb=x", "-netdev smb=x"),
+        ("-M virt -cpu max -kernel a -device virtio-net-device", "there is no -netdev user,id=... before it"),
+        ("-M virt -cpu max -kernel a -nic user -nic user", "there is one network device"),
+        ("-M virt -cpu max -kernel a -nic user,model=e1000", "-nic model=e1000: virtio-net-device is there"),
+        ("-M virt -cpu max -kernel a -net nic", "-net nic: -nic user"),
         ("-M virt -cpu max -kernel a -device nvme", "there is no PCIe"),
         ("-M virt -cpu max -kernel a -virtfs local", "no shared folders"),
         ("-M virt -cpu max -kernel a -device virtio-blk-device,drive=d", "there is no -drive if=none,id=d before it"),

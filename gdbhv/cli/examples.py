@@ -15,8 +15,10 @@ examples:
                                        a hypervisor of its own
   gdbhv run --vm Image,name=a,append=console=ttyAMA0 --vm hello.elf,memory=64M --console a=pty
                                        two VMs, each with its own image; one has a terminal of its own
-  gdbhv run Image --bare --initrd initramfs-disk.cpio.gz --append console=ttyAMA0 --drive disk.img
+  gdbhv run Image --bare --initrd initramfs-virtio.cpio.gz --append console=ttyAMA0 --drive disk.img
                                        with a disk; what is written to it is gone afterwards (disk.img,rw keeps it)
+  gdbhv run Image --initrd initramfs-virtio.cpio.gz --append "console=ttyAMA0 gdbhv.serve" --net user,hostfwd=tcp::8080-:80
+                                       with a network: port 8080 of 127.0.0.1 is the guest's port 80
   gdbhv run test.elf --bare --semihosting=/tmp/files
                                        a program that ends, and reads files, by semihosting
   gdbhv run Image --bare --smp 4       a kernel alone, on a machine without EL2
@@ -55,8 +57,9 @@ examples:
       -device virtio-blk-device,drive=d -serial mon:stdio
 
 served: -M virt (virtualization, gic-version; secure=off), -cpu, -smp, -m, -kernel, -initrd, -append, -dtb, -bios, -pflash,
--drive (if=none, pflash, virtio), -device (virtio-blk-device, virtio-rng-device, loader), -snapshot, -serial, -nographic,
--s, -S, -gdb, -semihosting, -no-reboot. Disks and flash keep what is written, as QEMU's do, but when the run ends.
+-drive (if=none, pflash, virtio), -device (virtio-blk-device, virtio-net-device, virtio-rng-device, loader),
+-netdev user, -nic user, -snapshot, -serial, -nographic, -s, -S, -gdb, -semihosting, -no-reboot.
+Disks and flash keep what is written, as QEMU's do, but when the run ends.
 """
 
 SNAPSHOT_EXAMPLES = """\

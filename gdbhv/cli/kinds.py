@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable
 from typing import Any
 
 from gdbhv import _core
-from gdbhv.config import Drive
+from gdbhv.config import GUEST_ADDRESS, HOST, Drive, Forward, Net
 
 
 def size(text: str) -> int:
@@ -81,9 +82,9 @@ def flash(text: str) -> tuple[str, bool]:
 
 
 ABSENT = {
-    "--netdev": "there is no network",
-    "--nic": "there is no network",
-    "--device": "devices are --drive, --rng and --virtio-console; there is no PCIe",
+    "--netdev": "the network is --net user",
+    "--nic": "the network is --net user",
+    "--device": "devices are --drive, --net, --rng and --virtio-console; there is no PCIe",
     "--virtfs": "there are no shared folders (9p, virtio-fs); --drive has files, and --semihosting=DIR",
     "--smmu": "there is no SMMU",
 }
@@ -112,6 +113,43 @@ def drive(text: str) -> Drive:
         raise argparse.ArgumentTypeError(f"{text!r}: a FILE comes first")
     if found.keeps and found.read_only:
         raise argparse.ArgumentTypeError(f"{text!r}: rw and ro contradict each other")
+    return found
+
+
+FORWARD = re.compile(r"(?:tcp)?:([^:]*):(\d+)-([^:]*):(\d+)")
+
+
+def forward(text: str) -> Forward:
+    """Parse tcp:[HOST]:PORT-[GUEST]:PORT, as QEMU's hostfwd has it."""
+    found = FORWARD.fullmatch(text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"hostfwd={text}: tcp::PORT-:PORT is needed, e.g. hostfwd=tcp::2222-:22")
+    host, own, guest, port = found.groups()
+    if host not in ("", HOST, "localhost"):
+        raise argparse.ArgumentTypeError(f"hostfwd={text}: ports of {HOST} are forwarded, and of no other address")
+    if guest not in ("", GUEST_ADDRESS):
+        raise argparse.ArgumentTypeError(f"hostfwd={text}: the guest's address is {GUEST_ADDRESS}")
+    if not (int(own) < 1 << 16 and 0 < int(port) < 1 << 16):
+        raise argparse.ArgumentTypeError(f"hostfwd={text}: ports are 1 to 65535, and of the host's 0 is any")
+    return Forward(int(own), int(port))
+
+
+def net(text: str) -> Net:
+    """Parse user[,hostfwd=tcp::PORT-:PORT]...[,mac=MAC]."""
+    kind, *words = text.split(",")
+    if kind != "user":
+        raise argparse.ArgumentTypeError(f"{text!r}: user is served, with hostfwd= and mac=")
+    found = Net()
+    for word in words:
+        key, _, value = word.partition("=")
+        if key == "hostfwd":
+            found = found._replace(forwards=(*found.forwards, forward(value)))
+        elif key == "mac" and re.fullmatch("[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}", value) and not int(value[:2], 16) & 1:
+            found = found._replace(mac=value.lower())
+        elif key == "mac":
+            raise argparse.ArgumentTypeError(f"mac={value}: the address of a device is needed, as 52:54:00:12:34:56")
+        else:
+            raise argparse.ArgumentTypeError(f"{word!r}: user is followed by hostfwd= and mac=")
     return found
 
 

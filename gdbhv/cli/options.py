@@ -18,6 +18,7 @@ from gdbhv.cli.kinds import (
     few,
     flash,
     moment,
+    net,
     number,
     placed_file,
     profile,
@@ -105,6 +106,13 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE[,rw|ro][,format=F]",
         help="a disk (virtio-blk; F is raw, the default, or qcow2), again for more; what is written is gone when the run "
         "ends, or with rw kept in FILE",
+    )
+    run.add_argument(
+        "--net",
+        type=net,
+        metavar="user[,hostfwd=tcp::PORT-:PORT][,mac=MAC]",
+        help="a network of the guest's own (virtio-net): a gateway with DHCP, and nobody else; hostfwd, which repeats: "
+        "connections to the first port, of 127.0.0.1, reach the second, of the guest",
     )
     run.add_argument(
         "--rng",
@@ -345,6 +353,8 @@ def usage_error(options: argparse.Namespace) -> str | None:
         return "--semihosting is for a machine of the image's own (--el 2 or --bare): a hosted VM has none"
     if (options.rng is not None or options.virtio_console) and not bare:
         return "--rng and --virtio-console are for a machine of the image's own (--el 2 or --bare)"
+    if options.net is not None and options.net.forwards and (options.vms > 1 or len(options.vm) > 1):
+        return "--net: hostfwd= leads to one guest, and there are several VMs: leave it out, or run one VM"
     if len(options.flash) > 2:
         return "--flash: there are two banks"
     if options.record is not None and any(keeps for _, keeps in options.flash):

@@ -9,21 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gdbhv import _core
+from gdbhv.cli.qemu_words import OFF, ON, Unserved, flag, keys, user_network
 from gdbhv.cli.saying import say
-from gdbhv.errors import GdbhvError
 
 CPUS = {name for name, _ in _core.profiles()}
-MACHINES = ("virt",)
-OFF = ("off", "no", "false")
-ON = ("on", "yes", "true")
-NETWORK = "there is no network, nor PCIe: leave it out (-nic none)"
-
-
-class Unserved(GdbhvError):
-    """An option of QEMU's that cannot be served, and why."""
-
-    def __init__(self, option: str, why: str) -> None:
-        super().__init__(f"qemu: {option}: {why}")
+RESTRICTED = "the guest reaches nobody but the gateway, as with QEMU's restrict=on"
 
 
 @dataclass
@@ -37,6 +27,8 @@ class Machine:
     bios: str | None = None
     flash: list[tuple[str, bool]] = field(default_factory=list)
     drives: dict[str, str] = field(default_factory=dict)  # by id: what --drive gets
+    netdevs: dict[str, str] = field(default_factory=dict)  # by id: what --net gets
+    net: str | None = None
     plugged: list[str] = field(default_factory=list)
     cpu: str = "cortex-a15"  # QEMU's own default, which has 32 bits
     machine: str | None = None
@@ -49,26 +41,6 @@ class Machine:
     serial: str | None = None
     snapshot: bool = False
     notes: list[str] = field(default_factory=list)
-
-
-def keys(option: str, text: str, first: str | None = None) -> dict[str, str]:
-    """Parse NAME=VALUE,...; what has no name is ``first``, or stands for NAME=on. Two commas are one."""
-    found: dict[str, str] = {}
-    for number, part in enumerate(text.replace(",,", "\0").split(",")):
-        name, equals, value = part.replace("\0", ",").partition("=")
-        if not equals and number == 0 and first is not None:
-            name, value = first, name
-        found[name] = value if equals or name == first else "on"
-    if "" in found:
-        raise Unserved(f"{option} {text}", "an empty key")
-    return found
-
-
-def flag(option: str, name: str, value: str) -> bool:
-    """Parse on or off."""
-    if value not in ON + OFF:
-        raise Unserved(f"{option} {name}={value}", "on or off is needed")
-    return value in ON
 
 
 def _machine(m: Machine, text: str) -> None:
@@ -180,14 +152,19 @@ def _device(m: Machine, text: str) -> None:
         m.notes.append("-device virtio-rng-device: its numbers follow from a seed, 0")
     elif driver == "loader" and "file" in found and "addr" in found:
         m.options += ["--load", f"{found.pop('file')}@{found.pop('addr')}"]
-    elif "net" in driver:
-        raise Unserved(f"-device {driver}", NETWORK)
+    elif driver in ("virtio-net-device", "virtio-net-pci", "virtio-net"):
+        if driver != "virtio-net-device":
+            m.notes.append(f"-device {driver}: the network is on virtio-mmio, not on PCIe, which is not there")
+        name = found.pop("netdev", "")
+        if name not in m.netdevs:
+            raise Unserved(f"-device {text}", f"there is no -netdev user,id={name or '...'} before it")
+        _plug_net(m, f"-device {text}", m.netdevs[name], found.pop("mac", None))
     elif driver.endswith("-pci") or driver in ("nvme", "ahci", "qemu-xhci"):
         raise Unserved(
             f"-device {driver}", "there is no PCIe: its like on virtio-mmio ends with -device (virtio-blk-device)"
         )
     else:
-        raise Unserved(f"-device {driver}", "virtio-blk-device, virtio-rng-device and loader are served")
+        raise Unserved(f"-device {driver}", "virtio-blk-device, virtio-net-device, virtio-rng-device and loader are served")
     for name, value in found.items():
         if name not in ("id", "bus", "bootindex", "force-raw", "serial"):
             raise Unserved(f"-device {driver},{name}={value}", "unknown")
@@ -257,9 +234,33 @@ def _flash(m: Machine, text: str) -> None:
     m.flash.append((text, not m.snapshot))
 
 
-def _network(m: Machine, text: str) -> None:
+def _plug_net(m: Machine, option: str, net: str, mac: str | None) -> None:
+    if m.net is not None:
+        raise Unserved(option, "there is one network device")
+    m.net = net + (f",mac={mac}" if mac is not None else "")
+    m.notes.append(f"{option}: {RESTRICTED}")
+
+
+def _netdev(m: Machine, text: str) -> None:
+    net, found = user_network("-netdev", text)
+    if not found.get("id"):
+        raise Unserved(f"-netdev {text}", "id= is needed")
+    m.netdevs[found["id"]] = net
+
+
+def _nic(m: Machine, text: str) -> None:
+    if text == "none":
+        return
+    net, found = user_network("-nic", text)
+    model = found.get("model", "virtio")
+    if not model.startswith("virtio"):
+        raise Unserved(f"-nic model={model}", "virtio-net-device is there")
+    _plug_net(m, f"-nic {text}", net, found.get("mac"))
+
+
+def _net(m: Machine, text: str) -> None:
     if text != "none":
-        raise Unserved(f"-nic {text}", NETWORK)
+        raise Unserved(f"-net {text}", "-nic user, or -netdev user,id=n and -device virtio-net-device,netdev=n")
 
 
 # Options with an argument, and without one.
@@ -279,8 +280,8 @@ WITH: dict[str, Callable[[Machine, str], None]] = {
     "device": _device,
     "serial": _serial,
     "gdb": _gdb,
-    "nic": _network,
-    "net": _network,
+    "nic": _nic,
+    "net": _net,
     "semihosting-config": _semihosting,
     "display": _nothing,
     "monitor": _note("-monitor is left out: `monitor help` in gdb has gdbhv's commands"),
@@ -291,7 +292,7 @@ WITH: dict[str, Callable[[Machine, str], None]] = {
     "name": _nothing,
     "rtc": _note("-rtc is left out: the clock follows virtual time"),
     "global": _note("-global is left out: virtio-mmio devices have the present interface (force-legacy=false)"),
-    "netdev": _refuse(NETWORK),
+    "netdev": _netdev,
     "chardev": _refuse("consoles are -serial's"),
     "object": _refuse("there are none"),
     "fsdev": _refuse("there are no shared folders (9p, virtio-fs): a disk, or --semihosting, has files"),
@@ -370,6 +371,9 @@ def _arguments(m: Machine) -> list[str]:
         made += ["--drive", drive]
     if unused := [d for d in m.drives.values() if d not in m.plugged]:
         raise Unserved(f"-drive if=none ({unused[0]})", "no -device virtio-blk-device,drive= uses it")
+    if m.netdevs and m.net is None:
+        raise Unserved(f"-netdev user,id={min(m.netdevs)}", "no -device virtio-net-device,netdev= uses it")
+    made += ["--net", m.net] if m.net is not None else []
     made += m.options
     if m.gdb is not None:
         made += ["--gdb", m.gdb] + (["--wait"] if m.stopped else [])

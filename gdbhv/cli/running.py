@@ -24,6 +24,7 @@ from gdbhv.errors import GdbhvError, StateError
 from gdbhv.history import History
 from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.machine import Machine
+from gdbhv.network import Forwards
 from gdbhv.recording import Recorder
 from gdbhv.target import Stop, StopKind
 
@@ -81,7 +82,10 @@ def run(options: argparse.Namespace) -> int:
         recorder = None
         if options.record is not None:
             recorder = opened.enter_context(Recorder(target, setup, options.record, reboots=not options.no_reboot))
-        by_hand = any(c.personal for c in (console, *consoles.values()))
+        forwards = options.net.forwards if options.net is not None else ()
+        if forwards:
+            target.connect(opened.enter_context(Forwards(forwards)))
+        by_hand = bool(forwards) or any(c.personal for c in (console, *consoles.values()))
         target.pace.realtime = by_hand if options.realtime is None else options.realtime
         begun, started = sum(target.core.insns), time.perf_counter()
         if options.gdb:

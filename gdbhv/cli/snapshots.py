@@ -49,13 +49,20 @@ def contradiction(options: argparse.Namespace, content: Content) -> str | None:
         "rng": shape.rng,
         "virtio_console": shape.virtio_console,
     }
-    boots = {"vm", *(f.name for f in dataclasses.fields(BootConfig))} - {"drive"}  # a snapshot has no disks' files
+    boots = {"vm", *(f.name for f in dataclasses.fields(BootConfig))} - {
+        "drive",
+        "net",
+    }  # a snapshot has no disks' files, no ports
     for name in sorted(options.given):
         option = "IMAGE" if name == "image" else "--" + name.replace("_", "-")
         if name in boots - says.keys():
             return f"{option}: what runs is in the snapshot {options.snapshot}, which has started already; leave it out"
         if name in says and getattr(options, name) != says[name]:
             return f"{option}: the snapshot {options.snapshot} is of a machine with {shape}; leave it out"
+    if options.net is not None and content.guests[0].net != options.net.mac:
+        return f"--net: the snapshot {options.snapshot} has " + (
+            f"mac={content.guests[0].net}" if content.guests[0].net else "no network"
+        )
     vars(options).update((name, value) for name, value in says.items() if value is not None)
     return None
 

@@ -15,6 +15,7 @@ from gdbhv.console import Console, await_readers
 from gdbhv.errors import GdbhvError, StateError
 from gdbhv.hv.inspection import HostInspection
 from gdbhv.hv.mmio import BoardDevice, Pl011
+from gdbhv.hv.networks import HostNetworks
 from gdbhv.hv.vcpu import RunState, Vcpu
 from gdbhv.hv.vm import Vm
 from gdbhv.inputs import EVERYWHERE, Door, Entrance, Place, inject_serror
@@ -42,13 +43,8 @@ STORM = 1000
 """Exits in a row after which something is wrong if time stands still; wake-ups in a row with no instruction between them."""
 
 
-def uart_of(vm: Vm) -> Pl011 | None:
-    """Return the UART of a VM, if it has one."""
-    return next((device for _, device in vm.devices if isinstance(device, Pl011)), None)
-
-
 @dataclass
-class HostTarget(HostInspection, Entrance):
+class HostTarget(HostNetworks, HostInspection, Entrance):
     """A host as a :class:`gdbhv.target.Target`."""
 
     console: Console | None = None
@@ -119,7 +115,7 @@ class HostTarget(HostInspection, Entrance):
 
     def put_typed(self, pid: int, data: bytes, *, paced: bool) -> None:
         """See :class:`gdbhv.inputs.Outside`."""
-        uart = uart_of(self.vm(pid))
+        uart = self.vm(pid).uart
         if uart is None:
             raise GdbhvError(f"{self.vm(pid).name} has no UART to type on")
         uart.receive(data, paced=paced)
@@ -144,6 +140,7 @@ class HostTarget(HostInspection, Entrance):
         self._drop_exit(vms)
         now = self.machine.now
         self.host.reset(vms)
+        self.drop_clients([vm.vmid for vm in vms])
         self.put_moving(None, None)
         self.jumps += 1
         if self.machine.now < now:
@@ -187,7 +184,8 @@ class HostTarget(HostInspection, Entrance):
         devices = tuple((ipa, device.name, device.intid) for ipa, device in vm.devices)
         items = tuple(item for _, device in vm.devices if isinstance(device, BoardDevice) for item in device.items)
         plugged = tuple(disk for _, disks in vm.disks() for disk in disks)
-        return Guest(vm.name, len(vm.vcpus), memory, devices, path, sha256, vm.stopped, vm.recipe, items, plugged)
+        net = None if vm.network is None else vm.network.net
+        return Guest(vm.name, len(vm.vcpus), memory, devices, path, sha256, vm.stopped, vm.recipe, items, plugged, net)
 
     def load_beside(self, beside: Beside, *, foreign: bool) -> None:
         """See :class:`gdbhv.snapshot.Keeper`."""
@@ -210,6 +208,7 @@ class HostTarget(HostInspection, Entrance):
         self.put_moving(None, None)
         self.pace.reset()
         self.door.jumped()
+        self.drop_clients()
 
     @property
     def silent(self) -> bool:
@@ -278,23 +277,24 @@ class HostTarget(HostInspection, Entrance):
         common = self.console
         for vm in self.host.running():
             console = self.consoles.get(vm.name, common)
-            uart = uart_of(vm)
+            uart = vm.uart
             if console is not None and uart is not None:
                 yield console, vm, uart
                 common = None if console is common else common
 
     def _awaited(self) -> bool:
-        """Whether something may be typed that a VM would see."""
-        return any(console.interactive and uart.listens for console, _, uart in self._terminals())
+        """Whether something may come from outside that a VM would see."""
+        return self.clients_awaited or any(console.interactive and uart.listens for console, _, uart in self._terminals())
 
     def _type(self) -> None:
-        """Give the UARTs what was typed."""
+        """Give the UARTs what was typed, and networks what has come."""
         if self.door.closed:
             return
         for console, vm, uart in self._terminals():
             if typed := console.take_input(self.machine.now, sum(self.machine.insns)):
                 self.door.enter(inputs.Typed(vm=vm.vmid, text=typed.decode("latin-1"), paced=console.paced))
             console.waiting = uart.waiting
+        self.attend_networks()
 
     def _go(self, thread: ThreadId) -> Stop:
         """Run until a stop; it is BUDGET at the run's end."""

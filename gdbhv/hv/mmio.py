@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from gdbhv import drives
 from gdbhv._core import BoardDevice as CoreDevice
-from gdbhv.config import Drive
+from gdbhv.config import Drive, Net
 from gdbhv.drives import Plugged
 from gdbhv.errors import PeekError
+from gdbhv.network import Wire
 from gdbhv.tables import board
 
 if TYPE_CHECKING:
@@ -244,6 +245,8 @@ class BoardDevice(MmioDevice):
         self._core = self._make()
         self._items: dict[int | str, bytes] = {}
         self.drives: list[Plugged] = []
+        self.net: str | None = None  # the hardware address of the network device in a slot
+        self.wire: Wire | None = None
 
     @property
     def state(self) -> bytes:
@@ -259,7 +262,7 @@ class BoardDevice(MmioDevice):
 
     def reset(self) -> None:
         """As it was made, with the items that were given since: they are the machine's, not the guest's. So are disks."""
-        if self.drives:
+        if self.drives or self.net is not None:
             self._core.reset_slots()
             return
         self._core = self._make()
@@ -290,6 +293,16 @@ class BoardDevice(MmioDevice):
         """Put disks into the virtio slots: :func:`gdbhv.drives.plug`, which may raise."""
         self.drives += drives.plug(self._core, given)
 
+    def plug_net(self, net: Net) -> None:
+        """Put a network device into a virtio slot. :raises ValueError: no slot is free, or this is not virtio-mmio."""
+        self._core.plug_net(net.address)
+        self.net, self.wire = net.mac, Wire(self._core)
+
+    def tell_network(self, client: int, event: str, data: bytes, port: int) -> None:
+        """Tell the guest what a client does (:class:`gdbhv.inputs.Network`)."""
+        self._core.net_tell(client, event, data, port, self._now(), self.vm)
+        self._line()
+
     @property
     def slots(self) -> CoreDevice:
         """The core's device, for what its disks hold (:func:`gdbhv.drives.keep`)."""
@@ -319,11 +332,16 @@ class BoardDevice(MmioDevice):
                 self.write(offset + n, 1, value >> 8 * n & 0xFF)
             return
         self._core.write(offset, size, value, self._now(), self.vm)
-        self._line()
+        self._done()
 
     def deadline(self) -> int | None:
         return self._core.deadline()
 
     def event(self) -> None:
         self._core.event(self._now(), self.vm)
+        self._done()
+
+    def _done(self) -> None:
         self._line()
+        if self.wire is not None:
+            self.wire.hear()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from gdbhv import tables
 from gdbhv.drives import Disks, words
 from gdbhv.errors import GdbhvError, MemoryError_
-from gdbhv.hv.mmio import BoardDevice, MmioDevice
+from gdbhv.hv.mmio import BoardDevice, MmioDevice, Pl011
 from gdbhv.hv.stage2 import BLOCK, IPA_BITS, PAGE, Stage2, Stage2State
 from gdbhv.hv.vcpu import RunState, Vcpu, VcpuState
 from gdbhv.hv.vgic import Vgic, VgicState
@@ -198,6 +198,16 @@ class Vm(VmState):
     def disks(self) -> list[Disks]:
         """Return its disks: where they are plugged in, and which they are."""
         return [(d.slots, d.drives) for _, d in self.devices if isinstance(d, BoardDevice) and d.drives]
+
+    @property
+    def uart(self) -> Pl011 | None:
+        """Its UART, if it has one."""
+        return next((device for _, device in self.devices if isinstance(device, Pl011)), None)
+
+    @property
+    def network(self) -> BoardDevice | None:
+        """The device with its network, if it has one."""
+        return next((d for _, d in self.devices if isinstance(d, BoardDevice) and d.wire is not None), None)
 
     def device_deadline(self) -> int | None:
         """Return when the next device has something to do of itself, in virtual nanoseconds; None: never."""

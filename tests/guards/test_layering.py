@@ -45,6 +45,7 @@ LAYERS = {
     "catching": "_core records target",
     "inputs": "_core errors target",
     "history": "console errors inputs pace snapshot target",
+    "network": "config errors inputs pace",
     "layouts": "errors tables translation views",
     "tlb": "_core errors target translation",
     "owners": "errors layouts tables target translation views",
@@ -54,10 +55,11 @@ LAYERS = {
     "semihosting": "errors",
     "calls": "_core console errors inputs pace semihosting target",
     "inspection": "_core catching console drives errors pages records tables target translation vms",
-    "machine": "_core calls catching console drives errors inputs inspection looping pace pages points records sieve "
+    "slots": "_core config network snapfile",
+    "machine": "_core calls catching console drives errors inputs inspection looping pace pages points records sieve slots "
     "snapfile snapshot tables target vms",
-    "hv": "_core catching config console drives dropped errors inputs looping pace pages records sieve snapfile snapshot "
-    "tables target translation",
+    "hv": "_core catching config console drives dropped errors inputs looping network pace pages records sieve snapfile "
+    "snapshot tables target translation",
     "firmware": "_core config errors files image",
     "boot": "_core config console drives errors firmware hv image machine semihosting snapfile snapshot tables",
     "building": "errors exitspec tables views",
@@ -73,7 +75,7 @@ LAYERS = {
     "client": "gdbline reversing stops",
     "gdbside": "",
     "sessions": "client errors",
-    "cli": "_core boot building client config console drives dumps errors files firmware history hv machine monitor "
+    "cli": "_core boot building client config console drives dumps errors files firmware history hv machine monitor network "
     "recording reporting rsp snapfile stops tables target views",
     "__main__": "cli",
     "__init__": "boot client config console errors exitspec history hv machine recording records sessions snapshot "
