@@ -82,9 +82,9 @@ def flash(text: str) -> tuple[str, bool]:
 
 
 ABSENT = {
-    "--netdev": "the network is --net user",
-    "--nic": "the network is --net user",
-    "--device": "devices are --drive, --net, --rng and --virtio-console; there is no PCIe",
+    "--netdev": "there is --net user",
+    "--nic": "there is --net user",
+    "--device": "there are --drive, --net, --rng and --virtio-console, and no PCIe",
     "--virtfs": "there are no shared folders (9p, virtio-fs); --drive has files, and --semihosting=DIR",
     "--smmu": "there is no SMMU",
 }
