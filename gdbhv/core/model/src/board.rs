@@ -1,15 +1,15 @@
 //! The board: QEMU's `virt` map, as one table. The address map and the device tree are built from it.
 //!
-//! Not there (yet): PCIe. The tree does not promise it, and an access to its addresses is an external abort, but
-//! for the configuration space, which is found empty: kernels probe it when their tree was made for QEMU's board. The platform bus is empty too, and so are the virtio-mmio slots that no
-//! device was put into; the tree has them, as QEMU's has.
+//! PCIe is there for machines that ask for it. In others the tree does not promise it, and an access to its addresses is an external
+//! abort, but for the configuration space, which is found empty: kernels probe it when their tree was made for QEMU's board. The platform
+//! bus is empty, and so are the virtio-mmio slots that no device was put into; the tree has them, as QEMU's has.
 
 use crate::bus::{BadRange, Bus, Target};
-use crate::dev::ecam::Ecam;
 use crate::dev::flash::Flash;
 use crate::dev::fw_cfg::FwCfg;
 use crate::dev::gic::v2::Frame;
 use crate::dev::gic::{Gic, Version};
+use crate::dev::pci::{self, Pci};
 use crate::dev::pl011::Pl011;
 use crate::dev::pl031::Pl031;
 use crate::dev::pl061::{self, Pl061};
@@ -79,6 +79,7 @@ impl Row {
     pub fn lines(&self) -> u32 {
         match self.node {
             Node::Slots { size, .. } => (self.size / size) as u32,
+            Node::Pcie => pci::LINES,
             _ => self.spi.is_some() as u32,
         }
     }
@@ -98,8 +99,8 @@ impl Row {
 
 /// Shapes of nodes in the device tree (`fdt.rs` writes them).
 pub enum Node {
-    /// None: the tree does not tell of it.
-    Hidden,
+    /// A host bridge of PCI, of whose lines the row has the first; the tree tells of it if the machine has it.
+    Pcie,
     /// None of its own: a frame of the interrupt controller, which has one node for all.
     OfGic,
     /// `compatible`, and DMA that is coherent.
@@ -180,8 +181,8 @@ pub const ROWS: &[Row] = &[
     Row { name: "virtio-mmio", base: 0x0a00_0000,    size: 0x4000,      spi: Some(16),
           node: Node::Slots { name: "virtio_mmio", compatible: "virtio,mmio", size: virtio::SLOT },
           make: Make::Device(|_| Box::new(Virtio::default())) },
-    Row { name: "pcie-ecam",   base: 0x40_1000_0000, size: 0x1000_0000, spi: None,     node: Node::Hidden,
-          make: Make::Device(|_| Box::new(Ecam)) },
+    Row { name: "pcie-ecam",   base: 0x40_1000_0000, size: 0x1000_0000, spi: Some(3),  node: Node::Pcie,
+          make: Make::Device(|_| Box::new(Pci::default())) },
 ];
 
 /// What stands in the place of GICv3's frames where the board has a GICv2.
@@ -209,6 +210,16 @@ pub fn rows(gic: Version) -> impl Iterator<Item = &'static Row> {
 /// The row named `name`.
 pub fn row(name: &str) -> Option<&'static Row> {
     ROWS.iter().find(|r| r.name == name)
+}
+
+/// Give a board PCIe: the windows, and a host bridge that is found.
+pub fn add_pcie(bus: &mut Bus) {
+    let base = row("pcie-ecam").expect("a row").base;
+    for (first, size) in pci::WINDOWS {
+        let done = bus.add(first, size, Target::Window(base));
+        done.expect("the map has room there");
+    }
+    bus.pci().expect("a row").present = true;
 }
 
 /// The address map with its devices, and the interrupt controller.

@@ -1,12 +1,14 @@
 //! The address map outside RAM: typed ranges, each with its device.
 
 use crate::dev::fw_cfg::FwCfg;
+use crate::dev::gic::its::TRANSLATER;
 use crate::dev::gic::v2::Frame;
 use crate::dev::gic::Gic;
 use crate::dev::net::tcp::Connections;
 use crate::dev::net::Sender;
-use crate::dev::virtio::Virtio;
-use crate::dev::{Console, DevCtx, Device, Unseen};
+use crate::dev::pci::{Pci, WINDOW};
+use crate::dev::virtio::{Kind, Virtio};
+use crate::dev::{Console, DevCtx, Device, Message, Unseen};
 use crate::mem::Memory;
 use crate::save::{put, put_part, take, take_part, Save, Unfit};
 
@@ -20,6 +22,8 @@ pub enum Target {
     Its,
     /// A frame of a GICv2.
     GicV2(Frame),
+    /// What the device at this address answers: a window of a host bridge's.
+    Window(u64),
     /// A device, with the INTID of its interrupt line (the first, if it has several), if it has one.
     Device(Box<dyn Device>, Option<u32>),
 }
@@ -86,6 +90,7 @@ impl Bus {
             Target::Gicr => gic.redist_read(offset, size),
             Target::Its => Some(gic.its_read(offset, size)),
             Target::GicV2(frame) => Some(gic.v2_read(*frame, ctx.cpu, offset, size)),
+            Target::Window(_) => None,
             Target::Device(d, intid) => {
                 let v = d.read(offset, size, ctx);
                 raise(&**d, *intid, gic);
@@ -101,6 +106,7 @@ impl Bus {
             Target::Gicr => gic.redist_read(offset, size).ok_or(Unseen::Nothing),
             Target::Its => Ok(gic.its_read(offset, size)),
             Target::GicV2(frame) => gic.v2_peek(*frame, ctx.cpu, offset, size),
+            Target::Window(_) => Err(Unseen::Nothing),
             Target::Device(d, _) => d.peek(offset, size, ctx),
         }
     }
@@ -128,6 +134,7 @@ impl Bus {
                 gic.v2_write(*frame, ctx.cpu, offset, size, value);
                 Some(())
             }
+            Target::Window(_) => None,
             Target::Device(d, intid) => {
                 let done = d.write(offset, size, value, ctx);
                 raise(&**d, *intid, gic);
@@ -145,11 +152,32 @@ impl Bus {
     /// Do it.
     pub fn service(&mut self, mem: &mut dyn Memory, gic: &mut Gic) {
         self.work = false;
+        let mut messages = Vec::new();
         for r in &mut self.ranges {
             if let Target::Device(d, intid) = &mut r.target {
                 d.service(mem);
+                messages.append(&mut d.messages());
                 raise(&**d, *intid, gic);
             }
+        }
+        for m in messages {
+            self.deliver(m, mem, gic);
+        }
+    }
+    /// Write a device's message: to the ITS, with whose it is; to a GICv2m; or to memory, where it is no interrupt.
+    fn deliver(&mut self, m: Message, mem: &mut dyn Memory, gic: &mut Gic) {
+        match self.find(m.address, 4) {
+            Some((Target::Its, TRANSLATER)) => gic.its_message(m.device, m.data),
+            Some((Target::GicV2(frame), at)) => gic.v2_write(*frame, 0, at, 4, m.data as u64),
+            Some(_) => {}
+            None => drop(mem.write(m.address, 4, m.data as u64)),
+        }
+    }
+    /// Put a device where devices go: its slot. None: there is no room.
+    pub fn plug(&mut self, kind: Kind) -> Option<u8> {
+        match self.pci().filter(|p| p.present) {
+            Some(pci) => pci.plug(kind),
+            None => self.virtio()?.plug(kind),
         }
     }
     /// The earliest time at which a device wants [`Bus::events`].
@@ -243,10 +271,21 @@ impl Bus {
         })
     }
 
-    /// The board's virtio slots, if it has them.
+    /// The board's virtio devices: those on PCI, if it has that, else those in the slots.
     pub fn virtio(&mut self) -> Option<&mut Virtio> {
+        self.ranges
+            .iter_mut()
+            .rev()
+            .find_map(|r| match &mut r.target {
+                Target::Device(d, _) => d.virtio(),
+                _ => None,
+            })
+    }
+
+    /// The board's host bridge of PCI, if it has one.
+    pub fn pci(&mut self) -> Option<&mut Pci> {
         self.ranges.iter_mut().find_map(|r| match &mut r.target {
-            Target::Device(d, _) => d.virtio(),
+            Target::Device(d, _) => d.pci(),
             _ => None,
         })
     }
@@ -270,9 +309,16 @@ impl Bus {
             .ranges
             .partition_point(|r| r.base <= pa)
             .checked_sub(1)?;
-        let r = &mut self.ranges[at];
+        let r = &self.ranges[at];
         let offset = pa - r.base;
-        (offset < r.size && r.size - offset >= size as u64).then_some((&mut r.target, offset))
+        if offset >= r.size || r.size - offset < size as u64 {
+            return None;
+        }
+        if let Target::Window(base) = r.target {
+            let at = self.ranges.partition_point(|r| r.base < base);
+            return Some((&mut self.ranges.get_mut(at)?.target, WINDOW | pa));
+        }
+        Some((&mut self.ranges[at].target, offset))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::board::{Make, Node, Row, GICV2_ROWS, PLATFORM_BUS, RAM_BASE, ROWS};
 use crate::dev::gic::v2::Frame;
+use crate::dev::pci;
 use vm_fdt::{Error, FdtWriter};
 
 /// Which instruction calls PSCI.
@@ -47,6 +48,8 @@ pub struct FdtConfig<'a> {
     pub pmu: bool,
     /// The board has flash.
     pub flash: bool,
+    /// The board has PCIe.
+    pub pcie: bool,
 }
 
 // Phandles; CPU n has CPU0 + n.
@@ -88,7 +91,7 @@ pub fn build(c: &FdtConfig) -> Result<Vec<u8>, Error> {
     memory(&mut f, c)?;
     let told = |r: &&Row| c.flash || !matches!(r.node, Node::Banks { .. });
     for r in ROWS.iter().filter(told) {
-        device(&mut f, r)?;
+        device(&mut f, r, c)?;
     }
     platform_bus(&mut f)?;
     gic(&mut f, c)?;
@@ -133,9 +136,10 @@ fn node_name(r: &Row) -> String {
 }
 
 /// What the tree tells of a row.
-fn device(f: &mut FdtWriter, r: &Row) -> Result<(), Error> {
+fn device(f: &mut FdtWriter, r: &Row, c: &FdtConfig) -> Result<(), Error> {
     match r.node {
-        Node::Hidden | Node::OfGic => Ok(()),
+        Node::OfGic => Ok(()),
+        Node::Pcie => pcie(f, r, c),
         Node::Plain(compatible) => {
             let n = f.begin_node(&node_name(r))?;
             f.property_null("dma-coherent")?;
@@ -191,6 +195,48 @@ fn device(f: &mut FdtWriter, r: &Row) -> Result<(), Error> {
             Ok(())
         }
     }
+}
+
+/// A host bridge (binding: host-generic-pci.yaml): windows, lines by device and pin, messages by DeviceID.
+fn pcie(f: &mut FdtWriter, r: &Row, c: &FdtConfig) -> Result<(), Error> {
+    /// Space codes of `ranges` (IEEE 1275, PCI bus binding 2.2.1.1): 32 bits of memory, I/O, 64 bits of memory.
+    const SPACES: [u32; 3] = [0x0200_0000, 0x0100_0000, 0x0300_0000];
+    let Some(spi) = r.spi.filter(|_| c.pcie) else {
+        return Ok(());
+    };
+    let halves = |v: u64| [(v >> 32) as u32, v as u32];
+    let windows = pci::WINDOWS.into_iter().zip(SPACES);
+    let mut ranges: Vec<Vec<u32>> = windows
+        .map(|((base, size), space)| {
+            let bus = if space == SPACES[1] { 0 } else { base }; // I/O begins at 0 there
+            [&[space][..], &halves(bus), &halves(base), &halves(size)].concat()
+        })
+        .collect();
+    ranges.swap(0, 1);
+    let mut map = Vec::new();
+    for (device, pin) in (0..pci::LINES).flat_map(|d| (0..pci::LINES).map(move |p| (d, p))) {
+        let line = spi + (device + pin) % pci::LINES;
+        let from = [device << 11, 0, 0, pin + 1, GIC];
+        // The interrupt controller's own addresses, where it has any.
+        map.extend([&from[..], &[0, 0, GIC_SPI, line, LEVEL_HIGH]].concat());
+    }
+    let n = f.begin_node(&format!("pcie@{:x}", pci::WINDOWS[0].0))?;
+    f.property_array_u32("interrupt-map-mask", &[(pci::LINES - 1) << 11, 0, 0, 7])?;
+    f.property_array_u32("interrupt-map", &map)?;
+    f.property_u32("#interrupt-cells", 1)?;
+    f.property_array_u32("ranges", &ranges.concat())?;
+    f.property_array_u64("reg", &[r.base, r.size])?;
+    if c.gic != Controller::V3 {
+        f.property_array_u32("msi-map", &[0, MSI, 0, 0x1_0000])?;
+    }
+    f.property_null("dma-coherent")?;
+    f.property_array_u32("bus-range", &[0, 0xff])?;
+    f.property_u32("linux,pci-domain", 0)?;
+    f.property_u32("#size-cells", 2)?;
+    f.property_u32("#address-cells", 3)?;
+    f.property_string("device_type", "pci")?;
+    f.property_string("compatible", "pci-host-ecam-generic")?;
+    f.end_node(n)
 }
 
 fn interrupts(f: &mut FdtWriter, spi: Option<u32>, trigger: u32) -> Result<(), Error> {
@@ -399,6 +445,7 @@ mod tests {
             compatible: "arm,armv8",
             pmu: true,
             flash: true,
+            pcie: true,
         };
         assert!(build(&config).is_err());
         let tree = build(&FdtConfig {

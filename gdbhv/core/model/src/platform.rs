@@ -144,11 +144,11 @@ impl Platform {
     /// Do what a write to a device has left to do in memory (tables and commands of LPIs, DMA).
     #[inline]
     pub fn serve(&mut self) {
+        if self.bus.has_work() {
+            self.bus.service(&mut self.ram, &mut self.gic); // messages to the ITS are its work
+        }
         if self.gic.has_work() {
             self.gic.service(&mut self.ram);
-        }
-        if self.bus.has_work() {
-            self.bus.service(&mut self.ram, &mut self.gic);
         }
     }
 }

@@ -2,11 +2,11 @@
 
 #[cfg(test)]
 mod contract;
-pub mod ecam;
 pub mod flash;
 pub mod fw_cfg;
 pub mod gic;
 pub mod net;
+pub mod pci;
 pub mod pl011;
 pub mod pl031;
 pub mod pl061;
@@ -23,6 +23,17 @@ pub struct DevCtx {
     pub now: u64,
     /// Index of the CPU that accesses it.
     pub cpu: usize,
+}
+
+/// A message-signalled interrupt on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Whose it is: bus, device and function, as the ITS's DeviceID.
+    pub device: u32,
+    /// Where it is written to.
+    pub address: u64,
+    /// What.
+    pub data: u32,
 }
 
 /// Why a debugger does not see a register.
@@ -72,12 +83,20 @@ pub trait Device: Save + Send {
     }
     /// Do it.
     fn service(&mut self, _mem: &mut dyn Memory) {}
+    /// What [`Device::service`] has left to be written as interrupts.
+    fn messages(&mut self) -> Vec<Message> {
+        Vec::new()
+    }
     /// What fw_cfg has besides: items to be given.
     fn fw_cfg(&mut self) -> Option<&mut fw_cfg::FwCfg> {
         None
     }
     /// What the virtio slots have besides: devices in them.
     fn virtio(&mut self) -> Option<&mut virtio::Virtio> {
+        None
+    }
+    /// What a host bridge has besides: devices behind it.
+    fn pci(&mut self) -> Option<&mut pci::Pci> {
         None
     }
     /// What the GPIO block has besides: a power button.

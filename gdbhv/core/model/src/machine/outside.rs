@@ -1,6 +1,7 @@
 //! What reaches into a machine from outside while it stands: the host side of a hosted machine, the debugger, the console.
 
 use super::Machine;
+use crate::board;
 use crate::cpu::Power;
 use crate::dev::net::tcp::Connections;
 use crate::dev::net::Sender;
@@ -228,9 +229,14 @@ impl Machine {
         done
     }
 
-    /// Put a device into the next of the virtio slots; a disk with what it holds. The number of the slot. None: all have one.
+    /// Give the board PCIe, where devices go that are plugged in from now on.
+    pub fn add_pcie(&mut self) {
+        board::add_pcie(&mut self.sh.bus);
+    }
+
+    /// Put a device into the next of the virtio slots, or on PCIe; a disk with what it holds. The number of the slot. None: all have one.
     pub fn plug(&mut self, kind: Kind, disk: Option<Disk>) -> Option<u8> {
-        let slot = self.sh.bus.virtio()?.plug(kind)?;
+        let slot = self.sh.bus.plug(kind)?;
         if let Some(disk) = disk {
             self.sh.ram.disks.insert(slot, disk);
         }

@@ -47,6 +47,7 @@ impl Machine {
         self.steps += 1; // the places before it and after it differ, though time begins again
         let (base, size) = (self.sh.ram.base(), self.sh.ram.size());
         let (typed, paced) = self.sh.bus.take_waiting();
+        let pcie = self.sh.bus.pci().is_some_and(|p| p.present);
         let plugged = self.sh.bus.virtio().map(|d| d.plugged().collect());
         let plugged: Vec<Kind> = plugged.unwrap_or_default();
         let told = self.sh.bus.fw_cfg().map(|d| std::mem::take(&mut d.told));
@@ -78,12 +79,14 @@ impl Machine {
         }
         (sh.bus, sh.gic) =
             board(&config, count, old.gic.version()).expect("the same map as before");
+        if pcie {
+            board::add_pcie(&mut sh.bus);
+        }
         if let (Some(d), Some(told)) = (sh.bus.fw_cfg(), told) {
             d.told = told;
         }
         for kind in plugged {
-            let slots = sh.bus.virtio().expect("the same board");
-            slots.plug(kind).expect("as many slots");
+            sh.bus.plug(kind).expect("the same board");
         }
         self.cpus = cpus(sh, count);
         (self.current, self.slice_end, self.executed) = (0, 0, 0);

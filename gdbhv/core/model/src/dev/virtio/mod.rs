@@ -6,6 +6,7 @@
 //! guest's rings cannot hold anybody up for long. What a disk holds is memory's ([`Memory::disk`]), by the slot's number.
 
 mod blk;
+mod common;
 mod console;
 mod net;
 mod queue;
@@ -13,7 +14,8 @@ mod rng;
 mod slot;
 
 pub use blk::Block;
-pub use slot::Kind;
+pub use common::Common;
+pub use slot::{Kind, Slot};
 
 use super::net::tcp::{Connections, Told};
 use super::net::Sender;
@@ -22,7 +24,7 @@ use crate::dev::regs;
 use crate::mem::Memory;
 use crate::save::{take, Save, Unfit};
 use borsh::{BorshDeserialize, BorshSerialize};
-use slot::{Slot, MAGIC, VENDOR};
+use slot::{MAGIC, VENDOR};
 use std::collections::BTreeMap;
 
 /// Bytes of one slot.
@@ -46,18 +48,42 @@ pub struct State {
     now: u64,
 }
 
+/// How devices are reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Transport {
+    /// By the registers of the slots.
+    #[default]
+    Mmio,
+    /// By functions on PCI; numbers of slots begin with [`PCI_FIRST`], whose device is the host bridge.
+    Pci,
+}
+
+/// The number of the slot that is device 0 of the bus.
+pub const PCI_FIRST: u8 = 32;
+
 /// All slots.
 #[derive(Default)]
 pub struct Virtio {
     /// Guest-visible state.
     pub state: State,
+    transport: Transport,
 }
 
 impl Virtio {
-    /// Put a device into the highest slot that is free, as QEMU does; its number. None: all have one.
+    /// None, to be reached so.
+    pub fn of(transport: Transport) -> Virtio {
+        Virtio {
+            transport,
+            ..Virtio::default()
+        }
+    }
+    /// Put a device into the highest slot that is free, or the lowest device on PCI, as QEMU does; its number. None: all have one.
     pub fn plug(&mut self, kind: Kind) -> Option<u8> {
         let free = |n: &u8| !self.state.slots.contains_key(n);
-        let slot = (0..SLOTS).rev().find(free)?;
+        let slot = match self.transport {
+            Transport::Mmio => (0..SLOTS).rev().find(free)?,
+            Transport::Pci => (PCI_FIRST + 1..PCI_FIRST + SLOTS).find(free)?,
+        };
         self.state.slots.insert(slot, Slot::new(kind));
         Some(slot)
     }
@@ -67,6 +93,24 @@ impl Virtio {
             *slot = Slot::new(slot.kind);
         }
         (self.state.work, self.state.due) = (false, None);
+    }
+    /// The devices, by the numbers of their slots.
+    pub fn kinds(&self) -> impl Iterator<Item = (u8, Kind)> + '_ {
+        self.state.slots.iter().map(|(n, s)| (*n, s.kind))
+    }
+    /// The device in a slot that has one.
+    pub fn slot(&mut self, n: u8) -> &mut Slot {
+        self.state.slots.get_mut(&n).expect("plugged in")
+    }
+    /// The same, to look at.
+    pub fn seen(&self, n: u8) -> &Slot {
+        &self.state.slots[&n]
+    }
+    /// A device was written to at virtual time `now`: it may have something to do.
+    pub fn notice(&mut self, now: u64) {
+        let s = &mut self.state;
+        s.now = now;
+        s.work |= s.due.is_none() && s.slots.values().any(Slot::has_work);
     }
     /// Do something at the outer end of the network's wire, at virtual time `now`. None: there is no network.
     pub fn network<T>(
@@ -98,7 +142,12 @@ impl Virtio {
     }
     /// What is in the slots, in the order in which it was put there.
     pub fn plugged(&self) -> impl Iterator<Item = Kind> + '_ {
-        self.state.slots.values().rev().map(|s| s.kind)
+        let up = self.state.slots.values().map(|s| s.kind);
+        let (down, up): (Vec<_>, Vec<_>) = match self.transport {
+            Transport::Mmio => (up.rev().collect(), Vec::new()),
+            Transport::Pci => (Vec::new(), up.collect()),
+        };
+        down.into_iter().chain(up)
     }
 }
 

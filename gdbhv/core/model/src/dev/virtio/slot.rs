@@ -51,7 +51,7 @@ pub enum Kind {
 
 impl Kind {
     /// DeviceID.
-    fn id(&self) -> u32 {
+    pub fn id(&self) -> u32 {
         match self {
             Kind::Block(_) => VIRTIO_ID_BLOCK,
             Kind::Entropy(_) => VIRTIO_ID_RNG,
@@ -59,13 +59,14 @@ impl Kind {
             Kind::Net(_) => VIRTIO_ID_NET,
         }
     }
-    fn queues(&self) -> usize {
+    /// How many queues.
+    pub fn queues(&self) -> usize {
         match self {
             Kind::Block(_) | Kind::Entropy(_) => 1,
             Kind::Console | Kind::Net(_) => 2,
         }
     }
-    fn features(&self) -> u64 {
+    pub(super) fn features(&self) -> u64 {
         COMMON
             | match self {
                 Kind::Block(b) => b.features(),
@@ -88,17 +89,19 @@ impl Kind {
 pub struct Slot {
     /// What it is.
     pub kind: Kind,
-    status: u8,
+    pub(super) status: u8,
     /// The driver has broken the rules, and must reset the device.
     broken: bool,
-    device_features_high: bool,
-    driver_features_high: bool,
-    driver_features: u64,
-    queue: u32,
-    queues: Vec<Queue>,
+    pub(super) device_features_high: bool,
+    pub(super) driver_features_high: bool,
+    pub(super) driver_features: u64,
+    pub(super) queue: u32,
+    pub(super) queues: Vec<Queue>,
     /// Queues, by bit, that the driver has told of something in.
     kicked: u32,
     interrupt: u8,
+    /// What was to be told since the last call of [`Slot::take_news`]: of queues, by bit, and of the configuration.
+    news: (u32, bool),
     own: Own,
 }
 
@@ -168,6 +171,7 @@ impl Slot {
             queues: vec![Queue::default(); kind.queues()],
             kicked: 0,
             interrupt: 0,
+            news: (0, false),
             own: Own::new(kind),
         }
     }
@@ -222,17 +226,46 @@ impl Slot {
             event_idx: has(VIRTIO_RING_F_EVENT_IDX),
         }
     }
+    /// Read of the device's own configuration. Behind the end all bits are set, as on QEMU's board.
+    pub fn own_config(&self, at: u64, size: u8) -> u64 {
+        let all = self.kind.config();
+        let bytes = all.get(at as usize..at as usize + size as usize);
+        let value = |b: &[u8]| b.iter().rev().fold(0, |v, b| v << 8 | *b as u64);
+        bytes.map_or(crate::bits::ones(size as u32 * 8), value)
+    }
+    /// What interrupts are pending, and why.
+    pub fn isr(&self) -> u8 {
+        self.interrupt
+    }
+    /// These are not any more.
+    pub fn acknowledge(&mut self, bits: u8) {
+        self.interrupt &= !bits;
+    }
+    /// The driver tells of something in a queue.
+    pub fn notify(&mut self, queue: u32) {
+        if (queue as usize) < self.queues.len() {
+            self.kicked |= 1 << queue;
+        }
+    }
+    /// What was to be told since the last call: of queues, by bit, and of the configuration.
+    pub fn take_news(&mut self) -> (u32, bool) {
+        std::mem::take(&mut self.news)
+    }
+    /// The driver takes the half of the features that is selected, unless it is through with that.
+    pub(super) fn take_features(&mut self, word: u32) {
+        if self.status & FEATURES_OK == 0 {
+            let shift = 32 * self.driver_features_high as u32;
+            let kept = self.driver_features & !(0xffff_ffff << shift);
+            self.driver_features = kept | (word as u64) << shift;
+        }
+    }
     /// Read a register, or of the configuration space.
     pub fn read(&self, offset: u64, size: u8) -> u64 {
         if size == 8 {
             return self.read(offset, 4) | self.read(offset + 4, 4) << 32;
         }
         if let Some(at) = offset.checked_sub(r::VIRTIO_MMIO_CONFIG as u64) {
-            let all = self.kind.config();
-            let bytes = all.get(at as usize..at as usize + size as usize);
-            // Behind the end all bits are set, as on QEMU's board.
-            let value = |b: &[u8]| b.iter().rev().fold(0, |v, b| v << 8 | *b as u64);
-            return bytes.map_or(crate::bits::ones(size as u32 * 8), value);
+            return self.own_config(at, size);
         }
         if size != 4 {
             return 0;
@@ -272,14 +305,10 @@ impl Slot {
         match offset as u32 {
             r::VIRTIO_MMIO_DEVICE_FEATURES_SEL => self.device_features_high = word != 0,
             r::VIRTIO_MMIO_DRIVER_FEATURES_SEL => self.driver_features_high = word != 0,
-            r::VIRTIO_MMIO_DRIVER_FEATURES if self.status & FEATURES_OK == 0 => {
-                self.driver_features = half(self.driver_features, self.driver_features_high);
-            }
+            r::VIRTIO_MMIO_DRIVER_FEATURES => self.take_features(word),
             r::VIRTIO_MMIO_QUEUE_SEL => self.queue = word,
-            r::VIRTIO_MMIO_QUEUE_NOTIFY if (word as usize) < self.queues.len() => {
-                self.kicked |= 1 << word;
-            }
-            r::VIRTIO_MMIO_INTERRUPT_ACK => self.interrupt &= !(word as u8),
+            r::VIRTIO_MMIO_QUEUE_NOTIFY => self.notify(word),
+            r::VIRTIO_MMIO_INTERRUPT_ACK => self.acknowledge(word as u8),
             r::VIRTIO_MMIO_STATUS => self.set_status(word as u8),
             _ => self.write_queue(offset as u32, word, half),
         }
@@ -309,7 +338,7 @@ impl Slot {
             q.areas[area] = half(q.areas[area], offset & 4 != 0);
         }
     }
-    fn set_status(&mut self, value: u8) {
+    pub(super) fn set_status(&mut self, value: u8) {
         if value == 0 {
             let own = std::mem::take(&mut self.own); // typed before, and numbers go on
             *self = Slot::new(self.kind);
@@ -327,6 +356,7 @@ impl Slot {
             self.broken = true;
             self.status |= NEEDS_RESET;
             self.interrupt |= r::VIRTIO_MMIO_INT_CONFIG as u8; // 2.1.2: it is told
+            self.news.1 = true;
         }
     }
     fn serve_queues(
@@ -353,6 +383,7 @@ impl Slot {
                 let bytes = self.own.serve(self.kind, n, &chain, mem, place)?;
                 if q.push(mem, &chain, bytes, taken)? {
                     self.interrupt |= r::VIRTIO_MMIO_INT_VRING as u8;
+                    self.news.0 |= 1 << n;
                 }
                 let each = if self.kind == Kind::Console {
                     console::COST

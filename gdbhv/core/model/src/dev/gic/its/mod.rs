@@ -5,8 +5,8 @@
 //! ```
 //!
 //! The guest tells where the device and the collection table are (GITS_BASER0, GITS_BASER1), and everything else by commands in a
-//! queue (`command.rs`). Nothing is cached: the tables in memory (`table.rs`) are always looked at. No device on the board sends
-//! messages; a PE that writes GITS_TRANSLATER does so with DeviceID 0.
+//! queue (`command.rs`). Nothing is cached: the tables in memory (`table.rs`) are always looked at. Devices on PCI send messages with
+//! their own DeviceIDs; a PE that writes GITS_TRANSLATER does so with DeviceID 0.
 //!
 //! Source: IHI 0069, 5.2 to 5.3 (the ITS and its commands), 12.18 (GITS_*).
 
@@ -57,7 +57,8 @@ const CWRITER: u64 = 0x0088;
 const CREADR: u64 = 0x0090;
 const BASER0: u64 = 0x0100;
 const BASER1: u64 = 0x0108;
-const TRANSLATER: u64 = 0x1_0040;
+/// GITS_TRANSLATER: messages are written there.
+pub const TRANSLATER: u64 = 0x1_0040;
 
 /// State of the ITS.
 #[derive(BorshSerialize, BorshDeserialize, Clone, Debug, PartialEq, Eq)]
@@ -161,6 +162,10 @@ impl Gic {
         }
         let v = self.state.its.read(offset & !7);
         v >> (offset % 8 * 8) & ones(size as u32 * 8)
+    }
+    /// A message of device `device` to the ITS: GITS_TRANSLATER is written. What that does in memory is to be done then (`Gic::service`).
+    pub fn its_message(&mut self, device: u32, event: u32) {
+        self.work.push(Work::Translate(device, event));
     }
     /// Write the ITS's two frames. An access narrower than a register leaves the rest of it as it is.
     pub fn its_write(&mut self, offset: u64, size: u8, value: u64) {
