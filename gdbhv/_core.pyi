@@ -293,6 +293,9 @@ class Machine:
 
         :raises OSError: the file is no disk, or cannot be read. :raises ValueError: no such kind, or no slot is free."""
 
+    def add_pcie(self) -> None:
+        """Give the board PCIe; devices are plugged in there from now on, with numbers from 33 on (device 1)."""
+
     def plug_rng(self, seed: int) -> int:
         """Put an entropy device into the highest virtio slot that is free; return its number.
 
@@ -944,9 +947,10 @@ def device_tree(
     cpu: str = "max",
     pmu: bool = True,
     flash: bool = True,
+    pcie: bool = False,
 ) -> bytes:
     """Return the board's device tree as a DTB.
 
     ``gic`` "v3" leaves out the ITS, "v2" has its virtual interface with ``psci`` "smc" only; ``cpu`` is a profile, which
     is named, and decides whether there is EL2's virtual timer; ``pmu`` False leaves out the
-    PMU, and ``flash`` False the flash, for a guest that does not get it."""
+    PMU, and ``flash`` False the flash, for a guest that does not get it; ``pcie`` adds a host bridge."""

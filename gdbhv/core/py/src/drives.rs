@@ -124,6 +124,9 @@ impl Machine {
         let (device, disk) = open(path, kind, read_only)?;
         self.model.plug(device, Some(disk)).ok_or_else(full)
     }
+    fn add_pcie(&mut self) {
+        self.model.add_pcie();
+    }
     fn plug_rng(&mut self, seed: u64) -> PyResult<u8> {
         self.model.plug(Kind::Entropy(seed), None).ok_or_else(full)
     }

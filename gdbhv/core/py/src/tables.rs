@@ -161,7 +161,7 @@ fn board_rows(py: Python<'_>, gic: u32) -> PyResult<Bound<'_, PyList>> {
 }
 
 #[pyfunction]
-#[pyo3(signature = (*, cpus, memory, bootargs="", initrd=None, psci="hvc", gic="v3-its", cpu="max", pmu=true, flash=true))]
+#[pyo3(signature = (*, cpus, memory, bootargs="", initrd=None, psci="hvc", gic="v3-its", cpu="max", pmu=true, flash=true, pcie=false))]
 fn device_tree<'py>(
     py: Python<'py>,
     cpus: usize,
@@ -173,6 +173,7 @@ fn device_tree<'py>(
     cpu: &str,
     pmu: bool,
     flash: bool,
+    pcie: bool,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let psci = match psci {
         "hvc" => Conduit::Hvc,
@@ -205,6 +206,7 @@ fn device_tree<'py>(
         compatible: profile.core.compatible,
         pmu,
         flash,
+        pcie,
     };
     fdt::build(&config)
         .map(|b| PyBytes::new(py, &b))
