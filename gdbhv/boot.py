@@ -103,6 +103,7 @@ def layout(config: BootConfig, *, psci: str, flash: bool = False) -> Layout:
             gic="v2" if config.gic == 2 else "v3-its",
             cpu=config.cpu,
             flash=flash,
+            pcie=config.pcie,
         )
     behind = _up(initrd[1] if initrd else disk, TREE_ALIGN)
     beginning = loaded is None or (loaded.kind == "elf" and not RAM <= loaded.base < RAM + TREE_ROOM)
@@ -205,8 +206,8 @@ def hosted(
         raise GdbhvError(f"two VMs cannot have the same name: {', '.join(names)}")
     if any(c.semihosting is not None for c in configs):
         raise ConfigError("semihosting", "it is for machines of the image's own (--el 2, --bare): a hosted VM has none")
-    if any(c.rng is not None or c.virtio_console for c in configs):
-        raise GdbhvError("--rng and --virtio-console are for machines of the image's own (--el 2, --bare)")
+    if any(c.rng is not None or c.virtio_console or c.pcie for c in configs):
+        raise GdbhvError("--rng, --virtio-console and --pcie are for machines of the image's own (--el 2, --bare)")
     if any(c.flash for c in configs):
         raise GdbhvError("--flash is for machines of the image's own (--el 2, --bare): a hosted VM has no flash")
     console, own = console or Console(), dict(consoles or {})
@@ -261,6 +262,8 @@ def bare(config: BootConfig, console: Console | None = None, *, el2: bool = True
         machine.core.set_fw_cfg(key, data)
     if config.semihosting is not None:
         machine.serve_semihosting(semihosting_of(config))
+    if config.pcie:
+        machine.add_pcie()
     machine.plugged = drives.plug(machine.core, config.drive)
     machine.plug(config.rng, console=config.virtio_console, net=config.net)
     for bank, (_, _, data) in enumerate(firmware.banks(config.flash)):
@@ -338,6 +341,8 @@ def from_content(
                 ns_per_insn=shape.ns_per_insn,
                 console=console,
             )
+            if shape.pcie:
+                target.add_pcie()
             with drives.may_have_moved():
                 target.plugged = drives.plug(target.core, drives.moved(content.guests[0].drives, drive))
             net = None if (mac := content.guests[0].net) is None else Net(mac)

@@ -82,6 +82,8 @@ class BootConfig:
     """There is an entropy device, and this is its seed."""
     virtio_console: bool = False
     """There is a virtio console, and what is typed goes there."""
+    pcie: bool = False
+    """There is PCIe, and virtio devices are there instead of in the slots."""
     net: Net | None = None
     """There is a network (:mod:`gdbhv.network`)."""
     drive: list[Drive] = field(default_factory=list, metadata=FILES_FIRST)

@@ -25,6 +25,11 @@ class Slots(Networked):
     _shape: Shape
     _awaits_typing: Callable[[], bool]
 
+    def add_pcie(self) -> None:
+        """Give the machine PCIe: what is plugged in from now on is there."""
+        self.core.add_pcie()
+        self._shape = replace(self._shape, pcie=True)
+
     def plug(self, rng: int | None, *, console: bool, net: Net | None = None) -> None:
         """Put an entropy device, a console and a network device into virtio slots; disks are there before."""
         if rng is not None:

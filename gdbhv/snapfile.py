@@ -85,13 +85,15 @@ class Shape:
     block_mappings: bool = True
     rng: int | None = None  # the seed
     virtio_console: bool = False
+    pcie: bool = False
 
     def __str__(self) -> str:
         cpus = "1 CPU" if self.cpus == 1 else f"{self.cpus} CPUs"
         whose = "hosted" if self.hosted else "EL2 is the image's" if self.el2 else "no EL2"
         speed = "" if self.ns_per_insn == 1 else f", {self.ns_per_insn} ns for each instruction"
         mappings = "" if self.block_mappings else ", no block mappings"
-        return f"{cpus} ({self.profile}), {self.memory / (1 << 20):g} MiB, GICv{self.gic}, {whose}{speed}{mappings}"
+        pcie = ", PCIe" if self.pcie else ""
+        return f"{cpus} ({self.profile}), {self.memory / (1 << 20):g} MiB, GICv{self.gic}, {whose}{pcie}{speed}{mappings}"
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,7 @@ def test_a_machine_with_other_devices_is_another_one(tmp_path: Path) -> None:
         other = boot.bare(guest(tmp_path, DRAW, **others), el2=False)
         with pytest.raises(StateError, match="of another machine"):
             snapshot.load(other, tmp_path / "one.snap")
-    with pytest.raises(GdbhvError, match="--rng and --virtio-console are for machines of the image's own"):
+    with pytest.raises(GdbhvError, match="--rng, --virtio-console and --pcie are for machines of the image's own"):
         boot.hosted(BootConfig(rng=1))
 
 

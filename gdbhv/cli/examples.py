@@ -57,7 +57,7 @@ examples:
       -device virtio-blk-device,drive=d -serial mon:stdio
 
 served: -M virt (virtualization, gic-version; secure=off), -cpu, -smp, -m, -kernel, -initrd, -append, -dtb, -bios, -pflash,
--drive (if=none, pflash, virtio), -device (virtio-blk-device, virtio-net-device, virtio-rng-device, loader),
+-drive (if=none, pflash, virtio), -device (virtio-blk, -net and -rng, each -device or -pci; loader),
 -netdev user, -nic user, -snapshot, -serial, -nographic, -s, -S, -gdb, -semihosting, -no-reboot.
 Disks and flash keep what is written, as QEMU's do, but when the run ends.
 """

@@ -84,7 +84,7 @@ def flash(text: str) -> tuple[str, bool]:
 ABSENT = {
     "--netdev": "there is --net user",
     "--nic": "there is --net user",
-    "--device": "there are --drive, --net, --rng and --virtio-console, and no PCIe",
+    "--device": "there are --drive, --net, --rng and --virtio-console (with --pcie on PCIe)",
     "--virtfs": "there are no shared folders (9p, virtio-fs); --drive has files, and --semihosting=DIR",
     "--smmu": "there is no SMMU",
 }

@@ -115,6 +115,11 @@ def parser() -> argparse.ArgumentParser:
         "connections to the first port, of 127.0.0.1, reach the second, of the guest",
     )
     run.add_argument(
+        "--pcie",
+        action="store_true",
+        help="with --el 2 or --bare: PCIe (ECAM, MSI-X), and virtio devices on it instead of in the virtio-mmio slots",
+    )
+    run.add_argument(
         "--rng",
         type=number,
         metavar="SEED",
@@ -351,8 +356,8 @@ def usage_error(options: argparse.Namespace) -> str | None:
         return "--flash is for a machine of the image's own (--el 2 or --bare): a hosted VM has no flash"
     if options.semihosting is not None and not bare:
         return "--semihosting is for a machine of the image's own (--el 2 or --bare): a hosted VM has none"
-    if (options.rng is not None or options.virtio_console) and not bare:
-        return "--rng and --virtio-console are for a machine of the image's own (--el 2 or --bare)"
+    if (options.rng is not None or options.virtio_console or options.pcie) and not bare:
+        return "--rng, --virtio-console and --pcie are for a machine of the image's own (--el 2 or --bare)"
     if options.net is not None and options.net.forwards and (options.vms > 1 or len(options.vm) > 1):
         return "--net: hostfwd= leads to one guest, and there are several VMs: leave it out, or run one VM"
     if len(options.flash) > 2:

@@ -13,6 +13,7 @@ from gdbhv.cli.qemu_words import OFF, ON, Unserved, flag, keys, user_network
 from gdbhv.cli.saying import say
 
 CPUS = {name for name, _ in _core.profiles()}
+PCIE, SLOTS = "PCIe", "the slots"
 RESTRICTED = "the guest reaches nobody but the gateway, as with QEMU's restrict=on"
 
 
@@ -29,6 +30,7 @@ class Machine:
     drives: dict[str, str] = field(default_factory=dict)  # by id: what --drive gets
     netdevs: dict[str, str] = field(default_factory=dict)  # by id: what --net gets
     net: str | None = None
+    buses: set[str] = field(default_factory=set)  # where virtio devices are: "PCIe", "the slots"
     plugged: list[str] = field(default_factory=list)
     cpu: str = "cortex-a15"  # QEMU's own default, which has 32 bits
     machine: str | None = None
@@ -131,7 +133,7 @@ def _drive(m: Machine, text: str) -> None:
     if kind == "none":
         m.drives[found.get("id", "")] = path + suffix
     elif kind == "virtio":
-        m.notes.append(f"-drive file={path}: the disk is on virtio-mmio, not on PCIe, which is not there")
+        m.buses.add(PCIE)
         m.plugged.append(path + suffix)
     else:
         raise Unserved(f"-drive if={kind}", "if=none and if=pflash are served")
@@ -141,30 +143,27 @@ def _device(m: Machine, text: str) -> None:
     found = keys("-device", text, "driver")
     driver = found.pop("driver")
     if driver in ("virtio-blk-device", "virtio-blk-pci", "virtio-blk"):
-        if driver != "virtio-blk-device":
-            m.notes.append(f"-device {driver}: the disk is on virtio-mmio, not on PCIe, which is not there")
+        m.buses.add(SLOTS if driver == "virtio-blk-device" else PCIE)
         drive = found.pop("drive", "")
         if drive not in m.drives:
             raise Unserved(f"-device {text}", f"there is no -drive if=none,id={drive or '...'} before it")
         m.plugged.append(m.drives[drive])
-    elif driver == "virtio-rng-device":
+    elif driver in ("virtio-rng-device", "virtio-rng-pci", "virtio-rng"):
+        m.buses.add(SLOTS if driver == "virtio-rng-device" else PCIE)
         m.options += ["--rng", "0"]
-        m.notes.append("-device virtio-rng-device: its numbers follow from a seed, 0")
+        m.notes.append(f"-device {driver}: its numbers follow from a seed, 0")
     elif driver == "loader" and "file" in found and "addr" in found:
         m.options += ["--load", f"{found.pop('file')}@{found.pop('addr')}"]
     elif driver in ("virtio-net-device", "virtio-net-pci", "virtio-net"):
-        if driver != "virtio-net-device":
-            m.notes.append(f"-device {driver}: the network is on virtio-mmio, not on PCIe, which is not there")
+        m.buses.add(SLOTS if driver == "virtio-net-device" else PCIE)
         name = found.pop("netdev", "")
         if name not in m.netdevs:
             raise Unserved(f"-device {text}", f"there is no -netdev user,id={name or '...'} before it")
         _plug_net(m, f"-device {text}", m.netdevs[name], found.pop("mac", None))
     elif driver.endswith("-pci") or driver in ("nvme", "ahci", "qemu-xhci"):
-        raise Unserved(
-            f"-device {driver}", "there is no PCIe: its like on virtio-mmio ends with -device (virtio-blk-device)"
-        )
+        raise Unserved(f"-device {driver}", "on PCIe there are virtio-blk-pci, virtio-net-pci and virtio-rng-pci")
     else:
-        raise Unserved(f"-device {driver}", "virtio-blk-device, virtio-net-device, virtio-rng-device and loader are served")
+        raise Unserved(f"-device {driver}", "virtio-blk, virtio-net, virtio-rng (-device or -pci) and loader are served")
     for name, value in found.items():
         if name not in ("id", "bus", "bootindex", "force-raw", "serial"):
             raise Unserved(f"-device {driver},{name}={value}", "unknown")
@@ -252,9 +251,10 @@ def _nic(m: Machine, text: str) -> None:
     if text == "none":
         return
     net, found = user_network("-nic", text)
-    model = found.get("model", "virtio")
+    model = found.get("model", "virtio-net-pci")
     if not model.startswith("virtio"):
         raise Unserved(f"-nic model={model}", "virtio-net-device is there")
+    m.buses.add(SLOTS if model == "virtio-net-device" else PCIE)
     _plug_net(m, f"-nic {text}", net, found.get("mac"))
 
 
@@ -374,6 +374,9 @@ def _arguments(m: Machine) -> list[str]:
     if m.netdevs and m.net is None:
         raise Unserved(f"-netdev user,id={min(m.netdevs)}", "no -device virtio-net-device,netdev= uses it")
     made += ["--net", m.net] if m.net is not None else []
+    if len(m.buses) > 1:
+        raise Unserved("-device", "virtio devices are all on PCIe or all in the slots of virtio-mmio")
+    made += ["--pcie"] if m.buses == {PCIE} else []
     made += m.options
     if m.gdb is not None:
         made += ["--gdb", m.gdb] + (["--wait"] if m.stopped else [])

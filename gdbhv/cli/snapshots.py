@@ -48,6 +48,7 @@ def contradiction(options: argparse.Namespace, content: Content) -> str | None:
         "ns_per_insn": shape.ns_per_insn,
         "rng": shape.rng,
         "virtio_console": shape.virtio_console,
+        "pcie": shape.pcie,
     }
     boots = {"vm", *(f.name for f in dataclasses.fields(BootConfig))} - {
         "drive",

@@ -324,7 +324,7 @@ def test_a_recording_has_all_that_boots_a_vm(tmp_path: Path) -> None:
     config = boot.BootConfig(image=path, initrd=name, kernel=name, dtb=name, load=[(name, 1)], flash=[(name, True)])
     config.drive = [boot.Drive(name, True, "qcow2", True)]
     config = replace(config, smp=2, memory=64 << 20, append="x", cpu="cortex-a57", load_address=3, entry=4, x0=5)
-    config = replace(config, name="n", gic=2, ns_per_insn=7, semihosting="folder", rng=3, virtio_console=True)
+    config = replace(config, name="n", gic=2, ns_per_insn=7, semihosting="folder", rng=3, virtio_console=True, pcie=True)
     config.net = Net("52:54:00:00:00:01", (Forward(1, 2),))
     assert all(getattr(config, f.name) != getattr(usual, f.name) for f in fields(config)), "a new field is to be tried here"
     for made in (config, usual):
