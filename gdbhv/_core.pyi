@@ -914,6 +914,9 @@ class BoardDevice:
     def plug_drive(self, path: str, kind: str = "raw", *, read_only: bool = False) -> int:
         """Do what ``Machine.plug_drive`` does, and so do these. :raises ValueError: this is not virtio-mmio."""
 
+    def plug_rng(self, seed: int) -> int:
+        """Do what ``Machine.plug_rng`` does. :raises ValueError: no slot is free, or this is not virtio-mmio."""
+
     def reset_slots(self) -> None:
         """Reset the devices in the virtio slots; disks keep their content. :raises ValueError: this is not virtio-mmio."""
 

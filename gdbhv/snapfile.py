@@ -111,6 +111,7 @@ class Guest:
     items: tuple[tuple[int | str, bytes], ...] = field(default=(), repr=False)  # of its fw_cfg
     drives: tuple[Plugged, ...] = ()
     net: str | None = None  # the hardware address of its network device
+    rng: int | None = None  # the seed of a VM's entropy device; a machine's is in its shape
 
 
 @dataclass(frozen=True)

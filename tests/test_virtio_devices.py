@@ -12,6 +12,8 @@ from gdbhv import boot
 from gdbhv.config import BootConfig, Drive
 from gdbhv.console import Console
 from gdbhv.errors import GdbhvError, StateError
+from gdbhv.hv.hosttarget import HostTarget
+from gdbhv.hv.vm import Vm
 from gdbhv.machine import Machine
 from gdbhv.target import Space, StopKind, ThreadId
 from oracle import virtio
@@ -69,6 +71,29 @@ def test_numbers_follow_from_the_seed(tmp_path: Path) -> None:
     assert len({*drawn[0]}) == 3, "each is another one"
 
 
+def test_a_vm_draws_the_same_numbers_as_a_machine(tmp_path: Path) -> None:
+    steps = [*DRAW, *DRAW_AGAIN]
+    machine = boot.bare(guest(tmp_path, steps, rng=5), el2=False)
+    machine.run_all()
+    wanted = results(machine, steps, 1, len(DRAW_AGAIN) + 1, len(DRAW_AGAIN) + 2)
+    target = boot.hosted(guest(tmp_path, steps, rng=5))
+    vm = target.host.vms[0]
+
+    def drawn(vm: Vm) -> list[int]:
+        ago = (1, len(DRAW_AGAIN) + 1, len(DRAW_AGAIN) + 2)
+        return [int.from_bytes(vm.read(virtio.RESULTS + 8 * (len(steps) - n), 8), "little") for n in ago]
+
+    target.snapshot("way").write(tmp_path / "way.snap")
+    for _ in range(2):
+        assert target.run_all().kind is StopKind.POWEROFF
+        assert drawn(vm) == wanted
+        target.reset(1)
+    there = boot.resumed(tmp_path / "way.snap")
+    assert isinstance(there, HostTarget)
+    assert there.run_all().kind is StopKind.POWEROFF
+    assert drawn(there.host.vms[0]) == wanted
+
+
 def test_what_is_typed_goes_to_the_console(tmp_path: Path) -> None:
     console = Console()
     machine = boot.bare(guest(tmp_path, READ_BOTH, virtio_console=True), console, el2=False)
@@ -104,8 +129,8 @@ def test_a_machine_with_other_devices_is_another_one(tmp_path: Path) -> None:
         other = boot.bare(guest(tmp_path, DRAW, **others), el2=False)
         with pytest.raises(StateError, match="of another machine"):
             snapshot.load(other, tmp_path / "one.snap")
-    with pytest.raises(GdbhvError, match="--rng, --virtio-console and --pcie are for machines of the image's own"):
-        boot.hosted(BootConfig(rng=1))
+    with pytest.raises(GdbhvError, match="--virtio-console and --pcie are for machines of the image's own"):
+        boot.hosted(BootConfig(virtio_console=True))
 
 
 def test_on_the_command_line(tmp_path: Path) -> None:

@@ -166,6 +166,7 @@ VM_KEYS: dict[str, Callable[[str], Any]] = {
     "x0": number,
     "kernel": str,
     "drive": drive,
+    "rng": number,
 }
 """Options of ``gdbhv run`` that can be given for each VM; the others apply to the machine."""
 

@@ -123,7 +123,7 @@ def parser() -> argparse.ArgumentParser:
         "--rng",
         type=number,
         metavar="SEED",
-        help="with --el 2 or --bare: an entropy device (virtio-rng) whose numbers follow from SEED",
+        help="an entropy device (virtio-rng) whose numbers follow from SEED",
     )
     run.add_argument(
         "--virtio-console",
@@ -356,8 +356,8 @@ def usage_error(options: argparse.Namespace) -> str | None:
         return "--flash is for a machine of the image's own (--el 2 or --bare): a hosted VM has no flash"
     if options.semihosting is not None and not bare:
         return "--semihosting is for a machine of the image's own (--el 2 or --bare): a hosted VM has none"
-    if (options.rng is not None or options.virtio_console or options.pcie) and not bare:
-        return "--rng, --virtio-console and --pcie are for a machine of the image's own (--el 2 or --bare)"
+    if (options.virtio_console or options.pcie) and not bare:
+        return "--virtio-console and --pcie are for a machine of the image's own (--el 2 or --bare)"
     if options.net is not None and options.net.forwards and (options.vms > 1 or len(options.vm) > 1):
         return "--net: hostfwd= leads to one guest, and there are several VMs: leave it out, or run one VM"
     if len(options.flash) > 2:

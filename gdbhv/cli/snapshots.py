@@ -46,7 +46,7 @@ def contradiction(options: argparse.Namespace, content: Content) -> str | None:
         "cpu": shape.profile,
         "gic": shape.gic,
         "ns_per_insn": shape.ns_per_insn,
-        "rng": shape.rng,
+        "rng": content.guests[0].rng if shape.hosted else shape.rng,
         "virtio_console": shape.virtio_console,
         "pcie": shape.pcie,
     }

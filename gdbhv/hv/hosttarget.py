@@ -14,7 +14,7 @@ from gdbhv.catching import catch_syscalls, change_point, held_back, wanted, watc
 from gdbhv.console import Console, await_readers
 from gdbhv.errors import GdbhvError, StateError
 from gdbhv.hv.inspection import HostInspection
-from gdbhv.hv.mmio import BoardDevice, Pl011
+from gdbhv.hv.mmio import Pl011
 from gdbhv.hv.networks import HostNetworks
 from gdbhv.hv.vcpu import RunState, Vcpu
 from gdbhv.hv.vm import Vm
@@ -22,7 +22,7 @@ from gdbhv.inputs import EVERYWHERE, Door, Entrance, Place, inject_serror
 from gdbhv.looping import Looping
 from gdbhv.pace import FOREVER, Pace, weakly
 from gdbhv.sieve import Sieve
-from gdbhv.snapfile import Guest, Shape
+from gdbhv.snapfile import Shape
 from gdbhv.snapshot import Beside, Snapshot
 from gdbhv.target import (
     Action,
@@ -175,17 +175,7 @@ class HostTarget(HostNetworks, HostInspection, Entrance):
 
     def save_beside(self) -> Beside:
         """See :class:`gdbhv.snapshot.Keeper`."""
-        return Beside(self.host.save_bytes(), tuple(self._guest(vm) for vm in self.host.vms))
-
-    def _guest(self, vm: Vm) -> Guest:
-        """Return what it takes to make a VM again, and what it runs."""
-        path, sha256 = (vm.image.path, vm.image.sha256) if vm.image is not None else (None, None)
-        memory = tuple((slot.ipa, slot.size, slot.writable) for slot in vm.slots)
-        devices = tuple((ipa, device.name, device.intid) for ipa, device in vm.devices)
-        items = tuple(item for _, device in vm.devices if isinstance(device, BoardDevice) for item in device.items)
-        plugged = tuple(disk for _, disks in vm.disks() for disk in disks)
-        net = None if vm.network is None else vm.network.net
-        return Guest(vm.name, len(vm.vcpus), memory, devices, path, sha256, vm.stopped, vm.recipe, items, plugged, net)
+        return Beside(self.host.save_bytes(), tuple(vm.guest() for vm in self.host.vms))
 
     def load_beside(self, beside: Beside, *, foreign: bool) -> None:
         """See :class:`gdbhv.snapshot.Keeper`."""

@@ -245,6 +245,7 @@ class BoardDevice(MmioDevice):
         self._core = self._make()
         self._items: dict[int | str, bytes] = {}
         self.drives: list[Plugged] = []
+        self.rng: int | None = None  # the seed of the entropy device in a slot
         self.net: str | None = None  # the hardware address of the network device in a slot
         self.wire: Wire | None = None
 
@@ -262,7 +263,7 @@ class BoardDevice(MmioDevice):
 
     def reset(self) -> None:
         """As it was made, with the items that were given since: they are the machine's, not the guest's. So are disks."""
-        if self.drives or self.net is not None:
+        if self.drives or self.net is not None or self.rng is not None:
             self._core.reset_slots()
             return
         self._core = self._make()
@@ -292,6 +293,11 @@ class BoardDevice(MmioDevice):
     def plug_drives(self, given: Sequence[Drive]) -> None:
         """Put disks into the virtio slots: :func:`gdbhv.drives.plug`, which may raise."""
         self.drives += drives.plug(self._core, given)
+
+    def plug_rng(self, seed: int) -> None:
+        """Put an entropy device into a virtio slot. :raises ValueError: no slot is free, or this is not virtio-mmio."""
+        self._core.plug_rng(seed)
+        self.rng = seed
 
     def plug_net(self, net: Net) -> None:
         """Put a network device into a virtio slot. :raises ValueError: no slot is free, or this is not virtio-mmio."""

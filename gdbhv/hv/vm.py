@@ -16,7 +16,7 @@ from gdbhv.hv.stage2 import BLOCK, IPA_BITS, PAGE, Stage2, Stage2State
 from gdbhv.hv.vcpu import RunState, Vcpu, VcpuState
 from gdbhv.hv.vgic import Vgic, VgicState
 from gdbhv.hv.vgic_mmio import INTERRUPTS
-from gdbhv.snapfile import PowerOn
+from gdbhv.snapfile import Guest, PowerOn
 
 if TYPE_CHECKING:
     from gdbhv._core import Machine
@@ -254,6 +254,25 @@ class Vm(VmState):
         self.told = len(self.unserved)
         said = [name if pc is None else f"{pc:#x}: {name} is not emulated: undefined to the guest" for name, pc in new]
         return said + [words(slot, why) for slots, _ in self.disks() for slot, why in slots.drive_problems()]
+
+    def guest(self) -> Guest:
+        """Return what it takes to make the VM again, and what it runs."""
+        path, sha256 = (self.image.path, self.image.sha256) if self.image is not None else (None, None)
+        board = [device for _, device in self.devices if isinstance(device, BoardDevice)]
+        return Guest(
+            self.name,
+            len(self.vcpus),
+            tuple((slot.ipa, slot.size, slot.writable) for slot in self.slots),
+            tuple((ipa, device.name, device.intid) for ipa, device in self.devices),
+            path,
+            sha256,
+            self.stopped,
+            self.recipe,
+            tuple(item for device in board for item in device.items),
+            tuple(disk for _, disks in self.disks() for disk in disks),
+            net=next((device.net for device in board if device.net is not None), None),
+            rng=next((device.rng for device in board if device.rng is not None), None),
+        )
 
     # --- life
 

@@ -109,6 +109,9 @@ NOT_SAVED: dict[type, dict[str, str]] = {
         "_core": "the core's device: its `state` is what that saves",
         "_items": "given by whoever made the machine",
         "drives": "given by whoever made the machine: which files its disks begin as",
+        "net": "given by whoever made the machine, and in what is saved of the guest",
+        "rng": "the same",
+        "wire": "who is outside",
     },
     hosttarget.HostTarget: {
         "host": UP,

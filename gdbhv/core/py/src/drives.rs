@@ -144,6 +144,9 @@ impl BoardDevice {
         self.disks.insert(slot, disk);
         Ok(slot)
     }
+    fn plug_rng(&mut self, seed: u64) -> PyResult<u8> {
+        self.slots()?.plug(Kind::Entropy(seed)).ok_or_else(full)
+    }
     fn reset_slots(&mut self) -> PyResult<()> {
         self.slots()?.reset();
         Ok(())
