@@ -27,6 +27,7 @@ from gdbhv.hv import (
     hypercall,
     inspection,
     mmio,
+    networks,
     pmu,
     ptimer,
     saving,
@@ -152,6 +153,7 @@ NO_OBJECTS: dict[type, str] = {
     urgency.Queue: "follows from the interrupts' states",
     mmio.MmioDevice: "the base of devices",
     inspection.HostInspection: "the base of HostTarget",
+    networks.HostNetworks: "another",
 }
 
 
