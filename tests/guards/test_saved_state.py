@@ -41,6 +41,7 @@ PARTS = {
         },
     ),
     "Bus": ("bus.rs", {}),
+    "Pci": ("dev/pci/mod.rs", {"messages": "delivered before anybody looks"}),
     "Platform": (
         "platform.rs",
         {
@@ -111,7 +112,6 @@ def test_every_part_is_in_the_table() -> None:
         "Pl061",
         "FwCfg",
         "Flash",
-        "Ecam",
         "Virtio",
     }  # each has one struct of plain values, or none
     assert found == set(PARTS) | devices
