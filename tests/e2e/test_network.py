@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import socket
@@ -145,7 +146,8 @@ def test_a_snapshot_has_the_connections_and_lets_the_clients_go(kit: Kit, forwar
         before = target.snapshot("talking")
         during(lambda: say(b"two"))
         before.restore()
-        assert client.recv(100) == b"", "whom it spoke to is another one now"
+        with contextlib.suppress(ConnectionResetError):  # it ends, however it does: whom it spoke to is another one now
+            assert client.recv(100) == b""
     # The guest still has that connection. Nobody is there when it says something, and it hears that.
     during(lambda: check(talk(echo, b"three"), b"three"))
     run = Run(target)
