@@ -145,7 +145,8 @@ class Forwards:
         """
         found: list[Network] = []
         with self._changed:
-            found += [Network(vm=pid, client=n, event="abort") for n in sorted(self._orphans)]
+            gone = self._orphans - {c.number for c in self._clients}
+            found += [Network(vm=pid, client=n, event="abort") for n in sorted(gone) if waiting(n) is not None]
             self._orphans.clear()
             self._blocked = False
             for client in [*self._clients]:
@@ -252,8 +253,11 @@ class Wire:
 
     def attend(self, door: Door, pid: int) -> None:
         """Pass on what the guest ``pid`` has done, and let in what has come, unless nothing may."""
+        if door.closed:  # a replay, or what was long ago: who is outside now has heard it, or is somebody else
+            self._end.net_take()
+            return
         self.hear()
-        if self._forwards is not None and not door.closed:
+        if self._forwards is not None:
             for what in self._forwards.due(pid, self._end.net_waiting):
                 door.enter(what)
 
