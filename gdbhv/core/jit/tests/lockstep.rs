@@ -16,6 +16,8 @@ use gdbhv_model::feature::Features;
 use gdbhv_model::ir::{decode, How};
 use gdbhv_model::isa::{RowKind, GROUPS};
 use gdbhv_model::raise::Exception;
+use gdbhv_model::reg::Reg;
+use gdbhv_model::sysreg::granted::READ;
 use machine::{instances, Machine, Rng, State, CODE, PA, WINDOW};
 
 /// `n`, so many times as GDBHV_LOCKSTEP says: for an hour's search. Its number is in the seed too.
@@ -39,6 +41,11 @@ struct Side {
 impl Side {
     fn new(compiled: bool) -> Side {
         let mut machine = Machine::new();
+        let (pe, _) = machine.parts();
+        for (n, r) in READ.into_iter().enumerate() {
+            pe.set(r, 0x8123_4567_89ab_cdef >> n);
+        }
+        pe.set_sp_el(0, 0x1234_5678_0000);
         let (_, sh) = machine.parts();
         let mut code = Code::new(&sh.ram, Features::ALL, 1);
         if compiled {
@@ -65,12 +72,29 @@ impl Side {
     }
 }
 
-/// Words of pure rows: those that go on to the next instruction, and branches.
+/// Groups of helper rows that change more than [`State`] has.
+const SYSTEM: [&str; 3] = ["exception_gen", "system", "barrier"];
+
+/// MRS of what compiled code reads itself, by any register; DC ZVA.
+fn granted(rng: &mut Rng) -> Vec<u32> {
+    let mrs = |r: &Reg| 0xd520_0000 | (r.0 as u32) << 5;
+    let words = READ.iter().map(mrs).chain([0xd50b_7420]);
+    words
+        .flat_map(|w| [w, w, w, w].map(|w| w | rng.below(32) as u32))
+        .collect()
+}
+
+/// Words of pure rows, and of helper rows that do the same things: those that go on to the next instruction, and branches.
 fn words(rng: &mut Rng, of_each: usize) -> (Vec<u32>, Vec<u32>) {
-    let rows = GROUPS.iter().flat_map(|g| g.1);
-    let all: Vec<u32> = rows.flat_map(|row| instances(rng, row, of_each)).collect();
+    let groups = GROUPS.iter().filter(|g| !SYSTEM.contains(&g.0));
+    let rows = groups.flat_map(|g| g.1);
+    let mut all: Vec<u32> = rows.flat_map(|row| instances(rng, row, of_each)).collect();
+    for _ in 0..of_each / 4 {
+        all.extend(granted(rng));
+    }
     let branch = |w: &u32| match decode(*w, 0, Features::ALL).map(|i| i.how) {
         Some(How::Pure(p)) => Some(p.branch),
+        Some(How::Helper { .. }) => Some(false),
         _ => None,
     };
     let of = |want: bool| {

@@ -133,6 +133,8 @@ pub struct Cpu {
     /// PSTATE, or a register that translation, traps or self-hosted debug depend on, has been written: what is derived from them
     /// ([`crate::pe::Pe`]) follows before the PE executes again.
     pub changed: bool,
+    /// Which system instructions have been allowed since ([`crate::sysreg::granted`]).
+    pub granted: u32,
 }
 
 impl Cpu {
@@ -166,6 +168,7 @@ impl Cpu {
             stepped: None,
             pmu: Pmu::default(),
             changed: true,
+            granted: 0,
         }
     }
 
@@ -217,6 +220,7 @@ impl Cpu {
     /// Replace PSTATE, switching the stack pointer.
     pub fn set_pstate(&mut self, p: Pstate) {
         self.changed = true;
+        self.granted = 0; // an instruction of the same block may be the next
         let old = self.sp_index();
         self.sp[old] = self.x[slot::SP as usize];
         self.pstate = p;

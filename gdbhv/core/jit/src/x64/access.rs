@@ -32,7 +32,7 @@ impl Emitter {
         self.find(a, write, false);
     }
     /// The same, with the tag that it must have in rax; `both`: of 16 bytes that may be in two lines.
-    fn find(&mut self, a: Reg, write: bool, both: bool) {
+    pub(super) fn find(&mut self, a: Reg, write: bool, both: bool) {
         const _: () = assert!(size_of::<Entry>() == 32 && offset_of!(Context, entries) == 0);
         let (miss, back) = (self.a.new_dynamic_label(), self.a.new_dynamic_label());
         let index = ((ENTRIES - 1) * size_of::<Entry>()) as i32;

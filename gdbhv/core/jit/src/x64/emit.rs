@@ -161,6 +161,8 @@ impl Emitter {
                 self.fp_checked = true;
             }
             self.nodes(i);
+        } else if let Some(what) = i.granted {
+            self.granted(what);
         } else {
             let slow = self.aside();
             dynasm!(self.a ; .arch x64 ; jmp =>slow);

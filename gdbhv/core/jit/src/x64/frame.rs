@@ -34,6 +34,12 @@ const _: () = assert!(size_of::<Option<Monitor>>() == 8);
 pub const FLAGS: i32 = offset_of!(Cpu, flags) as i32;
 /// Of `Cpu::block_pa`.
 pub const BLOCK_PA: i32 = offset_of!(Cpu, block_pa) as i32;
+/// Of `Cpu::sys`, a pointer to the system registers.
+pub const SYS: i32 = offset_of!(Cpu, sys) as i32;
+/// Of SP_EL0 while another stack pointer is in use.
+pub const SP_EL0_AT: i32 = offset_of!(Cpu, sp) as i32;
+/// Of `Cpu::granted`.
+pub const GRANTED: i32 = offset_of!(Cpu, granted) as i32;
 /// Of `Cpu::fpcr`.
 pub const FPCR: i32 = offset_of!(Cpu, fpcr) as i32;
 const FPSR: i32 = offset_of!(Cpu, fpsr) as i32;

@@ -7,6 +7,7 @@ pub mod emit;
 pub mod flags;
 pub mod float;
 pub mod frame;
+pub mod granted;
 pub mod memory;
 pub mod one;
 pub mod plan;

@@ -1,6 +1,7 @@
 //! What is known of a block before its code is emitted: how each instruction is executed, and whose flags may be looked at.
 
 use super::float;
+use super::granted::{self, Granted};
 use super::values::{fit, last_uses};
 use super::vector;
 use gdbhv_model::exec::interp::{entry, undefined_one, One};
@@ -22,6 +23,8 @@ pub struct Instruction {
     pub nodes: Vec<Node>,
     /// By its nodes, and not by a call.
     pub inline: bool,
+    /// What it does without nodes, where that is granted.
+    pub granted: Option<Granted>,
     /// The flags that it leaves may be looked at.
     pub flags_needed: bool,
 }
@@ -51,10 +54,16 @@ pub fn instructions(words: &[u32], features: Features) -> Option<Vec<Instruction
                     fp: p.fp,
                     nodes: r.nodes,
                     inline,
+                    granted: None,
                     flags_needed: true,
                 }
             }
-            How::Helper { .. } | How::Undefined => Instruction { one, ..undefined() },
+            How::Helper { .. } => Instruction {
+                one,
+                granted: granted::known(word),
+                ..undefined()
+            },
+            How::Undefined => Instruction { one, ..undefined() },
         })
     };
     let mut all: Vec<Instruction> = words.iter().enumerate().map(one).collect::<Option<_>>()?;
@@ -71,6 +80,7 @@ fn undefined() -> Instruction {
         fp: false,
         nodes: Vec::new(),
         inline: false,
+        granted: None,
         flags_needed: true,
     }
 }

@@ -25,6 +25,7 @@ pub fn follow(cpu: &mut Pe, sh: &mut Shared, code: &mut Code) {
 /// depend on, and what the performance monitors count.
 pub fn refresh(cpu: &mut Pe, sh: &mut Shared) {
     crate::pe::tlb::forget_regime(cpu);
+    cpu.granted = 0;
     cpu.fp_traps = crate::fpen::fp_trap(cpu).is_some();
     cpu.fgt = crate::sysreg::fgt::in_use(cpu, &sh.config);
     let kind = regime::kind(cpu, cpu.pstate.el);

@@ -15,6 +15,7 @@ use crate::shared::Shared;
 use crate::syndrome::ec;
 use crate::sysreg::access::{implementation_defined, refuse};
 use crate::sysreg::fgt;
+use crate::sysreg::granted;
 use crate::sysreg::trap::{self, judge, Rule, Verdict, Who};
 
 /// What a row does with the value of Xt.
@@ -100,6 +101,7 @@ fn invalidate(cpu: &mut Pe, sh: &mut Shared, _: &'static Info, va: u64) -> Resul
 }
 
 fn zva(cpu: &mut Pe, sh: &mut Shared, _: &'static Info, va: u64) -> Result<Flow, Trap> {
+    cpu.granted |= granted::ZVA;
     crate::access::dc_zva(cpu, sh, va)?;
     Ok(Flow::Next)
 }

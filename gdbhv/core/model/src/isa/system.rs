@@ -10,10 +10,12 @@ use crate::helper_rows;
 use crate::pe::Pe;
 use crate::raise::{Exception, Flow, Trap};
 use crate::reg::names::HCR_EL2;
+use crate::reg::Reg;
 use crate::selfhosted::sees_pstate;
 use crate::shared::Shared;
 use crate::syndrome::ec;
 use crate::sysreg::access;
+use crate::sysreg::granted;
 use crate::sysreg::nv::{self, Reach};
 use crate::sysreg::trap::{judge, Verdict, Who, UMA};
 
@@ -44,7 +46,10 @@ helper_rows! {
 /// MRS. What HCR_EL2.NV2 makes of it may be a load.
 pub fn mrs(cpu: &mut Pe, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
     let (v, flow) = match access::may_i(cpu, sh, insn, false)? {
-        Reach::Row(n) => access::take(cpu, sh, n),
+        Reach::Row(n) => {
+            granted::grant_read(cpu, Reg::of_insn(insn), crate::sysreg::ROWS[n].reg);
+            access::take(cpu, sh, n)
+        }
         Reach::Memory(offset) => {
             let va = nv::address(cpu, offset);
             (nv2(cpu, sh, va, None)?, Flow::Next)

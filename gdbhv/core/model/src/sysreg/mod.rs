@@ -11,6 +11,7 @@ pub mod el0;
 pub mod el1;
 pub mod el2;
 pub mod fgt;
+pub mod granted;
 pub mod id;
 pub mod nv;
 

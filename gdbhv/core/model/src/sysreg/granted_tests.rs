@@ -1,0 +1,80 @@
+//! Oracle: the rules of [`crate::sysreg::trap`] themselves, asked again.
+
+use super::*;
+use crate::exec::refresh::refresh;
+use crate::reg::Access;
+use crate::sysreg::access::debug_write;
+use crate::sysreg::behaviour::Store;
+use crate::sysreg::tests::{at, Bench};
+use crate::sysreg::ROWS;
+
+const DC_ZVA_X5: u32 = 0xd50b_7425;
+
+/// Xorshift.
+fn next(seed: &mut u64) -> u64 {
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 7;
+    *seed ^= *seed << 17;
+    *seed
+}
+
+/// Make all accesses: which are granted.
+fn tried(b: &mut Bench) -> u32 {
+    b.cpu.granted = 0;
+    for (n, r) in READ.into_iter().enumerate() {
+        let read = b.read(r);
+        if b.cpu.granted >> n & 1 != 0 {
+            let held = if r == SP_EL0 {
+                b.cpu.sp[0]
+            } else {
+                b.cpu.get(r)
+            };
+            assert_eq!(read, Ok(held), "{r:?}");
+        }
+    }
+    let _ = b.run(DC_ZVA_X5); // it may fault after it was allowed
+    b.cpu.granted
+}
+
+#[test]
+fn they_are_plain() {
+    for r in READ.into_iter().filter(|r| *r != SP_EL0) {
+        let row = ROWS.iter().find(|row| row.reg == r).expect("a row");
+        assert!(matches!(row.store, Store::Plain), "{}", row.name);
+    }
+}
+
+/// No register decides on them whose writer does not set `Cpu::changed`.
+#[test]
+fn what_was_granted_is_granted_until_something_has_changed() {
+    let mut seed = 0x9e37_79b9_7f4a_7c15;
+    let (mut seen, mut refused, mut silent) = (0, 0, 0);
+    for round in 0..300 {
+        let mut b = at(round as u8 % 3);
+        for row in ROWS.iter().filter(|r| r.access.write != Access::NEVER) {
+            let masks = [0, next(&mut seed), next(&mut seed) & next(&mut seed)];
+            b.cpu.set(row.reg, next(&mut seed) & masks[round / 3 % 3]);
+        }
+        refresh(&mut b.cpu, &mut b.sh);
+        b.cpu.changed = false;
+        assert_eq!(b.cpu.granted, 0);
+        let mut granted = tried(&mut b);
+        seen |= granted;
+        refused |= !granted;
+        for row in ROWS.iter() {
+            let v = next(&mut seed);
+            if debug_write(&mut b.cpu, &mut b.sh, row.reg, v).is_err() {
+                continue;
+            }
+            let again = tried(&mut b);
+            if !std::mem::take(&mut b.cpu.changed) {
+                assert_eq!(again, granted, "{} of {v:#x}", row.name);
+                silent += 1;
+            }
+            granted = again;
+        }
+    }
+    let all = 2 * ZVA - 1;
+    assert_eq!((seen & all, refused & all), (all, all));
+    assert!(silent > 10_000, "{silent}");
+}
