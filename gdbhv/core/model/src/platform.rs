@@ -114,7 +114,6 @@ impl Platform {
     }
     /// Read a device; None is an external abort. `off` is the position of the instruction in its block.
     pub fn read_bus(&mut self, cpu: usize, pa: u64, bytes: u8, off: u16) -> Option<u64> {
-        self.leave = true;
         if let Some(v) = self.cells(pa, bytes) {
             return Some(v);
         }
@@ -122,7 +121,9 @@ impl Platform {
             now: self.ns(off),
             cpu,
         };
-        self.bus.read(pa, bytes, ctx, &mut self.gic)
+        let v = self.bus.read(pa, bytes, ctx, &mut self.gic);
+        self.leave |= self.gic.is_stale(cpu); // a read has no other effect that somebody must look at before the next instruction
+        v
     }
     /// What a load from flash sees that shows its cells.
     pub fn cells(&self, pa: u64, bytes: u8) -> Option<u64> {

@@ -291,6 +291,10 @@ impl Gic {
         }
         self.derived[cpu].lines
     }
+    /// Whether something has changed since [`Gic::lines`] was asked for `cpu`.
+    pub fn is_stale(&self, cpu: usize) -> bool {
+        self.derived[cpu].dirty
+    }
     /// The physical interrupt that `cpu` is signalled and would acknowledge.
     pub fn acknowledge_peek(&mut self, cpu: usize) -> Option<u32> {
         self.signalled(cpu).map(|p| p.intid)
