@@ -48,6 +48,7 @@ class Console:
 
     KEEP = 1 << 20
     AHEAD = 1 << 16  # bytes that may be typed ahead of the guest
+    MOST_GATHERED = 4096  # bytes
 
     def __init__(self, output: BinaryIO | None = None) -> None:
         self._sink = None if output is None else Sink(output)
@@ -63,6 +64,8 @@ class Console:
         self.waiting = 0  # bytes that the guest's UART held when the machine looked last
         self.witness: Callable[[bytes], None] | None = None  # is told all that the guest sends
         self.muted = False  # what the guest sends has been printed before
+        self.gathers = False  # what is written is passed on by lines, or by :meth:`pass_on`
+        self._gathered = bytearray()
         self.undo = contextlib.ExitStack()  # what close() does
 
     def __enter__(self) -> Console:
@@ -87,7 +90,12 @@ class Console:
         self.text += data
         if len(self.text) > 2 * self.KEEP:
             del self.text[: -self.KEEP]
-        self.emit(data)
+        if not self.gathers:
+            self.emit(data)
+            return
+        self._gathered += data
+        if data.endswith(b"\n") or len(self._gathered) >= self.MOST_GATHERED:
+            self.pass_on()
 
     @property
     def at_line_start(self) -> bool:
@@ -106,6 +114,18 @@ class Console:
                 self._speaker = name
 
         return write
+
+    @property
+    def held(self) -> int:
+        """Bytes that were written and have not been passed on."""
+        return len(self._gathered)
+
+    def pass_on(self) -> None:
+        """Pass on what was gathered (:attr:`gathers`)."""
+        if self._gathered:
+            data = bytes(self._gathered)
+            self._gathered.clear()
+            self.emit(data)
 
     def emit(self, data: bytes) -> None:
         """Pass bytes on to where the output goes, as far as somebody reads them."""

@@ -39,6 +39,8 @@ from gdbhv.target import (
 if TYPE_CHECKING:
     from gdbhv.records import ExitRecord
 
+CHUNK = 20_000_000  # nanoseconds of virtual time after which the beginning of a line is passed on at the latest
+LOOKS = 4  # exits in a row that send nothing, after which it is passed on too
 STORM = 1000
 """Exits in a row after which something is wrong if time stands still; wake-ups in a row with no instruction between them."""
 
@@ -69,14 +71,15 @@ class HostTarget(HostNetworks, HostInspection, Entrance):
         self.snapshots: dict[str, Snapshot] = {}
         self.jumps = 0
         self.refused = nothing_refused()
+        self._held, self._looks = 0, 0  # bytes that consoles held at the last exit, and for how many exits
         self._step: tuple[Vcpu, Action] | None = None  # what is stepped in this run
         self._stood = (0, 0)  # since when time has stood still, and for how many exits
         self._wakes = 0  # wake-ups of idle CPUs in a row
         self._end: int | None = None  # of a run: instructions of the whole machine since it was made
         self.pace = Pace(self.machine, weakly(self._awaited))
-        for console in (self.console, *self.consoles.values()):
-            if console is not None:
-                console.listen(self.pace.wake)
+        self._outputs = [console for console in (self.console, *self.consoles.values()) if console is not None]
+        for console in self._outputs:
+            console.listen(self.pace.wake)
 
     # --- breakpoints and catchpoints
 
@@ -288,12 +291,34 @@ class HostTarget(HostNetworks, HostInspection, Entrance):
 
     def _go(self, thread: ThreadId) -> Stop:
         """Run until a stop; it is BUDGET at the run's end."""
-        stop = self._settle()
-        while stop is None:
-            if self._end is None:
-                self.await_readers()
-            stop = self._turn(thread)
-        return stop
+        for console in self._outputs:
+            console.gathers = True  # guests send byte by byte, and passing one on costs more than its exit
+        try:
+            stop = self._settle()
+            while stop is None:
+                if self._end is None:
+                    self.await_readers()
+                stop = self._turn(thread)
+            return stop
+        finally:
+            for console in self._outputs:
+                console.gathers = False
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        """Pass on what guests have sent."""
+        for console in self._outputs:
+            console.pass_on()
+
+    def _until(self) -> int:
+        """Return when what guests have sent is to be passed on, in virtual time; at once, if they only look at the UART."""
+        held = sum([console.held for console in self._outputs])
+        self._looks = self._looks + 1 if held == self._held else 0
+        self._held = held
+        if self._looks >= LOOKS:
+            self._pass_on()
+            held = 0
+        return self.machine.now + CHUNK if held else FOREVER
 
     def _settle(self) -> Stop | None:
         """Handle the exit that was reported last, if it still has to be; then every CPU looks for something to run."""
@@ -308,11 +333,16 @@ class HostTarget(HostNetworks, HostInspection, Entrance):
     def _turn(self, thread: ThreadId) -> Stop | None:
         """Let the guests execute until one of them needs the hypervisor, and do what it needs; or to a stop."""
         scheduler = self.host.scheduler
-        reason = self._advance(scheduler.mask())
+        until = self._until()
+        reason = self._advance(scheduler.mask(), until)
         kind, cpu = reason["kind"], reason["cpu"]
-        if kind == "exit":
+        if kind != "exit":
+            self._pass_on()
+        else:
             assert cpu is not None
             v, record = self.host.exited(cpu)
+            if record["class"] != "dabt":
+                self._pass_on()
             caught = reason["caught"] and v.vm.stopped is None and self._caught(v, record, entry=False)
             if self.door.replays:
                 taken = self.door.taken
@@ -334,7 +364,8 @@ class HostTarget(HostNetworks, HostInspection, Entrance):
             scheduler.resume()
             return over
         if kind == "budget":
-            return Stop(StopKind.BUDGET, thread)
+            ends = until == FOREVER or (self._end is not None and sum(self.machine.insns) >= self._end)
+            return Stop(StopKind.BUDGET, thread) if ends else None
         if kind == "interrupted":
             self._type()
             if self._interrupted:
@@ -379,7 +410,7 @@ class HostTarget(HostNetworks, HostInspection, Entrance):
                 return self.thread_of(v)
         return default
 
-    def _advance(self, mask: int) -> _core.Stop:
+    def _advance(self, mask: int, until: int) -> _core.Stop:
         """Let the machine run; or step, while the vCPU that is stepped is in its guest."""
         step, held = None, self._moving[1]
         if self._step is not None:
@@ -390,7 +421,7 @@ class HostTarget(HostNetworks, HostInspection, Entrance):
             v = self.vcpu(held)
             if v.cpu is not None and self.host.scheduler.in_guest[v.cpu]:
                 step = v.cpu, EVERYWHERE, True
-        return self.pace.run(FOREVER, mask, self._end, step)
+        return self.pace.run(until, mask, self._end, step)
 
     def _storm(self, kind: str, thread: ThreadId) -> Stop | None:
         """Count exits between which no time passes, and wake-ups between which nobody executes: neither lasts for ever."""
