@@ -456,6 +456,9 @@ class Machine:
     def msr(self, cpu: int, register: int | str, value: int) -> None:
         """Write a system register as MSR executed at EL2 does."""
 
+    def skip(self, cpu: int) -> None:
+        """Go on behind the guest's instruction that exited: ELR_EL2 is 4 more, and SPSR_EL2.SS is 0 (``SSAdvance``)."""
+
     def software_increment(self, cpu: int, counters: int, el: int) -> None:
         """Count SW_INCR as a write of ``counters`` to PMSWINC_EL0 at EL0 or EL1 does, for a hypervisor that trapped it.
 

@@ -108,13 +108,13 @@ def data_abort(vcpu: Vcpu, record: ExitRecord) -> None:
     """Memory that is not mapped yet, an emulated device, or nothing at all."""
     esr, ipa = record["esr"], record["ipa"]
     if ipa is not None:
-        if esr & FSC_KIND == TRANSLATION and vcpu.vm.map_touched(ipa):
-            return  # and the guest makes the access again
-        found = vcpu.vm.device(ipa)
+        found = vcpu.vm.device(ipa)  # no memory overlaps it
         if found is not None and esr & ISV:
             device, offset = found
             mmio(vcpu, esr, device, offset)
             return
+        if esr & FSC_KIND == TRANSLATION and vcpu.vm.map_touched(ipa):
+            return  # and the guest makes the access again
         if esr & CM and not esr & S1PTW:  # maintenance of caches that are not there
             vcpu.skip()
             return

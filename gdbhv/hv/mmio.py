@@ -243,6 +243,7 @@ class BoardDevice(MmioDevice):
         self.size = board()[name]["size"]
         self._make = partial(CoreDevice, name, cpus=cpus, **({} if epoch is None else {"epoch": epoch}))
         self._core = self._make()
+        self._due: int | None = None  # its deadline, which each exit asks for
         self._items: dict[int | str, bytes] = {}
         self.drives: list[Plugged] = []
         self.rng: int | None = None  # the seed of the entropy device in a slot
@@ -260,21 +261,25 @@ class BoardDevice(MmioDevice):
     @state.setter
     def state(self, state: bytes) -> None:
         self._core.load(state)
+        self._due = self._core.deadline()
 
     def reset(self) -> None:
         """As it was made, with the items that were given since: they are the machine's, not the guest's. So are disks."""
         if self.drives or self.net is not None or self.rng is not None:
             self._core.reset_slots()
-            return
-        self._core = self._make()
-        for key, data in self._items.items():
-            self._core.set_item(key, data)
+        else:
+            self._core = self._make()
+            for key, data in self._items.items():
+                self._core.set_item(key, data)
+        self._due = self._core.deadline()
 
     def _now(self) -> int:
         assert self.vm is not None
         return self.vm.machine.now
 
-    def _line(self) -> None:
+    def _acted(self) -> None:
+        """Pass on what an access or an event has changed."""
+        self._due = self._core.deadline()
         if self.intid is not None:
             assert self.vm is not None
             for line, level in self._core.irqs():
@@ -317,12 +322,14 @@ class BoardDevice(MmioDevice):
     def press_power_button(self) -> None:
         """Press the power button at the GPIO block (100 ms long). :raises ValueError: this is not pl061."""
         self._core.press_power_button(self._now())
-        self._line()
+        self._acted()
 
     def read(self, offset: int, size: int) -> int:
         if offset % size:  # a guest that maps it as Normal memory: byte by byte, as the machine does
             return sum(self.read(offset + n, 1) << 8 * n for n in range(size))
-        return self._core.read(offset, size, self._now())
+        value = self._core.read(offset, size, self._now())
+        self._due = self._core.deadline()
+        return value
 
     def peek(self, offset: int, size: int) -> int:
         width = next(n for n in (1, 2, 4, 8) if offset + size <= (offset & -n) + n)
@@ -341,13 +348,13 @@ class BoardDevice(MmioDevice):
         self._done()
 
     def deadline(self) -> int | None:
-        return self._core.deadline()
+        return self._due
 
     def event(self) -> None:
         self._core.event(self._now(), self.vm)
         self._done()
 
     def _done(self) -> None:
-        self._line()
+        self._acted()
         if self.wire is not None:
             self.wire.hear()

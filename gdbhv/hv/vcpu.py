@@ -256,6 +256,9 @@ class Vcpu(VcpuState):
         """Advance the PC over the instruction that caused the exit; this also completes a guest's own step
         (``SSAdvance``)."""
         self.completed += 1
+        if self.cpu is not None:
+            self.machine.skip(self.cpu)
+            return
         self.write("ELR_EL2", self.read("ELR_EL2") + 4 & (1 << 64) - 1)
         spsr = self.read("SPSR_EL2")
         if spsr & STEPPING:

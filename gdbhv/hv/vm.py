@@ -76,6 +76,7 @@ class Vm(VmState):
         self.has_pan, self.has_ssbs, self.has_ras = host.has_pan, host.has_ssbs, host.has_ras
         self.devices: list[tuple[int, MmioDevice]] = []
         self._timed: list[MmioDevice] = []  # those that have a deadline, ever
+        self._last: tuple[int, int, MmioDevice] | None = None  # base, size and device that were asked for last
         self.hypercalls: dict[int, Hypercall] = {}
         self.stage2 = Stage2(self.machine, host.allocate)
         self.vcpus = [Vcpu(self, len(host.vcpus) + i, i) for i in range(vcpus)]
@@ -190,9 +191,14 @@ class Vm(VmState):
 
     def device(self, ipa: int) -> tuple[MmioDevice, int] | None:
         """Return the device at ``ipa`` and the offset in it."""
-        for base, d in self.devices:
-            if base <= ipa < base + d.size:
-                return d, ipa - base
+        if self._last is not None:
+            base, size, device = self._last
+            if base <= ipa < base + size:
+                return device, ipa - base
+        for base, device in self.devices:
+            if base <= ipa < base + device.size:
+                self._last = base, device.size, device
+                return device, ipa - base
         return None
 
     def disks(self) -> list[Disks]:
@@ -211,8 +217,12 @@ class Vm(VmState):
 
     def device_deadline(self) -> int | None:
         """Return when the next device has something to do of itself, in virtual nanoseconds; None: never."""
-        due = [t for d in self._timed if (t := d.deadline()) is not None]
-        return min(due) if due else None
+        first = None
+        for device in self._timed:  # at each entry
+            due = device.deadline()
+            if due is not None and (first is None or due < first):
+                first = due
+        return first
 
     def device_events(self, now: int) -> None:
         """Let the devices act whose time has come."""

@@ -20,6 +20,8 @@ use crate::mmu::regime::{self, Features, Regime};
 use crate::mmu::walk::{self, Step, Translation};
 use crate::pe;
 use crate::physical::ReadOnly;
+use crate::reg::field;
+use crate::reg::names::{ELR_EL2, SPSR_EL2};
 use crate::serror;
 use crate::stops::{Breakpoint, Watchpoint};
 
@@ -38,6 +40,13 @@ impl Machine {
         exception::eret(cpu, sh);
         sh.exits.begin(sh.platform.now, 0, self.insns[i]); // between turns only the CPU's own count is asked for
         Self::note_entry(cpu, sh);
+    }
+
+    /// Hosted: go on behind the guest's instruction that exited, which has been emulated. A step of the guest's own is done (`SSAdvance`).
+    pub fn skip(&mut self, i: usize) {
+        let cpu = &mut self.cpus[i].cpu;
+        cpu.set(ELR_EL2, cpu.get(ELR_EL2).wrapping_add(4));
+        cpu.set(SPSR_EL2, cpu.get(SPSR_EL2) & !field!(SPSR_EL2.SS).mask());
     }
 
     /// Hosted: enter the guest as [`Machine::eret`] does, with the WFE that it trapped at begun: it waits for an event, until virtual

@@ -66,6 +66,12 @@ impl Machine {
         m.sh.next_event = 0;
         Ok(())
     }
+    /// What a hypervisor does that has emulated the instruction that exited.
+    fn skip(&mut self, cpu: usize) -> PyResult<()> {
+        let i = self.check(cpu)?;
+        self.model.skip(i);
+        Ok(())
+    }
     fn software_increment(&mut self, cpu: usize, counters: u32, el: u8) -> PyResult<()> {
         let i = self.check(cpu)?;
         if el > 1 {
