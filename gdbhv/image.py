@@ -7,7 +7,7 @@ import hashlib
 import io
 import os
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -72,6 +72,7 @@ MAX_TREE = 2 << 20  # Documentation/arm64/booting.rst of Linux, "Setup the devic
 ALIGN = 2 << 20
 SYMBOLS = ("STT_NOTYPE", "STT_OBJECT", "STT_FUNC")
 RAW_OFFSET = 0x80000  # where QEMU's `virt` puts raw bytes, and a kernel whose header does not say how large it is
+MAX_PE_HEADER = 1 << 22  # more than 65,535 sections need
 RESERVED = 0x1000  # a kernel whose text_offset is less goes to the second 2 MiB of RAM there
 
 
@@ -84,7 +85,12 @@ class Image:
     segments: list[tuple[int, bytes]]
     entry: int
     size: int
-    sha256: str = ""  # of the file, unpacked if it is gzip
+    data: bytes = field(default=b"", repr=False)  # the file, unpacked if it is gzip
+
+    @cached_property
+    def sha256(self) -> str:
+        """Digest of :attr:`data`. Snapshots and recordings ask for it."""
+        return hashlib.sha256(self.data).hexdigest()
 
     @property
     def base(self) -> int:
@@ -170,7 +176,7 @@ def load(path: str | Path, ram: int = _core.RAM_BASE, at: int | None = None, lim
         here, or for another machine.
     """
     data = read_file(path, limit)
-    return replace(_image(str(path), data, ram, at, limit), sha256=hashlib.sha256(data).hexdigest())
+    return replace(_image(str(path), data, ram, at, limit), data=data)
 
 
 def _image(path: str, data: bytes, ram: int, at: int | None, limit: int) -> Image:
@@ -254,7 +260,7 @@ def _arm64(path: str, data: bytes, ram: int, at: int | None) -> Image:
 def _check_pe(path: str, data: bytes, offset: int) -> None:
     """Refuse a kernel that is cut off: the arm64 header counts .bss too, but the PE header has the sizes in the file."""
     try:
-        end = max((s.end for s in PE_HEADER.parse(data[offset:]).sections), default=0)
+        end = max((s.end for s in PE_HEADER.parse(data[offset : offset + MAX_PE_HEADER]).sections), default=0)
     except ConstructError:
         end = len(data) + 1 if offset + 4 > len(data) or data[offset : offset + 4] == b"PE\0\0" else 0
     if end > len(data):

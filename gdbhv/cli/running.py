@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import gc
 import os
 import sys
 import time
@@ -87,6 +88,7 @@ def run(options: argparse.Namespace) -> int:
             target.connect(opened.enter_context(Forwards(forwards)))
         by_hand = bool(forwards) or any(c.personal for c in (console, *consoles.values()))
         target.pace.realtime = by_hand if options.realtime is None else options.realtime
+        gc.freeze()  # what is there stays: no exit of a guest looks at it again
         begun, started = sum(target.core.insns), time.perf_counter()
         if options.gdb:
             stop = serve(options, target, [c.image for c in each] if content is None else [g.image for g in content.guests])
