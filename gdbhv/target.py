@@ -197,7 +197,10 @@ class Symbols(Protocol):
     """What a machine or a VM was started from, for the names in it."""
 
     path: str
-    sha256: str  # of the file
+
+    @property
+    def sha256(self) -> str:
+        """Return the digest of the file."""
 
     @property
     def symbols(self) -> dict[str, int]:

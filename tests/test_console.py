@@ -172,3 +172,17 @@ def test_lines_of_several_have_their_names() -> None:
     b(b"x\ny")
     a(b"wo\n")
     assert console.text == b"a| one\r\n\r\na| t\nb| x\nb| y\na| wo\n"
+
+
+def test_what_is_gathered_is_passed_on_by_lines() -> None:
+    reader, writer = os.pipe()
+    with open(reader, "rb", buffering=0) as end, open(writer, "wb", buffering=0) as output:
+        console = Console(output)
+        console.gathers = True
+        for byte in b"one\ntw":
+            console.write(bytes([byte]))
+        assert (end.read(100), console.text, console.held) == (b"one\n", b"one\ntw", 2)
+        console.pass_on()
+        assert (end.read(100), console.held) == (b"tw", 0)
+        console.write(b"x" * Console.MOST_GATHERED)
+        assert len(end.read(2 * Console.MOST_GATHERED)) == Console.MOST_GATHERED

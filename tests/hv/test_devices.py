@@ -9,8 +9,12 @@ from types import SimpleNamespace
 import pytest
 
 from gdbhv import _core
+from gdbhv.console import Console
+from gdbhv.hv.host import Host
+from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.hv.mmio import BoardDevice, Pl011
-from hv.programs import ERET, mrs, msr, thread
+from gdbhv.target import StopKind
+from hv.programs import ERET, HVC0, add_vm, branch, mrs, msr, thread
 from hv.test_vgic import EOIR1, GICD_BASE, IAR1, ISENABLER, NOTE_X9, access, machine, noted, run
 
 RTC, RTC_SPI, VIRTIO, FW_CFG = 0x09010000, 34, 0x0A000000, 0x09020000
@@ -118,3 +122,31 @@ def test_a_guest_that_polls_gets_all_at_once() -> None:
     flags = [uart.read(0x18, 4) for _ in range(Pl011.POLLS)]
     assert flags == [0x90] * (Pl011.POLLS - 1) + [0x80]
     assert bytes(uart.read(0, 4) for _ in range(5)) == b"ab\ncd"
+
+
+LOOK = 0xB9401822  # LDR w2, [x1, #0x18]: UARTFR
+
+
+@pytest.mark.parametrize(
+    "after", [(branch(0),), (HVC0, branch(0)), (LOOK, branch(-1))], ids=["computing", "exiting", "polling"]
+)
+def test_the_beginning_of_a_line_does_not_wait_for_its_end(after: tuple[int, ...]) -> None:
+    host = Host(memory=4 << 20)
+    passed: list[int] = []
+
+    class Terminal(Console):
+        def emit(self, data: bytes) -> None:
+            assert data == b"ab"
+            passed.append(host.machine.now)
+
+    console = Terminal()
+    put = 0x39000020  # STRB w0, [x1]
+    vm = add_vm(
+        host, *(0xD2A12001, 0xD2800000 | ord("a") << 5, put, 0xD2800000 | ord("b") << 5, put), *after
+    )  # MOV x1, #0x9000000
+    vm.add_device(0x09000000, Pl011(console.write), 33)
+    insns = 10_000 if LOOK in after else 50_000_000
+    stop = HostTarget(host, console=console).run_all(insns)
+    assert (stop.kind, sum(host.machine.insns)) == (StopKind.BUDGET, insns)
+    assert len(passed) == 1
+    assert passed[0] < (21_000_000 if after == (branch(0),) else 100)
