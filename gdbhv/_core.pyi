@@ -7,6 +7,7 @@ Numbers: addresses and registers are unsigned; a system register's number is its
 from typing import Any, Literal, Protocol, Self, TypedDict, final, type_check_only
 
 from gdbhv.records import (
+    Compiled,
     ExitAccount,
     ExitCount,
     ExitRecord,
@@ -532,6 +533,18 @@ class Machine:
     @property
     def compiled_blocks(self) -> int:
         """Blocks of code that were compiled so far, also those that are out of use."""
+
+    def compiled(self) -> Compiled:
+        """Return what compiling has cost so far, and what it was used for."""
+
+    def perf_map(self, path: str, symbols: list[tuple[int, str]]) -> None:
+        """Write a line to a file for each block that is compiled from now on: where its native code is, how long, and which
+        guest code it is, by the symbol before its virtual address (Linux's perf reads ``/tmp/perf-PID.map``).
+
+        :param symbols: of the guest: address and name.
+        :raises RuntimeError: nothing is compiled here.
+        :raises OSError: the file cannot be written.
+        """
     @property
     def ns_per_insn(self) -> int:
         """Nanoseconds of virtual time that an instruction takes."""

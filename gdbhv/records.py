@@ -179,6 +179,16 @@ class TlbCheck(TypedDict):
     alarms: list[TlbAlarm]
 
 
+class Compiled(TypedDict):
+    """What compiling guest code has cost, and what it was used for: part of what `gdbhv run --stats json` prints."""
+
+    blocks: int  # also those that are out of use
+    instructions: int  # in them
+    bytes: int  # of native code
+    seconds: float  # of the host's clock
+    executed: int  # instructions of the machine that native code has executed, or called the interpreter for
+
+
 class Repeated(TypedDict):
     """An exception that a CPU takes again and again, at the same place and with no instruction between."""
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +14,7 @@ import pytest
 from gdbhv import _core
 from gdbhv.boot import BootConfig, Setup
 from gdbhv.console import Console
+from gdbhv.image import Image
 from gdbhv.machine import Machine
 from hv.programs import CODE, add, branch, code
 
@@ -124,3 +128,61 @@ def test_the_option(tmp_path: Path) -> None:
     ]
     assert said[0].stdout == said[1].stdout != ""
     assert said[0].stderr.split(" instructions")[0] == said[1].stderr.split(" instructions")[0]
+
+
+def test_perf_finds_the_guests_symbols() -> None:
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "gdbhv",
+            "run",
+            str(GUESTS / "hello.elf"),
+            "--compile-after",
+            "1",
+            "--perf-map",
+            "--stats",
+            "json",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        stdin=subprocess.DEVNULL,
+    )
+    found = re.search(r"(/tmp/perf-\d+\.map): ", done.stderr)
+    assert found
+    path = Path(found[1])
+    lines = [line.split(" ", 2) for line in path.read_text().splitlines()]
+    path.unlink()
+    compiled = json.loads(done.stdout.splitlines()[-1])["compiled"]
+    assert compiled["blocks"] == len(lines) > 5
+    assert compiled["bytes"] == sum(int(size, 16) for _, size, _ in lines)
+    names = {re.sub(r"\+0x[0-9a-f]+$", "", name) for _, _, name in lines}
+    assert names <= Image(str(GUESTS / "hello.elf"), "elf", [], 0, 0).symbols.keys()
+    pieces = sorted((int(at, 16), int(size, 16)) for at, size, _ in lines)
+    assert all(at + size <= after for (at, size), (after, _) in itertools.pairwise(pieces))
+
+
+def test_what_compiling_has_cost_is_told() -> None:
+    machine = looping(1)
+    run(machine, 40_000)
+    done = machine.compiled()
+    assert (done["blocks"], done["instructions"]) == (1, 4)
+    assert 30_000 < done["executed"] <= 40_000
+    assert done["bytes"] > 20
+    assert done["seconds"] > 0
+    machine.compile_after(0)
+    assert machine.compiled()["executed"] == 0
+
+
+def test_a_map_needs_a_compiler(tmp_path: Path) -> None:
+    machine = looping(0)
+    with pytest.raises(RuntimeError, match="nothing is compiled"):
+        machine.perf_map(str(tmp_path / "map"), [])
+    machine.compile_after(1)
+    with pytest.raises(OSError, match="No such file"):
+        machine.perf_map(str(tmp_path / "nowhere" / "map"), [])
+    machine.perf_map(str(tmp_path / "map"), [(CODE - 8, "before")])
+    run(machine, 400)
+    assert [line.split()[2] for line in (tmp_path / "map").read_text().splitlines()] == ["before+0x8"]

@@ -15,6 +15,7 @@ from gdbhv.target import Stop, StopKind, Target, ThreadId
 
 if TYPE_CHECKING:
     from gdbhv.recording import Outcome
+    from gdbhv.records import Compiled
 
 # Exit statuses of `gdbhv run`; the names are in --stats json too.
 STATUS = {
@@ -118,6 +119,13 @@ def duration(seconds: float, insns: int | None) -> str:
     return f"{seconds:.2f} s, {mips:.0f} MIPS" if mips >= 1 else f"{seconds:.2f} s"
 
 
+def compiled_line(compiled: Compiled, insns: int) -> str:
+    """Return a line of what compiling has cost, and which share of all instructions was executed so."""
+    share = 100 * compiled["executed"] / insns if insns else 0
+    cost = f"{compiled['blocks']:,} blocks of {compiled['instructions']:,} instructions in {compiled['seconds']:.2f} s"
+    return f"compiled: {cost}, {compiled['bytes'] / 1024:,.0f} KiB; {share:.1f}% of the instructions were executed so"
+
+
 def report(
     options: argparse.Namespace,
     target: Target,
@@ -156,6 +164,7 @@ def report(
             "instructions_by_cpu": machine.insns,
             "virtual_ns": machine.now,
             "seconds": round(seconds, 3),
+            "compiled": machine.compiled(),
             **stats_document(counts, further),
             **({} if machine.tlb_check is None else {"tlb_check": machine.tlb_check}),
         }
@@ -167,6 +176,7 @@ def report(
 
         for line in stats_table(counts, further, lambda vmid: vmid_name(target, vmid), numbered(target)):
             say(line, "")
+        say(compiled_line(machine.compiled(), insns), "")
     took = duration(seconds, None if begun is None else insns - begun)
     if outcome is not None:
         say(f"{outcome.text} ({took})")

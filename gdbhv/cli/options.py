@@ -249,6 +249,12 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--report", metavar="FILE", help="at the end: write a page (HTML) with pictures of the run; needs gdbhv[report]"
     )
+    run.add_argument(
+        "--perf-map",
+        action="store_true",
+        help="tell Linux's perf in /tmp/perf-PID.map which guest code compiled code is, by the symbols of an ELF: the "
+        "image, or IMAGE.vmlinux or IMAGE.elf beside it",
+    )
     run.add_argument("--max-insns", type=number, metavar="N", help="stop after N instructions (1e9)")
     run.add_argument(
         "--stats", choices=("text", "json"), help="at the end: a table of exits too, or all as JSON, the last line of stdout"
@@ -412,6 +418,7 @@ _OF_A_REPLAY = {
     "replay",
     "compile_after",
     "history",
+    "perf_map",
 }
 
 

@@ -7,7 +7,7 @@ import contextlib
 import time
 
 from gdbhv.cli.ending import report, tell_undefined
-from gdbhv.cli.running import choose_tier, open_consoles, serve
+from gdbhv.cli.running import choose_tier, map_code, open_consoles, serve
 from gdbhv.cli.saying import say
 from gdbhv.cli.signals import signals_interrupt
 from gdbhv.config import PLACED_FILES, SINGLE_FILES, BootConfig
@@ -25,6 +25,8 @@ def replay(options: argparse.Namespace) -> int:
         playing = Replay(recording, console, consoles)
         target, vms = playing.target, recording.vms
         choose_tier(options, target)
+        if options.perf_map:
+            map_code(target, [vm.image for vm in vms])
         started = time.perf_counter()
         if options.gdb:
             first, hosted = vms[0], recording.header.hosted

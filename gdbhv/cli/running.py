@@ -75,6 +75,8 @@ def run(options: argparse.Namespace) -> int:
         else:
             target = setup.make(console, consoles)
         choose_tier(options, target)
+        if options.perf_map:
+            map_code(target, [c.image for c in each] if content is None else [g.image for g in content.guests])
         watch_loops(options, target)
         if options.check is not None:
             target.core.check_tlb(True)
@@ -152,6 +154,23 @@ def choose_tier(options: argparse.Namespace, target: HostTarget | Machine) -> No
             target.core.compile_after(options.compile_after)
         except (RuntimeError, OverflowError) as e:
             raise GdbhvError(f"--compile-after {options.compile_after}: {e}") from None
+
+
+def map_code(target: HostTarget | Machine, images: list[str | Path | None]) -> None:
+    """Write the names of code that is compiled where ``perf`` looks for them.
+
+    :raises GdbhvError: nothing is compiled, or the file cannot be written.
+    """
+    from gdbhv.image import Image
+
+    files = {path for image in images if (path := exec_file(image)) is not None}
+    symbols = [(at, name) for path in files for name, at in Image(path, "elf", [], 0, 0).symbols.items()]
+    path = f"/tmp/perf-{os.getpid()}.map"
+    try:
+        target.core.perf_map(path, symbols)
+    except (RuntimeError, OSError) as e:
+        raise GdbhvError(f"--perf-map: {path}: {e}") from None
+    say(f"{path}: the guest's names of compiled code, for perf report")
 
 
 def open_consoles(

@@ -312,7 +312,7 @@ class BoardDevice(MmioDevice):
     def tell_network(self, client: int, event: str, data: bytes, port: int) -> None:
         """Tell the guest what a client does (:class:`gdbhv.inputs.Network`)."""
         self._core.net_tell(client, event, data, port, self._now(), self.vm)
-        self._line()
+        self._acted()
 
     @property
     def slots(self) -> CoreDevice:

@@ -75,8 +75,8 @@ LAYERS = {
     "client": "gdbline reversing stops",
     "gdbside": "",
     "sessions": "client errors",
-    "cli": "_core boot building client config console drives dumps errors files firmware history hv machine monitor network "
-    "recording reporting rsp snapfile stops tables target views",
+    "cli": "_core boot building client config console drives dumps errors files firmware history hv image machine "
+    "monitor network recording records reporting rsp snapfile stops tables target views",
     "__main__": "cli",
     "__init__": "boot client config console errors exitspec history hv machine recording records sessions snapshot "
     "stops target",

@@ -72,7 +72,7 @@ PARTS = {
 # part: what is made anew when the rest is loaded
 REBUILT = {
     "Platform": {"leave"},
-    "Cpu": {"changed", "off", "block_pa"},
+    "Cpu": {"changed", "granted", "off", "block_pa"},
     "Tlb": {"recent", "regime"},
     "Context": {"fetch", "fetched", "filled", "large", "watched"},
     "WalkCache": {"filled", "tables_filled"},

@@ -164,7 +164,7 @@ fn blocks() {
     }
     let [a, b] = &sides;
     assert!(a.machine.memory() == b.machine.memory());
-    assert!(b.code.tiering().expect("compiled").compiled > 50_000);
+    assert!(b.code.tiering().expect("compiled").stats.blocks > 50_000);
 }
 
 /// A number at an edge, or near one: in single and in double precision.

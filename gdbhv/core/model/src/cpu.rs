@@ -294,7 +294,7 @@ impl Save for Cpu {
         (self.power, self.timeout, self.stepped) = take(from)?;
         self.pmu = take(from)?;
         self.raised = None;
-        self.changed = true;
+        (self.changed, self.granted) = (true, 0);
         Ok(())
     }
 }

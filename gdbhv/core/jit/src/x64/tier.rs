@@ -76,16 +76,16 @@ impl Compiler for Tier1 {
     fn enter(&self) -> Enter {
         self.frame.enter(&self.memory)
     }
-    fn compile(&mut self, block: &Block, words: &[u32]) {
+    fn compile(&mut self, block: &Block, words: &[u32]) -> usize {
         for _ in 0..2 {
             let base = self.memory.next();
             let site = self.first_site + self.sites.len() as u32;
             if site > MOST_SITES {
-                return;
+                return 0;
             }
             let Some(code) = emit::block(block, words, self.features, &self.frame, base, site)
             else {
-                return;
+                return 0;
             };
             let Some(entry) = self.memory.put(&code.bytes) else {
                 self.clear();
@@ -109,8 +109,9 @@ impl Compiler for Tier1 {
                 entry,
                 incoming: Vec::new(),
             });
-            return;
+            return code.bytes.len();
         }
+        0
     }
     fn link(&mut self, site: u64, to: &Block) {
         let index = site.checked_sub(self.first_site as u64);

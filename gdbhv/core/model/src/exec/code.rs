@@ -133,6 +133,10 @@ impl Code {
     pub fn tiering(&self) -> Option<&Tiering> {
         self.tiering.as_ref()
     }
+    /// The same, to be changed.
+    pub fn tiering_mut(&mut self) -> Option<&mut Tiering> {
+        self.tiering.as_mut()
+    }
     /// Use another compiling tier, or none; the one that was in use, which forgets what it has compiled.
     pub fn set_tiering(&mut self, tiering: Option<Tiering>) -> Option<Tiering> {
         let mut before = std::mem::replace(&mut self.tiering, tiering);

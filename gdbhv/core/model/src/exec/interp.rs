@@ -306,7 +306,7 @@ fn native(
     let came_from = site.take();
     let mut entry = block.tier.get().native;
     if entry.is_null() {
-        t.entered(block, sh);
+        t.entered(block, sh, cpu.pc);
         entry = block.tier.get().native;
         if entry.is_null() {
             return None;
@@ -315,8 +315,15 @@ fn native(
     if let Some(site) = came_from.filter(|_| unbroken) {
         t.compiler.link(site, block);
     }
+    let begin = sh.now;
     // SAFETY: the entry is a live block's, at least whose instructions are left.
     let left_with = unsafe { (t.enter)(cpu, sh, entry, left, cache) };
+    t.stats.executed += sh.now - begin
+        + match left_with & native::LINK {
+            native::EARLY => cpu.off as u64 + 1,
+            native::TRAP => cpu.off as u64,
+            _ => 0,
+        };
     if left_with == native::PANIC {
         t.compiler.go_on_panicking();
     }

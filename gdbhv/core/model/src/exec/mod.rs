@@ -6,5 +6,6 @@ pub mod code;
 pub mod interp;
 pub mod jumps;
 pub mod native;
+pub mod perf;
 pub mod refresh;
 pub mod single;

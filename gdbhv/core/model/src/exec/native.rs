@@ -6,8 +6,10 @@
 
 use super::block::{Block, Tier};
 use super::jumps::Jump;
+use super::perf::Map;
 use crate::pe::Pe;
 use crate::shared::Shared;
+use std::time::{Duration, Instant};
 
 /// Native code left between two blocks: `Cpu::pc` is the next one, and time is settled.
 pub const DISPATCH: u64 = 0;
@@ -29,8 +31,8 @@ pub type Enter = unsafe extern "C" fn(*mut Pe, *mut Shared, *const u8, u64, *con
 pub trait Compiler: Send {
     /// How its code is entered.
     fn enter(&self) -> Enter;
-    /// Make native code of a block, whose instructions are `words`, and keep its entry in the block. Nothing if it cannot be had.
-    fn compile(&mut self, block: &Block, words: &[u32]);
+    /// Make native code of a block, whose instructions are `words`, and keep its entry in the block; its bytes, 0 if it cannot be had.
+    fn compile(&mut self, block: &Block, words: &[u32]) -> usize;
     /// Make the jump of a [`LINK`] go to a block of the same page directly. A site that is no more is ignored.
     fn link(&mut self, site: u64, to: &Block);
     /// A block goes out of use: nothing is to jump to it.
@@ -49,9 +51,26 @@ pub struct Tiering {
     pub compiler: Box<dyn Compiler>,
     /// Entries of a block after which it is compiled, at least 1.
     pub threshold: u32,
-    /// Native code has been written for so many blocks.
-    pub compiled: u64,
+    /// What it has done so far.
+    pub stats: Stats,
+    /// Where code is told of.
+    pub map: Option<Map>,
     pub(super) enter: Enter,
+}
+
+/// What a compiling tier has done. Nothing of it is seen by a guest.
+#[derive(Clone, Copy, Default)]
+pub struct Stats {
+    /// Blocks that native code was made of, also those that are out of use.
+    pub blocks: u64,
+    /// Guest instructions in them.
+    pub instructions: u64,
+    /// Bytes of native code.
+    pub bytes: u64,
+    /// Time on the host's clock that it took.
+    pub time: Duration,
+    /// Instructions that native code has executed, and those that it has called the interpreter for.
+    pub executed: u64,
 }
 
 impl Tiering {
@@ -61,11 +80,12 @@ impl Tiering {
             enter: compiler.enter(),
             compiler,
             threshold: threshold.max(1),
-            compiled: 0,
+            stats: Stats::default(),
+            map: None,
         }
     }
-    /// Count an entry of a block that has no native code; compile it if it was the last one to wait for.
-    pub(super) fn entered(&mut self, block: &Block, sh: &Shared) {
+    /// Count an entry of a block at VA `va` that has no native code; compile it if it was the last one to wait for.
+    pub(super) fn entered(&mut self, block: &Block, sh: &Shared, va: u64) {
         let heat = block.heat.get() + 1;
         block.heat.set(heat);
         if heat != self.threshold {
@@ -77,8 +97,19 @@ impl Tiering {
         };
         let word = |b: &[u8]| u32::from_le_bytes([b[0], b[1], b[2], b[3]]);
         let words: Vec<u32> = bytes.chunks_exact(4).map(word).collect();
-        self.compiler.compile(block, &words);
-        self.compiled += u64::from(!block.tier.get().native.is_null());
+        let begin = Instant::now();
+        let bytes = self.compiler.compile(block, &words);
+        let s = &mut self.stats;
+        s.time += begin.elapsed();
+        if bytes == 0 {
+            return;
+        }
+        s.blocks += 1;
+        s.instructions += words.len() as u64;
+        s.bytes += bytes as u64;
+        if let Some(map) = &mut self.map {
+            map.add(block.tier.get().native, bytes, va);
+        }
     }
 }
 

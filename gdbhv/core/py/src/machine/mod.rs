@@ -15,11 +15,14 @@ mod vms;
 use crate::device::{self, ItemKey};
 use crate::translation::Controls;
 use gdbhv_model::cpu::Cpu;
-use gdbhv_model::exec::native::Tiering;
+use gdbhv_model::exec::native::{Stats, Tiering};
+use gdbhv_model::exec::perf::Map;
 use gdbhv_model::machine::Machine as Model;
 use gdbhv_model::mmu::regime::Regime;
 use pyo3::exceptions::{PyIndexError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use std::path::PathBuf;
 
 /// Entries of a block after which it is compiled, unless it is said.
 const COMPILE_AFTER: u32 = 40;
@@ -104,7 +107,27 @@ impl Machine {
 
     #[getter]
     fn compiled_blocks(&self) -> u64 {
-        self.model.code.tiering().map_or(0, |t| t.compiled)
+        self.model.code.tiering().map_or(0, |t| t.stats.blocks)
+    }
+    fn compiled<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let s = self
+            .model
+            .code
+            .tiering()
+            .map_or(Stats::default(), |t| t.stats);
+        let d = PyDict::new(py);
+        d.set_item("blocks", s.blocks)?;
+        d.set_item("instructions", s.instructions)?;
+        d.set_item("bytes", s.bytes)?;
+        d.set_item("seconds", s.time.as_secs_f64())?;
+        d.set_item("executed", s.executed)?;
+        Ok(d)
+    }
+    fn perf_map(&mut self, path: PathBuf, symbols: Vec<(u64, String)>) -> PyResult<()> {
+        let none = || PyRuntimeError::new_err("nothing is compiled: there is no code to map");
+        let tiering = self.model.code.tiering_mut().ok_or_else(none)?;
+        tiering.map = Some(Map::create(&path, symbols)?);
+        Ok(())
     }
 
     fn set_flash(&mut self, bank: usize, data: &[u8]) -> PyResult<()> {
