@@ -186,3 +186,46 @@ def test_a_map_needs_a_compiler(tmp_path: Path) -> None:
     machine.perf_map(str(tmp_path / "map"), [(CODE - 8, "before")])
     run(machine, 400)
     assert [line.split()[2] for line in (tmp_path / "map").read_text().splitlines()] == ["before+0x8"]
+
+
+BOUND = 64 << 20  # bytes of native code
+CHURN = """
+import resource, sys
+from gdbhv import _core
+from hv.programs import CODE, code
+
+def run(after, passes):
+    machine = _core.Machine(memory=1 << 24, hosted=False, el2=False)
+    machine.compile_after(after)
+    machine.write_register(0, "x20", CODE + 0x400000)
+    loads = 0xF9400280 | 1  # LDR x1, [x20]
+    for n in range(passes):
+        piece = code(*[loads | n % 30 << 10, 0x91000400, 0x14000001] * 0x10000)  # ADD x0, x0, #1; B .+4
+        machine.write_pa(CODE, piece)
+        machine.write_register(0, "pc", CODE)
+        machine.run(1 << 62, 1, sum(machine.insns) + 3 * 0x10000)
+    return machine.read_core(0), machine.now, machine.compiled()["bytes"]
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+few = run(1, 2)
+before = peak()
+many = run(1, 14)
+print(many[2], peak() - before, many[:2] == run(0, 14)[:2])
+"""
+
+
+def test_native_code_is_bounded_and_its_memory_used_again() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CHURN],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+        cwd=Path(__file__).parent,
+    )
+    written, grown, same = done.stdout.split()
+    assert int(written) > 2.5 * BOUND
+    assert int(grown) < 2 * BOUND, "native code, and what is known of its blocks"
+    assert same == "True"
