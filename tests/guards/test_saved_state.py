@@ -40,7 +40,7 @@ PARTS = {
             "version": "what the machine is",
         },
     ),
-    "Bus": ("bus.rs", {}),
+    "Bus": ("bus.rs", {"last": "makes the next search short"}),
     "Pci": ("dev/pci/mod.rs", {"messages": "delivered before anybody looks"}),
     "Platform": (
         "platform.rs",

@@ -60,6 +60,8 @@ impl std::error::Error for BadRange {}
 pub struct Bus {
     /// By base, disjoint.
     ranges: Vec<Range>,
+    /// The range that was found last.
+    last: usize,
     /// A device has something left to do in memory.
     work: bool,
 }
@@ -305,10 +307,12 @@ impl Bus {
 
     /// The range that holds all of the access, and the offset in it.
     fn find(&mut self, pa: u64, size: u8) -> Option<(&mut Target, u64)> {
-        let at = self
-            .ranges
-            .partition_point(|r| r.base <= pa)
-            .checked_sub(1)?;
+        let here = |r: &Range| pa.wrapping_sub(r.base) < r.size;
+        if !self.ranges.get(self.last).is_some_and(here) {
+            let behind = self.ranges.partition_point(|r| r.base <= pa);
+            self.last = behind.checked_sub(1)?;
+        }
+        let at = self.last;
         let r = &self.ranges[at];
         let offset = pa - r.base;
         if offset >= r.size || r.size - offset < size as u64 {
