@@ -1,9 +1,8 @@
 //! Where a block goes, and what is behind its code.
 
 use super::emit::{Code, Emitter, Site, Values, RAX};
-use super::frame::{BLOCK_PA, NOW, PC, RAISED, UNTIL, V};
-use super::one::execute_one;
-use super::values::Loc;
+use super::frame::V;
+use super::values::{Loc, Reg};
 use dynasmrt::{dynasm, DynamicLabel, DynasmApi, DynasmLabelApi};
 use gdbhv_model::exec::block::Block;
 use gdbhv_model::exec::jumps::{Jump, JUMPS};
@@ -95,42 +94,10 @@ impl Emitter {
             self.look_at_lines(&miss);
         }
         let call = self.a.new_dynamic_label();
-        let leave = self.a.new_dynamic_label();
         let asides = std::mem::take(&mut self.asides);
         if !asides.is_empty() {
-            let function = execute_one as *const () as i64;
-            let nothing = self.a.new_dynamic_label();
-            dynasm!(self.a
-                ; .arch x64
-                ; =>call
-                ; stmxcsr [rsp - 16]
-                ; test BYTE [rsp - 16], RAISED
-                ; jz =>nothing
-            );
-            self.a.push(0xe8);
-            self.outside.push((self.a.offset().0, self.frame.raise));
-            self.a.push_i32(0);
-            dynasm!(self.a
-                ; .arch x64
-                ; =>nothing
-                ; mov [rbx + PC], r15
-                ; mov rax, QWORD pa as i64
-                ; mov [rbx + BLOCK_PA], rax
-                ; mov r8, [rbx + UNTIL]
-                ; sub r8, len
-                ; sub r8, r14
-                ; mov [r12 + NOW], r8
-                ; mov rdi, rbx
-                ; mov rsi, r12
-                ; mov rax, QWORD function
-                ; sub rsp, 8
-                ; call rax
-                ; add rsp, 8
-                ; ldmxcsr [rip + 0] // what the interpreter has raised means nothing
-            );
-            self.outside.push((self.a.offset().0 - 4, self.frame.mxcsr));
-            dynasm!(self.a ; .arch x64 ; ret ; =>leave);
-            self.leave(self.frame.leave);
+            dynasm!(self.a ; .arch x64 ; =>call ; mov rax, QWORD pa as i64 ; mov r8d, len);
+            self.leave(self.frame.call);
         }
         for aside in asides {
             let (label, back) = (aside.label, aside.back);
@@ -140,15 +107,13 @@ impl Emitter {
                 ; mov rdx, QWORD aside.args as i64
                 ; mov rcx, QWORD aside.one as *const () as i64
                 ; call =>call
-                ; test eax, eax
-                ; jnz =>leave
             );
             let [general, vectors] = aside.copies;
-            for (r, h) in general {
+            for (h, r) in held(&general) {
                 let at = r as i32 * 8;
                 dynasm!(self.a ; .arch x64 ; mov Rq(h), [rbx + at]);
             }
-            for (r, h) in vectors {
+            for (h, r) in held(&vectors) {
                 let at = V + r as i32 * 16;
                 dynasm!(self.a ; .arch x64 ; vmovdqu Rx(h), [rbx + at]);
             }
@@ -164,4 +129,10 @@ impl Emitter {
             sites: self.sites,
         }
     }
+}
+
+/// The host registers that are copies, and of which guest register.
+fn held(copies: &[Option<u8>; 16]) -> impl Iterator<Item = (Reg, u8)> + '_ {
+    let all = copies.iter().zip(0..);
+    all.filter_map(|(r, h)| r.map(|r| (h, r)))
 }

@@ -62,8 +62,8 @@ pub struct Aside {
     pub(super) back: DynamicLabel,
     pub(super) args: *const Args,
     pub(super) one: One,
-    /// Copies of guest registers: of 64 bits, and of 128.
-    pub(super) copies: [Vec<(u8, Reg)>; 2],
+    /// Copies of guest registers ([`Regs::copies`]): of 64 bits, and of 128.
+    pub(super) copies: [[Option<u8>; 16]; 2],
 }
 
 /// Native code of a block, to lie at `base`; its sites have numbers from `site` on. None: it is left to the interpreter.

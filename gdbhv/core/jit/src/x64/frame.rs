@@ -12,6 +12,7 @@
 //! | \[rsp\] | the PE's jump cache |
 
 use super::memory::Memory;
+use super::one::execute_one;
 use dynasmrt::{dynasm, x64::X64Relocation, DynasmApi, DynasmLabelApi, VecAssembler};
 use gdbhv_model::cpu::{Cpu, Monitor};
 use gdbhv_model::exec::native::{Enter, DISPATCH};
@@ -82,6 +83,9 @@ pub struct Frame {
     pub settle: u32,
     /// Leave with the number in eax, PC and time being written.
     pub leave: u32,
+    /// A function: an instruction is executed by the interpreter ([`execute_one`]), which rcx and rdx are for; rax is the physical address of the
+    /// block, r8 its length. It leaves if the block is left.
+    pub call: u32,
     /// Bytes of all of them.
     pub end: u32,
 }
@@ -89,7 +93,7 @@ pub struct Frame {
 impl Frame {
     /// Write them to the beginning of the memory.
     pub fn new(memory: &mut Memory) -> Frame {
-        let mut at = [0; 4];
+        let mut at = [0; 5];
         let mut loads = Vec::new(); // where instructions end that load MXCSR
         let mut a = Asm::new(0);
         for word in EDGES.iter().flatten().chain([&MXCSR]) {
@@ -145,6 +149,7 @@ impl Frame {
         at[3] = a.offset().0 as u32;
         dynasm!(a
             ; .arch x64
+            ; leave:
             ; stmxcsr [rsp - 16]
             ; test BYTE [rsp - 16], RAISED
             ; jz >nothing
@@ -162,13 +167,46 @@ impl Frame {
             ; pop rbx
             ; ret
         );
+        at[4] = a.offset().0 as u32;
+        let function = execute_one as *const () as i64;
+        dynasm!(a
+            ; .arch x64
+            ; mov [rbx + PC], r15
+            ; mov [rbx + BLOCK_PA], rax
+            ; mov r9, [rbx + UNTIL]
+            ; sub r9, r8
+            ; sub r9, r14
+            ; mov [r12 + NOW], r9
+            ; stmxcsr [rsp - 16]
+            ; test BYTE [rsp - 16], RAISED
+            ; jz >nothing
+            ; call <raise
+            ; nothing:
+            ; mov rdi, rbx
+            ; mov rsi, r12
+            ; mov rax, QWORD function
+            ; sub rsp, 8
+            ; call rax
+            ; add rsp, 8
+            ; ldmxcsr [rip + 0] // what the interpreter has raised means nothing
+        );
+        loads.push(a.offset().0);
+        dynasm!(a
+            ; .arch x64
+            ; test eax, eax
+            ; jnz >left
+            ; ret
+            ; left:
+            ; add rsp, 8
+            ; jmp <leave
+        );
         let mut code = a.finalize().expect("all labels are there");
         for end in loads {
             let rel = mxcsr.wrapping_sub(end as u32);
             code[end - 4..end].copy_from_slice(&rel.to_le_bytes());
         }
         let base = memory.put(&code).expect("the memory is empty");
-        let [enter, dispatch, settle, leave] = at.map(|at| base + at);
+        let [enter, dispatch, settle, leave, call] = at.map(|at| base + at);
         Frame {
             edges: base,
             mxcsr: base + mxcsr,
@@ -177,6 +215,7 @@ impl Frame {
             dispatch,
             settle,
             leave,
+            call,
             end: base + code.len() as u32,
         }
     }

@@ -7,7 +7,7 @@ use super::vector;
 use gdbhv_model::exec::interp::{entry, undefined_one, One};
 use gdbhv_model::feature::Features;
 use gdbhv_model::ir::{decode, How, Node, Recorder};
-use gdbhv_model::isa::{decode as table, pattern};
+use gdbhv_model::isa::pattern;
 
 /// An instruction of the block.
 pub struct Instruction {
@@ -32,13 +32,10 @@ pub struct Instruction {
 /// How the instructions are executed; None if the block cannot be compiled.
 pub fn instructions(words: &[u32], features: Features) -> Option<Vec<Instruction>> {
     let one = |(off, &word): (usize, &u32)| {
-        let Some((n, row)) = table::numbered(word, features) else {
-            return Some(undefined());
-        };
         let Some(i) = decode(word, off as u16, features) else {
             return Some(undefined());
         };
-        let one = entry(n, pattern::extract(word, row.spec)).one;
+        let one = entry(i.number, pattern::extract(word, i.row.spec)).one;
         Some(match i.how {
             How::Pure(p) => {
                 let mut r = Recorder::default();

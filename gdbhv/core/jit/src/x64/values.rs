@@ -59,12 +59,9 @@ impl Regs {
     pub fn copy(&self, r: u8) -> Option<Reg> {
         self.copy[r as usize]
     }
-    /// All copies: guest register, host register.
-    pub fn copies(&self) -> Vec<(u8, Reg)> {
-        let copies = self.copy.iter().enumerate();
-        copies
-            .filter_map(|(r, h)| h.map(|h| (r as u8, h)))
-            .collect()
+    /// All copies: by host register, of which guest register.
+    pub fn copies(&self) -> [Option<u8>; 16] {
+        self.guest
     }
     /// Forget all copies.
     pub fn drop_copies(&mut self) {
@@ -140,6 +137,9 @@ pub fn last_uses(nodes: &[Node]) -> Vec<usize> {
 
 /// Whether there are registers for all values of `nodes`, and one for the next one.
 pub fn fit(nodes: &[Node], last: &[usize]) -> bool {
+    if nodes.len() < GENERAL.len() {
+        return true;
+    }
     let kind = |n: usize| match nodes[n].result(n) {
         Some(Value::V(_)) if !matches!(nodes[n], Node::Imm(_) | Node::Pc(_)) => Some(GENERAL),
         Some(Value::Q(_)) => Some(VECTORS),

@@ -37,6 +37,8 @@ pub enum How {
 pub struct Instruction {
     /// Its row.
     pub row: &'static Row,
+    /// The row's number.
+    pub number: usize,
     /// Its operands.
     pub args: Args,
     /// How it is executed.
@@ -74,6 +76,7 @@ pub fn decode(word: u32, off: u16, features: Features) -> Option<Instruction> {
     let entries = ENTRIES.get_or_init(isa::entries::<Recorder>);
     Some(Instruction {
         row,
+        number: n,
         args: Args { off, ..args },
         how: entries[n][pattern::extract(word, row.spec) as usize],
     })
