@@ -68,7 +68,7 @@ def test_the_same_twice() -> None:
 def test_stats_json() -> None:
     done = gdbhv("run", ZOO, "--console", os.devnull, "--stats", "json", "--smp", "2")
     stats = json.loads(done.stdout)
-    keys = "end status text instructions instructions_by_cpu virtual_ns seconds exits further counts".split()
+    keys = "end status text instructions instructions_by_cpu virtual_ns seconds compiled exits further counts".split()
     assert list(stats) == keys
     assert (stats["end"], stats["status"], done.returncode) == ("poweroff", 0, 0)
     assert stats["instructions"] == sum(stats["instructions_by_cpu"]) <= stats["virtual_ns"]
@@ -89,6 +89,9 @@ def test_stats_text() -> None:
     assert done.stdout == "hello from EL1\n"
     assert "vm1  0x1016  hvc:0x0" in done.stderr
     assert "exits of" in done.stderr
+    assert re.search(
+        r"^compiled: \d+ blocks of \d+ instructions in [\d.]+ s, \d+ KiB; [\d.]+% of the instructions", done.stderr, re.M
+    )
 
 
 @pytest.mark.parametrize("n", [0, 1, 1000, 60001])
