@@ -59,6 +59,7 @@ impl Side {
         self.machine.set(before);
         let (cpu, sh) = self.machine.parts();
         follow(cpu, sh, &mut self.code);
+        self.code.collect(); // or an hour's search takes gigabytes
         self.code.follow_writes(&mut sh.ram);
         let begin = sh.now;
         cpu.until = begin + n;
