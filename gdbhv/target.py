@@ -199,8 +199,7 @@ class Symbols(Protocol):
     path: str
 
     @property
-    def sha256(self) -> str:
-        """Return the digest of the file."""
+    def sha256(self) -> str: ...  # of the file
 
     @property
     def symbols(self) -> dict[str, int]:

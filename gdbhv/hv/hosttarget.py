@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from gdbhv import _core, drives, dropped, inputs, snapshot, tables
 from gdbhv.catching import catch_syscalls, change_point, held_back, wanted, watched
 from gdbhv.console import Console, await_readers
+from gdbhv.console.gathering import Gathering
 from gdbhv.errors import GdbhvError, StateError
 from gdbhv.hv.inspection import HostInspection
 from gdbhv.hv.mmio import Pl011
@@ -39,8 +40,6 @@ from gdbhv.target import (
 if TYPE_CHECKING:
     from gdbhv.records import ExitRecord
 
-CHUNK = 20_000_000  # nanoseconds of virtual time after which the beginning of a line is passed on at the latest
-LOOKS = 4  # exits in a row that send nothing, after which it is passed on too
 STORM = 1000
 """Exits in a row after which something is wrong if time stands still; wake-ups in a row with no instruction between them."""
 
@@ -71,14 +70,13 @@ class HostTarget(HostNetworks, HostInspection, Entrance):
         self.snapshots: dict[str, Snapshot] = {}
         self.jumps = 0
         self.refused = nothing_refused()
-        self._held, self._looks = 0, 0  # bytes that consoles held at the last exit, and for how many exits
         self._step: tuple[Vcpu, Action] | None = None  # what is stepped in this run
         self._stood = (0, 0)  # since when time has stood still, and for how many exits
         self._wakes = 0  # wake-ups of idle CPUs in a row
         self._end: int | None = None  # of a run: instructions of the whole machine since it was made
         self.pace = Pace(self.machine, weakly(self._awaited))
-        self._outputs = [console for console in (self.console, *self.consoles.values()) if console is not None]
-        for console in self._outputs:
+        self._outputs = Gathering([c for c in (self.console, *self.consoles.values()) if c is not None])
+        for console in self._outputs.consoles:
             console.listen(self.pace.wake)
 
     # --- breakpoints and catchpoints
@@ -291,34 +289,13 @@ class HostTarget(HostNetworks, HostInspection, Entrance):
 
     def _go(self, thread: ThreadId) -> Stop:
         """Run until a stop; it is BUDGET at the run's end."""
-        for console in self._outputs:
-            console.gathers = True  # guests send byte by byte, and passing one on costs more than its exit
-        try:
+        with self._outputs:
             stop = self._settle()
             while stop is None:
                 if self._end is None:
                     self.await_readers()
                 stop = self._turn(thread)
             return stop
-        finally:
-            for console in self._outputs:
-                console.gathers = False
-            self._pass_on()
-
-    def _pass_on(self) -> None:
-        """Pass on what guests have sent."""
-        for console in self._outputs:
-            console.pass_on()
-
-    def _until(self) -> int:
-        """Return when what guests have sent is to be passed on, in virtual time; at once, if they only look at the UART."""
-        held = sum([console.held for console in self._outputs])
-        self._looks = self._looks + 1 if held == self._held else 0
-        self._held = held
-        if self._looks >= LOOKS:
-            self._pass_on()
-            held = 0
-        return self.machine.now + CHUNK if held else FOREVER
 
     def _settle(self) -> Stop | None:
         """Handle the exit that was reported last, if it still has to be; then every CPU looks for something to run."""
@@ -333,16 +310,16 @@ class HostTarget(HostNetworks, HostInspection, Entrance):
     def _turn(self, thread: ThreadId) -> Stop | None:
         """Let the guests execute until one of them needs the hypervisor, and do what it needs; or to a stop."""
         scheduler = self.host.scheduler
-        until = self._until()
+        until = self._outputs.until(self.machine.now)
         reason = self._advance(scheduler.mask(), until)
         kind, cpu = reason["kind"], reason["cpu"]
         if kind != "exit":
-            self._pass_on()
+            self._outputs.pass_on()
         else:
             assert cpu is not None
             v, record = self.host.exited(cpu)
             if record["class"] != "dabt":
-                self._pass_on()
+                self._outputs.pass_on()
             caught = reason["caught"] and v.vm.stopped is None and self._caught(v, record, entry=False)
             if self.door.replays:
                 taken = self.door.taken
