@@ -79,6 +79,7 @@ NOT_SAVED: dict[type, dict[str, str]] = {
         "hypercalls": USERS,
         **dict.fromkeys(("has_ssbs", "has_pan", "has_ras"), CONSTANT),
         "_timed": "of the devices, those that have a deadline",
+        "_last": "of the devices, the one that is looked for first",
         "devices": "each is in HostState.device_states, by its `state`",
         "image": DEBUGGER + ": names of symbols",
         "_recipe": "what it was booted with is the caller's; `booted` is its digest, and must be the same",
@@ -108,6 +109,7 @@ NOT_SAVED: dict[type, dict[str, str]] = {
         "size": CONSTANT,
         "_make": CONSTANT,
         "_core": "the core's device: its `state` is what that saves",
+        "_due": "the core's device has it: what loads `state` asks for it",
         "_items": "given by whoever made the machine",
         "drives": "given by whoever made the machine: which files its disks begin as",
         "net": "given by whoever made the machine, and in what is saved of the guest",
@@ -119,7 +121,7 @@ NOT_SAVED: dict[type, dict[str, str]] = {
         "machine": MACHINE,
         "registers": CONSTANT,
         "_system": CONSTANT,
-        **dict.fromkeys(("console", "consoles"), USERS),
+        **dict.fromkeys(("console", "consoles", "_outputs"), USERS),
         **dict.fromkeys(
             (
                 "catchers",
