@@ -23,6 +23,12 @@ WIDER = 8  # times is what is looked through next, if there was no step of it
 SPACING = 64
 """Steps between two temporary checkpoints."""
 
+FREQUENT = 200
+"""Stops in a row after which half of what is left is looked through first: the last one is likely there."""
+
+NARROW = 5000
+"""Instructions that are not halved any more."""
+
 STOPS = {
     StopKind.SW_BREAK,
     StopKind.HW_BREAK,
@@ -173,35 +179,49 @@ class Backward:
         :returns: that stop; BEGINNING if there was none; INTERRUPT.
         """
         history = self.history
-        last, thread = history.here, actions(self._target)[0].thread
+        last, thread, at_end = history.here, actions(self._target)[0].thread, False
         try:
             while (one := history.timeline.before(last)) is not None:
-                if (found := self.last_stop(one, last, wanted)) is not None:
+                if (found := self.last_stop(one, last, wanted, at_end=at_end)) is not None:
                     return found
-                last = one.at
+                last, at_end = one.at, True
             history.go(history.beginning)
         except Interrupted:
             return Stop(StopKind.INTERRUPT, thread)
         return Stop(StopKind.BEGINNING, thread, text=BEGINS)
 
-    def last_stop(self, one: Checkpoint, last: Position, wanted: Callable[[Stop], bool]) -> Stop | None:
+    def last_stop(self, one: Checkpoint, last: Position, wanted: Callable[[Stop], bool], *, at_end: bool) -> Stop | None:
         """Go to the last stop between a checkpoint and a position.
 
+        :param at_end: one at the position itself counts. (It would not come again if the machine ran on from there: a
+            checkpoint may be where an exit has just been taken.)
         :returns: the stop; None if there was none: the machine is at ``last``.
         :raises gdbhv.history.Interrupted: see :meth:`gdbhv.target.Target.interrupt`.
         """
         self.history.restore(one)
-        if (found := self._last_stop(last, wanted)) is None:
+        if (found := self._last_stop(last, wanted, at_end=at_end)) is None:
             return None
         self.history.go(found.at)
         for cpu, held in enumerate(found.held):
             self._target.core.hold(cpu, held)
         return found.stop
 
-    def _last_stop(self, last: Position, wanted: Callable[[Stop], bool]) -> _Found | None:
-        """Run to a place; return the last stop before it."""
+    def _last_half(self, last: Position, wanted: Callable[[Stop], bool], *, at_end: bool) -> _Found | None:
+        """Do the same from here, where stops are frequent: look at the second half first."""
+        history, here = self.history, self.history.here
+        history.keep_near()
+        with history.quiet():
+            history.run_to_instruction((here.insns + last.insns) // 2)
+        middle = history.here
+        if (found := self._last_stop(last, wanted, at_end=at_end)) is not None:
+            return found
+        history.go(here)
+        return self._last_stop(middle, wanted, at_end=True)
+
+    def _last_stop(self, last: Position, wanted: Callable[[Stop], bool], *, at_end: bool) -> _Found | None:
+        """Run to a position; return the last stop before it, or there (``at_end``)."""
         history, core = self.history, self._target.core
-        found = None
+        found, times = None, 0
         history.stop_at(last)
         while True:
             before = history.here
@@ -209,10 +229,13 @@ class Backward:
             here = history.here
             if stop.kind is StopKind.INTERRUPT:
                 raise Interrupted
-            if not history.past or order(here) >= order(last):
+            over = not history.past or order(here) >= order(last)
+            if over and not (at_end and here == last and stop.kind in STOPS and wanted(stop)):
                 history.pass_on()
                 return found
-            if stop.kind in STOPS and wanted(stop):
-                found = _Found(here, stop, [core.held(cpu) for cpu in range(core.cpus)])
+            if stop.kind in STOPS and (over or wanted(stop)):
+                found, times = _Found(here, stop, [core.held(cpu) for cpu in range(core.cpus)]), times + 1
+                if times >= FREQUENT and last.insns - here.insns > NARROW:
+                    return self._last_half(last, wanted, at_end=at_end) or found
             elif not history.passed(stop) and here == before:
                 raise StateError(f"the past goes no further than {before}: {stop.text or stop.kind.value}")

@@ -50,10 +50,11 @@ class History(Keeping):
         """Keep the machine here and there on the way to an instruction: more is looked at in its neighbourhood."""
         for before in APPROACH:
             if insns - before > self.here.insns + before:
-                self._run_to_instruction(insns - before)
+                self.run_to_instruction(insns - before)
                 self.keep_near()
 
-    def _run_to_instruction(self, number: int) -> None:
+    def run_to_instruction(self, number: int) -> None:
+        """In the past: run on until so many instructions have been executed."""
         self._run_until(lambda: self.here.insns >= number, lambda: number - self.here.insns)
 
     def go(self, position: Position) -> None:
@@ -96,7 +97,7 @@ class History(Keeping):
         self._back_to(Position(Place(number - 1, 0, 0)))
         with self.quiet():
             self._approach(number)
-            self._run_to_instruction(number)
+            self.run_to_instruction(number)
         return None
 
     def go_to_exit(self, number: int) -> None:

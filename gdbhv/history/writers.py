@@ -52,8 +52,10 @@ class Writers:
         for first, last in ranges:
             core.insert_watchpoint(first, last - first + 1, write=True, space="pa")
         try:
-            for one, end, _ in stretches:
-                found = self._backward.last_stop(one, end, lambda stop: self._is_store(stop, ranges))
+            for one, end, after in stretches:
+                found = self._backward.last_stop(
+                    one, end, lambda stop: self._is_store(stop, ranges), at_end=after is not None
+                )
                 if found is not None:
                     return found
         finally:

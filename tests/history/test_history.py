@@ -13,7 +13,7 @@ import pytest
 from gdbhv import recording
 from gdbhv.console import Console
 from gdbhv.errors import GdbhvError, StateError
-from gdbhv.history import Backward, History, Kept, Position
+from gdbhv.history import Backward, History, Kept, Position, backward
 from gdbhv.history.history import actions
 from gdbhv.history.timeline import LEAST, Checkpoint, order, superfluous
 from gdbhv.hv.hosttarget import HostTarget
@@ -289,3 +289,21 @@ def test_steps_of_a_vcpu_go_back_to_where_it_was_switched_on(case: Case) -> None
     assert history.here == history.beginning
     history.go(forward[0])
     assert before
+
+
+@pytest.mark.parametrize(("frequent", "narrow"), [(1, 1), (3, 50), (10, 2000)])
+def test_frequent_stops_are_halved_and_the_last_is_found(
+    frequent: int, narrow: int, made: tuple[HostTarget | Machine, History], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, history = made
+    target.run_all(30_000)
+    target.catchers["some"] = Catcher(lambda thread, record: record["pc"] % 3 != 1)
+    plain, places = Backward(history), []
+    while (stop := plain.run()).kind is StopKind.EXIT and len(places) < 12:
+        places.append((history.here, stop.thread))
+    monkeypatch.setattr(backward, "FREQUENT", frequent)
+    monkeypatch.setattr(backward, "NARROW", narrow)
+    history.go(history.present)
+    for place, thread in places:
+        stop = Backward(history).run()
+        assert (history.here, stop.thread) == (place, thread)
