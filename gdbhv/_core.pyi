@@ -844,6 +844,58 @@ class Machine:
     def catch_exits(self, classes: list[int], entries: bool = False) -> None:
         """Stop at exits of these class numbers, and at entries. Hosted exits always stop; they get ``caught`` set."""
 
+    def set_catchpoint(
+        self,
+        number: int,
+        classes: list[int],
+        *,
+        ranges: list[tuple[str, int, int]] = ...,
+        condition: list[tuple[str, int | str]] | None = None,
+        after: int = 0,
+        every: int = 1,
+        once: bool = False,
+        silent: bool = False,
+    ) -> None:
+        """Catch exits, entries and other exceptions that these rules mean, hosted and bare; or change a catchpoint.
+
+        The machine stops at them ("caught", "entry"; hosted exits get ``caught``), and :attr:`catch_hits` says which were
+        hit. Of a name that comes for the first time it stops too: see :meth:`learn_catchpoints`.
+
+        :param number: of the catchpoint, the caller's choice.
+        :param classes: numbers of the classes; 0x200 more is the entry after such an exit.
+        :param ranges: numbers of the exit (:func:`exit_fields`), and their ends, both in it.
+        :param condition: operations in postfix order, that leave one number: ("number", 5), ("field", "ipa"),
+            ("register", "x0"), ("va", 8) with "ipa" and "pa" (load so many bytes), ("unary", "-"), ("binary", "==").
+        :param after: so many are let by first.
+        :param every: of those that follow each so many-th counts.
+        :param once: only the first counts.
+        :param silent: it only counts.
+        :raises ValueError: an unknown name, or operands that do not fit.
+        """
+
+    def drop_catchpoint(self, number: int) -> None:
+        """Take a catchpoint away, if it is there."""
+
+    def catchpoint_counts(self, number: int) -> tuple[int, int]:
+        """Return how many a catchpoint meant so far, and of how many its condition had no value."""
+
+    @property
+    def catch_hits(self) -> list[int] | None:
+        """The catchpoints that the last stop is for; None: its name comes for the first time (:meth:`learn_catchpoints`)."""
+
+    def learn_catchpoints(self, cpu: int, rows: list[int], entry: bool) -> bool:
+        """Say which catchpoints may mean exits with the name, and the causes, of the one that a CPU has just stopped for.
+
+        :param entry: it is the entry after it.
+        :returns: whether some are hit: :attr:`catch_hits`.
+        """
+
+    def sift_entry(self, cpu: int) -> bool:
+        """Hosted: whether a catchpoint wants the entry after the last exit of a CPU: :attr:`catch_hits`."""
+
+    def other_record(self, cpu: int) -> ExitRecord | None:
+        """Return the exception that is no exit, and that a CPU has just stopped for; None: that was an exit or an entry."""
+
     def take_output(self) -> bytes:
         """Take the output of the board's UART since the last call."""
 
@@ -869,6 +921,16 @@ class Machine:
 
 def exit_classes() -> list[ExitClass]:
     """Every class of exits."""
+
+def exit_origins() -> list[tuple[str, str, int]]:
+    """Return what exceptions are called that are no exits: the word before their class's name, what they are, and what is
+    added to the number of their class."""
+
+def exit_fields() -> list[tuple[str, str]]:
+    """Return the numbers of an exit that catchpoints compare, and what they are."""
+
+def condition_operators() -> tuple[list[str], list[tuple[str, int]]]:
+    """Return the operators of catchpoints' conditions: of one operand, and of two with how strongly they bind."""
 
 def fault_words(fsc: int) -> str:
     """Return what a fault status code (DFSC, IFSC) says: "translation fault, level 2"."""

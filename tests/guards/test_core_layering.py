@@ -49,7 +49,8 @@ LAYERS = {
     "trace": "account dev",
     "repeat": "cpu raise",
     "exit": "cpu guest hcr mmu raise reg syndrome",
-    "exits": "account cpu dev exit mmu raise reg repeat save trace vms",
+    "sieve": "exit reg",
+    "exits": "account cpu dev exit mmu raise reg repeat save sieve trace vms",
     "platform": "bus config cpu dev mem profile save",
     "pmu": "bits cpu feature mem platform reg",
     "tlbcheck": "cpu mem mmu reg bits",
@@ -70,7 +71,7 @@ LAYERS = {
     "exec": "access bits cpu crc debug_events exception feature fp fpen isa mem mmu pe pmu pstate raise selfhosted "
     "shared syndrome sysreg",
     "machine": "access board bus config cores cpu dev exception exec exit feature hcr mem mmu pe physical platform pmu "
-    "pstate raise reg save serror shared stops timer",
+    "pstate raise reg save serror shared sieve stops sysreg timer",
 }
 
 # Files of one folder that use each other, and why.
@@ -98,7 +99,9 @@ CIRCLES = [
     },
     {"dev::gic::v2", "dev::gic::v2::cpu", "dev::gic::v2::msi"},  # the same
     {"exec::code", "exec::interp"},  # an op holds the function that executes it, and such functions go on to the next op
+    {"exit", "exit::record"},  # the table of classes, and one exit: a class's name is made of it
     {"machine", "machine::place", "machine::reset", "machine::step"},  # methods of one struct
+    {"sieve", "sieve::condition"},  # a condition looks at what is sifted, and is a part of a row
 ]
 
 

@@ -242,9 +242,9 @@ pub struct Accounts {
 }
 
 impl Accounts {
-    /// `cpu` has left `who` by an exit from `place`, after so many instructions of its own, at `ns`.
+    /// `cpu` has left `who` by an exit from `place`, after so many instructions of its own, at `ns`. The row that has it.
     #[inline]
-    pub fn exited(&mut self, cpu: usize, who: Who, place: Place, insns: u64, ns: u64) {
+    pub fn exited(&mut self, cpu: usize, who: Who, place: Place, insns: u64, ns: u64) -> u32 {
         let row = self.row(place);
         if row != NO_ROW {
             let r = &mut self.rows[row as usize];
@@ -263,13 +263,21 @@ impl Accounts {
             insns,
             ns,
         });
+        row
     }
 
-    /// `cpu` has entered `who`.
+    /// `cpu` has entered `who`. Of an exit before that: instructions of the hypervisor and nanoseconds since then.
     #[inline]
-    pub fn entered(&mut self, cpu: usize, who: Who, insns: u64, ns: u64) {
+    pub fn entered(&mut self, cpu: usize, who: Who, insns: u64, ns: u64) -> Option<(u64, u64)> {
         self.inside[cpu] = Some(insns);
-        match self.open[cpu].take() {
+        let open = self.open[cpu].take();
+        self.settle(open, who, insns, ns);
+        open.map(|o| (insns.wrapping_sub(o.insns), ns.saturating_sub(o.ns)))
+    }
+
+    #[inline]
+    fn settle(&mut self, open: Option<Open>, who: Who, insns: u64, ns: u64) {
+        match open {
             Some(o) => {
                 if let Some(r) = self.rows.get_mut(o.row as usize) {
                     r.host.add(insns.wrapping_sub(o.insns));

@@ -1,5 +1,7 @@
 //! VM exits: exceptions from EL0 or EL1 to EL2 while HCR_EL2.TGE is 0. One table of classes, with their names, is here; [`mod@record`] is what is
 //! kept of an exit. Only `machine` asks, when an exception is taken to EL2 anyway.
+//!
+//! Other exceptions have the same classes, and an [`ORIGINS`] before their names; they are no exits and are not counted.
 
 pub mod record;
 
@@ -122,7 +124,14 @@ classes! {
         WATCHPOINT Key::Iss(0x2140), watchpoint "r w cm vncr"; // VNCR, CM, WnR
     "brk"     0x103c "BRK64" "BRK (MDCR_EL2.TDE)"
         BRK IMM16, call "";
-    "unknown" 0x1000 "UNKNOWN" "undefined instruction taken to EL2: none can be with TGE = 0"
+    // Never exits: with TGE = 0 they are taken at EL1.
+    "unknown" 0x1000 "UNKNOWN" "undefined instruction"
+        NONE NOTHING, plain "";
+    "illegal_state" 0x100e "ILLEGAL_STATE" "PSTATE.IL is set"
+        NONE NOTHING, plain "";
+    "pc_align" 0x1022 "PC_ALIGN" "misaligned PC"
+        NONE NOTHING, plain "";
+    "sp_align" 0x1026 "SP_ALIGN" "misaligned SP"
         NONE NOTHING, plain "";
     "irq"     0x1100 "IRQ" "physical IRQ (HCR_EL2.IMO)"
         NONE LINE, interrupt INTID;
@@ -130,9 +139,52 @@ classes! {
         NONE LINE, interrupt INTID;
 }
 
-/// The class of an exit by its number.
+/// What else than an exit an exception may be: the word before its class's name, and what it is. The number of its class is [`SPAN`] times its
+/// place here, from 1, above the exit's.
+pub const ORIGINS: &[(&str, &str)] = &[
+    ("el1", "taken at EL1: the guest's own"),
+    (
+        "host",
+        "from EL0 to EL2, with HCR_EL2.TGE: of a process that EL2 hosts",
+    ),
+    ("el2", "from EL2 to EL2"),
+    ("el3", "a call of the firmware, as if there were an EL3"),
+    ("virt", "a virtual interrupt or SError taken at EL1"),
+];
+
+/// Taken at EL1.
+pub const EL1: u16 = 1;
+/// A host exception.
+pub const HOST: u16 = 2;
+/// EL2 to EL2.
+pub const EL2: u16 = 3;
+/// A call of the firmware.
+pub const EL3: u16 = 4;
+/// A virtual interrupt.
+pub const VIRTUAL: u16 = 5;
+
+/// Between the numbers of a class with one origin and with the next.
+pub const SPAN: u16 = 0x400;
+
+/// How many numbers there are from [`SYNC`] on, entries and all origins included.
+pub const NUMBERS: u16 = SPAN * (ORIGINS.len() as u16 + 1);
+
+/// The number of an exit's class, of one with an origin.
+#[inline]
+pub fn base(number: u16) -> u16 {
+    SYNC | number & 0x1ff
+}
+
+/// The word before a class's name; None: it is an exit.
+pub fn origin(number: u16) -> Option<&'static str> {
+    let place = number.wrapping_sub(SYNC) / SPAN;
+    ORIGINS.get((place as usize).wrapping_sub(1)).map(|o| o.0)
+}
+
+/// The class of an exit, or of another exception, by its number.
 #[inline]
 pub fn class_of(number: u16) -> &'static Class {
+    let number = base(number);
     let place = match number {
         SYNC..=SYNC_END => SYNC_PLACES[(number - SYNC) as usize],
         _ => place_of(number),
@@ -184,8 +236,13 @@ impl Record {
 
 /// The name of an exit: class, sub-reason and argument, e.g. `dabt.trans.l3.w.isv`, `sysreg.read:ID_AA64PFR0_EL1`, `hvc:0x0`.
 pub fn name(class: u16, key: u32) -> String {
-    let class = class_of(class);
-    (class.full_name)(class.name, key)
+    let row = class_of(class);
+    let name = (row.full_name)(row.name, key);
+    match origin(class) {
+        None => name,
+        // What ISV says is of stage 2 alone.
+        Some(word) => format!("{word}.{}", name.replace(".noisv", "")),
+    }
 }
 
 fn plain(class: &str, _: u32) -> String {

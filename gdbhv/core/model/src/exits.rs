@@ -5,12 +5,13 @@ use crate::cpu::{Cpu, MAX_CPUS};
 use crate::dev::gic::lives::{Happened, Life};
 use crate::dev::gic::MAINTENANCE;
 use crate::exit::class_of;
-use crate::exit::record::{class_number, fill, Record, ASYNC, ENTRY, HVC, SMC};
+use crate::exit::record::{call, class_number, fill, Record, ASYNC, ENTRY, HVC, SMC};
 use crate::mmu::regime;
 use crate::raise::Exception;
 use crate::reg::names::*;
 use crate::repeat::Repeats;
 use crate::save::{put, take, Kept, Save, Unfit};
+use crate::sieve::{cause_key, Sieve, ENTRY_AFTER, WANTED};
 use crate::trace::{Event, Trace, What};
 use crate::vms::{At, Vms};
 use std::collections::BTreeMap;
@@ -43,6 +44,22 @@ pub struct Exits {
     idle: u64,
     /// The same of the CPU alone: ticks in which it executed none.
     own: u64,
+    /// Catchpoints, if there are any.
+    pub sieve: Option<Box<Sieve>>,
+    /// A bit for each number of an exit that some of them wants, and of the entry after it.
+    pub wanted: [u64; WANTED],
+    /// By row of the accounts: the controls by which exits of that place were seen to be meant by none of them.
+    missed: Vec<u64>,
+    /// The row of the last exit.
+    row: u32,
+    /// Some of them is on what is no exit, nor an entry.
+    pub others: bool,
+    /// The exception that is no exit and that the last stop is for.
+    pub other: Option<Box<Record>>,
+    /// It is a call of the firmware that is to be sifted yet.
+    pub calls: bool,
+    /// By CPU: instructions of the hypervisor and nanoseconds between its last exit and the entry after it.
+    pub latency: [Option<(u64, u64)>; MAX_CPUS],
     /// Numbers of classes that stop the machine.
     pub catch: Vec<u16>,
     /// Entries stop the machine.
@@ -99,12 +116,17 @@ impl Exits {
         fill(r, cpu, word, ns, e, from);
         (r.seq, r.vm) = (self.total, who.0);
         let insns = now.wrapping_sub(self.own);
-        Self::account((&mut self.accounts, &mut self.trace), r, who, insns);
+        self.row = Self::account((&mut self.accounts, &mut self.trace), r, who, insns);
         self.catch.contains(&r.class)
     }
 
     #[inline]
-    fn account((accounts, trace): (&mut Accounts, &mut Trace), r: &Record, who: Who, insns: u64) {
+    fn account(
+        (accounts, trace): (&mut Accounts, &mut Trace),
+        r: &Record,
+        who: Who,
+        insns: u64,
+    ) -> u32 {
         let key = r.key();
         let call = match r.class {
             HVC if key == XEN => Some(r.left.x[16] as u32),
@@ -118,7 +140,7 @@ impl Exits {
             pc: Some(r.pc),
             page: r.ipa.map(|i| i.0 >> 12),
         };
-        accounts.exited(r.cpu, who, place, insns, r.now);
+        let row = accounts.exited(r.cpu, who, place, insns, r.now);
         trace.add(Event {
             what: What::Exit,
             cpu: r.cpu as u8,
@@ -137,6 +159,7 @@ impl Exits {
                 .unwrap_or(Event::NONE),
             cause: r.cause,
         });
+        row
     }
 
     /// EL2 of `cpu` has just entered something, at `now` (`ns` in nanoseconds); `hosted`: a vCPU of the host side's.
@@ -155,7 +178,7 @@ impl Exits {
         };
         let insns = now.wrapping_sub(self.own);
         self.kept_accounts.forget();
-        self.accounts.entered(cpu.id, who, insns, ns);
+        self.latency[cpu.id] = self.accounts.entered(cpu.id, who, insns, ns);
         self.trace.add(Event {
             what: What::Entry,
             cpu: cpu.id as u8,
@@ -173,7 +196,7 @@ impl Exits {
     }
 
     /// Who executes on a CPU, as far as it is known: a vCPU of the machine's hypervisor, or what runs without one.
-    fn who(&self, cpu: usize) -> Who {
+    pub fn who(&self, cpu: usize) -> Who {
         self.vms
             .here(cpu)
             .map_or((0, cpu as u16), |at| (at.number(), at.vcpu))
@@ -272,9 +295,64 @@ impl Exits {
         self.kept.get(&at).map(|r| &**r)
     }
 
+    /// Whether a catchpoint may want the last exit of CPU `id`, which has just come; or the entry after it.
+    #[inline]
+    pub fn wants(&self, id: usize, entry: bool) -> bool {
+        self.last.get(id).and_then(|r| r.as_ref()).is_some_and(|r| {
+            let n = (r.class & (ENTRY_AFTER - 1) | ENTRY_AFTER * entry as u16) as usize;
+            self.wanted[n / 64] >> (n % 64) & 1 != 0 && (entry || !self.missed(r))
+        })
+    }
+    #[inline]
+    fn missed(&self, r: &Record) -> bool {
+        self.missed.get(self.row as usize) == Some(&cause_key(r))
+    }
+    /// The last exit was sifted in vain, and so will be those that come from the same place.
+    pub fn miss(&mut self, cause: u64) {
+        let row = self.row as usize;
+        if self
+            .accounts
+            .rows
+            .get(row)
+            .is_some_and(|r| r.place.pc.is_some())
+        {
+            if self.missed.len() <= row {
+                self.missed.resize(row + 1, 0);
+            }
+            self.missed[row] = cause;
+        }
+    }
+    /// Forget what was counted.
+    pub fn clear_accounts(&mut self) {
+        self.accounts.clear();
+        self.missed.clear();
+    }
+
+    /// `cpu` calls the firmware by `word`.
+    #[cold]
+    pub fn called(&mut self, cpu: &Cpu, word: u32, ns: u64) {
+        let mut r = call(cpu, word, ns);
+        r.vm = self.who(cpu.id).0;
+        self.other = Some(Box::new(r));
+        self.calls = true;
+    }
+
+    /// Change the catchpoints.
+    pub fn with_sieve(&mut self, change: impl FnOnce(&mut Sieve)) {
+        let sieve = self.sieve.get_or_insert_default();
+        change(sieve);
+        self.others = sieve.wants_others();
+        self.wanted = sieve.wanted();
+        self.missed.clear();
+        if sieve.is_empty() {
+            self.sieve = None;
+        }
+    }
+
     /// The machine is reset: nobody has run. Counts stay.
     pub fn forget_guests(&mut self) {
         self.last.clear();
+        self.other = None;
         self.vms = Vms::default();
         self.whose = Default::default();
         self.kept.clear();
@@ -296,6 +374,7 @@ impl Save for Exits {
     }
     fn load(&mut self, from: &mut &[u8]) -> Result<(), Unfit> {
         self.total = take(from)?;
+        self.missed.clear();
         if let Some(own) = self.kept_accounts.load(from)? {
             let mut rest = own;
             self.accounts = take(&mut rest)?;

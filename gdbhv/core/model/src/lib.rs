@@ -7,7 +7,7 @@
 //! | values | [`save`], [`bits`], [`feature`], [`reg`] (what system registers are), [`raise`], [`syndrome`], [`pstate`], [`hcr`], [`fp`] |
 //! | state | [`cpu`], [`mem`], [`dev`], [`bus`], [`board`], [`platform`]: what a machine is |
 //! | translation | [`mmu`]: what registers say about it, the walker, cached results |
-//! | rules | [`timer`], [`pmu`], [`sysreg`] (what an access to a register does), [`exception`], [`serror`], [`selfhosted`], [`vms`] and [`exit`] (with [`account`], [`trace`], [`repeat`]), [`psci`] |
+//! | rules | [`timer`], [`pmu`], [`sysreg`] (what an access to a register does), [`exception`], [`serror`], [`selfhosted`], [`vms`] and [`exit`] (with [`account`], [`trace`], [`repeat`], [`sieve`]), [`psci`] |
 //! | a PE at work | [`pe`] (a CPU and its caches), [`access`] (loads and stores off the fast path), [`isa`] (instructions) |
 //! | compilers | [`ir`]: instructions as typed nodes |
 //! | execution | [`exec`]: decoded code, the interpreter, what follows from a change of registers |
@@ -57,6 +57,7 @@ pub mod save;
 pub mod selfhosted;
 pub mod serror;
 pub mod shared;
+pub mod sieve;
 pub mod stops;
 pub mod syndrome;
 pub mod sysreg;

@@ -5,6 +5,7 @@
 //! virtual time), after an instruction that asked for it, and when a CPU's turn begins. So neither block boundaries nor the
 //! debugger's stops change what the guest sees. A step ([`step`]) is a run that stops sooner: it changes no turn.
 
+mod catch;
 mod checks;
 mod firmware;
 mod outside;
@@ -53,7 +54,7 @@ pub enum Stop {
         /// A catchpoint wants the class of this exit.
         caught: bool,
     },
-    /// Bare: an exit (the CPU is at EL2's vector) or an entry that a catchpoint wants.
+    /// An exit (bare: the CPU is at EL2's vector), an entry, or another exception that a catchpoint wants.
     Caught {
         /// CPU.
         cpu: usize,

@@ -9,6 +9,7 @@ use gdbhv_model::feature::Feature;
 use gdbhv_model::profile::Registers;
 use gdbhv_model::reg::field::{self, Field};
 use gdbhv_model::reg::Access;
+use gdbhv_model::sieve::{self, condition};
 use gdbhv_model::{exit, isa, sysreg};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -16,6 +17,9 @@ use pyo3::types::{PyBytes, PyDict, PyList};
 
 pub fn add(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(exit_classes, m)?)?;
+    m.add_function(wrap_pyfunction!(exit_origins, m)?)?;
+    m.add_function(wrap_pyfunction!(exit_fields, m)?)?;
+    m.add_function(wrap_pyfunction!(condition_operators, m)?)?;
     m.add_function(wrap_pyfunction!(fault_words, m)?)?;
     m.add_function(wrap_pyfunction!(instructions, m)?)?;
     m.add_function(wrap_pyfunction!(registers, m)?)?;
@@ -42,6 +46,26 @@ fn exit_classes(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
         list.append(d)?;
     }
     Ok(list)
+}
+
+#[pyfunction]
+fn exit_origins() -> Vec<(&'static str, &'static str, u16)> {
+    let numbered = (1..).zip(exit::ORIGINS);
+    numbered.map(|(n, o)| (o.0, o.1, n * exit::SPAN)).collect()
+}
+
+#[pyfunction]
+fn exit_fields() -> Vec<(&'static str, &'static str)> {
+    sieve::FIELDS.iter().map(|f| (f.0, f.2)).collect()
+}
+
+#[pyfunction]
+fn condition_operators() -> (Vec<&'static str>, Vec<(&'static str, u8)>) {
+    let unary = condition::UNARY.iter().map(|o| o.0).collect();
+    (
+        unary,
+        condition::BINARY.iter().map(|o| (o.0, o.2)).collect(),
+    )
 }
 
 #[pyfunction]

@@ -149,6 +149,49 @@ pub fn fill(r: &mut Record, cpu: &Cpu, word: Option<u32>, now: u64, e: &Exceptio
     r.left.fill(cpu);
 }
 
+/// The record of an exception that is no exit: `cpu` has just taken it at EL `target`, from EL `from`; `origin` as in [`super::ORIGINS`].
+pub fn other(
+    cpu: &Cpu,
+    word: Option<u32>,
+    now: u64,
+    e: &Exception,
+    (origin, from, target): (u16, u8, u8),
+) -> Record {
+    let mut r = record(cpu, word, now, e, from);
+    if target == 1 {
+        let elr = cpu.get(ELR_EL1);
+        r.pc = if e.next { elr.wrapping_sub(4) } else { elr };
+        r.spsr = cpu.get(SPSR_EL1);
+        let has_syndrome = matches!(e.kind, ExceptionKind::Sync | ExceptionKind::SError);
+        r.esr = if has_syndrome { cpu.get(ESR_EL1) } else { 0 };
+        r.transfer = None;
+    }
+    r.class += origin * super::SPAN;
+    r
+}
+
+/// The record of a call of the firmware by `cpu`, which is at the instruction.
+pub fn call(cpu: &Cpu, word: u32, now: u64) -> Record {
+    let iss = word >> 5 & 0xffff;
+    let class = if word & 3 == 2 { ec::HVC } else { ec::SMC };
+    let mut r = Record {
+        cpu: cpu.id,
+        now,
+        el: cpu.pstate.el,
+        vmid: regime::vmid(cpu),
+        class: SYNC + class as u16 + super::EL3 * super::SPAN,
+        pc: cpu.here(),
+        esr: (class as u64) << 26 | 1 << 25 | iss as u64,
+        spsr: cpu.spsr(),
+        insn: Some(word),
+        args: [cpu.x[0], cpu.x[1], cpu.x[2], cpu.x[3]],
+        ..Record::default()
+    };
+    r.left.fill(cpu);
+    r.left.pc = cpu.here();
+    r
+}
+
 /// The number of the class that an exception has as an exit.
 pub fn class_number(e: &Exception) -> u16 {
     match e.kind {

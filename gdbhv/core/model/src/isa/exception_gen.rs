@@ -52,7 +52,7 @@ fn hvc(cpu: &mut Pe, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
         return Err(exception::undefined(cpu));
     }
     if !sh.config.has_el2 {
-        return Ok(firmware(cpu, sh));
+        return Ok(firmware(cpu, sh, i));
     }
     if cpu.is_set(field!(HCR_EL2.HCD)) {
         return Err(exception::undefined(cpu));
@@ -75,11 +75,15 @@ fn smc(cpu: &mut Pe, sh: &mut Shared, i: u32) -> Result<Flow, Trap> {
             ..Exception::sync(2, ec::SMC, imm16(i))
         }));
     }
-    Ok(firmware(cpu, sh))
+    Ok(firmware(cpu, sh, i))
 }
 
 /// A call of the firmware, which answers in X0 to X3.
-fn firmware(cpu: &mut Pe, sh: &mut Shared) -> Flow {
+fn firmware(cpu: &mut Pe, sh: &mut Shared, i: u32) -> Flow {
+    if sh.exits.others {
+        sh.exits.called(cpu, i, sh.platform.ns(cpu.off));
+        sh.leave = true;
+    }
     crate::psci::call(cpu, sh);
     cpu.pc = cpu.here().wrapping_add(4);
     Flow::Jump

@@ -37,6 +37,8 @@ impl Machine {
         let debug = std::mem::take(&mut self.sh.debug);
         let trace = std::mem::take(&mut self.sh.exits.trace);
         let repeats = std::mem::take(&mut self.sh.exits.repeats);
+        let sieve = std::mem::take(&mut self.sh.exits.sieve);
+        let others = std::mem::take(&mut self.sh.exits.others);
         let undefined = self.sh.undefined.clone();
         let told = self.sh.undefined_new.len();
         let before = self.snapshot();
@@ -48,6 +50,7 @@ impl Machine {
         self.sh.debug = debug;
         self.sh.exits.trace = trace;
         self.sh.exits.repeats = repeats;
+        (self.sh.exits.sieve, self.sh.exits.others) = (sieve, others);
         self.sh.undefined = undefined;
         self.sh.undefined_new.truncate(told);
         self.recheck();

@@ -1,5 +1,6 @@
 //! Whose turn it is and what happens in it: CPUs in turns, virtual time, interrupts, up to a [`Stop`].
 
+use super::catch::When;
 use super::{step, Machine, Step, Stop, QUANTUM};
 use crate::access::checking;
 use crate::cpu::{Cpu, Power};
@@ -27,6 +28,14 @@ enum Look {
     Held(ExceptionKind),
     /// It is at a vector now; a stop if the exception is an exit that somebody wants.
     Taken(Option<Stop>),
+}
+
+/// What an exception was.
+enum Taken {
+    /// An exit, and whether the machine stops for it.
+    Exit(Option<Stop>),
+    /// None.
+    Other,
 }
 
 impl Machine {
@@ -310,7 +319,11 @@ impl Machine {
         }
         let now = sh.now;
         let often = sh.exits.repeats.taken(cpu, e, from, landed, pc, now);
-        let stop = Self::exit(cpu, sh, e, from, target);
+        let stop = match Self::exit(cpu, sh, e, from, target) {
+            Taken::Exit(stop) => stop,
+            Taken::Other if sh.exits.others => Self::other(cpu, sh, e, from, target),
+            Taken::Other => None,
+        };
         // What is not routed to EL2 is physical, and EL1's own.
         let routing = match e.kind {
             ExceptionKind::Sync => None,
@@ -334,15 +347,16 @@ impl Machine {
     }
 
     /// What has been taken may be an exit: record it.
-    fn exit(cpu: &mut Pe, sh: &mut Shared, e: &Exception, from: u8, target: u8) -> Option<Stop> {
+    fn exit(cpu: &mut Pe, sh: &mut Shared, e: &Exception, from: u8, target: u8) -> Taken {
         let tge = cpu.is_set(field!(HCR_EL2.TGE));
         if target != 2 || from == 2 || tge {
-            return None;
+            return Taken::Other;
         }
         let word = sh.ram.read(cpu.here_pa(), 4).map(|w| w as u32);
         let (hosted, times) = (sh.config.hosted, (sh.now, sh.ns(0)));
-        let caught = sh.exits.taken(cpu, word, e, from, hosted, times);
-        if sh.config.hosted {
+        let mut caught = sh.exits.taken(cpu, word, e, from, hosted, times);
+        caught |= sh.exits.wants(cpu.id, false) && Self::sift(cpu, sh, When::Exit);
+        Taken::Exit(if sh.config.hosted {
             Some(Stop::Exit {
                 cpu: cpu.id,
                 caught,
@@ -352,13 +366,22 @@ impl Machine {
                 cpu: cpu.id,
                 entry: false,
             })
-        }
+        })
     }
 
     /// What an instruction asked for that stops the turn.
     fn requests(cpu: &mut Pe, sh: &mut Shared) -> Option<Option<Stop>> {
         sh.note_lives(cpu);
-        let caught = Self::note_entry(cpu, sh) && sh.exits.catch_entry;
+        if std::mem::take(&mut sh.exits.calls) && Self::sift(cpu, sh, When::Other) {
+            return Some(Some(Stop::Caught {
+                cpu: cpu.id,
+                entry: false,
+            }));
+        }
+        let entered = Self::note_entry(cpu, sh);
+        let caught = entered
+            && (sh.exits.catch_entry
+                | (sh.exits.wants(cpu.id, true) && Self::sift(cpu, sh, When::Entry)));
         caught.then_some(Some(Stop::Caught {
             cpu: cpu.id,
             entry: true,

@@ -7,6 +7,7 @@ use gdbhv_model::dev::gic::lives::Happened;
 use gdbhv_model::exit::{self, class_of};
 use gdbhv_model::repeat::Repeated;
 use gdbhv_model::trace::{Event, What};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -179,7 +180,7 @@ impl Machine {
     #[setter]
     fn set_trace_size(&mut self, events: usize) -> PyResult<()> {
         if !(1..=1 << 22).contains(&events) {
-            return Err(pyo3::exceptions::PyValueError::new_err(format!(
+            return Err(PyValueError::new_err(format!(
                 "{events} events: 1 to {} can be kept",
                 1 << 22
             )));

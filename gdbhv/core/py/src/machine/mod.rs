@@ -1,5 +1,6 @@
 //! The machine.
 
+mod catch;
 mod checks;
 mod debugger;
 pub mod devices;
