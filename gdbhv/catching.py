@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from gdbhv.target import Catcher, CatchEvents, DescribeWatch, Stop, StopKind, ThreadId
+from gdbhv import tables
+from gdbhv.catches import Catcher, CatchEvents, Catching
+from gdbhv.target import DescribeWatch, Stop, StopKind, ThreadId
 
 if TYPE_CHECKING:
     from gdbhv import _core
@@ -18,22 +21,116 @@ def held_back(names: list[str]) -> str:
     return f"; {', '.join(names)} may not run now (scheduler-locking, or other threads were told to)" if names else ""
 
 
-def wanted(few: Iterable[Catcher], thread: ThreadId, record: ExitRecord) -> bool:
-    """Whether some of the catchpoints that may want an exit, or the entry after it, do."""
-    return sum(c.wants(thread, record) for c in few) > 0  # all are asked: they count
+ENTRY_AFTER = 0x200
+"""Added to the number of an exit's class: the entry after it (``gdbhv/core/model/src/sieve.rs``)."""
 
 
-def catch_syscalls(catchers: dict[Any, Catcher], pid: int, events: CatchEvents) -> None:
-    """Replace the catchpoints that GDB's ``catch syscall`` has set for one process."""
+@dataclass(frozen=True)
+class Met:
+    """What catchpoints want of an exit, an entry or another exception: that the machine stops, or something said or done."""
+
+    stops: bool
+    says: bool
+    runs: tuple[str, ...]  # monitor commands
+
+    def stop(self, kind: StopKind, thread: ThreadId, record: ExitRecord, text: str) -> Stop:
+        """Return what there is to report."""
+        said = text if self.stops or self.says else ""
+        return Stop(kind, thread, exit=record.copy(), text=said, passing=not self.stops, runs=self.runs)
+
+
+class Catchers(Catching):
+    """The catchpoints of a target, by whatever their owner finds them again.
+
+    The machine compares by itself (``_core.Machine.set_catchpoint``); here is who is asked about names, once for each, and
+    what happens at a hit.
+    """
+
+    def __init__(self, core: _core.Machine) -> None:
+        self._core = core
+        self._numbers = count(1)
+        self._by_key: dict[Any, int] = {}
+        self._rows: dict[int, tuple[Any, Catcher]] = {}
+        self.entries = False  # some want entries
+
+    def __getitem__(self, key: Any) -> Catcher:
+        return self._rows[self._by_key[key]][1]
+
+    def __setitem__(self, key: Any, catcher: Catcher) -> None:
+        every = (row["number"] for row in tables.exit_classes().values())
+        classes = sorted(every if catcher.classes is None else catcher.classes)
+        number = next(self._numbers)
+        self._core.set_catchpoint(
+            number,
+            [n + ENTRY_AFTER for n in classes] if catcher.entries else classes,
+            ranges=list(catcher.ranges),
+            condition=list(catcher.condition) or None,
+            after=catcher.after,
+            every=catcher.every,
+            once=catcher.once and catcher.wants is None,
+            silent=catcher.silent,
+        )
+        self.pop(key, None)
+        self._by_key[key], self._rows[number] = number, (key, catcher)
+        self.entries |= catcher.entries
+
+    def __delitem__(self, key: Any) -> None:
+        number = self._by_key.pop(key)
+        del self._rows[number]
+        self._core.drop_catchpoint(number)
+        self.entries = any(c.entries for _, c in self._rows.values())
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._by_key)
+
+    def __len__(self) -> int:
+        return len(self._by_key)
+
+    def counts(self, key: Any) -> tuple[int, int]:
+        """Return how many there were that a catchpoint means, and of how many its condition had no value."""
+        return self._core.catchpoint_counts(self._by_key[key])
+
+    def met(self, cpu: int, thread: ThreadId, record: ExitRecord, *, entry: bool) -> Met | None:
+        """Return what is wanted of what a CPU has just stopped for; None: nothing."""
+        hits = self._core.catch_hits
+        if hits is None:  # a name that comes for the first time
+            number, name, cause = record["number"], record["name"], record["cause"]
+            rows = [
+                n
+                for n, (_, c) in self._rows.items()
+                if c.entries == entry
+                and (c.classes is None or number in c.classes)
+                and (c.named is None or c.named(name, cause))
+            ]
+            if not self._core.learn_catchpoints(cpu, rows, entry):
+                return None
+            hits = self._core.catch_hits or []
+        found = [self._rows[n] for n in hits if n in self._rows]
+        found = [(key, c) for key, c in found if c.wants is None or c.wants(thread, record)]
+        for key, c in found:
+            if c.once:
+                del self[key]
+        if not found:
+            return None
+        runs = tuple(c.run for _, c in found if c.run)
+        return Met(any(c.stops for _, c in found), any(c.says for _, c in found), runs)
+
+
+def catch_syscalls(catchers: Catchers, pid: int, events: CatchEvents, vm: int | None = None) -> None:
+    """Replace the catchpoints that GDB's ``catch syscall`` has set for one process.
+
+    :param vm: number of the process's VM; None: it is the machine's.
+    """
     for key, numbers, entries in (("exits", events.exits, False), ("entries", events.entries, True)):
         catchers.pop((key, pid), None)
         if numbers is None or numbers:
             classes = None if numbers is None else frozenset(numbers)
+            ranges = () if vm is None else (("vm", vm, vm),)
 
-            def wants(t: ThreadId, r: ExitRecord, c: frozenset[int] | None = classes) -> bool:
-                return t.pid == pid and (c is None or r["number"] in c)
+            def wants(t: ThreadId, r: ExitRecord) -> bool:
+                return t.pid == pid
 
-            catchers[key, pid] = Catcher(wants, classes, entries)
+            catchers[key, pid] = Catcher(wants, classes, entries, ranges=ranges)
 
 
 def watched(stop: Stop, reason: _core.Stop, describe: DescribeWatch) -> Stop:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gdbhv import _core, drives, inputs, pages, snapshot, tables
 from gdbhv.calls import SemihostingCalls
-from gdbhv.catching import catch_syscalls, wanted, watched
+from gdbhv.catches import CatchEvents
+from gdbhv.catching import Catchers, catch_syscalls, watched
 from gdbhv.console import Console, await_readers
 from gdbhv.drives import Plugged
 from gdbhv.errors import GdbhvError, RegisterError, StateError
@@ -23,15 +24,12 @@ from gdbhv.inspection import MachineInspection
 from gdbhv.looping import Looping
 from gdbhv.pace import Pace, weakly
 from gdbhv.points import Points
-from gdbhv.sieve import Sieve
 from gdbhv.slots import Slots
 from gdbhv.snapfile import Guest, PowerOn, Shape
 from gdbhv.snapshot import Beside, Snapshot
 from gdbhv.target import (
     Action,
     BreakRecord,
-    Catcher,
-    CatchEvents,
     DescribeWatch,
     Space,
     Stepping,
@@ -90,7 +88,7 @@ class Machine(Slots, SemihostingCalls, MachineInspection, Entrance):
         self._gic = gic
         self.registers = tables.registers(cpu, el2=el2, gic=gic)
         self.console = console
-        self.catchers: dict[Any, Catcher] = {}
+        self.catchers = Catchers(self.core)
         self.describe: Callable[[ThreadId, ExitRecord], str] = lambda thread, record: record["name"]
         self.describe_watch: DescribeWatch = lambda stop, write: stop.kind.value
         self.ended: Stop | None = None
@@ -99,7 +97,6 @@ class Machine(Slots, SemihostingCalls, MachineInspection, Entrance):
         self.stepping = Stepping()
         self.looping = Looping()
         self.core.stops_on_loop = True
-        self._sieve = Sieve(())
         self.door = Door(self)
         self._moving: tuple[int, int | None] = (self._all, None)  # CPUs that may execute, a mask; who takes no interrupts
         self.snapshots: dict[str, Snapshot] = {}
@@ -331,9 +328,7 @@ class Machine(Slots, SemihostingCalls, MachineInspection, Entrance):
         return (1 << self.core.cpus) - 1
 
     def _set_mask(self) -> None:
-        self._sieve = Sieve(self.catchers.values())
-        entries = self._awaited is not None or any(c.entries for c in self.catchers.values())
-        self.core.catch_exits(self._sieve.classes(self.exit_numbers), entries)
+        self.core.catch_exits([], self._awaited is not None)
 
     def _attend_console(self) -> None:
         """Pass on what the guest has sent, and tell the console how far the guest is with what was typed."""
@@ -388,7 +383,7 @@ class Machine(Slots, SemihostingCalls, MachineInspection, Entrance):
                 return Stop(StopKind.CRASH, first, text=self._why_stuck(step))
             if kind == "step":
                 return Stop(StopKind.STEP, thread, text=self.stepping.text(thread, stop["held"]))
-            if (found := self.core.take_loop()) and (said := self.looping.noticed(found)) is not None:
+            if (looped := self.core.take_loop()) and (said := self.looping.noticed(looped)) is not None:
                 return Stop(StopKind.LOOP, thread, text=said)
             if kind == "loop":
                 continue
@@ -396,15 +391,18 @@ class Machine(Slots, SemihostingCalls, MachineInspection, Entrance):
                 assert cpu is not None
                 if kind == "entry" and self._awaited is not None and self._vms.at(cpu) == self._awaited:
                     return Stop(StopKind.STEP, self._awaited)
-                record = self.core.exit_record(cpu)
+                record = self.core.other_record(cpu) or self.core.exit_record(cpu)
                 assert record is not None
-                if not wanted(self._sieve.candidates(record, entry=kind == "entry"), thread, record):
-                    if step is not None and thread == step.thread and not self._within(cpu, step):
+                met = self.catchers.met(cpu, thread, record, entry=kind == "entry")
+                stepped = step is not None and thread == step.thread and not self._within(cpu, step)
+                if met is None:
+                    if stepped:
                         return Stop(StopKind.STEP, thread)
                     continue
                 what = StopKind.ENTRY if kind == "entry" else StopKind.EXIT
                 text = f"back in the guest after {record['name']}" if kind == "entry" else self.describe(thread, record)
-                return Stop(what, thread, exit=record.copy(), text=text)
+                found = met.stop(what, thread, record, text)
+                return replace(found, kind=StopKind.STEP, exit=None, passing=False) if found.passing and stepped else found
             if kind in ("poweroff", "reset"):
                 self.ended = Stop(StopKind(kind), thread, text=kind)
                 return self.ended

@@ -156,9 +156,29 @@ def exit_classes() -> dict[str, _core.ExitClass]:
 
 
 @cache
+def exit_origins() -> list[tuple[str, str, int]]:
+    """Return what exceptions that are no exits are called by: word, meaning, and what is added to their class's number."""
+    return _core.exit_origins()
+
+
+@cache
+def exit_fields() -> list[tuple[str, str]]:
+    """Return the numbers of an exit that conditions may use, and what they are."""
+    return _core.exit_fields()
+
+
+@cache
+def condition_operators() -> tuple[frozenset[str], dict[str, int]]:
+    """Return the operators of conditions: of one operand, and of two with how strongly they bind."""
+    unary, binary = _core.condition_operators()
+    return frozenset(unary), dict(binary)
+
+
+@cache
 def iss_layouts() -> dict[int, tuple[Field, ...]]:
     """Return the fields of ESR_EL2.ISS by number of exit class, from the most significant bit down; RES0 where it is 0."""
-    return {c["number"]: _fields(c["iss"])[::-1] for c in _core.exit_classes()}
+    offsets = (0, *(offset for _, _, offset in exit_origins()))
+    return {c["number"] + n: _fields(c["iss"])[::-1] for c in _core.exit_classes() for n in offsets}
 
 
 def exception_class(name: str) -> int:
@@ -225,5 +245,6 @@ def fault_words(fsc: int) -> str:
 
 @cache
 def exit_numbers() -> frozenset[int]:
-    """Return the numbers of all exit classes."""
-    return frozenset(row["number"] for row in _core.exit_classes())
+    """Return the numbers of all classes: of exits, and of exceptions that are none."""
+    offsets = (0, *(offset for _, _, offset in exit_origins()))
+    return frozenset(row["number"] + n for row in exit_classes().values() for n in offsets)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from gdbhv import _core
+    from gdbhv.catches import CatchEvents, Catching
     from gdbhv.drives import Disks
     from gdbhv.looping import Looping
     from gdbhv.records import ExitRecord, VmRecord
@@ -119,6 +120,8 @@ class Stop:
     exit: ExitRecord | None = None
     text: str = ""
     code: int = 0  # POWEROFF: the status a VM reported
+    passing: bool = False  # only something to be said or done: the run goes on
+    runs: tuple[str, ...] = ()  # monitor commands that catchpoints want to be run
 
 
 @dataclass(frozen=True)
@@ -165,25 +168,6 @@ class Stepping:
         return f"{held} held back while stepping: it is taken when the thread runs on, or after `monitor step interrupts on`"
 
 
-@dataclass
-class CatchEvents:
-    """Which exits, and entries after them, stop the machine: numbers of classes (``_core.exit_classes()``); None: all."""
-
-    exits: set[int] | None = field(default_factory=set)
-    entries: set[int] | None = field(default_factory=set)
-
-
-@dataclass(frozen=True)
-class Catcher:
-    """A catchpoint: ``wants`` says whether an exit (or an entry) of a thread stops the machine."""
-
-    wants: Callable[[ThreadId, ExitRecord], bool]
-    classes: frozenset[int] | None = None  # numbers that may match; None: any
-    entries: bool = False
-    named: Callable[[str], bool] | None = None  # whether an exit's name may be meant; None: any
-    range: tuple[str, int, int] | None = None  # a key of gdbhv.sieve.FIELDS, and the values that may be meant
-
-
 def nothing_refused() -> deque[str]:
     """Return :attr:`Target.refused` as it begins: the last 8 reasons are kept."""
     return deque(maxlen=8)
@@ -212,7 +196,6 @@ class Target(Protocol):
     stepping: Stepping
     selected: ThreadId | None  # the thread for which breakpoints are inserted
     registers: dict[str, Register]  # the system registers that there are, by name
-    catchers: dict[Any, Catcher]  # by whatever their owner finds them again
     snapshots: dict[str, Snapshot]  # by name, in the order in which they were made
     describe: Callable[[ThreadId, ExitRecord], str]  # makes the text of a stop at an exit
     describe_watch: DescribeWatch
@@ -220,6 +203,10 @@ class Target(Protocol):
     refused: deque[str]  # what a debugger was refused last, and why: it does not show all of it (``monitor why``)
 
     # --- what is known of the machine
+
+    @property
+    def catchers(self) -> Catching:
+        """The catchpoints."""
 
     @property
     def core(self) -> _core.Machine:

@@ -13,10 +13,11 @@ import pytest
 import gdbhv
 from conftest import ROOT
 from gdbhv import exitspec
+from gdbhv.catches import Catcher
 from gdbhv.hv.host import Host
 from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.machine import Machine
-from gdbhv.target import Catcher, StopKind, ThreadId
+from gdbhv.target import StopKind, ThreadId
 from hv.programs import add, add_vm, branch, code
 
 PREBUILT = ROOT / "guests" / "prebuilt"

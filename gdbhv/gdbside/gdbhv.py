@@ -71,6 +71,17 @@ def evaluated(argument: str, *, address: bool = False) -> str:
     return " ".join(evaluated_word(word, address=address) for word in argument.split())
 
 
+def evaluated_filters(argument: str) -> str:
+    """Do the same for an exit specification: ``pc=$pc``, ``ipa=&table``. What follows ``if`` or ``do`` is the server's."""
+    words = argument.split()
+    end = min([n for n, word in enumerate(words) if word in ("if", "do")], default=len(words))
+    done = []
+    for word in words[:end]:
+        key, equals, value = word.partition("=")
+        done.append(f"{key}={value_of(value)}" if equals and value[:1] in ("$", "&") else word)
+    return " ".join(done + words[end:])
+
+
 def evaluated_word(word: str, *, address: bool) -> str:
     """Replace one word."""
     space, colon, rest = word.partition(":")
@@ -242,6 +253,33 @@ class GuestUnwinder(gdb.unwinder.Unwinder):
         return info
 
 
+class Catching(MonitorCommand):
+    """`gdbhv vmexit catch`: with completion of classes, sub-reasons, filters and actions."""
+
+    def __init__(self, row: dict[str, Any], *, prefix: bool = False) -> None:
+        super().__init__(row, prefix=prefix)
+        self.words: dict[str, list[str]] = row["words"]
+
+    def invoke(self, argument: str, from_tty: bool) -> None:
+        """Run the command."""
+        show(f"{self.row['name']} {evaluated_filters(argument)}", from_tty)
+
+    def complete(self, text: str, word: str | None) -> list[str]:
+        """Complete the last word: of the specification, by what may stand there."""
+        before, last = text.split(" ")[:-1], text.split(" ")[-1]
+        before = [w for w in before if not w.startswith("--")]
+        if before and before[-1] == "do":
+            known = self.words["actions"]
+        elif "if" in before or "do" in before:
+            known = []
+        elif last.partition("=")[0] == "reg" and "=" in last:
+            registers = gdb.selected_inferior().architecture().registers()
+            known = ["reg=" + r.name for r in registers if "_EL" in r.name]
+        else:
+            known = self.words["filters"] + ([] if before else self.words["classes"])
+        return [w[self.offset(text, word) :] for w in known if w.startswith(last)]
+
+
 class Replacing(MonitorCommand):
     """A command that replaces the machine's state: GDB then forgets its cached registers, memory and threads."""
 
@@ -355,7 +393,7 @@ def load() -> None:
     for word in sorted(topics - {row["name"] for row in rows}):
         Prefix("gdbhv " + word, f"Commands of gdbhv's server about {word}.")
     for row in rows:
-        kinds = {"frame guest": GuestFrame, **dict.fromkeys(Replacing.NAMES, Replacing)}
+        kinds = {"frame guest": GuestFrame, "vmexit catch": Catching, **dict.fromkeys(Replacing.NAMES, Replacing)}
         kinds.get(row["name"], MonitorCommand)(row, prefix=row["name"] in topics)
     unwinder = GuestUnwinder()
     gdb.unwinder.register_unwinder(None, unwinder, replace=True)

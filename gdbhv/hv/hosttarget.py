@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gdbhv import _core, drives, dropped, inputs, snapshot, tables
-from gdbhv.catching import catch_syscalls, change_point, held_back, wanted, watched
+from gdbhv.catches import CatchEvents
+from gdbhv.catching import Catchers, Met, catch_syscalls, change_point, held_back, watched
 from gdbhv.console import Console, await_readers
 from gdbhv.console.gathering import Gathering
 from gdbhv.errors import GdbhvError, StateError
@@ -22,20 +23,9 @@ from gdbhv.hv.vm import Vm
 from gdbhv.inputs import EVERYWHERE, Door, Entrance, Place, inject_serror
 from gdbhv.looping import Looping
 from gdbhv.pace import FOREVER, Pace, weakly
-from gdbhv.sieve import Sieve
 from gdbhv.snapfile import Shape
 from gdbhv.snapshot import Beside, Snapshot
-from gdbhv.target import (
-    Action,
-    Catcher,
-    CatchEvents,
-    DescribeWatch,
-    Stepping,
-    Stop,
-    StopKind,
-    ThreadId,
-    nothing_refused,
-)
+from gdbhv.target import Action, DescribeWatch, Stepping, Stop, StopKind, ThreadId, nothing_refused
 
 if TYPE_CHECKING:
     from gdbhv.records import ExitRecord
@@ -50,7 +40,6 @@ class HostTarget(HostNetworks, HostInspection, Entrance):
 
     console: Console | None = None
     consoles: dict[str, Console] = field(default_factory=dict)  # of VMs that have one of their own, by name
-    catchers: dict[Any, Catcher] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -58,12 +47,12 @@ class HostTarget(HostNetworks, HostInspection, Entrance):
         self.registers = self.host.registers
         self.describe: Callable[[ThreadId, ExitRecord], str] = lambda thread, record: record["name"]
         self.describe_watch: DescribeWatch = lambda stop, write: stop.kind.value
+        self.catchers = Catchers(self.machine)
         self._interrupter = self.machine.interrupter()
         self._interrupted = False
         self.stepping = Stepping()
         self.looping = Looping()
         self.machine.stops_on_loop = True
-        self._sieve = Sieve(())
         self.selected: ThreadId | None = None
         self.door = Door(self)
         self._moving: tuple[list[ThreadId] | None, ThreadId | None] = (None, None)  # as the door was told last
@@ -91,11 +80,7 @@ class HostTarget(HostNetworks, HostInspection, Entrance):
 
     def catch_exits(self, pid: int, events: CatchEvents) -> None:
         """See :class:`gdbhv.target.Target`."""
-        catch_syscalls(self.catchers, pid, events)
-
-    def _caught(self, v: Vcpu, record: ExitRecord, *, entry: bool) -> bool:
-        few = self._sieve.candidates(record, entry=entry)
-        return bool(few) and wanted(few, self.thread_of(v), record)
+        catch_syscalls(self.catchers, pid, events, vm=pid)
 
     @property
     def exit_numbers(self) -> frozenset[int]:
@@ -223,8 +208,6 @@ class HostTarget(HostNetworks, HostInspection, Entrance):
 
     def run(self, actions: Sequence[Action], max_insns: int | None = None) -> Stop:
         """See :class:`gdbhv.target.Target`."""
-        self._sieve = Sieve(self.catchers.values())
-        self.machine.catch_exits(self._sieve.classes(self.exit_numbers))
         moving = [v for a in actions if (v := self.vcpu(a.thread)).vm.stopped is None]
         first = self.thread_of(moving[0]) if moving else ThreadId(1, 1)
         stepping = next((a for a in actions if a.step), None)
@@ -320,17 +303,27 @@ class HostTarget(HostNetworks, HostInspection, Entrance):
             v, record = self.host.exited(cpu)
             if record["class"] != "dabt":
                 self._outputs.pass_on()
-            caught = reason["caught"] and v.vm.stopped is None and self._caught(v, record, entry=False)
+            met: Met | None = None
+            if reason["caught"] and v.vm.stopped is None:
+                met = self.catchers.met(cpu, self.thread_of(v), record, entry=False)
             if self.door.replays:
                 taken = self.door.taken
                 if (over := self.door.end_at(thread)) is not None:
                     return over
-                if self.door.taken != taken and not (caught and self.host.pending is not None):
+                if self.door.taken != taken and not (met is not None and self.host.pending is not None):
                     return self._settle()  # as after the stop at which it came in
-            if not caught:
+            if met is None:
                 return self._handle(v, record) or self._storm(kind, thread)
             where = self.thread_of(v)
-            return Stop(StopKind.EXIT, where, exit=record.copy(), text=self.describe(where, record))
+            return met.stop(StopKind.EXIT, where, record, self.describe(where, record))
+        if kind == "caught":
+            assert cpu is not None
+            own, other = scheduler.loaded[cpu], self.machine.other_record(cpu)
+            assert own is not None
+            assert other is not None
+            where = self.thread_of(own)
+            met = self.catchers.met(cpu, where, other, entry=False)
+            return None if met is None else met.stop(StopKind.EXIT, where, other, self.describe(where, other))
         if kind in ("wake", "loop"):
             assert cpu is not None
             if kind == "wake":
@@ -371,9 +364,11 @@ class HostTarget(HostNetworks, HostInspection, Entrance):
         if v.vm.stopped is not None and not ended:
             kind = {"poweroff": StopKind.POWEROFF, "reset": StopKind.RESET}.get(v.vm.stopped, StopKind.CRASH)
             return Stop(kind, self.thread_of(v), text=v.vm.stopped)
-        if not ended and self._sieve.entries and self._caught(v, record, entry=True):
+        if not ended and self.catchers.entries and self.machine.sift_entry(record["cpu"]):
             thread = self.thread_of(v)
-            return Stop(StopKind.ENTRY, thread, exit=record.copy(), text=f"back in {v.vm.name} after {record['name']}")
+            met = self.catchers.met(record["cpu"], thread, record, entry=True)
+            if met is not None:
+                return met.stop(StopKind.ENTRY, thread, record, f"back in {v.vm.name} after {record['name']}")
         if self._step is not None and v is self._step[0] and (v.completed != completed or v.pc != record["pc"]):
             within = self._step[1].range
             if within is None or not within[0] <= v.pc < within[1]:

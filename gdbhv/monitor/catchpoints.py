@@ -22,7 +22,6 @@ class Catchpoint:
     number: int
     spec: ExitSpec
     keep: bool = False  # when the debugger that set it leaves
-    hits: int = 0
 
 
 MOST = 1000  # catchpoints, and watched ranges

@@ -13,13 +13,24 @@ from gdbhv.hv import hypercall
 from gdbhv.monitor import looping
 from gdbhv.monitor.possible import doubts, refuse_impossible
 from gdbhv.monitor.registry import JSON, KEEP, KEPT, Arg, Context, command, to_json
-from gdbhv.target import Catcher, Target, ThreadId
+from gdbhv.target import Target, ThreadId
 from gdbhv.views.exits import exit_line, explain
 from gdbhv.views.syndrome import iss_fields
 from gdbhv.views.table import table
 
 if TYPE_CHECKING:
     from gdbhv.records import ExitRecord
+
+
+_WHICH: list[tuple[str, str]] = [
+    ("entry", "the entry after such an exit"),
+    ("latency>N", f"the same, if it comes late: {exitspec.TIMES['latency']}"),
+    ("away>N", f"the same: {exitspec.TIMES['away']}"),
+    ("after N", "not the first N"),
+    ("every=N", "each Nth of those that are left"),
+    ("once", "only the first, and the catchpoint is gone"),
+    ("if CONDITION", "those for which it is not 0"),
+]
 
 
 def vmid_name(target: Target, vmid: int) -> str:
@@ -52,36 +63,39 @@ def line(target: Target, thread: ThreadId, record: ExitRecord) -> str:
 
 @command(
     "vmexit catch",
-    Arg("spec", "exit class and filters: dabt.trans.w ipa=0x9000000-0x9000fff", nargs="+"),
+    Arg("spec", "exit class and filters: dabt.trans.w ipa=0x9000000-0x9000fff", nargs="+", free=("if", "do")),
     KEEP,
-    help="stop at VM exits",
+    help="stop at VM exits, or log, count or act on them",
     about="VM exits",
+    words=exitspec.completions,
     more=lambda: [
         *table(("class", "number", "KVM", "what"), [_row(c) for c in tables.exit_classes().values()]),
-        *table(("filter", "what it compares"), [(f"{k}=", v[0]) for k, v in exitspec.FILTERS.items()]),
-        f"{exitspec.VM}=      name or number of the VM (`monitor vms`)",
+        *table(("before it", "no exits, and not counted as such"), [(f"{o[0]}.", o[1]) for o in tables.exit_origins()]),
+        *table(("filter", "what it compares"), [(f"{k}=", v) for k, v in _filters()]),
+        *table(("then", "which of them"), _WHICH),
+        *table(("do", "what happens"), list(exitspec.ACTIONS.items())),
+        *table(("in conditions", "of the exit"), tables.exit_fields()),
+        "Also iss.FIELD, registers ($x0, $ESR_EL1, $HCR_EL2.TWI), memory by VA (u8 to u64), ipa_u32, pa_u32, symbols, and",
+        "C's operators, on numbers of 64 bits without a sign: dabt if u32($x0 + 8) == 7 && iss.WnR",
         "A class may have sub-reasons and an argument (dabt.perm.w, sysreg.write:SCTLR_EL1, hvc:0x0), and shell patterns.",
         "gdb's own `catch syscall NUMBER` stops at a class too, as an event that its scripts understand.",
     ],
 )
 def catch(context: Context, args: argparse.Namespace) -> Iterator[str]:
     """Stop before the handler of every exit that the specification matches."""
-    spec = exitspec.parse(" ".join(args.spec))
     target = context.target
-    vm = None if spec.vm is None else context.vm(spec.vm)
+    symbols = target.symbols(context.selected)[0] if context.selected is not None else {}
+    spec = exitspec.parse(" ".join(args.spec), symbols)
+    vm = None if spec.vm is None else context.vm(spec.vm).number
     refuse_impossible(target, spec)
     point = context.catchpoints.add(spec, keep=args.keep)
-
-    def wants(thread: ThreadId, record: ExitRecord) -> bool:
-        hit = (vm is None or vm.number == record["vm"]) and spec.matches(record, spec.vm or "")
-        point.hits += hit
-        return hit
-
-    target.catchers["vmexit", point.number] = Catcher(
-        wants, spec.classes, named=lambda name: exitspec.name_matches(spec.pattern, name), range=spec.range
-    )
+    target.catchers["vmexit", point.number] = spec.catcher(vm, point.number)
     yield f"catchpoint {point.number}: {spec.text}{KEPT if args.keep else ''}"
     yield from doubts(target, spec)
+
+
+def _filters() -> list[tuple[str, str]]:
+    return [*exitspec.FILTERS.items(), (exitspec.VM, "name or number of the VM (`monitor vms`)")]
 
 
 def _row(c: Any) -> tuple[str, str, str, str]:
@@ -91,15 +105,30 @@ def _row(c: Any) -> tuple[str, str, str, str]:
 @command("vmexit list", JSON, help="the catchpoints, and how often each was hit", about="VM exits")
 def list_(context: Context, args: argparse.Namespace) -> Iterator[str]:
     """List the catchpoints set by `vmexit catch`."""
-    rows = context.catchpoints.rows.values()
+    rows = [(p, *_counts(context, p.number)) for p in context.catchpoints.rows.values()]
     if args.json:
-        yield from to_json([{"number": p.number, "spec": p.spec.text, "hits": p.hits, "keep": p.keep} for p in rows])
+        yield from to_json(
+            [
+                {"number": p.number, "spec": p.spec.text, "hits": hits, "failed": failed, "keep": p.keep}
+                for p, hits, failed in rows
+            ]
+        )
     elif not rows:
         yield "no catchpoints; `monitor vmexit catch SPEC` sets one"
     else:
-        yield from table(
-            ("number", "hits", "exits"), [(p.number, p.hits, p.spec.text + (KEPT if p.keep else "")) for p in rows], "rr"
-        )
+        shown = [(p.number, hits, p.spec.text + (KEPT if p.keep else "") + _without(n)) for p, hits, n in rows]
+        yield from table(("number", "hits", "exits"), shown, "rr")
+
+
+def _counts(context: Context, number: int) -> tuple[int, int]:
+    """Return how often a catchpoint was hit, and how often its condition had no value. One that is over is let go of."""
+    if ("vmexit", number) not in context.target.catchers:
+        return 1, 0  # `once`
+    return context.target.catchers.counts(("vmexit", number))
+
+
+def _without(failed: int) -> str:
+    return f" ({failed:,} times the condition had no value)" if failed else ""
 
 
 @command(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from gdbhv import tables
+from gdbhv import exitspec, tables
 from gdbhv.errors import CommandError
 from gdbhv.exitspec import ExitSpec, span
 
@@ -23,7 +23,8 @@ NEEDS = {
     "eret": (("ID_AA64MMFR0_EL1", "FGT", 1), ("ID_AA64MMFR2_EL1", "NV", 1)),
     "vncr": (("ID_AA64MMFR2_EL1", "NV", 2),),
 }
-NEVER = {"unknown": "an undefined instruction goes to EL1 while HCR_EL2.TGE is 0"}
+TAKEN_AT_EL1 = "while HCR_EL2.TGE is 0 it is taken at EL1: `el1.{0}`, and from EL2 itself `el2.{0}`"
+NEVER = {n: TAKEN_AT_EL1.format(n) for n in ("unknown", "illegal_state", "pc_align", "sp_align")}
 
 # Class: one of these controls must be set.
 ROUTED = {
@@ -39,8 +40,10 @@ ROUTED = {
 
 def refuse_impossible(target: Target, spec: ExitSpec) -> None:
     """Refuse a specification that no exit of this machine can ever meet. :raises gdbhv.errors.CommandError: it is one."""
+    if target.hosted and any(key in exitspec.TIMES for key, _, _ in spec.ranges):
+        raise CommandError("gdbhv's hypervisor takes no time: no latency, and nobody is away for its sake")
     reasons = [_lacks(target, name) for name in _names(spec)]
-    if all(reasons):
+    if reasons and all(reasons):
         raise CommandError(f"no exit is ever {spec.pattern!r} here: {reasons[0]}")
     for key, value in spec.filters:
         check = _FILTERS.get(key)

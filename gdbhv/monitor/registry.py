@@ -101,6 +101,7 @@ class Arg:
     type: Callable[[str], Any] | None = None
     choices: tuple[Any, ...] | None = None
     flag: bool = False
+    free: tuple[str, ...] = ()  # words from which on everything is its own, also what begins with a -
 
 
 def _vmid(text: str) -> int:
@@ -130,6 +131,7 @@ class Command:
     handler: Handler
     more: Callable[[], list[str]] = list  # further lines of `help COMMAND`
     about: str = ""  # what of EL2 it is about: nothing to see on a machine without
+    words: Callable[[], dict[str, list[str]]] = dict  # what its arguments may be, for completion
 
     def missing(self, target: Target) -> str | None:
         """Say why the command has nothing to work on; None: it has."""
@@ -172,16 +174,18 @@ def command(
     help: str,  # noqa: A002
     more: Callable[[], list[str]] = list,
     about: str = "",
+    words: Callable[[], dict[str, list[str]]] = dict,
 ) -> Callable[[Handler], Handler]:
     """File a function as the monitor command ``name`` (one or two words).
 
     :param about: what of EL2 it is about, if anything: "VM exits". It is refused where there is no EL2.
+    :param words: what its arguments may be, for completion in gdb.
     """
 
     def add(f: Handler) -> Handler:
         if name in COMMANDS:
             raise ValueError(f"two commands are called {name!r}")
-        COMMANDS[name] = Command(name, args, help, f, more, about)
+        COMMANDS[name] = Command(name, args, help, f, more, about, words)
         return f
 
     return add
@@ -239,12 +243,19 @@ def run(line: str, context: Context) -> Iterator[str | None]:
         raise CommandError(missing)
     context, rest = _of_vm(context, rest)
     try:
-        yield from found.handler(context, found.parser().parse_args(rest))
+        yield from found.handler(context, found.parser().parse_args(_freed(found, rest)))
     except GdbhvError:
         raise
     except Exception as e:
         log.exception("monitor %s failed", line)
         raise CommandError(f"{found.name} failed ({type(e).__name__}: {e}): this is an error of gdbhv itself") from e
+
+
+def _freed(found: Command, words: list[str]) -> list[str]:
+    """Put a -- before the words that no option is among."""
+    free = {word for a in found.args for word in a.free}
+    first = next((n for n, word in enumerate(words) if word in free), None)
+    return words if first is None else [*words[:first], "--", *words[first:]]
 
 
 def _of_vm(context: Context, words: list[str]) -> tuple[Context, list[str]]:

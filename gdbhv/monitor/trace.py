@@ -32,6 +32,8 @@ def events(context: Context, spec: Sequence[str]) -> list[TraceEvent]:
     if not spec:
         return kept
     meant = exitspec.parse(" ".join(spec))
+    if meant.condition or meant.entry or meant.once or meant.after or meant.every > 1 or meant.action != "stop":
+        raise CommandError("only a class and filters choose among what is kept: the rest is for `monitor vmexit catch`")
     for key, _ in meant.filters:
         if key in UNKNOWN:
             raise CommandError(f"{key}=: the trace does not keep it; `monitor vmexit catch` knows it")
@@ -45,7 +47,6 @@ def _record(e: TraceEvent) -> ExitRecord:
     call = e["name"].partition(":")[0] in exitspec.CALLS
     number = e["name"].rpartition(".")[2].lstrip("abcdefghijklmnopqrstuvwxyz")
     record: dict[str, Any] = {**e, "args": [e["value"] or 0, 0, 0, 0], "ipa": None if call else e["value"]}
-    record["esr"] = exitspec.SYSREG_READ if e["name"].startswith("sysreg.read") else 0
     record["intid"] = int(number) if e["class"] in ("irq", "fiq") and number.isdecimal() else None
     return cast("ExitRecord", record)
 

@@ -216,6 +216,12 @@ class Server:
         """Take a stop that no debugger asked for; return whether the machine goes on living."""
         if self._shared.reboot(stop) is not None:
             return True
+        for line in self._shared.commanded(stop):
+            log.info("%s", line)
+        if stop.passing:
+            if stop.text:
+                log.info("%s", stop.text)
+            return True
         self._shared.last_stop = stop
         alive = self._shared.alive()
         if self._shared.ended(stop) and alive:

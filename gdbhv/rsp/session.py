@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from gdbhv.catches import CatchEvents
 from gdbhv.errors import NOT_A_FAULT, CommandError, GdbhvError
 from gdbhv.rsp import registry, wire
 from gdbhv.rsp.agent import Program, reported
@@ -26,7 +27,7 @@ from gdbhv.rsp.codec import console, thread_id
 from gdbhv.rsp.framing import PACKET_SIZE, Framer, Signal, frame
 from gdbhv.rsp.shared import ENDS, Notes, Outcome, Run, Shared
 from gdbhv.rsp.stop import FAILED, SIGWINCH, exit_number, exited_reply, stop_reply, with_signal
-from gdbhv.target import CatchEvents, Space, Stop, StopKind, ThreadId
+from gdbhv.target import Space, Stop, StopKind, ThreadId
 
 log = logging.getLogger("gdbhv.rsp")
 _NO_SPECIALS = str.maketrans("#$}*", "    ")  # they mean something in a packet
@@ -297,6 +298,12 @@ class Session(Attached):
 
     def _silently(self, stop: Stop, run: Run) -> Run | None:
         """Return how to resume after a stop that the debugger need not see; None: it is to be reported."""
+        for line in self.shared.commanded(stop):
+            self.say(f"{line}\n")
+        if stop.passing:
+            if stop.text:
+                self.say(f"{stop.text}\n")
+            return Run(run.actions, brief=False)
         if stop.thread.pid in self.detached and self._threads and self.shared.ended(stop):
             return Run(tuple(action for action in run.actions if action.thread.pid != stop.thread.pid), brief=False)
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -131,6 +131,16 @@ class Shared:
     def restart(self, pid: int | None) -> None:
         """Switch a process (None: all) off and on."""
         self.target.reset(pid)
+
+    def commanded(self, stop: Stop) -> Iterator[str]:
+        """Run the monitor commands that catchpoints want at a stop, and yield what they say."""
+        for line in stop.runs if self.monitor is not None else ():
+            yield f"[{line}]"
+            try:
+                assert self.monitor is not None
+                yield from filter(None, self.monitor(line, stop.thread))
+            except GdbhvError as error:
+                yield str(error)
 
     def reboot(self, stop: Stop) -> str | None:
         """Give a guest the reset that it asks for: return what to say of it, or None if the stop is something else."""

@@ -138,6 +138,11 @@ def test_completion_and_help(address: str) -> None:
         "complete gdbhv vmexit stats --c",
         "complete gdbhv sysreg --group ti",
         "complete gdbhv sysreg SCTLR_EL1",
+        "complete gdbhv vmexit catch dabt.tr",
+        "complete gdbhv vmexit catch el1.sv",
+        "complete gdbhv vmexit catch hvc late",
+        "complete gdbhv vmexit catch sysreg reg=ACTLR",
+        "complete gdbhv vmexit catch hvc if x0 do c",
         "help gdbhv walk",
     )
     for line in (
@@ -145,6 +150,11 @@ def test_completion_and_help(address: str) -> None:
         "gdbhv vmexit stats --clear",
         "gdbhv sysreg --group timer",
         "gdbhv sysreg SCTLR_EL12",
+        "gdbhv vmexit catch dabt.trans",
+        "gdbhv vmexit catch el1.svc",
+        "gdbhv vmexit catch hvc latency>",
+        "gdbhv vmexit catch sysreg reg=ACTLR_EL1",
+        "gdbhv vmexit catch hvc if x0 do count",
     ):
         assert line in text.splitlines()
     assert f"Usage: gdbhv {registry.load()['walk'].usage}" in text
@@ -175,3 +185,34 @@ def test_a_wrong_specification_is_an_error_to_scripts(address: str) -> None:
             session.catch_exit("dapt")
         with pytest.raises(GdbError, match="has had no exit yet"):
             session.monitor_json("vmexit last")
+
+
+def test_catchpoints_with_conditions_and_actions(address: str) -> None:
+    """What only has something said or done is printed while the guest runs on, in its order."""
+    text = gdb(
+        address,
+        "gdbhv vmexit catch sysreg pc=&zoo_actlr_write do log",
+        "gdbhv vmexit catch sysreg.read:ID_* do run vmexit list",
+        "gdbhv vmexit catch wfx.wfe once if $x0 == $x0 && ($pc & 3) == 0",
+        "gdbhv vmexit catch el1.brk do mark brk",
+        "gdbhv vmexit catch hvc nr=0x84000008",
+        "continue",
+        "continue",
+        "monitor vmexit list",
+        "monitor vmexit stats since brk",
+    )
+    said = (
+        "[vmexit list]",
+        "sysreg.write:ACTLR_EL1; msr actlr_el1, xzr at ",
+        "wfx.wfe; wfe at ",
+        "[vmexit mark brk]",
+        "SYSTEM_OFF",
+    )
+    at = [text.find(words) for words in said]
+    assert at[0] > 0
+    assert sorted(at[:2]) == at[:2], text
+    assert at[2] < at[3] < at[4], text
+    assert "no mark" not in text
+    assert "virtual nanoseconds until the vCPU was entered again" in text
+    assert "Python Exception" not in text
+    assert "Error" not in text

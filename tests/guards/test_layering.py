@@ -7,6 +7,7 @@ A unit is a file or a folder of gdbhv/. Imports for type checking count.
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from pathlib import Path
 
@@ -28,7 +29,9 @@ LAYERS = {
     "drives": "config errors files",
     "image": "_core errors files",
     "console": "errors files",
-    "exitspec": "errors records tables",
+    "catches": "records",
+    "conditions": "errors tables",
+    "exitspec": "catches conditions errors records tables",
     "smccc": "",
     "lives": "records",
     "accounting": "_core records smccc tables",
@@ -40,9 +43,8 @@ LAYERS = {
     "snapfile": "_core drives errors files",
     "snapshot": "_core drives errors snapfile",
     "looping": "records",
-    "target": "_core drives looping records snapshot tables translation",
-    "sieve": "records target",
-    "catching": "_core records target",
+    "target": "_core catches drives looping records snapshot tables translation",
+    "catching": "_core catches records tables target",
     "inputs": "_core errors target",
     "history": "console errors inputs pace snapshot target",
     "network": "config errors inputs pace",
@@ -56,10 +58,10 @@ LAYERS = {
     "calls": "_core console errors inputs pace semihosting target",
     "inspection": "_core catching console drives errors pages records tables target translation vms",
     "slots": "_core config network snapfile",
-    "machine": "_core calls catching console drives errors inputs inspection looping pace pages points records sieve slots "
-    "snapfile snapshot tables target vms",
-    "hv": "_core catching config console drives dropped errors inputs looping network pace pages records sieve snapfile "
-    "snapshot tables target translation",
+    "machine": "_core calls catches catching console drives errors inputs inspection looping pace pages points records "
+    "sieve slots snapfile snapshot tables target vms",
+    "hv": "_core catches catching config console drives dropped errors inputs looping network pace pages records sieve "
+    "snapfile snapshot tables target translation",
     "firmware": "_core config errors files image",
     "boot": "_core config console drives errors firmware hv image machine semihosting snapfile snapshot tables",
     "building": "errors exitspec tables views",
@@ -68,7 +70,7 @@ LAYERS = {
     "recording": "_core boot config console errors files hv inputs machine target",
     "monitor": "_core accounting audit errors exitspec files history hv layouts lives owners records snapshot tables "
     "target tlb translation views",
-    "rsp": "errors files history target",
+    "rsp": "catches errors files history target",
     "stops": "",
     "gdbline": "stops",
     "reversing": "stops",
@@ -176,6 +178,12 @@ def test_the_readmes_exit_specifications_and_filters_are_right() -> None:
     assert filters == {f"{name}=" for name in (*exitspec.FILTERS, exitspec.VM)}
     assert len(specs) >= 5
     for spec in specs:
+        exitspec.parse(spec)
+    section = (ROOT / "README.md").read_text().partition("## Catchpoints")[2].partition("\n## ")[0]
+    blocks = section.split("```")[1::2]
+    longer = [re.split(r"\s{2,}", line)[0] for block in blocks for line in block.strip().splitlines()]
+    assert len(longer) >= 10
+    for spec in longer:
         exitspec.parse(spec)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from gdbhv.catches import Catcher
 from gdbhv.errors import MemoryError_, RegisterError
 from gdbhv.hv.mmio import MmioDevice
 from gdbhv.hv.vcpu import RunState
-from gdbhv.target import Action, Catcher, Space, StopKind
+from gdbhv.target import Action, Space, StopKind
 from hv.programs import (
     CODE,
     DATA,

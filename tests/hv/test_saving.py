@@ -12,12 +12,13 @@ from dataclasses import dataclass, fields
 
 import pytest
 
+from gdbhv.catches import CatchEvents
 from gdbhv.errors import StateError
 from gdbhv.hv import saving
 from gdbhv.hv.host import Host, HostState
 from gdbhv.hv.mmio import MmioDevice
 from gdbhv.hv.sched import SLICE
-from gdbhv.target import Action, CatchEvents, StopKind
+from gdbhv.target import Action, StopKind
 from hv.programs import HVC0, LDR_X0_X1, NOP, add, add_vm, branch, hosted, thread
 from hv.saved_runs import SETUPS, Setup, make, run
 from scripts.sessions.adder_device import AdderDevice

@@ -133,7 +133,6 @@ NOT_SAVED: dict[type, dict[str, str]] = {
                 "selected",
                 "_interrupter",
                 "_interrupted",
-                "_sieve",
             ),
             DEBUGGER,
         ),

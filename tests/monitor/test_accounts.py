@@ -16,10 +16,8 @@ from gdbhv import boot
 from gdbhv._core import Machine as Core
 from gdbhv.accounting import ERROR, Spread, grouped
 from gdbhv.errors import CommandError
-from gdbhv.exitspec import RANGES
 from gdbhv.machine import Machine
 from gdbhv.monitor import registry
-from gdbhv.sieve import FIELDS
 from gdbhv.smccc import name
 from gdbhv.target import StopKind, Target
 
@@ -345,15 +343,11 @@ def test_hypercalls_at_one_place_are_no_loop() -> None:
 def test_of_a_thousand_catchpoints_few_are_asked() -> None:
     machine = ping(handler=0, guest=0)
     machine.core.write_pa(GUEST + 4, words(0x17FFFFFF))  # b .-4
-    assert set(FIELDS) == set(RANGES)
     for n in range(499):
         ask(machine, f"vmexit catch hvc pc={GUEST + 4096 * (n + 1):#x}")
         ask(machine, f"vmexit catch hvc:{n + 4:#x}")
     machine.run_all(100)
     assert machine.core.exits > 20
-    record = machine.core.exit_record(0)
-    assert record is not None
-    assert machine._sieve.candidates(record, entry=False) == []
     ask(machine, "vmexit delete 1")
     ask(machine, f"vmexit catch hvc pc={GUEST - 4:#x}-{GUEST + 4:#x}")
     ask(machine, f"vmexit catch hvc pc={GUEST:#x}-{GUEST + 0x10000:#x}")

@@ -15,13 +15,14 @@ import pytest
 
 from conftest import ROOT, Kit
 from gdbhv import _core, boot, recording
+from gdbhv.catches import Catcher
 from gdbhv.config import Forward, Net
 from gdbhv.console import Console
 from gdbhv.errors import GdbhvError, StateError
 from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.machine import Machine
 from gdbhv.recording import file
-from gdbhv.target import Action, Catcher, Space, StopKind
+from gdbhv.target import Action, Space, StopKind
 from snapshot.test_points import KVM, XEN, Guest
 
 PREBUILT = ROOT / "guests" / "prebuilt"
@@ -74,7 +75,9 @@ def debug(
         alive = [t.id for process in processes for t in process.threads if t.alive] or threads
         one = rng.choice(alive)
         catching = rng.random() < 0.3
-        target.catchers = {"all": Catcher(lambda t, r: True, frozenset(ALL))} if catching else {}
+        target.catchers.clear()
+        if catching:
+            target.catchers["all"] = Catcher(lambda t, r: True, frozenset(ALL))
         target.stepping.interrupts = rng.random() < 0.9
         match rng.randrange(12):
             case 0:

@@ -10,8 +10,9 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
+from gdbhv.catches import CatchEvents
 from gdbhv.errors import GdbhvError, MemoryError_, RegisterError
-from gdbhv.target import Action, CatchEvents, Process, Space, Stepping, Stop, StopKind, Thread, ThreadId, nothing_refused
+from gdbhv.target import Action, Process, Space, Stepping, Stop, StopKind, Thread, ThreadId, nothing_refused
 
 RAM = 0x4000_0000
 RAM_SIZE = 0x10_0000

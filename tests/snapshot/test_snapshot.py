@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from gdbhv import boot, snapshot
+from gdbhv.catches import CatchEvents
 from gdbhv.errors import StateError
-from gdbhv.target import CatchEvents, StopKind, ThreadId
+from gdbhv.target import StopKind, ThreadId
 from snapshot.targets import SMALL, Run, Setup, bare, el1_programs, hosted, resumed, system_programs
 
 ZOO, TYPE1 = hosted("exit_zoo"), bare("type1", cpus=2)

@@ -132,7 +132,8 @@ def test_the_syndrome_field_by_field(exit_: Any, text: str) -> None:
 
 @pytest.mark.parametrize("iss", [0, 1 << 24, (1 << 25) - 1])
 def test_the_fields_that_an_iss_has_do_not_overlap(iss: int) -> None:
-    assert set(tables.iss_layouts()) == {c["number"] for c in tables.exit_classes().values()}
+    offsets = (0, *(offset for _, _, offset in tables.exit_origins()))
+    assert set(tables.iss_layouts()) == {c["number"] + n for c in tables.exit_classes().values() for n in offsets}
     for number in tables.iss_layouts():
         masks = [f.mask for f in syndrome.layout(number, iss)]
         assert all(a & b == 0 for i, a in enumerate(masks) for b in masks[i + 1 :])

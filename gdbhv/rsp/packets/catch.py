@@ -6,12 +6,12 @@ done and the guest continues.  Numbers below 300 or so would show as names of Li
 
 from __future__ import annotations
 
+from gdbhv.catches import CatchEvents
 from gdbhv.errors import PacketError
 from gdbhv.rsp import codec
 from gdbhv.rsp.registry import packet
 from gdbhv.rsp.session import Session
 from gdbhv.rsp.stop import ENTRY_NUMBER
-from gdbhv.target import CatchEvents
 
 
 @packet("QCatchSyscalls:", features="QCatchSyscalls+", text_errors=True)
