@@ -4,7 +4,7 @@ Numbers: addresses and registers are unsigned; a system register's number is its
 (0x8000 and up); times are virtual nanoseconds, one for each instruction; CPUs are numbered from 0.
 """
 
-from typing import Any, Literal, Protocol, Self, TypedDict, final, type_check_only
+from typing import Any, ClassVar, Literal, Protocol, Self, TypedDict, final, type_check_only
 
 from gdbhv.records import (
     Compiled,
@@ -843,6 +843,37 @@ class Machine:
 
     def catch_exits(self, classes: list[int], entries: bool = False) -> None:
         """Stop at exits of these class numbers, and at entries. Hosted exits always stop; they get ``caught`` set."""
+
+    TRAP_CONTROLS: ClassVar[list[str]]
+    """The registers of EL2 whose bits trap."""
+
+    def traps(
+        self, cpu: int, el: int, controls: list[tuple[str, int]], words: list[tuple[str, int]]
+    ) -> list[tuple[str, str, list[str]]]:
+        """Return what code of a guest may do that exits: name, "read", "write" or "insn", and the controls that provoke it.
+
+        :param controls: other values for registers of :attr:`TRAP_CONTROLS`; the CPU keeps its own.
+        :param words: further instructions, by name.
+        :raises RuntimeError: the PC is not in RAM.
+        """
+
+    def at_exit(self, cpu: int) -> bool:
+        """Whether a CPU stands at EL2's vector after an exit that its hypervisor has not begun to handle."""
+
+    def go_back(self, cpu: int, skip: bool) -> None:
+        """Return to the guest from such an exit, behind the instruction or to where it was.
+
+        :raises RuntimeError: it is at none.
+        """
+
+    def inject_exception(self, cpu: int, esr: int, far: int | None = None) -> None:
+        """Have a CPU take a synchronous exception at EL1; ``esr``: its EC in the form for a lower level.
+
+        :raises RuntimeError: it is at EL2.
+        """
+
+    def pend(self, cpu: int, intid: int) -> bool:
+        """Make an interrupt pending, a private one of a CPU; whether there is one that can be."""
 
     def set_catchpoint(
         self,

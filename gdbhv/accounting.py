@@ -7,6 +7,7 @@ register, page and so on. Three times are kept for each exit:
   none: the hypervisor is gdbhv.)
 * ``guest``: instructions that the guest had executed since its entry.
 * ``away``: virtual nanoseconds until the vCPU was entered again, including the time that it waited.
+* ``nested``: instructions of the hypervisor meanwhile for exits of the hypervisor at EL1 that handled it (HCR_EL2.NV).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from gdbhv._core import Machine
 if TYPE_CHECKING:
     from gdbhv.records import ExitAccount, SpreadRecord
 
-TIMES = ("host", "guest", "away")
+TIMES = ("host", "guest", "away", "nested")
 PERCENTILES = (50, 95, 99)
 ERROR = 1 / 32  # the largest relative error of a percentile; below 32, and at minimum and maximum, it is exact
 
@@ -90,6 +91,7 @@ class Account:
     host: Spread = field(default_factory=Spread)
     guest: Spread = field(default_factory=Spread)
     away: Spread = field(default_factory=Spread)
+    nested: Spread = field(default_factory=Spread)
 
     def add(self, row: ExitAccount) -> None:
         """Add the exits of a place."""
@@ -97,6 +99,7 @@ class Account:
         self.host.add(row["host"])
         self.guest.add(row["guest"])
         self.away.add(row["away"])
+        self.nested.add(row["nested"])
 
     def take(self, other: Account) -> None:
         """Subtract an earlier state."""
@@ -104,6 +107,7 @@ class Account:
         self.host.take(other.host)
         self.guest.take(other.guest)
         self.away.take(other.away)
+        self.nested.take(other.nested)
 
     def document(self) -> dict[str, Any]:
         """Return it as a JSON document."""

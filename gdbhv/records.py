@@ -43,6 +43,7 @@ class ExitRecord(_ClassKey):
     args: list[int]  # x0 to x3
     cause: list[str]  # control bits, the effective one first
     intid: int | None
+    misr: int  # ICH_MISR_EL2, of the maintenance interrupt
 
 
 class ExitCount(TypedDict):
@@ -82,6 +83,7 @@ class ExitAccount(_ClassKey):
     guest: SpreadRecord  # instructions that the guest had executed since its entry
     host: SpreadRecord  # instructions of the CPU in the hypervisor until it entered something again
     away: SpreadRecord  # virtual nanoseconds until the vCPU was entered again
+    nested: SpreadRecord  # instructions of the hypervisor meanwhile for exits of the hypervisor at EL1 that handled it
 
 
 class TraceEvent(_ClassKey):

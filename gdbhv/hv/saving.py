@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from gdbhv.hv.vgic import VgicState
     from gdbhv.hv.vm import Vm, VmState
 
-LAYOUT = 4
+LAYOUT = 5
 """Version of all states together; increased with every change of their fields."""
 HEADER = struct.Struct("<16sHI")  # magic, layout, CRC-32 of what follows
 MAGIC = b"gdbhv host state"

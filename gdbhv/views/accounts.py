@@ -15,6 +15,7 @@ UNITS = {
     "host": "instructions of the hypervisor, from exit to entry",
     "guest": "instructions of the guest, from entry to exit",
     "away": "virtual nanoseconds until the vCPU was entered again",
+    "nested": "instructions of the hypervisor for exits of the hypervisor at EL1 that handled it",
 }
 HEAD = ("samples", "samples%", "time%", "min", "p50", "p95", "p99", "max", "total")
 
@@ -25,7 +26,7 @@ def accounts_table(
     """Return the groups, those that took most time first, and the sum.
 
     :param by: what the groups are called.
-    :param time: which time: "host", "guest" or "away".
+    :param time: which time: a key of :data:`UNITS`.
     :param vm_name: the name of a VM by its number and VMID.
     :param most: groups at most.
     :param apart: whether groups of different VMs are told apart.

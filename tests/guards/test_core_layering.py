@@ -70,7 +70,7 @@ LAYERS = {
     "ir": "feature fp isa mem",
     "exec": "access bits cpu crc debug_events exception feature fp fpen isa mem mmu pe pmu pstate raise selfhosted "
     "shared syndrome sysreg",
-    "machine": "access board bus config cores cpu dev exception exec exit feature hcr mem mmu pe physical platform pmu "
+    "machine": "access board bus config cores cpu dev exception exec exit feature hcr isa mem mmu pe physical platform pmu "
     "pstate raise reg save serror shared sieve stops sysreg timer",
 }
 

@@ -26,6 +26,7 @@ from gdbhv.hv import (
     hosttarget,
     hypercall,
     inspection,
+    interference,
     mmio,
     networks,
     pmu,
@@ -43,7 +44,7 @@ from gdbhv.hv import (
 from gdbhv.hv import irq as irqs
 from gdbhv.records import ExitRecord
 
-LAYOUTS = {1: "1ef4d2bd40e8d8bd", 2: "165433883d22f679", 3: "a73165f31a398ddc", 4: "92ce5b894fee03dc"}
+LAYOUTS = {1: "1ef4d2bd40e8d8bd", 2: "165433883d22f679", 3: "a73165f31a398ddc", 4: "92ce5b894fee03dc", 5: "bbbbf612a96014fd"}
 """Layout: digest of all fields of all states. A new one for each change; old ones stay, for whoever looks for theirs."""
 
 MACHINE = "the model, which is saved beside"
@@ -155,6 +156,7 @@ NO_OBJECTS: dict[type, str] = {
     mmio.MmioDevice: "the base of devices",
     inspection.HostInspection: "the base of HostTarget",
     networks.HostNetworks: "another",
+    interference.Interference: "another",
 }
 
 

@@ -207,6 +207,8 @@ pub struct Row {
     pub host: Spread,
     /// Virtual time in nanoseconds until the vCPU was entered again.
     pub away: Spread,
+    /// Instructions of the hypervisor in that time for exits of a hypervisor at EL1 (HCR_EL2.NV), to which it had passed this one on.
+    pub nested: Spread,
 }
 
 /// An exit that was not followed by an entry yet.
@@ -216,6 +218,18 @@ struct Open {
     who: Who,
     insns: u64,
     ns: u64,
+    /// It came from a hypervisor at EL1.
+    nv: bool,
+}
+
+/// Who waits since an exit, while its CPU has entered another.
+#[derive(Clone, Copy, Debug, BorshSerialize, BorshDeserialize)]
+struct Waiting {
+    row: u32,
+    ns: u64,
+    cpu: usize,
+    /// Instructions of the hypervisor since then for exits of a hypervisor at EL1, and how many.
+    nested: (u64, u64),
 }
 
 /// No row: there was no room.
@@ -238,13 +252,20 @@ pub struct Accounts {
     /// By CPU: its instructions when it entered a guest last; None: it handles an exit.
     inside: [Option<u64>; MAX_CPUS],
     /// Who waits since an exit, while its CPU has entered another.
-    waiting: BTreeMap<Who, (u32, u64)>,
+    waiting: BTreeMap<Who, Waiting>,
 }
 
 impl Accounts {
     /// `cpu` has left `who` by an exit from `place`, after so many instructions of its own, at `ns`. The row that has it.
     #[inline]
-    pub fn exited(&mut self, cpu: usize, who: Who, place: Place, insns: u64, ns: u64) -> u32 {
+    pub fn exited(
+        &mut self,
+        cpu: usize,
+        (who, nv): (Who, bool),
+        place: Place,
+        insns: u64,
+        ns: u64,
+    ) -> u32 {
         let row = self.row(place);
         if row != NO_ROW {
             let r = &mut self.rows[row as usize];
@@ -255,13 +276,14 @@ impl Accounts {
         }
         self.inside[cpu] = None;
         if let Some(before) = self.open[cpu] {
-            self.wait(before); // the hypervisor has left it without an exception return that was seen
+            self.wait(cpu, before); // the hypervisor has left it without an exception return that was seen
         }
         self.open[cpu] = Some(Open {
             row,
             who,
             insns,
             ns,
+            nv,
         });
         row
     }
@@ -271,12 +293,15 @@ impl Accounts {
     pub fn entered(&mut self, cpu: usize, who: Who, insns: u64, ns: u64) -> Option<(u64, u64)> {
         self.inside[cpu] = Some(insns);
         let open = self.open[cpu].take();
-        self.settle(open, who, insns, ns);
+        if let Some(o) = open.filter(|o| o.nv && !self.waiting.is_empty()) {
+            self.nest(cpu, o.who, insns.wrapping_sub(o.insns));
+        }
+        self.settle(cpu, open, who, insns, ns);
         open.map(|o| (insns.wrapping_sub(o.insns), ns.saturating_sub(o.ns)))
     }
 
     #[inline]
-    fn settle(&mut self, open: Option<Open>, who: Who, insns: u64, ns: u64) {
+    fn settle(&mut self, cpu: usize, open: Option<Open>, who: Who, insns: u64, ns: u64) {
         match open {
             Some(o) => {
                 if let Some(r) = self.rows.get_mut(o.row as usize) {
@@ -287,7 +312,7 @@ impl Accounts {
                     }
                 }
                 if o.who != who {
-                    self.wait(o);
+                    self.wait(cpu, o);
                     self.resumed(who, ns);
                 }
             }
@@ -296,16 +321,36 @@ impl Accounts {
     }
 
     #[cold]
-    fn wait(&mut self, o: Open) {
+    fn wait(&mut self, cpu: usize, o: Open) {
         if self.waiting.len() < MOST_AWAY {
-            self.waiting.insert(o.who, (o.row, o.ns));
+            let (row, ns, nested) = (o.row, o.ns, (0, 0));
+            let w = Waiting {
+                row,
+                ns,
+                cpu,
+                nested,
+            };
+            self.waiting.insert(o.who, w);
+        }
+    }
+
+    /// The hypervisor has executed so many instructions for an exit of the hypervisor at EL1 of `who`: all that is within the handling of what
+    /// others on the CPU wait for.
+    #[cold]
+    fn nest(&mut self, cpu: usize, who: Who, insns: u64) {
+        for (other, w) in &mut self.waiting {
+            if w.cpu == cpu && *other != who {
+                w.nested = (w.nested.0 + insns, w.nested.1 + 1);
+            }
         }
     }
 
     /// `who` goes on, on another CPU than it left or after another has had that.
     #[cold]
     fn resumed(&mut self, who: Who, ns: u64) {
-        let mut since = self.waiting.remove(&who);
+        let waited = self.waiting.remove(&who);
+        let nested = waited.map_or((0, 0), |w| w.nested);
+        let mut since = waited.map(|w| (w.row, w.ns));
         for o in self.open.iter_mut().flatten().filter(|o| o.who == who) {
             since = Some((o.row, o.ns));
             o.who = (u16::MAX, u16::MAX); // nobody waits for that entry any more
@@ -313,6 +358,9 @@ impl Accounts {
         if let Some((row, at)) = since {
             if let Some(r) = self.rows.get_mut(row as usize) {
                 r.away.add(ns.saturating_sub(at));
+                if nested.1 != 0 {
+                    r.nested.add(nested.0);
+                }
             }
         }
     }
@@ -365,6 +413,7 @@ impl Accounts {
             guest: Spread::default(),
             host: Spread::default(),
             away: Spread::default(),
+            nested: Spread::default(),
         });
         self.index.insert(place.packed(), row);
         row

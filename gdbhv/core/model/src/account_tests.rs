@@ -42,18 +42,18 @@ fn up_to_two_values_need_no_bucket() {
 fn time_goes_to_the_exit_that_took_it() {
     let mut a = Accounts::default();
     a.entered(0, (1, 0), 100, 0);
-    a.exited(0, (1, 0), place(0x10), 107, 10);
+    a.exited(0, ((1, 0), false), place(0x10), 107, 10);
     a.entered(0, (1, 0), 130, 50);
     let r = &a.rows[0];
     assert_eq!((r.guest.total, r.host.total, r.away.total), (7, 23, 40));
     // Another one has the CPU: the hypervisor is through with the exit, and the vCPU waits.
-    a.exited(0, (1, 0), place(0x10), 140, 100);
+    a.exited(0, ((1, 0), false), place(0x10), 140, 100);
     a.entered(0, (1, 1), 150, 200);
     assert_eq!((a.rows[0].host.total, a.rows[0].away.total), (33, 40));
     a.entered(1, (1, 0), 0, 700); // on another CPU
     assert_eq!(a.rows[0].away.total, 640);
     // Its CPU enters nothing, and it goes on elsewhere.
-    a.exited(1, (1, 0), place(0x20), 5, 800);
+    a.exited(1, ((1, 0), false), place(0x20), 5, 800);
     a.entered(2, (1, 0), 0, 900);
     assert_eq!((a.rows[1].host.count, a.rows[1].away.total), (0, 100));
     a.entered(1, (1, 9), 9, 950);
@@ -64,7 +64,7 @@ fn time_goes_to_the_exit_that_took_it() {
 fn places_beyond_the_most_are_counted_by_kind() {
     let mut a = Accounts::default();
     for pc in 0..MOST_PLACES as u64 + 100 {
-        a.exited(0, (1, 0), place(pc), 0, 0);
+        a.exited(0, ((1, 0), false), place(pc), 0, 0);
     }
     assert_eq!(a.rows.len(), MOST_PLACES + 1);
     assert_eq!(a.rows[MOST_PLACES].count, 100);
@@ -72,7 +72,7 @@ fn places_beyond_the_most_are_counted_by_kind() {
     let bytes = borsh::to_vec(&a).expect("saved");
     let mut b: Accounts = borsh::from_slice(&bytes).expect("loaded");
     assert!(b.complete());
-    b.exited(0, (1, 0), place(3), 0, 0);
+    b.exited(0, ((1, 0), false), place(3), 0, 0);
     assert_eq!((b.rows.len(), b.rows[3].count), (MOST_PLACES + 1, 2));
 }
 
@@ -85,11 +85,34 @@ fn kinds_beyond_the_most_are_counted_together() {
         ..place(0)
     };
     let keys = (0..MOST_KINDS as u32 + 1000).chain([7, 5000]);
-    let total = keys.map(|key| a.exited(0, (1, 0), hvc(key), 0, 0)).count();
+    let total = keys
+        .map(|key| a.exited(0, ((1, 0), false), hvc(key), 0, 0))
+        .count();
     let counts = a.counts();
     assert_eq!((counts.len(), a.further), (MOST_KINDS, 1001));
     assert_eq!(counts.values().sum::<u64>() + a.further, total as u64);
     assert_eq!(counts[&(0, 0, 0x1016, 7)], 2);
     a.clear();
     assert_eq!((a.rows.len(), a.further), (0, 0));
+}
+
+/// A guest's exit that is passed on to a hypervisor at EL1, whose own two exits are part of how long the guest waits.
+#[test]
+fn an_exit_within_the_handling_of_another_is_told_apart() {
+    let (inner, outer) = ((2, 0), (1, 0));
+    let mut a = Accounts::default();
+    a.entered(0, inner, 0, 0);
+    a.exited(0, (inner, false), place(0x10), 100, 1000);
+    a.entered(0, outer, 110, 1100); // passed on
+    for n in 0..2 {
+        a.exited(0, (outer, true), place(0x20), 120 + 20 * n, 1200);
+        a.entered(0, outer, 127 + 20 * n, 1300);
+    }
+    a.exited(0, (outer, true), place(0x30), 160, 1600); // its ERET
+    a.entered(0, inner, 165, 1650);
+    let spread = |r: &Row| (r.nested.count, r.nested.total);
+    assert_eq!(spread(&a.rows[0]), (1, 7 + 7 + 5));
+    assert_eq!((a.rows[0].away.count, a.rows[0].away.total), (1, 650));
+    assert_eq!(a.rows[0].host.total, 10);
+    assert_eq!(spread(&a.rows[1]), (0, 0));
 }

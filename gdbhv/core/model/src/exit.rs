@@ -78,13 +78,19 @@ macro_rules! abort {
 }
 
 /// Words of the name of an interrupt.
-const INTID: &str = "maint sgi[0-9]* ppi[0-9]* spi[0-9]* lpi[0-9]* intid[0-9]*";
+const INTID: &str =
+    "maint eoi u lrenp np vgrp0e vgrp0d vgrp1e vgrp1d sgi[0-9]* ppi[0-9]* spi[0-9]* lpi[0-9]* intid[0-9]*";
+
+/// Why the maintenance interrupt is asserted: the bits of ICH_MISR_EL2 from 0 on (Arm ARM D24.8).
+const MAINTENANCE: [&str; 8] = [
+    "eoi", "u", "lrenp", "np", "vgrp0e", "vgrp0d", "vgrp1e", "vgrp1d",
+];
 
 const NOTHING: Key = Key::Iss(0);
 const IMM16: Key = Key::Iss(0xffff);
 const LOW2: Key = Key::Iss(3);
 const ERROR: Key = Key::Of(|r| serror_key(r.iss()));
-const LINE: Key = Key::Of(|r| r.intid.unwrap_or(u32::MAX));
+const LINE: Key = Key::Of(|r| r.intid.map_or(u32::MAX, |n| (r.misr as u32) << 24 | n));
 
 #[rustfmt::skip]
 classes! {
@@ -298,7 +304,11 @@ fn serror(class: &str, key: u32) -> String {
 fn interrupt(class: &str, key: u32) -> String {
     match key {
         u32::MAX => class.into(),
-        intid => format!("{class}.{}", intid_name(intid)),
+        _ => {
+            let why = (0..8).filter(|b| key >> (24 + b) & 1 != 0);
+            let words: String = why.map(|b| format!(".{}", MAINTENANCE[b])).collect();
+            format!("{class}.{}{words}", intid_name(key & 0xff_ffff))
+        }
     }
 }
 

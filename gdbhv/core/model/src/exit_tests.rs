@@ -38,7 +38,8 @@ fn names_are_made_of_the_sub_reasons() {
         for iss in all {
             let r = Record {
                 class: c.number,
-                intid: Some(iss),
+                intid: Some(iss & 0xff_ffff),
+                misr: iss as u8,
                 ..esr(iss)
             };
             let name = name(c.number, r.key());

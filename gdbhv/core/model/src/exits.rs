@@ -140,7 +140,7 @@ impl Exits {
             pc: Some(r.pc),
             page: r.ipa.map(|i| i.0 >> 12),
         };
-        let row = accounts.exited(r.cpu, who, place, insns, r.now);
+        let row = accounts.exited(r.cpu, (who, r.nv != 0), place, insns, r.now);
         trace.add(Event {
             what: What::Exit,
             cpu: r.cpu as u8,

@@ -5,6 +5,7 @@
 //! virtual time), after an instruction that asked for it, and when a CPU's turn begins. So neither block boundaries nor the
 //! debugger's stops change what the guest sees. A step ([`step`]) is a run that stops sooner: it changes no turn.
 
+mod answer;
 mod catch;
 mod checks;
 mod firmware;
@@ -13,6 +14,7 @@ mod place;
 mod reset;
 mod snapshot;
 mod step;
+pub mod traps;
 pub mod trial;
 mod turns;
 

@@ -54,6 +54,8 @@ pub struct Exception {
     pub cause: &'static [&'static str],
     /// The interrupt that an Irq or Fiq would acknowledge, if known (for the exit record only).
     pub intid: Option<u32>,
+    /// ICH_MISR_EL2, if that is the maintenance interrupt.
+    pub misr: u8,
 }
 
 impl Exception {
@@ -70,6 +72,7 @@ impl Exception {
             ipa: None,
             cause: &[],
             intid: None,
+            misr: 0,
         }
     }
 }

@@ -58,6 +58,7 @@ pub fn record<'py>(py: Python<'py>, r: &Record) -> PyResult<Bound<'py, PyDict>> 
     d.set_item(intern!(py, "args"), r.args.to_vec())?;
     d.set_item(intern!(py, "cause"), r.cause.to_vec())?;
     d.set_item(intern!(py, "intid"), r.intid)?;
+    d.set_item(intern!(py, "misr"), r.misr)?;
     Ok(d)
 }
 

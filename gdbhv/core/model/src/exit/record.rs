@@ -62,6 +62,8 @@ pub struct Record {
     pub cause: &'static [&'static str],
     /// INTID of an interrupt.
     pub intid: Option<u32>,
+    /// ICH_MISR_EL2, if it is the maintenance interrupt.
+    pub misr: u8,
     /// The guest's registers.
     pub left: Left,
 }
@@ -146,6 +148,7 @@ pub fn fill(r: &mut Record, cpu: &Cpu, word: Option<u32>, now: u64, e: &Exceptio
     r.args = [cpu.x[0], cpu.x[1], cpu.x[2], cpu.x[3]];
     r.cause = e.cause;
     r.intid = e.intid;
+    r.misr = if sync { 0 } else { e.misr };
     r.left.fill(cpu);
 }
 

@@ -43,24 +43,31 @@ pub fn sys(cpu: &mut Pe, sh: &mut Shared, insn: u32) -> Result<Flow, Trap> {
     let Some(n) = number(code).filter(there) else {
         return unallocated(cpu, sh, insn, true);
     };
-    let (row, (traps, body)) = (&INFOS[n], &BODIES[n]);
-    if cpu.pstate.el < row.el {
-        // EL2's own, by a hypervisor at EL1 (HCR_EL2.NV): no instruction leads to memory.
-        if (cpu.pstate.el, row.el) == (1, 2) && nvx(cpu.get(HCR_EL2)) != 0 {
-            let verdict = Verdict::Trap(2, ec::SYSREG, &["HCR_EL2.NV"]);
-            return Err(refuse(cpu, sh, insn, true, verdict));
-        }
-        return Err(exception::undefined(cpu));
-    }
-    if !traps.is_empty() || cpu.fgt {
-        let verdict = judge(&Who::new(cpu, &sh.config, true), traps);
-        let verdict = fgt::judge(cpu, row.code, true, verdict);
-        if verdict != Verdict::Allowed {
-            return Err(refuse(cpu, sh, insn, true, verdict));
-        }
+    let verdict = may(cpu, sh, n);
+    if verdict != Verdict::Allowed {
+        return Err(refuse(cpu, sh, insn, true, verdict));
     }
     let v = cpu.x[slot::src(insn) as usize];
-    body(cpu, sh, row, v)
+    BODIES[n].1(cpu, sh, &INFOS[n], v)
+}
+
+/// Whether row `n` may be executed.
+#[inline]
+pub fn may(cpu: &Pe, sh: &Shared, n: usize) -> Verdict {
+    let (row, traps) = (&INFOS[n], BODIES[n].0);
+    if cpu.pstate.el < row.el {
+        // EL2's own, by a hypervisor at EL1 (HCR_EL2.NV): no instruction leads to memory.
+        let nested = (cpu.pstate.el, row.el) == (1, 2) && nvx(cpu.get(HCR_EL2)) != 0;
+        return match nested {
+            true => Verdict::Trap(2, ec::SYSREG, &["HCR_EL2.NV"]),
+            false => Verdict::Undefined,
+        };
+    }
+    if traps.is_empty() && !cpu.fgt {
+        return Verdict::Allowed;
+    }
+    let verdict = judge(&Who::new(cpu, &sh.config, true), traps);
+    fgt::judge(cpu, row.code, true, verdict)
 }
 
 /// SYSL: no such instruction is implemented.

@@ -302,6 +302,7 @@ impl Machine {
                 } else {
                     None
                 };
+                e.misr = sh.gic.misr_of(cpu.id, e.intid);
                 cpu.off = 0;
                 return Look::Taken(Self::take(cpu, sh, &e));
             }

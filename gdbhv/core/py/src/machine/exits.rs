@@ -134,6 +134,7 @@ impl Machine {
             d.set_item("guest", spread(py, &r.guest)?)?;
             d.set_item("host", spread(py, &r.host)?)?;
             d.set_item("away", spread(py, &r.away)?)?;
+            d.set_item("nested", spread(py, &r.nested)?)?;
             Ok(d)
         })
         .collect()

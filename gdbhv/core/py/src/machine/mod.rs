@@ -5,6 +5,7 @@ mod checks;
 mod debugger;
 pub mod devices;
 mod exits;
+mod interference;
 mod memory;
 mod registers;
 pub mod running;

@@ -273,6 +273,15 @@ impl Gic {
         }
     }
 
+    /// Make an interrupt pending, at CPU `cpu` if it is private; false: there is no such one, or it needs a source (an SGI of GICv2).
+    pub fn pend(&mut self, cpu: usize, intid: u32) -> bool {
+        if intid < 16 && self.version == Version::V2 {
+            return false;
+        }
+        let irq = self.irq_mut(cpu, intid);
+        irq.map(|i| i.latch = true).is_some()
+    }
+
     /// A PE is reset: its CPU interfaces are as after a reset, its Redistributor is what it was. (GICv2's are no part of the PE.)
     pub fn reset_interface(&mut self, cpu: usize) {
         if self.version == Version::V2 {
@@ -298,6 +307,14 @@ impl Gic {
     /// The physical interrupt that `cpu` is signalled and would acknowledge.
     pub fn acknowledge_peek(&mut self, cpu: usize) -> Option<u32> {
         self.signalled(cpu).map(|p| p.intid)
+    }
+
+    /// ICH_MISR_EL2, if `intid` is the maintenance interrupt; else 0.
+    pub fn misr_of(&self, cpu: usize, intid: Option<u32>) -> u8 {
+        match intid {
+            Some(MAINTENANCE) => self.state.pe[cpu].hyp.misr() as u8,
+            _ => 0,
+        }
     }
 
     /// The virtual interrupt that `cpu` is signalled and would acknowledge.
