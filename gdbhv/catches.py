@@ -43,6 +43,7 @@ class Catcher:
     stops: bool = True  # the machine stops
     says: bool = False  # what it is is said, if the machine does not stop
     run: str = ""  # a monitor command, at each hit
+    hook: Callable[[Any, ExitRecord], None] | None = None  # called at each hit with the thread, before the exit's handler
 
 
 class Catching(MutableMapping[Any, Catcher]):

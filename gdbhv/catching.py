@@ -33,6 +33,11 @@ class Met:
     says: bool
     runs: tuple[str, ...]  # monitor commands
 
+    @property
+    def quiet(self) -> bool:
+        """Whether nobody is to be told: hooks have done all that there is to do."""
+        return not (self.stops or self.says or self.runs)
+
     def stop(self, kind: StopKind, thread: ThreadId, record: ExitRecord, text: str) -> Stop:
         """Return what there is to report."""
         said = text if self.stops or self.says else ""
@@ -108,8 +113,10 @@ class Catchers(Catching):
         found = [self._rows[n] for n in hits if n in self._rows]
         found = [(key, c) for key, c in found if c.wants is None or c.wants(thread, record)]
         for key, c in found:
+            if c.hook is not None:
+                c.hook(thread, record)
             if c.once:
-                del self[key]
+                self.pop(key, None)
         if not found:
             return None
         runs = tuple(c.run for _, c in found if c.run)

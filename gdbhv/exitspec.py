@@ -18,7 +18,7 @@ import fnmatch
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gdbhv import conditions, tables
 from gdbhv.catches import Catcher
@@ -206,11 +206,14 @@ class ExitSpec:
         """Whether an exit may be meant by its name, and by the controls that provoked it."""
         return name_matches(self.pattern, name) and all(test(name, cause) for test in self.names)
 
-    def catcher(self, vm: int | None = None, number: int = 0) -> Catcher:
+    def catcher(
+        self, vm: int | None = None, number: int = 0, hook: Callable[[Any, ExitRecord], None] | None = None
+    ) -> Catcher:
         """Return it as a target takes it.
 
         :param vm: number of the VM that :attr:`vm` names.
         :param number: of the catchpoint, the name of its marks if they have none.
+        :param hook: called with the thread instead of a stop: it may look, ``target.answer(thread, value)``, or inject.
         """
         run = {"run": self.argument, "mark": f"vmexit mark {self.argument or f'catch{number}'}"}.get(self.action, "")
         return Catcher(
@@ -223,9 +226,10 @@ class ExitSpec:
             after=self.after,
             once=self.once,
             silent=self.action == "count",
-            stops=self.action == "stop",
+            stops=self.action == "stop" and hook is None,
             says=self.action == "log",
             run=run,
+            hook=hook,
         )
 
     def matches(self, record: ExitRecord, vm: str = "", pid: int = 0) -> bool:

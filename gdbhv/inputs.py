@@ -79,6 +79,18 @@ class Outside(Protocol):
     def put_counts_cleared(self) -> None:
         """Do what ``Target.clear_exit_counts`` says."""
 
+    def put_answer(self, thread: ThreadId, value: int | None) -> None:
+        """Do what ``Target.answer`` says."""
+
+    def put_exception(self, thread: ThreadId, esr: int, far: int | None) -> None:
+        """Do what ``Target.inject_exception`` says."""
+
+    def put_interrupt(self, thread: ThreadId, intid: int) -> None:
+        """Do what ``Target.inject_interrupt`` says."""
+
+    def put_virtual_serror(self, thread: ThreadId, syndrome: int) -> None:
+        """Do what ``Target.inject_virtual_serror`` says."""
+
 
 class Input(msgspec.Struct, tag_field="what", frozen=True, kw_only=True, omit_defaults=True):
     """Something from outside, and the place at which it came."""
@@ -205,6 +217,52 @@ class CountsCleared(Input, tag="counts-cleared", frozen=True):
         machine.put_counts_cleared()
 
 
+class Answer(Input, tag="answer", frozen=True):
+    """``monitor answer``: an exit is answered in place of the hypervisor; ``value`` is hexadecimal."""
+
+    thread: str
+    value: str | None = None
+
+    def apply(self, machine: Outside) -> None:
+        """See :class:`Input`."""
+        machine.put_answer(ThreadId.parse(self.thread), None if self.value is None else int(self.value, 16))
+
+
+class Exception_(Input, tag="exception", frozen=True):
+    """``monitor inject abort``: a guest takes an exception at EL1; numbers are hexadecimal."""
+
+    thread: str
+    esr: str
+    far: str | None = None
+
+    def apply(self, machine: Outside) -> None:
+        """See :class:`Input`."""
+        far = None if self.far is None else int(self.far, 16)
+        machine.put_exception(ThreadId.parse(self.thread), int(self.esr, 16), far)
+
+
+class Interrupt(Input, tag="interrupt", frozen=True):
+    """``monitor inject interrupt``."""
+
+    thread: str
+    intid: int
+
+    def apply(self, machine: Outside) -> None:
+        """See :class:`Input`."""
+        machine.put_interrupt(ThreadId.parse(self.thread), self.intid)
+
+
+class VirtualSError(Input, tag="virtual-serror", frozen=True):
+    """``monitor inject serror --virtual``."""
+
+    thread: str
+    syndrome: int
+
+    def apply(self, machine: Outside) -> None:
+        """See :class:`Input`."""
+        machine.put_virtual_serror(ThreadId.parse(self.thread), self.syndrome)
+
+
 class Semihosted(Input, tag="semihosted", frozen=True):
     """What a semihosting call gives that depends on files: x0, and memory that is written, by VA; all are hexadecimal."""
 
@@ -218,7 +276,8 @@ class Semihosted(Input, tag="semihosted", frozen=True):
         machine.put_semihosted(self.cpu, int(self.value, 16), memory)
 
 
-AnyInput = Typed | Network | Register | Memory | Semihosted | SError | PowerButton | End | Reset | Moving | CountsCleared
+Interference = SError | PowerButton | Answer | Exception_ | Interrupt | VirtualSError
+AnyInput = Typed | Network | Register | Memory | Semihosted | End | Reset | Moving | CountsCleared | Interference
 
 
 class Follower(Protocol):
@@ -337,6 +396,22 @@ class Entrance:
     def inject_serror(self, cpu: int, syndrome: int | None = None) -> None:
         """See :class:`gdbhv.target.Target`."""
         self.door.enter(SError(cpu=cpu, syndrome=syndrome))
+
+    def answer(self, thread: ThreadId, value: int | None = None) -> None:
+        """See :class:`gdbhv.target.Target`."""
+        self.door.enter(Answer(thread=str(thread), value=None if value is None else hex(value)))
+
+    def inject_exception(self, thread: ThreadId, esr: int, far: int | None = None) -> None:
+        """See :class:`gdbhv.target.Target`."""
+        self.door.enter(Exception_(thread=str(thread), esr=hex(esr), far=None if far is None else hex(far)))
+
+    def inject_interrupt(self, thread: ThreadId, intid: int) -> None:
+        """See :class:`gdbhv.target.Target`."""
+        self.door.enter(Interrupt(thread=str(thread), intid=intid))
+
+    def inject_virtual_serror(self, thread: ThreadId, syndrome: int) -> None:
+        """See :class:`gdbhv.target.Target`."""
+        self.door.enter(VirtualSError(thread=str(thread), syndrome=syndrome))
 
     def press_power_button(self, pid: int = 1) -> str:
         """See :class:`gdbhv.target.Target`."""

@@ -21,18 +21,19 @@ from gdbhv.drives import Plugged
 from gdbhv.errors import GdbhvError, RegisterError, StateError
 from gdbhv.inputs import EVERYWHERE, Door, Entrance, Place, inject_serror
 from gdbhv.inspection import MachineInspection
+from gdbhv.interference import Interference
 from gdbhv.looping import Looping
 from gdbhv.pace import Pace, weakly
 from gdbhv.points import Points
 from gdbhv.slots import Slots
 from gdbhv.snapfile import Guest, PowerOn, Shape
 from gdbhv.snapshot import Beside, Snapshot
+from gdbhv.stepping import Stepping
 from gdbhv.target import (
     Action,
     BreakRecord,
     DescribeWatch,
     Space,
-    Stepping,
     Stop,
     StopKind,
     Symbols,
@@ -48,7 +49,7 @@ CHUNK = 20_000_000  # nanoseconds of virtual time between two looks at the conso
 STILL = 10_000  # idle CHUNKs in a row, after which a run with a budget of instructions is over
 
 
-class Machine(Slots, SemihostingCalls, MachineInspection, Entrance):
+class Machine(Slots, SemihostingCalls, MachineInspection, Interference, Entrance):
     """A machine without a host side, as a :class:`gdbhv.target.Target`.
 
     :param cpus: 1 to 8.
@@ -395,7 +396,7 @@ class Machine(Slots, SemihostingCalls, MachineInspection, Entrance):
                 assert record is not None
                 met = self.catchers.met(cpu, thread, record, entry=kind == "entry")
                 stepped = step is not None and thread == step.thread and not self._within(cpu, step)
-                if met is None:
+                if met is None or met.quiet:
                     if stepped:
                         return Stop(StopKind.STEP, thread)
                     continue

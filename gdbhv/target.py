@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gdbhv.looping import Looping
     from gdbhv.records import ExitRecord, VmRecord
     from gdbhv.snapshot import Snapshot
+    from gdbhv.stepping import Stepping
     from gdbhv.tables import Register
     from gdbhv.translation import Translation
 
@@ -145,27 +146,6 @@ class BreakRecord:
     length: int
     whose: str
     passed: bool
-
-
-@dataclass
-class Stepping:
-    """How single steps treat the interrupts of the thread that is stepped.
-
-    ``interrupts`` False leaves them pending until the thread runs on; each one that is held back is reported once.
-    """
-
-    interrupts: bool = True
-    _told: set[ThreadId] = field(default_factory=set)
-
-    def text(self, thread: ThreadId, held: str | None) -> str:
-        """Return what to say at the end of a step in which an interrupt of kind ``held`` ("IRQ") was held back."""
-        if held is None:
-            self._told.discard(thread)
-            return ""
-        if thread in self._told:
-            return ""
-        self._told.add(thread)
-        return f"{held} held back while stepping: it is taken when the thread runs on, or after `monitor step interrupts on`"
 
 
 def nothing_refused() -> deque[str]:
@@ -312,6 +292,32 @@ class Target(Protocol):
         """Make a physical SError pending on a CPU (see ``_core.Machine.inject_serror``).
 
         :raises gdbhv.errors.GdbhvError: no such CPU, or no such syndrome.
+        """
+
+    def answer(self, thread: ThreadId, value: int | None = None) -> None:
+        """Answer the exit that a thread stands at in place of its hypervisor, which never sees it: the instruction is over.
+
+        :param value: what it gives: of a load from a device, the read of a register, x0 of a call; without it nothing.
+        :raises gdbhv.errors.GdbhvError: it stands at no exit, or at one that has no such answer.
+        """
+
+    def inject_exception(self, thread: ThreadId, esr: int, far: int | None = None) -> None:
+        """Have a guest take a synchronous exception at EL1, instead of what its next instruction, or its exit, would do.
+
+        :param esr: ESR_EL1, its EC in the form for a lower level.
+        :raises gdbhv.errors.GdbhvError: it does not execute now.
+        """
+
+    def inject_interrupt(self, thread: ThreadId, intid: int) -> None:
+        """Make an interrupt pending: of the VM that gdbhv hosts, else of the machine; a private one for the thread's CPU.
+
+        :raises gdbhv.errors.GdbhvError: there is no such interrupt.
+        """
+
+    def inject_virtual_serror(self, thread: ThreadId, syndrome: int) -> None:
+        """Make a virtual SError pending for a guest that gdbhv hosts; ``syndrome`` is ESR_EL1.ISS.
+
+        :raises gdbhv.errors.GdbhvError: the guest has another hypervisor.
         """
 
     def clear_exit_counts(self) -> None:

@@ -164,7 +164,7 @@ ERRORS = [
     ("dabt.trnas", "no sub-reason 'trnas'; did you mean trans"),
     ("wfx.wfx", "no sub-reason 'wfx'; did you mean"),
     ("hvc.smc", "no sub-reason 'smc'; there are none"),
-    ("irq.maint.u", "no sub-reason 'u'"),
+    ("irq.maint.x", "no sub-reason 'x'"),
     ("sysinsn.read", "no sub-reason 'read'"),
     ("sysreg.write:SCTRL_EL1", "no system register 'SCTRL_EL1'; did you mean SCTLR_EL1"),
     ("sysreg reg=TTBR9_EL1", "no system register 'TTBR9_EL1'"),

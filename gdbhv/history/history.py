@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from gdbhv.catches import Catcher
 from gdbhv.errors import StateError
 from gdbhv.history.keeping import Keeping
 from gdbhv.history.timeline import Checkpoint, Mark, Position, Timeline, order
 from gdbhv.inputs import Place
-from gdbhv.target import Action, Catcher, StopKind, Target, ThreadId
+from gdbhv.target import Action, StopKind, Target, ThreadId
 
 APPROACH = (2_000_000, 50_000)
 """Instructions before a place at which temporary checkpoints are made when it is gone to."""

@@ -6,12 +6,13 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Protocol
 
+from gdbhv.catches import Catcher, Catching
 from gdbhv.console import Console
 from gdbhv.errors import StateError
 from gdbhv.history.timeline import Checkpoint, Position, Timeline, superfluous
 from gdbhv.inputs import Door, Follower, Input, Outside, Place
 from gdbhv.snapshot import Keeper, Snapshot
-from gdbhv.target import Catcher, Stop, StopKind, Target
+from gdbhv.target import Stop, StopKind, Target
 
 if TYPE_CHECKING:
     from gdbhv.pace import Pace
@@ -36,7 +37,10 @@ class Kept(Target, Keeper, Outside, Protocol):
 
     door: Door
     console: Console | None
-    catchers: dict[object, Catcher]
+
+    @property
+    def catchers(self) -> Catching:
+        """The catchpoints."""
 
     @property
     def consoles(self) -> Mapping[str, Console]:

@@ -16,6 +16,7 @@ from gdbhv.console import Console, await_readers
 from gdbhv.console.gathering import Gathering
 from gdbhv.errors import GdbhvError, StateError
 from gdbhv.hv.inspection import HostInspection
+from gdbhv.hv.interference import Interference
 from gdbhv.hv.mmio import Pl011
 from gdbhv.hv.networks import HostNetworks
 from gdbhv.hv.vcpu import RunState, Vcpu
@@ -25,7 +26,8 @@ from gdbhv.looping import Looping
 from gdbhv.pace import FOREVER, Pace, weakly
 from gdbhv.snapfile import Shape
 from gdbhv.snapshot import Beside, Snapshot
-from gdbhv.target import Action, DescribeWatch, Stepping, Stop, StopKind, ThreadId, nothing_refused
+from gdbhv.stepping import Stepping
+from gdbhv.target import Action, DescribeWatch, Stop, StopKind, ThreadId, nothing_refused
 
 if TYPE_CHECKING:
     from gdbhv.records import ExitRecord
@@ -35,7 +37,7 @@ STORM = 1000
 
 
 @dataclass
-class HostTarget(HostNetworks, HostInspection, Entrance):
+class HostTarget(HostNetworks, HostInspection, Interference, Entrance):
     """A host as a :class:`gdbhv.target.Target`."""
 
     console: Console | None = None
@@ -312,8 +314,9 @@ class HostTarget(HostNetworks, HostInspection, Entrance):
                     return over
                 if self.door.taken != taken and not (met is not None and self.host.pending is not None):
                     return self._settle()  # as after the stop at which it came in
-            if met is None:
-                return self._handle(v, record) or self._storm(kind, thread)
+            if met is None or met.quiet:
+                still = self.host.pending is not None  # a hook may have answered it
+                return (self._handle(v, record) if still else self._settle()) or self._storm(kind, thread)
             where = self.thread_of(v)
             return met.stop(StopKind.EXIT, where, record, self.describe(where, record))
         if kind == "caught":
@@ -323,7 +326,8 @@ class HostTarget(HostNetworks, HostInspection, Entrance):
             assert other is not None
             where = self.thread_of(own)
             met = self.catchers.met(cpu, where, other, entry=False)
-            return None if met is None else met.stop(StopKind.EXIT, where, other, self.describe(where, other))
+            told = met is not None and not met.quiet
+            return met.stop(StopKind.EXIT, where, other, self.describe(where, other)) if met and told else None
         if kind in ("wake", "loop"):
             assert cpu is not None
             if kind == "wake":
@@ -367,7 +371,7 @@ class HostTarget(HostNetworks, HostInspection, Entrance):
         if not ended and self.catchers.entries and self.machine.sift_entry(record["cpu"]):
             thread = self.thread_of(v)
             met = self.catchers.met(record["cpu"], thread, record, entry=True)
-            if met is not None:
+            if met is not None and not met.quiet:
                 return met.stop(StopKind.ENTRY, thread, record, f"back in {v.vm.name} after {record['name']}")
         if self._step is not None and v is self._step[0] and (v.completed != completed or v.pc != record["pc"]):
             within = self._step[1].range

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from gdbhv import exitspec
+from gdbhv.catches import Catcher
 from gdbhv.errors import CommandError
 from gdbhv.history import Backward, History, Interrupted, Writers
 from gdbhv.history.timeline import Position, order
@@ -19,7 +20,7 @@ from gdbhv.monitor.looping import symbol
 from gdbhv.monitor.possible import refuse_impossible
 from gdbhv.monitor.registry import JSON, Arg, Context, command, to_json
 from gdbhv.monitor.watch import instruction
-from gdbhv.target import Catcher, Space, Stop, StopKind, ThreadId
+from gdbhv.target import Space, Stop, StopKind, ThreadId
 from gdbhv.views.table import table
 
 LOOK_SECONDS = 0.05
@@ -191,16 +192,7 @@ def back_exit(context: Context, args: argparse.Namespace) -> Iterator[str | None
     spec = exitspec.parse(" ".join(args.spec) or "*")
     refuse_impossible(context.target, spec)
     vm = None if spec.vm is None else context.vm(spec.vm)
-    yield from _back(
-        context,
-        args,
-        Catcher(
-            lambda thread, record: (vm is None or vm.number == record["vm"]) and spec.matches(record, spec.vm or ""),
-            spec.classes,
-            named=lambda name: exitspec.name_matches(spec.pattern, name),
-            range=spec.range,
-        ),
-    )
+    yield from _back(context, args, spec.catcher(None if vm is None else vm.number))
 
 
 @command("back entry", JSON, help="go back to where a guest was last entered after an exit", about="VM exits")

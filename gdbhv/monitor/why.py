@@ -25,20 +25,12 @@ from gdbhv.monitor.exits import last_record
 from gdbhv.monitor.registry import JSON, Arg, Context, command, to_json
 from gdbhv.target import Space
 from gdbhv.translation import Access
+from gdbhv.trapping import INSTRUCTIONS
 from gdbhv.views.disasm import disassemble
 from gdbhv.views.why import why_access, why_exit, why_trial
 
 # Instructions by name, with an operand of 0 and x0 (Arm ARM C6.2)
-INSNS = {
-    "wfi": 0xD503207F,
-    "wfe": 0xD503205F,
-    "svc": 0xD4000001,
-    "hvc": 0xD4000002,
-    "smc": 0xD4000003,
-    "brk": 0xD4200000,
-    "eret": 0xD69F03E0,
-    "fp": 0x1E604000,
-}
+INSNS = {"fp" if " " in name else name: word for name, word in INSTRUCTIONS.items()}
 MSR, MRS = 0xD5000000, 0xD5200000  # with op0 to op2 in bits 20 to 5, and x0
 
 

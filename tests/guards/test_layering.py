@@ -43,10 +43,14 @@ LAYERS = {
     "snapfile": "_core drives errors files",
     "snapshot": "_core drives errors snapfile",
     "looping": "records",
-    "target": "_core catches drives looping records snapshot tables translation",
+    "stepping": "",
+    "answering": "errors records tables",
+    "target": "_core catches drives looping records snapshot stepping tables translation",
+    "interference": "_core answering errors target",
+    "trapping": "_core errors tables target",
     "catching": "_core catches records tables target",
     "inputs": "_core errors target",
-    "history": "console errors inputs pace snapshot target",
+    "history": "catches console errors inputs pace snapshot target",
     "network": "config errors inputs pace",
     "layouts": "errors tables translation views",
     "tlb": "_core errors target translation",
@@ -58,18 +62,18 @@ LAYERS = {
     "calls": "_core console errors inputs pace semihosting target",
     "inspection": "_core catching console drives errors pages records tables target translation vms",
     "slots": "_core config network snapfile",
-    "machine": "_core calls catches catching console drives errors inputs inspection looping pace pages points records "
-    "sieve slots snapfile snapshot tables target vms",
-    "hv": "_core catches catching config console drives dropped errors inputs looping network pace pages records sieve "
-    "snapfile snapshot tables target translation",
+    "machine": "_core calls catches catching console drives errors inputs inspection interference looping pace pages "
+    "points records slots snapfile snapshot stepping tables target vms",
+    "hv": "_core answering catches catching config console drives dropped errors inputs looping network pace pages "
+    "records snapfile snapshot stepping tables target translation",
     "firmware": "_core config errors files image",
     "boot": "_core config console drives errors firmware hv image machine semihosting snapfile snapshot tables",
     "building": "errors exitspec tables views",
     "dumps": "_core boot config errors machine",
     "reporting": "accounting errors layouts lives records target views",
     "recording": "_core boot config console errors files hv inputs machine target",
-    "monitor": "_core accounting audit errors exitspec files history hv layouts lives owners records snapshot tables "
-    "target tlb translation views",
+    "monitor": "_core accounting answering audit catches errors exitspec files history hv layouts lives owners records "
+    "snapshot tables target tlb translation trapping views",
     "rsp": "catches errors files history target",
     "stops": "",
     "gdbline": "stops",

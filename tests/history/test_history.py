@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from gdbhv import recording
+from gdbhv.catches import Catcher
 from gdbhv.console import Console
 from gdbhv.errors import GdbhvError, StateError
 from gdbhv.history import Backward, History, Kept, Position, backward
@@ -19,7 +20,7 @@ from gdbhv.history.timeline import LEAST, Checkpoint, order, superfluous
 from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.inputs import Place
 from gdbhv.machine import Machine
-from gdbhv.target import Catcher, Space, StopKind, ThreadId
+from gdbhv.target import Space, StopKind, ThreadId
 from recording.test_recording import CASES, Case, debug
 
 BUSY = [Case("type1", 2, 0), Case("two_vcpus", 2), Case("exit_zoo", 1, 2), Case("system_smp", 2, 0)]

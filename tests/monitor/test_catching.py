@@ -301,3 +301,47 @@ def test_of_a_thousand_catchpoints_none_is_asked_in_vain() -> None:
     assert session.target.run_all(5_000).kind is StopKind.BUDGET
     assert asked == []
     assert session.target.core.exits > 400
+
+
+@pytest.mark.parametrize(
+    ("control", "registers", "name"),
+    [
+        ("En=1 UIE=1", {}, "irq.maint.u"),
+        ("En=1 NPIE=1", {}, "irq.maint.np"),
+        ("En=1 UIE=1 NPIE=1", {}, "irq.maint.u.np"),
+        ("En=1 VGrp0DIE=1 VGrp1DIE=1", {}, "irq.maint.vgrp0d.vgrp1d"),
+        ("En=1 VGrp0EIE=1", {"ICH_VMCR_EL2": 1}, "irq.maint.vgrp0e"),
+        ("En=1 VGrp1EIE=1", {"ICH_VMCR_EL2": 2}, "irq.maint.vgrp1e"),
+        ("En=1 LRENPIE=1 EOIcount=1", {}, "irq.maint.lrenp"),
+        ("En=1", {"ICH_LR0_EL2": 1 << 41}, "irq.maint.eoi"),
+    ],
+)
+def test_why_the_maintenance_interrupt_comes(control: str, registers: dict[str, int], name: str) -> None:
+    """ICH_MISR_EL2, bit by bit (Arm ARM D24.8.11); what is not inactive in the list register has no EOI."""
+    machine = ping(handler=0, guest=0)
+    core = machine.core
+    core.write_pa(GUEST, words(0x14000000))  # b .
+    redistributor = 0x080A0000
+    core.bus_write(0, 0x08000000, 4, 0x12)  # GICD_CTLR: ARE, group 1
+    core.bus_write(0, redistributor + 0x14, 4, 0)  # WAKER
+    core.bus_write(0, redistributor + 0x10080, 4, 1 << 25)
+    core.bus_write(0, redistributor + 0x10100, 4, 1 << 25)
+    for register, value in {
+        "ICC_SRE_EL2": 7,
+        "ICC_PMR_EL1": 0xFF,
+        "ICC_IGRPEN1_EL1": 1,
+        "HCR_EL2": 1 << 31 | 1 << 4,
+    }.items():
+        core.msr(0, register, value)
+    fields = dict(word.split("=") for word in control.split())
+    for register, value in registers.items():
+        core.msr(0, register, value)
+    core.msr(0, "ICH_HCR_EL2", tables.encode("ICH_HCR_EL2", **{key: int(value) for key, value in fields.items()}))
+    core.write_register(0, "SPSR_EL2", 0x305)  # IRQs are not masked
+    session = Session(machine)
+    session.ask("vmexit catch irq.maint")
+    session.ask(f"vmexit catch {name} do count")
+    stop = machine.run_all(1000)
+    assert stop.exit is not None
+    assert stop.exit["name"] == name
+    assert session.hits()[2] == 1

@@ -116,7 +116,7 @@ MACHINES: dict[str, Callable[[], Target]] = {
 
 
 NEED_A_THREAD = {"frame guest", "inject power-button", "owner", "s1 dump", "s2 dump", "s2 mark", "sysreg", "vcpus"}
-NEED_A_THREAD |= {"gic why", "timers", "vmexit last", "walk", "x"}
+NEED_A_THREAD |= {"gic why", "timers", "vmexit last", "walk", "x", "answer", "inject abort", "inject interrupt", "traps"}
 
 
 def ask(target: HostTarget | Machine, command: str, pid: int = 1) -> list[str]:
@@ -191,7 +191,7 @@ def test_what_needs_no_cpu_works_with_all_off(make: type) -> None:
     target.end(1)
     off = f"{target.off_text}: `run` or `monitor reset` starts again"
     arguments = {"walk": "0", "x": "pa:0x40000000", "sysreg": "VBAR_EL1", "inject serror": "--cpu 0", "watch": "list"}
-    arguments |= {"owner": "0", "s2 watch": "0", "gic why": "27"}
+    arguments |= {"owner": "0", "s2 watch": "0", "gic why": "27", "inject interrupt": "40"}
     arguments |= {"vmexit catch": "hvc", "vmexit delete": "all", "step interrupts": ""}
     needs = set()
     for name in registry.load():
@@ -215,8 +215,11 @@ def test_commands_tells_programs_the_whole_table() -> None:
 
 def test_each_command_that_reports_has_json() -> None:
     silent = {
+        "answer",
         "exits export",
         "help",
+        "inject abort",
+        "inject interrupt",
         "inject power-button",
         "inject serror",
         "reset",

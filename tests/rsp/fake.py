@@ -12,7 +12,8 @@ from typing import Any
 
 from gdbhv.catches import CatchEvents
 from gdbhv.errors import GdbhvError, MemoryError_, RegisterError
-from gdbhv.target import Action, Process, Space, Stepping, Stop, StopKind, Thread, ThreadId, nothing_refused
+from gdbhv.stepping import Stepping
+from gdbhv.target import Action, Process, Space, Stop, StopKind, Thread, ThreadId, nothing_refused
 
 RAM = 0x4000_0000
 RAM_SIZE = 0x10_0000
