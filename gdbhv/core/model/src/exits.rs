@@ -73,11 +73,6 @@ impl Exits {
         self.idle = now.wrapping_sub(insns);
         self.own = now.wrapping_sub(own);
     }
-    /// Forget all counts.
-    pub fn clear_accounts(&mut self) {
-        self.kept_accounts.forget();
-        self.accounts.clear();
-    }
     /// How many instructions all CPUs have executed, in a turn.
     pub fn insns(&self, now: u64) -> u64 {
         now.wrapping_sub(self.idle)
@@ -324,6 +319,7 @@ impl Exits {
     }
     /// Forget what was counted.
     pub fn clear_accounts(&mut self) {
+        self.kept_accounts.forget();
         self.accounts.clear();
         self.missed.clear();
     }
