@@ -38,7 +38,7 @@ def test_import_is_lazy() -> None:
     """`gdbhv gdb` and GdbSession may run where there is no native module."""
     code = "import sys, gdbhv; gdbhv.GdbSession; print([m for m in sys.modules if m.startswith('gdbhv')])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
-    assert done.stdout.strip() == "['gdbhv', 'gdbhv.stops', 'gdbhv.gdbline', 'gdbhv.client']"
+    assert done.stdout.strip() == "['gdbhv', 'gdbhv.stops', 'gdbhv.gdbline', 'gdbhv.reversing', 'gdbhv.client']"
 
 
 def test_hosted_to_the_end() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import gdbhv
+from gdbhv.catches import CatchEvents
 from gdbhv.errors import GdbhvError
 from gdbhv.hv.host import Host
 from gdbhv.hv.hosttarget import HostTarget
@@ -129,7 +130,7 @@ def test_resets_are_deterministic() -> None:
 def test_a_reset_in_the_middle_of_an_exit() -> None:
     """The debugger holds a VM at its exit, and resets it: the exit is never handled, and CPU and VM are free."""
     target = two_vms(*COUNT, *SYSTEM_RESET)
-    target.catch_exits(1, gdbhv.target.CatchEvents({0x1016}))
+    target.catch_exits(1, CatchEvents({0x1016}))
     assert target.run_all().kind is StopKind.EXIT
     target.reset(1)
     stop = target.run_all()

@@ -155,7 +155,7 @@ def test_views_are_pure() -> None:
 
 def test_files_are_short() -> None:
     """Some 400 lines; the entry goes when the file is shorter again."""
-    longer = {"client.py": 570, "hv/hosttarget.py": 440, "target.py": 432, "cli/options.py": 440, "inputs.py": 450}
+    longer = {"client.py": 570, "cli/options.py": 440, "inputs.py": 450}
     lines = {str(p.relative_to(PACKAGE)): len(p.read_text().splitlines()) for p in modules()}
     too_long = {name: n for name, n in lines.items() if n > 430}
     assert all(n <= longer.get(name, 0) for name, n in too_long.items()), too_long

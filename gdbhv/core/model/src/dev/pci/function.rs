@@ -171,7 +171,10 @@ impl Function {
     pub fn peek_memory(&self, bar: u32, at: u64, size: u8, slot: &Slot) -> Result<u64, Unseen> {
         if bar == 1 {
             let word = |at: u64| match at {
-                PENDING.. => (self.pending >> (at.wrapping_sub(PENDING) & !3).min(63) * 8) as u32,
+                PENDING.. => {
+                    let bit = (at - PENDING & !3).min(8) as u32 * 8;
+                    self.pending.checked_shr(bit).unwrap_or(0) as u32
+                }
                 _ => {
                     let entry = self.table.get(at as usize / 16);
                     entry.map_or(0, |e| e[at as usize / 4 % 4])
