@@ -126,7 +126,9 @@ fn tlbi(cpu: &mut Pe, sh: &mut Shared, row: &'static Info, v: u64) -> Result<Flo
     let what = what.expect("has a row");
     if sh.check.is_some() {
         let by = crate::access::checking::by(cpu, sh, cpu.here());
-        sh.check.as_mut().expect("it is on").tlbi(by, what);
+        if let Some(check) = &mut sh.check {
+            check.tlbi(by, what);
+        }
     }
     crate::pe::tlb::tlbi(cpu, sh, what);
     Ok(Flow::Sync)

@@ -248,9 +248,9 @@ impl TlbCheck {
     /// A translation was used that a walk with these steps does not find.
     pub fn stale(&mut self, usage: Use, steps: &[Step]) {
         self.stale_uses += 1;
-        let changes = steps.iter().filter_map(|s| self.changes.get(&s.pa));
+        let mut changes = steps.iter().filter_map(|s| self.changes.get(&s.pa));
         let responsible = |c: &&Change| c.kind.needs_tlbi() || c.broken.is_some();
-        let Some(&c) = changes.filter(responsible).next() else {
+        let Some(&c) = changes.find(responsible) else {
             return;
         };
         if !matches!(self.answer(&c, Some(usage.by.cpu)), Answer::No(_)) {
