@@ -10,7 +10,6 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gdbhv.errors import StateError
 from gdbhv.history.history import History, Interrupted, actions
 from gdbhv.history.timeline import START, Checkpoint, Position, order
 from gdbhv.target import Stop, StopKind, ThreadId
@@ -68,21 +67,15 @@ class Backward:
         """Whether a step back of this thread, from here, is a matter of a moment."""
         return bool(self._steps) and self._thread == thread and self._after == self.history.here
 
-    def step(self, thread: ThreadId, limits: tuple[int, int] | None = None) -> Stop:
+    def step(self, thread: ThreadId) -> Stop:
         """Go back to where a thread was before it made its last step: an instruction, or an exception that it took.
 
-        :param limits: go on while ``start <= pc < end``.
         :returns: STEP; BEGINNING if there is none in what is kept of the past; INTERRUPT.
         """
-        while True:
-            try:
-                stop = self._step(thread)
-            except Interrupted:
-                return Stop(StopKind.INTERRUPT, thread)
-            if stop.kind is not StopKind.STEP or limits is None:
-                return stop
-            if not limits[0] <= self._target.read_register(thread, "pc") < limits[1]:
-                return stop
+        try:
+            return self._step(thread)
+        except Interrupted:
+            return Stop(StopKind.INTERRUPT, thread)
 
     def _step(self, thread: ThreadId) -> Stop:
         history = self.history
@@ -149,8 +142,7 @@ class Backward:
                 before = history.here
                 stop = self._target.run(moving)
                 here = history.here
-                if stop.kind is StopKind.INTERRUPT:
-                    raise Interrupted
+                history.heed(stop)
                 if not history.past or order(here) >= order(last):
                     return steps
                 if stop.kind is StopKind.STEP:
@@ -159,13 +151,11 @@ class Backward:
                 elif not history.passed(stop) and here == before:
                     off = True  # until another one switches it on
                     history.stop_at(last)
-                    if self._target.run_all(1).kind is StopKind.INTERRUPT:
-                        raise Interrupted
+                    history.heed(self._target.run_all(1))
                     history.pass_on()
                     if not history.past or order(history.here) >= order(last):
                         return steps
-                    if history.here == before:
-                        raise StateError(f"the past goes no further than {before}: {stop.text or stop.kind.value}")
+                    history.follow(before, stop)
 
     def step_forward(self, thread: ThreadId) -> Stop:
         """Step a thread on, through whatever would stop it."""
@@ -227,8 +217,7 @@ class Backward:
             before = history.here
             stop = self._target.run_all()
             here = history.here
-            if stop.kind is StopKind.INTERRUPT:
-                raise Interrupted
+            history.heed(stop)
             over = not history.past or order(here) >= order(last)
             if over and not (at_end and here == last and stop.kind in STOPS and wanted(stop)):
                 history.pass_on()
@@ -237,5 +226,5 @@ class Backward:
                 found, times = _Found(here, stop, [core.held(cpu) for cpu in range(core.cpus)]), times + 1
                 if times >= FREQUENT and last.insns - here.insns > NARROW:
                     return self._last_half(last, wanted, at_end=at_end) or found
-            elif not history.passed(stop) and here == before:
-                raise StateError(f"the past goes no further than {before}: {stop.text or stop.kind.value}")
+            else:
+                history.follow(before, stop)

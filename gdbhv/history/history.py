@@ -9,7 +9,7 @@ from gdbhv.errors import StateError
 from gdbhv.history.keeping import Keeping
 from gdbhv.history.timeline import Checkpoint, Mark, Position, Timeline, order
 from gdbhv.inputs import Place
-from gdbhv.target import Action, StopKind, Target, ThreadId
+from gdbhv.target import Action, Stop, StopKind, Target, ThreadId
 
 APPROACH = (2_000_000, 50_000)
 """Instructions before a place at which temporary checkpoints are made when it is gone to."""
@@ -68,8 +68,6 @@ class History(Keeping):
             return
         if order(position) > order(self.present):
             raise self._future(position.insns)
-        self._nearest(position)
-        self._leave()
         self._back_to(position)
         with self.quiet():
             self._approach(position.insns)
@@ -94,7 +92,6 @@ class History(Keeping):
             raise self._future(number)
         if number == self.beginning.insns:
             return self.go(self.beginning)
-        self._leave()
         self._back_to(Position(Place(number - 1, 0, 0)))
         with self.quiet():
             self._approach(number)
@@ -128,13 +125,25 @@ class History(Keeping):
         while not done():
             before = self.here
             stop = self.target.run_all(budget())
-            if stop.kind is StopKind.INTERRUPT:
-                self._goal = None
-                raise Interrupted
+            self.heed(stop)
             self.progress = self.here.insns
             self.settle()
-            if not done() and not self.passed(stop) and self.here == before:
-                raise StateError(f"the past goes no further than {before}: {stop.text or stop.kind.value}")
+            if not done():
+                self.follow(before, stop)
+
+    def heed(self, stop: Stop) -> None:
+        """Give a journey up if it was interrupted: the machine stays where it is.
+
+        :raises Interrupted: it was.
+        """
+        if stop.kind is StopKind.INTERRUPT:
+            self.pass_on()
+            raise Interrupted
+
+    def follow(self, before: Position, stop: Stop) -> None:
+        """Do what was done about a stop when it came first. :raises gdbhv.errors.StateError: that led nowhere."""
+        if not self.passed(stop) and self.here == before:
+            raise StateError(f"the past goes no further than {before}: {stop.text or stop.kind.value}")
 
     # --- what changes it
 

@@ -79,6 +79,7 @@ class Keeping:
         self._near: list[Checkpoint] = []
         self._numbers = 0  # forks so far
         self._realtime = False
+        self._arriving = False  # whether it was in the past when it came to where a run stops
         self._core = target.core
         self.timeline = Timeline("main")
         self.timelines = {"main": self.timeline}
@@ -169,8 +170,6 @@ class Keeping:
             self._checkpoint()
             self._arm_live()
         return why
-
-    _arriving = False
 
     # --- the present
 

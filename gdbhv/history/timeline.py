@@ -75,7 +75,8 @@ class Timeline:
 
     def moving(self, inputs: int) -> Moving | None:
         """Return who may move after so many of its inputs; None: everybody."""
-        last = next((i for i in reversed(self.inputs[:inputs]) if isinstance(i, Moving | Reset)), None)
+        before = (self.inputs[n] for n in reversed(range(inputs)))
+        last = next((i for i in before if isinstance(i, Moving | Reset)), None)
         return last if isinstance(last, Moving) else None
 
     def fork(self, name: str, at: Position) -> Timeline:

@@ -308,3 +308,17 @@ def test_frequent_stops_are_halved_and_the_last_is_found(
     for place, thread in places:
         stop = Backward(history).run()
         assert (history.here, stop.thread) == (place, thread)
+
+
+def test_a_journey_that_is_interrupted_leaves_no_goal(made: tuple[HostTarget | Machine, History]) -> None:
+    target, history = made
+    target.run_all(40_000)
+    end = history.here
+    history.go_to_instruction(5000)
+    target.interrupt()
+    assert Backward(history).run().kind is StopKind.INTERRUPT
+    stopped = history.here
+    assert target.run_all(100).kind is StopKind.BUDGET
+    assert history.here.insns == stopped.insns + 100
+    assert target.run_all().kind is StopKind.PRESENT
+    assert history.here == end
