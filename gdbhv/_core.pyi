@@ -910,6 +910,12 @@ class Machine:
     def drop_catchpoint(self, number: int) -> None:
         """Take a catchpoint away, if it is there."""
 
+    def set_catchpoints_aside(self) -> None:
+        """Have no catchpoints until :meth:`put_catchpoints_back`, which may be nested."""
+
+    def put_catchpoints_back(self) -> None:
+        """Have those again that were set aside last, with what they have counted, in place of those that there are."""
+
     def catchpoint_counts(self, number: int) -> tuple[int, int]:
         """Return how many a catchpoint meant so far, and of how many its condition had no value."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, MutableMapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,13 @@ class Catcher:
 
 class Catching(MutableMapping[Any, Catcher]):
     """The catchpoints of a target, by whatever their owner finds them again (:class:`gdbhv.catching.Catchers`)."""
+
+    hooked: bool
+    """Whether hooks are called: not where the machine does again what it has done."""
+
+    @abstractmethod
+    def aside(self, alone: Catcher | None = None) -> AbstractContextManager[None]:
+        """Set all of them aside for a while, with what they have counted; ``alone``: and have this one in their place."""
 
     @abstractmethod
     def counts(self, key: Any) -> tuple[int, int]:

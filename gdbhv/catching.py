@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -57,6 +58,21 @@ class Catchers(Catching):
         self._by_key: dict[Any, int] = {}
         self._rows: dict[int, tuple[Any, Catcher]] = {}
         self.entries = False  # some want entries
+        self.hooked = True
+
+    @contextmanager
+    def aside(self, alone: Catcher | None = None) -> Iterator[None]:
+        """See :class:`gdbhv.catches.Catching`."""
+        kept = self._by_key, self._rows, self.entries
+        self._core.set_catchpoints_aside()
+        self._by_key, self._rows, self.entries = {}, {}, False
+        try:
+            if alone is not None:
+                self[alone] = alone
+            yield
+        finally:
+            self._core.put_catchpoints_back()
+            self._by_key, self._rows, self.entries = kept
 
     def __getitem__(self, key: Any) -> Catcher:
         return self._rows[self._by_key[key]][1]
@@ -113,7 +129,7 @@ class Catchers(Catching):
         found = [self._rows[n] for n in hits if n in self._rows]
         found = [(key, c) for key, c in found if c.wants is None or c.wants(thread, record)]
         for key, c in found:
-            if c.hook is not None:
+            if c.hook is not None and self.hooked:
                 c.hook(thread, record)
             if c.once:
                 self.pop(key, None)

@@ -219,6 +219,7 @@ class Keeping:
             self._closed, door.closed = door.closed, CLOSED
             self._realtime, pace.realtime = pace.realtime, False
             self._mute(True)
+            self.target.catchers.hooked = False  # what they let in is among the inputs
 
     def _note_end(self) -> None:
         self.timeline.end = self.here
@@ -231,6 +232,7 @@ class Keeping:
             self.target.door.closed = self._closed
             self.target.pace.realtime = self._realtime
             self._mute(False)
+            self.target.catchers.hooked = True
         self._goal = None
 
     def _mute(self, muted: bool) -> None:
@@ -304,16 +306,12 @@ class Keeping:
     def quiet(self, catcher: Catcher | None = None) -> Iterator[None]:
         """Let no breakpoint, watchpoint, catchpoint or loop stop the machine; ``catcher``: but for this one."""
         target, core = self.target, self._core
-        caught, loops, was = dict(target.catchers), target.looping.stops, core.quiet
-        target.catchers.clear()
-        if catcher is not None:
-            target.catchers[self] = catcher
+        loops, was = target.looping.stops, core.quiet
         target.looping.stops, core.quiet = False, True
         try:
-            yield
+            with target.catchers.aside(catcher):
+                yield
         finally:
-            target.catchers.clear()
-            target.catchers.update(caught)
             target.looping.stops, core.quiet = loops, was
 
     def settle(self) -> None:

@@ -14,12 +14,14 @@ from gdbhv import recording
 from gdbhv.catches import Catcher
 from gdbhv.console import Console
 from gdbhv.errors import GdbhvError, StateError
+from gdbhv.exitspec import parse
 from gdbhv.history import Backward, History, Kept, Position, backward
 from gdbhv.history.history import actions
 from gdbhv.history.timeline import LEAST, Checkpoint, order, superfluous
 from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.inputs import Place
 from gdbhv.machine import Machine
+from gdbhv.records import ExitRecord
 from gdbhv.target import Space, StopKind, ThreadId
 from recording.test_recording import CASES, Case, debug
 
@@ -322,3 +324,38 @@ def test_a_journey_that_is_interrupted_leaves_no_goal(made: tuple[HostTarget | M
     assert history.here.insns == stopped.insns + 100
     assert target.run_all().kind is StopKind.PRESENT
     assert history.here == end
+
+
+def test_what_a_catchpoint_has_counted_stays_over_a_journey() -> None:
+    target = Case("exit_zoo", 1).setup().make(Console())
+    history = History(target, every=1000)
+    target.catchers["every"] = Catcher(every=3)
+    for _ in range(2):
+        assert target.run_all().kind is StopKind.EXIT
+    assert target.catchers.counts("every") == (6, 0)
+    history.go_to_exit(2)
+    history.go(history.present)
+    assert target.catchers.counts("every") == (6, 0)
+    assert target.run_all().kind is StopKind.EXIT
+    assert (target.core.exits, target.catchers.counts("every")) == (9, (9, 0)), "the third after the second"
+
+
+def test_what_a_hook_let_in_comes_again_and_the_hook_does_not() -> None:
+    target = Case("exit_zoo", 1).setup().make(Console())
+    history = History(target, every=1000)
+    said: list[int] = []
+
+    def hook(thread: ThreadId, record: ExitRecord) -> None:
+        if len(said) < 3:
+            target.answer(thread, 0x20)  # UARTFR.TXFF: the FIFO is full
+        said.append(record["seq"])
+
+    target.catchers["uart"] = parse("dabt.r ipa=0x9000018").catcher(hook=hook)
+    target.run_all(3000)
+    there, times = seen(target), len(said)
+    assert times > 3
+    history.go_to_instruction(100)
+    assert target.run_all().kind is StopKind.PRESENT
+    assert (seen(target), len(said)) == (there, times)
+    target.run_all(3000)
+    assert len(said) > times, "in the present it is asked again"

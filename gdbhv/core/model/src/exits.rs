@@ -46,6 +46,8 @@ pub struct Exits {
     own: u64,
     /// Catchpoints, if there are any.
     pub sieve: Option<Box<Sieve>>,
+    /// Those that are set aside, with what they have counted, the last ones last.
+    aside: Vec<Option<Box<Sieve>>>,
     /// A bit for each number of an exit that some of them wants, and of the entry after it.
     pub wanted: [u64; WANTED],
     /// By row of the accounts: the controls by which exits of that place were seen to be meant by none of them.
@@ -343,6 +345,16 @@ impl Exits {
         if sieve.is_empty() {
             self.sieve = None;
         }
+    }
+    /// Set the catchpoints aside: there are none, until [`Exits::put_sieve_back`].
+    pub fn set_sieve_aside(&mut self) {
+        self.aside.push(self.sieve.take());
+        self.with_sieve(|_| {});
+    }
+    /// Have those again that were set aside last, in place of those that there are.
+    pub fn put_sieve_back(&mut self) {
+        self.sieve = self.aside.pop().flatten();
+        self.with_sieve(|_| {});
     }
 
     /// The machine is reset: nobody has run. Counts stay.

@@ -47,6 +47,12 @@ impl Machine {
             self.model.sh.exits.with_sieve(|s| s.remove(number));
         }
     }
+    fn set_catchpoints_aside(&mut self) {
+        self.model.sh.exits.set_sieve_aside();
+    }
+    fn put_catchpoints_back(&mut self) {
+        self.model.sh.exits.put_sieve_back();
+    }
     fn catchpoint_counts(&self, number: u32) -> (u64, u64) {
         let sieve = self.model.sh.exits.sieve.as_ref();
         let row = sieve.and_then(|s| s.row(number));
