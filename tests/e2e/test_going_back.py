@@ -100,3 +100,25 @@ def test_a_change_in_the_past_is_a_fork(gdb: GdbSession) -> None:
     assert names == {"main": None, "mine": "main"}
     gdb.monitor("history switch main")
     assert gdb.when() == there
+
+
+def test_lines_calls_and_functions_backwards(gdb: GdbSession) -> None:
+    """reverse-step goes into a call from behind, reverse-next over it, reverse-finish to where it was made."""
+    gdb.cont(at=gdb.break_at("unlock"))
+    gdb.execute("delete")
+    inside = [(frame.function, frame.line) for frame in gdb.backtrace()]
+    assert [function for function, _ in inside[:2]] == ["unlock", "increment_together"]
+    unlocks = inside[1][1]
+    assert unlocks is not None
+    ways = []
+    for back in (gdb.reverse_next, gdb.reverse_step):
+        called = gdb.reverse_finish().frame
+        assert called is not None
+        assert (called.function, called.line) == inside[1]
+        way = [back().frame for _ in range(5)]
+        ways.append([(frame.function, frame.line) for frame in way if frame is not None and frame.line != unlocks])
+        gdb.goto("now")
+        assert [(frame.function, frame.line) for frame in gdb.backtrace()] == inside
+    lines = [("increment_together", unlocks - 1), ("increment_together", unlocks - 2)]
+    assert ways[0][:2] == lines, "over lock()"
+    assert [function for function, _ in ways[1][:3]] == ["increment_together", "lock", "increment_together"], "through it"
