@@ -727,9 +727,10 @@ class Machine:
         vmid: int | None = None,
         space: Literal["va", "ipa", "pa"] = "va",
         scope: Scope | None = None,
-    ) -> None:
+    ) -> bool:
         """Stop before an access to any of ``length`` bytes at ``address``: a virtual one, or where stage 1 (IPA; only where
-        there is a stage 2) or both stages lead (PA). The fetch of a descriptor is no access. Idempotent.
+        there is a stage 2) or both stages lead (PA). The fetch of a descriptor is no access. Idempotent: False if it is
+        there already.
 
         :param vmid: only EL1 and EL0 of this VM; None: any software.
         :raises ValueError: another space.

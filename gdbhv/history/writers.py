@@ -49,8 +49,7 @@ class Writers:
             return any(core.snapshots_differ(one.kept.number, other, page) for page in pages)
 
         stretches = [s for s in self._stretches() if written(s[0], s[2])]
-        for first, last in ranges:
-            core.insert_watchpoint(first, last - first + 1, write=True, space="pa")
+        ours = [(at, to) for at, to in ranges if core.insert_watchpoint(at, to - at + 1, write=True, space="pa")]
         try:
             for one, end, after in stretches:
                 found = self._backward.last_stop(
@@ -59,7 +58,7 @@ class Writers:
                 if found is not None:
                     return found
         finally:
-            for first, last in ranges:
+            for first, last in ours:  # and not what a debugger watches
                 core.remove_watchpoint(first, last - first + 1, write=True, space="pa")
         history.go(here)
         return None

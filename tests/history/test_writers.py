@@ -76,3 +76,16 @@ def test_what_was_not_written_leaves_the_machine_where_it_was() -> None:
     assert history.here == there
     assert target.run_all(1000).kind is StopKind.BUDGET
     assert history.here.insns == 6000
+
+
+def test_a_watch_on_the_same_bytes_stays() -> None:
+    target = Case("two_vcpus", 2).setup().make(Console())
+    history = History(target, every=2000)
+    target.run_all(12_700)
+    watched = target.translation(first(target)).walk(COUNTER)["pa"]
+    target.core.insert_watchpoint(watched, 8, write=True, space="pa")
+    for _ in range(2):
+        assert target.run_all().kind is StopKind.WATCH_PA
+    assert Writers(Backward(history)).of_memory([(watched, watched + 7)]) is not None
+    history.go(history.present)
+    assert target.run_all().kind is StopKind.WATCH_PA

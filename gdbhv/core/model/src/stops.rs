@@ -141,12 +141,14 @@ impl Debug {
     pub fn remove_breakpoint(&mut self, b: Breakpoint) {
         self.breakpoints.retain(|x| *x != b);
     }
-    /// Add a watchpoint. The caller makes the page's TLB entries slow.
-    pub fn insert_watchpoint(&mut self, w: Watchpoint) {
-        if !self.watchpoints.contains(&w) {
+    /// Add a watchpoint. The caller makes the page's TLB entries slow. False: it is there already.
+    pub fn insert_watchpoint(&mut self, w: Watchpoint) -> bool {
+        let new = !self.watchpoints.contains(&w);
+        if new {
             self.watchpoints.push(w);
         }
         self.count();
+        new
     }
     /// Remove a watchpoint.
     pub fn remove_watchpoint(&mut self, w: Watchpoint) {

@@ -104,10 +104,11 @@ impl Machine {
         self.sh.debug.insert_breakpoint(b);
     }
 
-    /// Insert a watchpoint: its pages' TLB entries become slow.
-    pub fn insert_watchpoint(&mut self, w: Watchpoint) {
-        self.sh.debug.insert_watchpoint(w);
+    /// Insert a watchpoint: its pages' TLB entries become slow. False: it is there already.
+    pub fn insert_watchpoint(&mut self, w: Watchpoint) -> bool {
+        let new = self.sh.debug.insert_watchpoint(w);
         self.recheck();
+        new
     }
 
     /// Remove a watchpoint.

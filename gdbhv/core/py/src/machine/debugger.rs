@@ -50,16 +50,15 @@ impl Machine {
         vmid: Option<u16>,
         space: &str,
         scope: Option<ScopeArg>,
-    ) -> PyResult<()> {
-        self.model.insert_watchpoint(Watchpoint {
+    ) -> PyResult<bool> {
+        Ok(self.model.insert_watchpoint(Watchpoint {
             space: convert::space(space)?,
             at: address,
             len: length,
             read,
             write,
             scope: scope_of(vmid, scope)?,
-        });
-        Ok(())
+        }))
     }
     #[pyo3(signature = (address, length, *, read=false, write=true, vmid=None, space="va", scope=None))]
     fn remove_watchpoint(
