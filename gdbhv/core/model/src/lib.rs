@@ -51,6 +51,8 @@ pub mod profile;
 pub mod psci;
 pub mod pstate;
 pub mod raise;
+#[cfg(test)]
+mod random_tests;
 pub mod reg;
 pub mod repeat;
 pub mod save;

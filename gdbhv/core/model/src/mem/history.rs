@@ -210,6 +210,7 @@ impl History {
 mod tests {
     use super::*;
     use crate::mem::ram::Ram;
+    use crate::random_tests::random;
 
     /// Random writes, snapshots, restores and deletions against whole copies.
     #[test]
@@ -218,11 +219,7 @@ mod tests {
         const BASE: u64 = 0x4000_0000;
         let mut ram = Ram::new(BASE, PAGES * PAGE as u64);
         let mut copies: BTreeMap<u32, Vec<u8>> = BTreeMap::new();
-        let mut seed = 1u64;
-        let mut random = move |n: u64| {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            (seed >> 33) % n
-        };
+        let mut random = random(1);
         let all = |ram: &Ram| ram.get(BASE, PAGES * PAGE as u64).expect("RAM").to_vec();
         for _ in 0..20_000 {
             let one = |copies: &BTreeMap<u32, Vec<u8>>, n: u64| {

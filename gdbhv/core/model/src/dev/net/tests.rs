@@ -2,6 +2,7 @@
 
 use super::tcp::Told;
 use super::*;
+use crate::random_tests::random;
 use crate::save::Save;
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
 use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
@@ -337,13 +338,7 @@ fn connections_are_not_without_bound() {
 
 #[test]
 fn any_frame_is_survived() {
-    let mut seed = 1u64;
-    let mut next = move |below: u64| {
-        seed = seed
-            .wrapping_mul(6364136223846793005)
-            .wrapping_add(1442695040888963407);
-        (seed >> 33) % below
-    };
+    let mut next = random(1);
     let (mut g, _) = Guest::listening(4000);
     let mut seen: Vec<Vec<u8>> = Vec::new();
     for n in 0..200_000u64 {

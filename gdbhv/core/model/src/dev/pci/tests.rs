@@ -4,6 +4,7 @@ use super::*;
 use crate::dev::virtio::{Block, Kind};
 use crate::mem::disk::{Base, Disk};
 use crate::mem::ram::Ram;
+use crate::random_tests::random;
 
 const RAM: u64 = 0x4000_0000;
 const CTX: DevCtx = DevCtx { now: 0, cpu: 0 };
@@ -306,13 +307,7 @@ fn what_is_saved_is_all_and_of_these_devices() {
 
 #[test]
 fn any_access_is_survived_and_looking_changes_nothing() {
-    let mut seed = 1u64;
-    let mut next = move |below: u64| {
-        seed = seed
-            .wrapping_mul(6364136223846793005)
-            .wrapping_add(1442695040888963407);
-        (seed >> 33) % below
-    };
+    let mut next = random(1);
     for round in 0..50 {
         let mut d = Driver::new();
         d.enable();

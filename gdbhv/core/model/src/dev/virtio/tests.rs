@@ -3,6 +3,7 @@
 use super::*;
 use crate::mem::disk::{Base, Disk, BLOCK};
 use crate::mem::ram::Ram;
+use crate::random_tests::random;
 
 const RAM: u64 = 0x4000_0000;
 const SIZE: u64 = 0x10_0000;
@@ -399,13 +400,7 @@ fn a_terminal_prints_and_is_typed_on() {
 
 #[test]
 fn whatever_a_driver_writes() {
-    let mut seed = 1u64;
-    let mut next = |most: u64| {
-        seed = seed
-            .wrapping_mul(6364136223846793005)
-            .wrapping_add(1442695040888963407);
-        (seed >> 33) % most
-    };
+    let mut next = random(1);
     let mut ended = [0; 2];
     for _ in 0..3000 {
         let mut d = Driver::new(next(200) + 1, next(4) << 28);
