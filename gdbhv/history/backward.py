@@ -219,10 +219,12 @@ class Backward:
             here = history.here
             history.heed(stop)
             over = not history.past or order(here) >= order(last)
-            if over and not (at_end and here == last and stop.kind in STOPS and wanted(stop)):
+            inside = not over or (at_end and here == last)
+            counts = inside and stop.kind in STOPS and not stop.passing and wanted(stop)
+            if over and not counts:
                 history.pass_on()
                 return found
-            if stop.kind in STOPS and (over or wanted(stop)):
+            if counts:
                 found, times = _Found(here, stop, [core.held(cpu) for cpu in range(core.cpus)]), times + 1
                 if times >= FREQUENT and last.insns - here.insns > NARROW:
                     return self._last_half(last, wanted, at_end=at_end) or found

@@ -111,7 +111,7 @@ class History(Keeping):
         if not self.past and number > self._core.exits:
             raise StateError(f"exit {number:,} is not in the past: there have been {self._core.exits:,}")
         self.restore(one)
-        with self.quiet(Catcher(lambda thread, record: True)):
+        with self.quiet(Catcher()):
             self._run_until(lambda: self._core.exits >= number or not self.past)
         if self._core.exits < number:
             self.go(last)

@@ -198,7 +198,7 @@ def back_exit(context: Context, args: argparse.Namespace) -> Iterator[str | None
 @command("back entry", JSON, help="go back to where a guest was last entered after an exit", about="VM exits")
 def back_entry(context: Context, args: argparse.Namespace) -> Iterator[str | None]:
     """Stand at the guest's first instruction after its hypervisor has handled an exit."""
-    yield from _back(context, args, Catcher(lambda thread, record: True, entries=True))
+    yield from _back(context, args, Catcher(entries=True))
 
 
 @command("history list", JSON, help="the runs that there are: the first one, and those that were begun in its past")

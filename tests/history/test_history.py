@@ -359,3 +359,23 @@ def test_what_a_hook_let_in_comes_again_and_the_hook_does_not() -> None:
     assert (seen(target), len(said)) == (there, times)
     target.run_all(3000)
     assert len(said) > times, "in the present it is asked again"
+
+
+def test_what_only_logs_or_counts_stops_nobody_on_the_way_back() -> None:
+    target = Case("exit_zoo", 1).setup().make(Console())
+    history = History(target, every=1000)
+    target.catchers["writes"] = parse("dabt.w").catcher()
+    for _ in range(5):
+        assert target.run_all().kind is StopKind.EXIT
+    wanted = history.here
+    for _ in range(3):
+        target.run_all(200)
+    target.catchers["all"] = Catcher(stops=False, says=True)
+    del target.catchers["writes"]
+    target.catchers["writes"] = parse("dabt.w").catcher()
+    stop = Backward(history).run()
+    assert stop.exit is not None
+    assert stop.exit["name"].startswith("dabt.")
+    assert order(history.here) >= order(wanted)
+    del target.catchers["writes"]
+    assert Backward(history).run().kind is StopKind.BEGINNING
