@@ -25,7 +25,6 @@ from gdbhv.target import StopKind
 from snapshot.test_points import kvm, xen
 
 M = 1_000_000
-needs_compiler = pytest.mark.skipif(not type1.available(), reason="no aarch64-linux-gnu-gcc")
 
 # mistake: what is found, each with words that its text has
 FOUND = {
@@ -77,7 +76,6 @@ def alarms(machine: Machine) -> list[tuple[str, str]]:
     return list(zip([a["wrong"] for a in found["alarms"]], findings(machine), strict=True))
 
 
-@needs_compiler
 @pytest.mark.parametrize("mistake", FOUND)
 def test_mistakes_are_found_and_named(tmp_path: Path, mistake: str) -> None:
     machine = boot.bare(boot.BootConfig(image=type1.build(tmp_path, mistake), smp=2))
@@ -94,7 +92,6 @@ def gdbhv(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "gdbhv", *words], check=False, capture_output=True, text=True)
 
 
-@needs_compiler
 def test_a_run_says_it_and_ends_with_its_own_status(tmp_path: Path) -> None:
     run = ("run", str(type1.build(tmp_path, "NO_BREAK")), "--el", "2", "--smp", "2", "--check", "tlb")
     done = gdbhv(*run)

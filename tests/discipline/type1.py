@@ -26,11 +26,6 @@ def builder() -> Any:
     return module
 
 
-def available() -> bool:
-    """Whether there is the cross compiler."""
-    return builder().compiler_version() is not None
-
-
 def build(folder: Path, mistake: str) -> Path:
     """Build the copy with a mistake of mistakes.c."""
     (hypervisor,) = (g for g in builder().manifest()["guest"] if g["name"] == "type1")
