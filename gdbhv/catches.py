@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from gdbhv.records import ExitRecord
 
 
+ENTRY_AFTER = 0x200
+"""The entry after an exit of class number N is N + ENTRY_AFTER, as in ``gdbhv/core/model/src/sieve.rs``; ``catch syscall``
+takes it, too: 0x1216 is the return from an HVC."""
+
+
 @dataclass
 class CatchEvents:
     """Which exits, and entries after them, stop the machine: numbers of classes (``_core.exit_classes()``); None: all."""

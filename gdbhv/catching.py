@@ -9,7 +9,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from gdbhv import tables
-from gdbhv.catches import Catcher, CatchEvents, Catching
+from gdbhv.catches import ENTRY_AFTER, Catcher, CatchEvents, Catching
 from gdbhv.target import DescribeWatch, Stop, StopKind, ThreadId
 
 if TYPE_CHECKING:
@@ -20,10 +20,6 @@ if TYPE_CHECKING:
 def held_back(names: list[str]) -> str:
     """Return what to add to why nothing goes on, if a debugger does not let all run."""
     return f"; {', '.join(names)} may not run now (scheduler-locking, or other threads were told to)" if names else ""
-
-
-ENTRY_AFTER = 0x200
-"""Added to the number of an exit's class: the entry after it (``gdbhv/core/model/src/sieve.rs``)."""
 
 
 @dataclass(frozen=True)

@@ -161,5 +161,5 @@ class _Parser:
 
 
 def _general(name: str) -> str | None:
-    name = {"lr": "x30", "fp": "x29"}.get(name.lower(), name.lower())
+    name = tables.OTHER_NAMES.get(name.lower(), name.lower())
     return name if re.fullmatch(r"x([12]?\d|30)|sp|pc", name) else None

@@ -243,6 +243,10 @@ def fault_words(fsc: int) -> str:
     return _core.fault_words(fsc)
 
 
+OTHER_NAMES = {"lr": "x30", "fp": "x29"}
+"""What general registers are called besides, in small letters."""
+
+
 @cache
 def exit_numbers() -> frozenset[int]:
     """Return the numbers of all classes: of exits, and of exceptions that are none."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from gdbhv import tables
 from gdbhv.errors import CommandError, RegisterError
 from gdbhv.monitor.registry import Context
 from gdbhv.target import Space
@@ -63,7 +64,7 @@ def _term(context: Context, text: str) -> int:
 
 
 def _register(context: Context, name: str) -> int:
-    name = {"lr": "x30", "fp": "x29"}.get(name.lower(), name)
+    name = tables.OTHER_NAMES.get(name.lower(), name)
     try:
         value = context.target.read_register(context.thread, name)
     except RegisterError as e:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from gdbhv import exitspec
+from gdbhv import exitspec, tables
 from gdbhv.catches import Catcher
 from gdbhv.errors import CommandError
 from gdbhv.history import Backward, History, Interrupted, Writers
@@ -283,7 +283,7 @@ def last_write(context: Context, args: argparse.Namespace) -> Iterator[str | Non
     there = history.here
     found: list[Any] = []
     if re.fullmatch(r"x\d+|sp|lr|fp", name):
-        register = {"lr": "x30", "fp": "x29"}.get(name, name)
+        register = tables.OTHER_NAMES.get(name, name)
         changed = partial(writers.of_general_register, context.thread, register, MOST_STEPS)
         yield from silently(args, travel(context, lambda: found.append(changed() or None)))
         who = None if found[0] is None else context.thread

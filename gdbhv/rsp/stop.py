@@ -10,10 +10,8 @@ The registers that GDB wants after every stop come along, which saves it a `g` (
 
 from __future__ import annotations
 
+from gdbhv.catches import ENTRY_AFTER
 from gdbhv.target import Stop, StopKind
-
-ENTRY_NUMBER = 0x200
-"""The entry after an exit of class number N is N + ENTRY_NUMBER to ``catch syscall``: 0x1216 is the return from an HVC."""
 
 SIGINT, SIGTRAP, SIGABRT, SIGWINCH = 2, 5, 6, 28  # as GDB numbers them
 
@@ -35,7 +33,7 @@ def exit_number(stop: Stop) -> int | None:
     if stop.exit is None or "number" not in stop.exit:
         return None
     number = int(stop.exit["number"])
-    return number + ENTRY_NUMBER if stop.kind is StopKind.ENTRY else number
+    return number + ENTRY_AFTER if stop.kind is StopKind.ENTRY else number
 
 
 def stop_reply(stop: Stop, thread: bytes, core: bytes, swbreak: bool, hwbreak: bool, catches: bool) -> bytes:

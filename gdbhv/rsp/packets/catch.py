@@ -6,12 +6,11 @@ done and the guest continues.  Numbers below 300 or so would show as names of Li
 
 from __future__ import annotations
 
-from gdbhv.catches import CatchEvents
+from gdbhv.catches import ENTRY_AFTER, CatchEvents
 from gdbhv.errors import PacketError
 from gdbhv.rsp import codec
 from gdbhv.rsp.registry import packet
 from gdbhv.rsp.session import Session
-from gdbhv.rsp.stop import ENTRY_NUMBER
 
 
 @packet("QCatchSyscalls:", features="QCatchSyscalls+", text_errors=True)
@@ -29,12 +28,12 @@ def catch_syscalls(session: Session, args: bytes) -> bytes:
         case b"1" if not numbers:
             events = CatchEvents(None, None)
         case b"1":
-            events = CatchEvents({n for n in numbers if not is_entry(n)}, {n - ENTRY_NUMBER for n in numbers if is_entry(n)})
+            events = CatchEvents({n for n in numbers if not is_entry(n)}, {n - ENTRY_AFTER for n in numbers if is_entry(n)})
         case _:
             raise PacketError("QCatchSyscalls", "QCatchSyscalls is followed by :0 or :1")
     if not session.target.exit_numbers:
         session.notes.add("`catch syscall`: this machine has no EL2, and so no VM exits: it never stops")
-    elif strange := sorted(n for n in numbers if (n & ~ENTRY_NUMBER) not in session.target.exit_numbers):
+    elif strange := sorted(n for n in numbers if (n & ~ENTRY_AFTER) not in session.target.exit_numbers):
         some = ", ".join(map(str, strange[:8]))
         session.notes.add(
             f"`catch syscall {some}`: no class of VM exits has such a number; `monitor help vmexit catch` lists them"
@@ -49,7 +48,7 @@ def catch_syscalls(session: Session, args: bytes) -> bytes:
 
 def is_entry(number: int) -> bool:
     """Tell entries' numbers from exits': exits are 0x1000 to 0x11ff."""
-    return number & ENTRY_NUMBER != 0
+    return number & ENTRY_AFTER != 0
 
 
 def _union(one: set[int] | None, other: set[int] | None) -> set[int] | None:
