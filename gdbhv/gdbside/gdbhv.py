@@ -283,11 +283,14 @@ class Catching(MonitorCommand):
 class Replacing(MonitorCommand):
     """A command that replaces the machine's state: GDB then forgets its cached registers, memory and threads."""
 
-    NAMES = ("reset", "snapshot restore", "goto", "back", "history fork", "history switch")
-
     def invoke(self, argument: str, from_tty: bool) -> None:
         """Run the command, and flush GDB's caches."""
-        said = ask(f"{self.row['name']} {evaluated(argument, address=self.address)}")
+        patience = gdb.parameter("remotetimeout")
+        gdb.execute("set remotetimeout 1000", to_string=True)  # it may go a long way
+        try:
+            said = ask(f"{self.row['name']} {evaluated(argument, address=self.address)}")
+        finally:
+            gdb.execute(f"set remotetimeout {patience}", to_string=True)
         gdb.write("".join(f"{line}\n" for line in said.splitlines() if not line.startswith("gdb shows what it knew before")))
         for command in ("maintenance flush register-cache", "maintenance flush dcache", "info threads"):
             gdb.execute(command, to_string=True)
@@ -393,8 +396,9 @@ def load() -> None:
     for word in sorted(topics - {row["name"] for row in rows}):
         Prefix("gdbhv " + word, f"Commands of gdbhv's server about {word}.")
     for row in rows:
-        kinds = {"frame guest": GuestFrame, "vmexit catch": Catching, **dict.fromkeys(Replacing.NAMES, Replacing)}
-        kinds.get(row["name"], MonitorCommand)(row, prefix=row["name"] in topics)
+        usual = Replacing if row["replaces"] else MonitorCommand
+        kinds = {"frame guest": GuestFrame, "vmexit catch": Catching}
+        kinds.get(row["name"], usual)(row, prefix=row["name"] in topics)
     unwinder = GuestUnwinder()
     gdb.unwinder.register_unwinder(None, unwinder, replace=True)
     gdb.events.stop.connect(unwinder.fetch)

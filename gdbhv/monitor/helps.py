@@ -43,6 +43,7 @@ def commands(context: Context, args: argparse.Namespace) -> Iterator[str]:
             "usage": c.usage,
             "help": c.help,
             "words": c.words(),
+            "replaces": c.replaces,
             "args": [{"name": a.name, "help": a.help, "choices": a.choices, "flag": a.flag} for a in c.args],
         }
         for c in registry.load().values()

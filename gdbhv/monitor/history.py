@@ -29,10 +29,6 @@ LOOK_SECONDS = 0.05
 TELL_SECONDS = 1.5
 """Between two words on how far it is: gdb believes a server that is silent for two seconds to be lost."""
 
-STALE = (
-    "gdb shows what it knew before, until `maintenance flush register-cache`; its commands that begin with gdbhv do it too"
-)
-
 
 def travel(context: Context, journey: Callable[[], Any]) -> Iterator[str | None]:
     """Run something that goes through the past, so that Ctrl-C is heard; say now and then how far it is.
@@ -136,6 +132,7 @@ def _place(history: History, text: str) -> Callable[[], None]:
     Arg("place", "N (instructions so far), +N, -N, exit:N, mark:NAME, start or now"),
     JSON,
     help="go to another place of what the machine has done",
+    replaces=True,
 )
 def goto(context: Context, args: argparse.Namespace) -> Iterator[str | None]:
     """In the past the machine is as it was: look, step, run forward and back. `goto now` returns to where it had come to."""
@@ -152,8 +149,6 @@ def arrived(context: Context, args: argparse.Namespace, found: dict[str, Any] | 
         return
     yield from said
     yield where(context.history)
-    if context.selected is not None:
-        yield STALE
 
 
 @command("mark", Arg("name", "what to call it"), JSON, help="give where the machine is a name, for `goto mark:NAME`")
@@ -185,6 +180,7 @@ def _back(context: Context, args: argparse.Namespace, catcher: Catcher) -> Itera
     Arg("spec", "exit class and filters, as for `vmexit catch` (default: any)", nargs="*"),
     JSON,
     help="go back to the last VM exit of a class before here",
+    replaces=True,
     about="VM exits",
 )
 def back_exit(context: Context, args: argparse.Namespace) -> Iterator[str | None]:
@@ -195,7 +191,13 @@ def back_exit(context: Context, args: argparse.Namespace) -> Iterator[str | None
     yield from _back(context, args, spec.catcher(None if vm is None else vm.number))
 
 
-@command("back entry", JSON, help="go back to where a guest was last entered after an exit", about="VM exits")
+@command(
+    "back entry",
+    JSON,
+    help="go back to where a guest was last entered after an exit",
+    about="VM exits",
+    replaces=True,
+)
 def back_entry(context: Context, args: argparse.Namespace) -> Iterator[str | None]:
     """Stand at the guest's first instruction after its hypervisor has handled an exit."""
     yield from _back(context, args, Catcher(entries=True))
@@ -253,7 +255,7 @@ def fork(context: Context, args: argparse.Namespace) -> Iterator[str]:
         yield f"run {made.name}: {where(history)}; `monitor history switch {left}` returns to where {left} has come to"
 
 
-@command("history switch", Arg("name", "name of a run"), JSON, help="go to where another run has come to")
+@command("history switch", Arg("name", "name of a run"), JSON, help="go to where another run has come to", replaces=True)
 def switch(context: Context, args: argparse.Namespace) -> Iterator[str | None]:
     """Keep the one that is left, too."""
     yield from silently(args, travel(context, lambda: context.history.switch(args.name)))
@@ -270,6 +272,7 @@ MOST_STEPS = 20_000
     Arg("length", "bytes, for an address (default: 8)", nargs="?", type=lambda text: int(text, 0)),
     JSON,
     help="go back to before the last write of memory or of a register, and say who wrote",
+    replaces=True,
     more=lambda: [
         "An address is where it is mapped now: who writes there by another one is found, too. What devices and the",
         "debugger write is not. Of a system register it is the last MSR; exceptions write ESR, ELR, SPSR and FAR, too,",
@@ -320,6 +323,7 @@ LIMITS = {"x": f", or not in the last {MOST_STEPS:,} steps of the thread"}
     Arg("ipa", "ipa:ADDRESS, or ipa:VM:ADDRESS"),
     JSON,
     help="go back to before the last write of a descriptor that maps an IPA, and say who wrote",
+    replaces=True,
     about="stage 2",
 )
 def last_change(context: Context, args: argparse.Namespace) -> Iterator[str | None]:

@@ -118,6 +118,7 @@ JSON = Arg("--json", "print one JSON document", flag=True)
 EL = Arg("--el", "exception level whose view it is (default: the thread's)", type=int, choices=(0, 1, 2))
 KEEP = Arg("--keep", "stop the machine when this debugger has left, too", flag=True)
 KEPT = " (kept)"
+STALE = "gdb shows what it knew before, until `maintenance flush register-cache`"
 VMID = Arg("--vmid", "a VM's view: where it runs, else as of its last exit (default: the thread's)", type=_vmid)
 
 
@@ -132,6 +133,7 @@ class Command:
     more: Callable[[], list[str]] = list  # further lines of `help COMMAND`
     about: str = ""  # what of EL2 it is about: nothing to see on a machine without
     words: Callable[[], dict[str, list[str]]] = dict  # what its arguments may be, for completion
+    replaces: bool = False  # the machine is another one afterwards, which gdb does not notice
 
     def missing(self, target: Target) -> str | None:
         """Say why the command has nothing to work on; None: it has."""
@@ -175,17 +177,19 @@ def command(
     more: Callable[[], list[str]] = list,
     about: str = "",
     words: Callable[[], dict[str, list[str]]] = dict,
+    replaces: bool = False,
 ) -> Callable[[Handler], Handler]:
     """File a function as the monitor command ``name`` (one or two words).
 
     :param about: what of EL2 it is about, if anything: "VM exits". It is refused where there is no EL2.
     :param words: what its arguments may be, for completion in gdb.
+    :param replaces: it replaces the machine's state: what gdb is to do then is said at its end, and ``gdbhv NAME`` does it.
     """
 
     def add(f: Handler) -> Handler:
         if name in COMMANDS:
             raise ValueError(f"two commands are called {name!r}")
-        COMMANDS[name] = Command(name, args, help, f, more, about, words)
+        COMMANDS[name] = Command(name, args, help, f, more, about, words, replaces)
         return f
 
     return add
@@ -243,7 +247,15 @@ def run(line: str, context: Context) -> Iterator[str | None]:
         raise CommandError(missing)
     context, rest = _of_vm(context, rest)
     try:
-        yield from found.handler(context, found.parser().parse_args(_freed(found, rest)))
+        args = found.parser().parse_args(_freed(found, rest))
+        yield from found.handler(context, args)
+        if (
+            found.replaces
+            and context.selected is not None
+            and not getattr(args, "json", False)
+            and context.target.processes()
+        ):
+            yield f"{STALE}; `gdbhv {found.name}` does it too"
     except GdbhvError:
         raise
     except Exception as e:

@@ -18,6 +18,7 @@ from gdbhv.monitor.registry import Arg, Context, command
     ),
     Arg("--all", "all VMs instead of the thread's", flag=True),
     help="switch the machine, or the thread's VM, off and on",
+    replaces=True,
 )
 def reset(context: Context, args: argparse.Namespace) -> Iterator[str]:
     """Memory holds what it held at the start, devices and CPUs are at reset; breakpoints and catchpoints stay."""
@@ -31,5 +32,3 @@ def reset(context: Context, args: argparse.Namespace) -> Iterator[str]:
     yield f"{', '.join(names)}: reset"
     if context.selected is None:
         yield "gdb does not know yet: `attach 1`, or `run`, which resets too"
-    else:
-        yield "gdb shows what it knew before, until `maintenance flush register-cache`; `gdbhv reset` and `run` do it too"

@@ -45,7 +45,7 @@ def save(context: Context, args: argparse.Namespace) -> Iterator[str]:
         yield f"snapshot {made.name}: after {sum(made.instructions):,} instructions"
 
 
-@command("snapshot restore", NAME, help="make the whole machine what it was at a snapshot, all VMs")
+@command("snapshot restore", NAME, help="make the whole machine what it was at a snapshot, all VMs", replaces=True)
 def restore(context: Context, args: argparse.Namespace) -> Iterator[str]:
     """Go back; the snapshot stays, and breakpoints, watchpoints and catchpoints are what they are now."""
     one = find(context, args.name)
@@ -55,8 +55,6 @@ def restore(context: Context, args: argparse.Namespace) -> Iterator[str]:
         yield context.target.off_text
     elif context.selected is None:
         yield "gdb does not know yet: `attach 1`"
-    else:
-        yield "gdb shows what it knew before, until `maintenance flush register-cache`; `gdbhv snapshot restore` does it too"
 
 
 @command("snapshot list", JSON, help="list the snapshots, and what they take")

@@ -9,6 +9,7 @@ import pytest
 from conftest import ROOT
 from e2e.debugged import GDBS
 from gdbhv.client import GdbSession
+from gdbhv.gdbline import GDB_SIDE
 from gdbhv.sessions import launch
 from gdbhv.stops import GdbError
 
@@ -122,3 +123,16 @@ def test_lines_calls_and_functions_backwards(gdb: GdbSession) -> None:
     lines = [("increment_together", unlocks - 1), ("increment_together", unlocks - 2)]
     assert ways[0][:2] == lines, "over lock()"
     assert [function for function, _ in ways[1][:3]] == ["increment_together", "lock", "increment_together"], "through it"
+
+
+@pytest.mark.parametrize("command", ["gdbhv goto 200", "gdbhv back exit", "gdbhv last-write x0"])
+def test_gdbhvs_own_commands_make_gdb_look_again(gdb: GdbSession, command: str) -> None:
+    gdb.execute(f"source {GDB_SIDE}")
+    gdb.cont(at=gdb.break_at("increment_together"))
+    said = gdb.execute(command)
+    assert "maintenance flush" not in said
+    seen = gdb.read_register("pc")
+    for forget in ("maintenance flush register-cache", "maintenance flush dcache"):
+        gdb.execute(forget)
+    assert gdb.read_register("pc") == seen
+    assert gdb.monitor_json("when")["past"]
