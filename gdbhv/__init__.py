@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from gdbhv.boot import Setup, add_vm, bare, hosted, resumed
-    from gdbhv.client import GdbSession
+    from gdbhv.client.launch import launch
+    from gdbhv.client.session import GdbSession
+    from gdbhv.client.stops import GdbBreakpoint, GdbError, GdbStop, GdbUnexpectedStop
     from gdbhv.config import BootConfig
     from gdbhv.console import Console
     from gdbhv.errors import (
@@ -33,19 +35,17 @@ if TYPE_CHECKING:
         RegisterError,
         StateError,
     )
-    from gdbhv.exitspec import ExitSpec
+    from gdbhv.exits.exitspec import ExitSpec
+    from gdbhv.exits.records import ExitCount, ExitRecord
     from gdbhv.history import Backward, History
     from gdbhv.hv.host import Host
     from gdbhv.hv.hosttarget import HostTarget
     from gdbhv.hv.mmio import MmioDevice
     from gdbhv.hv.vcpu import Vcpu
     from gdbhv.hv.vm import Vm
-    from gdbhv.machine import Machine
+    from gdbhv.machine.machine import Machine
     from gdbhv.recording import Recorder, Replay, record, replay
-    from gdbhv.records import ExitCount, ExitRecord
-    from gdbhv.sessions import launch
     from gdbhv.snapshot import Snapshot
-    from gdbhv.stops import GdbBreakpoint, GdbError, GdbStop, GdbUnexpectedStop
     from gdbhv.target import Action, Space, Stop, StopKind, Target, ThreadId
 
 # name: module. Imported when first used: `gdbhv gdb` and GdbSession need no native module.
@@ -56,20 +56,20 @@ _HOME = {
     "CommandError": "errors",
     "ConfigError": "errors",
     "Console": "console",
-    "ExitCount": "records",
-    "ExitRecord": "records",
-    "ExitSpec": "exitspec",
-    "GdbBreakpoint": "stops",
-    "GdbError": "stops",
-    "GdbSession": "client",
-    "GdbStop": "stops",
-    "GdbUnexpectedStop": "stops",
+    "ExitCount": "exits.records",
+    "ExitRecord": "exits.records",
+    "ExitSpec": "exits.exitspec",
+    "GdbBreakpoint": "client.stops",
+    "GdbError": "client.stops",
+    "GdbSession": "client.session",
+    "GdbStop": "client.stops",
+    "GdbUnexpectedStop": "client.stops",
     "GdbhvError": "errors",
     "History": "history",
     "Host": "hv.host",
     "HostTarget": "hv.hosttarget",
     "ImageError": "errors",
-    "Machine": "machine",
+    "Machine": "machine.machine",
     "MemoryError_": "errors",
     "MmioDevice": "hv.mmio",
     "PeekError": "errors",
@@ -89,7 +89,7 @@ _HOME = {
     "add_vm": "boot",
     "bare": "boot",
     "hosted": "boot",
-    "launch": "sessions",
+    "launch": "client.launch",
     "record": "recording",
     "replay": "recording",
     "resumed": "boot",

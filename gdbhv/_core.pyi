@@ -6,7 +6,7 @@ Numbers: addresses and registers are unsigned; a system register's number is its
 
 from typing import Any, ClassVar, Literal, Protocol, Self, TypedDict, final, type_check_only
 
-from gdbhv.records import (
+from gdbhv.exits.records import (
     Compiled,
     ExitAccount,
     ExitCount,
@@ -40,7 +40,7 @@ __all__ = [
 
 __version__: str
 
-# The shapes of dictionaries exist only here: name them under `if TYPE_CHECKING`. Those that users see are in gdbhv.records.
+# The shapes of dictionaries exist only here: name them under `if TYPE_CHECKING`. Users' ones: gdbhv.exits.records.
 
 @type_check_only
 class ExitClass(TypedDict):

@@ -12,7 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gdbhv import _core, drives, firmware, image, snapfile, snapshot, tables
+from gdbhv import _core, drives, image, tables
+from gdbhv.board import firmware
+from gdbhv.board.semihosting import Semihosting
 from gdbhv.config import PAGE, RAM, BootConfig, Drive, Net
 from gdbhv.console import Console
 from gdbhv.errors import ConfigError, GdbhvError, ImageError, StateError
@@ -20,9 +22,9 @@ from gdbhv.hv.host import Host
 from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.hv.mmio import BoardDevice, MmioDevice, Pl011
 from gdbhv.hv.vm import Vm
-from gdbhv.machine import Machine
-from gdbhv.semihosting import Semihosting
-from gdbhv.snapfile import Content, Guest
+from gdbhv.machine.machine import Machine
+from gdbhv.snapshot import snapfile, snapshot
+from gdbhv.snapshot.snapfile import Content, Guest
 
 MIB = 1 << 20
 TREE_ALIGN = 2 * MIB
@@ -58,7 +60,7 @@ class Layout:
 
 
 def firmware_items(config: BootConfig) -> dict[int, bytes]:
-    """Return what an image that is a firmware finds in fw_cfg, by key; see :func:`gdbhv.firmware.items`."""
+    """Return what an image that is a firmware finds in fw_cfg, by key; see :func:`gdbhv.board.firmware.items`."""
     return firmware.items(config.kernel, config.initrd, config.append, config.memory)
 
 

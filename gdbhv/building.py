@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from gdbhv.errors import CommandError
-from gdbhv.exitspec import span
+from gdbhv.exits.exitspec import span
 from gdbhv.tables import encode
 from gdbhv.views.stage2 import PA_BITS
 

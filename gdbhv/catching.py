@@ -9,12 +9,12 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from gdbhv import tables
-from gdbhv.catches import ENTRY_AFTER, Catcher, CatchEvents, Catching
+from gdbhv.exits.catches import ENTRY_AFTER, Catcher, CatchEvents, Catching
 from gdbhv.target import DescribeWatch, Stop, StopKind, ThreadId
 
 if TYPE_CHECKING:
     from gdbhv import _core
-    from gdbhv.records import ExitRecord, Scope
+    from gdbhv.exits.records import ExitRecord, Scope
 
 
 def held_back(names: list[str]) -> str:
@@ -58,7 +58,7 @@ class Catchers(Catching):
 
     @contextmanager
     def aside(self, alone: Catcher | None = None) -> Iterator[None]:
-        """See :class:`gdbhv.catches.Catching`."""
+        """See :class:`gdbhv.exits.catches.Catching`."""
         kept = self._by_key, self._rows, self.entries
         self._core.set_catchpoints_aside()
         self._by_key, self._rows, self.entries = {}, {}, False

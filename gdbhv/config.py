@@ -75,7 +75,7 @@ class BootConfig:
     gic: int = 3
     ns_per_insn: int = 1
     flash: list[tuple[str, bool]] = field(default_factory=list, metadata=FILES_FIRST)
-    """What the banks hold: files, and whether what the guest writes is to be kept in them (:func:`gdbhv.firmware.keep`)."""
+    """What the banks hold: files, and whether what the guest writes is to be kept (:func:`gdbhv.board.firmware.keep`)."""
     semihosting: str | None = None
     """The guest's semihosting calls are served: the folder that its files are below; "": it has none. None: they are not."""
     rng: int | None = None
@@ -85,7 +85,7 @@ class BootConfig:
     pcie: bool = False
     """There is PCIe, and virtio devices are there instead of in the slots."""
     net: Net | None = None
-    """There is a network (:mod:`gdbhv.network`)."""
+    """There is a network (:mod:`gdbhv.board.network`)."""
     drive: list[Drive] = field(default_factory=list, metadata=FILES_FIRST)
     """Disks (:mod:`gdbhv.drives`)."""
 

@@ -26,7 +26,7 @@ _PIECE = 1 << 20
 
 
 class Owner(Protocol):
-    """A guest in a snapshot, with its disks (:class:`gdbhv.snapfile.Guest`)."""
+    """A guest in a snapshot, with its disks (:class:`gdbhv.snapshot.snapfile.Guest`)."""
 
     @property
     def drives(self) -> Sequence[Plugged]:

@@ -19,7 +19,7 @@ from elftools.elf.segments import NoteSegment
 from gdbhv import _core, boot
 from gdbhv.config import BootConfig
 from gdbhv.errors import CommandError
-from gdbhv.machine import Machine
+from gdbhv.machine.machine import Machine
 
 PRSTATUS = struct.Struct("<112x31QQQQ")  # Linux, arch/arm64: elf_prstatus up to pr_reg: x0 to x30, sp, pc, pstate
 MOST_CPUS = 8

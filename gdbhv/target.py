@@ -1,10 +1,10 @@
 """What a debugger sees: processes, threads, registers, memory, and a way to run to the next stop.
 
 A :class:`Target` is the seam between the models and everything that shows them.  Two classes implement it:
-:class:`gdbhv.machine.Machine` (bare: one process whose threads are the CPUs) and :class:`gdbhv.hv.hosttarget.HostTarget`
-(hosted: one process per VM, its vCPUs as threads, whether or not they are on a CPU at the moment).  The remote protocol
-(``gdbhv.rsp``), the monitor commands (``gdbhv.monitor``) and the command line use a target through this protocol only, and
-never ask which of the two it is: what differs is a method or a property here.
+:class:`gdbhv.machine.machine.Machine` (bare: one process whose threads are the CPUs) and
+:class:`gdbhv.hv.hosttarget.HostTarget` (hosted: one process per VM, its vCPUs as threads, whether or not they are on a CPU
+at the moment).  The remote protocol (``gdbhv.rsp``), the monitor commands (``gdbhv.monitor``) and the command line use a
+target through this protocol only, and never ask which of the two it is: what differs is a method or a property here.
 
 A target is synchronous: :meth:`Target.run` blocks until something stops the machine, with the GIL released while guests
 execute.  To run it in the background, call it in a thread; :meth:`Target.interrupt` is the one method that may be called
@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from gdbhv import _core
-    from gdbhv.catches import CatchEvents, Catching
     from gdbhv.drives import Disks
-    from gdbhv.looping import Looping
-    from gdbhv.records import ExitRecord, VmRecord
+    from gdbhv.exits.catches import CatchEvents, Catching
+    from gdbhv.exits.looping import Looping
+    from gdbhv.exits.records import ExitRecord, VmRecord
     from gdbhv.snapshot import Snapshot
     from gdbhv.stepping import Stepping
     from gdbhv.tables import Register

@@ -19,8 +19,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from gdbhv.client import GdbSession, GdbStop, GdbUnexpectedStop
-from gdbhv.sessions import started
+from gdbhv.client.launch import started
+from gdbhv.client.session import GdbSession
+from gdbhv.client.stops import GdbStop, GdbUnexpectedStop
 
 ROOT = Path(__file__).resolve().parent.parent
 GUEST = ROOT / "guests" / "prebuilt" / "exit_zoo.elf"

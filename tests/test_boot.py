@@ -15,7 +15,7 @@ from conftest import ROOT
 from gdbhv import _core, boot
 from gdbhv.boot import MIB, RAM, BootConfig, layout
 from gdbhv.errors import ConfigError, GdbhvError
-from gdbhv.machine import Machine
+from gdbhv.machine.machine import Machine
 from gdbhv.target import Space
 
 HELLO = ROOT / "guests" / "prebuilt" / "hello.elf"

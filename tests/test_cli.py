@@ -18,8 +18,8 @@ from conftest import ROOT
 from gdbhv import _core, boot, cli
 from gdbhv.cli import kinds
 from gdbhv.cli.ending import duration
+from gdbhv.exits.records import ExitCount, ExitCounts
 from gdbhv.monitor import registry
-from gdbhv.records import ExitCount, ExitCounts
 from started import ENVIRONMENT, HELLO, SEND, SPIN, TYPE1, ZOO, command, gdbhv, words
 
 
@@ -330,7 +330,7 @@ runpy.run_path({str(ROOT / "gdbhv" / "entry" / "scripts" / "gdbhv")!r}, run_name
     assert (done.returncode, done.stderr) == (130 if said else -signal.SIGINT, said)
 
 
-@pytest.mark.parametrize("module", ["gdbhv.snapfile", "gdbhv.rsp.server"])
+@pytest.mark.parametrize("module", ["gdbhv.snapshot.snapfile", "gdbhv.rsp.server"])
 def test_ctrl_c_while_a_class_is_made(module: str) -> None:
     """Python 3.11 makes a RuntimeError of what an attribute's ``__set_name__`` raises."""
     code = f"""

@@ -15,7 +15,7 @@ from gdbhv import _core
 from gdbhv.boot import BootConfig, Setup
 from gdbhv.console import Console
 from gdbhv.image import Image
-from gdbhv.machine import Machine
+from gdbhv.machine.machine import Machine
 from hv.programs import CODE, add, branch, code
 
 GUESTS = Path(__file__).resolve().parent.parent / "guests" / "prebuilt"

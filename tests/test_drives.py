@@ -14,7 +14,7 @@ import pytest
 from gdbhv import boot, drives
 from gdbhv.config import BootConfig, Drive
 from gdbhv.errors import GdbhvError, ImageError, StateError
-from gdbhv.machine import Machine
+from gdbhv.machine.machine import Machine
 from gdbhv.target import Space, StopKind, ThreadId
 from oracle import virtio
 from oracle.virtio import DATA, FIRST, request, start
@@ -110,7 +110,7 @@ def test_a_hosted_vm_that_wrote_too_much_for_a_file(
 ) -> None:
     target = boot.hosted(config(guest, Drive(str(disk))))
     target.run_all()
-    monkeypatch.setattr("gdbhv.snapfile.MOST_HOST", 1 << 14)
+    monkeypatch.setattr("gdbhv.snapshot.snapfile.MOST_HOST", 1 << 14)
     with pytest.raises(StateError, match="wrote to their disks is too much for a file"):
         target.snapshot("much").write(tmp_path / "much.snap")
     assert not (tmp_path / "much.snap").exists()

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from gdbhv import _core, exitspec
+from gdbhv import _core
 from gdbhv.errors import CommandError
+from gdbhv.exits import exitspec
 
 CLASSES = {word: c for c in _core.exit_classes() for word in (c["name"], *c["also"])}
 

@@ -11,7 +11,7 @@ import pytest
 
 from gdbhv import _core, boot
 from gdbhv.errors import GdbhvError
-from gdbhv.machine import Machine
+from gdbhv.machine.machine import Machine
 from gdbhv.target import Space, StopKind, ThreadId
 
 CPU = ThreadId(1, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import signal
 import subprocess
@@ -12,11 +13,11 @@ import pytest
 
 import gdbhv
 from conftest import ROOT
-from gdbhv import exitspec
-from gdbhv.catches import Catcher
+from gdbhv.exits import exitspec
+from gdbhv.exits.catches import Catcher
 from gdbhv.hv.host import Host
 from gdbhv.hv.hosttarget import HostTarget
-from gdbhv.machine import Machine
+from gdbhv.machine.machine import Machine
 from gdbhv.target import StopKind, ThreadId
 from hv.programs import add, add_vm, branch, code
 
@@ -38,7 +39,8 @@ def test_import_is_lazy() -> None:
     """`gdbhv gdb` and GdbSession may run where there is no native module."""
     code = "import sys, gdbhv; gdbhv.GdbSession; print([m for m in sys.modules if m.startswith('gdbhv')])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
-    assert done.stdout.strip() == "['gdbhv', 'gdbhv.stops', 'gdbhv.gdbline', 'gdbhv.reversing', 'gdbhv.client']"
+    client = ["gdbhv.client", *(f"gdbhv.client.{name}" for name in ("stops", "gdbline", "reversing", "session"))]
+    assert ast.literal_eval(done.stdout) == ["gdbhv", *client]
 
 
 def test_hosted_to_the_end() -> None:

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from gdbhv import boot, snapshot
+from gdbhv.board.network import Forwards
 from gdbhv.cli import parser, usage_error
 from gdbhv.cli.kinds import net
 from gdbhv.config import BootConfig, Forward, Net
 from gdbhv.errors import GdbhvError, StateError
-from gdbhv.network import Forwards
 from gdbhv.target import Space, ThreadId
 from oracle.virtio import FIRST
 

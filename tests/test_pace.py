@@ -8,7 +8,7 @@ import pytest
 
 from gdbhv.console import Console
 from gdbhv.hv.hosttarget import HostTarget
-from gdbhv.machine import Machine
+from gdbhv.machine.machine import Machine
 from gdbhv.pace import MOST_BEHIND, Pace
 from gdbhv.target import StopKind
 from hv import programs

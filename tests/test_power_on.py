@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 import gdbhv
-from gdbhv.catches import CatchEvents
 from gdbhv.errors import GdbhvError
+from gdbhv.exits.catches import CatchEvents
 from gdbhv.hv.host import Host
 from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.hv.mmio import Pl011
-from gdbhv.machine import Machine
+from gdbhv.machine.machine import Machine
 from gdbhv.target import Action, Space, StopKind, ThreadId
 from hv.programs import CODE, DATA, HVC0, MEMORY, NOP, STR_X0_X1, add, branch, code
 

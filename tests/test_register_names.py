@@ -7,7 +7,7 @@ import pytest
 import gdbhv
 from gdbhv.errors import RegisterError
 from gdbhv.hv.hosttarget import HostTarget
-from gdbhv.machine import Machine
+from gdbhv.machine.machine import Machine
 from gdbhv.tables import encoding
 from gdbhv.target import ThreadId
 

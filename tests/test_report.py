@@ -17,7 +17,7 @@ import pytest
 from conftest import ROOT
 from gdbhv import boot, reporting
 from gdbhv.errors import GdbhvError
-from gdbhv.machine import Machine
+from gdbhv.machine.machine import Machine
 
 TYPE1 = ROOT / "guests" / "prebuilt" / "type1.elf"
 MOST = 6_000_000  # bytes, of which plotly's script is 4.8 million

@@ -21,9 +21,9 @@ import pytest
 
 from conftest import ROOT
 from gdbhv.cli.saying import _Stderr
-from gdbhv.client import GdbSession
+from gdbhv.client.launch import Started
+from gdbhv.client.session import GdbSession
 from gdbhv.console import Console, Sink
-from gdbhv.sessions import Started
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 COUNT, PIPE = 2 << 16, 4096

@@ -7,7 +7,7 @@ import pytest
 import gdbhv
 from gdbhv import _core, tables
 from gdbhv.errors import RegisterError
-from gdbhv.machine import Machine
+from gdbhv.machine.machine import Machine
 from gdbhv.target import Space
 
 

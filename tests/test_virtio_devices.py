@@ -14,7 +14,7 @@ from gdbhv.console import Console
 from gdbhv.errors import GdbhvError, StateError
 from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.hv.vm import Vm
-from gdbhv.machine import Machine
+from gdbhv.machine.machine import Machine
 from gdbhv.target import Space, StopKind, ThreadId
 from oracle import virtio
 from oracle.virtio import DATA, FIRST, SLOT, USED, WRITE, describe, offer, read, start, until

@@ -14,8 +14,8 @@ from gdbhv.cli.options import named, parser, usage_error
 from gdbhv.cli.running import run
 from gdbhv.cli.saying import STDERR, StderrHandler, say
 from gdbhv.cli.signals import Ended, die, ending_signals_raise
+from gdbhv.client.stops import GdbError
 from gdbhv.errors import ConfigError, GdbhvError
-from gdbhv.stops import GdbError
 from gdbhv.target import StopKind
 
 __all__ = ["GDB_EXAMPLES", "KILLED", "RUN_EXAMPLES", "SNAPSHOT_EXAMPLES", "STATUS", "main", "parser", "usage_error"]

@@ -7,8 +7,8 @@ import shlex
 import socket
 import time
 
-from gdbhv import client
 from gdbhv.cli.saying import say
+from gdbhv.client import session as client
 from gdbhv.errors import GdbhvError
 from gdbhv.rsp.transport import Address
 

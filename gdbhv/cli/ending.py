@@ -14,8 +14,8 @@ from gdbhv.tables import exception_level
 from gdbhv.target import Stop, StopKind, Target, ThreadId
 
 if TYPE_CHECKING:
+    from gdbhv.exits.records import Compiled
     from gdbhv.recording import Outcome
-    from gdbhv.records import Compiled
 
 # Exit statuses of `gdbhv run`; the names are in --stats json too.
 STATUS = {

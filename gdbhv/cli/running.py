@@ -13,7 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TextIO
 
-from gdbhv import _core, boot, drives, files, firmware, snapfile
+from gdbhv import _core, boot, drives, files
+from gdbhv.board import firmware
+from gdbhv.board.network import Forwards
 from gdbhv.cli.ending import HANGS, report, tell_mistakes, tell_reset, tell_undefined
 from gdbhv.cli.options import usage_error
 from gdbhv.cli.saying import say, show_packets
@@ -24,9 +26,9 @@ from gdbhv.console import Console, open_console
 from gdbhv.errors import GdbhvError, StateError
 from gdbhv.history import History
 from gdbhv.hv.hosttarget import HostTarget
-from gdbhv.machine import Machine
-from gdbhv.network import Forwards
+from gdbhv.machine.machine import Machine
 from gdbhv.recording import Recorder
+from gdbhv.snapshot import snapfile
 from gdbhv.target import Stop, StopKind
 
 if TYPE_CHECKING:

@@ -7,10 +7,11 @@ import dataclasses
 import json
 import os
 
-from gdbhv import files, snapfile
+from gdbhv import files
 from gdbhv.cli.saying import say
 from gdbhv.config import BootConfig
-from gdbhv.snapfile import Content
+from gdbhv.snapshot import snapfile
+from gdbhv.snapshot.snapfile import Content
 from gdbhv.target import Target
 
 

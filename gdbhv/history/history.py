@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from gdbhv.catches import Catcher
 from gdbhv.errors import StateError
+from gdbhv.exits.catches import Catcher
 from gdbhv.history.keeping import Keeping
 from gdbhv.history.timeline import Checkpoint, Mark, Position, Timeline, order
 from gdbhv.inputs import Place

@@ -6,9 +6,9 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from gdbhv.catches import Catcher, Catching
 from gdbhv.console import Console
 from gdbhv.errors import StateError
+from gdbhv.exits.catches import Catcher, Catching
 from gdbhv.history.timeline import Checkpoint, Position, Timeline, superfluous
 from gdbhv.inputs import Door, Follower, Input, Outside, Place
 from gdbhv.snapshot import Keeper, Snapshot

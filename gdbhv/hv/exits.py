@@ -15,9 +15,9 @@ from gdbhv.hv.vcpu import STEPPING
 from gdbhv.tables import iss_field
 
 if TYPE_CHECKING:
+    from gdbhv.exits.records import ExitRecord
     from gdbhv.hv.mmio import MmioDevice
     from gdbhv.hv.vcpu import Vcpu
-    from gdbhv.records import ExitRecord
 
 Handler = Callable[["Vcpu", "ExitRecord"], None]
 HANDLERS: dict[str, Handler] = {}

@@ -25,11 +25,11 @@ from gdbhv.hv.vcpu import TFP, Vcpu
 from gdbhv.hv.vgic import PASSED
 from gdbhv.hv.vgic_mmio import GICD_BASE, GICR_BASE, GICR_STRIDE
 from gdbhv.hv.vm import Vm, VmState
-from gdbhv.snapfile import Shape
+from gdbhv.snapshot.snapfile import Shape
 from gdbhv.tables import encode, register
 
 if TYPE_CHECKING:
-    from gdbhv.records import ExitRecord
+    from gdbhv.exits.records import ExitRecord
 
 MAX_VCPUS = 16  # affinity 0 of one cluster
 PPI_HTIMER, PPI_MAINTENANCE = 26, 25

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gdbhv import _core, drives, dropped, inputs, snapshot, tables
-from gdbhv.catches import CatchEvents
 from gdbhv.catching import Catchers, Met, catch_syscalls, change_point, held_back, watched
 from gdbhv.console import Console, await_readers
 from gdbhv.console.gathering import Gathering
 from gdbhv.errors import GdbhvError, StateError
+from gdbhv.exits.catches import CatchEvents
+from gdbhv.exits.looping import Looping
 from gdbhv.hv.inspection import HostInspection
 from gdbhv.hv.interference import Interference
 from gdbhv.hv.mmio import Pl011
@@ -22,15 +23,14 @@ from gdbhv.hv.networks import HostNetworks
 from gdbhv.hv.vcpu import RunState, Vcpu
 from gdbhv.hv.vm import Vm
 from gdbhv.inputs import EVERYWHERE, Door, Entrance, Place, inject_serror
-from gdbhv.looping import Looping
 from gdbhv.pace import FOREVER, Pace, weakly
-from gdbhv.snapfile import Shape
 from gdbhv.snapshot import Beside, Snapshot
+from gdbhv.snapshot.snapfile import Shape
 from gdbhv.stepping import Stepping
 from gdbhv.target import Action, DescribeWatch, Stop, StopKind, ThreadId, nothing_refused
 
 if TYPE_CHECKING:
-    from gdbhv.records import ExitRecord
+    from gdbhv.exits.records import ExitRecord
 
 STORM = 1000
 """Exits in a row after which something is wrong if time stands still; wake-ups in a row with no instruction between them."""

@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, Any
 from gdbhv import _core, pages
 from gdbhv.drives import Disks
 from gdbhv.errors import CommandError, GdbhvError, MemoryError_, RegisterError
+from gdbhv.exits.records import VcpuRecord, VmRecord
 from gdbhv.hv import debugregs, guestregs, list_registers, pmu, vgic_view
 from gdbhv.hv.host import Host
 from gdbhv.hv.ptimer import PhysicalTimer
 from gdbhv.hv.stage2 import IPA_BITS
 from gdbhv.hv.vcpu import RunState, Vcpu
 from gdbhv.hv.vm import Vm
-from gdbhv.records import VcpuRecord, VmRecord
 from gdbhv.tables import Register, device_at, encoding, exception_level, field, mode_name, register_name
 from gdbhv.target import BreakRecord, Process, Space, Thread, ThreadId
 from gdbhv.translation import EL10, PAN, Translation
 
 if TYPE_CHECKING:
-    from gdbhv.records import ExitRecord
+    from gdbhv.exits.records import ExitRecord
 
 VIRTUAL_SERROR = field("ISR_EL1.A").mask
 GUEST_MODES = (0b0000, 0b0100, 0b0101)  # PSTATE.M: EL0t, EL1t, EL1h

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gdbhv.answering import outcome
 from gdbhv.errors import GdbhvError
+from gdbhv.exits.answering import outcome
 
 if TYPE_CHECKING:
     from gdbhv.hv.host import Host

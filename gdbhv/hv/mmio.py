@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from gdbhv import drives
 from gdbhv._core import BoardDevice as CoreDevice
+from gdbhv.board.network import Wire
 from gdbhv.config import Drive, Net
 from gdbhv.drives import Plugged
 from gdbhv.errors import PeekError
-from gdbhv.network import Wire
 from gdbhv.tables import board
 
 if TYPE_CHECKING:

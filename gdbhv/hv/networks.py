@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from gdbhv.board.network import Networked, Wire
 from gdbhv.errors import GdbhvError
-from gdbhv.network import Networked, Wire
 
 if TYPE_CHECKING:
     from gdbhv.hv.host import Host
@@ -20,7 +20,7 @@ class HostNetworks(Networked):
     vm: Callable[[int], Vm]
 
     def wires(self) -> dict[int, Wire]:
-        """See :class:`gdbhv.network.Networked`."""
+        """See :class:`gdbhv.board.network.Networked`."""
         networks = {vm.vmid: vm.network for vm in self.host.running()}
         return {vmid: d.wire for vmid, d in networks.items() if d is not None and d.wire is not None}
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from gdbhv.tables import iss_field, registers
 
 if TYPE_CHECKING:
+    from gdbhv.exits.records import ExitRecord
     from gdbhv.hv.vcpu import Vcpu
-    from gdbhv.records import ExitRecord
 
 # read(vcpu, name) -> value; write(vcpu, name, value)
 Read = Callable[["Vcpu", str], int]

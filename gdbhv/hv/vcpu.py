@@ -14,10 +14,10 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from gdbhv import tables
+from gdbhv.exits.records import ExitRecord
 from gdbhv.hv.debugregs import DebugRegisters, DebugState, under_os_lock
 from gdbhv.hv.pmu import GuestPmu, PmuState
 from gdbhv.hv.ptimer import TICK, PhysicalTimer, TimerState, time_of
-from gdbhv.records import ExitRecord
 from gdbhv.tables import encode, encoding, exception_class, exception_level, iss_field
 
 if TYPE_CHECKING:

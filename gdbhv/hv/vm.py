@@ -16,7 +16,7 @@ from gdbhv.hv.stage2 import BLOCK, IPA_BITS, PAGE, Stage2, Stage2State
 from gdbhv.hv.vcpu import RunState, Vcpu, VcpuState
 from gdbhv.hv.vgic import Vgic, VgicState
 from gdbhv.hv.vgic_mmio import INTERRUPTS
-from gdbhv.snapfile import Guest, PowerOn
+from gdbhv.snapshot.snapfile import Guest, PowerOn
 
 if TYPE_CHECKING:
     from gdbhv._core import Machine

@@ -6,13 +6,13 @@ import argparse
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from gdbhv import accounting
-from gdbhv.accounting import APART, GROUPS, TIMES, Groups
 from gdbhv.errors import CommandError
+from gdbhv.exits import accounting
+from gdbhv.exits.accounting import APART, GROUPS, TIMES, Groups
+from gdbhv.exits.records import ExitAccount
 from gdbhv.monitor.catchpoints import MOST, Mark
 from gdbhv.monitor.exits import numbered, vmid_name
 from gdbhv.monitor.registry import JSON, Arg, Context, command, to_json
-from gdbhv.records import ExitAccount
 from gdbhv.target import Target
 from gdbhv.views.accounts import UNITS, accounts_table
 from gdbhv.views.exits import stats_document, stats_table

@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Iterator
 from dataclasses import asdict
 
-from gdbhv import audit
 from gdbhv.errors import CommandError
 from gdbhv.monitor.registry import JSON, Arg, Context, command, to_json
+from gdbhv.queries import audit
 from gdbhv.views.attributes import size
 
 LINES = 20  # of a kind

@@ -8,11 +8,11 @@ from itertools import count
 from typing import TYPE_CHECKING, Literal
 
 from gdbhv.errors import CommandError
-from gdbhv.exitspec import ExitSpec
+from gdbhv.exits.exitspec import ExitSpec
 
 if TYPE_CHECKING:
     from gdbhv import _core
-    from gdbhv.records import ExitAccount
+    from gdbhv.exits.records import ExitAccount
 
 
 @dataclass

@@ -13,7 +13,7 @@ from typing import Any
 
 from gdbhv import tables
 from gdbhv.errors import CommandError, GdbhvError, RegisterError
-from gdbhv.lives import FIRST_LPI
+from gdbhv.exits.lives import FIRST_LPI
 from gdbhv.monitor.lives import interrupt, known
 from gdbhv.monitor.registry import JSON, Arg, Context, command, to_json
 from gdbhv.target import Process, Target, Thread, ThreadId

@@ -8,12 +8,12 @@ from typing import Any
 
 from gdbhv import tables
 from gdbhv.errors import GdbhvError
+from gdbhv.exits.records import TraceEvent
 from gdbhv.monitor.accounts import vm_names
 from gdbhv.monitor.delivery import ENABLE, IMASK, ISTATUS, why_not
 from gdbhv.monitor.firstday import mistakes
 from gdbhv.monitor.looping import describe, symbol
 from gdbhv.monitor.registry import JSON, Context, command, to_json
-from gdbhv.records import TraceEvent
 from gdbhv.target import Target, Thread, ThreadId
 from gdbhv.views.exits import named
 from gdbhv.views.gic import interrupt_name

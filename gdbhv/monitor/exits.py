@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from gdbhv import exitspec, tables
+from gdbhv import tables
 from gdbhv.errors import CommandError
+from gdbhv.exits import exitspec
 from gdbhv.hv import hypercall
 from gdbhv.monitor import looping
 from gdbhv.monitor.possible import doubts, refuse_impossible
@@ -19,7 +20,7 @@ from gdbhv.views.syndrome import iss_fields
 from gdbhv.views.table import table
 
 if TYPE_CHECKING:
-    from gdbhv.records import ExitRecord
+    from gdbhv.exits.records import ExitRecord
 
 
 _WHICH: list[tuple[str, str]] = [

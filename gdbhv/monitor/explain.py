@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from gdbhv import layouts
 from gdbhv.monitor.registry import Context
+from gdbhv.queries import layouts
 from gdbhv.tables import field
 from gdbhv.translation import Access, Translation
 from gdbhv.views import attributes, descriptor, outcome

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from gdbhv import exitspec, tables
-from gdbhv.catches import Catcher
+from gdbhv import tables
 from gdbhv.errors import CommandError
+from gdbhv.exits import exitspec
+from gdbhv.exits.catches import Catcher
 from gdbhv.history import Backward, History, Interrupted, Writers
 from gdbhv.history.timeline import Position, order
 from gdbhv.monitor import addresses

@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Iterator
 
 from gdbhv import tables
-from gdbhv.answering import abort_syndrome
 from gdbhv.errors import CommandError
+from gdbhv.exits.answering import abort_syndrome
 from gdbhv.monitor import addresses
 from gdbhv.monitor.memory import integer
 from gdbhv.monitor.registry import Arg, Context, command

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gdbhv.errors import CommandError
-from gdbhv.lives import FIRST_LPI, Life, latencies, lives
+from gdbhv.exits.lives import FIRST_LPI, Life, latencies, lives
 from gdbhv.monitor.accounts import vm_names
 from gdbhv.monitor.registry import JSON, Arg, Context, command, to_json
 from gdbhv.views.gic import interrupt_name

@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Iterator
 
 from gdbhv.errors import GdbhvError
+from gdbhv.exits.records import Repeated
 from gdbhv.monitor.registry import Arg, Context, command
-from gdbhv.records import Repeated
 from gdbhv.target import Target, ThreadId
 from gdbhv.views.repeated import repeated_text
 

@@ -8,19 +8,19 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from gdbhv import layouts
 from gdbhv.errors import CommandError
-from gdbhv.exitspec import span
+from gdbhv.exits.exitspec import span
 from gdbhv.monitor import dumping
 from gdbhv.monitor.looping import symbol
 from gdbhv.monitor.registry import JSON, KEEP, VMID, Arg, Context, command, to_json
 from gdbhv.monitor.watch import add
+from gdbhv.queries import layouts
 from gdbhv.views import descend
 from gdbhv.views.attributes import rwx, size
 from gdbhv.views.tlbcheck import change_text
 
 if TYPE_CHECKING:
-    from gdbhv.records import TableChange
+    from gdbhv.exits.records import TableChange
     from gdbhv.translation import Translation
 
 DEFAULT = "mark"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 
-from gdbhv import tlb
 from gdbhv.errors import CommandError
 from gdbhv.monitor import addresses
 from gdbhv.monitor.registry import EL, JSON, VMID, Arg, Context, command, to_json
+from gdbhv.queries import tlb
 from gdbhv.target import Space
 
 

@@ -6,10 +6,10 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
-from gdbhv import owners, tlb
 from gdbhv.errors import GdbhvError
 from gdbhv.monitor import addresses, dumping
 from gdbhv.monitor.registry import JSON, Arg, Context, command, to_json
+from gdbhv.queries import owners, tlb
 from gdbhv.target import Space
 
 LINES = 200  # of each address space

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from gdbhv import exitspec, tables
+from gdbhv import tables
 from gdbhv.errors import CommandError
-from gdbhv.exitspec import ExitSpec, span
+from gdbhv.exits import exitspec
+from gdbhv.exits.exitspec import ExitSpec, span
 
 if TYPE_CHECKING:
     from gdbhv.target import Target

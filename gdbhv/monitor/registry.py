@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from gdbhv import monitor
 from gdbhv.errors import CommandError, GdbhvError
+from gdbhv.exits.records import VmRecord
 from gdbhv.history import History
 from gdbhv.monitor.catchpoints import Catchpoints, Mark, Watches
-from gdbhv.records import VmRecord
 from gdbhv.target import Target, ThreadId
 
 if TYPE_CHECKING:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 
-from gdbhv import layouts, tlb
 from gdbhv.errors import CommandError, MemoryError_
-from gdbhv.exitspec import span
+from gdbhv.exits.exitspec import span
 from gdbhv.monitor import dumping
 from gdbhv.monitor.registry import EL, JSON, VMID, Arg, Context, command, to_json
+from gdbhv.queries import layouts, tlb
 from gdbhv.translation import Translation
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Generator, Iterator
 
-from gdbhv import layouts, tlb
 from gdbhv.errors import CommandError
-from gdbhv.exitspec import span
+from gdbhv.exits.exitspec import span
 from gdbhv.monitor import dumping
 from gdbhv.monitor.registry import JSON, VMID, Arg, Context, command, to_json
+from gdbhv.queries import layouts, tlb
 from gdbhv.target import ThreadId
 from gdbhv.views import descend
 

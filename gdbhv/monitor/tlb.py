@@ -6,10 +6,10 @@ import argparse
 from collections.abc import Iterator
 from dataclasses import asdict
 
-from gdbhv import tlb
 from gdbhv.errors import CommandError
 from gdbhv.monitor import addresses
 from gdbhv.monitor.registry import JSON, Arg, Context, command, to_json
+from gdbhv.queries import tlb
 from gdbhv.target import Space
 from gdbhv.views.attributes import size
 from gdbhv.views.table import table

@@ -8,11 +8,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from gdbhv import exitspec, files
+from gdbhv import files
 from gdbhv.errors import CommandError, GdbhvError
+from gdbhv.exits import exitspec
+from gdbhv.exits.records import ExitRecord, TraceEvent
 from gdbhv.monitor.accounts import vm_names
 from gdbhv.monitor.registry import JSON, Arg, Context, command, to_json
-from gdbhv.records import ExitRecord, TraceEvent
 from gdbhv.views.trace import chrome, ftrace, json_lines, trace_table
 
 USUAL = 20  # events

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 
-from gdbhv import tlb
 from gdbhv.errors import CommandError
 from gdbhv.monitor import addresses
 from gdbhv.monitor.explain import explain
 from gdbhv.monitor.registry import EL, JSON, VMID, Arg, Context, command, to_json
+from gdbhv.queries import tlb
 from gdbhv.target import Space
 from gdbhv.translation import Access
 from gdbhv.views.walk import walk_lines

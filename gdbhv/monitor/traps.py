@@ -6,10 +6,10 @@ import argparse
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
-from gdbhv import trapping
 from gdbhv.monitor.registry import JSON, Arg, Context, command, to_json
+from gdbhv.queries import trapping
+from gdbhv.queries.trapping import KVM, Trap
 from gdbhv.target import ThreadId
-from gdbhv.trapping import KVM, Trap
 from gdbhv.views.table import table
 
 SHOWN = 4  # names of a row, without --all

@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Iterator
 from dataclasses import asdict
 
+from gdbhv.exits.records import VmRecord
 from gdbhv.monitor.registry import JSON, Arg, Context, command, to_json
 from gdbhv.monitor.stage2 import mapped
-from gdbhv.records import VmRecord
 from gdbhv.views.table import table
 
 

@@ -23,9 +23,9 @@ from gdbhv.errors import CommandError
 from gdbhv.monitor import addresses
 from gdbhv.monitor.exits import last_record
 from gdbhv.monitor.registry import JSON, Arg, Context, command, to_json
+from gdbhv.queries.trapping import INSTRUCTIONS
 from gdbhv.target import Space
 from gdbhv.translation import Access
-from gdbhv.trapping import INSTRUCTIONS
 from gdbhv.views.disasm import disassemble
 from gdbhv.views.why import why_access, why_exit, why_trial
 

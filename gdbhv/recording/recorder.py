@@ -9,7 +9,7 @@ from gdbhv import boot, inputs
 from gdbhv.console import Console
 from gdbhv.errors import StateError
 from gdbhv.hv.hosttarget import HostTarget
-from gdbhv.machine import Machine
+from gdbhv.machine.machine import Machine
 from gdbhv.recording import file
 from gdbhv.recording.witness import Witness
 from gdbhv.target import StopKind

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from gdbhv import layouts
-from gdbhv.accounting import Account, grouped
 from gdbhv.errors import GdbhvError
-from gdbhv.lives import Life, latencies, lives
-from gdbhv.records import TraceEvent, VmRecord
+from gdbhv.exits.accounting import Account, grouped
+from gdbhv.exits.lives import Life, latencies, lives
+from gdbhv.exits.records import TraceEvent, VmRecord
+from gdbhv.queries import layouts
 from gdbhv.target import Target
 from gdbhv.views import descend
 from gdbhv.views.gic import interrupt_name

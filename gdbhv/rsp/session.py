@@ -18,8 +18,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from gdbhv.catches import CatchEvents
 from gdbhv.errors import NOT_A_FAULT, CommandError, GdbhvError
+from gdbhv.exits.catches import CatchEvents
 from gdbhv.rsp import registry, wire
 from gdbhv.rsp.agent import Program, reported
 from gdbhv.rsp.attached import Attached

@@ -10,7 +10,7 @@ The registers that GDB wants after every stop come along, which saves it a `g` (
 
 from __future__ import annotations
 
-from gdbhv.catches import ENTRY_AFTER
+from gdbhv.exits.catches import ENTRY_AFTER
 from gdbhv.target import Stop, StopKind
 
 SIGINT, SIGTRAP, SIGABRT, SIGWINCH = 2, 5, 6, 28  # as GDB numbers them

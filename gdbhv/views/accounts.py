@@ -9,7 +9,7 @@ from gdbhv.views.exits import named
 from gdbhv.views.table import table
 
 if TYPE_CHECKING:
-    from gdbhv.accounting import Account, Groups
+    from gdbhv.exits.accounting import Account, Groups
 
 UNITS = {
     "host": "instructions of the hypervisor, from exit to entry",

@@ -12,7 +12,7 @@ from gdbhv.views.sysreg import fields_text
 from gdbhv.views.table import table
 
 if TYPE_CHECKING:
-    from gdbhv.records import ExitCount, ExitCounts, ExitRecord
+    from gdbhv.exits.records import ExitCount, ExitCounts, ExitRecord
 
 
 def stats_document(counts: Sequence[ExitCount], further: int) -> ExitCounts:

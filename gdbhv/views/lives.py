@@ -11,7 +11,7 @@ from gdbhv.views.gic import interrupt_name
 from gdbhv.views.table import table
 
 if TYPE_CHECKING:
-    from gdbhv.lives import Life
+    from gdbhv.exits.lives import Life
 
 STEPS = ("taken", "acknowledged", "ended")
 

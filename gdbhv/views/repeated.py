@@ -9,7 +9,7 @@ from gdbhv import tables
 from gdbhv.views.gic import interrupt_name
 
 if TYPE_CHECKING:
-    from gdbhv.records import Repeated
+    from gdbhv.exits.records import Repeated
 
 KINDS = {"irq": "IRQ", "fiq": "FIQ", "serror": "SError"}
 ABORTS = {"iabt": "instruction abort", "dabt": "data abort"}

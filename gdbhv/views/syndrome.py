@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from gdbhv.tables import Field, exit_classes, fault_words, field, iss_layouts
 
 if TYPE_CHECKING:
-    from gdbhv.records import ExitRecord
+    from gdbhv.exits.records import ExitRecord
 
 EC = field("ESR_EL2.EC")
 WORDS = {

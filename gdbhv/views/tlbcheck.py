@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gdbhv.records import By, TableChange, TlbAlarm, TlbiRecord
+    from gdbhv.exits.records import By, TableChange, TlbAlarm, TlbiRecord
 
 Symbol = Callable[[int], str]
 

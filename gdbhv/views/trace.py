@@ -10,15 +10,16 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from gdbhv import smccc, tables
-from gdbhv.lives import lives
+from gdbhv import tables
+from gdbhv.exits import smccc
+from gdbhv.exits.lives import lives
 from gdbhv.views.exits import named
 from gdbhv.views.gic import interrupt_name
 from gdbhv.views.lives import misr_text
 from gdbhv.views.table import table
 
 if TYPE_CHECKING:
-    from gdbhv.records import TraceEvent
+    from gdbhv.exits.records import TraceEvent
 
 VmName = Callable[[int, int], str]
 Event = dict[str, Any]  # of Chrome's format

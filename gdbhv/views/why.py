@@ -12,7 +12,7 @@ from gdbhv.views.syndrome import has_field, iss_fields
 
 if TYPE_CHECKING:
     from gdbhv._core import Walk
-    from gdbhv.records import ExitRecord, Trial
+    from gdbhv.exits.records import ExitRecord, Trial
 
 # Faults of stage 2, by the first word of their names
 FAULTS = {

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from gdbhv import boot
-from gdbhv.machine import Machine
+from gdbhv.machine.machine import Machine
 from gdbhv.snapshot import Snapshot
 
 START, RUN = 200_000_000, 50_000_000  # instructions: before the snapshot, and after it

@@ -18,7 +18,7 @@ from discipline import type1
 from gdbhv import _core, boot
 from gdbhv.console import Console
 from gdbhv.errors import CommandError
-from gdbhv.machine import Machine
+from gdbhv.machine.machine import Machine
 from gdbhv.monitor import registry
 from gdbhv.monitor.tlbcheck import findings, summary
 from gdbhv.target import StopKind

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gdbhv import _core, boot
-from gdbhv.client import GdbSession
+from gdbhv.client.session import GdbSession
 from gdbhv.console import Console
 from gdbhv.hv.hosttarget import HostTarget
-from gdbhv.machine import Machine
+from gdbhv.machine.machine import Machine
 from gdbhv.monitor import registry
 from gdbhv.rsp.server import Server
 from rsp.wire import serving

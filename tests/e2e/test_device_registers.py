@@ -11,7 +11,7 @@ import pytest
 
 from e2e.debugged import PREBUILT, debugged
 from gdbhv.boot import BootConfig
-from gdbhv.client import GdbError
+from gdbhv.client.stops import GdbError
 from hv.programs import NOP, code
 
 UART, GICD = 0x09000000, 0x08000000

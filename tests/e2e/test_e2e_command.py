@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from e2e.debugged import PREBUILT
-from gdbhv.client import GdbSession
+from gdbhv.client.launch import Started, started
+from gdbhv.client.session import GdbSession
 from gdbhv.rsp.framing import frame
-from gdbhv.sessions import Started, started
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "gdbhv", "run"]

@@ -6,7 +6,7 @@ import pytest
 
 from e2e.debugged import DATA_ABORT, HVC, PREBUILT, SYSREG, guest
 from gdbhv import _core
-from gdbhv.client import GdbError
+from gdbhv.client.stops import GdbError
 from gdbhv.target import ThreadId
 
 

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from gdbhv.client import GdbError, GdbLost, GdbMissing, GdbSession, GdbTimeout, gdb_target
+from gdbhv.client.gdbline import gdb_target
+from gdbhv.client.session import GdbSession
+from gdbhv.client.stops import GdbError, GdbLost, GdbMissing, GdbTimeout
 from gdbhv.target import ThreadId
 from rsp.fake import DATA, ENTRY, OFF, PROGRAM, SPIN, FakeTarget
 from rsp.wire import serving
@@ -348,7 +350,7 @@ def test_compare_sections_uses_the_crc():
 
 def test_exec_gdb_attaches_as_it_starts(server):
     commands = ["info threads", "monitor echo which", "thread 2.1", "monitor echo which", "quit"]
-    code = f"from gdbhv.client import exec_gdb; exec_gdb('{server.address}', commands={commands})"
+    code = f"from gdbhv.client.gdbline import exec_gdb; exec_gdb('{server.address}', commands={commands})"
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT,

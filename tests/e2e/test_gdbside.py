@@ -11,10 +11,10 @@ import pytest
 
 from conftest import ROOT
 from gdbhv import GdbSession, tables
-from gdbhv.client import GdbError, gdb_arguments
-from gdbhv.gdbline import GDB_SIDE
+from gdbhv.client.gdbline import GDB_SIDE, gdb_arguments
+from gdbhv.client.launch import started
+from gdbhv.client.stops import GdbError
 from gdbhv.monitor import registry
-from gdbhv.sessions import started
 
 ZOO = ROOT / "guests" / "prebuilt" / "exit_zoo.elf"
 HYPERVISOR = ROOT / "guests" / "prebuilt" / "system_stage2_syndrome.elf"

@@ -8,10 +8,10 @@ import pytest
 
 from conftest import ROOT
 from e2e.debugged import GDBS
-from gdbhv.client import GdbSession
-from gdbhv.gdbline import GDB_SIDE
-from gdbhv.sessions import launch
-from gdbhv.stops import GdbError
+from gdbhv.client.gdbline import GDB_SIDE
+from gdbhv.client.launch import launch
+from gdbhv.client.session import GdbSession
+from gdbhv.client.stops import GdbError
 
 PREBUILT = ROOT / "guests" / "prebuilt"
 

@@ -15,9 +15,9 @@ import pytest
 
 from conftest import Kit
 from gdbhv import boot, recording
+from gdbhv.board.network import Forwards
 from gdbhv.config import BootConfig, Forward, Net
 from gdbhv.console import Console
-from gdbhv.network import Forwards
 from gdbhv.target import StopKind
 
 NUMBERS = b"".join(b"%d\n" % n for n in range(1, 20001))

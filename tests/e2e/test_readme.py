@@ -23,7 +23,7 @@ import pytest
 
 from conftest import ROOT
 from e2e.debugged import GDBS
-from gdbhv.sessions import Started
+from gdbhv.client.launch import Started
 from monitor.transcript import matches
 
 # Examples for who works on gdbhv are tests/guards/test_handbook.py's.

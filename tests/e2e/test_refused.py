@@ -12,11 +12,11 @@ import pytest
 from e2e.debugged import GDBS, PREBUILT, Debugged, debugged
 from gdbhv import _core, boot
 from gdbhv.boot import BootConfig
-from gdbhv.client import GdbError, GdbSession
+from gdbhv.client.session import GdbSession
+from gdbhv.client.stops import GdbError, GdbTimeout
 from gdbhv.console import Console
 from gdbhv.errors import PacketError
 from gdbhv.monitor import registry
-from gdbhv.stops import GdbTimeout
 from rsp.wire import serving
 
 HELLO = PREBUILT / "hello.elf"

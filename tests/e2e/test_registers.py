@@ -16,7 +16,8 @@ import pytest
 
 from e2e.debugged import GDBS, NEWEST, debugged, guest
 from gdbhv.boot import BootConfig
-from gdbhv.client import GdbError, gdb_target
+from gdbhv.client.gdbline import gdb_target
+from gdbhv.client.stops import GdbError
 
 both = pytest.mark.parametrize("gdb", GDBS, ids=["debian", "newest"])
 

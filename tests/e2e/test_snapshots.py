@@ -10,7 +10,7 @@ import pytest
 from e2e.debugged import GDBS, PREBUILT, Debugged, debugged, guest
 from e2e.test_gdbside import ZOO, gdb, served
 from gdbhv.boot import BootConfig
-from gdbhv.stops import GdbError
+from gdbhv.client.stops import GdbError
 
 REGISTERS = ("pc", "sp", *(f"x{n}" for n in range(31)), "ESR_EL1")
 FLUSH = ("maintenance flush register-cache", "maintenance flush dcache")

@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT
 from e2e.debugged import GDBS
 from e2e.test_sessions import session
-from gdbhv.client import GDB
+from gdbhv.client.gdbline import GDB
 
 STEP = re.compile(r"^(\d+)\. (.*)\n((?:   .*\n)*)", re.MULTILINE)
 HEAD = re.compile(r"(Exit|No exit:) (\S+) of (\S+) in (\w+)\(\)")

@@ -15,7 +15,7 @@ from fuzz.machines import dice, rounds, value
 from gdbhv import _core, boot
 from gdbhv.boot import BootConfig
 from gdbhv.hv.hosttarget import HostTarget
-from gdbhv.machine import Machine
+from gdbhv.machine.machine import Machine
 from gdbhv.monitor import registry
 from gdbhv.rsp.framing import frame
 from gdbhv.rsp.session import Session

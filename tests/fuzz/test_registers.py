@@ -13,7 +13,7 @@ from gdbhv import boot
 from gdbhv.boot import BootConfig
 from gdbhv.errors import RegisterError
 from gdbhv.hv.hosttarget import HostTarget
-from gdbhv.machine import Machine
+from gdbhv.machine.machine import Machine
 from gdbhv.target import Action, StopKind, ThreadId
 
 T = ThreadId(1, 1)

@@ -15,7 +15,7 @@ from fuzz.test_registers import ENDS
 from gdbhv import boot
 from gdbhv.boot import BootConfig
 from gdbhv.errors import GdbhvError
-from gdbhv.machine import Machine
+from gdbhv.machine.machine import Machine
 from gdbhv.monitor import registry
 from gdbhv.target import Action, Space, StopKind, ThreadId
 

@@ -18,7 +18,7 @@ TRY = """
 import sys
 import gdbhv.monitor
 gdbhv.monitor.__path__.append(sys.argv[1])
-from gdbhv.machine import Machine
+from gdbhv.machine.machine import Machine
 from gdbhv.monitor.registry import bind
 run = bind(Machine(memory=1 << 20))
 print(*run("help hello", None), *run("hel" + "lo", None), *run("hello --json", None), sep="\\n")

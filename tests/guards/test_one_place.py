@@ -10,7 +10,7 @@ from conftest import ROOT
 from gdbhv import _core
 from gdbhv.hv.host import Host
 from gdbhv.hv.hosttarget import HostTarget
-from gdbhv.machine import Machine
+from gdbhv.machine.machine import Machine
 from gdbhv.target import Target
 
 PAGE = 0x1000  # and the class of EC 0

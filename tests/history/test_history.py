@@ -11,17 +11,17 @@ from pathlib import Path
 import pytest
 
 from gdbhv import recording
-from gdbhv.catches import Catcher
 from gdbhv.console import Console
 from gdbhv.errors import GdbhvError, StateError
-from gdbhv.exitspec import parse
+from gdbhv.exits.catches import Catcher
+from gdbhv.exits.exitspec import parse
+from gdbhv.exits.records import ExitRecord
 from gdbhv.history import Backward, History, Kept, Position, backward
 from gdbhv.history.history import actions
 from gdbhv.history.timeline import LEAST, Checkpoint, order, superfluous
 from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.inputs import Place
-from gdbhv.machine import Machine
-from gdbhv.records import ExitRecord
+from gdbhv.machine.machine import Machine
 from gdbhv.target import Space, StopKind, ThreadId
 from recording.test_recording import CASES, Case, debug
 

@@ -7,7 +7,7 @@ import struct
 from gdbhv.hv.host import Host
 from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.hv.vm import Vm
-from gdbhv.machine import Machine
+from gdbhv.machine.machine import Machine
 from gdbhv.target import ThreadId
 
 CODE = 0x40000000

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gdbhv.catches import Catcher
 from gdbhv.errors import MemoryError_, RegisterError
+from gdbhv.exits.catches import Catcher
 from gdbhv.hv.mmio import MmioDevice
 from gdbhv.hv.vcpu import RunState
 from gdbhv.target import Action, Space, StopKind

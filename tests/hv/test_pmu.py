@@ -9,7 +9,7 @@ import pytest
 from gdbhv.hv.host import Host
 from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.hv.sched import SLICE
-from gdbhv.machine import Machine
+from gdbhv.machine.machine import Machine
 from gdbhv.target import Action, StopKind, Target
 from hv.programs import (
     CODE,

@@ -12,8 +12,8 @@ from dataclasses import dataclass, fields
 
 import pytest
 
-from gdbhv.catches import CatchEvents
 from gdbhv.errors import StateError
+from gdbhv.exits.catches import CatchEvents
 from gdbhv.hv import saving
 from gdbhv.hv.host import Host, HostState
 from gdbhv.hv.mmio import MmioDevice

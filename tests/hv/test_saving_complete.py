@@ -19,6 +19,7 @@ import pytest
 import gdbhv.hv
 from conftest import ROOT
 from gdbhv import boot
+from gdbhv.exits.records import ExitRecord
 from gdbhv.hv import (
     debugregs,
     exits,
@@ -42,7 +43,6 @@ from gdbhv.hv import (
     vm,
 )
 from gdbhv.hv import irq as irqs
-from gdbhv.records import ExitRecord
 
 LAYOUTS = {1: "1ef4d2bd40e8d8bd", 2: "165433883d22f679", 3: "a73165f31a398ddc", 4: "92ce5b894fee03dc", 5: "bbbbf612a96014fd"}
 """Layout: digest of all fields of all states. A new one for each change; old ones stay, for whoever looks for theirs."""

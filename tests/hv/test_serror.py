@@ -7,7 +7,7 @@ import pytest
 from gdbhv.errors import GdbhvError
 from gdbhv.hv.host import Host
 from gdbhv.hv.hosttarget import HostTarget
-from gdbhv.machine import Machine
+from gdbhv.machine.machine import Machine
 from gdbhv.monitor import registry
 from gdbhv.target import Action
 from hv.programs import CODE, MEMORY, VECTORS, WFI, add, add_vm, bare, branch, code, msr, thread

@@ -13,7 +13,7 @@ from gdbhv.boot import BootConfig
 from gdbhv.hv.host import Host
 from gdbhv.hv.hosttarget import STORM, HostTarget
 from gdbhv.hv.vcpu import RunState
-from gdbhv.machine import Machine
+from gdbhv.machine.machine import Machine
 from gdbhv.target import Action, StopKind, ThreadId
 from hv.programs import (
     CODE,

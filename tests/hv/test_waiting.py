@@ -12,7 +12,7 @@ import pytest
 
 from gdbhv.hv.host import Host
 from gdbhv.hv.hosttarget import HostTarget
-from gdbhv.machine import Machine
+from gdbhv.machine.machine import Machine
 from gdbhv.target import StopKind
 from hv.programs import (
     CODE,

@@ -10,7 +10,7 @@ import pytest
 from gdbhv.hv.host import Host
 from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.hv.mmio import MmioDevice
-from gdbhv.machine import Machine
+from gdbhv.machine.machine import Machine
 from gdbhv.monitor import registry
 from gdbhv.target import Space, StopKind
 from hv.programs import CAS_X3_X4_X1, CODE, DATA, HVC0, LDR_X0_X1, MEMORY, NOP, STR_X0_X1, add_vm, branch, code, thread

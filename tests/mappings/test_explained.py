@@ -10,7 +10,7 @@ import struct
 import pytest
 
 from gdbhv import boot
-from gdbhv.machine import Machine
+from gdbhv.machine.machine import Machine
 from gdbhv.monitor import registry
 from gdbhv.monitor.explain import explain
 from gdbhv.target import ThreadId

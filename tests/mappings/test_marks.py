@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from gdbhv.errors import CommandError
-from gdbhv.machine import Machine
+from gdbhv.machine.machine import Machine
 from gdbhv.monitor import registry
 from gdbhv.monitor.marks import Change, changes
 from gdbhv.target import StopKind, ThreadId

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from gdbhv import layouts
-from gdbhv.audit import KINDS
-from gdbhv.machine import Machine
+from gdbhv.machine.machine import Machine
+from gdbhv.queries import layouts
+from gdbhv.queries.audit import KINDS
 from gdbhv.views import descend
 from mappings.test_tlb import ask
 from vms.test_vms import type1

@@ -12,10 +12,11 @@ import json
 import pytest
 
 from conftest import Kit
-from gdbhv import boot, tlb
+from gdbhv import boot
 from gdbhv.hv.hosttarget import HostTarget
-from gdbhv.machine import Machine
+from gdbhv.machine.machine import Machine
 from gdbhv.monitor import registry
+from gdbhv.queries import tlb
 from mappings.test_tlb import ask
 from snapshot.test_points import kvm, linux, xen
 

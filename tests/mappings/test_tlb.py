@@ -9,11 +9,12 @@ import json
 
 import pytest
 
-from gdbhv import boot, layouts, tlb
+from gdbhv import boot
 from gdbhv.errors import CommandError
 from gdbhv.hv.hosttarget import HostTarget
-from gdbhv.machine import Machine
+from gdbhv.machine.machine import Machine
 from gdbhv.monitor import registry
+from gdbhv.queries import layouts, tlb
 from gdbhv.target import ThreadId
 from gdbhv.views import descend
 from guest_manifest import PREBUILT

@@ -14,11 +14,11 @@ import pytest
 from conftest import ROOT
 from gdbhv import boot
 from gdbhv._core import Machine as Core
-from gdbhv.accounting import ERROR, Spread, grouped
 from gdbhv.errors import CommandError
-from gdbhv.machine import Machine
+from gdbhv.exits.accounting import ERROR, Spread, grouped
+from gdbhv.exits.smccc import name
+from gdbhv.machine.machine import Machine
 from gdbhv.monitor import registry
-from gdbhv.smccc import name
 from gdbhv.target import StopKind, Target
 
 bounds = Core.spread_bounds

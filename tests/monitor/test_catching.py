@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from conftest import ROOT
-from gdbhv import boot, exitspec, tables
-from gdbhv.catches import Catcher
+from gdbhv import boot, tables
 from gdbhv.errors import CommandError
+from gdbhv.exits import exitspec
+from gdbhv.exits.catches import Catcher
 from gdbhv.hv.hosttarget import HostTarget
-from gdbhv.machine import Machine
+from gdbhv.machine.machine import Machine
 from gdbhv.monitor import registry
 from gdbhv.target import Space, Stop, StopKind
 from monitor.test_accounts import GUEST, ping, words

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gdbhv.machine import Machine
+from gdbhv.machine.machine import Machine
 from gdbhv.monitor import registry
 from gdbhv.monitor.firstday import mistakes
 from gdbhv.tables import encode, encoding

@@ -9,9 +9,10 @@ import pytest
 
 import gdbhv
 from conftest import ROOT
-from gdbhv import boot, exitspec, tables
-from gdbhv.answering import outcome
+from gdbhv import boot, tables
 from gdbhv.errors import GdbhvError
+from gdbhv.exits import exitspec
+from gdbhv.exits.answering import outcome
 from gdbhv.target import StopKind, ThreadId
 from monitor.test_accounts import GUEST, RAM, words
 from monitor.test_catching import Session, hypercalls, zoo

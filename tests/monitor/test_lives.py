@@ -11,8 +11,8 @@ import pytest
 from conftest import ROOT
 from gdbhv import boot
 from gdbhv.errors import CommandError
-from gdbhv.lives import Step, lives
-from gdbhv.machine import Machine
+from gdbhv.exits.lives import Step, lives
+from gdbhv.machine.machine import Machine
 from gdbhv.monitor import registry
 from gdbhv.monitor.delivery import why_not
 from gdbhv.monitor.lives import interrupt

@@ -16,7 +16,7 @@ from gdbhv import boot
 from gdbhv.errors import CommandError, GdbhvError
 from gdbhv.history import History
 from gdbhv.hv.hosttarget import HostTarget
-from gdbhv.machine import Machine
+from gdbhv.machine.machine import Machine
 from gdbhv.monitor import helps, registry
 from gdbhv.target import Action, StopKind, Target
 from monitor.transcript import replay, steps

@@ -13,7 +13,7 @@ from conftest import ROOT
 from gdbhv import boot
 from gdbhv.errors import GdbhvError
 from gdbhv.hv.hosttarget import HostTarget
-from gdbhv.machine import Machine
+from gdbhv.machine.machine import Machine
 from gdbhv.monitor import registry
 
 ZOO, TYPE1 = (ROOT / "guests" / "prebuilt" / f"{name}.elf" for name in ("exit_zoo", "type1"))

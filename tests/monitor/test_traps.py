@@ -7,8 +7,8 @@ import random
 
 import pytest
 
-from gdbhv import trapping
 from gdbhv.errors import CommandError
+from gdbhv.queries import trapping
 from monitor.test_accounts import type1
 from monitor.test_catching import Session, hypercalls, zoo
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from gdbhv.errors import GdbhvError
 from gdbhv.history import History
 from gdbhv.hv.hosttarget import HostTarget
-from gdbhv.machine import Machine
+from gdbhv.machine.machine import Machine
 from gdbhv.monitor import registry
 from gdbhv.target import Action, Stop
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from gdbhv import boot
 from gdbhv.hv.host import Host
 from gdbhv.hv.hosttarget import HostTarget
-from gdbhv.machine import Machine
+from gdbhv.machine.machine import Machine
 from gdbhv.target import StopKind
 from oracle import listing
 

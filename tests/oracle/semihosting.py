@@ -13,7 +13,7 @@ from pathlib import Path
 from gdbhv import boot
 from gdbhv.config import RAM, BootConfig
 from gdbhv.console import Console
-from gdbhv.machine import Machine
+from gdbhv.machine.machine import Machine
 from oracle import listing
 
 ENTRY, CALLS, RESULTS, DATA = 0x4020_0000, 0x4021_0000, 0x4022_0000, 0x4023_0000

@@ -18,7 +18,7 @@ from gdbhv.errors import GdbhvError
 from gdbhv.hv.host import Host
 from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.hv.mmio import BoardDevice, Pl011
-from gdbhv.machine import Machine
+from gdbhv.machine.machine import Machine
 from gdbhv.monitor import registry
 from gdbhv.target import StopKind
 from oracle import listing

@@ -8,7 +8,7 @@ import pytest
 
 from conftest import ROOT
 from gdbhv import _core, boot
-from gdbhv.machine import Machine
+from gdbhv.machine.machine import Machine
 from gdbhv.pace import FOREVER
 from gdbhv.target import Action, StopKind
 

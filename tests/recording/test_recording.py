@@ -15,12 +15,12 @@ import pytest
 
 from conftest import ROOT, Kit
 from gdbhv import _core, boot, recording
-from gdbhv.catches import Catcher
 from gdbhv.config import Forward, Net
 from gdbhv.console import Console
 from gdbhv.errors import GdbhvError, StateError
+from gdbhv.exits.catches import Catcher
 from gdbhv.hv.hosttarget import HostTarget
-from gdbhv.machine import Machine
+from gdbhv.machine.machine import Machine
 from gdbhv.recording import file
 from gdbhv.target import Action, Space, StopKind
 from snapshot.test_points import KVM, XEN, Guest

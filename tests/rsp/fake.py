@@ -10,8 +10,8 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from gdbhv.catches import CatchEvents
 from gdbhv.errors import GdbhvError, MemoryError_, RegisterError
+from gdbhv.exits.catches import CatchEvents
 from gdbhv.stepping import Stepping
 from gdbhv.target import Action, Process, Space, Stop, StopKind, Thread, ThreadId, nothing_refused
 

@@ -10,7 +10,7 @@ from conftest import ROOT
 from gdbhv import boot
 from gdbhv.console import Console
 from gdbhv.hv.hosttarget import HostTarget
-from gdbhv.machine import Machine
+from gdbhv.machine.machine import Machine
 from gdbhv.target import StopKind
 
 PREBUILT = ROOT / "guests" / "prebuilt"

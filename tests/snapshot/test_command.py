@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from gdbhv import snapfile
 from gdbhv.cli import options as cli_options
 from gdbhv.cli import snapshots
+from gdbhv.snapshot import snapfile
 from snapshot.targets import PREBUILT, hosted
 from started import gdbhv
 

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from gdbhv import _core, boot, files, image, snapfile, snapshot
+from gdbhv import _core, boot, files, image
 from gdbhv.errors import ImageError, StateError
+from gdbhv.snapshot import snapfile, snapshot
 from scripts.sessions.adder_device import AdderDevice
 from snapshot.targets import Run, bare, hosted
 

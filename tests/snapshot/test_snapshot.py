@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from gdbhv import boot, snapshot
-from gdbhv.catches import CatchEvents
 from gdbhv.errors import StateError
+from gdbhv.exits.catches import CatchEvents
 from gdbhv.target import StopKind, ThreadId
 from snapshot.targets import SMALL, Run, Setup, bare, el1_programs, hosted, resumed, system_programs
 
@@ -222,7 +222,7 @@ def test_names() -> None:
 
 
 def test_there_is_a_most(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(snapshot, "MOST", 3)
+    monkeypatch.setattr("gdbhv.snapshot.snapshot.MOST", 3)
     target = ZOO.make().target
     for _ in range(3):
         target.snapshot()

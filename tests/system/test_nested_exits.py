@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from gdbhv import _core, exitspec, image
+from gdbhv import _core, image
+from gdbhv.exits import exitspec
 from gdbhv.views import exits
 from system.test_system import GUESTS, MEMORY
 

@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 from elftools.elf.elffile import ELFFile
 
-from gdbhv import _core, exitspec, image, tables
+from gdbhv import _core, image, tables
+from gdbhv.exits import exitspec
 from guest_manifest import GUESTS, PREBUILT, manifest
 from oracle.qemu import executable
 from system.test_system import BOARD, BUDGET, MEMORY, PROFILES

@@ -8,7 +8,8 @@ import struct
 
 import pytest
 
-from gdbhv import _core, layouts, tables
+from gdbhv import _core, tables
+from gdbhv.queries import layouts
 from gdbhv.translation import bare
 from gdbhv.views import attributes, descend
 from gdbhv.views.stage1 import Geometry

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from gdbhv import _core, smccc, tables
-from gdbhv.records import ExitCount
+from gdbhv import _core, tables
+from gdbhv.exits import smccc
+from gdbhv.exits.records import ExitCount
 from gdbhv.views import attributes, cpus, descend, disasm, exits, gic, stage2, syndrome, sysreg, table, walk
 
 BASE: dict[str, Any] = {

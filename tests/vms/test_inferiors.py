@@ -9,7 +9,7 @@ import pytest
 
 from e2e.debugged import GDBS, PREBUILT, Debugged
 from gdbhv import _core, boot
-from gdbhv.client import GdbSession
+from gdbhv.client.session import GdbSession
 from gdbhv.console import Console
 from gdbhv.errors import CommandError, GdbhvError
 from gdbhv.monitor import registry

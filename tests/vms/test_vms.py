@@ -12,7 +12,7 @@ import pytest
 
 from gdbhv import boot
 from gdbhv.errors import CommandError, RegisterError
-from gdbhv.machine import Machine
+from gdbhv.machine.machine import Machine
 from gdbhv.monitor import registry
 from gdbhv.target import Space, StopKind, ThreadId
 from guest_manifest import PREBUILT

@@ -6,8 +6,8 @@ done and the guest continues.  Numbers below 300 or so would show as names of Li
 
 from __future__ import annotations
 
-from gdbhv.catches import ENTRY_AFTER, CatchEvents
 from gdbhv.errors import PacketError
+from gdbhv.exits.catches import ENTRY_AFTER, CatchEvents
 from gdbhv.rsp import codec
 from gdbhv.rsp.registry import packet
 from gdbhv.rsp.session import Session

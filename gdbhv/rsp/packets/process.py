@@ -5,8 +5,8 @@ Source: GDB manual E.4.1 (D, vAttach, vKill, vRun, k, R), E.4 (qAttached).
 
 from __future__ import annotations
 
-from gdbhv.catches import CatchEvents
 from gdbhv.errors import GdbhvError, PacketError
+from gdbhv.exits.catches import CatchEvents
 from gdbhv.rsp import codec
 from gdbhv.rsp.registry import packet
 from gdbhv.rsp.session import Session

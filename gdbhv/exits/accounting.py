@@ -1,7 +1,7 @@
 """Exits in exact time: how long guests ran before their exits, and how long their hypervisor took.
 
-The machine keeps a row for each place that exits (:class:`gdbhv.records.ExitAccount`); here rows become groups by class,
-register, page and so on. Three times are kept for each exit:
+The machine keeps a row for each place that exits (:class:`gdbhv.exits.records.ExitAccount`); here rows become groups by
+class, register, page and so on. Three times are kept for each exit:
 
 * ``host``: instructions that the CPU executed in the hypervisor until it entered something again. (Hosted there are
   none: the hypervisor is gdbhv.)
@@ -16,11 +16,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from gdbhv import smccc, tables
+from gdbhv import tables
 from gdbhv._core import Machine
+from gdbhv.exits import smccc
 
 if TYPE_CHECKING:
-    from gdbhv.records import ExitAccount, SpreadRecord
+    from gdbhv.exits.records import ExitAccount, SpreadRecord
 
 TIMES = ("host", "guest", "away", "nested")
 PERCENTILES = (50, 95, 99)

@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gdbhv.records import TraceEvent
+    from gdbhv.exits.records import TraceEvent
 
 STEPS = ("pended", "listed", "taken", "acknowledged", "ended")
 FIRST_LPI = 8192  # LPIs have no active state: an acknowledgement is the end

@@ -22,7 +22,7 @@ from gdbhv.errors import GdbhvError
 from gdbhv.inputs import Door, Network
 from gdbhv.pace import Pace
 
-log = logging.getLogger("gdbhv.network")
+log = logging.getLogger("gdbhv.board.network")
 
 AHEAD = 1 << 16  # bytes of a client's that the guest has not acknowledged; it waits with more
 PATIENCE = 5  # seconds after which a client that reads nothing is let go

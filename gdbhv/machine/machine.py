@@ -13,21 +13,22 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from gdbhv import _core, drives, inputs, pages, snapshot, tables
-from gdbhv.calls import SemihostingCalls
-from gdbhv.catches import CatchEvents
+from gdbhv.board.calls import SemihostingCalls
+from gdbhv.board.slots import Slots
 from gdbhv.catching import Catchers, catch_syscalls, watched
 from gdbhv.console import Console, await_readers
 from gdbhv.drives import Plugged
 from gdbhv.errors import GdbhvError, RegisterError, StateError
+from gdbhv.exits.catches import CatchEvents
+from gdbhv.exits.looping import Looping
 from gdbhv.inputs import EVERYWHERE, Door, Entrance, Place, inject_serror
-from gdbhv.inspection import MachineInspection
-from gdbhv.interference import Interference
-from gdbhv.looping import Looping
+from gdbhv.machine.inspection import MachineInspection
+from gdbhv.machine.interference import Interference
+from gdbhv.machine.points import Points
+from gdbhv.machine.vms import Vms
 from gdbhv.pace import Pace, weakly
-from gdbhv.points import Points
-from gdbhv.slots import Slots
-from gdbhv.snapfile import Guest, PowerOn, Shape
 from gdbhv.snapshot import Beside, Snapshot
+from gdbhv.snapshot.snapfile import Guest, PowerOn, Shape
 from gdbhv.stepping import Stepping
 from gdbhv.target import (
     Action,
@@ -40,10 +41,9 @@ from gdbhv.target import (
     ThreadId,
     nothing_refused,
 )
-from gdbhv.vms import Vms
 
 if TYPE_CHECKING:
-    from gdbhv.records import ExitRecord
+    from gdbhv.exits.records import ExitRecord
 
 CHUNK = 20_000_000  # nanoseconds of virtual time between two looks at the console
 STILL = 10_000  # idle CHUNKs in a row, after which a run with a budget of instructions is over

@@ -19,8 +19,8 @@ from gdbhv.target import ThreadId
 
 if TYPE_CHECKING:
     from gdbhv import _core
-    from gdbhv.records import Scope
-    from gdbhv.vms import Vms
+    from gdbhv.exits.records import Scope
+    from gdbhv.machine.vms import Vms
 
 MACHINE = 1  # its process
 Row = tuple[int, int, int, int]  # process, kind (of a Z packet), address, length

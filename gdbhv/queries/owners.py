@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gdbhv import layouts
 from gdbhv.errors import CommandError, GdbhvError
+from gdbhv.queries import layouts
 from gdbhv.tables import exception_level
 from gdbhv.translation import Translation
 from gdbhv.views import descend

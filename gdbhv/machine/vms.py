@@ -16,14 +16,14 @@ from functools import cache
 from typing import TYPE_CHECKING, NoReturn
 
 from gdbhv.errors import CommandError, GdbhvError, RegisterError
-from gdbhv.records import VcpuRecord, VmRecord
+from gdbhv.exits.records import VcpuRecord, VmRecord
 from gdbhv.tables import exception_level, field, mode_name, registers
 from gdbhv.target import Process, Thread, ThreadId
 from gdbhv.translation import EL10, PAN, Translation
 
 if TYPE_CHECKING:
     from gdbhv import _core
-    from gdbhv.records import ExitRecord
+    from gdbhv.exits.records import ExitRecord
 
 MPIDR = {n: field(f"VMPIDR_EL2.Aff{n}") for n in range(4)}
 T0SZ = field("VTCR_EL2.T0SZ")

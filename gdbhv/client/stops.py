@@ -1,4 +1,4 @@
-"""What :class:`gdbhv.client.GdbSession` answers with: stops, frames, threads and breakpoints; and what it raises."""
+"""What :class:`gdbhv.client.session.GdbSession` answers with: stops, frames, threads and breakpoints; and what it raises."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gdbhv.records import Repeated
+    from gdbhv.exits.records import Repeated
 
 
 @dataclass

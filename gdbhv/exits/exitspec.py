@@ -6,7 +6,7 @@ class, every sub-reason (in any order) and the argument, and if it passes every 
 ``el1.svc``, ``host.irq``, ``el2.dabt``, ``el3.smc`` and ``virt.irq`` are other exceptions, which are no exits.
 
 A catchpoint may go on: ``entry`` (the entry after such an exit), ``once``, ``after N``, ``every=N``, ``latency>N``,
-``if CONDITION`` (:mod:`gdbhv.conditions`), ``do ACTION``.
+``if CONDITION`` (:mod:`gdbhv.exits.conditions`), ``do ACTION``.
 
 A word that no exit can have is refused when it is typed: a catchpoint that never hits would look like a guest that behaves.
 """
@@ -20,13 +20,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from gdbhv import conditions, tables
-from gdbhv.catches import Catcher
-from gdbhv.conditions import Operation
+from gdbhv import tables
 from gdbhv.errors import CommandError
+from gdbhv.exits import conditions
+from gdbhv.exits.catches import Catcher
+from gdbhv.exits.conditions import Operation
 
 if TYPE_CHECKING:
-    from gdbhv.records import ExitRecord
+    from gdbhv.exits.records import ExitRecord
 
 Named = Callable[[str, Sequence[str]], bool]
 """Whether an exit may be meant by its name, and by the controls that provoked it."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gdbhv.records import ExitRecord
+    from gdbhv.exits.records import ExitRecord
 
 
 ENTRY_AFTER = 0x200
@@ -41,7 +41,7 @@ class Catcher:
     ranges: tuple[
         tuple[str, int, int], ...
     ] = ()  # numbers of the exit (``_core.exit_fields()``), and their ends, both in it
-    condition: tuple[tuple[str, int | str], ...] = ()  # see gdbhv.conditions
+    condition: tuple[tuple[str, int | str], ...] = ()  # see gdbhv.exits.conditions
     every: int = 1  # each so many-th,
     after: int = 0  # when so many were let by,
     once: bool = False  # and only the first

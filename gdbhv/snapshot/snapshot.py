@@ -21,9 +21,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from gdbhv import _core, drives, snapfile
+from gdbhv import _core, drives
 from gdbhv.errors import StateError
-from gdbhv.snapfile import Content, Guest, Shape
+from gdbhv.snapshot import snapfile
+from gdbhv.snapshot.snapfile import Content, Guest, Shape
 
 MOST = 1000
 """Snapshots that a target keeps in memory."""

@@ -8,8 +8,7 @@ A session starts a gdb, attaches it to a gdbhv server, and answers in types::
         print(stop.text, hex(gdb.read_register("x0")))
         print(gdb.monitor_json("vmexit last"))
 
-It needs pygdbmi, gdb-multiarch, :mod:`gdbhv.stops` and :mod:`gdbhv.gdbline`, and nothing else of gdbhv: it may run on
-another machine than the server.
+It needs pygdbmi, gdb-multiarch and this folder, and nothing else of gdbhv: it may run on another machine than the server.
 """
 
 from __future__ import annotations
@@ -27,10 +26,10 @@ from typing import Any, NamedTuple
 
 from pygdbmi.IoManager import IoManager
 
-from gdbhv import gdbline
-from gdbhv.gdbline import GDB, exec_gdb, gdb_arguments, gdb_target
-from gdbhv.reversing import Reversing
-from gdbhv.stops import (
+from gdbhv.client import gdbline
+from gdbhv.client.gdbline import GDB, exec_gdb, gdb_arguments, gdb_target
+from gdbhv.client.reversing import Reversing
+from gdbhv.client.stops import (
     Frame,
     GdbBreakpoint,
     GdbError,

@@ -6,16 +6,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gdbhv.board.network import Networked, Wire
 from gdbhv.config import Net
-from gdbhv.network import Networked, Wire
-from gdbhv.snapfile import Shape
+from gdbhv.snapshot.snapfile import Shape
 
 if TYPE_CHECKING:
     from gdbhv import _core
 
 
 class Slots(Networked):
-    """The part of :class:`gdbhv.machine.Machine` that has them."""
+    """The part of :class:`gdbhv.machine.machine.Machine` that has them."""
 
     PID: int
     core: _core.Machine
@@ -42,7 +42,7 @@ class Slots(Networked):
             self.net, self.wire = net.mac, Wire(self.core)
 
     def wires(self) -> Mapping[int, Wire]:
-        """See :class:`gdbhv.network.Networked`."""
+        """See :class:`gdbhv.board.network.Networked`."""
         return {} if self.wire is None else {self.PID: self.wire}
 
     def put_network(self, pid: int, client: int, event: str, data: bytes, port: int) -> None:

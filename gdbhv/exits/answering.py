@@ -8,7 +8,7 @@ from gdbhv import tables
 from gdbhv.errors import GdbhvError
 
 if TYPE_CHECKING:
-    from gdbhv.records import ExitRecord
+    from gdbhv.exits.records import ExitRecord
 
 ISV, WNR, SAS, SSE, SF = (tables.iss_field("dabt", name) for name in ("ISV", "WnR", "SAS", "SSE", "SF"))
 READS = tables.iss_field("sysreg", "Direction")

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from gdbhv import inputs
+from gdbhv.board.semihosting import FAILED, Exit, Semihosting
 from gdbhv.errors import GdbhvError, MemoryError_, StateError
-from gdbhv.semihosting import FAILED, Exit, Semihosting
 from gdbhv.target import Action, Space, Stop, StopKind, ThreadId
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class SemihostingCalls:
-    """The part of :class:`gdbhv.machine.Machine` that serves a CPU which stands at HLT #0xF000."""
+    """The part of :class:`gdbhv.machine.machine.Machine` that serves a CPU which stands at HLT #0xF000."""
 
     core: _core.Machine
     console: Console | None
@@ -122,7 +122,7 @@ class SemihostingCalls:
             self.door.enter(inputs.Semihosted(cpu=cpu, value=hex(value), memory=rows))
 
     def take_typed(self, most: int) -> bytes | None:
-        """Return what was typed: see :class:`gdbhv.semihosting.Caller`."""
+        """Return what was typed: see :class:`gdbhv.board.semihosting.Caller`."""
         typed = self.core.take_typed(most)
         can_come = self.console is not None and (self.console.interactive or self.console.pending)
         return typed if typed or can_come or self.door.replays else None
@@ -148,7 +148,7 @@ class SemihostingCalls:
 
 
 class _Caller:
-    """See :class:`gdbhv.semihosting.Caller`."""
+    """See :class:`gdbhv.board.semihosting.Caller`."""
 
     def __init__(self, machine: SemihostingCalls, cpu: int) -> None:
         self._machine, self._thread = machine, ThreadId(1, cpu + 1)

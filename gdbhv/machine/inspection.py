@@ -1,6 +1,6 @@
 """A debugger's view of a bare machine: its CPUs as threads of process 1, and the VMs of its hypervisor as further processes.
 
-Running and stepping are in :mod:`gdbhv.machine`.
+Running and stepping are in :mod:`gdbhv.machine.machine`.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from gdbhv import _core, drives, pages, tables, translation
 from gdbhv.catching import held_back
 from gdbhv.drives import Disks, Plugged
 from gdbhv.errors import GdbhvError, RegisterError
+from gdbhv.machine.vms import Vms
 from gdbhv.target import Action, Process, Space, Stop, Symbols, Thread, ThreadId
 from gdbhv.translation import Translation
-from gdbhv.vms import Vms
 
 if TYPE_CHECKING:
     from gdbhv.console import Console
-    from gdbhv.records import ExitRecord, VmRecord
+    from gdbhv.exits.records import ExitRecord, VmRecord
 
 LR_STATE, LR_INTID = tables.field("ICH_LR0_EL2.State"), tables.field("ICH_LR0_EL2.vINTID")
 POWER = {"wfi": "waiting in WFI", "wfe": "waiting in WFE", "off": "off", "idle": "idle"}
 
 
 class MachineInspection:
-    """The part of :class:`gdbhv.machine.Machine` that does not run the guest."""
+    """The part of :class:`gdbhv.machine.machine.Machine` that does not run the guest."""
 
     PID = 1
     hosted = False

@@ -18,7 +18,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from gdbhv.client import GDB, GdbSession
+from gdbhv.client.gdbline import GDB
+from gdbhv.client.session import GdbSession
 from gdbhv.errors import GdbhvError
 
 log = logging.getLogger("gdbhv.launch")
@@ -124,7 +125,7 @@ def launch(
     :param timeout: seconds to wait for gdb's answers, and by default for a stop.
     :param gdb: which gdb, by name or path.
     :raises gdbhv.errors.GdbhvError: the machine did not start, with what it said.
-    :raises gdbhv.client.GdbError: gdb did not, or refuses a command.
+    :raises gdbhv.client.stops.GdbError: gdb did not, or refuses a command.
     """
     with tempfile.TemporaryDirectory(prefix="gdbhv-") as folder:
         address = f"unix:{folder}/gdb"

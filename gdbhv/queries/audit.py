@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from gdbhv.errors import MemoryError_
-from gdbhv.owners import PAGE, Space, stage1_spaces, stage2_spaces
+from gdbhv.queries.owners import PAGE, Space, stage1_spaces, stage2_spaces
 from gdbhv.tables import device_at, exception_level
 from gdbhv.translation import Translation
 

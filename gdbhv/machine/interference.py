@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gdbhv.answering import outcome
 from gdbhv.errors import GdbhvError
+from gdbhv.exits.answering import outcome
 
 if TYPE_CHECKING:
     from gdbhv import _core
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Interference:
-    """The part of :class:`gdbhv.machine.Machine` that answers exits, and makes exceptions and interrupts."""
+    """The part of :class:`gdbhv.machine.machine.Machine` that answers exits, and makes exceptions and interrupts."""
 
     core: _core.Machine
 

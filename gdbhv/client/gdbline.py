@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from gdbhv.stops import GdbMissing
+from gdbhv.client.stops import GdbMissing
 
 GDB = "gdb-multiarch"
-GDB_SIDE = Path(__file__).with_name("gdbside") / "gdbhv.py"  # commands for interactive use, sourced once gdb is attached
+GDB_SIDE = Path(__file__).parents[1] / "gdbside" / "gdbhv.py"  # commands for interactive use, sourced once gdb is attached
 CONDITIONS = GDB_SIDE.with_name("conditions.py")  # the part that scripts use too
 
 # GDB sends the server the selected thread only when it fetches something of it, and `monitor` fetches nothing: after

@@ -1,11 +1,11 @@
-"""What :class:`gdbhv.client.GdbSession` has for going back."""
+"""What :class:`gdbhv.client.session.GdbSession` has for going back."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from gdbhv.stops import GdbStop
+from gdbhv.client.stops import GdbStop
 
 FLUSH = ("maintenance flush register-cache", "maintenance flush dcache", "info threads")
 
@@ -14,15 +14,15 @@ class Reversing:
     """The methods of a session that go back in what the machine has done."""
 
     def execute(self, command: str, timeout: float | None = None) -> str:
-        """See :class:`gdbhv.client.GdbSession`."""
+        """See :class:`gdbhv.client.session.GdbSession`."""
         raise NotImplementedError
 
     def monitor(self, command: str, timeout: float | None = None) -> str:
-        """See :class:`gdbhv.client.GdbSession`."""
+        """See :class:`gdbhv.client.session.GdbSession`."""
         raise NotImplementedError
 
     def monitor_json(self, command: str, timeout: float | None = None) -> Any:
-        """See :class:`gdbhv.client.GdbSession`."""
+        """See :class:`gdbhv.client.session.GdbSession`."""
         raise NotImplementedError
 
     def _resume(self, command: str, timeout: float | None) -> GdbStop:
@@ -60,7 +60,7 @@ class Reversing:
         return self._travel(f"goto {place}", timeout)
 
     def back_to_exit(self, spec: str = "*", timeout: float | None = None) -> str:
-        """Go back to the last VM exit of a class, as :meth:`gdbhv.client.GdbSession.catch_exit` takes it.
+        """Go back to the last VM exit of a class, as :meth:`gdbhv.client.session.GdbSession.catch_exit` takes it.
 
         :returns: the exit in a line, and where the machine is.
         """
