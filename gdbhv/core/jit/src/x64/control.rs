@@ -86,20 +86,22 @@ impl Emitter {
     }
 
     /// What is behind the block.
-    pub(super) fn end(mut self, pa: u64, too_few: DynamicLabel) -> Code {
+    pub(super) fn end(&mut self, pa: u64, too_few: DynamicLabel) -> Code {
         let len = self.len;
         dynasm!(self.a ; .arch x64 ; =>too_few ; add r14, len);
         self.leave(self.frame.dispatch);
-        for miss in std::mem::take(&mut self.misses) {
+        let mut misses = std::mem::take(&mut self.misses);
+        for miss in misses.drain(..) {
             self.look_at_lines(&miss);
         }
+        self.misses = misses;
         let call = self.a.new_dynamic_label();
-        let asides = std::mem::take(&mut self.asides);
+        let mut asides = std::mem::take(&mut self.asides);
         if !asides.is_empty() {
             dynasm!(self.a ; .arch x64 ; =>call ; mov rax, QWORD pa as i64 ; mov r8d, len);
             self.leave(self.frame.call);
         }
-        for aside in asides {
+        for aside in asides.drain(..) {
             let (label, back) = (aside.label, aside.back);
             dynasm!(self.a
                 ; .arch x64
@@ -119,14 +121,15 @@ impl Emitter {
             }
             dynasm!(self.a ; .arch x64 ; jmp =>back);
         }
-        let mut bytes = self.a.finalize().expect("all labels are there");
-        for (at, to) in self.outside {
+        self.asides = asides;
+        let mut bytes = self.a.take().expect("all labels are there");
+        for (at, to) in self.outside.drain(..) {
             let rel = to.wrapping_sub(self.base + at as u32 + 4);
             bytes[at..at + 4].copy_from_slice(&rel.to_le_bytes());
         }
         Code {
             bytes,
-            sites: self.sites,
+            sites: std::mem::take(&mut self.sites),
         }
     }
 }

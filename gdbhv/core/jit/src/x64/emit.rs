@@ -8,14 +8,13 @@ use super::access::Miss;
 use super::arithmetic::Shift;
 use super::flags::Test;
 use super::frame::{Asm, Frame, FP_TRAPS, MONITOR};
-use super::plan::{instructions, Instruction};
-use super::values::{last_uses, Loc, Reg, Regs, GENERAL, VECTORS};
+use super::plan::{Instruction, Plan};
+use super::values::{Loc, Reg, Regs, GENERAL, VECTORS};
 use dynasmrt::{dynasm, DynamicLabel, DynasmApi, DynasmLabelApi};
 use gdbhv_model::cpu::slot;
 use gdbhv_model::exec::block::Block;
 use gdbhv_model::exec::interp::One;
-use gdbhv_model::feature::Features;
-use gdbhv_model::ir::{Node, V};
+use gdbhv_model::ir::Node;
 use gdbhv_model::isa::ops::{Args, W};
 
 /// The PE's.
@@ -66,46 +65,64 @@ pub struct Aside {
     pub(super) copies: [[Option<u8>; 16]; 2],
 }
 
-/// Native code of a block, to lie at `base`; its sites have numbers from `site` on. None: it is left to the interpreter.
-pub fn block(
-    block: &Block,
-    words: &[u32],
-    features: Features,
-    frame: &Frame,
-    base: u32,
-    site: u32,
-) -> Option<Code> {
-    let all = instructions(words, features)?;
-    let mut e = Emitter {
-        a: Asm::new(0),
-        regs: Regs::new(GENERAL),
-        vectors: Regs::new(VECTORS),
-        host: HostFlags::Nothing,
-        frame: *frame,
-        base,
-        len: words.len() as i32,
-        offset: (block.pa() & 0xfff) as i64,
-        fp_checked: false,
-        slow: None,
-        asides: Vec::new(),
-        misses: Vec::new(),
-        outside: Vec::new(),
-        sites: Vec::new(),
-        site,
-    };
-    let too_few = e.begin();
-    let mut open = true;
-    for (op, i) in block.ops().iter().zip(&all) {
-        e.instruction(&op.args, i);
-        open = !(i.pure && i.branch);
+impl Emitter {
+    /// For the first block, and all others.
+    pub fn new(frame: Frame) -> Emitter {
+        Emitter {
+            a: Asm::new(0),
+            regs: Regs::new(GENERAL),
+            vectors: Regs::new(VECTORS),
+            host: HostFlags::Nothing,
+            frame,
+            base: 0,
+            len: 0,
+            offset: 0,
+            fp_checked: false,
+            slow: None,
+            asides: Vec::new(),
+            misses: Vec::new(),
+            outside: Vec::new(),
+            sites: Vec::new(),
+            site: 0,
+            at: Vec::new(),
+        }
     }
-    if open {
-        e.go(e.len as u64 * 4);
+    /// Native code of a block, to lie at `base`; its sites have numbers from `site` on.
+    pub fn block(&mut self, block: &Block, plan: &Plan, base: u32, site: u32) -> Code {
+        self.regs = Regs::new(GENERAL);
+        self.vectors = Regs::new(VECTORS);
+        self.host = HostFlags::Nothing;
+        self.fp_checked = false;
+        (self.base, self.site) = (base, site);
+        self.len = block.len() as i32;
+        self.offset = (block.pa() & 0xfff) as i64;
+        self.a.reserve_ops(block.len() as usize * USUAL_BYTES);
+        self.at.clear();
+        self.at.resize(plan.nodes().len(), Loc::None);
+        let mut v = Values {
+            nodes: plan.nodes(),
+            last: &plan.last,
+            at: std::mem::take(&mut self.at),
+            now: 0,
+        };
+        let too_few = self.begin();
+        let mut open = true;
+        for (op, i) in block.ops().iter().zip(&plan.instructions) {
+            self.instruction(&op.args, i, &mut v);
+            open = !(i.pure && i.branch);
+        }
+        if open {
+            self.go(self.len as u64 * 4);
+        }
+        self.at = v.at;
+        self.end(block.pa(), too_few)
     }
-    Some(e.end(block.pa(), too_few))
 }
 
-/// The state of the pass.
+/// Bytes of native code of an instruction.
+const USUAL_BYTES: usize = 128;
+
+/// The state of the pass. It is used again for the next block, so that little is allocated.
 pub struct Emitter {
     pub(super) a: Asm,
     /// Those of 64 bits.
@@ -130,12 +147,14 @@ pub struct Emitter {
     pub(super) sites: Vec<Site>,
     /// Number of the first site.
     pub(super) site: u32,
+    /// Of [`Values`], between two blocks.
+    at: Vec<Loc>,
 }
 
-/// The values of one instruction.
+/// The values of the block's nodes.
 pub struct Values<'a> {
     pub(super) nodes: &'a [Node],
-    pub(super) last: Vec<usize>,
+    pub(super) last: &'a [u32],
     pub(super) at: Vec<Loc>,
     /// The node that is being emitted.
     pub(super) now: usize,
@@ -150,8 +169,7 @@ impl Emitter {
         too_few
     }
 
-    fn instruction(&mut self, args: *const Args, i: &Instruction) {
-        let back = self.a.new_dynamic_label();
+    fn instruction(&mut self, args: *const Args, i: &Instruction, v: &mut Values) {
         self.slow = None;
         if i.inline {
             if i.fp && !self.fp_checked {
@@ -160,7 +178,7 @@ impl Emitter {
                 self.host = HostFlags::Nothing;
                 self.fp_checked = true;
             }
-            self.nodes(i);
+            self.nodes(i, v);
         } else if let Some(what) = i.granted {
             self.granted(what);
         } else {
@@ -171,6 +189,7 @@ impl Emitter {
         }
         if let Some(label) = self.slow {
             self.host = HostFlags::Nothing;
+            let back = self.a.new_dynamic_label();
             dynasm!(self.a ; .arch x64 ; =>back);
             self.asides.push(Aside {
                 label,
@@ -187,19 +206,12 @@ impl Emitter {
         *self.slow.get_or_insert_with(|| self.a.new_dynamic_label())
     }
 
-    fn nodes(&mut self, i: &Instruction) {
-        let mut v = Values {
-            nodes: &i.nodes,
-            last: last_uses(&i.nodes),
-            at: vec![Loc::None; i.nodes.len()],
-            now: 0,
-        };
-        for n in 0..i.nodes.len() {
+    fn nodes(&mut self, i: &Instruction, v: &mut Values) {
+        for n in i.nodes.clone() {
             v.now = n;
-            let made = self.node(&mut v, i.nodes[n], i.flags_needed);
-            v.at[n] = made;
-            for k in 0..=n {
-                if v.last[k] == n {
+            v.at[n] = self.node(v, v.nodes[n], i.flags_needed);
+            for k in i.nodes.start..=n {
+                if v.last[k] as usize == n {
                     match v.at[k] {
                         Loc::Reg(h) => self.regs.unpin(h),
                         Loc::Vec(h) => self.vectors.unpin(h),
@@ -341,86 +353,5 @@ impl Emitter {
             _ => unreachable!("{} is not inline", node.name()),
         }
         Loc::None
-    }
-
-    /// A guest register's value, pinned.
-    pub(super) fn guest(&mut self, r: u8) -> Reg {
-        if let Some(h) = self.regs.copy(r) {
-            self.regs.pin(h);
-            return h;
-        }
-        let h = self.regs.take();
-        let at = r as i32 * 8;
-        dynasm!(self.a ; .arch x64 ; mov Rq(h), [rbx + at]);
-        self.regs.set_copy(r, h);
-        h
-    }
-    pub(super) fn set_guest(&mut self, v: &Values, r: u8, x: V) {
-        let at = r as i32 * 8;
-        match v.at[x.0 as usize] {
-            Loc::Const(c) if i32::try_from(c as i64).is_ok() => {
-                dynasm!(self.a ; .arch x64 ; mov QWORD [rbx + at], c as i32);
-                self.regs.forget(r);
-            }
-            Loc::Reg(h) => {
-                dynasm!(self.a ; .arch x64 ; mov [rbx + at], Rq(h));
-                self.regs.set_copy(r, h);
-            }
-            _ => {
-                let h = self.reg(v, x, RAX);
-                dynasm!(self.a ; .arch x64 ; mov [rbx + at], Rq(h));
-                self.regs.forget(r);
-            }
-        }
-    }
-    /// A register that holds a value: its own, or `scratch`. Keeps the host's flags.
-    pub(super) fn reg(&mut self, v: &Values, x: V, scratch: Reg) -> Reg {
-        match v.at[x.0 as usize] {
-            Loc::Reg(h) => return h,
-            Loc::Const(c) => self.load_constant(scratch, c),
-            Loc::Pc(disp) => self.load_pc(scratch, disp),
-            Loc::None | Loc::Vec(_) => unreachable!("a value is used after its last use"),
-        }
-        scratch
-    }
-    pub(super) fn load_constant(&mut self, d: Reg, c: u64) {
-        if let Ok(c) = u32::try_from(c) {
-            dynasm!(self.a ; .arch x64 ; mov Rd(d), c as i32);
-        } else if let Ok(c) = i32::try_from(c as i64) {
-            dynasm!(self.a ; .arch x64 ; mov Rq(d), c);
-        } else {
-            dynasm!(self.a ; .arch x64 ; mov Rq(d), QWORD c as i64);
-        }
-    }
-    pub(super) fn load_pc(&mut self, d: Reg, disp: u64) {
-        if let Ok(disp) = i32::try_from(disp as i64) {
-            dynasm!(self.a ; .arch x64 ; lea Rq(d), [r15 + disp]);
-        } else {
-            self.load_constant(d, disp);
-            dynasm!(self.a ; .arch x64 ; lea Rq(d), [Rq(d) + r15]);
-        }
-    }
-    /// A value in a register of its own that may be changed.
-    pub(super) fn copy_of(&mut self, v: &Values, x: V) -> Reg {
-        if let Loc::Reg(h) = v.at[x.0 as usize] {
-            if v.last[x.0 as usize] == v.now && self.regs.alone(h) {
-                self.regs.pin(h); // the result's; x's own is taken away behind this node
-                return h;
-            }
-            let d = self.regs.take();
-            dynasm!(self.a ; .arch x64 ; mov Rq(d), Rq(h));
-            return d;
-        }
-        let d = self.regs.take();
-        self.reg(v, x, d);
-        d
-    }
-    /// A value as a sign-extended immediate of 32 bits.
-    pub(super) fn immediate(v: &Values, w: W, x: V) -> Option<i32> {
-        match (v.at[x.0 as usize], w) {
-            (Loc::Const(c), W::X) => i32::try_from(c as i64).ok(),
-            (Loc::Const(c), W::W) => Some(c as i32),
-            _ => None,
-        }
     }
 }

@@ -39,7 +39,7 @@ impl Emitter {
         Loc::Reg(d)
     }
     pub(super) fn subs(&mut self, v: &Values, w: W, x: V, y: V, flags: bool) -> Loc {
-        let made = if v.last[v.now] == v.now {
+        let made = if v.last[v.now] as usize == v.now {
             self.compare(v, w, x, y);
             Loc::None
         } else {

@@ -8,6 +8,7 @@ use gdbhv_model::exec::interp::{entry, undefined_one, One};
 use gdbhv_model::feature::Features;
 use gdbhv_model::ir::{decode, How, Node, Recorder};
 use gdbhv_model::isa::pattern;
+use std::ops::Range;
 
 /// An instruction of the block.
 pub struct Instruction {
@@ -19,8 +20,8 @@ pub struct Instruction {
     pub branch: bool,
     /// It is behind the FP and SIMD trap check.
     pub fp: bool,
-    /// What it does.
-    pub nodes: Vec<Node>,
+    /// What it does, in [`Plan::nodes`].
+    pub nodes: Range<usize>,
     /// By its nodes, and not by a call.
     pub inline: bool,
     /// What it does without nodes, where that is granted.
@@ -29,18 +30,47 @@ pub struct Instruction {
     pub flags_needed: bool,
 }
 
-/// How the instructions are executed; None if the block cannot be compiled.
-pub fn instructions(words: &[u32], features: Features) -> Option<Vec<Instruction>> {
-    let one = |(off, &word): (usize, &u32)| {
-        let Some(i) = decode(word, off as u16, features) else {
+/// What is known of all instructions of a block. It is used again for the next block, so that it allocates nothing.
+#[derive(Default)]
+pub struct Plan {
+    /// Of each instruction.
+    pub instructions: Vec<Instruction>,
+    recorder: Recorder,
+    /// Which node needs each node last.
+    pub last: Vec<u32>,
+}
+
+impl Plan {
+    /// What they do.
+    pub fn nodes(&self) -> &[Node] {
+        &self.recorder.nodes
+    }
+    /// Look at a block's words; false if it cannot be compiled.
+    pub fn make(&mut self, words: &[u32], features: Features) -> bool {
+        self.instructions.clear();
+        self.recorder.nodes.clear();
+        self.last.clear();
+        for (off, &word) in words.iter().enumerate() {
+            let Some(i) = self.instruction(word, off as u16, features) else {
+                return false;
+            };
+            self.instructions.push(i);
+        }
+        self.flags_needed();
+        true
+    }
+    fn instruction(&mut self, word: u32, off: u16, features: Features) -> Option<Instruction> {
+        let Some(i) = decode(word, off, features) else {
             return Some(undefined());
         };
         let one = entry(i.number, pattern::extract(word, i.row.spec)).one;
         Some(match i.how {
             How::Pure(p) => {
-                let mut r = Recorder::default();
-                (p.record)(&mut r, &i.args);
-                let inline = inline(&r.nodes);
+                let first = self.recorder.nodes.len();
+                (p.record)(&mut self.recorder, &i.args);
+                let nodes = first..self.recorder.nodes.len();
+                last_uses(&self.recorder.nodes, &mut self.last);
+                let inline = self.inline(nodes.clone());
                 if p.branch && !inline {
                     return None;
                 }
@@ -49,7 +79,7 @@ pub fn instructions(words: &[u32], features: Features) -> Option<Vec<Instruction
                     pure: true,
                     branch: p.branch,
                     fp: p.fp,
-                    nodes: r.nodes,
+                    nodes,
                     inline,
                     granted: None,
                     flags_needed: true,
@@ -62,10 +92,32 @@ pub fn instructions(words: &[u32], features: Features) -> Option<Vec<Instruction
             },
             How::Undefined => Instruction { one, ..undefined() },
         })
-    };
-    let mut all: Vec<Instruction> = words.iter().enumerate().map(one).collect::<Option<_>>()?;
-    flags_needed(&mut all);
-    Some(all)
+    }
+    /// Whether there is code for all of the nodes, and registers for their values.
+    fn inline(&self, of: Range<usize>) -> bool {
+        self.nodes()[of.clone()].iter().all(known) && fit(self.nodes(), &self.last, of)
+    }
+    /// Which instructions must leave their flags: those before another one sets them, unless something may look in between.
+    fn flags_needed(&mut self) {
+        let mut needed = true;
+        for i in self.instructions.iter_mut().rev() {
+            i.flags_needed = needed;
+            let (mut writes, mut looks) = (false, !i.inline || i.fp);
+            for n in &self.recorder.nodes[i.nodes.clone()] {
+                match n {
+                    Node::Adc(..) | Node::Cond(_) | Node::Nzcv() => looks = true,
+                    Node::Adcs(..) => (writes, looks) = (true, true),
+                    Node::Adds(..)
+                    | Node::Subs(..)
+                    | Node::SetNz(..)
+                    | Node::Ccmp(..)
+                    | Node::FpCompare(..) => writes = true,
+                    n => looks |= n.faults(),
+                }
+            }
+            needed = looks || needed && !writes;
+        }
+    }
 }
 
 /// A word without a row.
@@ -75,16 +127,16 @@ fn undefined() -> Instruction {
         pure: false,
         branch: false,
         fp: false,
-        nodes: Vec::new(),
+        nodes: 0..0,
         inline: false,
         granted: None,
         flags_needed: true,
     }
 }
 
-/// Whether there is code for all of the nodes, and registers for their values.
-fn inline(nodes: &[Node]) -> bool {
-    let known = |n: &Node| match *n {
+/// Whether there is code for a node.
+fn known(n: &Node) -> bool {
+    match *n {
         Node::X(_)
         | Node::SetX(..)
         | Node::Imm(_)
@@ -152,33 +204,5 @@ fn inline(nodes: &[Node]) -> bool {
         | Node::FpToInt(..) => float::known(n),
         Node::Lanes(..) => vector::known(n),
         _ => false,
-    };
-    nodes.iter().all(known) && fit(nodes, &last_uses(nodes))
-}
-
-/// Which instructions must leave their flags: those before another one sets them, unless something may look in between.
-fn flags_needed(all: &mut [Instruction]) {
-    let mut needed = true;
-    for i in all.iter_mut().rev() {
-        i.flags_needed = needed;
-        let writes = i.nodes.iter().any(|n| {
-            matches!(
-                n,
-                Node::Adds(..)
-                    | Node::Subs(..)
-                    | Node::Adcs(..)
-                    | Node::SetNz(..)
-                    | Node::Ccmp(..)
-                    | Node::FpCompare(..)
-            )
-        });
-        let reads = i.nodes.iter().any(|n| {
-            matches!(
-                n,
-                Node::Adc(..) | Node::Adcs(..) | Node::Cond(_) | Node::Nzcv()
-            )
-        });
-        let looks = !i.inline || i.fp || reads || i.nodes.iter().any(Node::faults);
-        needed = looks || needed && !writes;
     }
 }

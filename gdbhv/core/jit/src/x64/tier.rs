@@ -1,9 +1,10 @@
 //! What has been compiled, and who jumps to whom.
 
-use super::emit;
+use super::emit::Emitter;
 use super::frame::Frame;
 use super::memory::Memory;
 use super::one;
+use super::plan::Plan;
 use gdbhv_model::exec::block::{Block, Tier};
 use gdbhv_model::exec::native::{forget, Compiler, Enter};
 use gdbhv_model::feature::Features;
@@ -32,6 +33,8 @@ pub struct Tier1 {
     features: Features,
     memory: Memory,
     frame: Frame,
+    plan: Plan,
+    emitter: Emitter,
     compiled: Vec<Compiled>,
     sites: Vec<Site>,
     /// Number of the first of them: numbers are not used again, so that an old one is known as such.
@@ -65,6 +68,8 @@ impl Tier1 {
             features,
             memory,
             frame,
+            plan: Plan::default(),
+            emitter: Emitter::new(frame),
             compiled: Vec::new(),
             sites: Vec::new(),
             first_site: 0,
@@ -77,16 +82,16 @@ impl Compiler for Tier1 {
         self.frame.enter(&self.memory)
     }
     fn compile(&mut self, block: &Block, words: &[u32]) -> usize {
+        if !self.plan.make(words, self.features) {
+            return 0;
+        }
         for _ in 0..2 {
             let base = self.memory.next();
             let site = self.first_site + self.sites.len() as u32;
             if site > MOST_SITES {
                 return 0;
             }
-            let Some(code) = emit::block(block, words, self.features, &self.frame, base, site)
-            else {
-                return 0;
-            };
+            let code = self.emitter.block(block, &self.plan, base, site);
             let Some(entry) = self.memory.put(&code.bytes) else {
                 self.clear();
                 continue;
