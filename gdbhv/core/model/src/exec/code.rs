@@ -178,10 +178,7 @@ impl Code {
         let words = page_bytes[first * 4..]
             .chunks_exact(4)
             .map(|b| u32::from_le_bytes(b.try_into().expect("4 bytes")));
-        let cut = (first + 1..1024)
-            .find(|&o| self.splits[o / 64] >> (o % 64) & 1 != 0)
-            .unwrap_or(1024)
-            - first;
+        let cut = self.next_split(first) - first;
         let code = decode_block(pa, words, cut, self.features, self.checked);
         let i = self.layout.page(pa).expect("code is in memory");
         let page = self.pages[i].get_or_insert_with(|| Box::new([const { None }; 1024]));
@@ -231,6 +228,13 @@ impl Code {
                 self.dead.push(b);
             }
         }
+    }
+    /// The first word of a page behind `word` that must begin a block; 1024 if none must.
+    fn next_split(&self, word: usize) -> usize {
+        let behind = |w: usize| u64::MAX << (word + 1).saturating_sub(w * 64);
+        let mut words = ((word + 1) / 64..16).map(|w| (w, self.splits[w] & behind(w)));
+        let found = words.find(|(_, bits)| *bits != 0);
+        found.map_or(1024, |(w, bits)| w * 64 + bits.trailing_zeros() as usize)
     }
     /// Blocks begin at this page offset from now on.
     pub fn split(&mut self, va: u64) {
