@@ -29,6 +29,8 @@ __all__ = [
     "board",
     "condition_operators",
     "device_tree",
+    "exit_absent",
+    "exit_absent_words",
     "exit_classes",
     "exit_fields",
     "exit_origins",
@@ -56,6 +58,16 @@ class ExitClass(TypedDict):
     what: str
     iss: list[dict[str, Any]]
     subs: list[str]
+
+@type_check_only
+class AbsentClass(TypedDict):
+    """A class of exceptions that the architecture has and no exception here: what causes it, and why it is not here."""
+
+    name: str
+    ec: int
+    kvm: str
+    what: str
+    why: str
 
 @type_check_only
 class BoardRow(TypedDict):
@@ -966,6 +978,12 @@ def exit_classes() -> list[ExitClass]:
 def exit_origins() -> list[tuple[str, str, int]]:
     """Return what exceptions are called that are no exits: the word before their class's name, what they are, and what is
     added to the number of their class."""
+
+def exit_absent() -> list[AbsentClass]:
+    """Return the classes of exceptions that the architecture has, and the model has not."""
+
+def exit_absent_words() -> list[tuple[str, str]]:
+    """Return words that names of exits would have by the architecture and have not here, and why."""
 
 def exit_fields() -> list[tuple[str, str]]:
     """Return the numbers of an exit that catchpoints compare, and what they are."""

@@ -162,6 +162,18 @@ def exit_origins() -> list[tuple[str, str, int]]:
 
 
 @cache
+def exit_absent() -> dict[str, _core.AbsentClass]:
+    """Return the classes of exceptions that the architecture has and no exception here, by name."""
+    return {a["name"]: a for a in _core.exit_absent()}
+
+
+@cache
+def exit_absent_words() -> dict[str, str]:
+    """Return the words that names of exits would have by the architecture and have not here, with the reasons."""
+    return dict(_core.exit_absent_words())
+
+
+@cache
 def exit_fields() -> list[tuple[str, str]]:
     """Return the numbers of an exit that conditions may use, and what they are."""
     return _core.exit_fields()

@@ -104,6 +104,11 @@ def _cause(text: str) -> Named:
     wanted = _bit(text)
     if not re.fullmatch(r"[A-Z0-9_*?]+\.[A-Za-z0-9_*?]+", text, re.IGNORECASE):
         raise CommandError(f"cause={text}: REGISTER.BIT is needed, e.g. HCR_EL2.TWI")
+    known = [f"{r.name}.{f.name}" for r in tables.registers().values() if r.el == 2 for f in r.fields]
+    if not any(fnmatch.fnmatchcase(_bit(k), wanted) for k in known):
+        near = difflib.get_close_matches(text, known, 3)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise CommandError(f"cause={text}: no register of EL2 here has such a bit{hint}")
     return lambda name, cause: any(fnmatch.fnmatchcase(_bit(c), wanted) for c in cause)
 
 
@@ -158,7 +163,11 @@ ACTIONS = {
 
 def completions() -> dict[str, list[str]]:
     """Return what may be typed in a specification: classes with each of their sub-reasons, filters, actions."""
-    plain = {name: [s for s in row["subs"] if not re.search(r"[*\[]", s)] for name, row in tables.exit_classes().items()}
+    never = tables.exit_absent_words()
+    plain = {
+        name: [s for s in row["subs"] if not re.search(r"[*\[]", s) and s not in never]
+        for name, row in tables.exit_classes().items()
+    }
     classes = [*plain, *ALIASES, *(f"{name}.{sub}" for name, subs in plain.items() for sub in subs)]
     others = [f"{word}.{name}" for word in origins() for name in plain]
     filters = [f"{key}=" for key in (*FILTERS, VM, EVERY)] + [f"{key}>" for key in TIMES]
@@ -382,11 +391,16 @@ def _known_name(pattern: str) -> None:
     word, *subs = names.split(".")
     if word in origins():
         word, *subs = subs or ["*"]
+    if word in tables.exit_absent():
+        raise CommandError(f"no exit is ever {word!r} here: {tables.exit_absent()[word]['why']}")
     meant = _first_words(word)
     if not meant:
         raise CommandError(f"no exit class {word!r}; {_near(word, [*tables.exit_classes(), *ALIASES, *origins()])}")
     known = {s for name in meant if name in tables.exit_classes() for s in tables.exit_classes()[name]["subs"]}
+    known -= tables.exit_absent_words().keys()
     for sub in subs:
+        if sub in tables.exit_absent_words():
+            raise CommandError(f"no exit is ever {sub!r} here: {tables.exit_absent_words()[sub]}")
         if sub != "*" and not any(fnmatch.fnmatchcase(k, sub) or fnmatch.fnmatchcase(sub, k) for k in known):
             raise CommandError(f"exits of class {word} have no sub-reason {sub!r}; {_near(sub, sorted(known))}")
     if word == "sysreg" and argument:

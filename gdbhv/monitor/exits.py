@@ -71,6 +71,7 @@ def line(target: Target, thread: ThreadId, record: ExitRecord) -> str:
     words=exitspec.completions,
     more=lambda: [
         *table(("class", "number", "KVM", "what"), [_row(c) for c in tables.exit_classes().values()]),
+        *table(("never here", "EC", "KVM", "what, and why not"), [_absent(a) for a in tables.exit_absent().values()]),
         *table(("before it", "no exits, and not counted as such"), [(f"{o[0]}.", o[1]) for o in tables.exit_origins()]),
         *table(("filter", "what it compares"), [(f"{k}=", v) for k, v in _filters()]),
         *table(("then", "which of them"), _WHICH),
@@ -97,6 +98,10 @@ def catch(context: Context, args: argparse.Namespace) -> Iterator[str]:
 
 def _filters() -> list[tuple[str, str]]:
     return [*exitspec.FILTERS.items(), (exitspec.VM, "name or number of the VM (`monitor vms`)")]
+
+
+def _absent(a: Any) -> tuple[str, str, str, str]:
+    return a["name"], f"{a['ec']:#04x}", a["kvm"], f"{a['what']}: {a['why']}"
 
 
 def _row(c: Any) -> tuple[str, str, str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gdbhv.tables import Field, exit_classes, fault_words, field, iss_layouts
+from gdbhv.tables import Field, exit_absent, exit_classes, fault_words, field, iss_layouts
 
 if TYPE_CHECKING:
     from gdbhv.exits.records import ExitRecord
@@ -13,7 +13,6 @@ EC = field("ESR_EL2.EC")
 WORDS = {
     "unknown": "undefined instruction, or no reason is known",
     "wfx": "WFI or WFE",
-    "cp15": "MCR or MRC of CP15",
     "fp": "FP or SIMD instruction",
     "pac": "pointer authentication instruction",
     "illegal_state": "illegal execution state",
@@ -32,32 +31,6 @@ WORDS = {
     "step": "software step",
     "wp": "watchpoint",
     "brk": "BRK",
-}
-# Classes that no exception of this machine has, as an ESR that comes from elsewhere may have them: what they are for.
-ELSEWHERE = {
-    0x04: "MCRR or MRRC of CP15 in AArch32",
-    0x05: "MCR or MRC of CP14 in AArch32",
-    0x06: "LDC or STC of CP14 in AArch32",
-    0x08: "VMRS of an ID register in AArch32",
-    0x0A: "instruction of another feature (LD64B, ST64B, TSB, PSB)",
-    0x0C: "MRRC of CP14 in AArch32",
-    0x0D: "branch target exception (FEAT_BTI)",
-    0x11: "SVC in AArch32",
-    0x12: "HVC in AArch32",
-    0x13: "SMC in AArch32",
-    0x14: "MRRS, MSRR or a system instruction of 128 bits",
-    0x1B: "TSTART (FEAT_TME)",
-    0x1C: "failed pointer authentication (FEAT_FPAC)",
-    0x1D: "SME instruction or register",
-    0x1E: "granule protection check",
-    0x1F: "IMPLEMENTATION DEFINED exception to EL3",
-    0x27: "memory copy or set (FEAT_MOPS)",
-    0x28: "trapped floating-point exception in AArch32",
-    0x2C: "trapped floating-point exception",
-    0x2D: "guarded control stack (FEAT_GCS)",
-    0x38: "BKPT in AArch32",
-    0x3A: "vector catch in AArch32",
-    0x3D: "profiling exception (FEAT_EBEP, FEAT_SEBEP)",
 }
 DEBUG_EVENT = 0x22  # the fault status code of breakpoints, watchpoints and steps
 
@@ -97,7 +70,7 @@ def esr_words(esr: int) -> str:
     name = EC.values.get(ec)
     if name is None:
         low = esr & (1 << 25) - 1
-        known = ELSEWHERE.get(ec, "reserved")
+        known = next((f"{a['what']} ({a['why']})" for a in exit_absent().values() if a["ec"] == ec), "reserved")
         return f"class {ec:#04x}, which this machine does not have: {known}{f'; ISS {low:#x}' if low else ''}"
     below = name.endswith("_lower")
     own = name.removesuffix("_lower").removesuffix("_same")

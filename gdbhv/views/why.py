@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 FAULTS = {
     "trans": "stage 2 has no mapping for IPA {ipa}",
     "perm": "stage 2 maps IPA {ipa} without the permission",
+    "ptw": "HCR_EL2.PTW forbids tables of stage 1 in Device memory, as which stage 2 maps IPA {ipa}",
     "af": "the stage 2 descriptor of IPA {ipa} has its access flag clear",
     "asize": "stage 2 makes an address of IPA {ipa} that is larger than VTCR_EL2.PS or the CPU has it",
 }
@@ -60,7 +61,7 @@ def why_exit(record: ExitRecord, whose: str) -> Iterator[str]:
 def _abort(record: ExitRecord, what: str, place: str) -> Iterator[str]:
     sub = record["name"].split(".")[1]
     ipa = "?" if record["ipa"] is None else f"{record['ipa']:#x}"
-    fault = FAULTS.get(sub, "stage 2 refuses IPA {ipa}").format(ipa=ipa)
+    fault = FAULTS.get("ptw" if ".ptw." in record["name"] else sub, "stage 2 refuses IPA {ipa}").format(ipa=ipa)
     fsc = tables.iss_field("dabt", "DFSC").of(record["esr"])
     walk = (
         ", on the walk of stage 1: the IPA is of a descriptor of the guest's own tables"

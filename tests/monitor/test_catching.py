@@ -257,6 +257,9 @@ def test_a_guests_own_exceptions() -> None:
     assert session.target.core.exit_counts() == alone.target.core.exit_counts()
 
 
+CAUSES = {"host": {("HCR_EL2.TGE",)}, "el2.irq": {("HCR_EL2.IMO",), ("HCR_EL2.TGE",)}}
+
+
 @pytest.mark.parametrize(
     ("topic", "spec", "expected"),
     [
@@ -271,7 +274,10 @@ def test_exceptions_of_bare_machines(topic: str, spec: str, expected: set[str]) 
     session = Session(boot.bare(boot.BootConfig(image=PREBUILT / f"system_{topic}.elf", smp=1, memory=256 << 20)))
     counted = Session(boot.bare(boot.BootConfig(image=PREBUILT / f"system_{topic}.elf", smp=1, memory=256 << 20)))
     session.ask(f"vmexit catch {spec}")
-    names = {".".join(stop.exit["name"].partition(":")[0].split(".")[:2]) for stop in session.stops(100_000) if stop.exit}
+    stops = [stop.exit for stop in session.stops(100_000) if stop.exit]
+    names = {".".join(record["name"].partition(":")[0].split(".")[:2]) for record in stops}
+    if spec in CAUSES:
+        assert {tuple(record["cause"]) for record in stops if record["class"] in ("svc", "irq")} == CAUSES[spec]
     assert {name.partition(":")[0] for name in expected} <= names
     assert {name.partition(".")[0] for name in names} == {spec.partition(".")[0]}
     counted.stops()

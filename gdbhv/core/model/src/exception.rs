@@ -9,7 +9,7 @@ use crate::cpu::Cpu;
 use crate::feature::Feature;
 use crate::fpen::fp_trap;
 use crate::hcr;
-use crate::mmu::fault::{Fault, FaultKind, Purpose};
+use crate::mmu::fault::{Fault, FaultKind, Purpose, PROTECTED_WALK};
 use crate::platform::Platform;
 use crate::pstate::{Flags, Pstate};
 use crate::raise::{Exception, ExceptionKind, Lines, Trap};
@@ -109,7 +109,9 @@ pub fn abort(cpu: &mut Cpu, sh: &mut Platform, f: &Fault) -> Trap {
     cpu.raise(Exception {
         far: Some(f.va),
         ipa: f.stage2.then_some((f.ipa, valid && !external)),
-        cause: if f.stage2 {
+        cause: if matches!(f.kind, FaultKind::ProtectedWalk(_)) {
+            &[PROTECTED_WALK]
+        } else if f.stage2 {
             &["HCR_EL2.VM"]
         } else if target == 2 {
             &["HCR_EL2.TEA"]

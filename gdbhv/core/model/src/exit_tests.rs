@@ -1,6 +1,7 @@
 //! Oracle: the exit-class table of the Arm ARM's EC values and ISS encodings (D24.2.40).
 
 use super::*;
+use crate::mmu::fault::PROTECTED_WALK;
 use crate::reg::field;
 use crate::syndrome::isv_of;
 
@@ -40,6 +41,7 @@ fn names_are_made_of_the_sub_reasons() {
                 class: c.number,
                 intid: Some(iss & 0xff_ffff),
                 misr: iss as u8,
+                cause: if iss & 1 == 0 { &[PROTECTED_WALK] } else { &[] },
                 ..esr(iss)
             };
             let name = name(c.number, r.key());

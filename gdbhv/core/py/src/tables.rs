@@ -18,6 +18,8 @@ use pyo3::types::{PyBytes, PyDict, PyList};
 pub fn add(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(exit_classes, m)?)?;
     m.add_function(wrap_pyfunction!(exit_origins, m)?)?;
+    m.add_function(wrap_pyfunction!(exit_absent, m)?)?;
+    m.add_function(wrap_pyfunction!(exit_absent_words, m)?)?;
     m.add_function(wrap_pyfunction!(exit_fields, m)?)?;
     m.add_function(wrap_pyfunction!(condition_operators, m)?)?;
     m.add_function(wrap_pyfunction!(fault_words, m)?)?;
@@ -52,6 +54,26 @@ fn exit_classes(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
 fn exit_origins() -> Vec<(&'static str, &'static str, u16)> {
     let numbered = (1..).zip(exit::ORIGINS);
     numbered.map(|(n, o)| (o.0, o.1, n * exit::SPAN)).collect()
+}
+
+#[pyfunction]
+fn exit_absent(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
+    let list = PyList::empty(py);
+    for a in exit::absent::ABSENT {
+        let d = PyDict::new(py);
+        d.set_item("name", a.name)?;
+        d.set_item("ec", a.ec)?;
+        d.set_item("kvm", a.kvm)?;
+        d.set_item("what", a.what)?;
+        d.set_item("why", a.why)?;
+        list.append(d)?;
+    }
+    Ok(list)
+}
+
+#[pyfunction]
+fn exit_absent_words() -> Vec<(&'static str, &'static str)> {
+    exit::absent::WORDS.to_vec()
 }
 
 #[pyfunction]

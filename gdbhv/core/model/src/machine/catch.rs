@@ -197,6 +197,11 @@ impl Machine {
         };
         let mut r = other(cpu, word, sh.ns(0), e, (origin, from, target));
         r.intid = intid;
+        // With TGE the routing bits count as set, and it takes what else would go to EL1 (D24.2.63 HCR_EL2).
+        let routed = e.kind != ExceptionKind::Sync || (origin == HOST && r.cause.is_empty());
+        if target == 2 && routed && field!(HCR_EL2.TGE).is_set(hcr) {
+            r.cause = &["HCR_EL2.TGE"];
+        }
         r.vm = if sh.config.hosted {
             r.vmid
         } else {

@@ -11,6 +11,8 @@ pub enum FaultKind {
     AccessFlag(i8),
     /// Permission fault.
     Permission(i8),
+    /// The same of a table in Device memory, by HCR_EL2.PTW.
+    ProtectedWalk(i8),
     /// Alignment fault.
     Alignment,
     /// Synchronous external abort on the access.
@@ -39,7 +41,7 @@ impl FaultKind {
             FaultKind::AddressSize(l) => level(0x00, l, 0x29),
             FaultKind::Translation(l) => level(0x04, l, 0x2b),
             FaultKind::AccessFlag(l) => level(0x08, l, 0x08),
-            FaultKind::Permission(l) => level(0x0c, l, 0x0c),
+            FaultKind::Permission(l) | FaultKind::ProtectedWalk(l) => level(0x0c, l, 0x0c),
             FaultKind::External => 0x10,
             FaultKind::ExternalWalk(l) => level(0x14, l, 0x13),
             FaultKind::Alignment => 0x21,
@@ -49,6 +51,9 @@ impl FaultKind {
         }
     }
 }
+
+/// The control of [`FaultKind::ProtectedWalk`].
+pub const PROTECTED_WALK: &str = "HCR_EL2.PTW";
 
 /// The purpose of the access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

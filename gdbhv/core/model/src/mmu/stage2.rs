@@ -102,8 +102,11 @@ impl<M: Tables, O: Observer> Walker<'_, M, O> {
                 }
             } else {
                 let own = combine(s1_mem, memattr, 0, s2.fwb, false);
+                if s2.ptw && own.device() {
+                    return Err(stop(FaultKind::ProtectedWalk(leaf.level), a.wnr()));
+                }
                 let ok = writable.r && (writable.w || !update);
-                if !ok || s2.ptw && own.device() {
+                if !ok {
                     return Err(stop(FaultKind::Permission(leaf.level), a.wnr()));
                 }
             }

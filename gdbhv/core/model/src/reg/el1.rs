@@ -4,7 +4,7 @@
 
 /// ESR_ELx.
 pub const ESR: &str = "ISS:24-0 IL:25=16bit,32bit \
-    EC:31-26=unknown,wfx,3:cp15,7:fp,9:pac,14:illegal_state,21:svc,hvc,smc,sysreg,sve,eret,32:iabt_lower,iabt_same,pc_align,\
+    EC:31-26=unknown,wfx,7:fp,9:pac,14:illegal_state,21:svc,hvc,smc,sysreg,sve,eret,32:iabt_lower,iabt_same,pc_align,\
 36:dabt_lower,dabt_same,sp_align,47:serror,bp_lower,bp_same,step_lower,step_same,wp_lower,wp_same,60:brk ISS2:55-32";
 /// SPSR_ELx.
 pub const SPSR: &str = "M:3-0=EL0t,4:EL1t,EL1h,8:EL2t,EL2h nRW:4=aarch64,aarch32 F:6 I:7 A:8 D:9 BTYPE:11-10@BTI SSBS:12@SSBS IL:20 SS:21 \
