@@ -923,14 +923,18 @@ class Machine:
     def drop_catchpoint(self, number: int) -> None:
         """Take a catchpoint away, if it is there."""
 
-    def set_catchpoints_aside(self) -> None:
-        """Have no catchpoints until :meth:`put_catchpoints_back`, which may be nested."""
+    def mute_catchpoints(self, muted: bool) -> None:
+        """Have those that there are only count, or no longer, which may be nested."""
 
-    def put_catchpoints_back(self) -> None:
-        """Have those again that were set aside last, with what they have counted, in place of those that there are."""
+    def catchpoint_counts(self) -> list[tuple[int, int, int, int]]:
+        """Return of each catchpoint its number, how many it meant so far, of how many its condition had no value, and the
+        instructions of all CPUs after which it began to count.
 
-    def catchpoint_counts(self, number: int) -> tuple[int, int]:
-        """Return how many a catchpoint meant so far, and of how many its condition had no value."""
+        A snapshot has them, and to restore it is to restore them. A catchpoint that it does not know begins to count there.
+        """
+
+    def put_catchpoint_counts(self, counts: list[tuple[int, int, int, int]]) -> None:
+        """Have catchpoints go on from what was returned then; those that are not among them stay as they are."""
 
     @property
     def catch_hits(self) -> list[int] | None:

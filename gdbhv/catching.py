@@ -55,20 +55,20 @@ class Catchers(Catching):
         self._rows: dict[int, tuple[Any, Catcher]] = {}
         self.entries = False  # some want entries
         self.hooked = True
+        self.searched = False
+        self.done: list[Any] = []
 
     @contextmanager
     def aside(self, alone: Catcher | None = None) -> Iterator[None]:
         """See :class:`gdbhv.exits.catches.Catching`."""
-        kept = self._by_key, self._rows, self.entries
-        self._core.set_catchpoints_aside()
-        self._by_key, self._rows, self.entries = {}, {}, False
+        self._core.mute_catchpoints(True)
         try:
             if alone is not None:
                 self[alone] = alone
             yield
         finally:
-            self._core.put_catchpoints_back()
-            self._by_key, self._rows, self.entries = kept
+            self.pop(alone, None)
+            self._core.mute_catchpoints(False)
 
     def __getitem__(self, key: Any) -> Catcher:
         return self._rows[self._by_key[key]][1]
@@ -84,7 +84,7 @@ class Catchers(Catching):
             condition=list(catcher.condition) or None,
             after=catcher.after,
             every=catcher.every,
-            once=catcher.once and catcher.wants is None,
+            once=catcher.once and catcher.silent,
             silent=catcher.silent,
         )
         self.pop(key, None)
@@ -105,7 +105,28 @@ class Catchers(Catching):
 
     def counts(self, key: Any) -> tuple[int, int]:
         """Return how many there were that a catchpoint means, and of how many its condition had no value."""
-        return self._core.catchpoint_counts(self._by_key[key])
+        return self._count(key)[1:3]
+
+    def since(self, key: Any) -> int:
+        """See :class:`gdbhv.exits.catches.Catching`."""
+        return self._count(key)[3]
+
+    def _count(self, key: Any) -> tuple[int, int, int, int]:
+        number = self._by_key[key]
+        return next(count for count in self._core.catchpoint_counts() if count[0] == number)
+
+    def all_counts(self) -> list[tuple[int, int, int, int]]:
+        """See :class:`gdbhv.exits.catches.Catching`."""
+        return self._core.catchpoint_counts()
+
+    def recount(self, counts: list[tuple[int, int, int, int]]) -> None:
+        """See :class:`gdbhv.exits.catches.Catching`."""
+        self._core.put_catchpoint_counts(counts)
+
+    def end(self, keys: list[Any]) -> None:
+        """See :class:`gdbhv.exits.catches.Catching`."""
+        for key in keys:
+            self.pop(key, None)
 
     def met(self, cpu: int, thread: ThreadId, record: ExitRecord, *, entry: bool) -> Met | None:
         """Return what is wanted of what a CPU has just stopped for; None: nothing."""
@@ -124,11 +145,12 @@ class Catchers(Catching):
             hits = self._core.catch_hits or []
         found = [self._rows[n] for n in hits if n in self._rows]
         found = [(key, c) for key, c in found if c.wants is None or c.wants(thread, record)]
-        for key, c in found:
+        self.done = [key for key, c in found if c.once]
+        for _, c in found:
             if c.hook is not None and self.hooked:
                 c.hook(thread, record)
-            if c.once:
-                self.pop(key, None)
+        if not self.searched:
+            self.end(self.done)
         if not found:
             return None
         runs = tuple(c.run for _, c in found if c.run)

@@ -57,11 +57,31 @@ class Catching(MutableMapping[Any, Catcher]):
 
     hooked: bool
     """Whether hooks are called: not where the machine does again what it has done."""
+    searched: bool
+    """Somebody looks for the last stop of several: those that are for once stay, and are in :attr:`done`."""
+    done: list[Any]
+    """Of the last stop: the catchpoints that are for once."""
 
     @abstractmethod
     def aside(self, alone: Catcher | None = None) -> AbstractContextManager[None]:
-        """Set all of them aside for a while, with what they have counted; ``alone``: and have this one in their place."""
+        """Have all of them only count for a while; ``alone``: and have this one besides."""
+
+    @abstractmethod
+    def end(self, keys: list[Any]) -> None:
+        """Take those away that were for once."""
 
     @abstractmethod
     def counts(self, key: Any) -> tuple[int, int]:
         """Return how many there were that a catchpoint means, and of how many its condition had no value."""
+
+    @abstractmethod
+    def since(self, key: Any) -> int:
+        """Return after how many instructions of all CPUs a catchpoint began to count."""
+
+    @abstractmethod
+    def all_counts(self) -> list[tuple[int, int, int, int]]:
+        """Return what all have counted, for :meth:`recount`."""
+
+    @abstractmethod
+    def recount(self, counts: list[tuple[int, int, int, int]]) -> None:
+        """Have them go on from what they had counted then; those that were not there stay as they are."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from gdbhv.history.history import History, Interrupted, actions
 from gdbhv.history.timeline import START, Checkpoint, Position, order
@@ -51,6 +52,7 @@ class _Found:
     at: Position
     stop: Stop
     held: list[tuple[int, bool] | None]  # by CPU
+    done: list[Any]  # catchpoints that are for once
 
 
 class Backward:
@@ -189,9 +191,16 @@ class Backward:
         :raises gdbhv.history.Interrupted: see :meth:`gdbhv.target.Target.interrupt`.
         """
         self.history.restore(one)
-        if (found := self._last_stop(last, wanted, at_end=at_end)) is None:
+        catchers = self._target.catchers
+        catchers.searched = True
+        try:
+            found = self._last_stop(last, wanted, at_end=at_end)
+        finally:
+            catchers.searched = False
+        if found is None:
             return None
         self.history.go(found.at)
+        catchers.end(found.done)
         for cpu, held in enumerate(found.held):
             self._target.core.hold(cpu, held)
         return found.stop
@@ -225,7 +234,9 @@ class Backward:
                 history.pass_on()
                 return found
             if counts:
-                found, times = _Found(here, stop, [core.held(cpu) for cpu in range(core.cpus)]), times + 1
+                done = [] if stop.exit is None else self._target.catchers.done
+                found = _Found(here, stop, [core.held(cpu) for cpu in range(core.cpus)], done)
+                times += 1
                 if times >= FREQUENT and last.insns - here.insns > NARROW:
                     return self._last_half(last, wanted, at_end=at_end) or found
             else:

@@ -223,6 +223,7 @@ class Keeping:
 
     def _note_end(self) -> None:
         self.timeline.end = self.here
+        self.timeline.end_counts = self.target.catchers.all_counts()
         self.timeline.end_stops = tuple(self._core.held(cpu) for cpu in range(self._core.cpus))
 
     def _return(self) -> None:
@@ -255,6 +256,7 @@ class Keeping:
         if here == line.end:
             for cpu, held in enumerate(line.end_stops):
                 self._core.hold(cpu, held)
+            self.target.catchers.recount(line.end_counts)
             self._return()
             self._arm_live()
             return "the present: from here on the machine does something new"

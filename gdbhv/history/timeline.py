@@ -63,6 +63,7 @@ class Timeline:
     marks: dict[str, Mark] = field(default_factory=dict)
     end: Position = START  # as far as it came
     end_stops: tuple[tuple[int, bool] | None, ...] = ()  # there, by CPU: the debugger's stop that it has not moved from
+    end_counts: list[tuple[int, int, int, int]] = field(default_factory=list)  # there: what catchpoints had counted
 
     @property
     def beginning(self) -> Position:

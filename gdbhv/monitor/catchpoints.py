@@ -22,6 +22,7 @@ class Catchpoint:
     number: int
     spec: ExitSpec
     keep: bool = False  # when the debugger that set it leaves
+    since: int = 0  # after how many instructions of all CPUs it was set
 
 
 MOST = 1000  # catchpoints, and watched ranges

@@ -21,6 +21,7 @@ from gdbhv.views.table import table
 
 if TYPE_CHECKING:
     from gdbhv.exits.records import ExitRecord
+    from gdbhv.monitor.catchpoints import Catchpoint
 
 
 _WHICH: list[tuple[str, str]] = [
@@ -91,7 +92,9 @@ def catch(context: Context, args: argparse.Namespace) -> Iterator[str]:
     vm = None if spec.vm is None else context.vm(spec.vm).number
     refuse_impossible(target, spec)
     point = context.catchpoints.add(spec, keep=args.keep)
-    target.catchers["vmexit", point.number] = spec.catcher(vm, point.number)
+    key = "vmexit", point.number
+    target.catchers[key] = spec.catcher(vm, point.number)
+    point.since = target.catchers.since(key)
     yield f"catchpoint {point.number}: {spec.text}{KEPT if args.keep else ''}"
     yield from doubts(target, spec)
 
@@ -122,7 +125,7 @@ def list_(context: Context, args: argparse.Namespace) -> Iterator[str]:
     elif not rows:
         yield "no catchpoints; `monitor vmexit catch SPEC` sets one"
     else:
-        shown = [(p.number, hits, p.spec.text + (KEPT if p.keep else "") + _without(n)) for p, hits, n in rows]
+        shown = [(p.number, hits, f"{p.spec.text}{KEPT * p.keep}{_without(n)}{_since(context, p)}") for p, hits, n in rows]
         yield from table(("number", "hits", "exits"), shown, "rr")
 
 
@@ -131,6 +134,13 @@ def _counts(context: Context, number: int) -> tuple[int, int]:
     if ("vmexit", number) not in context.target.catchers:
         return 1, 0  # `once`
     return context.target.catchers.counts(("vmexit", number))
+
+
+def _since(context: Context, point: Catchpoint) -> str:
+    """Return since when a catchpoint counts, if it is not since it was set: in the past before that."""
+    key = ("vmexit", point.number)
+    since = context.target.catchers.since(key) if key in context.target.catchers else point.since
+    return "" if since == point.since else f" (counted from instruction {since:,} on: it was set later)"
 
 
 def _without(failed: int) -> str:

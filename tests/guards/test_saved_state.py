@@ -57,7 +57,6 @@ PARTS = {
         {
             "catch": "the debugger's",
             "sieve": "the debugger's",
-            "aside": "the debugger's",
             "wanted": "the debugger's",
             "missed": "the debugger's",
             "row": "of the last exit",

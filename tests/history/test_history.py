@@ -340,6 +340,75 @@ def test_what_a_catchpoint_has_counted_stays_over_a_journey() -> None:
     assert (target.core.exits, target.catchers.counts("every")) == (9, (9, 0)), "the third after the second"
 
 
+@pytest.mark.parametrize("case", [Case("exit_zoo", 1), Case("type1", 2, 0)], ids=str)
+def test_counts_and_the_trace_are_what_they_were_there(case: Case, seed: int) -> None:
+    target = case.setup().make(Console())
+    history = History(target, every=3000)
+    target.catchers["every"] = Catcher(every=7)
+    target.catchers["counts"] = parse("dabt do count").catcher()
+
+    def counted() -> tuple[object, ...]:
+        return *(target.catchers.counts(key) for key in ("every", "counts")), target.core.trace(9000)
+
+    seen = {}
+    for n in range(40):
+        target.run_all(None if n % 3 else 500)
+        seen[history.here] = counted()
+    for place in random.Random(seed).sample(list(seen), 20):
+        history.go(place)
+        assert (history.here, counted()) == (place, seen[place])
+    history.go(history.present)
+    assert counted() == list(seen.values())[-1]
+
+
+def test_each_so_many_th_is_the_same_on_the_way_back() -> None:
+    target = Case("exit_zoo", 1).setup().make(Console())
+    history = History(target, every=3000)
+    target.catchers["every"] = Catcher(every=10, after=3)
+    there = []
+    while (n := len(there)) < 30:
+        assert target.run_all().kind is StopKind.EXIT
+        there.append(history.here)
+        assert target.catchers.counts("every") == (10 * n + 13, 0)
+    backward = Backward(history)
+    for place in reversed(there[:-1]):
+        assert backward.run().kind is StopKind.EXIT
+        assert history.here == place
+    assert backward.run().kind is StopKind.BEGINNING
+    for place in there[:5]:
+        assert target.run_all().kind is StopKind.EXIT
+        assert history.here == place
+
+
+def test_a_catchpoint_for_once_stops_at_the_last_one_on_the_way_back() -> None:
+    target = Case("exit_zoo", 1).setup().make(Console())
+    history = History(target, every=3000)
+    target.catchers["all"] = Catcher()
+    for _ in range(20):
+        target.run_all()
+    last = history.here
+    target.run_all()
+    del target.catchers["all"]
+    target.catchers["once"] = Catcher(once=True)
+    assert Backward(history).run().kind is StopKind.EXIT
+    assert history.here == last
+    assert "once" not in target.catchers
+
+
+def test_a_catchpoint_that_was_set_later_says_since_when_it_counts() -> None:
+    target = Case("exit_zoo", 1).setup().make(Console())
+    history = History(target, every=1000)
+    target.run_all(4500)
+    target.catchers["all"] = parse("dabt do count").catcher()
+    assert target.catchers.since("all") == history.here.insns
+    target.run_all(1000)
+    counted, present = target.catchers.counts("all"), history.here
+    history.go_to_instruction(3900)
+    assert target.catchers.since("all") in range(2000, 3901)
+    history.go(present)
+    assert (target.catchers.counts("all"), target.catchers.since("all")) == (counted, 4500)
+
+
 def test_what_a_hook_let_in_comes_again_and_the_hook_does_not() -> None:
     target = Case("exit_zoo", 1).setup().make(Console())
     history = History(target, every=1000)

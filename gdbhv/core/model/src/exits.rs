@@ -11,7 +11,7 @@ use crate::raise::Exception;
 use crate::reg::names::*;
 use crate::repeat::Repeats;
 use crate::save::{put, take, Kept, Save, Unfit};
-use crate::sieve::{cause_key, Sieve, ENTRY_AFTER, WANTED};
+use crate::sieve::{cause_key, Count, Sieve, ENTRY_AFTER, WANTED};
 use crate::trace::{Event, Trace, What};
 use crate::vms::{At, Vms};
 use std::collections::BTreeMap;
@@ -46,8 +46,6 @@ pub struct Exits {
     own: u64,
     /// Catchpoints, if there are any.
     pub sieve: Option<Box<Sieve>>,
-    /// Those that are set aside, with what they have counted, the last ones last.
-    aside: Vec<Option<Box<Sieve>>>,
     /// A bit for each number of an exit that some of them wants, and of the entry after it.
     pub wanted: [u64; WANTED],
     /// By row of the accounts: the controls by which exits of that place were seen to be meant by none of them.
@@ -66,6 +64,14 @@ pub struct Exits {
     pub catch: Vec<u16>,
     /// Entries stop the machine.
     pub catch_entry: bool,
+}
+
+/// What a snapshot in memory keeps besides: what is a debugger's, and of that place in the run.
+pub struct Beside {
+    /// The last events.
+    pub trace: Trace,
+    /// What the catchpoints have counted.
+    pub counts: Vec<Count>,
 }
 
 impl Exits {
@@ -346,15 +352,23 @@ impl Exits {
             self.sieve = None;
         }
     }
-    /// Set the catchpoints aside: there are none, until [`Exits::put_sieve_back`].
-    pub fn set_sieve_aside(&mut self) {
-        self.aside.push(self.sieve.take());
-        self.with_sieve(|_| {});
+    /// What is kept beside a snapshot.
+    pub fn beside(&self) -> Beside {
+        Beside {
+            trace: self.trace.clone(),
+            counts: self.counts(),
+        }
     }
-    /// Have those again that were set aside last, in place of those that there are.
-    pub fn put_sieve_back(&mut self) {
-        self.sieve = self.aside.pop().flatten();
-        self.with_sieve(|_| {});
+    /// What the catchpoints have counted.
+    pub fn counts(&self) -> Vec<Count> {
+        self.sieve.as_ref().map_or(Vec::new(), |s| s.counts())
+    }
+    /// The snapshot is restored, after so many instructions.
+    pub fn restore(&mut self, beside: &Beside, insns: u64) {
+        self.trace.restore(&beside.trace);
+        if let Some(sieve) = &mut self.sieve {
+            sieve.recount(&beside.counts, Some(insns));
+        }
     }
 
     /// The machine is reset: nobody has run. Counts stay.

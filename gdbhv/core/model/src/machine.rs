@@ -139,7 +139,7 @@ pub struct Machine {
     /// Where to stop besides.
     pub pause: Option<Pause>,
     /// Snapshots, by their number in RAM's history: everything but RAM.
-    snapshots: BTreeMap<u32, Vec<u8>>,
+    snapshots: BTreeMap<u32, snapshot::Kept>,
 }
 
 // SAFETY: the raw pointers in CPUs (contexts, jump caches) and blocks point to boxes that the same machine owns, so they move with it.

@@ -134,6 +134,23 @@ pub struct Row {
     pub seen: u64,
     /// Of how many the condition had no value.
     pub failed: u64,
+    /// Instructions of all CPUs together after which it began to count.
+    pub since: u64,
+    /// How often it was muted: it only counts.
+    pub muted: u32,
+}
+
+/// What a row has counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count {
+    /// Number of the row.
+    pub number: u32,
+    /// [`Row::seen`].
+    pub seen: u64,
+    /// [`Row::failed`].
+    pub failed: u64,
+    /// [`Row::since`].
+    pub since: u64,
 }
 
 impl Row {
@@ -218,10 +235,6 @@ impl Sieve {
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
-    /// A row by its number.
-    pub fn row(&self, number: u32) -> Option<&Row> {
-        self.rows.get(&number)
-    }
     /// Add a row under a number of the caller's, or take its place.
     pub fn insert(&mut self, number: u32, row: Row) {
         self.rows.insert(number, row);
@@ -231,6 +244,37 @@ impl Sieve {
     pub fn remove(&mut self, number: u32) {
         if self.rows.remove(&number).is_some() {
             self.changed();
+        }
+    }
+    /// Have those that there are only count, or no longer. It may be nested.
+    pub fn mute(&mut self, muted: bool) {
+        for row in self.rows.values_mut() {
+            row.muted = if muted {
+                row.muted + 1
+            } else {
+                row.muted.saturating_sub(1)
+            };
+        }
+    }
+    /// What all have counted.
+    pub fn counts(&self) -> Vec<Count> {
+        let count = |(&number, r): (&u32, &Row)| Count {
+            number,
+            seen: r.seen,
+            failed: r.failed,
+            since: r.since,
+        };
+        self.rows.iter().map(count).collect()
+    }
+    /// Have those of `counts` go on from there. `others`: those that are not among them begin to count after so many instructions; None: they
+    /// stay as they are.
+    pub fn recount(&mut self, counts: &[Count], others: Option<u64>) {
+        for (number, row) in &mut self.rows {
+            match (counts.iter().find(|c| c.number == *number), others) {
+                (Some(c), _) => (row.seen, row.failed, row.since) = (c.seen, c.failed, c.since),
+                (None, Some(now)) => (row.seen, row.failed, row.since) = (0, 0, now),
+                (None, None) => {}
+            }
         }
     }
     fn changed(&mut self) {
@@ -338,7 +382,7 @@ impl Sieve {
                 }
                 Some(Some(true)) | None => {}
             }
-            if row.hit() && !row.silent {
+            if row.hit() && !row.silent && row.muted == 0 {
                 self.hits.push(*n);
             }
         }

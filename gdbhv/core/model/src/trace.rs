@@ -2,9 +2,14 @@
 
 use crate::account::Who;
 use crate::dev::gic::lives::Happened;
+use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// Events that are kept, unless it is said.
 pub const USUAL: usize = 8192;
+
+/// Events of a part that is full.
+const PART: usize = 512;
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,11 +64,12 @@ impl Event {
 
 const _: () = assert!(size_of::<Event>() == 64);
 
-/// The ring.
+/// The ring, in parts. Those that are full are shared with its copies.
+#[derive(Clone)]
 pub struct Trace {
-    events: Vec<Event>,
+    full: VecDeque<Arc<Vec<Event>>>,
+    open: Vec<Event>,
     size: usize,
-    next: usize,
     /// How many events there have been.
     pub total: u64,
 }
@@ -71,9 +77,9 @@ pub struct Trace {
 impl Default for Trace {
     fn default() -> Trace {
         Trace {
-            events: Vec::new(),
+            full: VecDeque::new(),
+            open: Vec::new(),
             size: USUAL,
-            next: 0,
             total: 0,
         }
     }
@@ -83,23 +89,41 @@ impl Trace {
     /// Add an event; the oldest makes room.
     #[inline]
     pub fn add(&mut self, e: Event) {
-        if self.events.len() < self.size {
-            self.events.push(e);
-        } else {
-            self.events[self.next] = e;
-        }
-        self.next += 1;
-        if self.next == self.size {
-            self.next = 0;
-        }
+        self.open.push(e);
         self.total += 1;
+        if self.open.len() == PART {
+            self.seal();
+        }
+    }
+    #[cold]
+    fn seal(&mut self) {
+        let part = std::mem::replace(&mut self.open, Vec::with_capacity(PART));
+        self.full.push_back(Arc::new(part));
+        while (self.full.len() - 1) * PART >= self.size {
+            self.full.pop_front();
+        }
+    }
+    /// How many events there are, those that have made room and are not freed yet too.
+    fn held(&self) -> usize {
+        self.full.len() * PART + self.open.len()
+    }
+    /// Bytes of memory.
+    pub fn bytes(&self) -> usize {
+        self.held() * size_of::<Event>()
     }
     /// The last `n` events with their numbers from 0, the oldest first.
     pub fn last(&self, n: usize) -> Vec<(u64, Event)> {
-        let kept = self.events.len() as u64;
-        let first = self.total - kept.min(n as u64);
-        let at = |seq: u64| self.events[(seq % self.size as u64) as usize];
-        (first..self.total).map(|seq| (seq, at(seq))).collect()
+        let n = n.min(self.size).min(self.held());
+        let parts = self.full.iter().map(|p| &**p).chain([&self.open]);
+        let last = parts.flatten().skip(self.held() - n);
+        (self.total - n as u64..).zip(last.copied()).collect()
+    }
+    /// Be what a copy was; as many are kept as before.
+    pub fn restore(&mut self, kept: &Trace) {
+        *self = Trace {
+            size: self.size,
+            ..kept.clone()
+        };
     }
     /// How many are kept at most.
     pub fn size(&self) -> usize {
@@ -112,8 +136,9 @@ impl Trace {
     }
     /// Forget all.
     pub fn clear(&mut self) {
-        self.events = Vec::new();
-        (self.total, self.next) = (0, 0);
+        self.full.clear();
+        self.open = Vec::new();
+        self.total = 0;
     }
 }
 

@@ -4,6 +4,7 @@ use super::step::Made;
 use super::Machine;
 use crate::cores;
 use crate::dev::fw_cfg::Told;
+use crate::exits::Beside;
 use crate::mem::disk::{Written, BLOCK};
 use crate::mmu::op::Note;
 use crate::pe;
@@ -27,6 +28,12 @@ const MOST: u32 = 64 << 20;
 
 /// zstd's fastest level: RAM of a guest shrinks to a fifth by it, and to little less by slow ones.
 const LEVEL: i32 = 1;
+
+/// A snapshot but for RAM.
+pub(super) struct Kept {
+    parts: Vec<u8>,
+    beside: Beside,
+}
 
 impl Machine {
     /// What a snapshot must come from to be loaded here.
@@ -53,7 +60,7 @@ impl Machine {
     /// Everything but RAM.
     fn save_parts(&self) -> Vec<u8> {
         let last = self.snapshots.values().next_back();
-        let mut to = Vec::with_capacity(last.map_or(0, |parts| parts.len() + parts.len() / 8));
+        let mut to = Vec::with_capacity(last.map_or(0, |k| k.parts.len() + k.parts.len() / 8));
         put(&mut to, &(LAYOUT, self.shape()));
         put(
             &mut to,
@@ -110,7 +117,8 @@ impl Machine {
     pub fn snapshot(&mut self) -> u32 {
         let parts = self.save_parts();
         let id = self.sh.ram.save();
-        self.snapshots.insert(id, parts);
+        let beside = self.sh.exits.beside();
+        self.snapshots.insert(id, Kept { parts, beside });
         self.recheck();
         id
     }
@@ -120,10 +128,12 @@ impl Machine {
     /// # Errors
     /// There is none of this number.
     pub fn restore(&mut self, id: u32) -> Result<(), Unfit> {
-        let parts = self.snapshots.remove(&id).ok_or_else(|| unknown(id))?;
+        let kept = self.snapshots.remove(&id).ok_or_else(|| unknown(id))?;
         self.sh.ram.restore(id);
-        let loaded = self.load_parts(&mut &parts[..]);
-        self.snapshots.insert(id, parts);
+        let loaded = self.load_parts(&mut &kept.parts[..]);
+        let insns = self.insns.iter().sum();
+        self.sh.exits.restore(&kept.beside, insns);
+        self.snapshots.insert(id, kept);
         self.recheck();
         loaded
     }
@@ -158,9 +168,10 @@ impl Machine {
     /// # Errors
     /// There is none of this number.
     pub fn snapshot_size(&self, id: u32) -> Result<(usize, usize), Unfit> {
-        let parts = self.snapshots.get(&id).ok_or_else(|| unknown(id))?;
+        let kept = self.snapshots.get(&id).ok_or_else(|| unknown(id))?;
         let (pages, bytes) = self.sh.ram.kept(id);
-        Ok((pages, parts.len() + bytes))
+        let own = kept.parts.len() + kept.beside.trace.bytes();
+        Ok((pages, own + bytes))
     }
 
     /// A snapshot as bytes, compressed: with all of RAM and flash that is not zero, with what was written to disks, and with what fw_cfg
@@ -169,7 +180,8 @@ impl Machine {
     /// # Errors
     /// There is none of this number.
     pub fn export(&mut self, id: u32) -> Result<Vec<u8>, Unfit> {
-        let mut parts = self.snapshots.get(&id).ok_or_else(|| unknown(id))?.clone();
+        let kept = self.snapshots.get(&id).ok_or_else(|| unknown(id))?;
+        let mut parts = kept.parts.clone();
         put(&mut parts, &self.sh.bus.fw_cfg().map(|d| d.told.clone()));
         let ram = &self.sh.ram;
         let mut pages = ram.differences(id);

@@ -4,7 +4,7 @@ use super::Machine;
 use crate::convert;
 use gdbhv_model::inspect::Register;
 use gdbhv_model::sieve::condition::{Condition, Op, Place, BINARY, UNARY};
-use gdbhv_model::sieve::{Field, Row};
+use gdbhv_model::sieve::{Count, Field, Row};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -38,6 +38,8 @@ impl Machine {
             silent,
             seen: 0,
             failed: 0,
+            since: self.model.insns.iter().sum(),
+            muted: 0,
         };
         self.model.sh.exits.with_sieve(|s| s.insert(number, row));
         Ok(())
@@ -47,16 +49,30 @@ impl Machine {
             self.model.sh.exits.with_sieve(|s| s.remove(number));
         }
     }
-    fn set_catchpoints_aside(&mut self) {
-        self.model.sh.exits.set_sieve_aside();
+    fn mute_catchpoints(&mut self, muted: bool) {
+        if let Some(sieve) = &mut self.model.sh.exits.sieve {
+            sieve.mute(muted);
+        }
     }
-    fn put_catchpoints_back(&mut self) {
-        self.model.sh.exits.put_sieve_back();
+    fn catchpoint_counts(&self) -> Vec<CountTuple> {
+        let counts = self.model.sh.exits.counts().into_iter();
+        counts
+            .map(|c| (c.number, c.seen, c.failed, c.since))
+            .collect()
     }
-    fn catchpoint_counts(&self, number: u32) -> (u64, u64) {
-        let sieve = self.model.sh.exits.sieve.as_ref();
-        let row = sieve.and_then(|s| s.row(number));
-        row.map_or((0, 0), |r| (r.seen, r.failed))
+    fn put_catchpoint_counts(&mut self, counts: Vec<CountTuple>) {
+        let counts: Vec<_> = counts
+            .into_iter()
+            .map(|(number, seen, failed, since)| Count {
+                number,
+                seen,
+                failed,
+                since,
+            })
+            .collect();
+        if let Some(sieve) = &mut self.model.sh.exits.sieve {
+            sieve.recount(&counts, None);
+        }
     }
     #[getter]
     fn catch_hits(&self) -> Option<Vec<u32>> {
@@ -87,6 +103,9 @@ impl Machine {
             .transpose()
     }
 }
+
+/// Number of a catchpoint, how many it meant, of how many its condition had no value, and instructions after which it began to count.
+type CountTuple = (u32, u64, u64, u64);
 
 /// An operation of a condition: what, and a number or a name.
 type OpArg = (String, OperandArg);
