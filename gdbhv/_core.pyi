@@ -561,6 +561,21 @@ class Machine:
         :raises OSError: the file cannot be written.
         """
     @property
+    def chaos(self) -> str | None:
+        """What a seed decides of what the architecture leaves open, SEED:PROFILE with all its numbers; None: no seed does.
+
+        :raises ValueError: it is set to what :func:`chaos` refuses.
+        """
+
+    @chaos.setter
+    def chaos(self, text: str | None) -> None: ...
+    def wait_until(self, until: int | None) -> int | None:
+        """Hosted: a vCPU begins to wait, until ``until`` (virtual nanoseconds; None: for ever) at most.
+
+        :returns: until when it does at most, if a seed may end its wait early.
+        """
+
+    @property
     def ns_per_insn(self) -> int:
         """Nanoseconds of virtual time that an instruction takes."""
 
@@ -1005,6 +1020,13 @@ def registers(cpu: str = "max", *, el2: bool = True, gic: int = 3) -> list[dict[
     """Return a profile's system registers, those of EL2 and of GICv3 only if there is one: name, encoding, group, el (the
     least that has any access), read and write (the least EL that may, or None), writable, bits, reset, write_mask,
     description, fields (name, msb, lsb, condition, values)."""
+
+def chaos(text: str) -> str:
+    """Return SEED:PROFILE with all its numbers, of SEED or SEED:PROFILE. :raises ValueError: it is none, with the reason."""
+
+def chaos_kinds() -> list[tuple[str, bool, int, int, str]]:
+    """Return what a seed can decide: name, whether it is in the usual profile, N if none is said, the greatest N, and what
+    it does with N."""
 
 def profiles() -> list[tuple[str, list[str]]]:
     """Return the CPU profiles: name, and the FEAT_ names (without FEAT_) that they have."""

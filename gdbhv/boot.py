@@ -222,6 +222,7 @@ def hosted(
     first = configs[0]
     try:
         host = Host(cpus=max(c.smp for c in configs), memory=memory, cpu=first.cpu, ns_per_insn=first.ns_per_insn)
+        host.machine.chaos = first.chaos
     except ValueError as e:
         raise GdbhvError(str(e)) from None
     for name, c in zip(names, configs, strict=True):
@@ -262,6 +263,7 @@ def bare(config: BootConfig, console: Console | None = None, *, el2: bool = True
         ns_per_insn=config.ns_per_insn,
         console=console or Console(),
     )
+    machine.core.chaos = config.chaos
     for key, data in firmware_items(config).items():
         machine.core.set_fw_cfg(key, data)
     if config.semihosting is not None:

@@ -74,6 +74,8 @@ class BootConfig:
     name: str | None = None
     gic: int = 3
     ns_per_insn: int = 1
+    chaos: str | None = None
+    """A seed decides what the architecture leaves open: SEED or SEED:PROFILE (``_core.chaos``)."""
     flash: list[tuple[str, bool]] = field(default_factory=list, metadata=FILES_FIRST)
     """What the banks hold: files, and whether what the guest writes is to be kept (:func:`gdbhv.board.firmware.keep`)."""
     semihosting: str | None = None
@@ -102,6 +104,11 @@ class BootConfig:
         """
         self._check_memory(vms)
         self._check_text()
+        if self.chaos is not None:
+            try:
+                _core.chaos(self.chaos)
+            except ValueError as e:
+                raise ConfigError("chaos", str(e)) from None
         for name in ("smp", "entry", "x0", "load_address", "gic", "ns_per_insn"):
             value = getattr(self, name)
             if value is not None and not 0 <= value < 1 << 64:

@@ -32,6 +32,7 @@ class Case:
     devices: tuple[str, ...]
     places: tuple[str, ...] | None
     exits: tuple[tuple[ExpectedExit, ...], ...]
+    races: bool
     _bootargs: str
     _console: str
     _alone: dict[str, str]
@@ -79,6 +80,7 @@ def _case(guest: str, table: dict[str, Any]) -> Case:
         devices=tuple(table.get("devices", [])),
         places=tuple(table["places"]) if "places" in table else None,
         exits=tuple(_exits(exits[f"vcpu{number}"]) for number in range(vcpus)),
+        races=table.get("races", False),
         _bootargs=table.get("bootargs", ""),
         _console=table["console"],
         _alone=table.get("alone", {}),

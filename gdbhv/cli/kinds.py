@@ -35,6 +35,14 @@ def number(text: str) -> int:
     return value
 
 
+def chaos(text: str) -> str:
+    """Parse SEED[:PROFILE]; all numbers are said in what is returned."""
+    try:
+        return _core.chaos(text)
+    except ValueError as e:
+        raise argparse.ArgumentTypeError(str(e)) from None
+
+
 def speed(text: str) -> int:
     """Parse how many nanoseconds an instruction takes."""
     if not text.isdecimal() or not 1 <= int(text) <= 1000:

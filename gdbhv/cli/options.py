@@ -7,7 +7,7 @@ import functools
 from typing import Any, NoReturn
 
 from gdbhv import _core
-from gdbhv.cli import table_options
+from gdbhv.cli import chance_options, table_options
 from gdbhv.cli.examples import CPUS_EXAMPLES, GDB_EXAMPLES, QEMU_EXAMPLES, RUN_EXAMPLES, SNAPSHOT_EXAMPLES
 from gdbhv.cli.kinds import (
     ABSENT,
@@ -172,6 +172,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="N",
         help="virtual time of an instruction: 1 to 1000 ns; 100 makes busy waits take a hundredth (default: 1)",
     )
+    chance_options.add_to_run(run)
     run.add_argument("--x0", type=number, metavar="VALUE", help="x0 at entry, instead of the device tree's address")
     run.add_argument("--gdb", metavar="ADDR", help="serve gdb at [HOST:]PORT, unix:PATH or stdio")
     run.add_argument("--wait", action="store_true", help="with --gdb: stand at the first instruction until gdb attaches")

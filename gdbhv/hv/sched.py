@@ -98,7 +98,7 @@ class Scheduler(SchedulerState):
         most."""
         if not vcpu.vm.vgic.has_pending(vcpu):
             vcpu.state = RunState.WAITING
-            vcpu.timeout = until
+            vcpu.timeout = self.machine.wait_until(until)
 
     def wait_for_event(self, vcpu: Vcpu, until: int | None = None) -> None:
         """Yield as in WFE to the others on the CPU. If there are none, or all of them yield too, ``vcpu`` waits on its CPU.

@@ -35,6 +35,7 @@ LAYERS = {
     "dev": "bits mem raise reg save",
     "bus": "dev mem save",
     "cpu": "pstate raise reg save",
+    "chaos": "cpu",
     "board": "bus dev",
     "fpen": "cpu reg",
     "mmu": "bits cpu hcr reg save",
@@ -70,8 +71,8 @@ LAYERS = {
     "ir": "feature fp isa mem",
     "exec": "access bits cpu crc debug_events exception feature fp fpen isa mem mmu pe pmu pstate raise selfhosted "
     "shared syndrome sysreg",
-    "machine": "access board bus config cores cpu dev exception exec exit feature hcr isa mem mmu pe physical platform pmu "
-    "pstate raise reg save serror shared sieve stops sysreg timer",
+    "machine": "access board bus chaos config cores cpu dev exception exec exit exits feature hcr isa mem mmu pe physical "
+    "platform pmu pstate raise reg save serror shared sieve stops sysreg timer",
 }
 
 # Files of one folder that use each other, and why.
@@ -100,7 +101,7 @@ CIRCLES = [
     {"dev::gic::v2", "dev::gic::v2::cpu", "dev::gic::v2::msi"},  # the same
     {"exec::code", "exec::interp"},  # an op holds the function that executes it, and such functions go on to the next op
     {"exit", "exit::naming", "exit::record"},  # the table of classes, and one exit: a class's name is made of it
-    {"machine", "machine::place", "machine::reset", "machine::step"},  # methods of one struct
+    {"machine", "machine::place", "machine::reset", "machine::snapshot", "machine::step"},  # methods of one struct
     {"sieve", "sieve::condition"},  # a condition looks at what is sifted, and is a part of a row
 ]
 

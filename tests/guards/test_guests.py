@@ -21,7 +21,7 @@ PROGRAM_NAMES = [program["name"] for program in manifest()["program"]]
 GUEST_NAMES = [guest["name"] for guest in manifest()["guest"]]
 GUEST_KEYS = {"name", "sources", "flags", "without_debug", "purpose", "case"}
 HYPERVISOR_KEYS = {"name", "sources", "script", "flags", "purpose", "console", "exits"}
-CASE_KEYS = {"name", "vcpus", "vms", "bootargs", "devices", "console", "alone", "places", "exits"}
+CASE_KEYS = {"name", "vcpus", "vms", "bootargs", "devices", "console", "alone", "places", "exits", "races"}
 
 
 def build_guests() -> ModuleType:

@@ -25,7 +25,13 @@ from gdbhv.machine.machine import Machine
 from gdbhv.target import Space, StopKind, ThreadId
 from recording.test_recording import CASES, Case, debug
 
-BUSY = [Case("type1", 2, 0), Case("two_vcpus", 2), Case("exit_zoo", 1, 2), Case("system_smp", 2, 0)]
+BUSY = [
+    Case("type1", 2, 0),
+    Case("two_vcpus", 2),
+    Case("exit_zoo", 1, 2),
+    Case("system_smp", 2, 0),
+    Case("type1", 2, 0, chaos="5"),
+]
 
 
 SYSTEM = ("ESR_EL1", "TPIDR_EL0", "CNTV_CVAL_EL0", "ELR_EL1", "v3", "v9")
@@ -270,7 +276,7 @@ def test_a_recording_is_the_same_though_its_past_was_looked_at(tmp_path: Path, s
     assert seen(playing.target) == there
 
 
-@pytest.mark.parametrize("case", [Case("two_vcpus", 2), Case("system_smp", 2, 0)], ids=str)
+@pytest.mark.parametrize("case", [Case("two_vcpus", 2), Case("system_smp", 2, 0), Case("type1", 2, 0, chaos="5")], ids=str)
 def test_steps_of_a_vcpu_go_back_to_where_it_was_switched_on(case: Case) -> None:
     target = case.setup().make(Console())
     history = History(target, every=20_000)

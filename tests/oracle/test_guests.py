@@ -20,7 +20,7 @@ each_cpu = pytest.mark.parametrize("cpu", ["cortex-a57", "max"])
 
 
 @each_cpu
-@each_case
+@pytest.mark.parametrize("case", [case for case in cases() if not case.devices and not case.races], ids=str)
 def test_console_is_qemus(case: Case, cpu: str) -> None:
     for vm in case.vms:
         command = [executable(), *BOARD, "-cpu", cpu, "-smp", str(case.vcpus), "-kernel", str(case.elf)]

@@ -36,20 +36,25 @@ class Case:
     smp: int
     vms: int = 1  # 0: bare
     ns: int = 1  # for each instruction
+    chaos: str | None = None
 
     def setup(self, image: Path | None = None) -> boot.Setup:
         path = image or PREBUILT / f"{self.guest}.elf"
-        config = boot.BootConfig(image=path, smp=self.smp, memory=64 << 20, ns_per_insn=self.ns)
+        config = boot.BootConfig(image=path, smp=self.smp, memory=64 << 20, ns_per_insn=self.ns, chaos=self.chaos)
         return boot.Setup([config] * max(self.vms, 1), hosted=self.vms > 0)
 
     def __str__(self) -> str:
-        return f"{self.guest}-{self.smp}-{self.vms}" + (f"-{self.ns}ns" if self.ns != 1 else "")
+        return (
+            f"{self.guest}-{self.smp}-{self.vms}" + (f"-{self.ns}ns" if self.ns != 1 else "") + "-chaos" * bool(self.chaos)
+        )
 
 
 CASES = [
     *(Case(guest, smp, vms) for guest in ("el1_interrupts", "el1_smp") for smp, vms in ((1, 1), (2, 2), (4, 1))),
     *(Case(guest, 4, vms, 100) for guest, vms in (("el1_interrupts", 1), ("system_interrupts", 0))),
     Case("two_vcpus", 2),
+    Case("two_vcpus", 2, 2, chaos="3:usual"),
+    Case("system_interrupts", 2, 0, chaos="4"),
     Case("exit_zoo", 1, 2),
     *(Case(guest, smp, 0) for guest in ("type1", "system_interrupts", "system_gic_virtual") for smp in (1, 2, 4)),
 ]
@@ -328,6 +333,7 @@ def test_a_recording_has_all_that_boots_a_vm(tmp_path: Path) -> None:
     config.drive = [boot.Drive(name, True, "qcow2", True)]
     config = replace(config, smp=2, memory=64 << 20, append="x", cpu="cortex-a57", load_address=3, entry=4, x0=5)
     config = replace(config, name="n", gic=2, ns_per_insn=7, semihosting="folder", rng=3, virtio_console=True, pcie=True)
+    config.chaos = "1"
     config.net = Net("52:54:00:00:00:01", (Forward(1, 2),))
     assert all(getattr(config, f.name) != getattr(usual, f.name) for f in fields(config)), "a new field is to be tried here"
     for made in (config, usual):

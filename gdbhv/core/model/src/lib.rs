@@ -11,7 +11,7 @@
 //! | a PE at work | [`pe`] (a CPU and its caches), [`access`] (loads and stores off the fast path), [`isa`] (instructions) |
 //! | compilers | [`ir`]: instructions as typed nodes |
 //! | execution | [`exec`]: decoded code, the interpreter, what follows from a change of registers |
-//! | the whole | [`machine`], [`inspect`] |
+//! | the whole | [`machine`] (and what a seed decides in it, [`chaos`]), [`inspect`] |
 //!
 //! A newcomer reads [`isa`] for an instruction, [`reg`] and [`sysreg`] for a register, [`exit`] for an exit, [`board`] for a device, and
 //! [`machine`] for how they come together.
@@ -21,6 +21,7 @@ pub mod account;
 pub mod bits;
 pub mod board;
 pub mod bus;
+pub mod chaos;
 pub mod config;
 pub mod cores;
 pub mod cpu;

@@ -3,11 +3,12 @@
 //! Deterministic by construction. CPUs take turns in quanta of [`QUANTUM`] instructions, cut short by WFI, WFE that waits and YIELD.
 //! Interrupts are looked at only at points that the instruction stream defines: at a deadline of the timers and devices (exact in
 //! virtual time), after an instruction that asked for it, and when a CPU's turn begins. So neither block boundaries nor the
-//! debugger's stops change what the guest sees. A step ([`step`]) is a run that stops sooner: it changes no turn.
+//! debugger's stops change what the guest sees. (With [`crate::chaos`] a seed decides what turns are.) A step ([`step`]) is a run that stops sooner: it changes no turn.
 
 mod answer;
 mod catch;
 mod checks;
+mod disturb;
 mod firmware;
 mod outside;
 mod place;
@@ -22,6 +23,7 @@ pub use place::{Pause, Place};
 pub use step::Step;
 
 use crate::board;
+use crate::chaos::Chaos;
 use crate::config::Config;
 use crate::cores;
 use crate::cpu::MAX_CPUS;
@@ -134,6 +136,8 @@ pub struct Machine {
     stepped: step::Made,
     /// Instructions executed by each CPU.
     pub insns: [u64; MAX_CPUS],
+    /// What a seed decides of what the architecture leaves open.
+    chaos: Option<Chaos>,
     /// Turns begun, exceptions taken and wake-ups reported so far: tells places at one instruction apart.
     steps: u64,
     /// Where to stop besides.
@@ -163,6 +167,7 @@ impl Machine {
             midway: false,
             stepped: step::Made::default(),
             insns: [0; MAX_CPUS],
+            chaos: None,
             steps: 0,
             pause: None,
             snapshots: BTreeMap::new(),

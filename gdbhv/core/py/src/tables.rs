@@ -1,6 +1,7 @@
 //! The model's tables as data.
 
 use gdbhv_model::board::{self, Make};
+use gdbhv_model::chaos;
 use gdbhv_model::config::Config;
 use gdbhv_model::cores::{self, Profile};
 use gdbhv_model::dev::gic::Version;
@@ -26,6 +27,8 @@ pub fn add(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(instructions, m)?)?;
     m.add_function(wrap_pyfunction!(registers, m)?)?;
     m.add_function(wrap_pyfunction!(profiles, m)?)?;
+    m.add_function(wrap_pyfunction!(chaos_kinds, m)?)?;
+    m.add_function(wrap_pyfunction!(chaos_text, m)?)?;
     m.add_function(wrap_pyfunction!(board_rows, m)?)?;
     m.add("RAM_BASE", board::RAM_BASE)?;
     m.add_function(wrap_pyfunction!(device_tree, m)?)?;
@@ -132,6 +135,21 @@ fn instructions(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
 fn profile(name: &str) -> PyResult<&'static Profile> {
     cores::profile(name)
         .ok_or_else(|| PyValueError::new_err(format!("no CPU profile is called {name:?}")))
+}
+
+#[pyfunction]
+fn chaos_kinds() -> Vec<(&'static str, bool, u64, u64, &'static str)> {
+    chaos::KINDS
+        .iter()
+        .map(|k| (k.name, k.usual, k.default, k.most, k.text))
+        .collect()
+}
+
+#[pyfunction]
+#[pyo3(name = "chaos")]
+fn chaos_text(text: &str) -> PyResult<String> {
+    let chaos = chaos::Chaos::parse(text).map_err(PyValueError::new_err)?;
+    Ok(chaos.text())
 }
 
 #[pyfunction]

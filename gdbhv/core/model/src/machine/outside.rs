@@ -61,6 +61,7 @@ impl Machine {
             cpu.event = false;
             cpu.power = Power::Wfe;
             cpu.timeout = until;
+            self.begin_wait(i);
             self.sh.next_event = 0;
         }
     }

@@ -4,6 +4,7 @@ use super::step::Made;
 use super::Machine;
 use crate::board::{self, BoardConfig};
 use crate::bus::{BadRange, Bus};
+use crate::chaos::Chaos;
 use crate::config::Config;
 use crate::cpu::Power;
 use crate::dev::gic::{Gic, Version};
@@ -91,6 +92,7 @@ impl Machine {
         self.cpus = cpus(sh, count);
         (self.current, self.slice_end, self.executed) = (0, 0, 0);
         (self.midway, self.stepped) = (false, Made::default());
+        self.chaos = self.chaos.as_ref().map(Chaos::anew);
         self.check_anew();
         if !typed.is_empty() {
             self.push_input(&typed, paced);

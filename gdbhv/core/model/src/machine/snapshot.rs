@@ -12,7 +12,7 @@ use crate::save::{put, put_part, take, take_part, Save, Unfit};
 use std::io::{Read, Write};
 
 /// What a machine must be for a snapshot to fit: in words, and its layout.
-const LAYOUT: u32 = 5;
+const LAYOUT: u32 = 6;
 
 /// Bytes of a page of RAM in an export.
 const PAGE: u64 = 4096;
@@ -72,6 +72,7 @@ impl Machine {
             ),
         );
         put(&mut to, &(self.insns, self.steps));
+        put(&mut to, &self.chaos);
         for (i, cpu) in self.cpus.iter().enumerate() {
             put_part(&mut to, &format!("CPU {i}"), &**cpu);
         }
@@ -106,6 +107,7 @@ impl Machine {
         (self.current, self.executed) = (current as usize, executed as usize);
         (self.slice_end, self.midway, self.stepped) = (slice_end, midway, Made::default());
         (self.insns, self.steps) = take(from)?;
+        self.chaos = take(from)?;
         for (i, cpu) in self.cpus.iter_mut().enumerate() {
             take_part(from, &format!("CPU {i}"), &mut **cpu)?;
         }

@@ -1,7 +1,7 @@
 //! Whose turn it is and what happens in it: CPUs in turns, virtual time, interrupts, up to a [`Stop`].
 
 use super::catch::When;
-use super::{step, Machine, Step, Stop, QUANTUM};
+use super::{step, Machine, Step, Stop};
 use crate::access::checking;
 use crate::cpu::{Cpu, Power};
 use crate::exception;
@@ -125,17 +125,18 @@ impl Machine {
         let i = (first..first + n)
             .map(|k| k % n)
             .find(|&i| mask >> i & 1 != 0 && self.ready(i))?;
-        if over || i != self.current {
-            self.current = i;
-            self.steps += 1;
-            self.slice_end = self.sh.now.saturating_add(QUANTUM);
-            self.sh.yielded = false;
+        if !over && i == self.current {
+            return Some(i);
         }
-        Some(i)
+        self.current = self.pick(mask, i);
+        self.steps += 1;
+        self.slice_end = self.begin_turn(self.current);
+        self.sh.yielded = false;
+        Some(self.current)
     }
 
     /// Whether CPU `i` can execute now; ends its waiting if something woke it.
-    fn ready(&mut self, i: usize) -> bool {
+    pub(super) fn ready(&mut self, i: usize) -> bool {
         let lines = self.sh.gic.lines(i);
         let cpu = &mut self.cpus[i];
         let woken = match cpu.power {
@@ -163,6 +164,7 @@ impl Machine {
     fn turn(&mut self, i: usize, until: u64, step: Option<Step>) -> Option<Stop> {
         self.midway = false;
         let pause = self.pause_in_turn();
+        let late = self.late(i);
         let (cpu, sh, code) = (&mut *self.cpus[i], &mut self.sh, &mut self.code);
         if self.executed != i {
             // Others have executed since: a store of theirs to what this CPU marked would have cleared its monitor. Clearing it
@@ -185,6 +187,9 @@ impl Machine {
             end = end.min(sh.now + 1);
         }
         let begin = sh.now;
+        if late > begin {
+            end = end.min(late);
+        }
         sh.exits
             .begin(begin, self.insns.iter().sum(), self.insns[i]);
         let hold = step.is_some_and(|s| s.hold);
@@ -208,7 +213,11 @@ impl Machine {
                 self.midway = true; // the turn is not over: it ends here for the pause's sake
                 break None;
             }
-            match Self::interrupt(cpu, sh, hold) {
+            let look = match sh.now < late {
+                true => Look::Nothing,
+                false => Self::interrupt(cpu, sh, hold),
+            };
+            match look {
                 Look::Nothing => {}
                 Look::Held(kind) => self.stepped.held = Some(kind),
                 Look::Taken(Some(stop)) => {
@@ -283,6 +292,7 @@ impl Machine {
         }
         if self.cpus[i].power != Power::On {
             self.sh.yielded = true;
+            self.begin_wait(i);
         }
         stop.or_else(|| self.serve(i))
     }

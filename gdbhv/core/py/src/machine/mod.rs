@@ -1,6 +1,7 @@
 //! The machine.
 
 mod catch;
+mod chaos;
 mod checks;
 mod debugger;
 pub mod devices;
