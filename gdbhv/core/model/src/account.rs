@@ -1,46 +1,46 @@
-//! Exits in exact time: for each place in a guest that exits, how many instructions the guest had executed since its entry, how many
-//! the hypervisor executed until it entered something again, and how much virtual time went by until the vCPU went on.
+//! Counts and exact durations of exits: for each place in a guest that exits, the instructions that the guest had executed since its
+//! entry, those that the hypervisor executed until the next entry, and the virtual time until the vCPU was entered again.
 //!
-//! A row is a place: VM, vCPU, class, sub-reason, hypercall, PC and IPA page. Whatever is asked for (by class, by page, by VM) is a sum
-//! of rows, and a percentile that of the sum of their distributions, so that an exit costs one look-up.
+//! A row is a place: VM, vCPU, class, sub-reason, hypercall, PC and IPA page. Every statistic (by class, by page, by VM) is a sum of
+//! rows, and a percentile is taken from the sum of their distributions, so that an exit costs one look-up.
 
 use crate::cpu::MAX_CPUS;
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 
-/// Most kinds of exits that are counted apart: a guest may cause one for each immediate of HVC, by each of 65,536 VMIDs.
+/// Most kinds of exits that are counted separately: a guest may cause one for each immediate of HVC, with each of 65,536 VMIDs.
 pub const MOST_KINDS: usize = 4096;
 
-/// Most places that are told apart; the exits of further ones are counted by kind alone.
+/// Most places that are distinguished; exits from further ones are counted by kind alone.
 pub const MOST_PLACES: usize = 8192;
 
-/// Most vCPUs of which it is known since when they have waited.
+/// Most vCPUs whose waiting time is measured.
 const MOST_AWAY: usize = 4096;
 
 /// Values below this have a bucket each.
 const EXACT: u64 = 32;
 
-/// Buckets of each power of two above: a value is told to 1/32 of it.
+/// Buckets of each power of two above [`EXACT`]: a value is known to 1/32 of itself.
 const PARTS: u32 = 16;
 
 /// A distribution: log-linear, exact below [`EXACT`] and for up to two values.
 #[derive(Clone, Debug, Default, BorshSerialize, BorshDeserialize)]
 pub struct Spread {
-    /// How many values.
+    /// Number of values.
     pub count: u64,
     /// Their sum.
     pub total: u64,
-    /// The least.
+    /// The smallest.
     pub min: u64,
-    /// The greatest.
+    /// The largest.
     pub max: u64,
-    /// How many in each bucket, up to the last that has any; empty for up to two values.
+    /// Number of values in each bucket, up to the last that has any; empty for up to two values.
     buckets: Vec<u64>,
 }
 
 impl Spread {
-    /// How many buckets there are.
+    /// Number of buckets.
     pub const BUCKETS: usize = EXACT as usize + (64 - EXACT.ilog2() as usize) * PARTS as usize;
     /// The bucket of a value.
     fn bucket(v: u64) -> usize {
@@ -87,7 +87,7 @@ impl Spread {
         }
         self.buckets[n] += 1;
     }
-    /// The buckets that have values, and how many.
+    /// The buckets that have values, with the number of values in each.
     pub fn filled(&self) -> Vec<(usize, u64)> {
         match self.count {
             0 => vec![],
@@ -101,18 +101,18 @@ impl Spread {
     }
 }
 
-/// What is counted apart at the least: number of the VM, VMID, class, what tells its sub-reasons apart (`exit::Record::key`).
+/// What is always counted separately: number of the VM, VMID, class, and the key of the sub-reason (`exit::Record::key`).
 pub type Kind = (u16, u16, u16, u32);
 
-/// A vCPU: number of its VM (0: what runs without one) and its place in it.
+/// A vCPU: number of its VM (0: code outside any VM) and its number in it.
 pub type Who = (u16, u16);
 
 /// Where an exit comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
 pub struct Place {
-    /// Its kind.
+    /// Kind of the exit.
     pub kind: Kind,
-    /// Place of the vCPU in its VM.
+    /// Number of the vCPU in its VM.
     pub vcpu: u16,
     /// Function identifier of a hypercall.
     pub call: Option<u32>,
@@ -122,7 +122,7 @@ pub struct Place {
     pub page: Option<u64>,
 }
 
-/// A place in 32 bytes, which are quickly compared: VM, VMID, class and vCPU; key and call; PC; page, and above it what is not there.
+/// A place in 32 bytes, for fast comparison: VM, VMID, class and vCPU; key and call; PC; page, with flags for absent fields above it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Packed([u64; 4]);
 
@@ -165,7 +165,7 @@ impl Hash for Packed {
     }
 }
 
-/// Places that were found last, by their low bits: where guests exit again and again, nothing else is looked at.
+/// A cache of the places found last, by low bits of their hash: guests exit at few places again and again.
 struct Recent(Box<[(Packed, u32); RECENT]>);
 
 const RECENT: usize = 64;
@@ -176,7 +176,7 @@ impl Default for Recent {
     }
 }
 
-/// A [`Packed`] is mixed already: a guest that makes them collide on purpose loses its own time.
+/// A hasher for [`Packed`], whose bits are already mixed. A guest that provokes collisions only slows itself down.
 #[derive(Default)]
 pub struct Mixed(u64);
 
@@ -194,24 +194,25 @@ impl Hasher for Mixed {
     }
 }
 
-/// The exits of a place.
+/// The exits from one place.
 #[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
 pub struct Row {
-    /// Where.
+    /// The place.
     pub place: Place,
-    /// How many.
+    /// Number of exits.
     pub count: u64,
     /// Instructions that the guest executed between its entry and the exit.
     pub guest: Spread,
-    /// Instructions that the CPU executed in the hypervisor until it entered something again.
+    /// Instructions that the CPU executed in the hypervisor until the next entry.
     pub host: Spread,
     /// Virtual time in nanoseconds until the vCPU was entered again.
     pub away: Spread,
-    /// Instructions of the hypervisor in that time for exits of a hypervisor at EL1 (HCR_EL2.NV), to which it had passed this one on.
+    /// Of `host`, with nested virtualization (HCR_EL2.NV): instructions for exits of the hypervisor at EL1 to which this exit was
+    /// forwarded.
     pub nested: Spread,
 }
 
-/// An exit that was not followed by an entry yet.
+/// An exit that has not been followed by an entry yet.
 #[derive(Clone, Copy, Debug, BorshSerialize, BorshDeserialize)]
 struct Open {
     row: u32,
@@ -222,41 +223,41 @@ struct Open {
     nv: bool,
 }
 
-/// Who waits since an exit, while its CPU has entered another.
+/// By vCPU: the exit since which it waits, while its CPU has entered another vCPU.
 #[derive(Clone, Copy, Debug, BorshSerialize, BorshDeserialize)]
 struct Waiting {
     row: u32,
     ns: u64,
     cpu: usize,
-    /// Instructions of the hypervisor since then for exits of a hypervisor at EL1, and how many.
+    /// Instructions of the hypervisor since then for exits of a hypervisor at EL1, and the number of those exits.
     nested: (u64, u64),
 }
 
-/// No row: there was no room.
+/// The number of a row that does not exist, because the table was full.
 const NO_ROW: u32 = u32::MAX;
 
 /// The accounts of a machine.
 #[derive(Default, BorshSerialize, BorshDeserialize)]
 pub struct Accounts {
-    /// By place, in the order in which they came.
+    /// The rows, in the order in which the places were found.
     pub rows: Vec<Row>,
-    /// How many exits of kinds that there was no room for.
+    /// Number of exits of kinds that did not fit in the table.
     pub further: u64,
     kinds: HashSet<Kind>,
     #[borsh(skip)]
     index: HashMap<Packed, u32, BuildHasherDefault<Mixed>>,
     #[borsh(skip)]
     recent: Recent,
-    /// By CPU: the exit that it handles.
+    /// By CPU: the exit that is being handled.
     open: [Option<Open>; MAX_CPUS],
-    /// By CPU: its instructions when it entered a guest last; None: it handles an exit.
+    /// By CPU: its count of instructions at its last entry of a guest; None: it is handling an exit.
     inside: [Option<u64>; MAX_CPUS],
-    /// Who waits since an exit, while its CPU has entered another.
+    /// The vCPUs that wait since an exit while their CPU has entered another.
     waiting: BTreeMap<Who, Waiting>,
 }
 
 impl Accounts {
-    /// `cpu` has left `who` by an exit from `place`, after so many instructions of its own, at `ns`. The row that has it.
+    /// Count an exit of `who` on `cpu` from `place`, at `insns` instructions of the CPU and `ns` nanoseconds. Returns its row.
     #[inline]
     pub fn exited(
         &mut self,
@@ -288,7 +289,7 @@ impl Accounts {
         row
     }
 
-    /// `cpu` has entered `who`. Of an exit before that: instructions of the hypervisor and nanoseconds since then.
+    /// Note that `cpu` has entered `who`. If an exit came before: the instructions of the hypervisor and the nanoseconds since then.
     #[inline]
     pub fn entered(&mut self, cpu: usize, who: Who, insns: u64, ns: u64) -> Option<(u64, u64)> {
         self.inside[cpu] = Some(insns);
@@ -334,8 +335,8 @@ impl Accounts {
         }
     }
 
-    /// The hypervisor has executed so many instructions for an exit of the hypervisor at EL1 of `who`: all that is within the handling of what
-    /// others on the CPU wait for.
+    /// Add `insns` instructions, executed for an exit of the nested hypervisor `who`, to the exits of its guests that wait on this CPU
+    /// for it to handle them.
     #[cold]
     fn nest(&mut self, cpu: usize, who: Who, insns: u64) {
         for (other, w) in &mut self.waiting {
@@ -345,7 +346,7 @@ impl Accounts {
         }
     }
 
-    /// `who` goes on, on another CPU than it left or after another has had that.
+    /// Note that `who` is entered again, on another CPU than before or after another vCPU ran there.
     #[cold]
     fn resumed(&mut self, who: Who, ns: u64) {
         let waited = self.waiting.remove(&who);
@@ -419,7 +420,7 @@ impl Accounts {
         row
     }
 
-    /// How many exits of each kind.
+    /// Number of exits of each kind.
     pub fn counts(&self) -> BTreeMap<Kind, u64> {
         let mut counts = BTreeMap::new();
         for r in &self.rows {
@@ -436,14 +437,14 @@ impl Accounts {
         };
     }
 
-    /// The machine is reset: nobody is inside or waits. Counts stay.
+    /// Forget which vCPUs execute or wait, at a reset. Counts stay.
     pub fn forget_guests(&mut self) {
         self.open = Default::default();
         self.inside = Default::default();
         self.waiting.clear();
     }
 
-    /// Make what is derived, after a load. False: the bytes were damaged.
+    /// Recompute what is derived, after a load. Returns false if the loaded bytes were damaged.
     pub fn complete(&mut self) -> bool {
         let rows = self.rows.iter().enumerate();
         self.index = rows.map(|(n, r)| (r.place.packed(), n as u32)).collect();

@@ -1,4 +1,4 @@
-//! The exits of a machine: counted, the last ones kept, and whose they were.
+//! The exits of a machine: their counts, the last ones, and which VM and vCPU they belong to.
 
 use crate::account::{Accounts, Place, Who};
 use crate::cpu::{Cpu, MAX_CPUS};
@@ -16,47 +16,47 @@ use crate::trace::{Event, Trace, What};
 use crate::vms::{At, Vms};
 use std::collections::BTreeMap;
 
-/// The immediate of HVC by which Xen's guests call it, with the number of the hypercall in x16 (Xen's public/arch-arm.h).
+/// The immediate of HVC for Xen's hypercalls, whose number is in x16 (Xen's public/arch-arm.h).
 const XEN: u32 = 0xea1;
 
 /// The exits of a machine.
 #[derive(Default)]
 pub struct Exits {
-    /// How many.
+    /// Number of exits.
     pub total: u64,
-    /// How many from where, and how long they took.
+    /// Counts and durations by place.
     pub accounts: Accounts,
-    /// What is saved of them.
+    /// The saved form of `accounts`.
     kept_accounts: Kept,
     /// The last events.
     pub trace: Trace,
-    /// What CPUs take again and again.
+    /// Exceptions that CPUs take again and again.
     pub repeats: Repeats,
-    /// The last one of each CPU.
+    /// The last exit of each CPU.
     pub last: Vec<Option<Record>>,
-    /// Who has run, if the hypervisor is in the machine.
+    /// The VMs that have run, if the hypervisor is in the machine.
     pub vms: Vms,
-    /// By CPU: whose the last one is.
-    whose: [Option<At>; MAX_CPUS],
-    /// The last exits of vCPUs that are no longer the last of a CPU.
+    /// By CPU: the vCPU of its last exit.
+    last_vcpu: [Option<At>; MAX_CPUS],
+    /// By vCPU: its last exit, if its CPU has taken another one since.
     kept: BTreeMap<At, Box<Record>>,
-    /// Ticks of virtual time in which no instruction was executed, as of the turn of a CPU.
+    /// Ticks of virtual time in which no CPU executed an instruction, as of this turn.
     idle: u64,
-    /// The same of the CPU alone: ticks in which it executed none.
+    /// Ticks of virtual time in which the CPU of this turn executed no instruction.
     own: u64,
     /// Catchpoints, if there are any.
     pub sieve: Option<Box<Sieve>>,
-    /// A bit for each number of an exit that some of them wants, and of the entry after it.
+    /// A bit for each class of exits that some catchpoint wants, and for the entry after each class.
     pub wanted: [u64; WANTED],
-    /// By row of the accounts: the controls by which exits of that place were seen to be meant by none of them.
+    /// By row of the accounts: the key of the controls with which exits of that place match no catchpoint.
     missed: Vec<u64>,
-    /// The row of the last exit.
+    /// The row of the accounts for the last exit.
     row: u32,
-    /// Some of them is on what is no exit, nor an entry.
+    /// Some catchpoint wants exceptions that are neither exits nor entries.
     pub others: bool,
-    /// The exception that is no exit and that the last stop is for.
+    /// The exception of the last stop, if it is not an exit.
     pub other: Option<Box<Record>>,
-    /// It is a call of the firmware that is to be sifted yet.
+    /// `other` is a call of the firmware that has not been compared with catchpoints yet.
     pub calls: bool,
     /// By CPU: instructions of the hypervisor and nanoseconds between its last exit and the entry after it.
     pub latency: [Option<(u64, u64)>; MAX_CPUS],
@@ -75,19 +75,20 @@ pub struct Beside {
 }
 
 impl Exits {
-    /// A turn begins at `now`, after so many instructions of all CPUs, and of its own. (Counts of instructions go on when virtual
-    /// time begins anew.)
+    /// Begin a turn at tick `now`, when all CPUs together have executed `insns` instructions and its CPU `own`. (A reset sets virtual
+    /// time back to 0, but not the counts of instructions.)
     pub fn begin(&mut self, now: u64, insns: u64, own: u64) {
         self.idle = now.wrapping_sub(insns);
         self.own = now.wrapping_sub(own);
     }
-    /// How many instructions all CPUs have executed, in a turn.
+    /// Instructions that all CPUs have executed, at tick `now` of a turn.
     pub fn insns(&self, now: u64) -> u64 {
         now.wrapping_sub(self.idle)
     }
 
-    /// Record `e`, which `cpu` has just taken to EL2 from EL `from`; true if a catchpoint may want it. `word` is the instruction that was
-    /// executing, and it is tick `now`, `ns` in nanoseconds. `hosted`: whose it is, only the host side knows.
+    /// Record `e`, which `cpu` has just taken to EL2 from EL `from`. Returns true if a catchpoint may want it. `word` is the
+    /// instruction that
+    /// was executing; `now` is the time in ticks and `ns` in nanoseconds. `hosted`: only the host side knows its VM.
     #[inline]
     pub fn taken(
         &mut self,
@@ -109,9 +110,9 @@ impl Exits {
         if self.last.len() <= id {
             self.last.resize(id + 1, None);
         }
-        if self.whose[id] != of {
+        if self.last_vcpu[id] != of {
             self.keep(id);
-            self.whose[id] = of;
+            self.last_vcpu[id] = of;
         }
         self.kept_accounts.forget();
         self.total += 1;
@@ -165,16 +166,16 @@ impl Exits {
         row
     }
 
-    /// EL2 of `cpu` has just entered something, at `now` (`ns` in nanoseconds); `hosted`: a vCPU of the host side's.
+    /// Record that EL2 of `cpu` has just entered a lower level, at tick `now` (`ns` in nanoseconds); `hosted`: a vCPU of the host side.
     pub fn entered(&mut self, cpu: &Cpu, hosted: bool, now: u64, ns: u64) {
         let who = if hosted {
             (regime::vmid(cpu), hosted_vcpu(cpu))
         } else {
             let insns = self.insns(now);
             if let Some((at, from)) = self.vms.entered(cpu, insns) {
-                if self.whose[from] == Some(at) {
+                if self.last_vcpu[from] == Some(at) {
                     self.keep(from);
-                    self.whose[from] = None;
+                    self.last_vcpu[from] = None;
                 }
             }
             self.who(cpu.id)
@@ -198,14 +199,14 @@ impl Exits {
         });
     }
 
-    /// Who executes on a CPU, as far as it is known: a vCPU of the machine's hypervisor, or what runs without one.
+    /// The vCPU that executes on a CPU, if it is one of the machine's hypervisor; else what stands for code outside any VM.
     pub fn who(&self, cpu: usize) -> Who {
         self.vms
             .here(cpu)
             .map_or((0, cpu as u16), |at| (at.number(), at.vcpu))
     }
 
-    /// A guest has just taken a virtual interrupt at EL1: `e`, with the INTID that it will acknowledge, if that is known.
+    /// Record the virtual interrupt `e` that a guest has just taken at EL1, with the INTID that it will acknowledge, if known.
     pub fn virtual_taken(
         &mut self,
         cpu: &Cpu,
@@ -235,8 +236,8 @@ impl Exits {
         });
     }
 
-    /// Something has happened to a virtual interrupt in the list registers of `cpu`. Of what EL2 does to them it is not known whose they are:
-    /// the vCPU's that it enters next, or has left last.
+    /// Record what has happened to a virtual interrupt in the list registers of `cpu`. When EL2 writes them, it may be for the vCPU that
+    /// it enters next or for the one that exited last; which is not known.
     pub fn lived(&mut self, cpu: &Cpu, hosted: bool, life: Life, now: u64, ns: u64) {
         let who = match (cpu.pstate.el, hosted) {
             (2, _) => (0, cpu.id as u16),
@@ -263,7 +264,7 @@ impl Exits {
         });
     }
 
-    /// gdbhv's hypervisor, working on `cpu`, has an interrupt for the vCPU `who` now.
+    /// Record that gdbhv's hypervisor, on `cpu`, has made an interrupt pending for the vCPU `who`.
     pub fn pended(&mut self, cpu: &Cpu, who: Who, intid: u32, now: u64, ns: u64) {
         self.trace.add(Event {
             what: What::Pended,
@@ -281,10 +282,10 @@ impl Exits {
         });
     }
 
-    /// The last exit of a CPU will no longer be where that of its vCPU is found.
+    /// Keep the last exit of a CPU for its vCPU, before another exit replaces it.
     #[cold]
     fn keep(&mut self, cpu: usize) {
-        if let (Some(at), Some(r)) = (self.whose[cpu], &self.last[cpu]) {
+        if let (Some(at), Some(r)) = (self.last_vcpu[cpu], &self.last[cpu]) {
             self.kept.insert(at, Box::new(r.clone()));
         }
     }
@@ -292,13 +293,13 @@ impl Exits {
     /// The last exit of a vCPU.
     pub fn last_of(&self, at: At) -> Option<&Record> {
         let v = self.vms.vcpu(at)?;
-        if self.whose[v.cpu] == Some(at) {
+        if self.last_vcpu[v.cpu] == Some(at) {
             return self.last.get(v.cpu)?.as_ref();
         }
         self.kept.get(&at).map(|r| &**r)
     }
 
-    /// Whether a catchpoint may want the last exit of CPU `id`, which has just come; or the entry after it.
+    /// Whether a catchpoint may want the last exit of CPU `id`, which has just been taken (`entry`: the entry after it).
     #[inline]
     pub fn wants(&self, id: usize, entry: bool) -> bool {
         self.last.get(id).and_then(|r| r.as_ref()).is_some_and(|r| {
@@ -310,7 +311,7 @@ impl Exits {
     fn missed(&self, r: &Record) -> bool {
         self.missed.get(self.row as usize) == Some(&cause_key(r))
     }
-    /// The last exit was sifted in vain, and so will be those that come from the same place.
+    /// Note that no catchpoint wants the last exit, nor any other from the same place by the same controls (key `cause`).
     pub fn miss(&mut self, cause: u64) {
         let row = self.row as usize;
         if self
@@ -332,7 +333,7 @@ impl Exits {
         self.missed.clear();
     }
 
-    /// `cpu` calls the firmware by `word`.
+    /// Record that `cpu` calls the firmware with the instruction `word`.
     #[cold]
     pub fn called(&mut self, cpu: &Cpu, word: u32, ns: u64) {
         let mut r = call(cpu, word, ns);
@@ -371,12 +372,12 @@ impl Exits {
         }
     }
 
-    /// The machine is reset: nobody has run. Counts stay.
+    /// Forget which VMs have run, at a reset. Counts stay.
     pub fn forget_guests(&mut self) {
         self.last.clear();
         self.other = None;
         self.vms = Vms::default();
-        self.whose = Default::default();
+        self.last_vcpu = Default::default();
         self.kept.clear();
         self.kept_accounts.forget();
         self.accounts.forget_guests();
@@ -385,13 +386,13 @@ impl Exits {
     }
 }
 
-/// The counts, the records, and who has run; not what is caught.
+/// Saves the counts, the records, and the VMs that have run; not the catchpoints.
 impl Save for Exits {
     fn save(&self, to: &mut Vec<u8>) {
         put(to, &self.total);
         self.kept_accounts.save(to, |to| put(to, &self.accounts));
         put(to, &self.last);
-        put(to, &(&self.vms, self.whose));
+        put(to, &(&self.vms, self.last_vcpu));
         put(to, &self.kept);
     }
     fn load(&mut self, from: &mut &[u8]) -> Result<(), Unfit> {
@@ -410,9 +411,9 @@ impl Save for Exits {
         self.trace.clear();
         self.repeats.forget();
         self.last = take(from)?;
-        (self.vms, self.whose) = take(from)?;
+        (self.vms, self.last_vcpu) = take(from)?;
         self.kept = take(from)?;
-        let places = self.whose.iter().flatten().chain(self.kept.keys());
+        let places = self.last_vcpu.iter().flatten().chain(self.kept.keys());
         if !self.vms.sound() || !places.copied().all(|at| self.vms.vcpu(at).is_some()) {
             return Err(Unfit("damaged: it names a vCPU that there is not".into()));
         }
@@ -429,7 +430,7 @@ impl Save for Exits {
     }
 }
 
-/// The place of a vCPU of the host side's in its VM, by VMPIDR_EL2 as that has it.
+/// The number in its VM of a vCPU of the host side, from VMPIDR_EL2 as the host side sets it.
 pub fn hosted_vcpu(cpu: &Cpu) -> u16 {
     cpu.get(VMPIDR_EL2) as u16
 }

@@ -1,4 +1,4 @@
-//! What a debugger reads and writes of a CPU, by name. No side effects but those of the write itself.
+//! A debugger's access to the registers of a CPU, by name, without side effects except those of a write itself.
 
 use crate::cpu::{slot, Cpu};
 use crate::pe::Pe;
@@ -53,7 +53,7 @@ impl Register {
     }
 }
 
-/// Read a register. The error says why that is impossible.
+/// Read a register. An error says why that is impossible.
 pub fn read(cpu: &Cpu, sh: &mut Shared, r: Register) -> Result<u128, String> {
     Ok(match r {
         Register::X(n) => cpu.x[n as usize] as u128,
@@ -67,7 +67,7 @@ pub fn read(cpu: &Cpu, sh: &mut Shared, r: Register) -> Result<u128, String> {
     })
 }
 
-/// The controls by which a register that is read or written here is the virtual CPU interface's; None: it is not.
+/// The controls that make a register of the CPU interface read and write here as one of the virtual CPU interface; None: they do not.
 pub fn virtual_by(cpu: &Cpu, sh: &Shared, r: Register) -> Option<&'static str> {
     match r {
         Register::System(r) => sysreg::access::virtual_by(cpu, sh, r),
@@ -75,7 +75,7 @@ pub fn virtual_by(cpu: &Cpu, sh: &Shared, r: Register) -> Option<&'static str> {
     }
 }
 
-/// Write a register. The error says why that is impossible; nothing is changed then.
+/// Write a register. An error says why that is impossible; nothing is changed then.
 pub fn write(cpu: &mut Pe, sh: &mut Shared, r: Register, v: u128) -> Result<(), String> {
     match r {
         Register::X(n) => cpu.x[n as usize] = v as u64,
@@ -110,7 +110,7 @@ fn write_cpsr(cpu: &mut Pe, sh: &mut Shared, v: u64) -> Result<(), String> {
     Ok(())
 }
 
-/// x0-x30, sp, pc and cpsr as the `g` packet has them: 268 bytes, little endian.
+/// x0-x30, sp, pc and cpsr in the layout of the `g` packet: 268 bytes, little endian.
 pub fn core(cpu: &Cpu) -> [u8; 268] {
     let mut out = [0; 268];
     for (i, v) in cpu.x[..32].iter().chain([&cpu.pc]).enumerate() {

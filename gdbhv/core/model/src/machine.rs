@@ -3,7 +3,8 @@
 //! Deterministic by construction. CPUs take turns in quanta of [`QUANTUM`] instructions, cut short by WFI, WFE that waits and YIELD.
 //! Interrupts are looked at only at points that the instruction stream defines: at a deadline of the timers and devices (exact in
 //! virtual time), after an instruction that asked for it, and when a CPU's turn begins. So neither block boundaries nor the
-//! debugger's stops change what the guest sees. (With [`crate::chaos`] a seed decides what turns are.) A step ([`step`]) is a run that stops sooner: it changes no turn.
+//! debugger's stops change what the guest sees. (With [`crate::chaos`] a seed decides what turns are.) A step ([`step`]) is a run that
+//! stops sooner: it changes no turn.
 
 mod answer;
 mod catch;
@@ -44,14 +45,14 @@ pub const MAX_MEMORY: u64 = 255 << 30;
 /// Instructions in one turn of a CPU.
 pub const QUANTUM: u64 = 10_000;
 
-/// Why [`Machine::run`] came back.
+/// Why [`Machine::run`] returned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// Virtual time or the instruction count is what was asked for.
+    /// Virtual time or the instruction count has reached the given limit.
     Budget,
     /// [`Machine::interrupter`] was set.
     Interrupted,
-    /// Hosted: this CPU has left its guest; EL2's registers say why.
+    /// Hosted: this CPU has exited from its guest; EL2's registers say why.
     Exit {
         /// CPU.
         cpu: usize,
@@ -65,7 +66,7 @@ pub enum Stop {
         /// An entry and not an exit.
         entry: bool,
     },
-    /// Hosted: an interrupt is pending for a CPU that the host side left idle.
+    /// Hosted: an interrupt is pending for a CPU on which the host side runs nothing.
     Wake {
         /// CPU.
         cpu: usize,
@@ -77,14 +78,14 @@ pub enum Stop {
         /// Breakpoint or watchpoint.
         hit: Hit,
     },
-    /// The CPU of a [`Step`] has made it.
+    /// A [`Step`] is complete.
     Step {
         /// CPU.
         cpu: usize,
-        /// An interrupt that it would have taken meanwhile, but for [`Step::hold`].
+        /// An interrupt that it would have taken meanwhile without [`Step::hold`].
         held: Option<ExceptionKind>,
     },
-    /// The CPU takes the same exception again and again ([`crate::repeat`]): this is noticed once.
+    /// The CPU takes the same exception again and again ([`crate::repeat`]). Reported once.
     Loop {
         /// CPU.
         cpu: usize,
@@ -99,19 +100,19 @@ pub enum Stop {
         /// CPU that asked.
         cpu: usize,
     },
-    /// This CPU stands at a semihosting call, which has executed.
+    /// This CPU has executed a semihosting call.
     Semihosting {
         /// CPU.
         cpu: usize,
     },
-    /// Every CPU waits or is off, and nothing will ever wake one.
+    /// Every CPU waits or is off, and no event will ever wake one.
     Stuck,
-    /// The same until virtual time `next` (`u64::MAX`: for ever), which [`Machine::idle_limit`] does not let come yet.
+    /// Every CPU waits or is off until virtual time `next` (`u64::MAX`: for ever), which is behind [`Machine::idle_limit`].
     Idle {
-        /// When something happens of itself.
+        /// Time of the next event in ticks.
         next: u64,
     },
-    /// The place of [`Machine::pause`] is reached; or an exact one never will be.
+    /// [`Machine::pause`] is reached, or it is an exact place that was missed.
     Pause,
 }
 
@@ -119,7 +120,7 @@ pub enum Stop {
 pub struct Machine {
     /// The CPUs. Boxed: their contexts point into themselves.
     pub cpus: Vec<Box<Pe>>,
-    /// What they share.
+    /// What the CPUs share.
     pub sh: Shared,
     /// Decoded code.
     pub code: Code,
@@ -129,20 +130,20 @@ pub struct Machine {
     /// The CPU that executed last, for the exclusive monitors.
     executed: usize,
     interrupt: Arc<AtomicBool>,
-    /// How far virtual time may jump while every CPU waits; `u64::MAX` means that nobody minds.
+    /// How far virtual time may jump while every CPU waits; `u64::MAX`: no limit.
     pub idle_limit: u64,
-    /// A step ended where the current CPU would have looked for interrupts next: its turn is not over before it has.
+    /// A step ended just before the current CPU would have looked for interrupts; its turn continues until it has.
     midway: bool,
     stepped: step::Made,
     /// Instructions executed by each CPU.
     pub insns: [u64; MAX_CPUS],
     /// What a seed decides of what the architecture leaves open.
     chaos: Option<Chaos>,
-    /// Turns begun, exceptions taken and wake-ups reported so far: tells places at one instruction apart.
+    /// Number of turns begun, exceptions taken and wake-ups reported: distinguishes places at the same instruction.
     steps: u64,
-    /// Where to stop besides.
+    /// Another place to stop at.
     pub pause: Option<Pause>,
-    /// Snapshots, by their number in RAM's history: everything but RAM.
+    /// Snapshots without their RAM, by their number in RAM's history.
     snapshots: BTreeMap<u32, snapshot::Kept>,
 }
 
@@ -152,7 +153,7 @@ unsafe impl Send for Machine {}
 unsafe impl Sync for Machine {}
 
 impl Machine {
-    /// A machine with `cpus` CPUs that are all off but the first; at reset EL2 (EL1 without EL2).
+    /// Make a machine with `cpus` CPUs, all off but the first, which starts at EL2 (EL1 without EL2).
     pub fn new(mut sh: Shared, cpus: usize) -> Machine {
         assert!((1..=MAX_CPUS).contains(&cpus));
         Machine {
@@ -174,7 +175,7 @@ impl Machine {
         }
     }
 
-    /// A machine on the board: `memory` bytes of RAM, CPUs of `profile`.
+    /// Make a machine with the board's devices, `memory` bytes of RAM and CPUs of `profile`.
     ///
     /// # Errors
     /// A sentence: what is out of range, and what is allowed.
@@ -240,7 +241,7 @@ impl Machine {
         Ok(Machine::new(sh, cpus))
     }
 
-    /// How long an instruction takes, on a machine that has not run yet.
+    /// Set the duration of an instruction, on a machine that has not run yet.
     ///
     /// # Errors
     /// A sentence: it is not 1 to 1000.
@@ -254,7 +255,7 @@ impl Machine {
         Ok(())
     }
 
-    /// Set it from any thread to stop [`Machine::run`] within a quantum.
+    /// A flag that stops [`Machine::run`] within a quantum when any thread sets it.
     pub fn interrupter(&self) -> Arc<AtomicBool> {
         self.interrupt.clone()
     }

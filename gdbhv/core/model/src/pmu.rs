@@ -1,10 +1,11 @@
 //! The performance monitors of each PE, over virtual time (Arm ARM D13, PMUv3).
 //!
-//! Nothing ticks. A counter counts what a running total says: instructions executed (one cycle each, so cycles stop while the PE
-//! waits in WFI or WFE and while others have their turn, as D13.2 allows of a stopped clock), instructions retired, and classes of
-//! instructions ([`classes`]). [`settle`] adds what the totals have gained to the counters that count; it is called before
-//! anything changes which do (an exception level, a control), where a counter may overflow ([`Pmu::due`](crate::cpu::counters::Pmu::due)), and that is all. So
-//! counting costs nothing per instruction, and block boundaries, the debugger's stops and the order of turns cannot be seen.
+//! Nothing ticks. Counters are derived from running totals: instructions executed (one cycle each, so cycles stop while the PE
+//! waits in WFI or WFE and while other CPUs have their turn, as D13.2 allows for a stopped clock), instructions retired, and classes of
+//! instructions ([`classes`]). [`settle`] adds the increase of the totals to the counters that are counting; it is called only before a
+//! change of which ones count (an exception level, a control) and where a counter may overflow
+//! ([`Pmu::due`](crate::cpu::counters::Pmu::due)).
+//! So counting costs nothing per instruction, and block boundaries, the debugger's stops and the order of turns are invisible.
 //!
 //! [`events`] is the table of what can be counted, [`registers`] how MRS and MSR see it. An instruction that writes a control
 //! counts with the controls as they were; one that ends in an exception takes a cycle but does not retire, unless the exception is
@@ -41,8 +42,8 @@ fn event_type(n: usize) -> Reg {
     Reg(PMEVTYPER0_EL0.0 + n as u16)
 }
 
-/// MDCR_EL2.HPMN: counters from here on are EL2's own. More than there are is as many as there are, and 0 is none for EL1 (both
-/// CONSTRAINED UNPREDICTABLE).
+/// MDCR_EL2.HPMN: event counters from this number on belong to EL2. A value above the number of counters is treated as that number,
+/// and 0 leaves none for EL1 (both CONSTRAINED UNPREDICTABLE).
 pub fn hpmn(cpu: &Cpu, has_el2: bool) -> usize {
     if has_el2 {
         (cpu.field(field!(MDCR_EL2.HPMN)) as usize).min(COUNTERS)
@@ -72,7 +73,7 @@ impl Controls {
             el: cpu.pstate.el,
         }
     }
-    /// Event counter `n` is EL2's (`PMUCounterIsHyp`).
+    /// Event counter `n` belongs to EL2 (`PMUCounterIsHyp`).
     fn hyp(&self, n: usize) -> bool {
         n >= self.hpmn
     }
@@ -83,7 +84,7 @@ impl Controls {
             field!(PMCR_EL0.E).is_set(self.pmcr)
         }
     }
-    /// It overflows from bit 63, and not from bit 31. The bits are RES0 before FEAT_PMUv3p5.
+    /// Event counter `n` overflows from bit 63 instead of bit 31. The control bits are RES0 before FEAT_PMUv3p5.
     fn long(&self, n: usize) -> bool {
         if self.hyp(n) {
             field!(MDCR_EL2.HLP).is_set(self.mdcr)
@@ -127,7 +128,7 @@ fn running(cpu: &Cpu, c: &Controls) -> u32 {
     let events = (0..COUNTERS)
         .filter(|&n| counts(n))
         .fold(0, |m, n| m | 1 << n);
-    // Prohibition and freezing stop the cycle counter only by PMCR_EL0.DP; MDCR_EL2.HCCD does by itself.
+    // Prohibition and freezing stop the cycle counter only with PMCR_EL0.DP; MDCR_EL2.HCCD does so by itself.
     let held = field!(PMCR_EL0.DP).is_set(c.pmcr) && (prohibited || c.frozen(false, overflowed));
     let cycles = bit(enabled, CYCLE)
         && field!(PMCR_EL0.E).is_set(c.pmcr)
@@ -137,13 +138,13 @@ fn running(cpu: &Cpu, c: &Controls) -> u32 {
     events | (cycles as u32) << CYCLE
 }
 
-/// Recompute what the event counters would count, after a change of a type register.
+/// Recompute what each event counter counts, after a change of a type register.
 fn retype(cpu: &mut Cpu, sh: &Platform) {
     cpu.pmu.what =
         std::array::from_fn(|n| events::what(cpu.get(event_type(n)), sh.config.features));
 }
 
-/// Work out anew which counters count, when the next may overflow, and the interrupt. [`settle`] has just run, or nothing counted.
+/// Recompute which counters count, when the next may overflow, and the interrupt. [`settle`] must just have run, unless nothing counted.
 fn derive(cpu: &mut Cpu, sh: &mut Platform) {
     let c = Controls::new(cpu, sh);
     let enabled = cpu.get(PMCNTENSET_EL0);
@@ -186,7 +187,7 @@ fn overflow(cpu: &Cpu, c: &Controls) -> bool {
         || bit(signals, CYCLE) && field!(PMCR_EL0.E).is_set(c.pmcr)
 }
 
-/// Bring the counters up to date at virtual time `now` (which matters only in the PE's turn), and the interrupt with them.
+/// Bring the counters and the interrupt up to date at virtual time `now` (which matters only in the PE's turn).
 pub fn settle(cpu: &mut Cpu, sh: &mut Platform, now: u64) {
     let all = cpu.pmu.all(now);
     let old = std::mem::replace(&mut cpu.pmu.settled, all);
@@ -211,7 +212,7 @@ pub fn settle(cpu: &mut Cpu, sh: &mut Platform, now: u64) {
     }
 }
 
-/// Event counter `n` counts `by` (`AArch64.IncrementEventCounter`). Its overflow is an event for the odd counter behind it.
+/// Add `by` to event counter `n` (`AArch64.IncrementEventCounter`). Its overflow is an event for the next, odd counter.
 fn add(cpu: &mut Cpu, sh: &Platform, c: &Controls, n: usize, by: u64) {
     let old = cpu.get(counter(n));
     let (v, carries) = if c.long(n) {
@@ -235,7 +236,7 @@ fn add(cpu: &mut Cpu, sh: &Platform, c: &Controls, n: usize, by: u64) {
     }
 }
 
-/// An event has happened once, for the counters of `mask` that count it now. The counters are settled.
+/// Count one occurrence of an event on those counters of `mask` that count it now. The counters must be settled.
 fn pulse(cpu: &mut Cpu, sh: &mut Platform, event: u16, mask: u32) {
     let c = Controls::new(cpu, sh);
     let hit = cpu.pmu.running & mask;
@@ -246,7 +247,7 @@ fn pulse(cpu: &mut Cpu, sh: &mut Platform, event: u16, mask: u32) {
     derive(cpu, sh);
 }
 
-/// PMSWINC_EL0 written for software at `el`, from outside the PE's turn: its counters count as they do there.
+/// Write PMSWINC_EL0 on behalf of software at `el`, from outside the PE's turn.
 pub fn increment(cpu: &mut Cpu, sh: &mut Platform, mask: u32, el: u8) {
     settle(cpu, sh, 0);
     let there = Controls {
@@ -254,10 +255,10 @@ pub fn increment(cpu: &mut Cpu, sh: &mut Platform, mask: u32, el: u8) {
         ..Controls::new(cpu, sh)
     };
     cpu.pmu.running = running(cpu, &there);
-    pulse(cpu, sh, events::SW_INCR, mask & !(1 << CYCLE)); // which works out anew what counts here
+    pulse(cpu, sh, events::SW_INCR, mask & !(1 << CYCLE)); // recomputes what counts at the present level
 }
 
-/// An exception is about to be taken, at [`Platform::now`]. Only if [`Pmu::on`](crate::cpu::counters::Pmu::on).
+/// Count an exception that is about to be taken, at [`Platform::now`]. To be called only if [`Pmu::on`](crate::cpu::counters::Pmu::on).
 #[cold]
 pub fn exception(cpu: &mut Cpu, sh: &mut Platform) {
     let now = sh.now;
@@ -265,7 +266,7 @@ pub fn exception(cpu: &mut Cpu, sh: &mut Platform) {
     pulse(cpu, sh, events::EXC_TAKEN, u32::MAX);
 }
 
-/// An ERET is about to return. Only if [`Pmu::on`](crate::cpu::counters::Pmu::on).
+/// Count an ERET that is about to return. To be called only if [`Pmu::on`](crate::cpu::counters::Pmu::on).
 #[cold]
 pub fn exception_return(cpu: &mut Cpu, sh: &mut Platform) {
     let now = sh.now + cpu.off as u64 + 1;
@@ -273,7 +274,8 @@ pub fn exception_return(cpu: &mut Cpu, sh: &mut Platform) {
     pulse(cpu, sh, events::EXC_RETURN, u32::MAX);
 }
 
-/// The exception level, or another thing that filters depend on, has changed at [`Platform::now`]. Only if [`Pmu::on`](crate::cpu::counters::Pmu::on).
+/// Follow a change, at [`Platform::now`], of the exception level or of a control that filters depend on. To be called only if
+/// [`Pmu::on`](crate::cpu::counters::Pmu::on).
 #[cold]
 pub fn refresh(cpu: &mut Cpu, sh: &mut Platform) {
     let now = sh.now;
@@ -281,7 +283,7 @@ pub fn refresh(cpu: &mut Cpu, sh: &mut Platform) {
     derive(cpu, sh);
 }
 
-/// After the registers were reset: nothing counts, and the interrupt falls.
+/// Follow a reset of the registers: nothing counts, and the interrupt is deasserted.
 pub fn reset(cpu: &mut Cpu, sh: &mut Platform) {
     let all = cpu.pmu.all(sh.now);
     cpu.pmu.settled = all;

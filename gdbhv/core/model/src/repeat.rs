@@ -1,13 +1,13 @@
-//! Detect the same exception at the same place again and again, with no instruction between: a vector that faults, an abort whose cause
-//! stays, an interrupt that nobody clears.
+//! Detection of an exception that is taken at the same place again and again with no instruction in between: a vector that faults, an
+//! abort whose cause stays, an interrupt that is never cleared.
 
 use crate::cpu::{Cpu, MAX_CPUS};
 use crate::raise::{Exception, ExceptionKind};
 
-/// How often is too often.
+/// Number of times in a row from which it counts as a loop.
 pub const TOO_OFTEN: u64 = 1000;
 
-/// Instructions that the CPU may have executed since it came to the place: none, but where a fault counts as one.
+/// Most instructions since the last exception that still count as none: an instruction that faults is counted.
 const NONE: u64 = 2;
 
 /// An exception that is taken again and again.
@@ -19,9 +19,9 @@ pub struct Repeated {
     pub el: u8,
     /// Exception level that takes it.
     pub target: u8,
-    /// Where it comes.
+    /// PC at which it is taken.
     pub pc: u64,
-    /// Where it is taken.
+    /// Address of the vector.
     pub vector: u64,
     /// The exception.
     pub kind: u8,
@@ -29,13 +29,13 @@ pub struct Repeated {
     pub esr: u64,
     /// FAR, if it has one.
     pub far: Option<u64>,
-    /// IPA, if stage 2 has refused it.
+    /// IPA, if it is a fault of stage 2.
     pub ipa: Option<u64>,
-    /// The INTID, if it is known.
+    /// INTID, if known.
     pub intid: Option<u32>,
     /// Controls that send it to EL2.
     pub cause: &'static [&'static str],
-    /// How often in a row.
+    /// Number of times in a row.
     pub count: u64,
 }
 
@@ -49,18 +49,19 @@ impl Repeated {
     }
 }
 
-/// The exceptions that each CPU has taken last, by the level they came from.
+/// The last exceptions of each CPU, by the level that they were taken from.
 #[derive(Default)]
 pub struct Repeats {
     last: [[Repeated; 3]; MAX_CPUS],
-    /// The one that has just been taken too often.
+    /// The one that has just reached [`TOO_OFTEN`].
     pub found: Option<Repeated>,
-    /// The machine stops then, if its user handles such stops.
+    /// Stop the machine in that case: set by a user that handles such stops.
     pub stops: bool,
 }
 
 impl Repeats {
-    /// `cpu` has just taken `e` from EL `from`, where it was at `pc` since `landed` (in ticks); it is `now`. True: once too often.
+    /// Note that `cpu` has just taken `e` from EL `from`, at tick `now`; it had been at `pc` since tick `landed`. Returns true if the count
+    /// has reached [`TOO_OFTEN`].
     #[inline]
     pub fn taken(
         &mut self,
@@ -107,12 +108,12 @@ impl Repeats {
         };
     }
 
-    /// What `cpu` has taken too often, and still does.
+    /// The exceptions that `cpu` keeps taking, at least [`TOO_OFTEN`] times so far.
     pub fn often(&self, cpu: usize) -> impl Iterator<Item = &Repeated> {
         self.last[cpu].iter().filter(|r| r.count >= TOO_OFTEN)
     }
 
-    /// The machine has become another.
+    /// Forget all, after the machine's state was replaced.
     pub fn forget(&mut self) {
         *self = Repeats {
             stops: self.stops,

@@ -1,13 +1,13 @@
-//! Saving: what every part of a machine's state can do.
+//! Saving and loading of a machine's state.
 //!
-//! What is saved are plain values, in the layout of Borsh. What is derived from them (lines of the interrupt controller, contexts in use,
+//! Plain values are saved, in the layout of Borsh. What is derived from them (lines of the interrupt controller, contexts in use,
 //! decoded code), what belongs to the debugger, and what is outside (sockets, files) is not. A type of plain values derives
-//! `BorshSerialize` and `BorshDeserialize`, and so is [`Save`]; a type with more in it says itself which of it is kept.
+//! `BorshSerialize` and `BorshDeserialize`, which makes it [`Save`]; any other type implements [`Save`] for the part that is saved.
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::cell::RefCell;
 
-/// Saved state that does not fit: a sentence.
+/// Why saved state cannot be loaded, as a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unfit(pub String);
 
@@ -21,13 +21,13 @@ impl std::error::Error for Unfit {}
 
 /// A part of the state of a machine.
 pub trait Save {
-    /// Append it.
+    /// Append the part's saved bytes.
     fn save(&self, to: &mut Vec<u8>);
-    /// Decode it from the front of `from`.
+    /// Load the part from the front of `from`.
     ///
     /// # Errors
-    /// It is cut short, no state of this part, or one of a part of another shape. The part may have been changed then: whoever loads a whole
-    /// machine puts another one in its place.
+    /// The bytes are cut short, not those of this part, or those of a part of another shape. The part may have been changed by then:
+    /// whoever loads a whole machine must replace it.
     fn load(&mut self, from: &mut &[u8]) -> Result<(), Unfit>;
 }
 
@@ -49,7 +49,7 @@ pub fn put<T: BorshSerialize + ?Sized>(to: &mut Vec<u8>, value: &T) {
 /// Take plain values from the front of `from`.
 ///
 /// # Errors
-/// They are not there.
+/// The bytes are too few or invalid.
 pub fn take<T: BorshDeserialize>(from: &mut &[u8]) -> Result<T, Unfit> {
     T::deserialize(from).map_err(|e| Unfit(format!("damaged: {e}")))
 }
@@ -67,7 +67,7 @@ pub fn put_part(to: &mut Vec<u8>, name: &str, part: &dyn Save) {
 /// Take a part from the front of `from`.
 ///
 /// # Errors
-/// It is another part, or [`Save::load`] refuses it, or leaves some of it.
+/// The bytes belong to another part, or [`Save::load`] fails or does not consume them all.
 pub fn take_part(from: &mut &[u8], name: &str, part: &mut dyn Save) -> Result<(), Unfit> {
     let found: String = take(from)?;
     if found != name {
@@ -88,21 +88,21 @@ pub fn take_part(from: &mut &[u8], name: &str, part: &mut dyn Save) -> Result<()
     }
 }
 
-/// The saved bytes of a part that seldom changes: it is saved again by a copy of them, and loaded only if they are others.
+/// A cache of the saved bytes of a part that seldom changes: saving copies them, and loading is skipped if they are the same.
 ///
 /// Whoever changes the part calls [`Kept::forget`].
 #[derive(Default)]
 pub struct Kept(RefCell<Option<Vec<u8>>>);
 
 impl Kept {
-    /// The part changes.
+    /// Discard the bytes, because the part changes.
     #[inline]
     pub fn forget(&mut self) {
         if self.0.get_mut().is_some() {
             *self.0.get_mut() = None;
         }
     }
-    /// Append the part with its length; `part` saves it, if that is needed.
+    /// Append the part with its length; `part` saves it if there is no copy.
     pub fn save(&self, to: &mut Vec<u8>, part: impl FnOnce(&mut Vec<u8>)) {
         let mut kept = self.0.borrow_mut();
         let bytes = kept.get_or_insert_with(|| {
@@ -113,10 +113,10 @@ impl Kept {
         put(to, &(bytes.len() as u32));
         to.extend_from_slice(bytes);
     }
-    /// Take the bytes of the part from the front of `from`; None if they are what it is. [`Kept::is`] follows when they are loaded.
+    /// Take the bytes of the part from the front of `from`; None if they equal the present ones. After loading them, call [`Kept::is`].
     ///
     /// # Errors
-    /// They are not there.
+    /// The bytes are too few.
     pub fn load<'a>(&mut self, from: &mut &'a [u8]) -> Result<Option<&'a [u8]>, Unfit> {
         let length: u32 = take(from)?;
         let cut = || Unfit("damaged: a part is cut short".into());
@@ -128,10 +128,10 @@ impl Kept {
         }
         Ok((!same).then_some(own))
     }
-    /// The part is what these bytes say; `left` of them have not been taken.
+    /// Note that the part was loaded from the bytes `own`, of which `left` were not consumed.
     ///
     /// # Errors
-    /// Some are left.
+    /// Some bytes are left.
     pub fn is(&mut self, own: &[u8], left: &[u8]) -> Result<(), Unfit> {
         if !left.is_empty() {
             return Err(Unfit("damaged: a part is too long".into()));

@@ -1,6 +1,7 @@
-//! Self-hosted debug, the rules: whether debug exceptions are enabled and who takes them, where software step stands, which of a
+//! The rules of self-hosted debug: whether debug exceptions are enabled and which level takes them, the state of software step, which of a
 //! guest's breakpoints and watchpoints match (Arm ARM D2; the pseudocode functions named below are its). Nothing here has a side effect;
-//! what follows from the rules while a guest executes is in [`crate::debug_events`] and [`crate::exec::single`], a debugger's own stops in [`crate::stops`].
+//! applying the rules while a guest executes is in [`crate::debug_events`] and [`crate::exec::single`], a debugger's own stops in
+//! [`crate::stops`].
 //!
 //! There is one Security state and no EL3, and EL0 and EL1 are AArch64 only. Halting debug is never allowed: there is no external debugger.
 
@@ -60,7 +61,7 @@ fn enabled_from(cpu: &Cpu, el: u8, masked: bool) -> bool {
     }
 }
 
-/// The same here and now (`AArch64.GenerateDebugExceptions`).
+/// Whether one could be taken in the present state (`AArch64.GenerateDebugExceptions`).
 pub fn enabled(cpu: &Cpu) -> bool {
     enabled_from(cpu, cpu.pstate.el, cpu.pstate.daif & D != 0)
 }
@@ -87,8 +88,8 @@ pub fn step(cpu: &Cpu) -> Step {
     }
 }
 
-/// PSTATE.SS after an exception return with `spsr` that is legal or not (`DebugExceptionReturnSS`): SPSR_ELx.SS, if that is how
-/// stepping is entered.
+/// PSTATE.SS after an exception return with `spsr`, which is `illegal` or not (`DebugExceptionReturnSS`): SPSR_ELx.SS if the return
+/// starts a software step.
 pub fn return_ss(cpu: &Cpu, spsr: u64, illegal: bool) -> bool {
     if cpu.get(MDSCR_EL1) & SS == 0 || enabled(cpu) {
         return false;
@@ -125,7 +126,8 @@ pub const fn levels(control: u64) -> u8 {
     }
 }
 
-/// Whether the control of a breakpoint or watchpoint matches an access made as from `el`; `linked`: also what LBN names.
+/// Whether the control of a breakpoint or watchpoint matches an access made as from `el`; `linked`: the breakpoint that LBN selects
+/// must match, too.
 fn state_matches(cpu: &Cpu, control: u64, el: u8, linked: bool) -> bool {
     levels(control) >> el & 1 != 0
         && (!linked || link_matches(cpu, field!(DBGBCR0_EL1.LBN).of(control) as usize))
@@ -270,13 +272,13 @@ pub fn watch_matches(cpu: &Cpu, n: usize, el: u8, write: bool) -> bool {
         && enabled_from(cpu, el.max(cpu.pstate.el), cpu.pstate.daif & D != 0)
 }
 
-/// Addresses compared by none: [`key`] makes no such.
+/// An address that no breakpoint matches: [`key`] never returns it.
 pub const NOWHERE: u64 = u64::MAX;
 
 /// The breakpoints, watchpoints and step that the guest on a PE has enabled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Armed {
-    /// Anything at all, software step included.
+    /// Something is enabled, software step included.
     pub any: bool,
     /// Instructions must be executed one by one.
     pub single: bool,
@@ -331,7 +333,7 @@ impl Armed {
     }
 }
 
-/// Whether PSTATE matters to self-hosted debug now: who changes PSTATE.D then has what is armed looked at again.
+/// Whether PSTATE matters to self-hosted debug now: a change of PSTATE.D must then recompute [`Armed`].
 pub fn sees_pstate(cpu: &Cpu) -> bool {
     cpu.get(MDSCR_EL1) & (SS | MDE) != 0
 }

@@ -1,8 +1,8 @@
 //! SError: errors that are reported asynchronously, and how FEAT_RAS defers them (Arm ARM D1.3.6, D17.2; `AArch64.ESBOperation`,
 //! `AArch64.vESBOperation`, `AArch64.TakeVirtualSErrorException`).
 //!
-//! The machine's memory reports its errors synchronously, so that a physical SError comes from outside only: a user makes one pending
-//! (`Machine::inject_serror`). A virtual one is made by a hypervisor (HCR_EL2.VSE). One of each can be pending on a PE.
+//! The machine's memory reports its errors synchronously, so that a physical SError comes only from outside: a user makes one pending
+//! (`Machine::inject_serror`). A hypervisor makes a virtual one pending (HCR_EL2.VSE). One of each can be pending on a PE.
 //!
 //! Every pending SError is synchronised at each instruction, so that the implicit barrier of SCTLR_ELx.IESB has nothing left to find, at
 //! exception entry and at ERET alike: what could be taken has been taken before (entry never unmasks it), and ESR_ELx.IESB stays 0.
@@ -21,10 +21,10 @@ use crate::syndrome::ec;
 /// ISS of an SError without further information: uncontainable (AET 0), DFSC "asynchronous SError" (Arm ARM D24.2.40).
 pub const UNCONTAINABLE: u32 = 0x11;
 
-/// The bits of ISS that a syndrome has: IDS and 24 more.
+/// The valid bits of an SError's ISS: IDS and 24 more.
 pub const ISS: u32 = 0x1ff_ffff;
 
-/// HCR_EL2 as it counts: 0 without EL2.
+/// The effective value of HCR_EL2: 0 without EL2.
 fn hcr(cpu: &Cpu, has_el2: bool) -> u64 {
     match has_el2 {
         true => cpu.get(HCR_EL2),
@@ -60,7 +60,7 @@ pub fn virtual_(cpu: &Cpu, hcr: u64) -> Option<Exception> {
     })
 }
 
-/// The SError `e` is being taken: it is not pending any more.
+/// Clear the pending state of the SError `e`, which is being taken.
 pub fn taken(cpu: &mut Cpu, has_el2: bool, e: &Exception) {
     let hcr = hcr(cpu, has_el2);
     // With AMO set a physical one goes to EL2.

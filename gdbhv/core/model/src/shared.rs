@@ -1,4 +1,4 @@
-//! What the PEs of a machine share: the [`Platform`], and above it exits, what the debugger wants, and translations to be forgotten.
+//! What the PEs of a machine share: the [`Platform`], exits, the debugger's breakpoints and watchpoints, and TLB operations in flight.
 
 use crate::config::Config;
 use crate::cpu::{Cpu, MAX_CPUS};
@@ -11,7 +11,7 @@ use crate::tlbcheck::TlbCheck;
 use std::collections::HashMap;
 use std::ops::{Deref, DerefMut};
 
-/// A word that no row claims, the first time it is executed.
+/// An instruction word without a row, when it is first executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UndefinedNote {
     /// Its address.
@@ -20,31 +20,31 @@ pub struct UndefinedNote {
     pub insn: u32,
 }
 
-/// Everything but the PEs.
+/// The state of a machine except its PEs.
 pub struct Shared {
     /// RAM, devices, time, power.
     pub platform: Platform,
-    /// Breakpoints, watchpoints, and why the debugger stopped.
+    /// Breakpoints, watchpoints, and the reason of the debugger's last stop.
     pub debug: Debug,
-    /// Exceptions to EL2: recorded, counted, caught.
+    /// Exceptions to EL2: records, counts, catchpoints.
     pub exits: Exits,
-    /// By CPU: what its cached translations must follow before it next executes (`pe::tlb::drain`).
+    /// By CPU: TLB operations of other CPUs that it must apply before it next executes (`pe::tlb::drain`).
     pub tlb_queue: Vec<Vec<Op>>,
-    /// The same for notes.
+    /// By CPU: notes of other CPUs that it must apply likewise.
     pub tlb_notes: Vec<Vec<Note>>,
-    /// What is done with translation tables, if it is checked.
+    /// The TLB checker, if it is on.
     pub check: Option<Box<TlbCheck>>,
-    /// Words without a row, each once.
+    /// Words without a row that were executed.
     pub undefined: HashMap<u32, u64>,
-    /// Those of them that have not been reported to the user.
+    /// Those that have not been reported to the user yet.
     pub undefined_new: Vec<UndefinedNote>,
 }
 
-/// Most distinct undefined words that are remembered; a guest that executes data must not eat memory.
+/// Most distinct undefined words that are remembered, so that a guest that executes data does not use up memory.
 const UNDEFINED_MAX: usize = 1000;
 
 impl Shared {
-    /// RAM of `size` bytes at `base` and an interrupt controller for one CPU; the board does the rest.
+    /// Make the shared state with RAM of `size` bytes at `base` and an interrupt controller for one CPU; the board adds the rest.
     pub fn new(config: Config, base: u64, size: u64) -> Shared {
         Shared {
             platform: Platform::new(config, base, size),
@@ -57,7 +57,7 @@ impl Shared {
             undefined_new: Vec::new(),
         }
     }
-    /// Trace what has happened to virtual interrupts of `cpu`.
+    /// Trace the changes of virtual interrupts of `cpu`.
     #[inline]
     pub fn note_lives(&mut self, cpu: &Cpu) {
         if self.gic.lives.any() {
@@ -89,7 +89,7 @@ impl Shared {
     }
 }
 
-/// The platform, exits, and what TLBs are still to follow; not what the debugger wants, nor words without a row.
+/// Saves the platform, exits, and TLB operations in flight; not breakpoints and watchpoints, nor words without a row.
 impl Save for Shared {
     fn save(&self, to: &mut Vec<u8>) {
         self.platform.save(to);

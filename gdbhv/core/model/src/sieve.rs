@@ -1,9 +1,9 @@
-//! Catchpoints: which exits, entries and other exceptions somebody wants to be told of. An exception asks this where it is taken anyway, and
-//! of a thousand catchpoints most are meant by none.
+//! Catchpoints: which exits, entries and other exceptions stop the machine. They are compared where the exception is taken, and most
+//! exceptions match none, even of a thousand catchpoints.
 //!
-//! What a catchpoint asks of a name and of the controls that provoked an exit is asked by whoever made the catchpoint, once for each
-//! name: [`Sieve::learn`] has the answer. Of the rest, numbers are compared here ([`spans`] finds the few whose range a value is
-//! in), and a [`condition`] is evaluated last.
+//! Whether a catchpoint matches an exit's name and the controls that caused it is decided by whoever made the catchpoint, once for each
+//! name, and remembered here by [`Sieve::learn`]. Numbers are compared here ([`spans`] finds the few catchpoints whose range contains a
+//! value), and a [`condition`] is evaluated last.
 
 pub mod condition;
 pub mod spans;
@@ -14,13 +14,13 @@ use condition::{Condition, Eye};
 use spans::Spans;
 use std::collections::{BTreeMap, HashMap};
 
-/// Added to the number of an exit's class: the entry after it.
+/// Added to the number of an exit's class, it stands for the entry after such an exit.
 pub const ENTRY_AFTER: u16 = 0x200;
 
-/// Words of 64 bits in which there is a bit for each number of an exit, and of the entry after it.
+/// Length in 64-bit words of a bit set of the classes of exits, and of the entries after them.
 pub const WANTED: usize = SPAN as usize / 64;
 
-/// Names that are remembered: a guest may cause 65,536 by HVC alone.
+/// Most names that are remembered: a guest may cause 65,536 by HVC alone.
 const MOST_NAMES: usize = 4096;
 
 macro_rules! fields {
@@ -30,12 +30,12 @@ macro_rules! fields {
         #[allow(missing_docs)]
         pub enum Field { $($variant),* }
 
-        /// Their names, and what they are.
+        /// The fields: name, field, description.
         pub const FIELDS: &[(&str, Field, &str)] = &[$(($name, Field::$variant, $text)),*];
     };
 }
 
-// The most telling ones first: a catchpoint that compares several is found by the first.
+// The most selective ones first: a catchpoint that compares several is found by the first.
 fields! {
     Ipa "ipa" "IPA of an abort"
     Pc "pc" "address of the instruction"
@@ -61,18 +61,18 @@ fields! {
 }
 
 impl Field {
-    /// Find one by name.
+    /// Find a field by name.
     pub fn parse(name: &str) -> Option<Field> {
         FIELDS.iter().find(|f| f.0 == name).map(|f| f.1)
     }
 }
 
-/// What has happened: an exit, the entry after one (with its times), or another exception.
+/// An event: an exit, the entry after one (with its durations), or another exception.
 #[derive(Clone, Copy)]
 pub struct Event<'a> {
-    /// The exit.
+    /// The exit or the other exception.
     pub record: &'a Record,
-    /// Of an entry: instructions of the hypervisor and nanoseconds since the exit, where they are known.
+    /// For an entry: instructions of the hypervisor and nanoseconds since the exit, if known.
     pub entry: Option<Option<(u64, u64)>>,
 }
 
@@ -83,7 +83,7 @@ impl Event<'_> {
             None => self.record.class,
         }
     }
-    /// A number of it; None: it has none.
+    /// The value of a field; None: the event does not have it.
     pub fn get(&self, field: Field) -> Option<u64> {
         let r = self.record;
         Some(match field {
@@ -116,23 +116,23 @@ impl Event<'_> {
 /// A catchpoint.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// Numbers of the classes; of entries with [`ENTRY_AFTER`].
+    /// Numbers of the classes, plus [`ENTRY_AFTER`] for entries.
     pub classes: Vec<u16>,
-    /// Numbers that must be in these ranges, ends included.
+    /// Ranges (field, first, last) that the event's fields must be in.
     pub ranges: Vec<(Field, u64, u64)>,
-    /// What must hold besides.
+    /// A condition that must hold as well.
     pub condition: Option<Condition>,
-    /// So many are let by first.
+    /// Number of matches to skip first.
     pub after: u64,
-    /// Of those that follow, each so many-th is told of.
+    /// After those, report every n-th match.
     pub every: u64,
-    /// Only the first.
+    /// Report only the first match.
     pub once: bool,
-    /// Nobody is told: it counts.
+    /// Report none: only count.
     pub silent: bool,
-    /// How many there were.
+    /// Number of matches.
     pub seen: u64,
-    /// Of how many the condition had no value.
+    /// Number of events for which the condition had no value.
     pub failed: u64,
     /// Instructions of all CPUs together after which it began to count.
     pub since: u64,
@@ -154,7 +154,7 @@ pub struct Count {
 }
 
 impl Row {
-    /// One more has come: whether it is told of.
+    /// Count a match. Returns whether to report it.
     fn hit(&mut self) -> bool {
         self.seen += 1;
         let n = self.seen.wrapping_sub(self.after);
@@ -164,7 +164,7 @@ impl Row {
     }
 }
 
-/// What tells names, and the controls that provoked an exit, apart: number and sub-reason, and the list of controls.
+/// Identifies a name and the controls that caused an exit: (number and sub-reason, list of controls).
 type Key = (u64, u64);
 
 fn key_of(e: &Event) -> Key {
@@ -172,13 +172,13 @@ fn key_of(e: &Event) -> Key {
     (class, cause_key(e.record))
 }
 
-/// What tells the list of controls apart that provoked an exit; never 0.
+/// Identifies the list of controls that caused an exit; never 0.
 #[inline]
 pub fn cause_key(r: &Record) -> u64 {
     (r.cause.as_ptr() as u64) << 8 | r.cause.len() as u64
 }
 
-/// The catchpoints that may mean exits of a name.
+/// The catchpoints that may match exits with a certain name.
 #[derive(Default)]
 struct Known {
     plain: Vec<u32>,
@@ -186,7 +186,7 @@ struct Known {
 }
 
 impl Known {
-    /// Whether none of them means it, which is so most of the time.
+    /// Whether none of them matches an event, which is the most frequent case.
     #[inline]
     fn misses(&mut self, e: &Event) -> bool {
         self.plain.is_empty()
@@ -200,18 +200,18 @@ impl Known {
 const RECENT: usize = 64;
 const NOBODY: Key = (0, 0);
 
-/// All of them.
+/// All catchpoints.
 pub struct Sieve {
     rows: BTreeMap<u32, Row>,
-    /// A bit for each number of a class from 0x1000 on that some row wants.
+    /// A bit for each class number from 0x1000 on that some row wants.
     wanted: Vec<u64>,
     known: HashMap<Key, usize>,
     lists: Vec<Known>,
     recent: [(Key, u32); RECENT],
     few: Vec<u32>,
-    /// Rows that the last stop is told of.
+    /// The rows that caused the last stop.
     pub hits: Vec<u32>,
-    /// The last stop is of a name that is to be learned.
+    /// The last stop is for a name that is not known yet ([`Sieve::learn`]).
     pub unknown: bool,
 }
 
@@ -231,16 +231,16 @@ impl Default for Sieve {
 }
 
 impl Sieve {
-    /// Whether there are none.
+    /// Whether there are no catchpoints.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
-    /// Add a row under a number of the caller's, or take its place.
+    /// Add a row under a number that the caller chooses, replacing any row with that number.
     pub fn insert(&mut self, number: u32, row: Row) {
         self.rows.insert(number, row);
         self.changed();
     }
-    /// Take a row away.
+    /// Remove a row.
     pub fn remove(&mut self, number: u32) {
         if self.rows.remove(&number).is_some() {
             self.changed();
@@ -266,7 +266,8 @@ impl Sieve {
         };
         self.rows.iter().map(count).collect()
     }
-    /// Have those of `counts` go on from there. `others`: those that are not among them begin to count after so many instructions; None: they
+    /// Have those of `counts` go on from there. `others`: those that are not among them begin to count after so many instructions;
+    /// None: they
     /// stay as they are.
     pub fn recount(&mut self, counts: &[Count], others: Option<u64>) {
         for (number, row) in &mut self.rows {
@@ -300,16 +301,16 @@ impl Sieve {
             .get(n / 64)
             .is_some_and(|w| w >> (n % 64) & 1 != 0)
     }
-    /// A bit for each number that some row wants, of exits and of the entries after them.
+    /// A bit for each class that some row wants, of exits and of the entries after them.
     pub fn wanted(&self) -> [u64; WANTED] {
         std::array::from_fn(|n| self.wanted.get(n).copied().unwrap_or(0))
     }
-    /// Whether some row wants what is no exit, nor an entry.
+    /// Whether some row wants exceptions that are neither exits nor entries.
     pub fn wants_others(&self) -> bool {
         self.wanted.iter().skip(WANTED).any(|w| *w != 0)
     }
 
-    /// Find the rows that an event may be meant by; false: none, and nothing is to be done. [`Sieve::judge`] must follow.
+    /// Find the rows that may match an event. Returns false if there are none; otherwise [`Sieve::judge`] must follow.
     #[inline]
     pub fn sift(&mut self, e: &Event) -> bool {
         let key = key_of(e);
@@ -348,8 +349,8 @@ impl Sieve {
         !self.few.is_empty()
     }
 
-    /// Whether an exit that was just sifted in vain is so wherever it comes from the same place ([`crate::account::Place`]) by the same
-    /// controls.
+    /// Whether no exit from the same place ([`crate::account::Place`]) by the same controls can match either, after [`Sieve::sift`]
+    /// returned false for one.
     pub fn misses_place(&self, e: &Event) -> bool {
         let Some(&list) = self.known.get(&key_of(e)) else {
             return false;
@@ -366,8 +367,8 @@ impl Sieve {
             })
     }
 
-    /// Settle what [`Sieve::sift`] has left: true if somebody is to be told ([`Sieve::hits`]), or to say what a name means
-    /// ([`Sieve::unknown`]).
+    /// Decide which of the rows found by [`Sieve::sift`] match. Returns true if the machine must stop: for [`Sieve::hits`], or for a name
+    /// that is not known yet ([`Sieve::unknown`]).
     pub fn judge(&mut self, e: &Event, eye: &mut dyn Eye) -> bool {
         if self.unknown {
             return true;
@@ -389,7 +390,7 @@ impl Sieve {
         !self.hits.is_empty()
     }
 
-    /// Learn which rows the name of an event may be meant by, and the controls that provoked it.
+    /// Remember which rows match the name of an event and the controls that caused it.
     pub fn learn(&mut self, e: &Event, rows: &[u32]) {
         if self.known.len() >= MOST_NAMES {
             self.forget();

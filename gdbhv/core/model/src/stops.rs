@@ -1,5 +1,5 @@
-//! Breakpoints, watchpoints and what the debugger stopped for. They cost nothing while they do not fire: a breakpoint
-//! splits blocks and keeps its address out of the jump cache; a watchpoint makes its page's TLB entries slow.
+//! The debugger's breakpoints and watchpoints, and the reason of its last stop. They cost nothing while they are not hit: a breakpoint
+//! splits blocks and keeps its address out of the jump cache; a watchpoint makes accesses to its page take the slow path.
 
 use crate::bits::lines_of_page;
 use crate::cpu::{Cpu, MAX_CPUS};
@@ -8,12 +8,12 @@ use crate::reg::names::{HCR_EL2, VTTBR_EL2};
 use crate::reg::Reg;
 use crate::vms::Key;
 
-/// Whose addresses are meant.
+/// Which contexts an address belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// EL1 and EL0 while this VMID is in VTTBR_EL2: a VM of the host side's.
+    /// EL1 and EL0 while this VMID is in VTTBR_EL2: a VM of the host side.
     Vmid(u16),
-    /// EL1 and EL0 of a VM of a hypervisor in the machine, with stage 1 on or not.
+    /// EL1 and EL0 of a VM that a hypervisor in the machine runs, with stage 1 on or off.
     Vm(Key),
     /// All but VMs: EL2, and what runs below it without stage 2.
     Host,
@@ -42,23 +42,23 @@ pub struct Breakpoint {
     pub va: u64,
     /// Z0 or Z1, for the stop reply.
     pub hardware: bool,
-    /// Whose.
+    /// The contexts that it is for.
     pub scope: Scope,
 }
 
-/// How a watched address is meant.
+/// The address space of a watched address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Space {
-    /// As the access has it.
+    /// Virtual.
     #[default]
     Va,
-    /// What stage 1 makes of it, where there is a stage 2.
+    /// Intermediate physical: the output of stage 1, if stage 2 is on.
     Ipa,
-    /// Where it goes.
+    /// Physical.
     Pa,
 }
 
-/// The addresses of an access inside a page; None is what is not there, or not known since the translation faults.
+/// The addresses of an access inside a page. None: there is no such address, or the translation faults before it is known.
 #[derive(Clone, Copy, Debug)]
 pub struct Located {
     /// Virtual.
@@ -82,26 +82,26 @@ impl Located {
 /// A watchpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Watchpoint {
-    /// How its address is meant.
+    /// The address space.
     pub space: Space,
     /// First byte.
     pub at: u64,
-    /// Bytes.
+    /// Length in bytes.
     pub len: u64,
     /// Stops reads.
     pub read: bool,
     /// Stops writes.
     pub write: bool,
-    /// Whose.
+    /// The contexts that it is for.
     pub scope: Scope,
 }
 
-/// Why an instruction was not executed.
+/// Why the debugger stops before an instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hit {
     /// A breakpoint at the PC.
     Break(Breakpoint),
-    /// It would access a watched byte, here (in the watchpoint's space); whether it writes.
+    /// The instruction would access a watched byte: the address in the watchpoint's space, and whether it writes.
     Watch(Watchpoint, u64, bool),
 }
 
@@ -110,23 +110,23 @@ pub enum Hit {
 pub struct Debug {
     breakpoints: Vec<Breakpoint>,
     watchpoints: Vec<Watchpoint>,
-    /// Some of them is on an IPA or a PA.
+    /// Some watchpoint is on an IPA or a PA.
     physical: bool,
-    /// None of them stops anything: the machine is on its way to a place that it is to be shown at.
+    /// Breakpoints and watchpoints do not stop: the machine is on its way to a place where it will be shown.
     pub quiet: bool,
     /// A system register whose writes by MSR are noted.
     pub register: Option<Reg>,
-    /// The last of them: the CPU, and how many instructions all CPUs had executed before.
+    /// The last such write: the CPU, and the instructions that all CPUs had executed before.
     pub register_written: Option<(usize, u64)>,
     /// The stop that [`crate::exec::interp::Leave::Debug`] is about.
     pub hit: Option<Hit>,
-    /// The address of a breakpoint that somebody else than it is for has come to last.
+    /// The address of a breakpoint that was last reached in a context that it is not for.
     pub passed: Option<u64>,
-    /// By CPU: the address of the stop that it goes on from, which does not stop again before the CPU has moved.
+    /// By CPU: the address of the stop that it resumes from, which does not stop it again before it has moved.
     skip: [Option<u64>; MAX_CPUS],
-    /// By CPU: where it was when it last stopped for the debugger, until it moves.
+    /// By CPU: its PC when it last stopped for the debugger, until it moves.
     stopped: [Option<u64>; MAX_CPUS],
-    /// By CPU: where it last stopped for a watchpoint: the access may be made when the run goes on.
+    /// By CPU: its PC when it last stopped for a watchpoint; the access is allowed when the run resumes.
     watched: [Option<u64>; MAX_CPUS],
 }
 
@@ -158,12 +158,12 @@ impl Debug {
     fn count(&mut self) {
         self.physical = self.watchpoints.iter().any(|w| w.space != Space::Va);
     }
-    /// `cpu` stops for the debugger at `pc`.
+    /// Note that `cpu` stops for the debugger at `pc`.
     pub fn stop(&mut self, cpu: usize, pc: u64) {
         self.stopped[cpu] = Some(pc);
     }
-    /// A run of `cpu` begins at `pc`: the instruction that its last stop was about may execute now. A CPU that merely had its turn
-    /// end at a breakpoint, or comes to it from an exit, has not been stopped there yet.
+    /// Begin a run of `cpu` at `pc`: the instruction that it last stopped before may execute now. A CPU whose turn ended at a
+    /// breakpoint, or that reaches it from an exit, has not stopped there yet.
     pub fn resume(&mut self, cpu: usize, pc: u64) {
         self.stopped[cpu] = self.stopped[cpu].filter(|at| *at == pc);
         self.skip[cpu] = self.stopped[cpu];
@@ -173,29 +173,29 @@ impl Debug {
     pub fn resuming(&self, cpu: usize) -> bool {
         self.skip[cpu].is_some()
     }
-    /// The first instruction of `cpu` is done.
+    /// Note that the first instruction of `cpu` has executed.
     pub fn moved(&mut self, cpu: usize) {
         self.skip[cpu] = None;
         self.stopped[cpu] = None;
         self.watched[cpu] = None;
     }
-    /// The stop that `cpu` has not moved from: its address, and whether a watchpoint caused it.
+    /// The stop that `cpu` has not moved from since: its address, and whether a watchpoint caused it.
     pub fn held(&self, cpu: usize) -> Option<(u64, bool)> {
         self.stopped[cpu].map(|pc| (pc, self.watched[cpu] == Some(pc)))
     }
-    /// Put back what [`Debug::held`] told, or None: the host side has switched what `cpu` executes.
+    /// Restore a value of [`Debug::held`], or None, when the host side switches what `cpu` executes.
     pub fn hold(&mut self, cpu: usize, held: Option<(u64, bool)>) {
         self.stopped[cpu] = held.map(|h| h.0);
         self.watched[cpu] = held.filter(|h| h.1).map(|h| h.0);
     }
-    /// The machine is reset: no CPU stands where it stopped.
+    /// Forget where CPUs have stopped, at a reset.
     pub fn forget_stops(&mut self) {
         self.hit = None;
         self.skip = Default::default();
         self.stopped = Default::default();
         self.watched = Default::default();
     }
-    /// Where breakpoints are.
+    /// The addresses of all breakpoints.
     pub fn addresses(&self) -> Vec<u64> {
         self.breakpoints.iter().map(|b| b.va).collect()
     }
@@ -207,7 +207,7 @@ impl Debug {
     pub fn watches_pc(&self, pc: u64) -> bool {
         self.breakpoints.iter().any(|b| b.va == pc)
     }
-    /// Whether execution stops before `pc`; remembers why.
+    /// Whether execution stops before `pc`; sets [`Debug::hit`] if so.
     pub fn stops_at(&mut self, cpu: &Cpu, pc: u64) -> bool {
         let Some(b) = self
             .breakpoints
@@ -225,7 +225,8 @@ impl Debug {
         self.hit = Some(Hit::Break(*b));
         true
     }
-    /// Whether some watchpoint is on an IPA or a PA, so that [`Debug::watched_lines`] and [`Debug::watch_hit`] need those of an access.
+    /// Whether some watchpoint is on an IPA or a PA, so that [`Debug::watched_lines`] and [`Debug::watch_hit`] need these addresses of
+    /// an access.
     #[inline]
     pub fn watches_physical(&self) -> bool {
         self.physical
@@ -244,7 +245,7 @@ impl Debug {
     pub fn watches_nothing(&self) -> bool {
         self.watchpoints.is_empty()
     }
-    /// Whether an access as from `el` of `bytes` inside a page hits a watchpoint; remembers which.
+    /// Whether an access as from `el` of `bytes` inside a page hits a watchpoint; sets [`Debug::hit`] if so.
     pub fn watch_hit(&mut self, cpu: &Cpu, el: u8, to: &Located, bytes: u64, write: bool) -> bool {
         let hit = self.watchpoints.iter().find_map(|w| {
             let at = to.in_space(w.space)?;

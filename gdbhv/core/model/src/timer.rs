@@ -1,8 +1,8 @@
 //! The generic timers of each PE, over virtual time: the counter, four timers, the event stream (Arm ARM, D12).
 //!
 //! State lives in the PE's system registers (CTL's ENABLE and IMASK, CVAL, the offsets and controls); everything else here is a
-//! function of it and of the time, so that nothing ticks. Redirection by E2H (CNTP_* at EL2 is CNTHP_*, and so on) and
-//! traps are the caller's: the registers named here are the real ones.
+//! function of it and of the time, so that nothing ticks. The caller handles traps and redirection by E2H (CNTP_* at EL2 is CNTHP_*,
+//! and so on): the registers named here are the real ones.
 
 use crate::bits::sext;
 use crate::cpu::Cpu;
@@ -17,7 +17,7 @@ pub const FREQUENCY: u64 = 62_500_000;
 /// Nanoseconds of virtual time for each count.
 pub const NS_PER_COUNT: u64 = 1_000_000_000 / FREQUENCY;
 
-/// What a timer's count is less than the physical one.
+/// The offset that is subtracted from the physical count.
 #[derive(Clone, Copy)]
 enum Offset {
     None,
@@ -65,14 +65,14 @@ impl Timer {
             _ => self.count(cpu, now),
         }
     }
-    /// ISTATUS, but for ENABLE.
+    /// Whether the timer condition is met: ISTATUS, regardless of ENABLE.
     fn met(&self, cpu: &Cpu, now: u64) -> bool {
         self.count(cpu, now) >= cpu.get(self.cval)
     }
     fn level(&self, cpu: &Cpu, now: u64) -> bool {
         cpu.get(self.ctl) & (ENABLE | IMASK) == ENABLE && self.met(cpu, now)
     }
-    /// When the output next changes: it rises when the count reaches CVAL, and falls when the count wraps.
+    /// When the timer condition next changes: it becomes true when the count reaches CVAL, and false when the count wraps.
     fn next(&self, cpu: &Cpu, now: u64) -> Option<u64> {
         if cpu.get(self.ctl) & (ENABLE | IMASK) != ENABLE {
             return None;
@@ -98,7 +98,7 @@ pub fn physical(now: u64) -> u64 {
 fn at(count: u64) -> Option<u64> {
     count.checked_mul(NS_PER_COUNT)
 }
-/// The offset of EL1's physical counter and timer (FEAT_ECV_POFF; CNTHCTL_EL2.ECV is RES0 without it, and as if 0 with TGE).
+/// The offset of EL1's physical counter and timer (FEAT_ECV_POFF; CNTHCTL_EL2.ECV is RES0 without it, and treated as 0 with TGE).
 fn physical_offset(cpu: &Cpu) -> u64 {
     if cpu.is_set(field!(CNTHCTL_EL2.ECV)) && !cpu.is_set(field!(HCR_EL2.TGE)) {
         cpu.get(CNTPOFF_EL2)
@@ -133,7 +133,7 @@ pub fn timeout(cpu: &Cpu, now: u64, count: u64) -> Option<u64> {
     at(physical(now).checked_add(count - is)?)
 }
 
-/// Read a timer register as from exception level `el`, as an MRS that is allowed to. No side effects. Other registers read as
+/// Read a timer register as a permitted MRS at exception level `el` would, without side effects. Other registers read as
 /// stored.
 pub fn read(cpu: &Cpu, now: u64, r: Reg, el: u8) -> u64 {
     match r {
@@ -156,7 +156,7 @@ pub fn read(cpu: &Cpu, now: u64, r: Reg, el: u8) -> u64 {
     cpu.get(r)
 }
 
-/// Write a timer register as from exception level `el`, as an MSR that is allowed to. The caller then calls [`update`].
+/// Write a timer register as a permitted MSR at exception level `el` would. The caller then calls [`update`].
 pub fn write(cpu: &mut Cpu, now: u64, r: Reg, v: u64, el: u8) {
     match r {
         CNTPCT_EL0 | CNTVCT_EL0 => return,
@@ -175,14 +175,14 @@ pub fn write(cpu: &mut Cpu, now: u64, r: Reg, v: u64, el: u8) {
     cpu.set(r, v);
 }
 
-/// Drive the timers' interrupts as they are at `now`.
+/// Set the levels of the timers' interrupts for time `now`.
 pub fn update(cpu: &Cpu, now: u64, gic: &mut Gic) {
     for t in &TIMERS {
         gic.set_level(t.ppi, Some(cpu.id), t.level(cpu, now));
     }
 }
 
-/// The first nanosecond after `now` at which [`update`] would change something, if nothing happens but time passing.
+/// The first nanosecond after `now` at which [`update`] would change something, if only time passes.
 pub fn deadline(cpu: &Cpu, now: u64) -> Option<u64> {
     TIMERS.iter().filter_map(|t| t.next(cpu, now)).min()
 }
@@ -235,8 +235,8 @@ pub fn event_deadline(cpu: &Cpu, now: u64) -> Option<u64> {
         .min()
 }
 
-/// Bring the event register up to date with the event streams. To be called before it is looked at; how often besides makes
-/// no difference.
+/// Bring the event register up to date with the event streams. To be called before the register is read; further calls make no
+/// difference.
 pub fn stream_events(cpu: &mut Cpu, now: u64) {
     cpu.event |= event_deadline(cpu, cpu.streamed).is_some_and(|t| t <= now);
     cpu.streamed = now;

@@ -1,64 +1,64 @@
-//! The last things that happened between hypervisors and guests: exits, entries and virtual interrupts, in a ring.
+//! The last events between hypervisors and guests (exits, entries, virtual interrupts), in a ring buffer.
 
 use crate::account::Who;
 use crate::dev::gic::lives::Happened;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Events that are kept, unless it is said.
+/// Default number of events kept.
 pub const USUAL: usize = 8192;
 
 /// Events of a part that is full.
 const PART: usize = 512;
 
-/// What happened.
+/// The kind of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
     /// An exception from a guest to EL2.
     Exit,
     /// An exception return from EL2 to a guest.
     Entry,
-    /// A virtual interrupt or SError that a guest took at EL1.
+    /// A virtual interrupt or SError taken by a guest at EL1.
     Virtual,
-    /// An interrupt that gdbhv's hypervisor has for a guest.
+    /// An interrupt that gdbhv's hypervisor made pending for a guest.
     Pended,
-    /// What has happened to a virtual interrupt in the list registers.
+    /// A change of a virtual interrupt in the list registers.
     Lived(Happened),
 }
 
-/// One event: a line of the host's cache.
+/// One event, the size of a cache line of the host.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
 pub struct Event {
-    /// What.
+    /// Its kind.
     pub what: What,
     /// CPU.
     pub cpu: u8,
     /// Exception level that it came from or went to.
     pub el: u8,
-    /// Whose.
+    /// The vCPU.
     pub who: Who,
     /// VMID.
     pub vmid: u16,
-    /// Class of an exit; of a virtual interrupt that of the physical one.
+    /// Class of an exit; for a virtual interrupt, the class that a physical one would have.
     pub class: u16,
-    /// What tells an exit's sub-reasons apart; the INTID of a virtual interrupt (of the maintenance interrupt, its own).
+    /// Key of an exit's sub-reason; INTID of a virtual interrupt or of the maintenance interrupt.
     pub key: u32,
     /// Virtual time in nanoseconds.
     pub now: u64,
-    /// Instructions of the CPU.
+    /// Instructions executed by the CPU.
     pub insns: u64,
-    /// PC: of the exit's instruction, of the first one of the guest after an entry, or where the interrupt came.
+    /// PC of the instruction that exits, of the guest's first instruction after an entry, or of the interrupted one.
     pub pc: u64,
-    /// IPA of an abort, function identifier of a hypercall, number of a list register, ICH_MISR_EL2 of the maintenance interrupt;
-    /// [`Event::NONE`]: there is none.
+    /// IPA of an abort, function identifier of a hypercall, number of a list register, or ICH_MISR_EL2 of the maintenance interrupt;
+    /// else [`Event::NONE`].
     pub value: u64,
-    /// Controls that provoked an exit.
+    /// Controls that caused an exit.
     pub cause: &'static [&'static str],
 }
 
 impl Event {
-    /// No value: no IPA is that large.
+    /// No value. No IPA is that large.
     pub const NONE: u64 = u64::MAX;
 }
 
@@ -70,7 +70,7 @@ pub struct Trace {
     full: VecDeque<Arc<Vec<Event>>>,
     open: Vec<Event>,
     size: usize,
-    /// How many events there have been.
+    /// Number of events since the last [`Trace::clear`].
     pub total: u64,
 }
 
@@ -86,7 +86,7 @@ impl Default for Trace {
 }
 
 impl Trace {
-    /// Add an event; the oldest makes room.
+    /// Add an event. It replaces the oldest if the buffer is full.
     #[inline]
     pub fn add(&mut self, e: Event) {
         self.open.push(e);
@@ -111,7 +111,7 @@ impl Trace {
     pub fn bytes(&self) -> usize {
         self.held() * size_of::<Event>()
     }
-    /// The last `n` events with their numbers from 0, the oldest first.
+    /// The last `n` events with their numbers (from 0), the oldest first.
     pub fn last(&self, n: usize) -> Vec<(u64, Event)> {
         let n = n.min(self.size).min(self.held());
         let parts = self.full.iter().map(|p| &**p).chain([&self.open]);
@@ -125,16 +125,16 @@ impl Trace {
             ..kept.clone()
         };
     }
-    /// How many are kept at most.
+    /// Capacity in events.
     pub fn size(&self) -> usize {
         self.size
     }
-    /// Keep so many; what there is is forgotten.
+    /// Set the capacity in events, and forget all events.
     pub fn resize(&mut self, size: usize) {
         self.size = size.max(1);
         self.clear();
     }
-    /// Forget all.
+    /// Forget all events.
     pub fn clear(&mut self) {
         self.full.clear();
         self.open = Vec::new();

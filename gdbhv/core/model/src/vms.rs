@@ -1,10 +1,11 @@
-//! The VMs that a hypervisor of the image's own runs, found by what is in force when EL2 enters one.
+//! The VMs that a hypervisor in the image runs, recognized by the system registers at each entry from EL2.
 //!
-//! A VM is a pair of stage 2 tables and VMID that has run: each pair is a number, in the order of first entry, from [`FIRST`]. Its vCPUs
-//! are told apart by VMPIDR_EL2, which is what a guest reads as its own number, so that one is known again on another CPU. What runs
-//! below EL2 without stage 2 (a host at EL1) is no VM. One that is entered on two CPUs at once is two vCPUs, whatever VMPIDR_EL2 says.
+//! A VM is a pair of stage 2 tables and VMID that has run; the pairs are numbered in the order of first entry, from [`FIRST`]. The vCPUs
+//! of a VM are distinguished by VMPIDR_EL2, which a guest reads as its own MPIDR_EL1, so that a vCPU is recognized on another CPU. Code
+//! that runs below EL2 without stage 2 (a host at EL1) is not a VM. A VM that is entered on two CPUs at once has two vCPUs, whatever
+//! VMPIDR_EL2 says.
 //!
-//! Only entries and exits are seen: what EL2 does to a vCPU's registers in between is its own affair.
+//! Only entries and exits are observed; what EL2 does to a vCPU's registers in between is not.
 
 use crate::cpu::{Cpu, MAX_CPUS};
 use crate::mmu::select;
@@ -13,7 +14,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 
 /// The number of the first VM: 1 is the machine itself.
 pub const FIRST: u16 = 2;
-/// Most VMs that are told apart.
+/// Most VMs that are distinguished.
 pub const MOST_VMS: usize = 64;
 /// Most vCPUs of a VM.
 pub const MOST_VCPUS: usize = 64;
@@ -21,7 +22,7 @@ pub const MOST_VCPUS: usize = 64;
 /// VTTBR_EL2 without VMID and CnP: BADDR, and SKL or the upper bits of a large address.
 const ROOT: u64 = 0x0000_ffff_ffff_fffe;
 
-/// What makes a VM.
+/// What identifies a VM.
 #[derive(BorshSerialize, BorshDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key {
     /// The address of its stage 2 tables, as in VTTBR_EL2.
@@ -31,7 +32,7 @@ pub struct Key {
 }
 
 impl Key {
-    /// That of EL1 and EL0 as EL2's registers are now; None: stage 2 is off.
+    /// The VM that EL1 and EL0 belong to, by the present registers of EL2; None: stage 2 is off.
     #[inline]
     pub fn of(cpu: &Cpu) -> Option<Key> {
         let vttbr = cpu.get(VTTBR_EL2);
@@ -42,12 +43,12 @@ impl Key {
     }
 }
 
-/// A vCPU by its places in the lists of VMs and of the VM's vCPUs.
+/// A vCPU, by its indices in the list of VMs and in the VM's list of vCPUs.
 #[derive(BorshSerialize, BorshDeserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct At {
-    /// The VM: its number is [`At::number`].
+    /// Index of the VM; its number is [`At::number`].
     pub vm: u16,
-    /// The vCPU.
+    /// Index of the vCPU.
     pub vcpu: u16,
 }
 
@@ -65,26 +66,26 @@ pub struct Vcpu {
     pub mpidr: u64,
     /// The CPU that it was entered on last.
     pub cpu: usize,
-    /// It executes: it has been entered, and has not exited since.
+    /// It is executing: it has been entered and has not exited since.
     pub inside: bool,
-    /// How often it was entered.
+    /// Number of entries.
     pub entries: u64,
-    /// How often it exited.
+    /// Number of exits.
     pub exits: u64,
-    /// How many instructions the machine had executed at its last entry or exit.
+    /// Instructions that the machine had executed at its last entry or exit.
     pub insns: u64,
 }
 
 /// A VM.
 #[derive(BorshSerialize, BorshDeserialize, Clone, Debug)]
 pub struct Vm {
-    /// What it is known by.
+    /// What identifies it.
     pub key: Key,
     /// Its vCPUs, in the order of first entry.
     pub vcpus: Vec<Vcpu>,
     /// The vCPU that exited last.
     pub last: Option<u16>,
-    /// The number of its last entry, of all VMs'.
+    /// The number of its last entry, counted over all VMs.
     pub entry: u64,
 }
 
@@ -92,19 +93,20 @@ pub struct Vm {
 #[derive(BorshSerialize, BorshDeserialize, Default)]
 pub struct Vms {
     list: Vec<Vm>,
-    /// By CPU: the vCPU that it entered last, if it has entered nothing else since, and the vCPU nowhere else.
+    /// By CPU: the vCPU entered last, unless the CPU has entered something else since or another CPU has entered the vCPU.
     here: [Option<At>; MAX_CPUS],
-    /// Entries of VMs.
+    /// Number of entries of VMs.
     entries: u64,
-    /// Entries of VMs and vCPUs that there was no room for.
+    /// Number of entries of VMs and vCPUs that did not fit in the lists.
     pub further: u64,
-    /// By CPU: it entered EL1 or EL0 without stage 2 last.
+    /// By CPU: the last entry was to EL1 or EL0 without stage 2.
     pub host: [bool; MAX_CPUS],
 }
 
 impl Vms {
-    /// EL2 of `cpu` has just entered something, after `insns` instructions of the machine. A vCPU that moved is returned, with the CPU that it
-    /// was entered on before.
+    /// Note an entry from EL2 on `cpu`, after `insns` instructions of the machine. Returns a vCPU that has moved, with the CPU that it
+    /// ran on
+    /// before.
     pub fn entered(&mut self, cpu: &Cpu, insns: u64) -> Option<(At, usize)> {
         let id = cpu.id;
         let key = Key::of(cpu);
@@ -143,7 +145,7 @@ impl Vms {
         moved
     }
 
-    /// Find a vCPU that does not execute, or make one. None: there is no room.
+    /// Find a vCPU that is not executing, or add one. None: the list is full.
     #[cold]
     fn find(&mut self, key: Key, mpidr: u64) -> Option<At> {
         let vm = match self.list.iter().position(|vm| vm.key == key) {
@@ -182,7 +184,7 @@ impl Vms {
         })
     }
 
-    /// `cpu` has just taken an exception to EL2: the vCPU that exited. None: no vCPU was known to be there.
+    /// Note that `cpu` has just taken an exception to EL2. Returns the vCPU that exited; None: it is not known.
     pub fn exited(&mut self, cpu: usize, insns: u64) -> Option<At> {
         let at = self.here[cpu]?;
         let vm = &mut self.list[at.vm as usize];
@@ -209,11 +211,11 @@ impl Vms {
     pub fn vcpu(&self, at: At) -> Option<&Vcpu> {
         self.list.get(at.vm as usize)?.vcpus.get(at.vcpu as usize)
     }
-    /// The vCPU that `cpu` executes or handles an exit of.
+    /// The vCPU that `cpu` is executing or whose exit it is handling.
     pub fn here(&self, cpu: usize) -> Option<At> {
         self.here[cpu]
     }
-    /// The number of a VM that has run later with this one's VMID and other tables, or with its tables and another VMID.
+    /// The number of a VM that has run later with the same VMID and other tables, or the same tables and another VMID.
     pub fn replaced(&self, vm: &Vm) -> Option<u16> {
         let other = |o: &&Vm| {
             o.entry > vm.entry && (o.key.vmid == vm.key.vmid) != (o.key.root == vm.key.root)
@@ -222,7 +224,7 @@ impl Vms {
         let n = self.list.iter().position(|o| o.key == later.key)?;
         Some(n as u16 + FIRST)
     }
-    /// Whether all places named here exist: a snapshot's bytes may be damaged.
+    /// Whether all indices are valid: a snapshot's bytes may be damaged.
     pub fn sound(&self) -> bool {
         let here = self.here.iter().flatten();
         let last = |vm: &Vm| vm.last.is_none_or(|n| (n as usize) < vm.vcpus.len());

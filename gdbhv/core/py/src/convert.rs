@@ -1,4 +1,4 @@
-//! Values of the model as Python's, and the other way.
+//! Conversion of values between the model and Python.
 
 use gdbhv_model::exit::{self, Record};
 use gdbhv_model::inspect::Register;
@@ -32,7 +32,7 @@ impl RegisterArg {
     }
 }
 
-/// The record of an exit (`exit-record` in `_core.pyi`).
+/// Convert the record of an exit (`exit-record` in `_core.pyi`).
 pub fn record<'py>(py: Python<'py>, r: &Record) -> PyResult<Bound<'py, PyDict>> {
     let d = PyDict::new(py);
     let name = exit::name(r.class, r.key());
@@ -62,7 +62,7 @@ pub fn record<'py>(py: Python<'py>, r: &Record) -> PyResult<Bound<'py, PyDict>> 
     Ok(d)
 }
 
-/// An access by name: "read", "write", "fetch".
+/// Parse the name of an access: "read", "write", "fetch".
 pub fn purpose(access: &str) -> PyResult<(Purpose, bool)> {
     match access {
         "read" => Ok((Purpose::Read, false)),
@@ -74,7 +74,7 @@ pub fn purpose(access: &str) -> PyResult<(Purpose, bool)> {
     }
 }
 
-/// An address space by name: "va", "ipa", "pa".
+/// Parse the name of an address space: "va", "ipa", "pa".
 pub fn space(name: &str) -> PyResult<Space> {
     match name {
         "va" => Ok(Space::Va),
@@ -86,7 +86,7 @@ pub fn space(name: &str) -> PyResult<Space> {
     }
 }
 
-/// A walk: its steps, and where it ended (`Walk` in `_core.pyi`).
+/// Convert a walk: its steps and its result (`Walk` in `_core.pyi`).
 pub fn walk<'py>(
     py: Python<'py>,
     steps: &[Step],

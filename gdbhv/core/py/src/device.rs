@@ -28,7 +28,7 @@ impl BoardDevice {
             .get_mut()
             .unwrap_or_else(PoisonError::into_inner)
     }
-    /// The device, and what was written to its disks.
+    /// The saved device, and what was written to its disks.
     fn saved(&mut self) -> Vec<u8> {
         let mut to = Vec::new();
         self.device().save(&mut to);
@@ -37,7 +37,7 @@ impl BoardDevice {
         }
         to
     }
-    /// Do what an access or an event has left to do in memory.
+    /// Carry out the accesses to memory that are left to do after a register access or an event.
     pub fn service(&mut self, memory: &Bound<'_, PyAny>) {
         let device = self.device.get_mut();
         let device = device.unwrap_or_else(PoisonError::into_inner);
@@ -155,7 +155,7 @@ pub enum ItemKey {
     Name(String),
 }
 
-/// Give fw_cfg an item.
+/// Set an item of fw_cfg.
 pub fn set_item(to: Option<&mut FwCfg>, key: ItemKey, data: &[u8]) -> PyResult<()> {
     let to = to.ok_or_else(|| PyValueError::new_err("this device has no items: fw-cfg has"))?;
     match key {
@@ -171,7 +171,8 @@ pub fn set_item(to: Option<&mut FwCfg>, key: ItemKey, data: &[u8]) -> PyResult<(
     }
 }
 
-/// Memory that Python reads and writes: `read(address, length)` gives bytes, `write(address, data)` takes some; both raise for no memory.
+/// Memory that Python implements: `read(address, length)` returns bytes, `write(address, data)` takes them; both raise where there is
+/// no memory.
 struct Outside<'a, 'py>(&'a Bound<'py, PyAny>, &'a mut BTreeMap<u8, Disk>);
 
 impl Memory for Outside<'_, '_> {

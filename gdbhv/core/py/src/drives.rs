@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use std::collections::BTreeMap;
 
-/// Open a file as a disk, and make the device to be plugged in for it.
+/// Open a file as a disk, and make the device for it.
 fn open(path: &str, format: &str, read_only: bool) -> PyResult<(Kind, Disk)> {
     let unknown = || PyValueError::new_err(format!("format {format:?}: raw or qcow2"));
     let format = Format::named(format).ok_or_else(unknown)?;
@@ -24,7 +24,7 @@ fn full() -> PyErr {
     PyValueError::new_err("all 32 virtio slots have a device")
 }
 
-/// What Python asks of disks, by the number of their slot.
+/// Python's access to disks, by the number of their slot.
 trait Drives {
     fn disks(&mut self) -> &mut BTreeMap<u8, Disk>;
     fn disk(&mut self, slot: u8) -> PyResult<&mut Disk> {
@@ -87,7 +87,7 @@ impl Drives for BoardDevice {
     }
 }
 
-/// What both say of their disks.
+/// The methods for disks that a machine and a single device have in common.
 macro_rules! drives {
     ($Of:ty) => {
         #[pymethods]

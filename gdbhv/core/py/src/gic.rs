@@ -1,4 +1,4 @@
-//! The interrupt controller's state, as a document.
+//! The interrupt controller's state as a dictionary.
 
 use gdbhv_model::dev::gic::irq::Irq;
 use gdbhv_model::dev::gic::{Gic, Pe, Version, PRIVATE};
@@ -6,7 +6,7 @@ use gdbhv_model::mem::ram::Ram;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
-/// Everything that `monitor gic` shows.
+/// Make the dictionary that `monitor gic` shows.
 pub fn state<'py>(py: Python<'py>, gic: &Gic, ram: &Ram) -> PyResult<Bound<'py, PyDict>> {
     let d = PyDict::new(py);
     let s = gic.state();

@@ -1,4 +1,4 @@
-//! The outer end of a network's wire, of a machine or of a device by itself.
+//! The outer end of a network's wire, of a machine or of a single device.
 
 use crate::device::BoardDevice;
 use crate::machine::Machine;
@@ -9,14 +9,14 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-/// What the guest has done: client, what, and bytes.
+/// An action of the guest: client, kind, and bytes.
 type Heard<'py> = (u32, &'static str, Bound<'py, PyBytes>);
 
 fn none() -> PyErr {
     PyValueError::new_err("there is no network device")
 }
 
-/// Tell the guest what a client does, at virtual time `now`.
+/// Pass an action of a client to the guest, at virtual time `now`.
 fn tell(
     what: &str,
     client: u32,

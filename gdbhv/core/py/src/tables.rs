@@ -98,7 +98,7 @@ fn fault_words(fsc: u32) -> String {
     exit::fsc_words(fsc)
 }
 
-/// Fields of a register or a syndrome.
+/// Convert the fields of a register or a syndrome.
 fn fields<'py>(py: Python<'py>, fields: &[Field]) -> PyResult<Bound<'py, PyList>> {
     let list = PyList::empty(py);
     for f in fields {

@@ -1,4 +1,4 @@
-//! Translation: the registers that shape it as a value, and what a regime of them is.
+//! Translation regimes, and the registers that control them, as values.
 
 use gdbhv_model::mmu::controls::Controls as Model;
 use gdbhv_model::mmu::kind::RegimeKind;
@@ -6,7 +6,7 @@ use gdbhv_model::mmu::regime::Regime;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-/// The registers of EL1&0's translation.
+/// The registers that control EL1&0's translation.
 #[pyclass(frozen, eq, from_py_object, module = "gdbhv._core")]
 #[derive(Clone, Copy, PartialEq)]
 pub struct Controls(pub Model);
@@ -70,7 +70,7 @@ impl Controls {
     }
 }
 
-/// A regime as `Regime` of `_core.pyi`.
+/// Convert a regime to `Regime` of `_core.pyi`.
 pub fn regime<'py>(py: Python<'py>, r: &Regime) -> PyResult<Bound<'py, PyDict>> {
     let d = PyDict::new(py);
     let name = match r.kind {

@@ -34,53 +34,53 @@ pub enum Exit {
     Trap,
 }
 
-/// What a compiling tier knows of a block.
+/// A compiling tier's data about a block.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct Tier {
-    /// Entry of the native code; null if there is none.
+    /// Entry point of the native code; null if there is none.
     pub native: *const u8,
-    /// The tier's own.
+    /// For the tier's own use.
     pub index: u32,
 }
 
 impl Tier {
-    /// Nothing is known.
+    /// A block that the tier has not seen.
     pub const COLD: Tier = Tier {
         native: std::ptr::null(),
         index: 0,
     };
 }
 
-/// A run of predecoded instructions inside one page: the head. Its ops follow it without a gap, and what the dispatcher looks at is
-/// its end, so that whoever comes to a block finds both in one line of the host's cache.
+/// The head of a block: a run of predecoded instructions inside one page. Its ops follow without a gap, and the fields that the
+/// dispatcher reads are the last ones of the head, so that these and the first ops share one cache line of the host.
 #[repr(C)]
 pub struct Block {
-    /// Of a compiling tier.
+    /// The compiling tier's data.
     pub tier: Cell<Tier>,
-    /// How often it was entered, as far as a compiling tier has counted.
+    /// Entries, as counted for the compiling tier.
     pub heat: Cell<u32>,
     len: u16,
     alive: bool,
-    /// An op that is no instruction ends it, because no branch does.
+    /// The block does not end with a branch: one more op, which is no instruction, ends it.
     cut: bool,
     pa: u64,
     ops: [Op; 0],
 }
 
 impl Block {
-    /// False once its bytes have changed: no new entry.
+    /// Whether the block may be entered: not once its bytes have changed.
     #[inline(always)]
     pub fn alive(&self) -> bool {
         self.alive
     }
-    /// Instructions in it.
+    /// Number of instructions.
     #[inline(always)]
     #[allow(clippy::len_without_is_empty)]
     pub fn len(&self) -> u16 {
         self.len
     }
-    /// Physical address of the first.
+    /// Physical address of the first instruction.
     #[inline(always)]
     pub fn pa(&self) -> u64 {
         self.pa
@@ -98,15 +98,15 @@ impl Block {
     }
 }
 
-/// Bytes of a line of the host's cache: the head and the first op are in one.
+/// Bytes of a cache line of the host: the end of the head and the first op share one.
 const LINE: usize = 64;
 const _: () = assert!(offset_of!(Block, ops) + size_of::<Op>() <= LINE);
 
-/// A block and its memory.
+/// A block that owns its memory.
 pub struct Owned(NonNull<Block>);
 
 impl Owned {
-    /// A block of `len` instructions at `pa`: `ops` has one more if it does not end with a branch.
+    /// Make a block of `len` instructions at `pa`; `ops` has one more than `len` if the block does not end with a branch.
     pub fn new(pa: u64, len: u16, ops: &[Op]) -> Owned {
         assert!(!ops.is_empty());
         let layout = Owned::layout(ops.len());
@@ -124,7 +124,7 @@ impl Owned {
             pa,
             ops: [],
         };
-        // SAFETY: there is room for the head and, where its `ops` begins, for as many.
+        // SAFETY: the layout has room for the head and, from its `ops` on, for all ops.
         unsafe {
             block.write(head);
             let to = (*block.as_ptr()).ops.as_mut_ptr();
@@ -132,12 +132,12 @@ impl Owned {
         }
         Owned(block)
     }
-    /// Aligned so that what the dispatcher looks at and the first op share a line of the host's cache.
+    /// The memory layout, aligned so that what the dispatcher reads and the first op share a cache line of the host.
     fn layout(ops: usize) -> Layout {
         let bytes = offset_of!(Block, ops) + ops * size_of::<Op>();
         Layout::from_size_align(bytes, LINE).expect("a block is small")
     }
-    /// No new entry, and no way into native code.
+    /// Allow no further entry, nor a jump into its native code.
     pub fn kill(&mut self) {
         // SAFETY: owned; others only read through pointers, and not now.
         let block = unsafe { self.0.as_mut() };

@@ -16,7 +16,8 @@ use std::ops::Range;
 /// Most instructions in a block.
 pub const MAX_LEN: usize = crate::pmu::classes::MOST;
 
-/// Predecode from `words` (`checked`: barriers are told of); the block ends at a branch, at the end of `words`, before `cut` instructions, or at [`MAX_LEN`].
+/// Predecode a block from `words`. It ends at a branch, at the end of `words`, where `cut` says so, or at [`MAX_LEN`]. `checked`:
+/// report barriers to the TLB checker.
 pub fn decode_block(
     pa: u64,
     words: impl Iterator<Item = u32>,
@@ -87,15 +88,15 @@ fn decode_op(word: u32, off: u16, features: Features) -> (Op, bool) {
 
 const PAGE_BYTES: u64 = 4096;
 
-/// A page offset at which a debugger has asked for a split. (All guests' breakpoints together are far fewer.)
+/// The count in [`Code::held`] of a split for the debugger, which is permanent. (All guests' breakpoints together are far fewer.)
 const FOR_GOOD: u16 = u16::MAX;
 
-/// The blocks of one page, by the word that they begin at.
+/// The blocks of one page, by the number of their first word in it.
 type CodePage = Box<[Option<Owned>; 1024]>;
 
 /// All decoded code of a machine, and how its PEs find it.
 pub struct Code {
-    /// By PE.
+    /// The jump cache of each PE.
     pub jumps: Vec<Jumps>,
     pub(super) tiering: Option<Tiering>,
     layout: Layout,
@@ -103,16 +104,16 @@ pub struct Code {
     pages: Vec<Option<CodePage>>,
     dead: Vec<Owned>,
     scratch: Owned,
-    /// Barriers are told of.
+    /// Barriers are reported to the TLB checker.
     checked: bool,
-    /// Page offsets (in words) that must begin a block, because a breakpoint is or was there in some page.
+    /// Page offsets in words at which a block must begin, a bit each, because some page has or had a breakpoint there.
     splits: [u64; 16],
-    /// By page offset in words: how many guests' breakpoints are there, or [`FOR_GOOD`].
+    /// By page offset in words: the number of guests' own breakpoints there, or [`FOR_GOOD`].
     held: Box<[u16; 1024]>,
 }
 
 impl Code {
-    /// For `ram` and `pes` PEs, decoding what a machine with `features` has.
+    /// Make an empty cache for `ram` and `pes` PEs that implement `features`.
     pub fn new(ram: &Ram, features: Features, pes: usize) -> Code {
         let layout = ram.layout();
         let pages = (0..layout.pages()).map(|_| None).collect();
@@ -133,11 +134,11 @@ impl Code {
     pub fn tiering(&self) -> Option<&Tiering> {
         self.tiering.as_ref()
     }
-    /// The same, to be changed.
+    /// The compiling tier, mutably.
     pub fn tiering_mut(&mut self) -> Option<&mut Tiering> {
         self.tiering.as_mut()
     }
-    /// Use another compiling tier, or none; the one that was in use, which forgets what it has compiled.
+    /// Replace the compiling tier (None: use none). Returns the old one, which has discarded its code.
     pub fn set_tiering(&mut self, tiering: Option<Tiering>) -> Option<Tiering> {
         let mut before = std::mem::replace(&mut self.tiering, tiering);
         if let Some(t) = &mut before {
@@ -145,20 +146,20 @@ impl Code {
         }
         before
     }
-    /// Decode all code anew, so that barriers are told of, or are not. Native code would not tell of them.
+    /// Report barriers to the TLB checker, or no longer: all code is decoded anew. Native code would not report them.
     pub fn set_checked(&mut self, checked: bool) {
         self.checked = checked;
         for i in 0..self.pages.len() {
             self.kill(i, 0..1024, |_, _| true);
         }
     }
-    /// The block at `pa`, if it is there.
+    /// The block at `pa`, if it is already decoded.
     pub fn get(&self, pa: u64) -> Option<*const Block> {
         let page = self.pages[self.layout.page(pa)?].as_ref()?;
         let code = page[(pa >> 2) as usize & 1023].as_ref()?;
         Some(&raw const **code)
     }
-    /// The block at `pa`, decoded if need be.
+    /// The block at `pa`, decoded now if it is not yet.
     pub fn block_at(&mut self, cpu: &mut Pe, sh: &mut Shared, pa: u64) -> *const Block {
         if let Some(b) = self.get(pa) {
             return b;
@@ -184,7 +185,7 @@ impl Code {
         let page = self.pages[i].get_or_insert_with(|| Box::new([const { None }; 1024]));
         &raw const **page[first].insert(code)
     }
-    /// Forget what was decoded from bytes that have been written since. Whoever executes calls it before.
+    /// Discard what was decoded from bytes that have been written since. To be called before anything executes.
     #[inline]
     pub fn follow_writes(&mut self, ram: &mut Ram) {
         if ram.code_written() {
@@ -194,8 +195,7 @@ impl Code {
             }
         }
     }
-    /// Forget what was decoded from `pa .. pa + len`, within one page. Which of the page's lines of 64 bytes hold other code, of those that
-    /// the bytes are in.
+    /// Discard what was decoded from `pa .. pa + len`, within one page. Returns those of the 64-byte lines touched that still hold code.
     fn written(&mut self, pa: u64, len: u64) -> u64 {
         let Some(i) = self.layout.page(pa) else {
             return 0;
@@ -212,7 +212,7 @@ impl Code {
             lines | lines_of_page(pa & !(PAGE_BYTES - 1), b.pa(), last)
         })
     }
-    /// Take blocks of page `i` that begin at these words out of use, if `which` says so of their first word and length.
+    /// Kill the blocks of page `i` that begin in `words` and for which `which` (first word, length) is true.
     fn kill(&mut self, i: usize, words: Range<usize>, which: impl Fn(u64, u64) -> bool) {
         let Some(page) = &mut self.pages[i] else {
             return;
@@ -236,7 +236,7 @@ impl Code {
         let found = words.find(|(_, bits)| *bits != 0);
         found.map_or(1024, |(w, bits)| w * 64 + bits.trailing_zeros() as usize)
     }
-    /// Blocks begin at this page offset from now on.
+    /// Begin a block at the page offset of `va`, from now on and for good.
     pub fn split(&mut self, va: u64) {
         self.held[(va & 0xfff) as usize / 4] = FOR_GOOD;
         self.cut(va);
@@ -255,18 +255,18 @@ impl Code {
             t.compiler.unlink();
         }
     }
-    /// Whether a block that begins at `va` may be jumped to without a look for breakpoints.
+    /// Whether no block needs to begin at `va` for a breakpoint, so that native code may jump there directly.
     pub fn unbroken(&self, va: u64) -> bool {
         let o = (va & 0xfff) as usize / 4;
         self.splits[o / 64] >> (o % 64) & 1 == 0
     }
-    /// The same until [`Code::release_split`]: a guest's breakpoints come and go.
+    /// Begin a block at the page offset of `va` until [`Code::release_split`]: a guest's breakpoints come and go.
     pub fn hold_split(&mut self, va: u64) {
         let count = &mut self.held[(va & 0xfff) as usize / 4];
         *count = count.saturating_add(1);
         self.cut(va);
     }
-    /// A breakpoint is gone: blocks that were cut for it are made anew.
+    /// Undo one [`Code::hold_split`]: blocks that were cut for the breakpoint are decoded anew.
     pub fn release_split(&mut self, va: u64) {
         let o = (va & 0xfff) as usize / 4;
         if self.held[o] == FOR_GOOD {
@@ -282,7 +282,7 @@ impl Code {
             self.kill(i, words, |first, len| first + len == o as u64);
         }
     }
-    /// Free dead blocks, if enough have gathered to be worth it. Not while one executes.
+    /// Free dead blocks if there are enough of them. Not to be called while a block executes.
     pub fn collect(&mut self) {
         if self.dead.len() > 4096 {
             for jumps in &mut self.jumps {
@@ -291,12 +291,12 @@ impl Code {
             self.dead.clear();
         }
     }
-    /// Forget what the jump cache of a PE knows of `pc`.
+    /// Remove `pc` from the jump cache of a PE.
     pub fn forget(&mut self, pe: usize, pc: u64) {
         let jump = &mut self.jumps[pe][slot(pc)];
         (jump.block, jump.uid) = (std::ptr::null(), 0);
     }
-    /// The first `len` instructions of `block`, until the next call.
+    /// A copy of the first `len` instructions of `block`, valid until the next call.
     pub fn partial(&mut self, block: &Block, len: u16) -> *const Block {
         let mut ops = block.ops()[..len as usize].to_vec();
         ops.push(end(len));

@@ -1,11 +1,12 @@
-//! Back end 1: executes. Predecoded blocks of [`Op`]s, each of which calls the next one as a tail call, so that the host's
-//! indirect branch predictor sees one branch for each guest instruction.
+//! The interpreter, one of the back ends of instruction rows. It executes predecoded blocks of [`Op`]s. Each op calls the next one as
+//! a tail call, so that the host's indirect branch predictor sees one branch for each guest instruction.
 //!
-//! Each pure row exists twice. [`Fast`] knows only what needs no call: registers, flags, and memory that hits the TLB; at anything
-//! else the instruction starts again in [`Slow`], which knows everything. Bodies change nothing before they are sure to complete, so
-//! starting again is safe (a store repeated is the same store).
+//! Each pure row is compiled twice. [`Fast`] handles only what needs no call: registers, flags, and memory that hits the TLB; for
+//! anything else the instruction starts again in [`Slow`], which handles everything. Bodies change nothing before they are sure to
+//! complete, so starting again is safe (a store repeated is the same store).
 //!
-//! Time is exact: [`Platform::now`](crate::platform::Platform::now) counts instructions and is settled whenever a block is left; inside a block the
+//! Time is exact: [`Platform::now`](crate::platform::Platform::now) counts instructions and is settled whenever a block is left;
+//! inside a block the
 //! instruction at `off` is number `now + off`. An instruction that ends in an exception counts too.
 
 mod backends;
@@ -26,27 +27,28 @@ use crate::raise::{Flow, Trap};
 use crate::shared::Shared;
 use std::sync::OnceLock;
 
-/// Executes exactly one instruction, whatever it needs. What follows is the caller's: time, and `Cpu::pc` but for [`Flow::Jump`].
+/// Executes exactly one instruction, whatever it needs. The caller advances time, and `Cpu::pc` except after [`Flow::Jump`].
 pub type One = fn(&mut Pe, &Args, &mut Shared) -> Result<Flow, Trap>;
 
 /// How the interpreter executes an instance of a row.
 #[derive(Clone, Copy)]
 pub struct Entry {
-    /// In a block.
+    /// As an op of a block.
     pub run: Run,
-    /// Alone.
+    /// By itself.
     pub one: One,
 }
 
 /// Execute the op after `op`.
 #[inline(always)]
 fn next(cpu: &mut Pe, op: &Op, sh: &mut Shared) -> Exit {
-    // SAFETY: ops live in a block's slice, and the last op of every block is of a kind that does not call `next` (`code::decode_block`, `Code::partial`).
+    // SAFETY: ops live in a block's slice, and the last op of every block is of a kind that does not call `next`
+    // (`code::decode_block`, `Code::partial`).
     let op = unsafe { &*std::ptr::from_ref(op).add(1) };
     (op.run)(cpu, op, sh)
 }
 
-/// Leave the block behind an instruction that the dispatcher must look at.
+/// Leave the block after an instruction that needs the dispatcher.
 fn leave_after(cpu: &mut Pe, op: &Op) -> Exit {
     cpu.off = op.args.off;
     cpu.pc = cpu.pc.wrapping_add((op.args.off as u64 + 1) * 4);
@@ -96,7 +98,7 @@ fn pure<R: Pure, const I: u32>(cpu: &mut Pe, op: &Op, sh: &mut Shared) -> Exit {
     }
 }
 
-/// The same, from its start, where something is needed that [`Fast`] does not know.
+/// Execute an instance of a pure row from its start with [`Slow`], because it needs something that [`Fast`] does not handle.
 #[cold]
 fn slow<R: Pure, const I: u32>(cpu: &mut Pe, op: &Op, sh: &mut Shared) -> Exit {
     match one::<R, I>(cpu, &op.args, sh) {
@@ -107,7 +109,7 @@ fn slow<R: Pure, const I: u32>(cpu: &mut Pe, op: &Op, sh: &mut Shared) -> Exit {
     }
 }
 
-/// An instance of a pure row, alone.
+/// Execute an instance of a pure row by itself.
 fn one<R: Pure, const I: u32>(cpu: &mut Pe, args: &Args, sh: &mut Shared) -> Result<Flow, Trap> {
     cpu.off = args.off;
     if R::FP && cpu.fp_traps {
@@ -131,7 +133,7 @@ fn helper<R: Concrete>(cpu: &mut Pe, op: &Op, sh: &mut Shared) -> Exit {
     }
 }
 
-/// A helper row, alone.
+/// Execute a helper row by itself.
 fn call<R: Concrete>(cpu: &mut Pe, args: &Args, sh: &mut Shared) -> Result<Flow, Trap> {
     cpu.off = args.off;
     if R::FP && cpu.fp_traps {
@@ -148,20 +150,20 @@ fn fp_trap(cpu: &mut Pe, op: &Op, sh: &mut Shared) -> Exit {
     Exit::Trap
 }
 
-/// Execute a word without a row, or of an undefined row.
+/// Execute a word that is UNDEFINED or has no row.
 pub fn undefined(cpu: &mut Pe, op: &Op, sh: &mut Shared) -> Exit {
     let _ = undefined_one(cpu, &op.args, sh);
     Exit::Trap
 }
 
-/// The same, alone.
+/// As [`undefined`], by itself.
 pub fn undefined_one(cpu: &mut Pe, args: &Args, sh: &mut Shared) -> Result<Flow, Trap> {
     cpu.off = args.off;
     sh.note_undefined(cpu, args.imm as u32);
     Err(exception::undefined(cpu))
 }
 
-/// Execute a DSB or an ISB, and tell of it.
+/// Execute a DSB or an ISB, and report it to the TLB checker.
 pub fn barrier(cpu: &mut Pe, op: &Op, sh: &mut Shared) -> Exit {
     if let Some(check) = &mut sh.check {
         check.barrier(cpu.id, op.args.imm as u32);
@@ -169,7 +171,7 @@ pub fn barrier(cpu: &mut Pe, op: &Op, sh: &mut Shared) -> Exit {
     next(cpu, op, sh)
 }
 
-/// The last op of a block that was cut: go on behind it. Not an instruction.
+/// Continue after a block that does not end with a branch: its last op, which is not an instruction.
 pub fn end_of_block(cpu: &mut Pe, op: &Op, _: &mut Shared) -> Exit {
     cpu.pc = cpu.pc.wrapping_add(op.args.off as u64 * 4);
     Exit::Block
@@ -177,12 +179,12 @@ pub fn end_of_block(cpu: &mut Pe, op: &Op, _: &mut Shared) -> Exit {
 
 // ------------------------------------------------------------------------------------------------ dispatch
 
-/// Why [`execute`] came back.
+/// Why [`execute`] returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Leave {
-    /// `Shared::now` is the time asked for.
+    /// `Shared::now` has reached `Pe::until`.
     Time,
-    /// An instruction asked for a look around (interrupts, waiting, a changed context).
+    /// An instruction needs the machine's attention (interrupts, waiting, a changed context).
     Early,
     /// `Cpu::raised` holds an exception, not taken yet. The instruction has been counted.
     Raised,
@@ -198,7 +200,7 @@ pub fn execute(cpu: &mut Pe, sh: &mut Shared, code: &mut Code) -> Leave {
     run::<false>(cpu, sh, code)
 }
 
-/// The same while the performance monitors count classes of instructions.
+/// As [`execute`], while the performance monitors count classes of instructions.
 #[cold]
 fn counted(cpu: &mut Pe, sh: &mut Shared, code: &mut Code) -> Leave {
     run::<true>(cpu, sh, code)
@@ -279,7 +281,7 @@ fn run<const COUNTED: bool>(cpu: &mut Pe, sh: &mut Shared, code: &mut Code) -> L
     }
 }
 
-/// The instruction at `Cpu::off` of the block has not executed.
+/// Leave the block before the instruction at `Cpu::off`, which has not executed.
 fn trapped(cpu: &mut Pe, sh: &mut Shared) -> Leave {
     cpu.pc = cpu.pc.wrapping_add(cpu.off as u64 * 4);
     sh.now += cpu.off as u64;
@@ -290,7 +292,8 @@ fn trapped(cpu: &mut Pe, sh: &mut Shared) -> Leave {
     Leave::Raised
 }
 
-/// Execute native code from `block` on, if it has some; what it left with. `site` is the jump by which native code has come to the block.
+/// Execute native code from `block` on, if it has any. Returns what the code left with. `site` is the jump by which native code
+/// reached the block.
 #[inline(always)]
 fn native(
     cpu: &mut Pe,
@@ -316,7 +319,7 @@ fn native(
         t.compiler.link(site, block);
     }
     let begin = sh.now;
-    // SAFETY: the entry is a live block's, at least whose instructions are left.
+    // SAFETY: the entry is that of a live block, and at least as many instructions are left as it has.
     let left_with = unsafe { (t.enter)(cpu, sh, entry, left, cache) };
     t.stats.executed += sh.now - begin
         + match left_with & native::LINK {
@@ -333,7 +336,7 @@ fn native(
     Some(left_with & native::LINK)
 }
 
-/// Find or decode the block at `pc` and remember it.
+/// Find or decode the block at `pc` and enter it in the jump cache.
 #[cold]
 #[inline(never)]
 fn find(

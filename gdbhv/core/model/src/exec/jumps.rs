@@ -5,7 +5,7 @@ use super::block::Block;
 /// Entries of a jump cache.
 pub const JUMPS: usize = 16384;
 
-/// The entry that a block at `pc` would be in.
+/// The number of the entry for a block at `pc`.
 #[inline(always)]
 pub fn slot(pc: u64) -> usize {
     (pc >> 2) as usize & (JUMPS - 1)
@@ -15,18 +15,18 @@ pub fn slot(pc: u64) -> usize {
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Jump {
-    /// VA.
+    /// VA of the block.
     pub pc: u64,
-    /// `Context::uid`.
+    /// `Context::uid` of the translation context.
     pub uid: u64,
     /// The block.
     pub block: *const Block,
 }
 
-/// A jump cache: by bits of the VA.
+/// A jump cache, indexed by low bits of the VA.
 pub type Jumps = Box<[Jump; JUMPS]>;
 
-/// An empty one.
+/// Make an empty jump cache.
 pub fn no_jumps() -> Jumps {
     let nothing = Jump {
         pc: 0,

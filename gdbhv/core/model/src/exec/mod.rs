@@ -1,5 +1,6 @@
-//! Executing: decoded code ([`code`], in [`block`]s, found by [`jumps`]), the interpreter ([`interp`]), a compiling tier ([`native`]), one instruction at a time ([`single`]), and what follows from a change
-//! of registers before the next instruction ([`refresh`]).
+//! Execution: decoded code ([`code`], in [`block`]s, found through [`jumps`]), the interpreter ([`interp`]), the interface of a compiling
+//! tier ([`native`]), one instruction at a time ([`single`]), and the effects of register writes on what is derived from them
+//! ([`refresh`]).
 
 pub mod block;
 pub mod code;

@@ -1,8 +1,8 @@
-//! The seam for a compiling tier: what the dispatcher and decoded code ask of it, and what its code leaves with.
+//! The interface of a compiling tier: what the dispatcher and decoded code ask of it, and how its code returns.
 //!
-//! A compiler makes native code of one [`Block`]: it is entered with as many instructions left as the block has, does exactly what the
-//! interpreter would do, and goes on in other blocks as long as instructions are left. It stops where the interpreter would stop, with the
-//! state in the PE and [`Platform::now`](crate::platform::Platform::now) as the interpreter would have left them.
+//! A compiler makes native code of one [`Block`]. The code is entered only if at least as many instructions are left as the block has, does
+//! exactly what the interpreter would do, and continues in other blocks while enough instructions are left. It stops where the interpreter
+//! would stop, with the PE and [`Platform::now`](crate::platform::Platform::now) as the interpreter would have left them.
 
 use super::block::{Block, Tier};
 use super::jumps::Jump;
@@ -17,64 +17,64 @@ pub const DISPATCH: u64 = 0;
 pub const EARLY: u64 = 1;
 /// As [`Exit::Trap`](super::block::Exit::Trap): the time is that of the block's start.
 pub const TRAP: u64 = 2;
-/// As [`DISPATCH`], by a jump that may be made a direct one: the other bits are its site ([`Compiler::link`]).
+/// As [`DISPATCH`], from a jump that may be linked directly: the other bits are its site ([`Compiler::link`]).
 pub const LINK: u64 = 3;
 
-/// A panic ended it: [`Compiler::go_on_panicking`]. (No unwinding goes through native code.)
+/// A panic ended it; [`Compiler::go_on_panicking`] continues the panic. (Unwinding does not pass through native code.)
 pub const PANIC: u64 = 4 | EARLY;
 
-/// Enter native code: PE, what PEs share, the entry, instructions left (at least the block's), the first entry of the PE's jump cache. Returns one of the
-/// numbers above.
+/// Enters native code: the PE, what PEs share, the entry point, the instructions left (at least as many as the block has), and the first
+/// entry of the PE's jump cache. Returns one of the numbers above.
 pub type Enter = unsafe extern "C" fn(*mut Pe, *mut Shared, *const u8, u64, *const Jump) -> u64;
 
 /// A compiling tier.
 pub trait Compiler: Send {
-    /// How its code is entered.
+    /// The function by which its code is entered.
     fn enter(&self) -> Enter;
-    /// Make native code of a block, whose instructions are `words`, and keep its entry in the block; its bytes, 0 if it cannot be had.
+    /// Compile a block, whose instructions are `words`, and store the entry point in the block. Returns the size in bytes; 0: not compiled.
     fn compile(&mut self, block: &Block, words: &[u32]) -> usize;
-    /// Make the jump of a [`LINK`] go to a block of the same page directly. A site that is no more is ignored.
+    /// Make the jump of a [`LINK`] go directly to a block of the same page. A site that no longer exists is ignored.
     fn link(&mut self, site: u64, to: &Block);
-    /// A block goes out of use: nothing is to jump to it.
+    /// Redirect all jumps to a block, which is about to be discarded.
     fn killed(&mut self, block: &Block);
-    /// All jumps go to the dispatcher again, which looks for breakpoints.
+    /// Redirect all direct jumps to the dispatcher, which looks for breakpoints.
     fn unlink(&mut self);
-    /// Go on with the panic after which native code has left with [`PANIC`].
+    /// Continue the panic after which native code returned [`PANIC`].
     fn go_on_panicking(&mut self) -> !;
-    /// Forget all that was compiled: blocks are as if nobody had looked at them ([`forget`]).
+    /// Discard all native code; the caller resets the blocks with [`forget`].
     fn clear(&mut self);
 }
 
-/// A compiler, and when it is asked.
+/// A compiler, and when it is used.
 pub struct Tiering {
     /// The compiler.
     pub compiler: Box<dyn Compiler>,
-    /// Entries of a block after which it is compiled, at least 1.
+    /// Number of entries after which a block is compiled, at least 1.
     pub threshold: u32,
-    /// What it has done so far.
+    /// Its statistics.
     pub stats: Stats,
-    /// Where code is told of.
+    /// The map for `perf`, if one is written.
     pub map: Option<Map>,
     pub(super) enter: Enter,
 }
 
-/// What a compiling tier has done. Nothing of it is seen by a guest.
+/// Statistics of a compiling tier. A guest sees none of it.
 #[derive(Clone, Copy, Default)]
 pub struct Stats {
-    /// Blocks that native code was made of, also those that are out of use.
+    /// Blocks compiled, including those discarded since.
     pub blocks: u64,
     /// Guest instructions in them.
     pub instructions: u64,
     /// Bytes of native code.
     pub bytes: u64,
-    /// Time on the host's clock that it took.
+    /// Time spent compiling, by the host's clock.
     pub time: Duration,
-    /// Instructions that native code has executed, and those that it has called the interpreter for.
+    /// Instructions executed by native code, including those for which it called the interpreter.
     pub executed: u64,
 }
 
 impl Tiering {
-    /// Ask `compiler` for blocks that were entered `threshold` times.
+    /// Use `compiler` for blocks that were entered `threshold` times.
     pub fn new(compiler: Box<dyn Compiler>, threshold: u32) -> Tiering {
         Tiering {
             enter: compiler.enter(),
@@ -84,7 +84,7 @@ impl Tiering {
             map: None,
         }
     }
-    /// Count an entry of a block at VA `va` that has no native code; compile it if it was the last one to wait for.
+    /// Count an entry of a block at VA `va` that has no native code, and compile it when the threshold is reached.
     pub(super) fn entered(&mut self, block: &Block, sh: &Shared, va: u64) {
         let heat = block.heat.get() + 1;
         block.heat.set(heat);
@@ -113,7 +113,7 @@ impl Tiering {
     }
 }
 
-/// Take what a compiler knows of a block away.
+/// Reset a block's compiler data.
 pub fn forget(block: &Block) {
     block.tier.set(Tier::COLD);
     block.heat.set(0);

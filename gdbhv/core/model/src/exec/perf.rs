@@ -8,15 +8,15 @@ use std::path::Path;
 /// The map of one process, and the guest's symbols.
 pub struct Map {
     to: LineWriter<File>,
-    /// By address.
+    /// Symbols, sorted by address.
     symbols: Vec<(u64, String)>,
 }
 
-/// Furthest that an address may be behind the symbol that it is told by.
+/// Largest offset of an address from the symbol that it is named after.
 const REACH: u64 = 1 << 20;
 
 impl Map {
-    /// Begin a file.
+    /// Create the map's file.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -25,12 +25,12 @@ impl Map {
         let to = LineWriter::new(File::create(path)?);
         Ok(Map { to, symbols })
     }
-    /// `bytes` of code at `native` are the guest's code at VA `va`. An error is for the user of `perf` to see: the map ends there.
+    /// Add a line: `bytes` of code at `native` are the guest's code at VA `va`. Write errors are ignored; the map just ends there.
     pub fn add(&mut self, native: *const u8, bytes: usize, va: u64) {
         let name = self.name(va);
         let _ = writeln!(self.to, "{:x} {bytes:x} {name}", native as usize);
     }
-    /// The last symbol at or before `va`, and how far behind it; or the address.
+    /// The last symbol at or before `va` and the offset from it; or the address if there is none.
     fn name(&self, va: u64) -> String {
         let n = self.symbols.partition_point(|s| s.0 <= va);
         match n.checked_sub(1).map(|n| &self.symbols[n]) {

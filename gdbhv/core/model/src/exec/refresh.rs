@@ -1,5 +1,5 @@
-//! What follows from the system registers and is kept beside them. A writer of one marks the PE (`Cpu::changed`); the dispatcher calls
-//! [`follow`] before the PE executes again.
+//! Updates of what is derived from system registers. Whoever writes such a register marks the PE (`Cpu::changed`), and the dispatcher
+//! calls [`follow`] before the PE executes again.
 
 use super::code::Code;
 use crate::bits::bit;
@@ -10,7 +10,7 @@ use crate::pe::{self, Pe};
 use crate::selfhosted::{sees_pstate, Armed, NOWHERE};
 use crate::shared::Shared;
 
-/// Follow a change that `Cpu::changed` tells of, if there was one.
+/// Update what is derived if `Cpu::changed` is set.
 #[inline]
 pub fn follow(cpu: &mut Pe, sh: &mut Shared, code: &mut Code) {
     if std::mem::take(&mut cpu.changed) {

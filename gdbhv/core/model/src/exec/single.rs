@@ -1,6 +1,6 @@
-//! One instruction at a time: software step, and breakpoints that match the context and so every instruction.
+//! Execution of one instruction at a time: for software step, and for breakpoints that match the context and therefore every instruction.
 //!
-//! A debugger's stops come first, except before a pending software step: that is an exception of the instruction before.
+//! The debugger's stops come first, except that a pending software step precedes them: it belongs to the previous instruction.
 
 use super::code::Code;
 use super::interp::{self, Leave};
@@ -14,7 +14,7 @@ use crate::selfhosted::Step;
 use crate::shared::Shared;
 use crate::syndrome::ec;
 
-/// ISV: the instruction before was stepped, and EX tells whether it was a Load-Exclusive (`AArch64.SoftwareStepException`).
+/// The software step exception. ISV: the previous instruction was stepped; EX: it was a Load-Exclusive (`AArch64.SoftwareStepException`).
 fn software_step(cpu: &mut Pe) -> Trap {
     cpu.off = 0;
     let iss = match cpu.stepped.take() {
@@ -60,7 +60,7 @@ pub fn execute_one(cpu: &mut Pe, sh: &mut Shared, code: &mut Code) -> Leave {
     Leave::Early
 }
 
-/// What comes before an instruction; its word if nothing does.
+/// Fetch the next instruction's word, unless an exception comes before it.
 fn before(cpu: &mut Pe, sh: &mut Shared, step: Step) -> Result<u32, Trap> {
     if step == Step::Pending {
         return Err(software_step(cpu));

@@ -1,4 +1,4 @@
-//! One exit: what is kept of it, and how it is made.
+//! The record of one exit, and how it is made.
 
 use crate::cpu::Cpu;
 use crate::guest::Left;
@@ -15,9 +15,9 @@ use std::sync::{Mutex, PoisonError};
 pub const SYNC: u16 = 0x1000;
 /// Number of the first asynchronous class.
 pub const ASYNC: u16 = 0x1100;
-/// Of HVC from A64.
+/// Number of the class of HVC from A64.
 pub const HVC: u16 = SYNC + ec::HVC as u16;
-/// Of SMC from A64.
+/// Number of the class of SMC from A64.
 pub const SMC: u16 = SYNC + ec::SMC as u16;
 /// Number of an entry (an exception return from EL2 to EL1 or EL0).
 pub const ENTRY: u16 = 0x1200;
@@ -37,7 +37,7 @@ pub struct Record {
     pub nv: u8,
     /// VMID in use.
     pub vmid: u16,
-    /// Number of the VM that exited: 0 if none is known (hosted, the host side knows).
+    /// Number of the VM that exited; 0: not known here (hosted, the host side knows).
     pub vm: u16,
     /// Class number.
     pub class: u16,
@@ -57,24 +57,24 @@ pub struct Record {
     pub transfer: Option<(u8, u64)>,
     /// x0 to x3: the operands of a hypercall.
     pub args: [u64; 4],
-    /// Controls that route it to EL2.
+    /// Controls that route the exception to EL2.
     #[borsh(deserialize_with = "take_cause")]
     pub cause: &'static [&'static str],
     /// INTID of an interrupt.
     pub intid: Option<u32>,
     /// ICH_MISR_EL2, if it is the maintenance interrupt.
     pub misr: u8,
-    /// The guest's registers.
+    /// The guest's registers at the exit.
     pub left: Left,
 }
 
-/// Lists of causes at most.
+/// Most lists of causes that are loaded from snapshots.
 const MOST_LISTS: usize = 4096;
 
-/// Words of a [`Record::cause`] at most.
+/// Most words in a [`Record::cause`].
 const MOST_CAUSES: u32 = 8;
 
-/// Take a [`Record::cause`]. Its words live as long as the program, as those that the source has: each list that is not known is kept once.
+/// Load a [`Record::cause`]. Like the lists in the source, it lives as long as the program; each list that is not known yet is kept once.
 fn take_cause<R: Read>(from: &mut R) -> std::io::Result<&'static [&'static str]> {
     static KNOWN: Mutex<Vec<&'static [&'static str]>> = Mutex::new(Vec::new());
     let wrong = |what: &str| std::io::Error::new(std::io::ErrorKind::InvalidData, what);
@@ -107,7 +107,7 @@ pub fn record(cpu: &Cpu, word: Option<u32>, now: u64, e: &Exception, from: u8) -
     r
 }
 
-/// The same in the place of another record, all but its numbers. (Exits are frequent, and a record is large.)
+/// As [`record`], overwriting another record except its numbers. (Exits are frequent, and a record is large.)
 #[inline]
 pub fn fill(r: &mut Record, cpu: &Cpu, word: Option<u32>, now: u64, e: &Exception, from: u8) {
     let sync = e.kind == ExceptionKind::Sync;
@@ -173,7 +173,7 @@ pub fn other(
     r
 }
 
-/// The record of a call of the firmware by `cpu`, which is at the instruction.
+/// The record of a firmware call by `cpu`, which is at the instruction `word`.
 pub fn call(cpu: &Cpu, word: u32, now: u64) -> Record {
     let iss = word >> 5 & 0xffff;
     let class = if word & 3 == 2 { ec::HVC } else { ec::SMC };

@@ -1,4 +1,4 @@
-//! Interference from outside: an exit is answered in place of the hypervisor, and a guest takes an exception that nothing has caused.
+//! Interventions of a user: answering an exit in place of the hypervisor, and injecting exceptions and interrupts.
 
 use super::Machine;
 use crate::cpu::Power;
@@ -19,10 +19,10 @@ impl Machine {
         })
     }
 
-    /// Go back to the guest from an exit as its hypervisor would: behind the instruction (`skip`), or to where it was.
+    /// Return to the guest from an exit as its hypervisor would: to the next instruction (`skip`) or to the same one.
     ///
     /// # Errors
-    /// A sentence: the CPU does not stand at an exit.
+    /// A sentence: the CPU is not at an exit.
     pub fn go_back(&mut self, i: usize, skip: bool) -> Result<(), &'static str> {
         if !self.at_exit(i) {
             return Err("its CPU does not stand at an exit that is still to be handled");
@@ -39,10 +39,10 @@ impl Machine {
         Ok(())
     }
 
-    /// CPU `i` takes a synchronous exception at EL1, with this syndrome (its EC of the form for a lower level) and FAR_EL1.
+    /// Make CPU `i` take a synchronous exception at EL1, with this syndrome (EC in the form for a lower level) and FAR_EL1.
     ///
     /// # Errors
-    /// A sentence: it is not in a guest.
+    /// A sentence: the CPU is not in a guest.
     pub fn inject_exception(
         &mut self,
         i: usize,
@@ -65,7 +65,8 @@ impl Machine {
         Ok(())
     }
 
-    /// Make interrupt `intid` pending at the machine's interrupt controller, for CPU `i` if it is private. False: there is none.
+    /// Make interrupt `intid` pending in the machine's interrupt controller, for CPU `i` if it is private. False: there is no such
+    /// interrupt.
     pub fn pend(&mut self, i: usize, intid: u32) -> bool {
         let done = self.sh.gic.pend(i, intid);
         self.sh.next_event = 0;

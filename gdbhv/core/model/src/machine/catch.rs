@@ -1,4 +1,4 @@
-//! Catchpoints: an exit, an entry or another exception is sifted, and what a condition looks at is found.
+//! Comparison of exits, entries and other exceptions with the catchpoints, and access to the guest state that their conditions read.
 
 use super::{Machine, Stop};
 use crate::cpu::Cpu;
@@ -19,11 +19,11 @@ use crate::sieve::condition::{Eye, Place};
 use crate::sieve::{cause_key, Event};
 use crate::sysreg;
 
-/// A CPU that has just left a guest, or is about to go on in one.
+/// A CPU that has just left a guest or is about to enter one.
 struct Looker<'a> {
     cpu: &'a Cpu,
     sh: &'a mut Shared,
-    /// Exception level and PSTATE of whom is asked about.
+    /// Exception level of the code that the condition is about.
     el: u8,
     spsr: u64,
 }
@@ -77,7 +77,7 @@ impl Looker<'_> {
     }
 }
 
-/// What is sifted.
+/// Which event of a CPU is compared.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum When {
     Exit,
@@ -86,7 +86,7 @@ pub(super) enum When {
 }
 
 impl Machine {
-    /// Whether a catchpoint wants what has just happened on a CPU.
+    /// Whether a catchpoint matches what has just happened on a CPU.
     pub(super) fn sift(cpu: &Cpu, sh: &mut Shared, when: When) -> bool {
         let exits = &mut sh.exits;
         let Some(sieve) = exits.sieve.as_mut() else {
@@ -112,7 +112,7 @@ impl Machine {
         Self::judge(cpu, sh, when)
     }
 
-    /// Settle what was sifted.
+    /// Evaluate the catchpoints that may match.
     fn judge(cpu: &Cpu, sh: &mut Shared, when: When) -> bool {
         let Some(mut sieve) = sh.exits.sieve.take() else {
             return false;
@@ -137,13 +137,13 @@ impl Machine {
         wanted
     }
 
-    /// Hosted: whether a catchpoint wants the entry after the last exit of CPU `i`.
+    /// Hosted: whether a catchpoint matches the entry after the last exit of CPU `i`.
     pub fn sift_entry(&mut self, i: usize) -> bool {
         self.sh.exits.latency[i] = None;
         self.sh.exits.wants(i, true) && Self::sift(&self.cpus[i], &mut self.sh, When::Entry)
     }
 
-    /// Learn which catchpoints the name of what CPU `i` has stopped for may be meant by; whether any is hit.
+    /// Remember which catchpoints match the name of the event that CPU `i` has stopped for. Returns whether any is hit.
     pub fn learn(&mut self, i: usize, entry: bool, rows: &[u32]) -> bool {
         let exits = &mut self.sh.exits;
         let when = match (entry, exits.other.is_some()) {
@@ -162,7 +162,7 @@ impl Machine {
         Self::sift(&self.cpus[i], &mut self.sh, when)
     }
 
-    /// What has been taken is no exit, but a catchpoint may want it.
+    /// Compare an exception that is not an exit with the catchpoints.
     #[cold]
     pub(super) fn other(
         cpu: &Pe,

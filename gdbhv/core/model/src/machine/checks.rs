@@ -1,11 +1,11 @@
-//! Checks of what software does, switched on and off.
+//! Switches for the checks of what software does.
 
 use super::Machine;
 use crate::access::checking;
 
 impl Machine {
-    /// Check what is done with translation tables and TLBs, from now on (beginning anew), or no longer. Time and all that guests see stays as
-    /// it is; code is interpreted meanwhile.
+    /// Switch the TLB checker on (with nothing remembered) or off. Time and all that guests see stay the same; while it is on, code is
+    /// interpreted.
     pub fn check_tlb(&mut self, on: bool) {
         checking::set(&mut self.sh, self.cpus.len(), on);
         self.code.set_checked(on);
@@ -14,7 +14,7 @@ impl Machine {
         }
         self.recheck();
     }
-    /// After what the check knows has become another machine's.
+    /// Restart the TLB checker, after the machine's state was replaced.
     pub(super) fn check_anew(&mut self) {
         if self.sh.check.is_some() {
             checking::set(&mut self.sh, self.cpus.len(), true);

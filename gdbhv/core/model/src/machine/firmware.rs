@@ -1,4 +1,4 @@
-//! Carrying out what the firmware (PSCI) asked for, and starting CPUs.
+//! Requests of the firmware (PSCI), and the start of CPUs.
 
 use super::{Machine, Stop};
 use crate::cpu::Power;

@@ -1,4 +1,4 @@
-//! What reaches into a machine from outside while it stands: the host side of a hosted machine, the debugger, the console.
+//! Access to a machine from outside while it does not run: by the host side of a hosted machine, the debugger, the console.
 
 use super::Machine;
 use crate::board;
@@ -42,16 +42,17 @@ impl Machine {
         Self::note_entry(cpu, sh);
     }
 
-    /// Hosted: go on behind the guest's instruction that exited, which has been emulated. A step of the guest's own is done (`SSAdvance`).
+    /// Hosted: skip the guest's instruction that exited, because it has been emulated. The guest's own software step advances
+    /// (`SSAdvance`).
     pub fn skip(&mut self, i: usize) {
         let cpu = &mut self.cpus[i].cpu;
         cpu.set(ELR_EL2, cpu.get(ELR_EL2).wrapping_add(4));
         cpu.set(SPSR_EL2, cpu.get(SPSR_EL2) & !field!(SPSR_EL2.SS).mask());
     }
 
-    /// Hosted: enter the guest as [`Machine::eret`] does, with the WFE that it trapped at begun: it waits for an event, until virtual
-    /// time `until` at most. The event that the entry itself is does not count, so that a hypervisor can wait for a guest as the
-    /// hardware would. A monitor that the guest has marked is cleared by the entry, which is an event (B2.17): then it goes on.
+    /// Hosted: enter the guest as [`Machine::eret`] does, inside the WFE that trapped: it waits for an event, at most until virtual
+    /// time `until`. The entry itself does not count as an event, so that a hypervisor can wait on behalf of a guest as the hardware
+    /// would. If the guest's exclusive monitor is set, the entry clears it, which is an event (B2.17), and the guest continues.
     pub fn eret_waiting(&mut self, i: usize, until: u64) {
         let marked = self.cpus[i].monitor.is_some();
         self.eret(i);
@@ -66,15 +67,15 @@ impl Machine {
         }
     }
 
-    /// Make a physical SError pending on CPU `i`, with this syndrome (ESR_ELx.ISS; None: an uncontainable error, or with a CPU
-    /// that has no FEAT_RAS no syndrome at all). It replaces one that is pending.
+    /// Make a physical SError pending on CPU `i`, with this syndrome (ESR_ELx.ISS; None: an uncontainable error, or no syndrome
+    /// without FEAT_RAS). It replaces one that is pending.
     pub fn inject_serror(&mut self, i: usize, syndrome: Option<u32>) {
         let ras = self.sh.config.features.has(Feature::RAS);
         let usual = if ras { serror::UNCONTAINABLE } else { 0 };
         self.cpus[i].serror = Some(syndrome.unwrap_or(usual) & serror::ISS);
     }
 
-    /// Write RAM from outside, keeping decoded code coherent. False, and nothing written, if some of it is no RAM.
+    /// Write RAM, keeping decoded code coherent. Returns false, and writes nothing, if some of the range is not RAM.
     pub fn write_pa(&mut self, pa: u64, data: &[u8]) -> bool {
         let Some(bytes) = self.sh.ram.get_mut(pa, data.len() as u64) else {
             return false;
@@ -83,7 +84,7 @@ impl Machine {
         true
     }
 
-    /// Forget on every CPU what both stages of a VM say, as TLBI VMALLS12E1IS does with its VMID.
+    /// Invalidate the translations of both stages of a VM on every CPU, as TLBI VMALLS12E1IS does with its VMID.
     pub fn invalidate_vm(&mut self, vmid: u16) {
         let t = Tlbi {
             kind: RegimeKind::El10,
@@ -96,7 +97,7 @@ impl Machine {
         }
     }
 
-    /// Insert a breakpoint: blocks are split there, and no jump cache may know the address.
+    /// Insert a breakpoint: split blocks there, and remove the address from all jump caches.
     pub fn insert_breakpoint(&mut self, b: Breakpoint) {
         self.code.split(b.va);
         for pe in 0..self.cpus.len() {
@@ -118,7 +119,7 @@ impl Machine {
         self.recheck();
     }
 
-    /// The regime that EL `el` of CPU `i` uses now; or EL1&0 with the registers `controls`.
+    /// The translation regime that EL `el` of CPU `i` uses now; with `controls`, EL1&0 with these registers.
     pub fn regime(&self, i: usize, el: u8, controls: Option<&Controls>) -> Regime {
         let cpu = &*self.cpus[i];
         match controls {
@@ -127,7 +128,7 @@ impl Machine {
         }
     }
 
-    /// Translate `va` of CPU `i` by `regime`, telling each step; no side effects, and what `access` may do matters only if it is
+    /// Translate `va` of CPU `i` in `regime`, recording each step, without side effects. Permissions for `access` matter only if it is
     /// checked.
     pub fn walk(
         &self,
@@ -140,7 +141,7 @@ impl Machine {
         (steps, done)
     }
 
-    /// The same for an IPA, by stage 2 alone; None if stage 2 is off.
+    /// Translate an IPA by stage 2, recording each step; None if stage 2 is off.
     pub fn walk_ipa(
         &self,
         regime: &Regime,
@@ -153,7 +154,7 @@ impl Machine {
         Some((steps, done))
     }
 
-    /// What the board's UART has sent since the last call.
+    /// Take what the board's UART has sent since the last call.
     pub fn take_output(&mut self) -> Vec<u8> {
         self.sh.bus.take_output()
     }
@@ -166,7 +167,7 @@ impl Machine {
         p.next_event = 0;
     }
 
-    /// Take from what was typed and has not come to the UART, at most so many bytes.
+    /// Take back typed bytes that have not reached the UART yet, at most `most`.
     pub fn take_typed(&mut self, most: usize) -> Vec<u8> {
         let (mut typed, paced) = self.sh.bus.take_waiting();
         if typed.len() > most {
@@ -176,7 +177,7 @@ impl Machine {
         typed
     }
 
-    /// Do something at the outer end of the network's wire, now. None: there is no network.
+    /// Call a function with the outer end of the network's wire. None: there is no network.
     pub fn network<T>(
         &mut self,
         with: impl FnOnce(&mut Connections, &mut Sender) -> T,
@@ -197,7 +198,7 @@ impl Machine {
         p.next_event = 0;
     }
 
-    /// Read a device as CPU `i` would. None: nothing answers.
+    /// Read a device register as CPU `i` would. None: no device answers.
     pub fn bus_read(&mut self, i: usize, pa: u64, size: u8) -> Option<u64> {
         let p = &mut self.sh.platform;
         let ctx = DevCtx {
@@ -211,7 +212,7 @@ impl Machine {
         p.bus.read(pa, size, ctx, &mut p.gic)
     }
 
-    /// What [`Machine::bus_read`] would give, without its effects.
+    /// What [`Machine::bus_read`] would return, without its effects.
     pub fn bus_peek(&mut self, i: usize, pa: u64, size: u8) -> Result<u64, Unseen> {
         let p = &mut self.sh.platform;
         let ctx = DevCtx {
@@ -224,7 +225,7 @@ impl Machine {
         p.bus.peek(pa, size, ctx, &mut p.gic)
     }
 
-    /// Write a device as CPU `i` would. None: nothing answers.
+    /// Write a device register as CPU `i` would. None: no device answers.
     pub fn bus_write(&mut self, i: usize, pa: u64, size: u8, value: u64) -> Option<()> {
         let p = &mut self.sh.platform;
         let ctx = DevCtx {
@@ -240,12 +241,12 @@ impl Machine {
         done
     }
 
-    /// Give the board PCIe, where devices go that are plugged in from now on.
+    /// Add PCIe to the board; devices plugged in from now on go there.
     pub fn add_pcie(&mut self) {
         board::add_pcie(&mut self.sh.bus);
     }
 
-    /// Put a device into the next of the virtio slots, or on PCIe; a disk with what it holds. The number of the slot. None: all have one.
+    /// Put a device (a disk with its contents) into the next virtio slot, or on PCIe. Returns the slot's number; None: all are in use.
     pub fn plug(&mut self, kind: Kind, disk: Option<Disk>) -> Option<u8> {
         let slot = self.sh.bus.plug(kind)?;
         if let Some(disk) = disk {
@@ -254,7 +255,7 @@ impl Machine {
         Some(slot)
     }
 
-    /// Give a bank of flash what it holds, from its beginning. False, and nothing written, if it is more than a bank, or there is none.
+    /// Fill a bank of flash from its start. Returns false, and writes nothing, if the data exceed the bank or there is no such bank.
     pub fn set_flash(&mut self, bank: usize, data: &[u8]) -> bool {
         let fits = bank < 2 && data.len() as u64 <= BANK;
         fits && self

@@ -1,4 +1,4 @@
-//! Power-on, the first time and again.
+//! Power-on, and reset.
 
 use super::step::Made;
 use super::Machine;
@@ -14,7 +14,7 @@ use crate::mem::ram::Ram;
 use crate::pe::Pe;
 use crate::shared::Shared;
 
-/// `count` CPUs after reset, all off but the first, at the highest exception level that there is.
+/// Make `count` CPUs in their reset state, all off but the first, at the highest implemented exception level.
 pub(super) fn cpus(sh: &mut Shared, count: usize) -> Vec<Box<Pe>> {
     let el = if sh.config.has_el2 { 2 } else { 1 };
     let mut list: Vec<Box<Pe>> = (0..count).map(|i| Box::new(Pe::new(i, el))).collect();
@@ -26,7 +26,7 @@ pub(super) fn cpus(sh: &mut Shared, count: usize) -> Vec<Box<Pe>> {
     list
 }
 
-/// The devices of a machine's board, and its interrupt controller.
+/// Make the devices of a machine's board, and its interrupt controller.
 pub(super) fn board(config: &Config, cpus: usize, gic: Version) -> Result<(Bus, Gic), BadRange> {
     board::devices(&BoardConfig {
         cpus,
@@ -38,11 +38,12 @@ pub(super) fn board(config: &Config, cpus: usize, gic: Version) -> Result<(Bus, 
 }
 
 impl Machine {
-    /// Switch the board off and on: RAM is zero, CPUs, devices, interrupt controller and virtual time are at reset. Flash and disks keep what
-    /// they hold.
+    /// Switch the board off and on: RAM becomes zero; CPUs, devices, interrupt controller and virtual time are reset. Flash and disks keep
+    /// their contents.
     ///
-    /// What is not the guest's stays: snapshots, breakpoints and watchpoints, counts of instructions and of exits, catchpoints. What was typed and
-    /// was too much for the UART's FIFO is typed again. Items that fw_cfg was given are there.
+    /// What is not guest state stays: snapshots, breakpoints and watchpoints, counts of instructions and of exits, catchpoints, the
+    /// items of
+    /// fw_cfg. Typed input that did not fit in the UART's FIFO yet is typed again.
     pub fn reset(&mut self) {
         let count = self.cpus.len();
         self.steps += 1; // the places before it and after it differ, though time begins again
@@ -99,13 +100,13 @@ impl Machine {
         }
     }
 
-    /// Clear RAM from outside, and discard the code decoded from it. False, and nothing done, if some of it is not RAM.
+    /// Clear RAM, and discard the code decoded from it. Returns false, and does nothing, if some of the range is not RAM.
     pub fn zero_pa(&mut self, pa: u64, len: u64) -> bool {
         if !self.sh.ram.contains(pa, len) {
             return false;
         }
         for (at, n) in self.sh.ram.touched(pa, len, 0x1000) {
-            // The host gives memory to pages that are written, if only with zeros.
+            // The host allocates a page when it is written, even with zeros.
             if self.sh.ram.get(at, n).expect("RAM").iter().any(|b| *b != 0) {
                 self.sh.ram.get_mut(at, n).expect("RAM").fill(0);
             }

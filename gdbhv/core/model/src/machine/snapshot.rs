@@ -1,4 +1,4 @@
-//! Snapshots of a machine: in memory, where pages are shared until they change, and as bytes for a file.
+//! Snapshots of a machine: in memory, with pages shared until they change, and exported as bytes for a file.
 
 use super::step::Made;
 use super::Machine;
@@ -11,22 +11,22 @@ use crate::pe;
 use crate::save::{put, put_part, take, take_part, Save, Unfit};
 use std::io::{Read, Write};
 
-/// What a machine must be for a snapshot to fit: in words, and its layout.
+/// Version of the layout of saved state.
 const LAYOUT: u32 = 6;
 
 /// Bytes of a page of RAM in an export.
 const PAGE: u64 = 4096;
 
-/// Follows the last page in an export.
+/// Marks the end of the pages in an export.
 const END: u32 = u32::MAX;
 
-/// Follows the last block of a disk in an export.
+/// Marks the end of the blocks of disks in an export.
 const NO_DISK: u8 = u8::MAX;
 
-/// Most bytes that a machine without its RAM takes.
+/// Most bytes of a machine's state without its RAM.
 const MOST: u32 = 64 << 20;
 
-/// zstd's fastest level: RAM of a guest shrinks to a fifth by it, and to little less by slow ones.
+/// zstd's fastest level: it reduces a guest's RAM to a fifth, and slower levels save little more.
 const LEVEL: i32 = 1;
 
 /// A snapshot but for RAM.
@@ -36,7 +36,7 @@ pub(super) struct Kept {
 }
 
 impl Machine {
-    /// What a snapshot must come from to be loaded here.
+    /// A description of the machine, which must equal that in a snapshot to be loaded.
     fn shape(&self) -> String {
         let (c, sh) = (&self.sh.config, &self.sh);
         format!(
@@ -57,7 +57,7 @@ impl Machine {
         )
     }
 
-    /// Everything but RAM.
+    /// Save everything except RAM.
     fn save_parts(&self) -> Vec<u8> {
         let last = self.snapshots.values().next_back();
         let mut to = Vec::with_capacity(last.map_or(0, |k| k.parts.len() + k.parts.len() / 8));
@@ -80,7 +80,7 @@ impl Machine {
         to
     }
 
-    /// Whether parts are of this version and of such a machine; what follows that.
+    /// Check that saved parts have this version and come from such a machine. Returns the rest of the bytes.
     fn fits<'a>(&self, mut from: &'a [u8]) -> Result<&'a [u8], Unfit> {
         let layout: u32 = take(&mut from)?;
         if layout != LAYOUT {
@@ -115,7 +115,7 @@ impl Machine {
         self.sh.load(from)
     }
 
-    /// Keep the machine as it is now: a number to come back to it. It costs little now, and a copy of each page when that is first written to.
+    /// Take a snapshot. Returns its number. It costs little now, and a copy of each page when the page is first written to.
     pub fn snapshot(&mut self) -> u32 {
         let parts = self.save_parts();
         let id = self.sh.ram.save();
@@ -125,7 +125,7 @@ impl Machine {
         id
     }
 
-    /// Make the machine what it was at a snapshot, which stays. What the debugger asked for stays as it is.
+    /// Restore the machine's state from a snapshot, which is kept. Breakpoints, watchpoints and catchpoints do not change.
     ///
     /// # Errors
     /// There is none of this number.
@@ -150,7 +150,7 @@ impl Machine {
         Ok(())
     }
 
-    /// Whether the page of `pa` may have been written between two snapshots (None: now).
+    /// Whether the page of `pa` may have been written between two snapshots (None: the present).
     ///
     /// # Errors
     /// There is none of such a number.
@@ -165,7 +165,7 @@ impl Machine {
         }
     }
 
-    /// How many pages a snapshot keeps for itself, and how many bytes it takes.
+    /// The number of pages that only this snapshot holds, and its size in bytes.
     ///
     /// # Errors
     /// There is none of this number.
@@ -176,8 +176,8 @@ impl Machine {
         Ok((pages, own + bytes))
     }
 
-    /// A snapshot as bytes, compressed: with all of RAM and flash that is not zero, with what was written to disks, and with what fw_cfg
-    /// has been given.
+    /// Export a snapshot as compressed bytes: with all of RAM and flash that is not zero, with what was written to disks, and with the
+    /// items of fw_cfg.
     ///
     /// # Errors
     /// There is none of this number.
@@ -213,7 +213,7 @@ impl Machine {
         write().map_err(|e| Unfit(format!("compressing failed: {e}")))
     }
 
-    /// Make the machine what [`Machine::export`] has told. The machine stays as it is if that fails.
+    /// Restore the machine's state from [`Machine::export`]. The machine does not change if that fails.
     ///
     /// # Errors
     /// The bytes are damaged, of another version, or of another machine.
@@ -258,7 +258,7 @@ impl Machine {
                 .copy_from_slice(&buffer);
         }
         self.import_disks(&mut from)?;
-        // The checksum is behind the last byte.
+        // Reading past the last byte makes the decoder verify the checksum.
         if from.read(&mut [0]).map_err(damaged)? != 0 {
             return Err(Unfit("damaged: too long".into()));
         }
@@ -272,7 +272,7 @@ impl Machine {
         Ok(())
     }
 
-    /// What was written to disks: number, whether data follow, block.
+    /// Import what was written to disks: disk number, whether data follow, block.
     fn import_disks(&mut self, from: &mut impl Read) -> Result<(), Unfit> {
         let damaged = |e: std::io::Error| Unfit(format!("damaged: {e}"));
         for disk in self.sh.ram.disks.values_mut() {
@@ -301,14 +301,14 @@ impl Machine {
         }
     }
 
-    /// A digest of RAM: equal if what it holds is. It costs what was written since the last one.
+    /// A digest of the contents of RAM. Its cost is proportional to what was written since the last call.
     pub fn ram_digest(&mut self) -> u64 {
         let digest = self.sh.ram.digest();
         self.recheck();
         digest
     }
 
-    /// What accesses may do without a look has changed: which pages are shared, or what is watched.
+    /// Make accesses look up their page again, after a change of the shared pages or of the watchpoints.
     pub(super) fn recheck(&mut self) {
         for c in &mut self.cpus {
             pe::tlb::note(c, Note::Recheck);

@@ -1,4 +1,4 @@
-//! What traps to EL2: each access to a system register, and each system instruction, is asked about as a guest would make it.
+//! The table of what traps to EL2: each access to a system register and each system instruction is tried as a guest would execute it.
 
 use super::Machine;
 use crate::exec::refresh::follow;
@@ -11,7 +11,7 @@ use crate::sysreg::access;
 use crate::sysreg::trap::Verdict;
 use crate::sysreg::ROWS;
 
-/// The registers whose bits trap.
+/// The registers with trap controls.
 pub const CONTROLS: &[&str] = &[
     "HCR_EL2",
     "HCRX_EL2",
@@ -27,20 +27,20 @@ pub const CONTROLS: &[&str] = &[
     "HDFGWTR_EL2",
 ];
 
-/// What traps.
+/// An access or instruction that traps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trapped {
     /// Name of the register or the instruction.
     pub name: String,
     /// "read", "write" or "insn".
     pub how: &'static str,
-    /// The control bits, the effective one first; none: it exits always.
+    /// The control bits, the effective one first; empty: it always exits.
     pub cause: &'static [&'static str],
 }
 
 impl Machine {
-    /// What a guest at EL `el` of CPU `i` may do that exits, with other values of [`CONTROLS`] in `controls`; `words` are further instructions.
-    /// Nothing changes.
+    /// List what exits for a guest at EL `el` of CPU `i`, with the values in `controls` for some of [`CONTROLS`]; `words` are further
+    /// instructions to try. No state changes.
     ///
     /// # Errors
     /// The words cannot be tried: there is nothing at the PC.
@@ -105,7 +105,7 @@ impl Machine {
     }
 }
 
-/// Ask about both directions of a register.
+/// Try to read and to write a register.
 fn registers(cpu: &mut Pe, sh: &mut Shared, n: usize, found: &mut Vec<Trapped>) {
     if !sh.registers.rows[n].present {
         return;

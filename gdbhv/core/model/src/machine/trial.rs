@@ -1,4 +1,4 @@
-//! What an instruction would do if it were executed next: the model itself executes it, and is restored afterwards.
+//! Finding out what an instruction would do if it were executed next: the model executes it and is restored afterwards.
 
 use super::Machine;
 use crate::cpu::Power;
@@ -10,16 +10,16 @@ use crate::exit::{self, Record};
 use crate::raise::Exception;
 use crate::reg::field;
 
-/// What came of it.
+/// The outcome of a trial.
 #[derive(Debug, Default)]
 pub struct Trial {
-    /// Exception level that it would execute at.
+    /// Exception level of the execution.
     pub el: u8,
-    /// Where.
+    /// Address of the instruction.
     pub pc: u64,
-    /// The exception that it takes, and the level that takes it.
+    /// The exception, with the level that it is taken to.
     pub taken: Option<(u8, Exception)>,
-    /// The same as an exit, if it is one.
+    /// The record of the exit, if the exception is one.
     pub exit: Option<Record>,
     /// It waits (WFI, WFE).
     pub waits: bool,
@@ -28,7 +28,7 @@ pub struct Trial {
 }
 
 impl Machine {
-    /// Execute `word` on CPU `i` where that stands; `guest`: where the guest does that EL2 would return to. Nothing of it stays.
+    /// Execute `word` on CPU `i` at its PC; `guest`: in the guest that EL2 would return to, at its PC. All effects are undone.
     ///
     /// # Errors
     /// There is no instruction at the PC that could be executed.

@@ -1,4 +1,4 @@
-//! Whose turn it is and what happens in it: CPUs in turns, virtual time, interrupts, up to a [`Stop`].
+//! The run loop: the CPUs' turns, virtual time and interrupts, up to a [`Stop`].
 
 use super::catch::When;
 use super::{step, Machine, Step, Stop};
@@ -18,23 +18,23 @@ use crate::stops::Hit;
 use crate::timer;
 use std::sync::atomic::Ordering;
 
-/// Jumps of idle time in a row, with no instruction between them, after which a run with a budget of instructions is over.
+/// Most jumps of idle time in a row, with no instruction in between, in a run with a budget of instructions.
 const IDLE_JUMPS: u32 = 1 << 16;
 
-/// What a CPU found before its next instruction.
+/// What the look for interrupts before an instruction found.
 enum Look {
     Nothing,
-    /// An interrupt that stays pending, for a step's sake.
+    /// An interrupt that stays pending because of [`Step::hold`].
     Held(ExceptionKind),
-    /// It is at a vector now; a stop if the exception is an exit that somebody wants.
+    /// An exception was taken; with the stop, if it is an exit that stops the machine.
     Taken(Option<Stop>),
 }
 
-/// What an exception was.
+/// Whether an exception was an exit.
 enum Taken {
-    /// An exit, and whether the machine stops for it.
+    /// An exit, with the stop if the machine stops for it.
     Exit(Option<Stop>),
-    /// None.
+    /// Not an exit.
     Other,
 }
 
@@ -45,12 +45,12 @@ impl Machine {
         self.advance(until, insns, mask, None)
     }
 
-    /// The same, and [`Stop::Step`] as soon as the step is made.
+    /// As [`Machine::run`], returning [`Stop::Step`] as soon as the step is complete.
     pub fn advance(&mut self, until: u64, insns: u64, mask: u32, step: Option<Step>) -> Stop {
         self.advance_polled(until, insns, mask, step, &mut || false)
     }
 
-    /// The same; `poll` is called between turns, and ends the run as the interrupter does by returning true.
+    /// As [`Machine::advance`]; `poll` is called between turns and interrupts the run by returning true.
     pub fn advance_polled(
         &mut self,
         until: u64,
@@ -81,7 +81,7 @@ impl Machine {
                 self.events();
             }
             let Some(i) = self.choose(mask) else {
-                // Everybody waits: time jumps to what happens next, or as far as it may.
+                // Every CPU waits: time jumps to the next event, or as far as it may.
                 let next = self.next_event(mask);
                 let pause = self.pause_in_idle();
                 if next == u64::MAX && self.idle_limit == u64::MAX && pause == u64::MAX {
@@ -116,8 +116,8 @@ impl Machine {
         }
     }
 
-    /// The CPU whose turn it is: the current one while its quantum lasts, else the next that can execute. While nobody can, nothing
-    /// changes: where idle time is cut by the end of a run must not be seen in who comes next.
+    /// Choose the CPU whose turn it is: the current one while its quantum lasts, else the next that can execute. While none can,
+    /// nothing changes, so that the order of turns does not depend on where a run ends in idle time.
     fn choose(&mut self, mask: u32) -> Option<usize> {
         let n = self.cpus.len();
         let over = (self.sh.now >= self.slice_end || self.sh.yielded) && !self.midway;
@@ -135,7 +135,7 @@ impl Machine {
         Some(self.current)
     }
 
-    /// Whether CPU `i` can execute now; ends its waiting if something woke it.
+    /// Whether CPU `i` can execute now; ends its wait if something woke it.
     pub(super) fn ready(&mut self, i: usize) -> bool {
         let lines = self.sh.gic.lines(i);
         let cpu = &mut self.cpus[i];
@@ -146,7 +146,7 @@ impl Machine {
             Power::Wfi => exception::wakes(cpu, lines, self.sh.config.has_el2),
             Power::Wfe => {
                 let event = match cpu.twed {
-                    // A WFE that will trap takes the event itself, when it executes again.
+                    // A WFE that will trap consumes the event itself when it executes again.
                     Some(t) => cpu.event || self.sh.now >= t,
                     None => std::mem::take(&mut cpu.event),
                 };
@@ -160,15 +160,15 @@ impl Machine {
         woken
     }
 
-    /// One turn of CPU `i`, at most to the end of its quantum, the next event, `until`, or one event of a step.
+    /// Run one turn of CPU `i`, at most to the end of its quantum, the next event, `until`, or one event of a step.
     fn turn(&mut self, i: usize, until: u64, step: Option<Step>) -> Option<Stop> {
         self.midway = false;
         let pause = self.pause_in_turn();
         let late = self.late(i);
         let (cpu, sh, code) = (&mut *self.cpus[i], &mut self.sh, &mut self.code);
         if self.executed != i {
-            // Others have executed since: a store of theirs to what this CPU marked would have cleared its monitor. Clearing it
-            // always is allowed (B2.17: the monitor may be cleared at any time), and is an event for WFE: without it a turn that
+            // Other CPUs have executed since, and their stores to the marked address would have cleared this CPU's monitor. Clearing
+            // it always is allowed (B2.17: the monitor may be cleared at any time), and is an event for WFE: without it a turn that
             // ends between a spin lock's LDAXR and its WFE would lose the wake-up.
             if cpu.monitor.take().is_some() {
                 cpu.event = true;
@@ -297,7 +297,7 @@ impl Machine {
         stop.or_else(|| self.serve(i))
     }
 
-    /// Interrupts, before the CPU executes its next instruction. `hold`: those that the guest would take are left pending.
+    /// Take an interrupt, if there is one, before the CPU's next instruction. `hold`: leave those pending that the guest would take.
     #[inline]
     fn interrupt(cpu: &mut Pe, sh: &mut Shared, hold: bool) -> Look {
         let lines = sh.gic.lines(cpu.id);
@@ -320,7 +320,7 @@ impl Machine {
         Look::Nothing
     }
 
-    /// Take an exception; a stop if it is an exit that the host side handles or a catchpoint wants.
+    /// Take an exception. Returns a stop if it is an exit that the host side handles or a catchpoint matches.
     fn take(cpu: &mut Pe, sh: &mut Shared, e: &Exception) -> Option<Stop> {
         let (from, landed, pc) = (cpu.pstate.el, cpu.landed, cpu.pc);
         let target = exception::take(cpu, sh, e);
@@ -335,7 +335,7 @@ impl Machine {
             Taken::Other if sh.exits.others => Self::other(cpu, sh, e, from, target),
             Taken::Other => None,
         };
-        // What is not routed to EL2 is physical, and EL1's own.
+        // An interrupt that is not routed to EL2 is physical and belongs to EL1.
         let routing = match e.kind {
             ExceptionKind::Sync => None,
             ExceptionKind::Irq => Some(field!(HCR_EL2.IMO)),
@@ -357,7 +357,7 @@ impl Machine {
         }
     }
 
-    /// What has been taken may be an exit: record it.
+    /// Record an exception that has been taken, if it is an exit.
     fn exit(cpu: &mut Pe, sh: &mut Shared, e: &Exception, from: u8, target: u8) -> Taken {
         let tge = cpu.is_set(field!(HCR_EL2.TGE));
         if target != 2 || from == 2 || tge {
@@ -380,7 +380,7 @@ impl Machine {
         })
     }
 
-    /// What an instruction asked for that stops the turn.
+    /// Serve the requests of the last instruction that end the turn.
     fn requests(cpu: &mut Pe, sh: &mut Shared) -> Option<Option<Stop>> {
         sh.note_lives(cpu);
         if std::mem::take(&mut sh.exits.calls) && Self::sift(cpu, sh, When::Other) {
@@ -399,7 +399,7 @@ impl Machine {
         }))
     }
 
-    /// Tell whether EL2 has just entered a guest on `cpu`; whose VM that is, only a hypervisor in the machine leaves to be found.
+    /// Record whether EL2 has just entered a guest on `cpu`. The VM is found out only for a hypervisor in the machine.
     pub(super) fn note_entry(cpu: &Cpu, sh: &mut Shared) -> bool {
         let entered = std::mem::take(&mut sh.entered);
         if entered {
@@ -410,7 +410,7 @@ impl Machine {
         entered
     }
 
-    /// Timers and devices whose time has come.
+    /// Handle the events of timers and devices that are due.
     pub(super) fn events(&mut self) {
         let ns = self.sh.ns(0);
         for cpu in &mut self.cpus {
@@ -425,7 +425,7 @@ impl Machine {
         self.sh.next_event = self.next_event(u32::MAX);
     }
 
-    /// When (in ticks) something happens next without any instruction; never is `u64::MAX`. Of the waiting CPUs only those of `mask`
+    /// The time in ticks of the next event that needs no instruction; `u64::MAX`: never. Of the waiting CPUs only those in `mask`
     /// count.
     fn next_event(&self, mask: u32) -> u64 {
         let ns = self.sh.ns(0);

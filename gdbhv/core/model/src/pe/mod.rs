@@ -1,4 +1,4 @@
-//! One PE: its architectural state, and what is derived from it or cached for it. Nothing here is saved but what the TLB holds.
+//! One PE: its architectural state, and what is derived from it or cached for it. Of the latter only the TLB's contents are saved.
 
 pub mod tlb;
 
@@ -62,7 +62,7 @@ impl DerefMut for Pe {
     }
 }
 
-/// The CPU, what its TLB holds, and which of its contexts is in use. The rest follows ([`Cpu::changed`]).
+/// Saves the CPU, the contents of its TLB, and which of its contexts is in use. The rest is derived ([`Cpu::changed`]).
 impl Save for Pe {
     fn save(&self, to: &mut Vec<u8>) {
         self.cpu.save(to);
@@ -72,7 +72,7 @@ impl Save for Pe {
     fn load(&mut self, from: &mut &[u8]) -> Result<(), Unfit> {
         self.cpu.load(from)?;
         let loaded = self.tlb.load(from);
-        // The context that was in use is gone, whatever came of it.
+        // The context that was in use no longer exists, whether or not the load succeeded.
         match self.tlb.numbered(0) {
             Some(ctx) => self.ctx = ctx,
             None => {

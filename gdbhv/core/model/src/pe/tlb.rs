@@ -1,4 +1,4 @@
-//! What a PE does with its cached translations.
+//! Operations on the cached translations of PEs.
 
 use super::Pe;
 use crate::mmu::entry::PAGE;
@@ -8,10 +8,10 @@ use crate::mmu::regime::Regime;
 use crate::mmu::walk_cache::WalkCache;
 use crate::shared::Shared;
 
-/// Operations that wait for another PE before they become one for everything.
+/// Most operations that wait for another PE; more are replaced by one that covers everything.
 const QUEUE: usize = 1024;
 
-/// The regime of the PE's exception level, decoded at most once between two refreshes of the context; and the PE's parts of walks.
+/// The decoded translation regime of the PE, cached until the next refresh of the context, and the PE's walk cache.
 pub fn regime(cpu: &mut Pe, kind: RegimeKind) -> (&Regime, &mut WalkCache) {
     if cpu.tlb.regime.as_ref().is_none_or(|r| r.kind != kind) {
         cpu.tlb.regime = Some(Regime::of(cpu, kind));
@@ -20,24 +20,24 @@ pub fn regime(cpu: &mut Pe, kind: RegimeKind) -> (&Regime, &mut WalkCache) {
     (tlb.regime.as_ref().expect("just set"), &mut tlb.walks)
 }
 
-/// Registers that translation depends on may have changed.
+/// Discard the decoded regime, because registers that translation depends on may have changed.
 pub fn forget_regime(cpu: &mut Pe) {
     cpu.tlb.regime = None;
 }
 
-/// Do `op` to the translations of `cpu`.
+/// Apply `op` to the cached translations of `cpu`.
 pub fn apply(cpu: &mut Pe, op: Op) {
     let ctx = cpu.ctx;
     cpu.tlb.apply(op, ctx);
 }
 
-/// The same for a note.
+/// Apply a note to the cached translations of `cpu`.
 pub fn note(cpu: &mut Pe, note: Note) {
     let ctx = cpu.ctx;
     cpu.tlb.note(note, ctx);
 }
 
-/// Put `new` at the end of what waits for every PE but `cpu`; too many become `one`.
+/// Append `new` to the queue of every PE except `cpu`; a queue that is full becomes the single entry `one`.
 fn post<T: Copy>(cpu: &Pe, queues: &mut [Vec<T>], new: T, one: T) {
     for (_, queue) in queues.iter_mut().enumerate().filter(|q| q.0 != cpu.id) {
         if queue.len() >= QUEUE {
@@ -48,7 +48,7 @@ fn post<T: Copy>(cpu: &Pe, queues: &mut [Vec<T>], new: T, one: T) {
     }
 }
 
-/// Do what other PEs have posted. The machine calls this before `cpu` executes.
+/// Apply what other PEs have posted. The machine calls this before `cpu` executes.
 pub fn drain(cpu: &mut Pe, sh: &mut Shared) {
     if !sh.tlb_queue[cpu.id].is_empty() {
         for op in std::mem::take(&mut sh.tlb_queue[cpu.id]) {
@@ -62,7 +62,7 @@ pub fn drain(cpu: &mut Pe, sh: &mut Shared) {
     }
 }
 
-/// A TLBI instruction.
+/// Execute a TLBI instruction.
 pub fn tlbi(cpu: &mut Pe, sh: &mut Shared, t: Tlbi) {
     apply(cpu, Op::Invalidate(t));
     if t.broadcast {
@@ -70,19 +70,19 @@ pub fn tlbi(cpu: &mut Pe, sh: &mut Shared, t: Tlbi) {
     }
 }
 
-/// A page now holds decoded code: every PE's writes to it take the slow path.
+/// Make every PE's writes to a page take the slow path, because the page now holds decoded code.
 pub fn protect(cpu: &mut Pe, sh: &mut Shared, pa: u64) {
     let code = Note::Code(pa & PAGE);
     note(cpu, code);
     post(cpu, &mut sh.tlb_notes, code, Note::Recheck);
 }
 
-/// Memory that could be read has become a device's registers: every PE's accesses look again.
+/// Make every PE's accesses look up their page again, because readable memory has become registers of a device.
 pub fn recheck(cpu: &mut Pe, sh: &mut Shared) {
     look_again(cpu, sh, Note::Recheck);
 }
 
-/// Every PE's accesses look again, as `new` says.
+/// Post `new` to every PE, this one included.
 pub fn look_again(cpu: &mut Pe, sh: &mut Shared, new: Note) {
     note(cpu, new);
     post(cpu, &mut sh.tlb_notes, new, new);

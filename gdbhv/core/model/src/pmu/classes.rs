@@ -1,16 +1,16 @@
-//! Classes of instructions, for the events that count them. Only while such an event counts, `exec::interp::execute` is one
-//! that asks this of each block before it executes it.
+//! Classes of instructions, for the events that count them. `exec::interp::execute` classifies the instructions of each block before it
+//! executes it, only while such an event counts.
 //!
-//! A load or store instruction is one access, whatever it transfers; atomics that return and CAS are loads and stores, but one
-//! access. Cache maintenance, DC ZVA, prefetches and the walks of the MMU are none. A store-exclusive counts whether or not it stores.
+//! A load or store instruction is one access, whatever its size; CAS and atomics that return a value are a load and a store, but one
+//! access. Cache maintenance, DC ZVA, prefetches and table walks are not accesses. A store-exclusive counts whether or not it stores.
 
 use crate::cpu::counters::{Pmu, Total, TOTALS};
 use crate::mem::ram::Ram;
 
-/// Most instructions that are asked about at once: those of a block.
+/// Most instructions that are classified at once, and so the most in a block.
 pub const MOST: usize = 64;
 
-/// A set of totals, by their bits.
+/// A set of totals, a bit each.
 pub type Class = u8;
 
 const fn of(t: Total) -> Class {
@@ -88,21 +88,21 @@ fn load_store(i: u32) -> Class {
     }
 }
 
-/// Whether an instruction may look at the counters or change what counts: it begins a block of its own, so that what came
-/// before it has been added (MSR, MRS, SYS; ERET).
+/// Whether an instruction may read the counters or change what counts (MSR, MRS, SYS; ERET): it begins a block, so that all
+/// instructions before it have been added.
 const fn looks(i: u32) -> bool {
     matches!(i >> 20, 0xd50..=0xd53) || i & 0xffff_0000 == 0xd69f_0000
 }
 
-/// The instructions of a block that are executed in one go.
+/// The classes of a block's instructions that are executed in one go.
 pub struct Span {
     classes: [Class; MOST],
-    /// How many.
+    /// Number of instructions.
     pub len: u64,
 }
 
 impl Span {
-    /// Of the `len` instructions at `pa`.
+    /// Classify the `len` instructions at `pa`.
     pub fn of(ram: &Ram, pa: u64, len: u64) -> Span {
         let mut s = Span {
             classes: [0; MOST],
@@ -118,7 +118,7 @@ impl Span {
         }
         s
     }
-    /// The first `done` of them have completed.
+    /// Count the first `done` instructions, which have completed.
     pub fn add(&self, pmu: &mut Pmu, done: u64) {
         for c in &self.classes[..done as usize] {
             for t in Total::Loads as usize..TOTALS {

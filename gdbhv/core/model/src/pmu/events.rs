@@ -5,15 +5,15 @@
 use crate::cpu::counters::{Total, What};
 use crate::feature::{Feature, Features};
 
-/// One row: number, Arm's name, how, since when.
+/// An event.
 pub struct Event {
     /// The value of PMEVTYPER<n>_EL0.evtCount.
     pub number: u16,
     /// The Arm ARM's mnemonic.
     pub name: &'static str,
-    /// How it comes about.
+    /// How it is counted.
     pub what: What,
-    /// The version that brought it.
+    /// The feature that introduced it.
     pub feature: Feature,
 }
 
@@ -23,7 +23,7 @@ pub const SW_INCR: u16 = 0x00;
 pub const EXC_TAKEN: u16 = 0x09;
 /// Exception return, executed.
 pub const EXC_RETURN: u16 = 0x0a;
-/// The even counter before has overflowed.
+/// Overflow of the preceding, even counter.
 pub const CHAIN: u16 = 0x1e;
 
 const fn event(number: u16, name: &'static str, what: What, feature: Feature) -> Event {

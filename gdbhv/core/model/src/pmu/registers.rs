@@ -1,11 +1,11 @@
-//! How MRS and MSR see the monitors (Arm ARM D24.5). The registers of pairs (set and clear) share one home, that of the set
-//! register; counters beyond MDCR_EL2.HPMN are not there for EL1 and EL0.
+//! The registers of the performance monitors as MRS and MSR access them (Arm ARM D24.5). A pair of set and clear registers is stored
+//! as the set register; counters beyond MDCR_EL2.HPMN do not exist for EL1 and EL0.
 
 use super::*;
 use crate::bits::insert;
 use crate::reg::field;
 
-/// The bits of counters that exist for `el` (`GetPMUAccessMask`).
+/// The mask of counters that exist for `el` (`GetPMUAccessMask`).
 fn accessible(cpu: &Cpu, sh: &Platform, el: u8) -> u64 {
     let n = if el < 2 {
         hpmn(cpu, sh.config.has_el2)
@@ -15,8 +15,8 @@ fn accessible(cpu: &Cpu, sh: &Platform, el: u8) -> u64 {
     1 << CYCLE | ((1 << n) - 1)
 }
 
-/// The register that PMXEVTYPER_EL0 and PMXEVCNTR_EL0 reach by PMSELR_EL0.SEL. None: no such counter, where the access is
-/// CONSTRAINED UNPREDICTABLE, here RAZ/WI. Selecting a counter that is EL2's own has been trapped (`trap::HPMN_SEL`).
+/// The register that PMXEVTYPER_EL0 and PMXEVCNTR_EL0 access by PMSELR_EL0.SEL. None: there is no such counter, and the access is
+/// CONSTRAINED UNPREDICTABLE, here RAZ/WI. An access to a counter of EL2 has been trapped before (`trap::HPMN_SEL`).
 fn selected(cpu: &Cpu, r: Reg) -> Option<Reg> {
     let sel = cpu.get(PMSELR_EL0) as usize;
     match r {
@@ -27,7 +27,7 @@ fn selected(cpu: &Cpu, r: Reg) -> Option<Reg> {
     }
 }
 
-/// A counter as it is at virtual time `now`, without settling.
+/// The value of a counter at virtual time `now`, without settling.
 fn count(cpu: &Cpu, sh: &Platform, r: Reg, now: u64) -> u64 {
     let p = &cpu.pmu;
     let (n, t) = if r == PMCCNTR_EL0 {
@@ -110,8 +110,8 @@ fn writable(sh: &Platform, r: Reg) -> u64 {
     sh.registers.rows[crate::reg::number(r).expect("a row")].mask
 }
 
-/// Store what the register's own fields can hold: PMXEVTYPER_EL0 and PMXEVCNTR_EL0 have those of all that they reach. NSH is RES0
-/// without EL2.
+/// Store the bits that the register's own fields can hold: PMXEVTYPER_EL0 and PMXEVCNTR_EL0 have the fields of all registers that they
+/// access. NSH is RES0 without EL2.
 fn set(cpu: &mut Cpu, sh: &Platform, r: Reg, v: u64) {
     let types = event_type(0).0..=event_type(COUNTERS - 1).0;
     let nsh = (r == PMCCFILTR_EL0 || types.contains(&r.0)) && !sh.config.has_el2;

@@ -3,22 +3,22 @@
 use super::{Event, Field};
 use crate::reg::Reg;
 
-/// What an expression may look at besides the exit's own numbers.
+/// The guest state that an expression may read, besides the exit's own fields.
 pub trait Eye {
     /// x0 to x30, as the guest left them.
     fn x(&self, n: u8) -> u64;
-    /// Its stack pointer.
+    /// The guest's stack pointer.
     fn sp(&self) -> u64;
-    /// A system register, without a side effect; None: it cannot be read.
+    /// A system register, read without side effects; None: it cannot be read.
     fn system(&mut self, r: Reg) -> Option<u64>;
-    /// Memory: `bytes` (1, 2, 4 or 8) at an address; None: none is there.
+    /// Memory: `bytes` (1, 2, 4 or 8) at an address; None: there is no memory.
     fn load(&self, space: Place, address: u64, bytes: u8) -> Option<u64>;
 }
 
-/// How an address is meant.
+/// The address space of an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// Virtual, of the guest that exits.
+    /// Virtual, of the exiting guest.
     Va,
     /// Intermediate physical.
     Ipa,
@@ -40,7 +40,7 @@ pub enum Op {
     Binary(Binary),
 }
 
-/// Of one operand.
+/// An operator with one operand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Unary {
@@ -49,7 +49,7 @@ pub enum Unary {
     Not,
 }
 
-/// Of two operands.
+/// An operator with two operands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Binary {
@@ -73,13 +73,13 @@ pub enum Binary {
     Modulo,
 }
 
-/// Names of operators, as C has them.
+/// Unary operators by their names in C.
 pub const UNARY: &[(&str, Unary)] = &[
     ("-", Unary::Minus),
     ("~", Unary::Complement),
     ("!", Unary::Not),
 ];
-/// The same of two operands, with how strongly they bind.
+/// Binary operators by their names in C, with their precedence.
 pub const BINARY: &[(&str, Binary, u8)] = &[
     ("||", Binary::Or, 1),
     ("&&", Binary::And, 2),
@@ -101,7 +101,7 @@ pub const BINARY: &[(&str, Binary, u8)] = &[
     ("%", Binary::Modulo, 10),
 ];
 
-/// Operands that an expression may leave waiting.
+/// Depth of the operand stack.
 const DEPTH: usize = 32;
 
 /// An expression.
@@ -109,7 +109,7 @@ const DEPTH: usize = 32;
 pub struct Condition(Vec<Op>);
 
 impl Condition {
-    /// Take operations in postfix order. None: they take operands that are not there, leave more than one, or pile up too many.
+    /// Make a condition of operations in postfix order. None: they lack operands, leave more than one value, or need too deep a stack.
     pub fn new(ops: Vec<Op>) -> Option<Condition> {
         let mut depth = 0usize;
         for op in &ops {
@@ -126,7 +126,7 @@ impl Condition {
         (depth == 1).then_some(Condition(ops))
     }
 
-    /// Whether it holds; None: it has no value, since something that it looks at is not there.
+    /// Whether the condition holds; None: it has no value, because something that it reads does not exist.
     pub fn holds(&self, e: &Event, eye: &mut dyn Eye) -> Option<bool> {
         let mut stack = [0u64; DEPTH];
         let mut n = 0;

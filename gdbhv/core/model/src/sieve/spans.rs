@@ -1,19 +1,19 @@
-//! Ranges of numbers that may overlap, cut where one begins or ends: a value is in one piece, and a piece knows whose it is.
+//! Ranges of numbers that may overlap, cut into pieces where one begins or ends: a value is in one piece, which lists its ranges' owners.
 
 /// Ranges with their owners.
 #[derive(Debug)]
 pub struct Spans {
     /// First value of each piece; the first piece begins at 0.
     starts: Vec<u64>,
-    /// By piece: where its owners are in `owners`.
+    /// By piece: the part of `owners` that lists its owners.
     places: Vec<(u32, u32)>,
     owners: Vec<u32>,
-    /// First and last value of a piece without owners that a value was in: most are in it again.
+    /// First and last value of the last piece without owners that was looked up: most values are in it again.
     empty: (u64, u64),
 }
 
 impl Spans {
-    /// Make them of (first value, last value, owner).
+    /// Make the pieces from ranges (first value, last value, owner).
     pub fn new(rows: &[(u64, u64, u32)]) -> Spans {
         let mut starts = vec![0];
         for &(low, high, _) in rows {
@@ -51,7 +51,7 @@ impl Spans {
         (self.empty.0 <= value && value <= self.empty.1) || self.at(value).is_empty()
     }
 
-    /// Whether all values between two, which are in one piece with what was asked for last, are in none of the ranges.
+    /// Whether no value from `low` to `high` is in any range, if they are in one piece with the value that was looked up last.
     pub fn misses_all(&self, low: u64, high: u64) -> bool {
         self.empty.0 <= low && high <= self.empty.1
     }

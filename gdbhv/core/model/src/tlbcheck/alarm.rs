@@ -1,9 +1,9 @@
-//! What is told of what is wrong: who did what, to which descriptor.
+//! What an alarm says: which CPU did what, to which descriptor.
 
 use super::change::{Kind, Narrow, Reach};
 use crate::mmu::op::Tlbi;
 
-/// Who has executed something, and when.
+/// Which CPU executed something, where and when.
 #[derive(Clone, Copy, Debug)]
 pub struct By {
     /// CPU.
@@ -14,9 +14,9 @@ pub struct By {
     pub pc: u64,
     /// Virtual time in ticks.
     pub now: u64,
-    /// How many exits there had been.
+    /// Number of exits before.
     pub exits: u64,
-    /// Stage 1 of its regime is on.
+    /// Stage 1 of its regime was on.
     pub on: bool,
 }
 
@@ -25,49 +25,49 @@ pub struct By {
 pub struct Change {
     /// Physical address of the descriptor.
     pub pa: u64,
-    /// What it was.
+    /// Its value before.
     pub old: u64,
-    /// What it is.
+    /// Its value after.
     pub new: u64,
-    /// What that means.
+    /// What the change means for TLBs.
     pub kind: Kind,
-    /// Where it is in the tables.
+    /// The descriptor's position in the tables.
     pub reach: Reach,
-    /// Who.
+    /// The instruction.
     pub by: By,
-    /// The break before it, if it is made again.
+    /// If it makes the descriptor valid again: the break before it.
     pub broken: Option<Broken>,
-    /// Its table is one of those in use.
+    /// The table is in use.
     pub(super) live: bool,
-    /// TLBIs before it.
+    /// Number of TLBIs before it.
     pub(super) tlbis: u64,
-    /// Its PE has executed a DSB since: 1 for its own sake, 2 for all.
+    /// The PE has executed a DSB since: 1 non-shareable, 2 for other PEs too.
     pub(super) dsb: u8,
-    /// Context synchronizations of its PE before that DSB.
+    /// Number of context synchronization events of the PE before that DSB.
     pub(super) synced: u64,
-    /// Its PE has used it.
+    /// The PE has used the descriptor since.
     pub(super) used: bool,
 }
 
-/// What was valid before a descriptor was broken.
+/// A break: a valid descriptor was made invalid.
 #[derive(Clone, Copy, Debug)]
 pub struct Broken {
-    /// What it was.
+    /// Its value before.
     pub old: u64,
-    /// Who has broken it.
+    /// The instruction.
     pub by: By,
-    /// TLBIs before that.
+    /// Number of TLBIs before it.
     pub(super) tlbis: u64,
 }
 
 /// A use of a translation.
 #[derive(Clone, Copy, Debug)]
 pub struct Use {
-    /// Who.
+    /// The instruction.
     pub by: By,
-    /// The address.
+    /// The virtual address.
     pub va: u64,
-    /// For what: "read", "write" or "fetch".
+    /// "read", "write" or "fetch".
     pub purpose: &'static str,
 }
 
@@ -76,58 +76,58 @@ pub struct Use {
 pub struct Executed {
     /// What it covers.
     pub tlbi: Tlbi,
-    /// Who.
+    /// The instruction.
     pub by: By,
     /// A DSB has completed it.
     pub complete: bool,
 }
 
-/// What is wrong.
+/// The kind of an alarm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Wrong {
     /// A valid descriptor became another valid one.
     BreakBeforeMake,
-    /// Broken and made again without a TLBI between.
+    /// A descriptor was broken and made valid again without a TLBI in between.
     MadeBeforeTlbi,
-    /// Made again before the TLBI is complete.
+    /// A descriptor was made valid again before the TLBI was complete.
     MadeBeforeDsb,
-    /// A stale translation is used.
+    /// A stale translation was used.
     Stale,
-    /// No DSB between a store and the TLBI for it.
+    /// No DSB came between a store and the TLBI for it.
     TlbiBeforeDsb,
-    /// An exception return before the DSB that completes a TLBI.
+    /// An exception return came before the DSB that completes a TLBI.
     ReturnBeforeDsb,
-    /// A descriptor is used before a DSB.
+    /// A descriptor was used before a DSB.
     UsedBeforeDsb,
-    /// A descriptor is used before an ISB.
+    /// A descriptor was used before an ISB.
     UsedBeforeIsb,
 }
 
-/// Something that is wrong, as it was the first time.
+/// An alarm, with the details of its first occurrence.
 #[derive(Clone, Copy, Debug)]
 pub struct Alarm {
-    /// What.
+    /// Its kind.
     pub wrong: Wrong,
     /// The change that it is about.
     pub change: Option<Change>,
     /// The use that shows it.
     pub usage: Option<Use>,
-    /// The TLBI that is incomplete, or too early, or that does not cover it, and why not.
+    /// The TLBI that is incomplete, too early, or does not cover the change, and in the last case why not.
     pub tlbi: Option<(Executed, Option<Narrow>)>,
-    /// A TLBI that came too late.
+    /// A covering TLBI that came too late.
     pub late: Option<Executed>,
-    /// How often, at the same instructions.
+    /// Number of occurrences at the same instructions.
     pub count: u64,
 }
 
-/// What came of a change.
+/// The TLB maintenance after a change.
 pub(super) enum Answer {
-    /// A TLBI covers it, and is complete.
+    /// A TLBI covers the change and is complete.
     Complete,
-    /// It is not complete.
+    /// A TLBI covers the change but is not complete.
     Incomplete(Executed),
-    /// None covers it; the nearest to do so.
+    /// No TLBI covers the change; the one that comes closest.
     No(Option<(Executed, Narrow)>),
-    /// Too long ago.
+    /// Not known: the change is too long ago.
     Unknown,
 }

@@ -1,16 +1,16 @@
-//! A change of a descriptor: what it means for cached translations, and which TLBI covers them (Arm ARM D8.16 and D8.17, R_WHZWS and what follows
-//! it: break-before-make; C5.5: what each TLBI covers).
+//! A change of a descriptor: what it means for cached translations, and which TLBI covers them (Arm ARM D8.16 and D8.17, R_WHZWS and
+//! what follows it: break-before-make; C5.5: what each TLBI covers).
 
 use crate::bits::ones;
 use crate::mmu::kind::{Granule, RegimeKind};
 use crate::mmu::op::{Tlbi, What};
 
-/// How a page of a table was reached last.
+/// The position in translation tables of a page of descriptors, as of the last walk that read it.
 #[derive(Clone, Copy, Debug)]
 pub struct Reach {
-    /// 1 or 2.
+    /// Stage of translation, 1 or 2.
     pub stage: u8,
-    /// Of which regime.
+    /// Translation regime.
     pub kind: RegimeKind,
     /// VMID.
     pub vmid: u16,
@@ -22,13 +22,13 @@ pub struct Reach {
     pub base: u64,
     /// log2 of the bytes that a descriptor resolves.
     pub shift: u32,
-    /// Page of the first table, as the register has it: of stage 1 with stage 2 on, an IPA.
+    /// Page of the first table, as in the register: for stage 1 with stage 2 on, an IPA.
     pub root: u64,
-    /// The table descriptor above it: its address, and the bits of it that are an address.
+    /// The table descriptor that points to it: its address, and the next-table address in it.
     pub parent: Option<(u64, u64)>,
     /// Granule.
     pub granule: Granule,
-    /// Descriptors are 52-bit ones (FEAT_LPA2).
+    /// Descriptors have the 52-bit format (FEAT_LPA2).
     pub wide: bool,
 }
 
@@ -36,7 +36,7 @@ pub struct Reach {
 pub const ADDRESS: u64 = 0x0000_ffff_ffff_f000;
 
 impl Reach {
-    /// Whether both are of the same place in the same tables.
+    /// Whether both are the same position in the same tables.
     pub fn is(&self, other: &Reach) -> bool {
         let of = |r: &Reach| (r.stage, r.kind, r.vmid, r.asid, r.root, r.base, r.shift);
         of(self) == of(other)
@@ -52,7 +52,7 @@ impl Reach {
             ADDRESS
         }
     }
-    /// What a descriptor is: None if nothing of it is kept in TLBs, else whether it is a table.
+    /// Whether a descriptor is a table descriptor; None: TLBs hold nothing of it.
     fn is_table(&self, desc: u64) -> Option<bool> {
         match (desc & 3, self.level) {
             (3, 3) => (desc & AF != 0).then_some(false),
@@ -62,7 +62,7 @@ impl Reach {
             _ => None,
         }
     }
-    /// Whether an entry of `desc` is of one ASID alone.
+    /// Whether a TLB entry made from `desc` belongs to one ASID alone.
     pub fn local(&self, desc: u64) -> bool {
         self.stage == 1 && self.kind != RegimeKind::El2 && desc >> 11 & 1 != 0
     }
@@ -71,25 +71,25 @@ impl Reach {
 const AF: u64 = 1 << 10;
 const CONTIGUOUS: u64 = 1 << 52;
 
-/// What a change of a descriptor means.
+/// What a change of a descriptor means for TLBs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// What was invalid is valid: nothing of it was cached.
+    /// Invalid to valid: nothing was cached.
     Make,
-    /// What was valid is invalid.
+    /// Valid to invalid.
     Break,
-    /// What was valid is valid and another thing, which needs break-before-make: what it is.
+    /// Valid to another valid value that needs break-before-make: what differs.
     Replace(&'static str),
-    /// Permissions are taken away.
+    /// Permissions were removed.
     Narrow,
-    /// Nothing that a TLB may not go on to have: permissions given, the access flag, bits of software's.
+    /// Any other change, after which TLBs may keep the old value: permissions added, the access flag, bits for software.
     Other,
 }
 
 impl Kind {
-    /// Of a change from `old` to `new`; `sizes`: a change of block size needs no break (FEAT_BBM).
+    /// Classify a change from `old` to `new`; `sizes`: a change of block size needs no break (FEAT_BBM).
     pub fn of(r: &Reach, old: u64, new: u64, sizes: bool) -> Kind {
-        // The access flag and dirty state, which hardware sets too, and what is left to software.
+        // The access flag and dirty state, which hardware sets too, and the bits for software.
         let free = AF | 0xf << 55 | if r.stage == 1 { 1 << 7 } else { 1 << 7 & new };
         if old & new & 1 != 0 && (old ^ new) & !free == 0 && (r.stage == 2 || new & 1 << 7 == 0) {
             return Kind::Other;
@@ -129,7 +129,7 @@ impl Kind {
         if !sizes && differs(CONTIGUOUS) {
             return Kind::Replace("the Contiguous bit");
         }
-        // AP[2] of what hardware may make dirty is no permission (DBM).
+        // With DBM, AP[2] is the dirty state and not a permission.
         let lost = if r.stage == 1 {
             (new & !old & (1 << 7 | 3 << 53)) & !(if new >> 51 & 1 != 0 { 1 << 7 } else { 0 })
                 | old & !new & 1 << 6
@@ -141,7 +141,7 @@ impl Kind {
             _ => Kind::Narrow,
         }
     }
-    /// Whether what TLBs have of the descriptor before is not to be used any more.
+    /// Whether TLBs must not use the old value any more.
     pub fn needs_tlbi(self) -> bool {
         !matches!(self, Kind::Make | Kind::Other)
     }
@@ -152,27 +152,27 @@ impl Kind {
 pub enum Narrow {
     /// Another translation regime.
     Regime,
-    /// Another VMID: this one.
+    /// Another VMID, which is given.
     Vmid(u16),
-    /// Another ASID: this one.
+    /// Another ASID, which is given.
     Asid(u16),
-    /// An ASID's, and the entry is global.
+    /// It is by ASID, and the entry is global.
     Global,
     /// Other addresses.
     Address,
     /// TTL or TG of another size.
     Size,
-    /// The last-level form, and a table has changed.
+    /// It is for the last level, and a table descriptor has changed.
     LastLevel,
-    /// By IPA: entries that combine both stages stay.
+    /// It is by IPA, and entries that combine both stages stay.
     Combined,
-    /// Without stage 2's own entries.
+    /// It does not cover stage 2 entries.
     Stage2,
-    /// Local, and the entry is another PE's.
+    /// It is local, and another PE has the entry.
     Local,
 }
 
-/// Whether `t` takes all that TLBs have of the descriptor at `pa`, which was `old`.
+/// Whether `t` invalidates all TLB entries made from the descriptor at `pa` when its value was `old`.
 pub fn covers(t: &Tlbi, r: &Reach, pa: u64, old: u64) -> Result<(), Narrow> {
     if t.kind != r.kind {
         return Err(Narrow::Regime);

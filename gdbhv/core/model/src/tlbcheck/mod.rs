@@ -1,14 +1,17 @@
-//! What software does with its translation tables, checked: stores to descriptors, TLBI, DSB, ISB, and uses of what TLBs still have.
+//! The TLB checker. It checks how software maintains its translation tables: stores to descriptors, TLBI, DSB, ISB, and uses of stale TLB
+//! entries.
 //!
-//! Pages of tables are those from which walks have fetched descriptors. A store to one is a [`Change`], with who made it. What is found
-//! wrong is an [`Alarm`]. Nothing here is the machine's state: it begins empty whenever it is switched on.
+//! A page belongs to translation tables once a walk has fetched a descriptor from it. A store to a descriptor is a [`Change`]. An error
+//! found is an [`Alarm`]. None of this is state of the machine: it begins empty whenever the checker is switched on.
 //!
 //! What is an alarm (Arm ARM D8.16, D8.17, B2.3.12):
 //!
 //! * a valid descriptor becomes another valid one where break-before-make is required, or is made again before a TLBI has covered
 //!   what it was, or before a DSB has completed that TLBI;
-//! * a translation is used that the tables do not have any more: by the PE that changed them, after its exception return or at the same exception level;
-//!   by another, or another process, if no TLBI follows within [`PATIENCE`] instructions (software may break, and invalidate a little later);
+//! * a translation is used that the tables do not have any more: by the PE that changed them, after its exception return or at the
+//! same exception level;
+//!   by another, or another process, if no TLBI follows within [`PATIENCE`] instructions (software may break, and invalidate a little
+//! later);
 //! * a TLBI follows a store to a descriptor that it is for without a DSB between them, or an exception return to a lower level comes
 //!   before the DSB that completes it;
 //! * a PE uses a descriptor that it has made itself before a DSB, or in its own regime before an ISB after that.
@@ -27,17 +30,17 @@ use alarm::{Alarm, Answer, By, Change, Executed, Use, Wrong};
 use change::{Kind, Reach, ADDRESS};
 use std::collections::{HashMap, VecDeque};
 
-/// Instructions of the machine after a use of a stale translation by somebody else than who changed the tables, within which a TLBI is late and not
-/// missing.
+/// Instructions of the machine after a use of a stale translation by another CPU or process than the one that changed the tables, within
+/// which a TLBI counts as late and not as missing.
 pub const PATIENCE: u64 = 2_000_000;
 
-/// Most pages, changes, alarms and TLBIs that are kept.
+/// Most pages of tables that are kept. The next ones limit changes, alarms and TLBIs.
 const MOST_PAGES: usize = 1 << 18;
 const MOST_CHANGES: usize = 1 << 18;
 const MOST_ALARMS: usize = 256;
 const MOST_TLBIS: usize = 1 << 14;
 
-/// The first tables that a CPU's registers name: of EL1, of EL2, and of stage 2.
+/// The base addresses of tables in a CPU's registers: of EL1, of EL2, and of stage 2.
 #[derive(Clone, Copy, Default)]
 struct Bases([[u64; 2]; 3]);
 
@@ -62,15 +65,15 @@ impl Bases {
 
 #[derive(Clone, Default)]
 struct PeState {
-    /// Context synchronization events.
+    /// Number of context synchronization events.
     synced: u64,
-    /// Descriptors that it has stored to since its last DSB for all.
+    /// Descriptors that it has stored to since its last shareable DSB.
     stored: Vec<u64>,
     /// Numbers of its TLBIs since its last DSB.
     incomplete: Vec<u64>,
 }
 
-/// All that is known.
+/// The checker's state.
 pub struct TlbCheck {
     sizes: bool,
     cpus: usize,
@@ -81,19 +84,19 @@ pub struct TlbCheck {
     /// By CPU: the tables that its registers name, as of its last turn.
     bases: Vec<Bases>,
     tlbis: VecDeque<Executed>,
-    /// TLBIs that are not kept any more.
+    /// Number of TLBIs that are not kept any more.
     forgotten: u64,
     suspects: Vec<(Change, Use)>,
-    /// What is wrong.
+    /// The errors found.
     pub alarms: Vec<Alarm>,
-    /// Stores to descriptors that changed them.
+    /// Number of stores that changed descriptors.
     pub stores: u64,
-    /// Uses of translations that the tables do not have, whether or not they are wrong.
+    /// Number of uses of translations that are no longer in the tables, whether or not they are errors.
     pub stale_uses: u64,
 }
 
 impl TlbCheck {
-    /// For a machine of so many CPUs; `sizes`: it has FEAT_BBM.
+    /// Make a checker for a machine of `cpus` CPUs; `sizes`: it has FEAT_BBM.
     pub fn new(cpus: usize, sizes: bool) -> TlbCheck {
         TlbCheck {
             sizes,
@@ -112,7 +115,7 @@ impl TlbCheck {
         }
     }
 
-    /// Pages of tables that were found since the last call.
+    /// Take the pages of tables that were found since the last call.
     pub fn take_fresh(&mut self) -> Vec<u64> {
         std::mem::take(&mut self.fresh)
     }
@@ -120,11 +123,11 @@ impl TlbCheck {
     pub fn change(&self, pa: u64) -> Option<&Change> {
         self.changes.get(&pa)
     }
-    /// TLBIs so far.
+    /// Number of TLBIs so far.
     pub fn tlbis(&self) -> u64 {
         self.forgotten + self.tlbis.len() as u64
     }
-    /// How many pages of tables are known.
+    /// Number of pages of tables that are known.
     pub fn table_pages(&self) -> usize {
         self.pages.len()
     }
@@ -149,7 +152,7 @@ impl TlbCheck {
 
     // --- walks
 
-    /// `cpu` has walked for `va` in regime `r`, with these steps.
+    /// Note that `cpu` has walked the tables for `va` in regime `r`, with these steps.
     pub fn walked(
         &mut self,
         cpu: &Cpu,
@@ -204,7 +207,7 @@ impl TlbCheck {
             self.fresh.push(page);
         }
     }
-    /// A PE uses a descriptor that it may have made itself, too early.
+    /// Check the first use by a PE of a descriptor that it may have written itself: it may come too early.
     fn first_use(&mut self, cpu: &Cpu, by: By, va: u64, purpose: &'static str, s: &Step) {
         let synced = self.pes[cpu.id].synced;
         let Some(c) = self.changes.get_mut(&s.pa) else {
@@ -216,7 +219,7 @@ impl TlbCheck {
         c.used = true;
         let own = c.reach.stage == 1 && c.by.el == by.el;
         let process = s.found != Found::Table && c.reach.local(c.new);
-        // A process's mapping that is seen late is a fault that its kernel sees to, and Linux lets it come to that.
+        // If a process sees its new mapping late, it takes a fault that its kernel handles; Linux relies on that.
         let wrong = if own && !process || c.reach.stage == 2 && c.by.el > by.el {
             match (c.dsb, own && synced <= c.synced) {
                 (0, _) => Wrong::UsedBeforeDsb,
@@ -238,14 +241,14 @@ impl TlbCheck {
         });
     }
 
-    /// What the registers of `cpu` name as tables.
+    /// Note the tables that the registers of `cpu` point to.
     pub fn look_at(&mut self, cpu: &Cpu) {
         self.bases[cpu.id] = Bases::of(cpu);
     }
 
-    // --- uses of what TLBs have
+    // --- uses of TLB entries
 
-    /// A translation was used that a walk with these steps does not find.
+    /// Note the use of a translation that a walk with these steps does not find.
     pub fn stale(&mut self, usage: Use, steps: &[Step]) {
         self.stale_uses += 1;
         let mut changes = steps.iter().filter_map(|s| self.changes.get(&s.pa));
@@ -278,7 +281,7 @@ impl TlbCheck {
             });
         }
     }
-    /// It is tick `now`: those who have waited for a TLBI long enough are alarms.
+    /// Raise an alarm for each stale use that has waited too long for a TLBI, at tick `now`.
     pub fn ripen(&mut self, now: u64) {
         if self
             .suspects
@@ -289,7 +292,7 @@ impl TlbCheck {
             self.stale_alarm(c, usage);
         }
     }
-    /// Uses that are alarms if no TLBI follows.
+    /// Number of stale uses that become alarms if no TLBI follows.
     pub fn waiting(&self) -> usize {
         let open =
             |s: &&(Change, Use)| matches!(self.answer(&s.0, Some(s.1.by.cpu)), Answer::No(_));
@@ -297,7 +300,7 @@ impl TlbCheck {
     }
 }
 
-/// The address that step `n` of a walk for `va` resolves; None: the walk did not come to the descriptor that it was for.
+/// The input address of step `n` of a walk for `va`; None: the walk ended before the descriptor that the step was for.
 fn input(r: &Regime, va: u64, steps: &[Step], n: usize) -> Option<u64> {
     let s = &steps[n];
     if s.stage == 1 {

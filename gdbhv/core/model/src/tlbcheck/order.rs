@@ -1,11 +1,11 @@
-//! TLBI, DSB, ISB and exception returns: what comes before what.
+//! The order of TLBI, DSB, ISB and exception returns.
 
 use super::alarm::{Alarm, Answer, By, Change, Executed, Use, Wrong};
 use super::change::{covers, Narrow};
 use super::{TlbCheck, MOST_TLBIS};
 use crate::mmu::op::{Tlbi, What};
 
-/// How near a TLBI comes to what it should have been, by what is wrong with it.
+/// How close a TLBI comes to covering a change, by the reason why it does not.
 fn nearness(why: Narrow) -> u8 {
     match why {
         Narrow::Regime => 0,
@@ -16,7 +16,7 @@ fn nearness(why: Narrow) -> u8 {
 }
 
 impl TlbCheck {
-    /// The TLBIs after a change: one that covers it, as far as `cpu`'s TLB goes (None: all).
+    /// Find the TLBI after a change that covers it, for the TLB of `cpu` (None: for all).
     pub(super) fn answer(&self, c: &Change, cpu: Option<usize>) -> Answer {
         let (old, since) = c.broken.map_or((c.old, c.tlbis), |b| (b.old, b.tlbis));
         let Some(skip) = since.checked_sub(self.forgotten) else {
@@ -29,11 +29,11 @@ impl TlbCheck {
             let mut covered = covers(&t.tlbi, &c.reach, c.pa, old);
             match covered {
                 Err(Narrow::Combined) => by_ipa = true,
-                // Stage 2's own entries by IPA, then what combines both.
+                // First stage 2 entries by IPA, then entries that combine both stages.
                 Err(Narrow::Stage2) if by_ipa && t.tlbi.what == What::All => covered = Ok(()),
                 _ => {}
             }
-            // A table of one CPU alone needs no broadcast.
+            // A table that only one CPU uses needs no broadcast.
             if covered.is_ok() && local && self.names(&c.reach, Some(t.by.cpu)) {
                 covered = Err(Narrow::Local);
             }
@@ -48,7 +48,7 @@ impl TlbCheck {
         }
         incomplete.map_or(Answer::No(last), Answer::Incomplete)
     }
-    /// A TLBI by `by`.
+    /// Note a TLBI by `by`.
     pub fn tlbi(&mut self, by: By, tlbi: Tlbi) {
         let executed = Executed {
             tlbi,
@@ -106,7 +106,7 @@ impl TlbCheck {
             incomplete.push(number);
         }
     }
-    /// A DSB or an ISB by `cpu`.
+    /// Note a DSB or an ISB by `cpu`.
     pub fn barrier(&mut self, cpu: usize, word: u32) {
         const DSB: u32 = 0xd503_309f;
         if word & 0xffff_f0ff != DSB {
@@ -138,11 +138,11 @@ impl TlbCheck {
             }
         }
     }
-    /// `cpu` has taken an exception.
+    /// Note that `cpu` has taken an exception.
     pub fn synchronized(&mut self, cpu: usize) {
         self.pes[cpu].synced += 1;
     }
-    /// An exception return by `by`, to EL `to`.
+    /// Note an exception return by `by` to EL `to`.
     pub fn returned(&mut self, by: By, to: u8) {
         self.pes[by.cpu].synced += 1;
         if to >= by.el || self.pes[by.cpu].incomplete.is_empty() {

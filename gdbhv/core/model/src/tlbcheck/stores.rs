@@ -12,10 +12,10 @@ const MOST_STORED: usize = 1 << 12;
 const ZEROED: usize = 8;
 
 impl TlbCheck {
-    /// An instruction of `by` (None: somebody outside) has written words, of which the old values are given. True if TLBs may have what is not in the
-    /// tables any more.
+    /// Note stores to words, given with their old values, by an instruction (None: from outside the machine). Returns true if TLBs may hold
+    /// entries that are no longer in the tables.
     pub fn written(&mut self, ram: &Ram, words: &[(u64, u64)], by: Option<By>) -> bool {
-        // Nobody unmaps by DC ZVA: the page was freed, and is made ready for another use.
+        // DC ZVA is not used to unmap: the page was freed and is being cleared for another use.
         let zero = |(pa, _): &(u64, u64)| ram.read(*pa, 8) == Some(0);
         if by.is_some() && words.len() >= ZEROED && words.iter().all(zero) {
             self.pages.remove(&(words[0].0 & !0xfff));
@@ -35,7 +35,7 @@ impl TlbCheck {
             return false;
         };
         let Some(by) = by else {
-            self.changes.remove(&pa); // whoever it is sees to the TLBs, too
+            self.changes.remove(&pa); // whoever writes from outside invalidates TLBs, too
             return true;
         };
         if old == new {
@@ -78,7 +78,7 @@ impl TlbCheck {
         self.check_order(change, broken);
         kind.needs_tlbi()
     }
-    /// Break-before-make.
+    /// Check the rules of break-before-make for a change.
     fn check_order(&mut self, change: Change, broken: Option<Change>) {
         let alarm = |wrong, tlbi| Alarm {
             wrong,
@@ -91,7 +91,7 @@ impl TlbCheck {
         if matches!(change.kind, Kind::Replace(_)) && change.live {
             self.alarm(alarm(Wrong::BreakBeforeMake, None));
         }
-        // The same again is no change for a TLB.
+        // Making the same descriptor valid again changes nothing for a TLB.
         let other = |b: &Change| Kind::of(&change.reach, b.old, change.new, self.sizes);
         let Some(b) = broken.filter(|b| matches!(other(b), Kind::Replace(_))) else {
             return;
@@ -106,8 +106,9 @@ impl TlbCheck {
             }
         }
     }
-    /// Whether the descriptor at `pa` is still one of tables that are in use: each table descriptor above is what it was, and the first table is in a
-    /// register, or stage 2's (a VM that does not execute goes on to have its translations).
+    /// Whether the descriptor at `pa` is still in tables that are in use: each table descriptor above it is unchanged, and the first
+    /// table is
+    /// in a register or belongs to stage 2 (a VM that is not executing still has its translations).
     fn live(&mut self, ram: &Ram, pa: u64) -> bool {
         let mut page = pa & !0xfff;
         for _ in 0..6 {
@@ -126,7 +127,7 @@ impl TlbCheck {
         }
         false
     }
-    /// Whether the registers of a CPU (but `but`) name the tables that a descriptor is in.
+    /// Whether the registers of some CPU (except `but`) point to the tables that a descriptor is in.
     pub(super) fn names(&self, reach: &Reach, but: Option<usize>) -> bool {
         let mut bases = self.bases.iter().enumerate();
         bases.any(|(cpu, b)| Some(cpu) != but && b.has(reach))
