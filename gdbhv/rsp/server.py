@@ -7,7 +7,7 @@ the first listens for the break byte and for a client that goes away.  What the 
                           |
                           +--connection lost-->  held
 
-A connection is a client from its first packet on (``gdbhv.rsp.door``); until then it stops nothing and keeps nobody out.
+A connection is a client from its first packet on (``gdbhv.rsp.listener``); until then it stops nothing and keeps nobody out.
 One client controls the machine; a second one is told so and let go.  On stdio there is one client, and serving ends with it.
 """
 
@@ -26,8 +26,8 @@ from queue import SimpleQueue
 import gdbhv.rsp.packets  # noqa: F401  (fills the registry)
 from gdbhv.errors import NOT_A_FAULT, GdbhvError
 from gdbhv.history import History
-from gdbhv.rsp.door import Candidate, Door
 from gdbhv.rsp.framing import frame
+from gdbhv.rsp.listener import Candidate, Listener
 from gdbhv.rsp.session import Session
 from gdbhv.rsp.shared import ENDS, ExecFile, Monitor, Outcome, Run, Shared
 from gdbhv.rsp.tdesc import Description, RegisterRow
@@ -138,11 +138,11 @@ class Server:
         self._attended = 0.0  # when everything but the client was last seen to
         self._end: Stop | None = None
         self._stuck: Stop | None = None  # why nothing can go on, while nobody has looked
-        self._door: Door | None = None
+        self._listener: Listener | None = None
         if self.address.kind != "stdio":
             listener, self.address = listen(self.address)
             self._socket = os.stat(self.address.path) if self.address.kind == "unix" else None
-            self._door = Door(listener)
+            self._listener = Listener(listener)
         self._wake_reader, self._wake_writer = os.pipe()  # close() from another thread, and signals
         os.set_blocking(self._wake_writer, False)
         self._worker = _Worker(target)
@@ -157,11 +157,11 @@ class Server:
         """
         try:
             while not self._closing and self._end is None:
-                client = self._await_client(self._door) if self._door else _stdio()
+                client = self._await_client(self._listener) if self._listener else _stdio()
                 if client is None:
                     break
                 self._serve_client(client)
-                if self._door is None or not self._shared.alive():
+                if self._listener is None or not self._shared.alive():
                     break
             return self._end or self._last_end()
         except KeyboardInterrupt:
@@ -185,17 +185,17 @@ class Server:
 
     # Clients come and go.
 
-    def _await_client(self, door: Door) -> Candidate | None:
+    def _await_client(self, listener: Listener) -> Candidate | None:
         """Wait for a client, the machine running unless it is held; return None if it ended first or close() was called."""
         while True:
             if not self._held and not self._worker.running:
                 self._run_free()
-            ready = self._wait(*door.sources())
+            ready = self._wait(*listener.sources())
             if self._closing:
                 return None
             if self._worker.running and self._worker.reader in ready and not self._free_stop(self._finish()):
                 return None
-            first, *others = door.debuggers(ready) or (None,)
+            first, *others = listener.debuggers(ready) or (None,)
             for other in others:
                 self._turn_away(other)
             if first is not None:
@@ -336,11 +336,11 @@ class Server:
         self._attended = time.perf_counter()
         if self._worker.running and self._worker.reader in ready:
             session.stopped(self._finish())
-        for other in self._door.debuggers(ready) if self._door else ():
+        for other in self._listener.debuggers(ready) if self._listener else ():
             self._turn_away(other)
 
     def _at_the_door(self) -> list[int]:
-        return self._door.sources() if self._door else []
+        return self._listener.sources() if self._listener else []
 
     # Helpers.
 
@@ -389,8 +389,8 @@ class Server:
         self._worker.close()
 
     def _dispose(self) -> None:
-        if self._door is not None:
-            self._door.close()
+        if self._listener is not None:
+            self._listener.close()
             if self.address.kind == "unix":
                 release_socket(self.address.path, self._socket)
         for stream in self._turned_away:

@@ -1,6 +1,6 @@
 """Who comes to the port and is no debugger: nothing happens to the machine, and a debugger still gets in.
 
-Oracle: the contract in ``gdbhv/rsp/door.py``.
+Oracle: the contract in ``gdbhv/rsp/listener.py``.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from gdbhv.rsp.door import CANDIDATES
 from gdbhv.rsp.framing import frame
+from gdbhv.rsp.listener import CANDIDATES
 from rsp.fake import DATA, RAM, SPIN, FakeTarget
 from rsp.wire import Wire, serving
 

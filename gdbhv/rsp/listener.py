@@ -60,7 +60,7 @@ class Candidate:
                 self.over = True
 
 
-class Door:
+class Listener:
     """Accepts connections on a listening socket, and separates debuggers from the rest."""
 
     def __init__(self, listener: socket.socket) -> None:
