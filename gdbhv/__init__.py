@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from gdbhv.hv.vcpu import Vcpu
     from gdbhv.hv.vm import Vm
     from gdbhv.machine.machine import Machine
-    from gdbhv.recording import Recorder, Replay, record, replay
+    from gdbhv.recording import Bundle, Recorder, Replay, bundle, record, replay
     from gdbhv.snapshot import Snapshot
     from gdbhv.target import Action, Space, Stop, StopKind, Target, ThreadId
 
@@ -53,6 +53,7 @@ _HOME = {
     "Action": "target",
     "Backward": "history",
     "BootConfig": "config",
+    "Bundle": "recording",
     "CommandError": "errors",
     "ConfigError": "errors",
     "Console": "console",
@@ -88,6 +89,7 @@ _HOME = {
     "Vm": "hv.vm",
     "add_vm": "boot",
     "bare": "boot",
+    "bundle": "recording",
     "hosted": "boot",
     "launch": "client.launch",
     "record": "recording",
@@ -99,6 +101,7 @@ __all__ = [
     "Action",
     "Backward",
     "BootConfig",
+    "Bundle",
     "CommandError",
     "ConfigError",
     "Console",
@@ -134,6 +137,7 @@ __all__ = [
     "Vm",
     "add_vm",
     "bare",
+    "bundle",
     "hosted",
     "launch",
     "record",

@@ -176,6 +176,7 @@ class Target(Protocol):
     stepping: Stepping
     selected: ThreadId | None  # the thread for which breakpoints are inserted
     registers: dict[str, Register]  # the system registers that there are, by name
+    asked: set[tuple[int, int, int, int]]  # breakpoints with which a debugger has had it run last, as of insert_breakpoint
     snapshots: dict[str, Snapshot]  # by name, in the order in which they were made
     describe: Callable[[ThreadId, ExitRecord], str]  # makes the text of a stop at an exit
     describe_watch: DescribeWatch

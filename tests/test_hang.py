@@ -10,7 +10,7 @@ from started import SPIN, TYPE1, gdbhv, words
 
 def test_a_vector_that_is_not_mapped_is_told_at_once(tmp_path: Path) -> None:
     """A hypervisor that is started as a guest: its first access to EL2 is undefined, and it has no vector at EL1."""
-    path = tmp_path / "hang.snap"
+    path = tmp_path / "hang.bundle"
     done = gdbhv("run", TYPE1, "--max-insns", "20000", "--on-hang", path, "--console", os.devnull)
     said = done.stderr.splitlines()
     first = "gdbhv: CPU 0 has taken the same exception 1,000 times: instruction abort of stage 2"
@@ -19,9 +19,10 @@ def test_a_vector_that_is_not_mapped_is_told_at_once(tmp_path: Path) -> None:
     assert any(line.startswith("gdbhv: vm1 vcpu0 (p1.1):") for line in said)
     assert any("exit 0 ns ago: iabt.trans.l1.x at 0x200, by HCR_EL2.VM" in line for line in said)
     assert done.returncode == 5
-    info = gdbhv("snapshot", "info", path)
+    info = gdbhv("bundle", "info", path)
     assert info.returncode == 0
-    assert "20,000" in info.stdout
+    assert "20,000 instructions, exit status 5" in info.stdout
+    assert "replayed 20,000 instructions: the same" in gdbhv("run", "--replay", path, "--console", os.devnull).stderr
 
 
 def test_a_branch_to_itself_is_told(tmp_path: Path) -> None:

@@ -64,6 +64,14 @@ def _main(options: argparse.Namespace) -> int:
                 from gdbhv.cli import snapshots
 
                 return snapshots.info(options)
+            if options.command == "bundle":
+                from gdbhv.cli import bundling
+
+                return bundling.run(options)
+            if options.command == "hunt":
+                from gdbhv.cli import hunting
+
+                return hunting.hunt(options)
             if options.command in ("s2", "dump"):
                 from gdbhv.cli import tabling
 

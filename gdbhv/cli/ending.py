@@ -126,6 +126,18 @@ def compiled_line(compiled: Compiled, insns: int) -> str:
     return f"compiled: {cost}, {compiled['bytes'] / 1024:,.0f} KiB; {share:.1f}% of the instructions were executed so"
 
 
+def exit_status(target: Target, stop: Stop | None, outcome: Outcome | None = None) -> int:
+    """Return the exit status of a run, or of a replay with its outcome."""
+    machine = target.core
+    if machine.tlb_check is not None and machine.tlb_check["alarms"]:
+        return MISTAKES
+    if outcome is not None and outcome.same is not None:
+        return 0 if outcome.same else DIFFERS[0]
+    if stop is not None and stop.kind is StopKind.POWEROFF:
+        return stop.code
+    return KILLED[0] if stop is None else STATUS[stop.kind][0]
+
+
 def report(
     options: argparse.Namespace,
     target: Target,
@@ -140,14 +152,11 @@ def report(
         time to pass, so that its speed means nothing.
     :param outcome: of a replay.
     """
-    status, name, what = KILLED if stop is None else STATUS[stop.kind]
-    if stop is not None and stop.kind is StopKind.POWEROFF:
-        status = stop.code
+    _, name, what = KILLED if stop is None else STATUS[stop.kind]
     if outcome is not None and outcome.same is not None:
-        status, name, what = (0, "the same", "") if outcome.same else DIFFERS
+        _, name, what = (0, "the same", "") if outcome.same else DIFFERS
+    status = exit_status(target, stop, outcome)
     machine = target.core
-    if machine.tlb_check is not None and machine.tlb_check["alarms"]:
-        status = MISTAKES
     insns = sum(machine.insns)
     if outcome is not None:
         stop = None if stop is None else replace(stop, text=outcome.text)

@@ -7,7 +7,7 @@ import functools
 from typing import Any, NoReturn
 
 from gdbhv import _core
-from gdbhv.cli import chance_options, table_options
+from gdbhv.cli import bundle_options, chance_options, table_options
 from gdbhv.cli.examples import CPUS_EXAMPLES, GDB_EXAMPLES, QEMU_EXAMPLES, RUN_EXAMPLES, SNAPSHOT_EXAMPLES
 from gdbhv.cli.kinds import (
     ABSENT,
@@ -225,9 +225,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="N:FILE",
         help="write a snapshot to FILE after N instructions, and go on; repeats",
     )
-    run.add_argument(
-        "--on-hang", metavar="FILE", help="write a snapshot to FILE if nothing can go on, or --max-insns is reached"
-    )
+    bundle_options.add_to_run(run)
     run.add_argument(
         "--record", metavar="FILE", help="note in FILE what comes from outside (typing, a debugger's writes), and when"
     )
@@ -320,6 +318,8 @@ def parser() -> argparse.ArgumentParser:
     )
     cpus.add_argument("names", nargs="*", type=profile, metavar="NAME", help="a CPU of `gdbhv run --cpu` (default: all)")
     cpus.add_argument("--json", action="store_true", help="one JSON document, with the identification registers")
+    bundle_options.add(commands)
+    chance_options.add(commands)
     table_options.add(commands)
     return top
 
@@ -369,15 +369,18 @@ def usage_error(options: argparse.Namespace) -> str | None:
         return "--net: hostfwd= leads to one guest, and there are several VMs: leave it out, or run one VM"
     if len(options.flash) > 2:
         return "--flash: there are two banks"
-    if options.record is not None and any(keeps for _, keeps in options.flash):
-        return "--record: a file that the run changes (--flash FILE,rw) is another one in the replay; leave ,rw out"
-    if options.record is not None and any(d.keeps for d in drives(options)):
-        return "--record: a file that the run changes (--drive FILE,rw) is another one in the replay; leave rw out"
+    follows = "--record" if options.record is not None else bundle_options.given(options)
+    if follows and any(keeps for _, keeps in options.flash):
+        return f"{follows}: a file that the run changes (--flash FILE,rw) is another one in the replay; leave ,rw out"
+    if follows and any(d.keeps for d in drives(options)):
+        return f"{follows}: a file that the run changes (--drive FILE,rw) is another one in the replay; leave rw out"
     something = options.load or options.vm or options.snapshot or options.flash
     if options.image is None and not (something or (bare and options.wait)):
         return "an IMAGE is needed, or --vm, --flash, --snapshot or --replay; with --el 2 --gdb --wait gdb may load it"
-    if options.record is not None and options.snapshot is not None:
-        return "--record follows a run from its beginning, and --snapshot begins in the middle of one: choose one of them"
+    if follows and options.snapshot is not None:
+        return f"{follows} follows a run from its beginning, and --snapshot begins in the middle of one: choose one of them"
+    if options.copy_images and not follows:
+        return "--copy-images is about what is in bundles: --on-hang, --bundle-on-exit-status"
     if options.gdb == "":
         return "--gdb needs an address: [HOST:]PORT, unix:PATH or stdio"
     if options.wait and not options.gdb:

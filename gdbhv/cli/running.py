@@ -9,6 +9,7 @@ import gc
 import os
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TextIO
@@ -16,7 +17,8 @@ from typing import TYPE_CHECKING, BinaryIO, TextIO
 from gdbhv import _core, boot, drives, files
 from gdbhv.board import firmware
 from gdbhv.board.network import Forwards
-from gdbhv.cli.ending import HANGS, report, tell_mistakes, tell_reset, tell_undefined
+from gdbhv.cli import bundle_options
+from gdbhv.cli.ending import HANGS, exit_status, report, tell_mistakes, tell_reset, tell_undefined
 from gdbhv.cli.options import usage_error
 from gdbhv.cli.saying import say, show_packets
 from gdbhv.cli.signals import signals_interrupt, signals_wake
@@ -28,10 +30,12 @@ from gdbhv.history import History
 from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.machine.machine import Machine
 from gdbhv.recording import Recorder
+from gdbhv.recording.file import header
 from gdbhv.snapshot import snapfile
 from gdbhv.target import Stop, StopKind
 
 if TYPE_CHECKING:
+    from gdbhv.monitor.registry import Bound
     from gdbhv.rsp.server import Server
 
 CHUNK = 20_000_000
@@ -53,8 +57,14 @@ def run(options: argparse.Namespace) -> int:
     configs = [BootConfig(**{**given, **fields}) for fields in options.vm or [{}]]
     each = [c for c in configs for _ in range(options.vms)]
     setup = boot.Setup(each, hosted=not options.bare and options.el == 1, el2=options.el == 2)
-    if options.on_hang is not None:
-        files.check_replaced(options.on_hang, files.SNAPSHOT)
+    hang = options.on_hang if options.snapshot is not None else None
+    if hang is not None:
+        files.check_replaced(hang, files.SNAPSHOT)
+    bundles = []
+    if bundle_options.given(options):
+        from gdbhv.cli import bundling
+
+        bundles = bundling.wanted(options)
     if options.report is not None:
         from gdbhv import reporting
 
@@ -85,8 +95,9 @@ def run(options: argparse.Namespace) -> int:
         if options.report is not None:
             target.core.trace_size = reporting.TRACED
         recorder = None
-        if options.record is not None:
-            recorder = opened.enter_context(Recorder(target, setup, options.record, reboots=not options.no_reboot))
+        if options.record is not None or bundles:
+            reboots, keeps = not options.no_reboot, bool(bundles)
+            recorder = opened.enter_context(Recorder(target, setup, options.record, reboots=reboots, keeps=keeps))
         forwards = options.net.forwards if options.net is not None else ()
         if forwards:
             target.connect(opened.enter_context(Forwards(forwards)))
@@ -95,14 +106,22 @@ def run(options: argparse.Namespace) -> int:
         gc.freeze()  # what is there stays: no exit of a guest looks at it again
         begun, started = sum(target.core.insns), time.perf_counter()
         if options.gdb:
-            stop = serve(options, target, [c.image for c in each] if content is None else [g.image for g in content.guests])
+            history = keep_history(options, target)
+            if history is not None and content is None:
+                history.origin = partial(header, setup, reboots=not options.no_reboot)
+            images: list[str | Path | None] = [c.image for c in each]
+            if content is not None:
+                images = [g.image for g in content.guests]
+            stop = serve(options, target, images, history)
         else:
             stop = run_to_end(target, options.max_insns, not options.no_reboot, Writes(target, options.snapshot_at))
         seconds = time.perf_counter() - started
-        if stop is not None and options.on_hang is not None and stop.kind in HANGS:
-            keep_hang(target, options.on_hang)
+        if stop is not None and hang is not None and stop.kind in HANGS:
+            keep_hang(target, hang)
         if recorder is not None:
             recorder.finish("killed" if stop is None else stop.kind.value)
+            if bundles:
+                bundling.leave(options, recorder, stop, exit_status(target, stop), bundles)
         for path in firmware.keep(target.core, options.flash):
             say(f"{path}: has what the guest wrote to its flash")
         for path in keep_drives(target, kept):
@@ -251,14 +270,23 @@ def _run_to_end(target: HostTarget | Machine, max_insns: int | None, reboots: bo
             return stop
 
 
-def serve(options: argparse.Namespace, target: HostTarget | Machine, images: list[str | Path | None]) -> Stop | None:
-    """Run with a gdb server until the machine ends. ``images``: of each process."""
+def serve(
+    options: argparse.Namespace,
+    target: HostTarget | Machine,
+    images: list[str | Path | None],
+    history: History | None,
+    set_up: Callable[[Bound], None] = lambda monitor: None,
+) -> Stop | None:
+    """Run with a gdb server until the machine ends. ``images``: of each process.
+
+    :param set_up: sets what a debugger shall find.
+    """
     from gdbhv.monitor import registry
     from gdbhv.rsp.server import Server
 
     show_packets(verbose=options.verbose, path=options.rsp_log, inputs=inputs(options))
-    history = keep_history(options, target)
     monitor = registry.bind(target, history)
+    set_up(monitor)
     server: Server = Server(
         target,
         options.gdb,

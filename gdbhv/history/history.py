@@ -147,9 +147,9 @@ class History(Keeping):
 
     # --- what changes it
 
-    def mark(self, name: str) -> Mark:
-        """Give the place where the machine is a name. One of that name before is forgotten."""
-        made = self.timeline.marks[name] = Mark(name, self.here)
+    def mark(self, name: str, at: Position | None = None) -> Mark:
+        """Give the place where the machine is a name, or another one of this run. One of that name before is forgotten."""
+        made = self.timeline.marks[name] = Mark(name, at or self.here)
         return made
 
     def fork(self, name: str | None = None) -> Timeline:

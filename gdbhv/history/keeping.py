@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gdbhv.console import Console
 from gdbhv.errors import StateError
 from gdbhv.exits.catches import Catcher, Catching
 from gdbhv.history.timeline import Checkpoint, Position, Timeline, superfluous
-from gdbhv.inputs import Door, Follower, Input, Outside, Place
+from gdbhv.inputs import NOWHERE, Door, Follower, Input, Outside, Place
 from gdbhv.snapshot import Keeper, Snapshot
 from gdbhv.target import Stop, StopKind, Target
 
@@ -69,6 +69,8 @@ class Keeping:
         self.memory = memory
         self.every = every
         self.reboots = reboots
+        self.origin: Callable[[], Any] | None = None
+        """What the machine was made from, as recordings have it; None: that is not known."""
         self.past = False
         """Whether the machine is in its past; else it is where it has come to."""
         self._inner: Follower | None = target.door.follower
@@ -81,7 +83,7 @@ class Keeping:
         self._realtime = False
         self._arriving = False  # whether it was in the past when it came to where a run stops
         self._core = target.core
-        self.timeline = Timeline("main")
+        self.timeline = Timeline("main", self._inner is None and target.here() == NOWHERE)
         self.timelines = {"main": self.timeline}
         """All runs by name: the first one, and those that have forked off."""
         self.progress = 0
@@ -201,7 +203,7 @@ class Keeping:
         """Begin another timeline here, of which no past is known."""
         self._return()
         self._numbers += 1
-        self._start(Timeline(f"restored{self._numbers}"))
+        self._start(Timeline(f"restored{self._numbers}", False))
         self._checkpoint()
         self._arm_live()
 

@@ -56,6 +56,7 @@ class Timeline:
     """One run: a line from its beginning to where it came to. Another one forks off where a debugger changed the past."""
 
     name: str
+    whole: bool  # its inputs are all that there have been since the machine was made
     parent: str = ""
     forked: Position = START  # where it left its parent
     inputs: list[Input] = field(default_factory=list)
@@ -84,7 +85,7 @@ class Timeline:
         """Return the timeline that has this one's past up to ``at``."""
         kept = [c for c in self.checkpoints if order(c.at) <= order(at)]
         marks = {name: mark for name, mark in self.marks.items() if order(mark.at) <= order(at)}
-        return Timeline(name, self.name, at, self.inputs[: at.inputs], kept, marks, at)
+        return Timeline(name, self.whole, self.name, at, self.inputs[: at.inputs], kept, marks, at)
 
 
 def superfluous(checkpoints: list[Checkpoint]) -> Checkpoint | None:

@@ -61,6 +61,7 @@ class HostTarget(HostNetworks, HostInspection, Interference, Entrance):
         self.snapshots: dict[str, Snapshot] = {}
         self.jumps = 0
         self.refused = nothing_refused()
+        self.asked: set[tuple[int, int, int, int]] = set()
         self._step: tuple[Vcpu, Action] | None = None  # what is stepped in this run
         self._stood = (0, 0)  # since when time has stood still, and for how many exits
         self._wakes = 0  # wake-ups of idle CPUs in a row

@@ -104,6 +104,7 @@ class Machine(Slots, SemihostingCalls, MachineInspection, Interference, Entrance
         self.jumps = 0
         self._recipe: PowerOn | None = None
         self.refused = nothing_refused()
+        self.asked: set[tuple[int, int, int, int]] = set()
         self._interrupter = self.core.interrupter()
         self._interrupted = False
         self.pace = Pace(self.core, weakly(self._awaits))

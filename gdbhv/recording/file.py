@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import itertools
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, get_type_hints
@@ -67,10 +67,11 @@ class Digest(msgspec.Struct):
     """What a machine has done so far, in short."""
 
     insns: list[int]  # executed by each CPU
-    registers: list[str]  # of each CPU
+    registers: list[str]  # of each CPU; in bundles none: CPUs of a host that stands have not entered their guests yet
     exits: str
     console: dict[str, str]  # by VM, "" being common: bytes, and their hash
     memory: str = ""  # a digest of RAM; older recordings have none
+    threads: dict[str, str] = {}  # registers of each thread; only bundles have them
 
 
 class Checkpoint(msgspec.Struct, tag_field="what", tag="checkpoint"):
@@ -106,20 +107,36 @@ _ENTRIES = msgspec.json.Decoder(Entry)
 class Writer:
     """Writes a recording, line by line.
 
+    :param path: None keeps it in memory only.
     :param inputs: files that must stay as they are.
+    :param keeps: it is kept in memory, too.
     :raises OSError: the file cannot be written, or should not be.
     """
 
-    def __init__(self, path: str | Path, inputs: list[str | Path | None]) -> None:
+    def __init__(self, path: str | Path | None, inputs: list[str | Path | None], *, keeps: bool = False) -> None:
         self._path = path
+        self._kept: list[bytes] | None = [] if keeps or path is None else None
+        self._file: BinaryIO | None = None
+        if path is None:
+            return
         try:
             self._file = files.open_output(str(path), inputs)
         except OSError as e:
             raise OSError(e.errno, e.strerror, f"--record {path}") from None
 
+    @property
+    def written(self) -> bytes:
+        """All that was written, if that is kept."""
+        return b"".join(self._kept or [])
+
     def put(self, what: Header | Input | Checkpoint | Finish) -> None:
         """Write a line. :raises gdbhv.errors.GdbhvError: the disk is full, or the like."""
-        left = memoryview(msgspec.json.encode(what) + b"\n")
+        line = msgspec.json.encode(what) + b"\n"
+        if self._kept is not None:
+            self._kept.append(line)
+        if self._file is None:
+            return
+        left = memoryview(line)
         try:
             while left:
                 left = left[self._file.write(left) :]
@@ -128,7 +145,8 @@ class Writer:
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
 
 def header(setup: boot.Setup, *, reboots: bool) -> Header:
@@ -158,6 +176,14 @@ def describe(path: str) -> File:
 
 
 # --- reading
+
+
+def header_of(recording: bytes) -> Header:
+    """Return how a recording begins. :raises gdbhv.errors.GdbhvError: it is none, or damaged."""
+    try:
+        return msgspec.json.decode(recording.partition(b"\n")[0], type=Header)
+    except msgspec.MsgspecError as e:
+        raise GdbhvError(f"no recording, or a damaged one: {e}") from None
 
 
 class Recording:
@@ -259,6 +285,18 @@ class Recording:
             vm.flash = [*new.flash, *vm.flash[len(new.flash) :]][: len(vm.flash)]
             vm.drive = [*new.drive, *vm.drive[len(new.drive) :]][: len(vm.drive)]
             moved |= dict(zip(before, vm.files(), strict=True))
+        for file in self.header.files:
+            file.path = moved.get(file.path, file.path)
+
+    def relocate(self, moved: Mapping[str, str]) -> None:
+        """Take files from elsewhere: old path, new path."""
+        for vm in self.vms:
+            for name in SINGLE_FILES:
+                if (path := getattr(vm, name)) is not None:
+                    setattr(vm, name, moved.get(str(path), path))
+            vm.load = [(moved.get(path, path), address) for path, address in vm.load]
+            vm.flash = [(moved.get(path, path), keeps) for path, keeps in vm.flash]
+            vm.drive = [one._replace(path=moved.get(one.path, one.path)) for one in vm.drive]
         for file in self.header.files:
             file.path = moved.get(file.path, file.path)
 

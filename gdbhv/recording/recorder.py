@@ -25,8 +25,10 @@ class Recorder:
 
     :param target: a machine that has not run yet.
     :param setup: what it was made from.
+    :param path: None keeps the recording in memory only.
     :param reboots: a guest that asks for a reset gets it.
     :param every: instructions between two checkpoints.
+    :param keeps: what is written is kept, too: :attr:`written`.
     :raises gdbhv.errors.ImageError: a file of the setup cannot be read.
     :raises OSError: the recording cannot be written, or should not be.
     """
@@ -35,17 +37,29 @@ class Recorder:
     over = StopKind.CRASH
 
     def __init__(
-        self, target: HostTarget | Machine, setup: boot.Setup, path: str | Path, *, reboots: bool = True, every: int = EVERY
+        self,
+        target: HostTarget | Machine,
+        setup: boot.Setup,
+        path: str | Path | None,
+        *,
+        reboots: bool = True,
+        every: int = EVERY,
+        keeps: bool = False,
     ) -> None:
         self.target = target
         self._every = every
         self._finished = False
         header = file.header(setup, reboots=reboots)
-        self._writer = file.Writer(path, [f.path for f in header.files])
+        self._writer = file.Writer(path, [f.path for f in header.files], keeps=keeps)
         self._writer.put(header)
         self._witness = Witness(target)
         target.door.follower = self
         self.arm()
+
+    @property
+    def written(self) -> bytes:
+        """The recording, if it is kept in memory."""
+        return self._writer.written
 
     def arm(self) -> None:
         """See :class:`gdbhv.inputs.Follower`."""

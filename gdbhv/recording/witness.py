@@ -6,9 +6,11 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Any
 
+from gdbhv import _core
 from gdbhv.hv.hosttarget import HostTarget
 from gdbhv.machine.machine import Machine
 from gdbhv.recording.file import Digest
+from gdbhv.target import Target
 
 SYSTEM = ("ELR_EL1", "SPSR_EL1", "ESR_EL1", "FAR_EL1", "SP_EL0", "TTBR0_EL1", "TTBR1_EL1", "CNTV_CVAL_EL0")
 
@@ -29,7 +31,7 @@ class Witness:
     """Follows what a target prints from now on."""
 
     def __init__(self, target: HostTarget | Machine) -> None:
-        self._core = target.core
+        self._target, self._core = target, target.core
         self._printed: dict[str, _Printed] = {}
         for name, console in {"": target.console, **target.consoles}.items():
             if console is not None:
@@ -39,19 +41,34 @@ class Witness:
     def sum_up(self) -> Digest:
         """Return a digest of what was so far."""
         core = self._core
-        kinds = _hash(repr((core.exit_counts(), core.further_exits)).encode())
         return Digest(
             insns=core.insns,
             registers=[self._registers(cpu) for cpu in range(core.cpus)],
-            exits=f"{core.exits} {kinds}",
+            exits=_exits(core),
             console={name: f"{p.count} {p.digest.hexdigest()}" for name, p in self._printed.items()},
             memory=f"{core.ram_digest():016x}",
+            threads=_threads(self._target),
         )
 
     def _registers(self, cpu: int) -> str:
         core = self._core
         system = [core.read_register(cpu, name) for name in SYSTEM]
         return _hash(core.read_core(cpu) + repr((core.power(cpu), core.vregs(cpu), system)).encode())
+
+
+def digest(target: Target) -> Digest:
+    """Return a digest of what a target has done so far, at a place that it may have been brought to."""
+    core = target.core
+    return Digest(core.insns, [], _exits(core), {}, f"{core.ram_digest():016x}", _threads(target))
+
+
+def _exits(core: _core.Machine) -> str:
+    return f"{core.exits} {_hash(repr((core.exit_counts(), core.further_exits)).encode())}"
+
+
+def _threads(target: Target) -> dict[str, str]:
+    threads = [t.id for p in target.processes() if not p.found for t in p.threads]
+    return {str(t): _hash(target.read_core(t)) for t in threads}
 
 
 def _hash(data: bytes) -> str:
@@ -63,6 +80,8 @@ def compare(then: Digest, now: Digest) -> str:
     different = [
         f"the registers of CPU {n}" for n, (a, b) in enumerate(zip(then.registers, now.registers, strict=False)) if a != b
     ]
+    common = then.threads.keys() & now.threads.keys()
+    different += [f"the registers of thread {t}" for t in sorted(common) if then.threads[t] != now.threads[t]]
     if then.insns != now.insns:
         different.append("the instructions of each CPU")
     if then.memory and then.memory != now.memory:

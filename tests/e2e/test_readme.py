@@ -244,6 +244,7 @@ REFUSED = {  # and the reason: what the text says of machines of another kind
     "frame guest": "guest",
     "monitor goto": "the following arguments are required",
     "monitor history fork": "this is the present",
+    "monitor bundle FILE": "went on from a snapshot",
 }
 
 

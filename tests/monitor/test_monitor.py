@@ -216,6 +216,7 @@ def test_commands_tells_programs_the_whole_table() -> None:
 def test_each_command_that_reports_has_json() -> None:
     silent = {
         "answer",
+        "bundle",
         "exits export",
         "help",
         "inject abort",

@@ -146,7 +146,10 @@ def _resolve(session: Session, choices: list[_Choice]) -> Run:
     if actions:
         actions += [Action(thread) for thread in session.free_threads()]
     alone = len(choices) == 1 and len(actions) == 1 and actions[0].step
-    return Run(tuple(actions), any(action.step for action in actions), alone)
+    step = any(action.step for action in actions)
+    if not step:  # gdb steps over a breakpoint without it
+        session.target.asked = set(session.breakpoints)
+    return Run(tuple(actions), step, alone)
 
 
 def _start(session: Session, run: Run) -> bytes | None:
