@@ -81,6 +81,15 @@ class Reversing:
         writer: dict[str, Any] | None = document["writer"]
         return writer
 
+    def last_change(self, ipa: str, timeout: float | None = None) -> dict[str, Any] | None:
+        """Go back to before the last write of a descriptor of stage 2 that maps an IPA ("ipa:0x40000000").
+
+        :returns: who wrote, as :meth:`last_write` has it.
+        """
+        document = json.loads(self._travel(f"last-change s2 --json {ipa}", timeout).splitlines()[-1])
+        writer: dict[str, Any] | None = document["writer"]
+        return writer
+
     def _travel(self, command: str, timeout: float | None) -> str:
         said = self.monitor(command, timeout)
         for forget in FLUSH:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -12,6 +13,8 @@ import pytest
 
 from conftest import ROOT
 from gdbhv import GdbError, GdbhvError, GdbUnexpectedStop, launch
+from guest_manifest import manifest
+from started import gdbhv
 
 SESSIONS = ROOT / "scripts" / "sessions"
 ZOO = "guests/prebuilt/exit_zoo.elf"
@@ -185,3 +188,30 @@ def test_back_to_the_store() -> None:
     failed = session("back_to_store.py", "guests/prebuilt/overrun.elf", "--memory", "nothing")
     assert failed.returncode == 1
     assert 'No symbol "nothing"' in failed.stderr
+
+
+def test_back_to_the_missing_tlbi() -> None:
+    done = session("back_to_tlbi.py", "guests/prebuilt/stale.elf")
+    assert (done.returncode, done.stderr) == (0, "")
+    text, lines = done.stdout, done.stdout.splitlines()
+    assert re.fullmatch(r"panic after 1,6\d\d,\d{3} instructions; of IPA 0x80005000 the TLB has:", lines[0])
+    assert "0x0040208000" in lines[2]
+    assert "DIFFER: PA 0x4020f000" in lines[2]
+    assert "invalidate (ipa=ipa@entry=2147500032)" in text, "page 4: another one"
+    assert re.search(r"the mapping was changed last 8\d\d,\d{3} instructions before the panic", text)
+    assert "(compact+0x" in text
+    assert "hvc:0x0; hvc #0" in text
+    assert "break-before-make skipped: cpu0 in EL2" in text
+    failed = session("back_to_tlbi.py", "guests/prebuilt/stale.elf", "--ipa", "0xc0000000")
+    assert failed.returncode == 1
+
+
+def test_the_hypervisor_that_forgets_a_tlbi_prints_what_the_manifest_says() -> None:
+    (stale,) = (h for h in manifest()["hypervisor"] if h["name"] == "stale")
+    done = gdbhv("run", "guests/prebuilt/stale.elf", "--el", "2", "--stats", "json", "--check", "tlb")
+    *console, document = done.stdout.splitlines()
+    assert console == stale["console"].split("\n")[:-1]
+    counted = json.loads(document)
+    assert counted["instructions"] > 1_000_000
+    assert [(row["count"], row["name"]) for row in counted["counts"]] == [(40, "hvc:0x0")]
+    assert done.returncode == 8

@@ -23,7 +23,7 @@ from guest_manifest import GUESTS, PREBUILT, manifest
 from oracle.qemu import executable
 from system.test_system import BOARD, BUDGET, MEMORY, PROFILES
 
-(TYPE1,) = manifest()["hypervisor"]
+TYPE1 = next(h for h in manifest()["hypervisor"] if h["name"] == "type1")
 ELF = PREBUILT / "type1.elf"
 CLASSES = [row["number"] for row in tables.exit_classes().values()]
 INTERRUPTS = 64  # the place in struct vm's exits[] behind those of ESR_EL2.EC
