@@ -131,6 +131,7 @@ NOT_SAVED: dict[type, dict[str, str]] = {
                 "stepping",
                 "looping",
                 "refused",
+                "asked",
                 "selected",
                 "_interrupter",
                 "_interrupted",
