@@ -19,7 +19,15 @@ PARTS = {
     "Cpu": ("cpu.rs", {"id": "its place in the machine", "landed": "only repeated exceptions ask"}),
     "Pe": (
         "pe/mod.rs",
-        {"fp_traps": "follows", "fgt": "follows", "armed": "follows", "ctx": "by its number", "until": "the run sets it"},
+        {
+            "fp_traps": "follows",
+            "fgt": "follows",
+            "armed": "follows",
+            "ctx": "by its number",
+            "until": "the run sets it",
+            "derived": "follows",
+            "host_mxcsr": "true between two runs",
+        },
     ),
     "Tlb": (
         "mmu/tlb.rs",
@@ -80,7 +88,7 @@ PARTS = {
 # part: what is made anew when the rest is loaded
 REBUILT = {
     "Platform": {"leave"},
-    "Cpu": {"changed", "granted", "off", "block_pa"},
+    "Cpu": {"changed", "moved", "granted", "granted_there", "off", "block_pa"},
     "Tlb": {"recent", "regime"},
     "Context": {"fetch", "fetched", "filled", "large", "watched"},
     "WalkCache": {"filled", "tables_filled"},

@@ -130,11 +130,15 @@ pub struct Cpu {
     pub pmu: Pmu,
     /// Where the last exception or return from one has led, and when (in ticks).
     pub landed: (u64, u64),
-    /// PSTATE, or a register that translation, traps or self-hosted debug depend on, has been written: what is derived from them
+    /// A register that translation, traps or self-hosted debug depend on has been written: what is derived from them
     /// ([`crate::pe::Pe`]) follows before the PE executes again.
     pub changed: bool,
-    /// Which system instructions have been allowed since ([`crate::sysreg::granted`]).
+    /// The same of PSTATE alone: what was derived for its new value before may be used again.
+    pub moved: bool,
+    /// Which system instructions have been allowed at this Exception level with this SPSel ([`crate::sysreg::granted`]).
     pub granted: u32,
+    /// The same of the others, by [`Cpu::granting`].
+    pub granted_there: [u32; 6],
 }
 
 impl Cpu {
@@ -168,7 +172,9 @@ impl Cpu {
             stepped: None,
             pmu: Pmu::default(),
             changed: true,
+            moved: false,
             granted: 0,
+            granted_there: [0; 6],
         }
     }
 
@@ -217,14 +223,25 @@ impl Cpu {
         }
         self.sp[el] = v;
     }
-    /// Replace PSTATE, switching the stack pointer.
+    /// Replace PSTATE, switching the stack pointer. Inline, so that fields are stored as they are made and not copied by words, for which
+    /// the host would have to wait.
+    #[inline]
     pub fn set_pstate(&mut self, p: Pstate) {
-        self.changed = true;
-        self.granted = 0; // an instruction of the same block may be the next
+        self.moved = true;
+        self.granted_there[self.granting()] = self.granted;
         let old = self.sp_index();
         self.sp[old] = self.x[slot::SP as usize];
         self.pstate = p;
+        self.granted = self.granted_there[self.granting()]; // an instruction of the same block may be the next
         self.x[slot::SP as usize] = self.sp[self.sp_index()];
+    }
+    /// What of PSTATE decides on system instructions that are granted: the index in `granted_there`.
+    fn granting(&self) -> usize {
+        (self.pstate.el << 1 | self.pstate.sp) as usize
+    }
+    /// Forget which system instructions have been allowed.
+    pub fn grant_nothing(&mut self) {
+        (self.granted, self.granted_there) = (0, [0; 6]);
     }
     /// PSTATE in the layout of SPSR_ELx.
     pub fn spsr(&self) -> u64 {
@@ -294,7 +311,8 @@ impl Save for Cpu {
         (self.power, self.timeout, self.stepped) = take(from)?;
         self.pmu = take(from)?;
         self.raised = None;
-        (self.changed, self.granted) = (true, 0);
+        (self.changed, self.moved) = (true, false);
+        (self.granted, self.granted_there) = (0, [0; 6]);
         Ok(())
     }
 }

@@ -73,6 +73,7 @@ impl Registers {
     }
     /// Set every register of `cpu` to its reset value, except those that the GIC holds.
     pub fn reset(&self, cpu: &mut Cpu) {
+        cpu.changed = true;
         for (row, state) in INFOS.iter().zip(&self.rows) {
             if state.present && row.alias.is_none() {
                 cpu.set(row.reg, state.reset);

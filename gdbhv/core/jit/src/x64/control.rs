@@ -1,7 +1,7 @@
 //! Where a block goes, and what is behind its code.
 
-use super::emit::{Code, Emitter, Site, Values, RAX};
-use super::frame::V;
+use super::emit::{Code, Emitter, Float, Site, Values, RAX};
+use super::frame::{FP_TRAPS, V};
 use super::values::{Loc, Reg};
 use dynasmrt::{dynasm, DynamicLabel, DynasmApi, DynasmLabelApi};
 use gdbhv_model::exec::block::Block;
@@ -90,6 +90,13 @@ impl Emitter {
         let len = self.len;
         dynasm!(self.a ; .arch x64 ; =>too_few ; add r14, len);
         self.leave(self.frame.dispatch);
+        if let Some(Float { begin, traps, back }) = self.float.take() {
+            dynasm!(self.a ; .arch x64 ; =>begin ; cmp BYTE [rbx + FP_TRAPS], 0 ; jne =>traps);
+            self.a.push(0xe8); // call
+            self.outside.push((self.a.offset().0, self.frame.float));
+            self.a.push_i32(0);
+            dynasm!(self.a ; .arch x64 ; jmp =>back);
+        }
         let mut misses = std::mem::take(&mut self.misses);
         for miss in misses.drain(..) {
             self.look_at_lines(&miss);

@@ -65,6 +65,13 @@ pub struct Aside {
     pub(super) copies: [[Option<u8>; 16]; 2],
 }
 
+/// What is behind the block's code: its first FP instruction is trapped, or gets its MXCSR.
+pub struct Float {
+    pub(super) begin: DynamicLabel,
+    pub(super) traps: DynamicLabel,
+    pub(super) back: DynamicLabel,
+}
+
 impl Emitter {
     /// For the first block, and all others.
     pub fn new(frame: Frame) -> Emitter {
@@ -78,6 +85,7 @@ impl Emitter {
             len: 0,
             offset: 0,
             fp_checked: false,
+            float: None,
             slow: None,
             asides: Vec::new(),
             misses: Vec::new(),
@@ -138,6 +146,7 @@ pub struct Emitter {
     /// Of the block in its page.
     pub(super) offset: i64,
     pub(super) fp_checked: bool,
+    pub(super) float: Option<Float>,
     /// Where the instruction begins again, if it needs more than the TLB.
     pub(super) slow: Option<DynamicLabel>,
     pub(super) asides: Vec<Aside>,
@@ -173,10 +182,12 @@ impl Emitter {
         self.slow = None;
         if i.inline {
             if i.fp && !self.fp_checked {
-                let slow = self.aside();
-                dynasm!(self.a ; .arch x64 ; cmp BYTE [rbx + FP_TRAPS], 0 ; jne =>slow);
+                let traps = self.aside();
+                let (begin, back) = (self.a.new_dynamic_label(), self.a.new_dynamic_label());
+                dynasm!(self.a ; .arch x64 ; cmp WORD [rbx + FP_TRAPS], 0 ; jne =>begin ; =>back);
                 self.host = HostFlags::Nothing;
                 self.fp_checked = true;
+                self.float = Some(Float { begin, traps, back });
             }
             self.nodes(i, v);
         } else if let Some(what) = i.granted {

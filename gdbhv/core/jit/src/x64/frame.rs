@@ -10,6 +10,10 @@
 //! | rax, rcx, rdx, xmm0 to xmm2 | nothing between two nodes |
 //! | rsi, rdi, rbp, r8 to r11, xmm3 to xmm15 | values ([`super::values`]) |
 //! | \[rsp\] | the PE's jump cache |
+//! | \[rsp + 8\] | the MXCSR of the process, while native code has its own |
+//!
+//! Loading MXCSR costs more than all else of an entry, and most entries execute no floating point: native code keeps that of the process
+//! until a block asks for it ([`Frame::float`]), which `Pe::host_mxcsr` tells.
 
 use super::memory::Memory;
 use super::one::execute_one;
@@ -44,8 +48,10 @@ pub const GRANTED: i32 = offset_of!(Cpu, granted) as i32;
 /// Of `Cpu::fpcr`.
 pub const FPCR: i32 = offset_of!(Cpu, fpcr) as i32;
 const FPSR: i32 = offset_of!(Cpu, fpsr) as i32;
-/// Of `Pe::fp_traps`.
+/// Of `Pe::fp_traps`, behind which `Pe::host_mxcsr` is: 16 bits are 0 if FP may go on.
 pub const FP_TRAPS: i32 = offset_of!(Pe, fp_traps) as i32;
+const HOST_MXCSR: i32 = offset_of!(Pe, host_mxcsr) as i32;
+const _: () = assert!(HOST_MXCSR == FP_TRAPS + 1);
 /// Of `Pe::until`.
 pub const UNTIL: i32 = offset_of!(Pe, until) as i32;
 const CTX: i32 = offset_of!(Pe, ctx) as i32;
@@ -71,10 +77,8 @@ const EDGES: [[u32; 4]; 4] = [
 pub struct Frame {
     /// [`EDGES`].
     edges: u32,
-    /// [`MXCSR`].
-    pub mxcsr: u32,
-    /// A function: MXCSR's exceptions, which are in \[rsp - 8\], are added to FPSR, and cleared. It keeps rcx and rdx.
-    pub raise: u32,
+    /// A function: MXCSR becomes that of native code ([`MXCSR`]). It keeps all registers.
+    pub float: u32,
     /// [`Enter`].
     enter: u32,
     /// Leave between two blocks: r15 is the address of the next.
@@ -93,17 +97,16 @@ pub struct Frame {
 impl Frame {
     /// Write them to the beginning of the memory.
     pub fn new(memory: &mut Memory) -> Frame {
-        let mut at = [0; 5];
+        let mut at = [0; 6];
         let mut loads = Vec::new(); // where instructions end that load MXCSR
         let mut a = Asm::new(0);
         for word in EDGES.iter().flatten().chain([&MXCSR]) {
             a.push_u32(*word);
         }
         let mxcsr = size_of_val(&EDGES) as u32;
-        let raise = a.offset().0 as u32;
         dynasm!(a
             ; .arch x64
-            ; raise:
+            ; raise: // MXCSR's exceptions, which are in [rsp - 8], are added to FPSR, and cleared; rcx and rdx are kept
             ; mov eax, [rsp - 8]
             ; mov r8d, eax
             ; and eax, 1 // IE is IOC
@@ -131,11 +134,8 @@ impl Frame {
             ; mov [rsp], r8
             ; mov r13, [rbx + CTX]
             ; mov r15, [rbx + PC]
-            ; stmxcsr [rsp + 8] // this process may have set it to anything
-            ; ldmxcsr [rip + 0]
+            ; jmp rdx
         );
-        loads.push(a.offset().0);
-        dynasm!(a ; .arch x64 ; jmp rdx);
         at[1] = a.offset().0 as u32;
         dynasm!(a ; .arch x64 ; mov eax, DISPATCH as i32);
         at[2] = a.offset().0 as u32;
@@ -150,6 +150,8 @@ impl Frame {
         dynasm!(a
             ; .arch x64
             ; leave:
+            ; cmp BYTE [rbx + HOST_MXCSR], 0
+            ; jne >process
             ; stmxcsr [rsp - 16]
             ; test BYTE [rsp - 16], RAISED
             ; jz >nothing
@@ -158,6 +160,8 @@ impl Frame {
             ; mov rax, rcx
             ; nothing:
             ; ldmxcsr [rsp + 8]
+            ; mov BYTE [rbx + HOST_MXCSR], 1
+            ; process:
             ; add rsp, 24
             ; pop r15
             ; pop r14
@@ -177,6 +181,8 @@ impl Frame {
             ; sub r9, r8
             ; sub r9, r14
             ; mov [r12 + NOW], r9
+            ; cmp BYTE [rbx + HOST_MXCSR], 0
+            ; jne >nothing
             ; stmxcsr [rsp - 16]
             ; test BYTE [rsp - 16], RAISED
             ; jz >nothing
@@ -188,11 +194,14 @@ impl Frame {
             ; sub rsp, 8
             ; call rax
             ; add rsp, 8
+            ; cmp BYTE [rbx + HOST_MXCSR], 0
+            ; jne >process
             ; ldmxcsr [rip + 0] // what the interpreter has raised means nothing
         );
         loads.push(a.offset().0);
         dynasm!(a
             ; .arch x64
+            ; process:
             ; test eax, eax
             ; jnz >left
             ; ret
@@ -200,17 +209,24 @@ impl Frame {
             ; add rsp, 8
             ; jmp <leave
         );
+        at[5] = a.offset().0 as u32;
+        dynasm!(a
+            ; .arch x64
+            ; stmxcsr [rsp + 16] // behind the return address: this process may have set it to anything
+            ; ldmxcsr [rip + 0]
+        );
+        loads.push(a.offset().0);
+        dynasm!(a ; .arch x64 ; mov BYTE [rbx + HOST_MXCSR], 0 ; ret);
         let mut code = a.finalize().expect("all labels are there");
         for end in loads {
             let rel = mxcsr.wrapping_sub(end as u32);
             code[end - 4..end].copy_from_slice(&rel.to_le_bytes());
         }
         let base = memory.put(&code).expect("the memory is empty");
-        let [enter, dispatch, settle, leave, call] = at.map(|at| base + at);
+        let [enter, dispatch, settle, leave, call, float] = at.map(|at| base + at);
         Frame {
             edges: base,
-            mxcsr: base + mxcsr,
-            raise: base + raise,
+            float,
             enter,
             dispatch,
             settle,

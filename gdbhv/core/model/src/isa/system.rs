@@ -125,7 +125,7 @@ fn uao(cpu: &mut Pe, _: &mut Shared, i: u32) -> Result<Flow, Trap> {
 fn pan(cpu: &mut Pe, _: &mut Shared, i: u32) -> Result<Flow, Trap> {
     not_at_el0(cpu)?;
     cpu.pstate.pan = bit(imm(i) as u64, 0);
-    cpu.changed = true;
+    cpu.moved = true;
     Ok(Flow::Sync)
 }
 

@@ -131,8 +131,15 @@ impl Tlb {
             self.recent[slot] = i as u8;
             i
         };
+        let c = &raw mut *self.contexts[i];
+        self.again(c)
+    }
+    /// Select a context that [`Tlb::select`] has returned for a key that it still has.
+    #[inline]
+    pub fn again(&mut self, context: *mut Context) -> *mut Context {
+        // SAFETY: it is one of our boxes (`exec::refresh`), and nothing else borrows it here.
+        let c = unsafe { &mut *context };
         self.clock += 1;
-        let c = &mut self.contexts[i];
         c.used = self.clock;
         if c.seen != self.ops.next() {
             match self.ops.since(c.seen) {
@@ -148,7 +155,7 @@ impl Tlb {
             }
             c.noted = self.notes.next();
         }
-        &mut **c
+        context
     }
     #[cold]
     fn find(&mut self, key: Key, in_use: *const Context) -> usize {

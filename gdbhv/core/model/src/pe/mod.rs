@@ -3,7 +3,7 @@
 pub mod tlb;
 
 use crate::cpu::Cpu;
-use crate::mmu::tlb::{Context, Tlb};
+use crate::mmu::tlb::{Context, Key, Tlb};
 use crate::save::{put, take, Save, Unfit};
 use crate::selfhosted::Armed;
 use std::ops::{Deref, DerefMut};
@@ -19,15 +19,50 @@ pub struct Pe {
     pub until: u64,
     /// Whether an FP or SIMD instruction would trap now (CPACR_EL1, CPTR_EL2).
     pub fp_traps: bool,
+    /// MXCSR is that of the process: native code that executes has not needed its own yet. True while none executes.
+    pub host_mxcsr: bool,
     /// Whether a fine-grained trap may hit now (`sysreg::fgt`).
     pub fgt: bool,
     /// The guest's own breakpoints, watchpoints and software step that are enabled.
     pub armed: Armed,
     /// Cached translations.
     pub tlb: Tlb,
+    /// What has been derived for other values of PSTATE (`exec::refresh`).
+    pub derived: [Derived; 6],
 }
 
-// SAFETY: `ctx` points to a box that `tlb` owns; a Pe moves between threads only with its machine.
+/// What is derived for an Exception level and PSTATE.PAN, while no register is written that it depends on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Derived {
+    /// `Pe::ctx`; null if nothing is known.
+    pub ctx: *mut Context,
+    /// That of `ctx`, unless the context has been given to another key since.
+    pub key: Key,
+    /// `Pe::fp_traps`.
+    pub fp_traps: bool,
+    /// `Pe::fgt`.
+    pub fgt: bool,
+    /// `Tlb::strict`.
+    pub strict: bool,
+}
+
+impl Derived {
+    /// Nothing is known.
+    pub const NOTHING: Derived = Derived {
+        ctx: std::ptr::null_mut(),
+        key: Key {
+            regime: 0,
+            vmid: 0,
+            asid: 0,
+            mode: 0,
+        },
+        fp_traps: false,
+        fgt: false,
+        strict: false,
+    };
+}
+
+// SAFETY: `ctx` and `derived` point to boxes that `tlb` owns; a Pe moves between threads only with its machine.
 unsafe impl Send for Pe {}
 
 impl Pe {
@@ -39,10 +74,12 @@ impl Pe {
             cpu: Cpu::new(id, el),
             ctx,
             fp_traps: true,
+            host_mxcsr: true,
             fgt: false,
             armed: Armed::NOTHING,
             tlb,
             until: 0,
+            derived: [Derived::NOTHING; 6],
         }
     }
 }
