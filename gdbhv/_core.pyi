@@ -4,6 +4,7 @@ Numbers: addresses and registers are unsigned; a system register's number is its
 (0x8000 and up); times are virtual nanoseconds, one for each instruction; CPUs are numbered from 0.
 """
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, Protocol, Self, TypedDict, final, type_check_only
 
 from gdbhv.exits.records import (
@@ -732,11 +733,20 @@ class Machine:
         """Walk stage 2 only; None if it is off. :param controls: registers to use instead of the CPU's."""
 
     def insert_breakpoint(
-        self, address: int, *, hardware: bool = False, vmid: int | None = None, scope: Scope | None = None
+        self,
+        address: int,
+        *,
+        hardware: bool = False,
+        vmid: int | None = None,
+        scope: Scope | None = None,
+        conditions: Sequence[bytes] | None = None,
     ) -> None:
-        """Stop before the instruction at VA ``address``: of one VM, or wherever it is executed. Idempotent.
+        """Stop before the instruction at VA ``address``: of one VM, or wherever it is executed. A second one replaces the
+        conditions of the first.
 
         :param scope: whose, with a hypervisor in the machine.
+        :param conditions: agent expressions (GDB manual, appendix F) of which one must hold, or have no value; registers
+            by their number in the `g` packet (up to cpsr), or system registers by their encoding.
         """
 
     def remove_breakpoint(

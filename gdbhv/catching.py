@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
@@ -190,16 +190,18 @@ def change_point(
     there: bool,
     vmid: int | None = None,
     scope: Scope | None = None,
+    conditions: Sequence[bytes] = (),
 ) -> None:
     """Insert a breakpoint or watchpoint, or remove it.
 
     :param kind: as of a Z packet (GDB manual E.2): breakpoint, hardware one, watchpoint for writes, reads, both.
     :param there: False removes it.
-    :param vmid: whose, with ``scope`` as in ``_core.Machine.insert_breakpoint``.
+    :param vmid: whose, with ``scope`` and a breakpoint's ``conditions`` as in ``_core.Machine.insert_breakpoint``.
     """
-    if kind < 2:
-        change = core.insert_breakpoint if there else core.remove_breakpoint
-        change(address, hardware=kind == 1, vmid=vmid, scope=scope)
+    if kind < 2 and there:
+        core.insert_breakpoint(address, hardware=kind == 1, vmid=vmid, scope=scope, conditions=conditions)
+    elif kind < 2:
+        core.remove_breakpoint(address, hardware=kind == 1, vmid=vmid, scope=scope)
     else:
         watch = core.insert_watchpoint if there else core.remove_watchpoint
         watch(address, length, read=kind in (3, 4), write=kind in (2, 4), vmid=vmid, scope=scope)

@@ -386,8 +386,12 @@ class Target(Protocol):
         A write to a device's register has the effect of the guest's own.
         """
 
-    def insert_breakpoint(self, pid: int, kind: int, address: int, length: int) -> None:
-        """Insert a breakpoint or watchpoint of a Z packet's ``kind`` (0 to 4) for one VM. Idempotent."""
+    def judged(self, encoding: int) -> bool:
+        """Whether the machine's conditions see a system register of a guest, which executes, as :meth:`read_register`."""
+
+    def insert_breakpoint(self, pid: int, kind: int, address: int, length: int, conditions: Sequence[bytes] = ()) -> None:
+        """Insert a breakpoint or watchpoint of a Z packet's ``kind`` (0 to 4) for one VM, in place of an equal one.
+        ``conditions`` of a breakpoint are as of ``_core.Machine.insert_breakpoint``."""
 
     def remove_breakpoint(self, pid: int, kind: int, address: int, length: int) -> None:
         """Remove it. Idempotent."""

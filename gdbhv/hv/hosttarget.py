@@ -73,9 +73,10 @@ class HostTarget(HostNetworks, HostInspection, Interference, Entrance):
 
     # --- breakpoints and catchpoints
 
-    def insert_breakpoint(self, pid: int, kind: int, address: int, length: int) -> None:
+    def insert_breakpoint(self, pid: int, kind: int, address: int, length: int, conditions: Sequence[bytes] = ()) -> None:
         """See :class:`gdbhv.target.Target`."""
-        change_point(self.machine, kind, address, length, there=True, vmid=self.vm(pid).vmid)
+        vmid = self.vm(pid).vmid
+        change_point(self.machine, kind, address, length, there=True, vmid=vmid, conditions=conditions)
 
     def remove_breakpoint(self, pid: int, kind: int, address: int, length: int) -> None:
         """See :class:`gdbhv.target.Target`."""

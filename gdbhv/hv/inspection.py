@@ -271,6 +271,11 @@ class HostInspection:
         view = guestregs.VIEWS.get(name)
         return value if view is None else view(v, name, value)
 
+    def judged(self, encoding: int) -> bool:
+        """See :class:`gdbhv.target.Target`."""
+        row = self._system.get(encoding)
+        return row is not None and row.group in ("el0", "el1") and row.name not in (*guestregs.VIEWS, *guestregs.PENDING)
+
     def _system_register(self, register: str | int) -> Register | None:
         return self._system.get(register.upper() if isinstance(register, str) else register)
 

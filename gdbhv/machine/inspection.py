@@ -83,6 +83,11 @@ class MachineInspection:
         except KeyError as e:
             raise RegisterError(tables.register_name(register, self.registers), str(e.args[0])) from None
 
+    def judged(self, encoding: int) -> bool:
+        """See :class:`gdbhv.target.Target`."""
+        row = next((row for row in self.registers.values() if row.encoding == encoding), None)
+        return row is not None and row.group != "pmu"  # its counts are settled when the CPU's turn ends
+
     def read_core(self, thread: ThreadId) -> bytes:
         """See :class:`gdbhv.target.Target`."""
         return self._vms.read_core(thread) if self._away(thread) else self.core.read_core(self._cpu(thread))

@@ -230,9 +230,9 @@ class Machine(Slots, SemihostingCalls, MachineInspection, Interference, Entrance
         """See :class:`gdbhv.inputs.Outside`."""
         pages.write(self.core, self._physical(thread, space), address, data, self._near(thread))
 
-    def insert_breakpoint(self, pid: int, kind: int, address: int, length: int) -> None:
+    def insert_breakpoint(self, pid: int, kind: int, address: int, length: int, conditions: Sequence[bytes] = ()) -> None:
         """See :class:`gdbhv.target.Target`."""
-        self._points.insert((pid, kind, address, length), self.selected or self._stopped)
+        self._points.insert((pid, kind, address, length), self.selected or self._stopped, conditions)
 
     def remove_breakpoint(self, pid: int, kind: int, address: int, length: int) -> None:
         """See :class:`gdbhv.target.Target`."""

@@ -11,6 +11,7 @@ machine runs without it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gdbhv.catching import change_point
@@ -37,7 +38,7 @@ class Points:
         self._passed: int | None = None
         self._open: set[Row] = set()  # those that were set before any VM had run
 
-    def insert(self, row: Row, thread: ThreadId | None) -> None:
+    def insert(self, row: Row, thread: ThreadId | None, conditions: Sequence[bytes] = ()) -> None:
         """Insert a point; ``thread`` decides the scope of a new one.
 
         :raises gdbhv.errors.GdbhvError: it is for a VM that has not run.
@@ -46,7 +47,7 @@ class Points:
         if row in self._inserted and self._inserted[row] != scope:
             self.remove(row)
         _, kind, address, length = row
-        change_point(self._core, kind, address, length, there=True, scope=scope)
+        change_point(self._core, kind, address, length, there=True, scope=scope, conditions=conditions)
         self._inserted[row] = scope
 
     def remove(self, row: Row) -> None:

@@ -2,6 +2,9 @@
 
 A stack machine on 64-bit numbers; immediate operands are big endian.  Tracing and floating point are left out, as in GDB
 itself; :func:`check` refuses what :func:`evaluate` cannot do, since ignoring a condition would be worse than refusing it.
+
+The machine judges the conditions itself where it can (:func:`for_machine`, ``core/model/src/agent.rs``), and stops for
+those that hold or have no value; what is here has the last word, the reasons, and the commands.
 Source: GDB manual appendix F "The GDB Agent Expression Mechanism".
 """
 
@@ -12,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from gdbhv.errors import GdbhvError, PacketError
-from gdbhv.rsp.tdesc import Description
+from gdbhv.rsp.tdesc import CPSR, Description
 from gdbhv.target import Stop, StopKind, Target
 
 _MASK = (1 << 64) - 1
@@ -241,6 +244,32 @@ class Program:
     def size(self) -> int:
         """Bytes of all expressions."""
         return sum(map(len, self.conditions + self.commands))
+
+
+def for_machine(program: Program, description: Description, judged: Callable[[int], bool]) -> tuple[bytes, ...]:
+    """Return the conditions with the registers as the machine numbers them; none where it cannot judge them all alike.
+
+    :param judged: whether it sees a system register, by its encoding, as a debugger does.
+    """
+    found = [_renumbered(code, description, judged) for code in program.conditions]
+    return tuple(code for code in found if code is not None) if None not in found else ()
+
+
+def _renumbered(code: bytes, description: Description, judged: Callable[[int], bool]) -> bytes | None:
+    out, position = bytearray(code), 0
+    while position < len(code):
+        operation = code[position]
+        if operation == _REG:
+            number = int.from_bytes(code[position + 1 : position + 3], "big")
+            known = description.find(number)
+            if known is None or (isinstance(known[0], int) and not judged(known[0])):
+                return None
+            if isinstance(known[0], str) and number > CPSR:
+                return None
+            if isinstance(known[0], int):
+                out[position + 1 : position + 3] = known[0].to_bytes(2, "big")
+        position += 1 + _OPERAND.get(operation, 0)
+    return bytes(out)
 
 
 Breakpoints = Mapping[tuple[int, int, int, int], Program]

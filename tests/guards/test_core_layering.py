@@ -32,6 +32,7 @@ LAYERS = {
     "pstate": "bits hcr reg",
     "config": "cores feature",
     "save": "",
+    "agent": "",
     "dev": "bits mem raise reg save",
     "bus": "dev mem save",
     "cpu": "pstate raise reg save",
@@ -66,13 +67,14 @@ LAYERS = {
     "sysreg": "bits config cpu dev exception feature fpen hcr pe platform pmu profile pstate raise reg selfhosted "
     "serror shared syndrome timer",
     "inspect": "cpu pe pstate reg shared sysreg",
+    "halt": "agent cpu inspect mmu physical reg shared stops",
     "isa": "access bits cpu exception feature fp hcr mem mmu pe platform pmu psci pstate raise reg selfhosted serror "
     "shared syndrome sysreg timer",
     "ir": "feature fp isa mem",
-    "exec": "access bits cpu crc debug_events exception feature fp fpen isa mem mmu pe pmu pstate raise selfhosted "
+    "exec": "access bits cpu crc debug_events exception feature fp fpen halt isa mem mmu pe pmu pstate raise selfhosted "
     "shared syndrome sysreg",
-    "machine": "access board bus chaos config cores cpu dev exception exec exit exits feature hcr isa mem mmu pe physical "
-    "platform pmu pstate raise reg save serror shared sieve stops sysreg timer",
+    "machine": "access board bus chaos config cores cpu dev exception exec exit exits feature halt hcr isa mem mmu pe "
+    "physical platform pmu pstate raise reg save serror shared sieve stops sysreg timer",
 }
 
 # Files of one folder that use each other, and why.

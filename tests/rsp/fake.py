@@ -79,6 +79,7 @@ class FakeTarget:
         for memory in self.memory.values():
             struct.pack_into(f"<{len(PROGRAM)}I", memory, ENTRY - RAM, *PROGRAM)
         self.breakpoints: set[tuple[int, int, int, int]] = set()
+        self.conditions: dict[tuple[int, int, int, int], tuple[bytes, ...]] = {}
         self.catches: dict[int, CatchEvents] = {}
         self.off: dict[ThreadId, Vcpu] = {}
         self.insns = 0
@@ -159,7 +160,11 @@ class FakeTarget:
         if not RAM <= address < RAM + self.ram_size:
             raise MemoryError_(address, "translation fault, level 1")
 
-    def insert_breakpoint(self, pid: int, kind: int, address: int, length: int) -> None:
+    def judged(self, encoding: int) -> bool:
+        return encoding == 0xC080
+
+    def insert_breakpoint(self, pid: int, kind: int, address: int, length: int, conditions: Sequence[bytes] = ()) -> None:
+        self.conditions[pid, kind, address, length] = tuple(conditions)
         self.breakpoints.add((pid, kind, address, length))
 
     def remove_breakpoint(self, pid: int, kind: int, address: int, length: int) -> None:

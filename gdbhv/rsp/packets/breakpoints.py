@@ -26,7 +26,8 @@ def insert(session: Session, args: bytes) -> bytes:
     if program.size and program.size + sum(p.size for p in session.breakpoints.values()) > _PROGRAMS_LIMIT:
         raise PacketError("Z", f"conditions and commands of more than {_PROGRAMS_LIMIT >> 20} MiB")
     session.target.selected = session.general
-    session.target.insert_breakpoint(*row)
+    conditions = agent.for_machine(program, session.shared.description, session.target.judged)
+    session.target.insert_breakpoint(*row, conditions)
     session.breakpoints[row] = program
     return b"OK"
 

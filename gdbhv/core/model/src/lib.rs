@@ -10,14 +10,16 @@
 //! | rules | [`timer`], [`pmu`], [`sysreg`] (what an access to a register does), [`exception`], [`serror`], [`selfhosted`], [`vms`] and [`exit`] (with [`account`], [`trace`], [`repeat`], [`sieve`]), [`psci`] |
 //! | a PE at work | [`pe`] (a CPU and its caches), [`access`] (loads and stores off the fast path), [`isa`] (instructions) |
 //! | compilers | [`ir`]: instructions as typed nodes |
+//! | the debugger | [`stops`], [`inspect`], [`halt`] (whether it stops, with [`agent`] expressions) |
 //! | execution | [`exec`]: decoded code, the interpreter, what follows from a change of registers |
-//! | the whole | [`machine`] (and what a seed decides in it, [`chaos`]), [`inspect`] |
+//! | the whole | [`machine`] (and what a seed decides in it, [`chaos`]) |
 //!
 //! A newcomer reads [`isa`] for an instruction, [`reg`] and [`sysreg`] for a register, [`exit`] for an exit, [`board`] for a device, and
 //! [`machine`] for how they come together.
 #![allow(clippy::missing_safety_doc)]
 pub mod access;
 pub mod account;
+pub mod agent;
 pub mod bits;
 pub mod board;
 pub mod bus;
@@ -37,6 +39,7 @@ pub mod feature;
 pub mod fp;
 pub mod fpen;
 pub mod guest;
+pub mod halt;
 pub mod hcr;
 pub mod inspect;
 pub mod ir;

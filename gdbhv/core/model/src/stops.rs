@@ -7,6 +7,7 @@ use crate::hcr;
 use crate::reg::names::{HCR_EL2, VTTBR_EL2};
 use crate::reg::Reg;
 use crate::vms::Key;
+use std::sync::Arc;
 
 /// Which contexts an address belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +46,15 @@ pub struct Breakpoint {
     /// The contexts that it is for.
     pub scope: Scope,
 }
+
+impl Breakpoint {
+    fn is_at(&self, cpu: &Cpu, pc: u64) -> bool {
+        self.va == pc && self.scope.covers(cpu, cpu.pstate.el)
+    }
+}
+
+/// Agent expressions ([`crate::agent`]): the debugger stops if one of them holds, or if there are none.
+pub type Conditions = Arc<[Box<[u8]>]>;
 
 /// The address space of a watched address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -108,7 +118,9 @@ pub enum Hit {
 /// What the debugger wants of the machine.
 #[derive(Default)]
 pub struct Debug {
-    breakpoints: Vec<Breakpoint>,
+    breakpoints: Vec<(Breakpoint, Conditions)>,
+    /// Some breakpoint has a condition.
+    conditional: bool,
     watchpoints: Vec<Watchpoint>,
     /// Some watchpoint is on an IPA or a PA.
     physical: bool,
@@ -131,15 +143,28 @@ pub struct Debug {
 }
 
 impl Debug {
-    /// Add a breakpoint. The caller splits the blocks (`Blocks::split`) and clears jump caches.
-    pub fn insert_breakpoint(&mut self, b: Breakpoint) {
-        if !self.breakpoints.contains(&b) {
-            self.breakpoints.push(b);
+    /// Add a breakpoint, or replace its conditions. The caller splits the blocks (`Blocks::split`) and clears jump caches.
+    pub fn insert_breakpoint(&mut self, b: Breakpoint, conditions: Conditions) {
+        match self.breakpoints.iter_mut().find(|x| x.0 == b) {
+            Some(there) => there.1 = conditions,
+            None => self.breakpoints.push((b, conditions)),
         }
+        self.count();
     }
     /// Remove a breakpoint.
     pub fn remove_breakpoint(&mut self, b: Breakpoint) {
-        self.breakpoints.retain(|x| *x != b);
+        self.breakpoints.retain(|x| x.0 != b);
+        self.count();
+    }
+    /// Whether some breakpoint has a condition.
+    #[inline]
+    pub fn has_conditions(&self) -> bool {
+        self.conditional
+    }
+    /// The `n`th of the breakpoints that apply to a CPU before `pc`, and its conditions.
+    pub fn nth_at(&self, cpu: &Cpu, pc: u64, n: usize) -> Option<(Breakpoint, Conditions)> {
+        let mut here = self.breakpoints.iter().filter(|x| x.0.is_at(cpu, pc));
+        here.nth(n).cloned()
     }
     /// Add a watchpoint. The caller makes the page's TLB entries slow. False: it is there already.
     pub fn insert_watchpoint(&mut self, w: Watchpoint) -> bool {
@@ -156,6 +181,7 @@ impl Debug {
         self.count();
     }
     fn count(&mut self) {
+        self.conditional = self.breakpoints.iter().any(|b| !b.1.is_empty());
         self.physical = self.watchpoints.iter().any(|w| w.space != Space::Va);
     }
     /// Note that `cpu` stops for the debugger at `pc`.
@@ -197,7 +223,7 @@ impl Debug {
     }
     /// The addresses of all breakpoints.
     pub fn addresses(&self) -> Vec<u64> {
-        self.breakpoints.iter().map(|b| b.va).collect()
+        self.breakpoints.iter().map(|b| b.0.va).collect()
     }
     /// Whether there is anything to stop at.
     pub fn armed(&self) -> bool {
@@ -205,15 +231,11 @@ impl Debug {
     }
     /// Whether `pc` must stay out of the jump cache.
     pub fn watches_pc(&self, pc: u64) -> bool {
-        self.breakpoints.iter().any(|b| b.va == pc)
+        self.breakpoints.iter().any(|b| b.0.va == pc)
     }
-    /// Whether execution stops before `pc`; sets [`Debug::hit`] if so.
+    /// Whether execution stops before `pc`, conditions left out of account; sets [`Debug::hit`] if so.
     pub fn stops_at(&mut self, cpu: &Cpu, pc: u64) -> bool {
-        let Some(b) = self
-            .breakpoints
-            .iter()
-            .find(|b| b.va == pc && b.scope.covers(cpu, cpu.pstate.el))
-        else {
+        let Some((b, _)) = self.breakpoints.iter().find(|b| b.0.is_at(cpu, pc)) else {
             if self.watches_pc(pc) {
                 self.passed = Some(pc);
             }

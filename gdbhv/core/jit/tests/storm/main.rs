@@ -95,7 +95,7 @@ fn guest(sides: &mut [Machine; 2], seed: u64, rows: &[u32]) -> (u64, u64) {
                     m.remove_watchpoint(w);
                 }
                 if let Some(b) = new {
-                    m.insert_breakpoint(b);
+                    m.insert_breakpoint(b, [].into());
                 }
                 if let Some(w) = w {
                     m.insert_watchpoint(w);

@@ -346,7 +346,7 @@ fn find(
     pc: u64,
     uid: u64,
 ) -> Result<*const Block, Leave> {
-    if sh.debug.stops_at(cpu, pc) {
+    if crate::halt::stops_at(cpu, sh, pc) {
         return Err(Leave::Debug);
     }
     if sh.now == cpu.until {

@@ -30,7 +30,7 @@ fn software_step(cpu: &mut Pe) -> Trap {
 #[cold]
 pub fn execute_one(cpu: &mut Pe, sh: &mut Shared, code: &mut Code) -> Leave {
     let step = rules::step(cpu);
-    if step != Step::Pending && sh.debug.stops_at(cpu, cpu.pc) {
+    if step != Step::Pending && crate::halt::stops_at(cpu, sh, cpu.pc) {
         return Leave::Debug;
     }
     let exclusive = match before(cpu, sh, step) {

@@ -4,8 +4,7 @@ use super::{Machine, Stop};
 use crate::cpu::Cpu;
 use crate::exit::record::{class_number, other};
 use crate::exit::{EL1, EL2, HOST, SPAN, VIRTUAL};
-use crate::mmu::access::Access;
-use crate::mmu::fault::Purpose;
+use crate::halt;
 use crate::mmu::regime::{self, Regime};
 use crate::mmu::walk;
 use crate::pe::Pe;
@@ -44,36 +43,18 @@ impl Eye for Looker<'_> {
         sysreg::access::debug_read(self.cpu, self.sh, r).ok()
     }
     fn load(&self, space: Place, address: u64, bytes: u8) -> Option<u64> {
-        if address & 0xfff <= 0x1000 - bytes as u64 {
-            return self
-                .sh
-                .ram
-                .read(self.physical(space, address)?, bytes as u64);
-        }
-        let one = |n: u64| {
-            let pa = self.physical(space, address.wrapping_add(n))?;
-            Some(self.sh.ram.read(pa, 1)? << (8 * n))
-        };
-        (0..bytes as u64).try_fold(0, |all, n| Some(all | one(n)?)) // it crosses a page
-    }
-}
-
-impl Looker<'_> {
-    fn physical(&self, space: Place, address: u64) -> Option<u64> {
-        let mut access = Access::new(Purpose::Read, false, self.el == 0, false);
-        access.checked = false;
-        let regime = Regime::of(self.cpu, regime::kind(self.cpu, self.el));
-        let tables = &mut ReadOnly(&self.sh.ram);
-        match space {
-            Place::Pa => Some(address),
-            Place::Va => walk::translate(&regime, tables, &mut (), address, access)
-                .ok()
-                .map(|t| t.pa),
-            Place::Ipa => match walk::translate_ipa(&regime, tables, &mut (), address, access) {
-                None => Some(address),
-                Some(found) => found.ok().map(|t| t.pa),
-            },
-        }
+        halt::load(self.sh, bytes, address, |sh, at| match space {
+            Place::Pa => Some(at),
+            Place::Va => halt::virtual_address(self.cpu, sh, self.el, at),
+            Place::Ipa => {
+                let regime = Regime::of(self.cpu, regime::kind(self.cpu, self.el));
+                let tables = &mut ReadOnly(&sh.ram);
+                match walk::translate_ipa(&regime, tables, &mut (), at, halt::looking(self.el)) {
+                    None => Some(at),
+                    Some(found) => found.ok().map(|t| t.pa),
+                }
+            }
+        })
     }
 }
 

@@ -23,7 +23,7 @@ use crate::physical::ReadOnly;
 use crate::reg::field;
 use crate::reg::names::{ELR_EL2, SPSR_EL2};
 use crate::serror;
-use crate::stops::{Breakpoint, Watchpoint};
+use crate::stops::{Breakpoint, Conditions, Watchpoint};
 
 impl Machine {
     /// Recompute the next event after the timers or devices were changed from outside.
@@ -97,13 +97,13 @@ impl Machine {
         }
     }
 
-    /// Insert a breakpoint: split blocks there, and remove the address from all jump caches.
-    pub fn insert_breakpoint(&mut self, b: Breakpoint) {
+    /// Insert a breakpoint, or replace its conditions: split blocks there, and remove the address from all jump caches.
+    pub fn insert_breakpoint(&mut self, b: Breakpoint, conditions: Conditions) {
         self.code.split(b.va);
         for pe in 0..self.cpus.len() {
             self.code.forget(pe, b.va);
         }
-        self.sh.debug.insert_breakpoint(b);
+        self.sh.debug.insert_breakpoint(b, conditions);
     }
 
     /// Insert a watchpoint: its pages' TLB entries become slow. False: it is there already.

@@ -10,19 +10,23 @@ use pyo3::prelude::*;
 
 #[pymethods]
 impl Machine {
-    #[pyo3(signature = (address, *, hardware=false, vmid=None, scope=None))]
+    #[pyo3(signature = (address, *, hardware=false, vmid=None, scope=None, conditions=None))]
     fn insert_breakpoint(
         &mut self,
         address: u64,
         hardware: bool,
         vmid: Option<u16>,
         scope: Option<ScopeArg>,
+        conditions: Option<Vec<Vec<u8>>>,
     ) -> PyResult<()> {
-        self.model.insert_breakpoint(Breakpoint {
+        let breakpoint = Breakpoint {
             va: address,
             hardware,
             scope: scope_of(vmid, scope)?,
-        });
+        };
+        let conditions = conditions.into_iter().flatten().map(Vec::into_boxed_slice);
+        self.model
+            .insert_breakpoint(breakpoint, conditions.collect());
         Ok(())
     }
     #[pyo3(signature = (address, *, hardware=false, vmid=None, scope=None))]
