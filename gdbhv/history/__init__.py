@@ -16,7 +16,7 @@ another run, a *fork*, and the one that it leaves is kept, too.
 from gdbhv.history.backward import Backward
 from gdbhv.history.history import History, Interrupted
 from gdbhv.history.keeping import EVERY, MEMORY, Kept
-from gdbhv.history.timeline import Checkpoint, Mark, Position, Timeline
+from gdbhv.history.timeline import Checkpoint, Mark, Position, Timeline, order
 from gdbhv.history.writers import Writers
 
 __all__ = [
