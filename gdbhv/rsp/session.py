@@ -55,6 +55,7 @@ class Session(Attached):
         self.catching = False  # whether it is in its round: nothing has been resumed since
         self.threads_document = b""  # of qXfer:threads, while it is read
         self.suffixes_asked = False  # QThreadSuffixSupported: an LLDB
+        self.hex_errors = False  # QEnableErrorStrings: it shows the text of errors
         self._framer = framer or Framer()
         self._out = bytearray()
         self._sent = b""  # for a NAK
@@ -369,7 +370,9 @@ class Session(Attached):
     def _refuse(self, text: str, row: registry.Packet | None) -> None:
         """Answer with an error: its text where GDB takes one, since it prints "Invalid hex digit 46" elsewhere."""
         self.note_refusal(text)
-        if "error-message" in self.features or (row is not None and row.text_errors):
+        if self.hex_errors:
+            self.send(b"E01;" + text.encode().hex().encode())
+        elif "error-message" in self.features or (row is not None and row.text_errors):
             self.send(b"E." + " ".join(text.split()).translate(_NO_SPECIALS).encode("ascii", "replace"))
         else:
             self.send(b"E01")

@@ -48,10 +48,3 @@ def non_stop(session: Session, args: bytes) -> bytes:
     if args == b"0":
         return b"OK"
     raise PacketError("QNonStop", "non-stop mode is not supported: all vCPUs stop together")
-
-
-@packet("QThreadSuffixSupported")
-def thread_suffix_supported(session: Session, args: bytes) -> bytes:
-    """Answer no. Only LLDB asks, which shows what form of answer to `x` the client expects."""
-    session.suffixes_asked = True
-    return b""

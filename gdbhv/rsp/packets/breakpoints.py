@@ -12,7 +12,8 @@ from gdbhv.rsp.registry import packet
 from gdbhv.rsp.session import Session
 
 _WATCH_LIMIT = 1 << 16  # bytes
-_LIMIT = 1 << 16  # breakpoints of one session
+LIMIT = 1 << 16
+"""Breakpoints and watchpoints of one session."""
 _PROGRAMS_LIMIT = 4 << 20  # bytes of all their conditions and commands
 
 
@@ -21,8 +22,8 @@ def insert(session: Session, args: bytes) -> bytes:
     """Insert a breakpoint; a second insertion replaces the conditions and commands of the first."""
     row = _row(session, args)
     program = _program(args.split(b";")[1:])
-    if row not in session.breakpoints and len(session.breakpoints) >= _LIMIT:
-        raise PacketError("Z", f"more than {_LIMIT} breakpoints")
+    if row not in session.breakpoints and len(session.breakpoints) >= LIMIT:
+        raise PacketError("Z", f"more than {LIMIT} breakpoints")
     if program.size and program.size + sum(p.size for p in session.breakpoints.values()) > _PROGRAMS_LIMIT:
         raise PacketError("Z", f"conditions and commands of more than {_PROGRAMS_LIMIT >> 20} MiB")
     session.target.selected = session.general

@@ -48,6 +48,8 @@ def read_one(session: Session, args: bytes) -> bytes:
     try:
         return codec.register(session.target.read_register(session.general, name), size)
     except RegisterError as error:
+        if session.suffixes_asked:  # LLDB takes the x for digits
+            raise
         session.note_refusal(str(error))
         return b"xx" * size
 
