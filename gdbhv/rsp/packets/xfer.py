@@ -26,6 +26,25 @@ def threads(session: Session, args: bytes) -> bytes:
     return escape(codec.window(args, session.threads_document))
 
 
+_QUARTER = 1 << 62  # a length of 1 << 63 is negative to GDB 13 and 18, which then run out of memory at a read that fails
+_RAM = "".join(f'<memory type="ram" start="{n * _QUARTER:#x}" length="{_QUARTER:#x}"/>\n' for n in range(4))
+_MEMORY_MAP = f"""<?xml version="1.0"?>
+<!DOCTYPE memory-map PUBLIC "+//IDN gnu.org//DTD GDB Memory Map V1.0//EN" "http://sourceware.org/gdb/gdb-memory-map.dtd">
+<memory-map>
+{_RAM}</memory-map>
+""".encode()
+
+
+@packet("qXfer:memory-map:read::", features="qXfer:memory-map:read+")
+def memory_map(session: Session, args: bytes) -> bytes:
+    """Return all addresses as RAM.
+
+    GDB asks once, refuses addresses outside of the map by itself, and they are virtual: which exist, and what is behind
+    them, changes with the tables that are in use. The answers to reads and writes say it (GDB manual, "Memory Map Format").
+    """
+    return escape(codec.window(args, _MEMORY_MAP))
+
+
 @packet("qXfer:exec-file:read:", features="qXfer:exec-file:read+")
 def exec_file(session: Session, args: bytes) -> bytes:
     """Return the image's path; the annex is the process. Without vFile, GDB opens the path on its own machine."""
