@@ -40,7 +40,7 @@ def read(machine: Machine, physical: Callable[[int], Where], address: int, lengt
     :param cpu: the CPU whose registers a device shows, if it has some for each CPU.
     :raises gdbhv.errors.MemoryError_: there is nothing at ``address``, or nothing that may be read.
     """
-    out = b""
+    out = bytearray()
     while len(out) < length:
         n = min(length - len(out), PAGE - address % PAGE)
         try:
@@ -53,10 +53,10 @@ def read(machine: Machine, physical: Callable[[int], Where], address: int, lengt
             out += _peek(where if isinstance(where, Registers) else _board(machine, cpu, where, address), n)
         except (MemoryError_, KeyError, PeekError) as e:
             if out:
-                return out
+                return bytes(out)
             raise e if isinstance(e, MemoryError_) else MemoryError_(address, str(e.args[0])) from None
         address += n
-    return out
+    return bytes(out)
 
 
 def write(machine: Machine, physical: Callable[[int], Where], address: int, data: bytes, cpu: int = 0) -> None:

@@ -57,7 +57,7 @@ def unescape(payload: bytes) -> bytes:
 
 def frame(payload: bytes) -> bytes:
     """Return ``payload``, in which binary data is escaped already, as a packet."""
-    return b"$%b#%02x" % (payload, checksum(payload))
+    return b"".join((b"$", payload, b"#%02x" % checksum(payload)))
 
 
 class Framer:
