@@ -14,12 +14,13 @@ from gdbhv.exits import exitspec
 from gdbhv.exits.records import ExitRecord, TraceEvent
 from gdbhv.monitor.accounts import vm_names
 from gdbhv.monitor.registry import JSON, Arg, Context, command, to_json
+from gdbhv.views import tracedat
 from gdbhv.views.trace import chrome, ftrace, json_lines, trace_table
 
 USUAL = 20  # events
 UNKNOWN = ("va", "nv")  # filters that need more than the trace keeps
-FORMATS = {".jsonl": "jsonl", ".json": "perfetto", ".txt": "ftrace", ".ftrace": "ftrace"}
-MAGIC = {"jsonl": b'{"seq"', "perfetto": b'{"displayTimeUnit"', "ftrace": b"# tracer"}
+FORMATS = {".jsonl": "jsonl", ".json": "perfetto", ".txt": "ftrace", ".ftrace": "ftrace", ".dat": "trace-cmd"}
+MAGIC = {"jsonl": b'{"seq"', "perfetto": b'{"displayTimeUnit"', "ftrace": b"# tracer", "trace-cmd": tracedat.MAGIC}
 
 
 def events(context: Context, spec: Sequence[str]) -> list[TraceEvent]:
@@ -76,14 +77,18 @@ def last(context: Context, args: argparse.Namespace) -> Iterator[str]:
 
 @command(
     "exits export",
-    Arg("file", "where to, on the machine of the server: .json for Perfetto, .jsonl for JSON lines, .txt for ftrace's text"),
+    Arg(
+        "file",
+        "where to, on the server's machine: .json (Perfetto), .jsonl (JSON lines), .txt (ftrace's text), .dat (trace-cmd)",
+    ),
     Arg("words", "a specification, as `vmexit catch` takes it", nargs="*"),
     Arg("--format", "another format than the file's name says", choices=tuple(MAGIC)),
     help="write the trace of exits to a file, for Perfetto and other tools",
     about="VM exits",
     more=lambda: [
         "ui.perfetto.dev opens the file: a track for each vCPU and each CPU, arrows to virtual interrupts.",
-        "A specification is for JSON lines and ftrace; Perfetto's slices need all events.",
+        "`trace-cmd report` opens a .dat.",
+        "A specification is for all formats but Perfetto: Perfetto's slices need all events.",
     ],
 )
 def export(context: Context, args: argparse.Namespace) -> Iterator[str]:
@@ -98,13 +103,15 @@ def export(context: Context, args: argparse.Namespace) -> Iterator[str]:
     shown = events(context, args.words)
     names = vm_names(context.target)
     if form == "perfetto":
-        text = json.dumps(chrome(shown, names))
+        data = json.dumps(chrome(shown, names)).encode()
+    elif form == "trace-cmd":
+        data = tracedat.trace_dat(shown, names)
     else:
         lines = json_lines(shown) if form == "jsonl" else ftrace(shown, names, context.core.trace_total)
-        text = "".join(f"{line}\n" for line in lines)
+        data = "".join(f"{line}\n" for line in lines).encode()
     try:
         with files.replaced(args.file, MAGIC[form]) as out:
-            out.write(text.encode())
+            out.write(data)
     except OSError as e:
         raise CommandError(f"{args.file}: {e.strerror or e}") from None
     except GdbhvError as e:

@@ -74,9 +74,9 @@ def ftrace(events: Sequence[TraceEvent], vm_name: VmName, total: int) -> Iterato
     yield "#           TASK-PID     CPU#  |||||  TIMESTAMP  FUNCTION"
     yield "#              | |         |   |||||     |         |"
     for e in events:
-        task = f"{vm_name(e['vm'], e['vmid'])}/{e['vcpu']}".replace(" ", "_") if e["vm"] else "host"
+        task = task_name(e, vm_name)
         time = f"{e['now'] // 10**9}.{e['now'] % 10**9:09d}"
-        yield f"{task:>16}-{_thread(e):<7} [{e['cpu']:03d}] ..... {time}: {_ftrace_event(e)}"
+        yield f"{task:>16}-{thread_number(e):<7} [{e['cpu']:03d}] ..... {time}: {_ftrace_event(e)}"
 
 
 def _ftrace_event(e: TraceEvent) -> str:
@@ -85,13 +85,23 @@ def _ftrace_event(e: TraceEvent) -> str:
         return f"kvm_entry: {pc}"
     if e["what"] != "exit":
         return f"gdbhv_virtual: {e['name']}, {pc}"
-    interrupt = e["class"] in INTERRUPTS
-    kind, ec = ("IRQ", 0) if interrupt else ("TRAP", tables.exception_class(e["class"]))
-    name = tables.exit_classes()[e["class"]]["kvm"]
+    kind, ec, name = exit_words(e)
     return f"kvm_exit: {kind}: HSR_EC: {ec:#06x} ({name}), {pc}, gdbhv: {e['name']}"
 
 
-def _thread(e: TraceEvent) -> int:
+def exit_words(e: TraceEvent) -> tuple[str, int, str]:
+    """Return of an exit what KVM's kvm_exit has: IRQ or TRAP, the exception class and KVM's name of it."""
+    name = tables.exit_classes()[e["class"]]["kvm"]
+    return ("IRQ", 0, name) if e["class"] in INTERRUPTS else ("TRAP", tables.exception_class(e["class"]), name)
+
+
+def task_name(e: TraceEvent, vm_name: VmName) -> str:
+    """Return the name of a vCPU as one of a task."""
+    return f"{vm_name(e['vm'], e['vmid'])}/{e['vcpu']}".replace(" ", "_") if e["vm"] else "host"
+
+
+def thread_number(e: TraceEvent) -> int:
+    """Return the number of a vCPU as one of a task."""
     return 1000 * e["vm"] + e["vcpu"] + 1
 
 

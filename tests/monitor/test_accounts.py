@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections import defaultdict
 from itertools import pairwise
 from pathlib import Path
@@ -20,6 +21,7 @@ from gdbhv.exits.smccc import name
 from gdbhv.machine.machine import Machine
 from gdbhv.monitor import registry
 from gdbhv.target import StopKind, Target
+from gdbhv.views.tracedat import trace_dat
 
 bounds = Core.spread_bounds
 RAM = 0x40000000
@@ -217,6 +219,36 @@ def test_ftrace_text_is_kvms(tmp_path: Path) -> None:
     assert any("TRAP: HSR_EC: 0x0016 (HVC64), PC: 0x" in line for line in lines)
 
 
+def test_trace_cmd_reads_the_file(tmp_path: Path) -> None:
+    machine = type1(None)
+    path = tmp_path / "trace.dat"
+    ask(machine, f"exits export {path}")
+    said = subprocess.run(("trace-cmd", "report", "-t", str(path)), capture_output=True, text=True, check=True)
+    assert said.stderr == ""
+    cpus, *lines = said.stdout.splitlines()
+    kept = machine.core.trace(1 << 20)
+    assert cpus == "cpus=2"
+    assert len(lines) == len(kept) > 4096 // 128, "more than a page for each CPU"
+    shape = re.compile(r" *(\S+)-(\d+) +\[(\d{3})\] +(\d+)\.(\d{9}): (kvm_entry|kvm_exit|gdbhv_virtual): +(.+)")
+    told = sorted((int(m[4]) * 10**9 + int(m[5]), int(m[3]), m[6], m[7]) for m in map(shape.fullmatch, lines) if m)
+    words = {"entry": "kvm_entry", "exit": "kvm_exit"}
+    assert [row[:3] for row in told] == sorted((e["now"], e["cpu"], words.get(e["what"], "gdbhv_virtual")) for e in kept)
+    for e in kept:
+        assert any(row[0] == e["now"] and f"PC: 0x{e['pc']:016x}" in row[3] for row in told)
+    exits = [row[3] for row in told if row[2] == "kvm_exit"]
+    assert any(text.startswith("TRAP: HSR_EC: 0x0016 (HVC64), PC: 0x") and "gdbhv: hvc" in text for text in exits)
+
+
+def test_trace_cmd_reads_long_pauses(tmp_path: Path) -> None:
+    """Of more nanoseconds than a record has bits for."""
+    path, machine = tmp_path / "trace.dat", type1()
+    kept = [{**e, "now": e["now"] + n * 3_000_000_000} for n, e in enumerate(machine.core.trace(20))]
+    path.write_bytes(trace_dat(kept, lambda vm, vmid: f"vm{vm}"))
+    said = subprocess.run(("trace-cmd", "report", "-t", str(path)), capture_output=True, text=True, check=True)
+    times = [int(s) * 10**9 + int(ns) for s, ns in re.findall(r" (\d+)\.(\d{9}): ", said.stdout)]
+    assert times == [e["now"] for e in kept]
+
+
 def test_perfettos_slices_nest_and_its_arrows_arrive(tmp_path: Path) -> None:
     machine = type1(None)
     path = tmp_path / "trace.json"
@@ -250,7 +282,7 @@ def test_a_ring_keeps_the_last(tmp_path: Path) -> None:
     events = machine.core.trace(100)
     assert [e["seq"] for e in events] == list(range(machine.core.trace_total - 4, machine.core.trace_total))
     with pytest.raises(CommandError, match="which format"):
-        ask(machine, f"exits export {tmp_path / 'trace.dat'}")
+        ask(machine, f"exits export {tmp_path / 'trace.bin'}")
     with pytest.raises(CommandError, match="No such file"):
         ask(machine, f"exits export {tmp_path / 'no' / 'trace.json'}")
 
