@@ -21,7 +21,7 @@ from gdbhv.cli import bundle_options
 from gdbhv.cli.ending import HANGS, exit_status, report, tell_mistakes, tell_reset, tell_undefined
 from gdbhv.cli.options import usage_error
 from gdbhv.cli.saying import say, show_packets
-from gdbhv.cli.signals import signals_interrupt, signals_wake
+from gdbhv.cli.signals import Ended, signals_interrupt, signals_wake
 from gdbhv.cli.snapshots import Writes, contradiction
 from gdbhv.config import PLACED_FILES, SINGLE_FILES, BootConfig
 from gdbhv.console import Console, open_console
@@ -105,16 +105,25 @@ def run(options: argparse.Namespace) -> int:
         target.pace.realtime = by_hand if options.realtime is None else options.realtime
         gc.freeze()  # what is there stays: no exit of a guest looks at it again
         begun, started = sum(target.core.insns), time.perf_counter()
-        if options.gdb:
-            history = keep_history(options, target)
-            if history is not None and content is None:
-                history.origin = partial(header, setup, reboots=not options.no_reboot)
-            images: list[str | Path | None] = [c.image for c in each]
-            if content is not None:
-                images = [g.image for g in content.guests]
-            stop = serve(options, target, images, history)
-        else:
-            stop = run_to_end(target, options.max_insns, not options.no_reboot, Writes(target, options.snapshot_at))
+        history = None
+        try:
+            if options.gdb:
+                history = keep_history(options, target)
+                if history is not None and content is None:
+                    history.origin = partial(header, setup, reboots=not options.no_reboot)
+                images: list[str | Path | None] = [c.image for c in each]
+                if content is not None:
+                    images = [g.image for g in content.guests]
+                stop = serve(options, target, images, history)
+            else:
+                stop = run_to_end(target, options.max_insns, not options.no_reboot, Writes(target, options.snapshot_at))
+            if history is not None:
+                history.come_back()  # what is kept of the run is all of it
+        except (KeyboardInterrupt, Ended):
+            if history is not None:
+                history.come_back()
+            keep_written(target, options, kept)
+            raise
         seconds = time.perf_counter() - started
         if stop is not None and hang is not None and stop.kind in HANGS:
             keep_hang(target, hang)
@@ -122,10 +131,7 @@ def run(options: argparse.Namespace) -> int:
             recorder.finish("killed" if stop is None else stop.kind.value)
             if bundles:
                 bundling.leave(options, recorder, stop, exit_status(target, stop), bundles)
-        for path in firmware.keep(target.core, options.flash):
-            say(f"{path}: has what the guest wrote to its flash")
-        for path in keep_drives(target, kept):
-            say(f"{path}: has what the guest wrote to it")
+        keep_written(target, options, kept)
         if stop is not None and stop.kind is not StopKind.INTERRUPT:  # nobody ended it
             for one in (console, *consoles.values()):
                 one.await_reader()
@@ -135,10 +141,14 @@ def run(options: argparse.Namespace) -> int:
     return report(options, target, stop, seconds, None if waited else begun)
 
 
-def keep_drives(target: HostTarget | Machine, kept: list[BinaryIO | None]) -> list[str]:
-    """Write what guests have written to disks into their files (:func:`gdbhv.drives.keep`)."""
+def keep_written(target: HostTarget | Machine, options: argparse.Namespace, kept: list[BinaryIO | None]) -> None:
+    """Write what guests have written to flash and disks into their files (:func:`gdbhv.drives.keep`)."""
+    for path in firmware.keep(target.core, options.flash):
+        say(f"{path}: has what the guest wrote to its flash")
     files = iter(kept)
-    return [path for slots, disks in target.disks() for path in drives.keep(slots, [(d, next(files)) for d in disks])]
+    for slots, disks in target.disks():
+        for path in drives.keep(slots, [(d, next(files)) for d in disks]):
+            say(f"{path}: has what the guest wrote to it")
 
 
 def keep_hang(target: HostTarget | Machine, path: str) -> None:

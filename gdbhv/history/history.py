@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 
 from gdbhv.errors import StateError
@@ -72,6 +73,13 @@ class History(Keeping):
         with self.quiet():
             self._approach(position.insns)
         self.run_to(position)
+
+    def come_back(self) -> None:
+        """Be in the present, whatever was interrupted on the way: nobody looks at the past any more."""
+        while self.past:
+            self.target.run_all(0)  # takes away an interrupt that came too late
+            with contextlib.suppress(Interrupted):
+                self.go(self.present)
 
     def run_to(self, position: Position) -> None:
         """In the past: run on to a position, through whatever would stop the machine."""
@@ -169,6 +177,7 @@ class History(Keeping):
             raise StateError(f"there is a run {name}: choose another name")
         line = self.timeline.fork(name, self.here)
         self._return()
+        self.target.drop_clients()  # they have spoken with the other one
         self._start(line)
         self._checkpoint()
         self._arm_live()
@@ -187,6 +196,7 @@ class History(Keeping):
         self.restore(line.checkpoints[-1])
         with self.quiet():
             self._run_until(lambda: not self.past)
+        self.target.drop_clients()
         return None
 
 

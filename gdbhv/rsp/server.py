@@ -207,8 +207,8 @@ class Server:
                 return first
 
     def _run_free(self) -> None:
-        if (history := self._shared.history) is not None and history.past:
-            history.go(history.present)  # whoever looked at its past has left
+        if (history := self._shared.history) is not None:
+            history.come_back()  # whoever looked at its past has left
         actions = tuple(Action(thread.id) for process in self._shared.alive() for thread in process.threads)
         self._worker.start(Run(actions, brief=False))
 
