@@ -83,11 +83,14 @@ class Journey:
         found = [t for process in self.target.processes() if not process.found for t in process.threads]
         return [t.id for t in found if t.alive] or [t.id for t in found]
 
-    def go(self, operations: int, tell: Callable[[int], None] = lambda n: None) -> None:
-        """Do random operations, most of them backwards; see :attr:`wrong`. The machine ends in the present."""
+    def go(self, operations: int, tell: Callable[[int], bool] = lambda n: True) -> None:
+        """Do random operations, most of them backwards; see :attr:`wrong`. The machine ends in the present.
+
+        :param tell: is called with their number so far; False: they are enough.
+        """
         kinds = (self.step_back, self.stop_back, self.jump, self.near, self.step_on, self.stop_on)
         count = 0
-        while count < operations:
+        while count < operations and tell(count):
             if not self.threads():  # the machine is off there
                 self.jump()
             kind = self.rng.choices(kinds, (30, 25, 3, 15, 8, 10))[0]
@@ -99,7 +102,6 @@ class Journey:
                 self.done[kind.__name__] += 1
                 self.stops[f"{kind.__name__}: {stop.kind.value if stop else 'there'}"] += 1
                 self._note(kind.__name__)
-                tell(count)
         self.history.go(self.history.present)
         self._note("present")
         if self.console.text != self.said:
@@ -248,6 +250,7 @@ def main() -> int:
     parser.add_argument(
         "--reach", type=lambda text: int(float(text)), help="instructions of the past (default: 5e8; with --kvm 1e9)"
     )
+    parser.add_argument("--seconds", type=float, default=1e9, help="do no more of them after so long")
     parser.add_argument("--every", type=lambda text: int(float(text)), help="instructions between checkpoints")
     parser.add_argument("--kit", type=Path, default=Path(__file__).resolve().parents[2] / ".kit")
     args = parser.parse_args()
@@ -256,9 +259,15 @@ def main() -> int:
     journey = Journey(linux(args.kit, kvm=args.kvm), reach, random.Random(args.seed), args.every)
     began = time.monotonic()
 
-    def tell(count: int) -> None:
-        if count % 500 == 0:
-            print(f"{count:,} operations, {time.monotonic() - began:.0f} s, {len(journey.wrong)} wrong", flush=True)
+    told = 0
+
+    def tell(count: int) -> bool:
+        nonlocal told
+        spent = time.monotonic() - began
+        if count >= told + 500:
+            told = count
+            print(f"{count:,} operations, {spent:.0f} s, {len(journey.wrong)} wrong", flush=True)
+        return spent < args.seconds
 
     journey.go(args.operations, tell)
     print(f"{sum(journey.done.values()):,} operations: {dict(journey.stops)}", flush=True)
