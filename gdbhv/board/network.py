@@ -234,6 +234,12 @@ class Wire:
     def __init__(self, end: End) -> None:
         self._end = end
         self._forwards: Forwards | None = None
+        self._muted = False
+
+    def mute(self, muted: bool) -> None:
+        """Pass on nothing from here on (it was passed on when it happened first); or what the guest does from here on."""
+        self.hear()
+        self._muted = muted
 
     def connect(self, forwards: Forwards, wake: Callable[[], None]) -> None:
         """Let clients of these ports reach the guest; ``wake`` is called when something has come."""
@@ -246,9 +252,9 @@ class Wire:
         return self._forwards is not None
 
     def hear(self) -> None:
-        """Pass on what the guest has done; without anybody there it is forgotten."""
+        """Pass on what the guest has done; without anybody there, or in the past, it is forgotten."""
         told = self._end.net_take()
-        if told and self._forwards is not None:
+        if told and self._forwards is not None and not self._muted:
             self._forwards.hear(told)
 
     def attend(self, door: Door, pid: int) -> None:
@@ -296,7 +302,12 @@ class Networked:
             wire.attend(self.door, pid)
 
     def drop_clients(self, pids: Collection[int] | None = None) -> None:
-        """Let go of everybody outside, of some guests or of all (None)."""
+        """Let go of everybody outside, of some guests or of all (None); not in the past: they speak to the present."""
         for pid, wire in self.wires().items():
-            if pids is None or pid in pids:
+            if (pids is None or pid in pids) and not self.door.closed:
                 wire.reset()
+
+    def mute_networks(self, muted: bool) -> None:
+        """Pass on nothing from here on, or what guests do from here on."""
+        for wire in self.wires().values():
+            wire.mute(muted)

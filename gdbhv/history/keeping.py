@@ -53,6 +53,16 @@ class Kept(Target, Keeper, Outside, Protocol):
     def run_all(self, max_insns: int | None = None) -> Stop:
         """Run every CPU until the next stop."""
 
+    @property
+    def clients_awaited(self) -> bool:
+        """Whether somebody may come to the network of a guest."""
+
+    def mute_networks(self, muted: bool) -> None:
+        """See :class:`gdbhv.board.network.Networked`."""
+
+    def drop_clients(self) -> None:
+        """See :class:`gdbhv.board.network.Networked`."""
+
 
 class Keeping:
     """Keeps the past of a target, from now on, and lets the machine go through it again.
@@ -239,6 +249,7 @@ class Keeping:
         self._goal = None
 
     def _mute(self, muted: bool) -> None:
+        self.target.mute_networks(muted)
         for console in (self.target.console, *self.target.consoles.values()):
             if console is not None:
                 console.muted = muted

@@ -266,9 +266,7 @@ class HostTarget(HostNetworks, HostInspection, Interference, Entrance):
 
     def _type(self) -> None:
         """Give the UARTs what was typed, and networks what has come."""
-        if self.door.closed:
-            return
-        for console, vm, uart in self._terminals():
+        for console, vm, uart in self._terminals() if not self.door.closed else ():
             if typed := console.take_input(self.machine.now, sum(self.machine.insns)):
                 self.door.enter(inputs.Typed(vm=vm.vmid, text=typed.decode("latin-1"), paced=console.paced))
             console.waiting = uart.waiting

@@ -24,6 +24,12 @@ class HostNetworks(Networked):
         networks = {vm.vmid: vm.network for vm in self.host.running()}
         return {vmid: d.wire for vmid, d in networks.items() if d is not None and d.wire is not None}
 
+    def mute_networks(self, muted: bool) -> None:
+        """See :class:`gdbhv.board.network.Networked`: of VMs that are off, too."""
+        for vm in self.host.vms:
+            if vm.network is not None and vm.network.wire is not None:
+                vm.network.wire.mute(muted)
+
     def put_network(self, pid: int, client: int, event: str, data: bytes, port: int) -> None:
         """See :class:`gdbhv.inputs.Outside`."""
         vm = self.vm(pid)

@@ -104,6 +104,17 @@ def when(context: Context, args: argparse.Namespace) -> Iterator[str]:
         return
     yield where(history)
     yield f"its past is kept from instruction {history.beginning.insns:,} on, in {history.size >> 20:,} MiB"
+    if history.past:
+        yield f"what left the machine is not undone: {'; '.join(outside(context))}"
+
+
+def outside(context: Context) -> Iterator[str]:
+    """Say of all that is outside the machine how it stands to a machine in its past."""
+    yield "consoles print nothing a second time"
+    if any(plugged for _, plugged in context.target.disks()):
+        yield "disks are what they were then, and no file changes before the run ends"
+    if context.history.target.clients_awaited:
+        yield "clients of the network hear nothing, and what they send waits"
 
 
 def _place(history: History, text: str) -> Callable[[], None]:
