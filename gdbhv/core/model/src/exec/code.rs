@@ -4,6 +4,7 @@ use super::block::{Block, Op, Owned};
 use super::interp::{barrier, end_of_block, entry, undefined};
 use super::jumps::{no_jumps, slot, Jumps};
 use super::native::Tiering;
+use super::page::CodePage;
 use crate::bits::lines_of_page;
 use crate::feature::Features;
 use crate::isa::ops::Args;
@@ -17,15 +18,16 @@ use std::ops::Range;
 pub const MAX_LEN: usize = crate::pmu::classes::MOST;
 
 /// Predecode a block from `words`. It ends at a branch, at the end of `words`, where `cut` says so, or at [`MAX_LEN`]. `checked`:
-/// report barriers to the TLB checker.
-pub fn decode_block(
+/// report barriers to the TLB checker. `ops` is room to work in.
+fn decode_block(
     pa: u64,
     words: impl Iterator<Item = u32>,
     cut: usize,
     features: Features,
     checked: bool,
+    ops: &mut Vec<Op>,
 ) -> Owned {
-    let mut ops: Vec<Op> = Vec::with_capacity(16);
+    ops.clear();
     for (off, word) in words.take(cut.min(MAX_LEN)).enumerate() {
         let (mut op, last) = decode_op(word, off as u16, features);
         if checked && is_barrier(word) {
@@ -34,12 +36,12 @@ pub fn decode_block(
         }
         ops.push(op);
         if last {
-            return Owned::new(pa, off as u16 + 1, &ops);
+            return Owned::new(pa, off as u16 + 1, ops);
         }
     }
     let len = ops.len() as u16;
     ops.push(end(len));
-    Owned::new(pa, len, &ops)
+    Owned::new(pa, len, ops)
 }
 
 /// The op that ends a block of `len` instructions without a branch.
@@ -91,9 +93,6 @@ const PAGE_BYTES: u64 = 4096;
 /// The count in [`Code::held`] of a split for the debugger, which is permanent. (All guests' breakpoints together are far fewer.)
 const FOR_GOOD: u16 = u16::MAX;
 
-/// The blocks of one page, by the number of their first word in it.
-type CodePage = Box<[Option<Owned>; 1024]>;
-
 /// All decoded code of a machine, and how its PEs find it.
 pub struct Code {
     /// The jump cache of each PE.
@@ -101,7 +100,9 @@ pub struct Code {
     pub(super) tiering: Option<Tiering>,
     layout: Layout,
     features: Features,
-    pages: Vec<Option<CodePage>>,
+    pages: Vec<Option<Box<CodePage>>>,
+    /// The ops of the block that is being decoded, kept for their memory.
+    ops: Vec<Op>,
     dead: Vec<Owned>,
     scratch: Owned,
     /// Barriers are reported to the TLB checker.
@@ -123,6 +124,7 @@ impl Code {
             layout,
             features,
             pages,
+            ops: Vec::new(),
             dead: Vec::new(),
             checked: false,
             scratch: Owned::new(0, 0, &[end(0)]),
@@ -156,8 +158,7 @@ impl Code {
     /// The block at `pa`, if it is already decoded.
     pub fn get(&self, pa: u64) -> Option<*const Block> {
         let page = self.pages[self.layout.page(pa)?].as_ref()?;
-        let code = page[(pa >> 2) as usize & 1023].as_ref()?;
-        Some(&raw const **code)
+        page.get((pa >> 2) as usize & 1023).map(std::ptr::from_ref)
     }
     /// The block at `pa`, decoded now if it is not yet.
     pub fn block_at(&mut self, cpu: &mut Pe, sh: &mut Shared, pa: u64) -> *const Block {
@@ -180,10 +181,11 @@ impl Code {
             .chunks_exact(4)
             .map(|b| u32::from_le_bytes(b.try_into().expect("4 bytes")));
         let cut = self.next_split(first) - first;
-        let code = decode_block(pa, words, cut, self.features, self.checked);
+        let ops = &mut self.ops;
+        let code = decode_block(pa, words, cut, self.features, self.checked, ops);
         let i = self.layout.page(pa).expect("code is in memory");
-        let page = self.pages[i].get_or_insert_with(|| Box::new([const { None }; 1024]));
-        &raw const **page[first].insert(code)
+        let page = self.pages[i].get_or_insert_with(CodePage::new);
+        page.insert(first, code)
     }
     /// Discard what was decoded from bytes that have been written since. To be called before anything executes.
     #[inline]
@@ -206,21 +208,26 @@ impl Code {
         self.kill(i, words, |first, len| (first + len) * 4 > from);
         let Some(page) = &self.pages[i] else { return 0 };
         let around = before(from & !63)..(((to - 1) | 63) as usize + 1) / 4;
-        let blocks = page[around].iter().flatten();
-        blocks.fold(0, |lines, b| {
+        let (mut lines, mut word) = (0, around.start);
+        while let Some(begin) = page.first_in(word..around.end) {
+            let b = page.get(begin).expect("it begins there");
             let last = b.pa() + b.len() as u64 * 4 - 1;
-            lines | lines_of_page(pa & !(PAGE_BYTES - 1), b.pa(), last)
-        })
+            lines |= lines_of_page(pa & !(PAGE_BYTES - 1), b.pa(), last);
+            word = begin + 1;
+        }
+        lines
     }
     /// Kill the blocks of page `i` that begin in `words` and for which `which` (first word, length) is true.
     fn kill(&mut self, i: usize, words: Range<usize>, which: impl Fn(u64, u64) -> bool) {
         let Some(page) = &mut self.pages[i] else {
             return;
         };
-        for slot in &mut page[words] {
-            let goes = |b: &Block| which((b.pa() & 0xfff) / 4, b.len() as u64);
-            if slot.as_deref().is_some_and(goes) {
-                let mut b = slot.take().expect("some");
+        let mut word = words.start;
+        while let Some(begin) = page.first_in(word..words.end) {
+            word = begin + 1;
+            let goes = |b: &Block| which(begin as u64, b.len() as u64);
+            if page.get(begin).is_some_and(goes) {
+                let mut b = page.take(begin).expect("it begins there");
                 if let Some(t) = &mut self.tiering {
                     t.compiler.killed(&b);
                 }
