@@ -1,5 +1,7 @@
 //! Native code against the interpreter: random blocks and random programs of every pure row, from fixed seeds, on two machines in
-//! lock-step.
+//! lock-step. A host without a compiling tier has nothing to compare.
+
+#![cfg(all(target_arch = "x86_64", target_os = "linux"))]
 
 #[allow(dead_code)]
 #[path = "../../model/tests/ir/machine.rs"]

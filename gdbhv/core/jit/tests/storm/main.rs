@@ -1,5 +1,8 @@
 //! Two whole machines in lock-step, one of them compiled: random code on two CPUs that branches, faults, takes interrupts, rewrites itself, changes
 //! tables and invalidates TLBs ([`guest`]), under a debugger that comes and goes. From fixed seeds; GDBHV_LOCKSTEP asks for more.
+//! A host without a compiling tier has nothing to compare.
+
+#![cfg(all(target_arch = "x86_64", target_os = "linux"))]
 
 mod code;
 mod guest;
