@@ -102,6 +102,9 @@ class Journey:
                 self.done[kind.__name__] += 1
                 self.stops[f"{kind.__name__}: {stop.kind.value if stop else 'there'}"] += 1
                 self._note(kind.__name__)
+                if stop is not None and stop.kind is StopKind.BEGINNING:  # nothing is before that
+                    self.jump()
+                    break
         self.history.go(self.history.present)
         self._note("present")
         if self.console.text != self.said:
