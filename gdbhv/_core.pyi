@@ -313,6 +313,9 @@ class Machine:
     def add_pcie(self) -> None:
         """Give the board PCIe; devices are plugged in there from now on, with numbers from 33 on (device 1)."""
 
+    def has_pcie(self) -> bool:
+        """Return whether the board has PCIe."""
+
     def plug_rng(self, seed: int) -> int:
         """Put an entropy device into the highest virtio slot that is free; return its number.
 

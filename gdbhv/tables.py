@@ -228,10 +228,17 @@ def device_at(address: int, gic: int = 3) -> tuple[str, int] | None:
     return None
 
 
+PCIE = "pcie-ecam"
+"""The one device of the board's table that a machine may be without."""
+
+
 @cache
-def interrupt_device(intid: int) -> str | None:
-    """Return the name of the board's device that a physical interrupt is of; None: of no single one."""
-    rows = (row for row in board().values() if row["intid"] is not None)
+def interrupt_device(intid: int, pcie: bool = True) -> str | None:
+    """Return the name of the board's device that a physical interrupt is of; None: of no single one.
+
+    :param pcie: whether the board has PCIe.
+    """
+    rows = (row for row in board().values() if row["intid"] is not None and (pcie or row["name"] != PCIE))
     return next((row["name"] for row in rows if 0 <= intid - (row["intid"] or 0) < row["lines"]), None)
 
 

@@ -20,8 +20,9 @@ def gic(context: Context, args: argparse.Namespace) -> Iterator[str]:
     own = args.machine or not target.hosted
     document, of = (context.core.gic(), "the machine") if own else target.gic(context.thread)
     if own:
+        pcie = context.core.has_pcie()
         for i in document["interrupts"]:
-            i["device"] = interrupt_device(i["intid"])
+            i["device"] = interrupt_device(i["intid"], pcie)
     if own and "HCR_EL2" in target.registers:
         for n, cpu in enumerate(document["cpus"]):
             cpu["vmid"] = context.core.regime(n, 1, context.core.controls(n))["vmid"]

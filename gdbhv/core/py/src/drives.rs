@@ -127,6 +127,9 @@ impl Machine {
     fn add_pcie(&mut self) {
         self.model.add_pcie();
     }
+    fn has_pcie(&mut self) -> bool {
+        self.model.sh.bus.pci().is_some_and(|p| p.present)
+    }
     fn plug_rng(&mut self, seed: u64) -> PyResult<u8> {
         self.model.plug(Kind::Entropy(seed), None).ok_or_else(full)
     }
