@@ -336,15 +336,17 @@ class Machine:
     def net_tell(self, client: int, what: str, data: bytes, port: int) -> None:
         """Tell the guest what a client outside does: "open" a connection to ``port``, send "data", "end" or "abort" it.
 
+        "datagram" is one of UDP from it to ``port``; what is longer than 1,472 bytes is lost.
+
         :raises ValueError: another word, or there is no network device."""
 
     def net_take(self) -> list[tuple[int, str, bytes]]:
-        """Return what the guest has done since the last call: client, "data", "end" or "abort", and the data.
+        """Return what the guest has done since the last call: client, "data", "end", "abort" or "datagram", and the data.
 
         :raises ValueError: there is no network device."""
 
     def net_waiting(self, client: int) -> int | None:
-        """Return the bytes of a client's that the guest has not acknowledged; None: it has no such connection.
+        """Return the bytes of a client's that the guest has not acknowledged, 0 of who sends datagrams; None: there is none.
 
         :raises ValueError: there is no network device."""
 

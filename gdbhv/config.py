@@ -33,10 +33,11 @@ MAC = "52:54:00:12:34:56"
 
 
 class Forward(NamedTuple):
-    """A TCP port of the host's, at :data:`HOST`, and the guest's that it leads to."""
+    """A port of the host's, at :data:`HOST`, and the guest's that it leads to: of TCP, or of UDP."""
 
     host: int
     guest: int
+    udp: bool = False
 
 
 class Net(NamedTuple):

@@ -161,11 +161,14 @@ class PowerButton(Input, tag="power-button", frozen=True):
 
 
 class Network(Input, tag="network", frozen=True):
-    """Somebody outside opens a connection to the guest's ``port``, sends ``data`` (hexadecimal), or ends or aborts it."""
+    """Somebody outside opens a connection to the guest's ``port``, sends ``data`` (hexadecimal), or ends or aborts it.
+
+    Or sends a ``datagram`` of UDP there.
+    """
 
     vm: int
     client: int
-    event: str  # "open", "data", "end" or "abort"
+    event: str  # "open", "data", "end", "abort" or "datagram"
     port: int = 0
     data: str = ""
 

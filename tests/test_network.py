@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import subprocess
 import sys
+import threading
+import time
 from argparse import ArgumentTypeError
 from pathlib import Path
 
 import pytest
 
 from gdbhv import boot, snapshot
+from gdbhv.board.datagrams import FIRST as FIRST_SENDER
+from gdbhv.board.datagrams import Datagrams
 from gdbhv.board.network import Forwards
 from gdbhv.cli import parser, usage_error
 from gdbhv.cli.kinds import net
@@ -29,6 +34,7 @@ CPU = ThreadId(1, 1)
         ("user", Net()),
         ("user,hostfwd=tcp::2222-:22", Net(forwards=(Forward(2222, 22),))),
         ("user,hostfwd=::0-:80,hostfwd=tcp:127.0.0.1:1-10.0.2.15:2", Net(forwards=(Forward(0, 80), Forward(1, 2)))),
+        ("user,hostfwd=udp::5353-:53", Net(forwards=(Forward(5353, 53, udp=True),))),
         ("user,mac=52:54:00:AB:CD:EF", Net(mac="52:54:00:ab:cd:ef")),
     ],
 )
@@ -40,7 +46,7 @@ def test_the_option(text: str, found: Net) -> None:
     ("text", "said"),
     [
         ("tap", "user is served"),
-        ("user,hostfwd=udp::1-:2", "tcp::PORT-:PORT is needed"),
+        ("user,hostfwd=sctp::1-:2", "tcp::PORT-:PORT or udp::PORT-:PORT is needed"),
         ("user,hostfwd=tcp:0.0.0.0:1-:2", "ports of 127.0.0.1 are forwarded, and of no other address"),
         ("user,hostfwd=tcp::1-10.0.2.16:2", "the guest's address is 10.0.2.15"),
         ("user,hostfwd=tcp::1-:0", "ports are 1 to 65535"),
@@ -130,3 +136,57 @@ def test_a_client_of_a_guest_that_answers_nothing(spin: Path) -> None:
             assert 126 < seconds < 129
             with pytest.raises(ConnectionResetError):
                 client.recv(1)
+
+
+def test_datagrams_reach_the_machine(spin: Path) -> None:
+    """Who sends one is known to the machine from then on, by a number that no connection has."""
+    machine = boot.bare(BootConfig(spin, memory=64 << 20, net=Net()), el2=False)
+    with Forwards([Forward(0, 53, udp=True)]) as forwards, socket.socket(type=socket.SOCK_DGRAM) as client:
+        machine.connect(forwards)
+        client.sendto(b"who?", ("127.0.0.1", forwards.ports[0]))
+        end = time.monotonic() + 60
+        while machine.core.net_waiting(1 << 31) is None:
+            assert time.monotonic() < end
+            machine.run_all(1000)
+        assert machine.core.net_waiting(1 << 31) == 0
+        assert machine.core.net_waiting(1) is None
+
+
+def test_each_sender_has_its_own_answers(caplog: pytest.LogCaptureFixture) -> None:
+    woken = threading.Semaphore(0)
+    known = {FIRST_SENDER}  # a snapshot's
+    datagrams = Datagrams()
+
+    def sender() -> socket.socket:
+        made = socket.socket(type=socket.SOCK_DGRAM)
+        made.settimeout(60)
+        return made
+
+    with sender() as port, sender() as one, sender() as two:
+        port.settimeout(None)
+        port.bind(("127.0.0.1", 0))
+        thread = threading.Thread(target=datagrams.read, args=(port, 53, woken.release), daemon=True)
+        thread.start()
+        for client, data in ((one, b"first"), (one, bytes(1473)), (two, b""), (one, b"last")):
+            client.sendto(data, port.getsockname())
+            if len(data) <= 1472:
+                assert woken.acquire(timeout=60)
+        due = datagrams.due(3, lambda n: 0 if n in known else None)
+        numbers = [FIRST_SENDER + 1, FIRST_SENDER + 2, FIRST_SENDER + 1]
+        assert [(d.vm, d.client, d.event, d.port) for d in due] == [(3, n, "datagram", 53) for n in numbers]
+        assert [bytes.fromhex(d.data) for d in due] == [b"first", b"", b"last"]
+        assert caplog.messages == ["datagrams of more than 1472 bytes do not reach the guest's port 53"]
+        for number, data in ((numbers[1], b"to two"), (FIRST_SENDER, b"to nobody"), (numbers[0], b"to one")):
+            datagrams.answer(number, data)
+        assert (one.recv(100), two.recv(100)) == (b"to one", b"to two")
+        datagrams.forget()
+        datagrams.answer(numbers[0], b"late")
+        one.sendto(b"again", port.getsockname())
+        assert woken.acquire(timeout=60)
+        (again,) = datagrams.due(3, lambda n: None)
+        datagrams.answer(again.client, b"new")
+        assert one.recv(100) == b"new"
+        with contextlib.suppress(OSError):  # no connection
+            port.shutdown(socket.SHUT_RDWR)
+        thread.join(60)
+        assert not thread.is_alive()

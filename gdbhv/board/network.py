@@ -17,6 +17,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from gdbhv.board.datagrams import Datagrams
 from gdbhv.config import HOST, Forward
 from gdbhv.errors import GdbhvError
 from gdbhv.inputs import Door, Network
@@ -66,17 +67,22 @@ class Forwards:
         self._blocked = False  # a client waits until the guest has acknowledged what there is
         self._wake: Callable[[], None] = lambda: None
         self._listeners: list[socket.socket] = []
-        for host, guest in forwards:
-            listener = socket.socket()
+        self._datagrams = Datagrams()
+        for host, guest, udp in forwards:
+            listener = socket.socket(type=socket.SOCK_DGRAM if udp else socket.SOCK_STREAM)
             self._listeners.append(listener)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 listener.bind((HOST, host))
-                listener.listen()
+                if not udp:
+                    listener.listen()
             except OSError as e:
                 self.close()
                 raise GdbhvError(f"--net: hostfwd: port {host} of {HOST}: {e.strerror}") from None
-            self._start(self._accept, listener, guest)
+            if udp:
+                self._start(self._datagrams.read, listener, guest, self._arrived)
+            else:
+                self._start(self._accept, listener, guest)
 
     def __enter__(self) -> Forwards:
         return self
@@ -108,6 +114,9 @@ class Forwards:
         threading.Thread(target=what, args=arguments, name="network", daemon=True).start()
 
     # --- threads
+
+    def _arrived(self) -> None:
+        self._wake()
 
     def _accept(self, listener: socket.socket, port: int) -> None:
         while True:
@@ -152,7 +161,7 @@ class Forwards:
             for client in [*self._clients]:
                 found += self._of(client, pid, waiting)
             self._changed.notify_all()
-        return found
+        return found + self._datagrams.due(pid, waiting)
 
     def _of(self, client: _Client, pid: int, waiting: Callable[[int], int | None]) -> list[Network]:
         found = []
@@ -176,6 +185,9 @@ class Forwards:
     def hear(self, told: Sequence[Told]) -> None:
         """Pass on what the guest has done."""
         for number, what, data in told:
+            if what == "datagram":
+                self._datagrams.answer(number, data)
+                continue
             with self._changed:
                 client = next((c for c in self._clients if c.number == number), None)
             if client is None:
@@ -219,6 +231,7 @@ class Forwards:
 
     def drop_all(self) -> None:
         """Let go of all clients: the guest that they spoke to is no more."""
+        self._datagrams.forget()
         with self._changed:
             for client in [*self._clients]:
                 if client.number is not None:

@@ -124,22 +124,23 @@ def drive(text: str) -> Drive:
     return found
 
 
-FORWARD = re.compile(r"(?:tcp)?:([^:]*):(\d+)-([^:]*):(\d+)")
+FORWARD = re.compile(r"(tcp|udp)?:([^:]*):(\d+)-([^:]*):(\d+)")
 
 
 def forward(text: str) -> Forward:
-    """Parse tcp:[HOST]:PORT-[GUEST]:PORT, as QEMU's hostfwd has it."""
+    """Parse tcp:[HOST]:PORT-[GUEST]:PORT or udp:..., as QEMU's hostfwd has it."""
     found = FORWARD.fullmatch(text)
     if found is None:
-        raise argparse.ArgumentTypeError(f"hostfwd={text}: tcp::PORT-:PORT is needed, e.g. hostfwd=tcp::2222-:22")
-    host, own, guest, port = found.groups()
+        needed = "tcp::PORT-:PORT or udp::PORT-:PORT is needed, e.g. hostfwd=tcp::2222-:22"
+        raise argparse.ArgumentTypeError(f"hostfwd={text}: {needed}")
+    protocol, host, own, guest, port = found.groups()
     if host not in ("", HOST, "localhost"):
         raise argparse.ArgumentTypeError(f"hostfwd={text}: ports of {HOST} are forwarded, and of no other address")
     if guest not in ("", GUEST_ADDRESS):
         raise argparse.ArgumentTypeError(f"hostfwd={text}: the guest's address is {GUEST_ADDRESS}")
     if not (int(own) < 1 << 16 and 0 < int(port) < 1 << 16):
         raise argparse.ArgumentTypeError(f"hostfwd={text}: ports are 1 to 65535, and of the host's 0 is any")
-    return Forward(int(own), int(port))
+    return Forward(int(own), int(port), udp=protocol == "udp")
 
 
 def net(text: str) -> Net:

@@ -110,7 +110,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--net",
         type=net,
-        metavar="user[,hostfwd=tcp::PORT-:PORT][,mac=MAC]",
+        metavar="user[,hostfwd=tcp|udp::PORT-:PORT][,mac=MAC]",
         help="a network of the guest's own (virtio-net): a gateway with DHCP, and nobody else; hostfwd, which repeats: "
         "connections to the first port, of 127.0.0.1, reach the second, of the guest",
     )

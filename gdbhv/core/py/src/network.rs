@@ -24,15 +24,16 @@ fn tell(
     data: &[u8],
     now: u64,
 ) -> PyResult<impl FnOnce(&mut Connections, &mut Sender)> {
-    if !["open", "data", "end", "abort"].contains(&what) {
+    if !["open", "data", "end", "abort", "datagram"].contains(&what) {
         return Err(PyValueError::new_err(format!(
-            "{what:?}: open, data, end or abort"
+            "{what:?}: open, data, end, abort or datagram"
         )));
     }
     let (what, data) = (what.to_owned(), data.to_vec());
     Ok(move |all: &mut Connections, to: &mut Sender| match &*what {
         "open" => all.open(client, port, now, to),
         "data" => all.send(client, &data, now, to),
+        "datagram" => all.flows.send(client, port, &data, to),
         "end" => all.end(client, now, to),
         _ => all.abort(client, to),
     })
@@ -41,6 +42,7 @@ fn tell(
 fn heard<'py>(py: Python<'py>, told: Vec<(u32, Told)>) -> Vec<Heard<'py>> {
     let words = |(client, told)| match told {
         Told::Data(data) => (client, "data", PyBytes::new(py, &data)),
+        Told::Datagram(data) => (client, "datagram", PyBytes::new(py, &data)),
         Told::End => (client, "end", PyBytes::new(py, &[])),
         Told::Abort => (client, "abort", PyBytes::new(py, &[])),
     };

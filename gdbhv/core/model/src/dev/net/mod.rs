@@ -1,7 +1,7 @@
 //! The network behind a virtio-net device: one gateway, at QEMU's addresses of `-netdev user`, and nothing else on the wire.
 //!
 //! It answers ARP, gives the guest an address by DHCP, answers ping, and carries TCP connections from outside to the guest's ports
-//! ([`tcp`]). The guest reaches nobody: its own connections are refused, and packets for elsewhere are unreachable. IPv4 only.
+//! ([`tcp`]), and datagrams likewise (`udp`). The guest reaches nobody: its own connections are refused, and packets for elsewhere are unreachable. IPv4 only.
 //!
 //! Frames are read and written by smoltcp's `wire`. Its sockets are not used: they cannot be saved, and all of this is the machine's
 //! state, so that a run with a network is as deterministic as without, and a snapshot has its connections.
@@ -9,16 +9,17 @@
 mod dhcp;
 mod map;
 pub mod tcp;
+mod udp;
 mod wire;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use map::{checked, GATEWAY_MAC, QUOTED};
 use smoltcp::wire::{
     ArpOperation, ArpPacket, ArpRepr, EthernetFrame, EthernetProtocol, Icmpv4DstUnreachable,
-    Icmpv4Packet, Icmpv4Repr, IpProtocol, Ipv4Address, Ipv4Packet, Ipv4Repr, UdpPacket,
+    Icmpv4Packet, Icmpv4Repr, IpProtocol, Ipv4Address, Ipv4Packet, Ipv4Repr, UdpPacket, UdpRepr,
 };
 use std::collections::VecDeque;
-use tcp::Connections;
+use tcp::{Connections, Told};
 
 pub use map::{Mac, GATEWAY, GUEST, LONGEST, MTU};
 pub use wire::Sender;
@@ -106,6 +107,16 @@ impl Gateway {
                 self.send(|s| s.dhcp(&reply));
             }
             return Ok(());
+        }
+        if ip.next_header == IpProtocol::Udp && (ip.src_addr, ip.dst_addr) == (GUEST, GATEWAY) {
+            let datagram = UdpPacket::new_checked(payload)?;
+            let ports = (datagram.dst_port(), datagram.src_port());
+            if let Some(client) = self.tcp.flows.of(ports) {
+                UdpRepr::parse(&datagram, &GUEST.into(), &GATEWAY.into(), &checked())?;
+                self.tcp
+                    .tell(client, Told::Datagram(datagram.payload().to_vec()));
+                return Ok(());
+            }
         }
         let many = |a: Ipv4Address| a.is_broadcast() || a.is_multicast() || a.is_unspecified();
         if many(ip.dst_addr) || many(ip.src_addr) {

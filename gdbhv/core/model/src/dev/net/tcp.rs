@@ -4,6 +4,7 @@
 //! does ([`Told`]). No segment is lost on this wire, but the guest may drop some: what is not acknowledged is sent again, from there on.
 
 use super::map::{checked, GATEWAY, GUEST, MTU};
+use super::udp::Flows;
 use super::wire::Sender;
 use borsh::{BorshDeserialize, BorshSerialize};
 use smoltcp::wire::{Ipv4Repr, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber};
@@ -29,6 +30,8 @@ const TRIES: u8 = 6;
 pub enum Told {
     /// It sent these bytes.
     Data(Vec<u8>),
+    /// It sent these bytes to somebody who sends datagrams.
+    Datagram(Vec<u8>),
     /// It sends no more.
     End,
     /// There is no connection, or no longer.
@@ -70,6 +73,8 @@ pub struct Connections {
     list: Vec<Connection>,
     /// How many there were: it decides the next one's port and numbers.
     opened: u32,
+    /// Who sends datagrams, and opens nothing.
+    pub flows: Flows,
     /// What is to be told outside, by client.
     #[borsh(skip)]
     told: Vec<(u32, Told)>,
@@ -202,13 +207,18 @@ impl Connections {
             gone.send(TcpControl::Rst, gone.next, &[], to);
         }
     }
+    /// Tell a client of something.
+    pub fn tell(&mut self, client: u32, what: Told) {
+        self.told.push((client, what));
+    }
     /// What is to be told outside since the last call, by client.
     pub fn take_told(&mut self) -> Vec<(u32, Told)> {
         std::mem::take(&mut self.told)
     }
-    /// Bytes that a client has sent and the guest has not acknowledged; None: there is no such connection.
+    /// Bytes that a client has sent and the guest has not acknowledged; None: there is no such client.
     pub fn waiting(&self, client: u32) -> Option<usize> {
-        self.find(client).map(|n| self.list[n].out.len())
+        let connected = self.find(client).map(|n| self.list[n].out.len());
+        connected.or(self.flows.has(client).then_some(0))
     }
     /// When something is to be sent again.
     pub fn deadline(&self) -> Option<u64> {

@@ -239,6 +239,7 @@ fn echo(bytes: usize, buffer: usize, loses: u64) {
                 assert_eq!(client, CLIENT);
                 match what {
                     Told::Data(d) => back.extend(d),
+                    Told::Datagram(d) => panic!("no connection: {d:?}"),
                     Told::End => ended = true,
                     Told::Abort => panic!("aborted after {} bytes", back.len()),
                 }

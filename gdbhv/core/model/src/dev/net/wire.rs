@@ -1,7 +1,7 @@
 //! Frames from the gateway to the guest.
 
 use super::dhcp;
-use super::map::{checked, Mac, GATEWAY, GATEWAY_MAC, HEADER, MOST};
+use super::map::{checked, Mac, GATEWAY, GATEWAY_MAC, GUEST, HEADER, MOST};
 use smoltcp::wire::{
     ArpOperation, ArpPacket, ArpRepr, DhcpPacket, DhcpRepr, EthernetAddress, EthernetFrame,
     EthernetProtocol, EthernetRepr, Icmpv4Packet, Icmpv4Repr, IpProtocol, Ipv4Address, Ipv4Packet,
@@ -107,6 +107,22 @@ impl<'a> Sender<'a> {
                     let done = reply.emit(&mut DhcpPacket::new_unchecked(payload));
                     done.expect("as long as it says");
                 },
+                &checked(),
+            );
+        });
+    }
+    /// A datagram from and to these ports.
+    pub fn udp(&mut self, from: Ipv4Address, ports: (u16, u16), data: &[u8]) {
+        let (src_port, dst_port) = ports;
+        let header = UdpRepr { src_port, dst_port };
+        let (to, bytes) = (self.to_guest(GUEST), header.header_len() + data.len());
+        self.ip(from, to, IpProtocol::Udp, bytes, |buffer| {
+            header.emit(
+                &mut UdpPacket::new_unchecked(buffer),
+                &from.into(),
+                &GUEST.into(),
+                data.len(),
+                |payload| payload.copy_from_slice(data),
                 &checked(),
             );
         });
