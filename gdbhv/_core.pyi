@@ -1095,6 +1095,24 @@ class BoardDevice:
     def plug_rng(self, seed: int) -> int:
         """Do what ``Machine.plug_rng`` does. :raises ValueError: no slot is free, or this is not virtio-mmio."""
 
+    def plug_console(self) -> int:
+        """Do what ``Machine.plug_console`` does. :raises ValueError: no slot is free, or this is not virtio-mmio."""
+
+    def take_output(self) -> bytes:
+        """Return what the guest has sent to the console since the last call."""
+
+    def push_input(self, data: bytes, now: int, memory: _Memory | None) -> None:
+        """Type on the console; ``memory`` is as of :meth:`write`. :raises ValueError: there is none."""
+
+    def take_waiting(self) -> bytes:
+        """Return what was typed and the guest has not taken, and forget it."""
+
+    def input_waiting(self) -> int:
+        """Return the number of bytes that were typed and the guest has not taken."""
+
+    def listens(self) -> bool:
+        """Return whether the guest would see what is typed: its driver has begun."""
+
     def reset_slots(self) -> None:
         """Reset the devices in the virtio slots; disks keep their content. :raises ValueError: this is not virtio-mmio."""
 

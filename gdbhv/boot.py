@@ -169,6 +169,8 @@ def _device(name: str, config: BootConfig, output: Callable[[bytes], None]) -> M
         device.plug_drives(config.drive)
         if config.rng is not None:
             device.plug_rng(config.rng)
+        if config.virtio_console:
+            device.plug_console(output)
         if config.net is not None:
             device.plug_net(config.net)
     return device
@@ -210,8 +212,8 @@ def hosted(
         raise GdbhvError(f"two VMs cannot have the same name: {', '.join(names)}")
     if any(c.semihosting is not None for c in configs):
         raise ConfigError("semihosting", "it is for machines of the image's own (--el 2, --bare): a hosted VM has none")
-    if any(c.virtio_console or c.pcie for c in configs):
-        raise GdbhvError("--virtio-console and --pcie are for machines of the image's own (--el 2, --bare)")
+    if any(c.pcie for c in configs):
+        raise GdbhvError("--pcie is for machines of the image's own (--el 2, --bare)")
     if any(c.flash for c in configs):
         raise GdbhvError("--flash is for machines of the image's own (--el 2, --bare): a hosted VM has no flash")
     console, own = console or Console(), dict(consoles or {})
@@ -389,6 +391,8 @@ def _like(host: Host, guest: Guest, output: Callable[[bytes], None], drive: Sequ
                 device.plug_drives(drives.moved(guest.drives, drive))
             if guest.rng is not None:
                 device.plug_rng(guest.rng)
+            if guest.virtio_console:
+                device.plug_console(output)
             if guest.net is not None:
                 device.plug_net(Net(guest.net))
         vm.add_device(ipa, device, intid)

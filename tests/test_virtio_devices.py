@@ -120,6 +120,34 @@ def test_what_is_typed_early_waits_also_for_a_reset(tmp_path: Path) -> None:
     assert results(machine, READ_BOTH, 2) == [int.from_bytes(b"ab", "little")]
 
 
+def test_a_vm_has_the_console_too(tmp_path: Path) -> None:
+    """What is typed goes there, also early and over a reset, and from a snapshot on."""
+    console = Console()
+    target = boot.hosted(guest(tmp_path, READ_BOTH, virtio_console=True), console)
+
+    def taken(target: HostTarget) -> bytes:
+        data = target.host.vms[0].read(virtio.RESULTS + 8 * (len(READ_BOTH) - 2), 8)
+        return data.rstrip(b"\0")
+
+    console.type(b"ab")
+    target.run_all(10)
+    target.reset(1)
+    assert target.run_all().kind is StopKind.POWEROFF
+    assert taken(target) == b"ab"
+    target.reset(1)
+    target.run_all(3000)
+    target.snapshot("listening").write(tmp_path / "listening.snap")
+    console.type(b"xy")
+    assert target.run_all().kind is StopKind.POWEROFF
+    assert taken(target) == b"xy"
+    other = Console()
+    there = boot.resumed(tmp_path / "listening.snap", other)
+    assert isinstance(there, HostTarget)
+    other.type(b"z")
+    assert there.run_all().kind is StopKind.POWEROFF
+    assert taken(there) == b"z"
+
+
 def test_a_machine_with_other_devices_is_another_one(tmp_path: Path) -> None:
     one = boot.bare(guest(tmp_path, DRAW, rng=5), el2=False)
     one.snapshot("one").write(tmp_path / "one.snap")
@@ -129,8 +157,8 @@ def test_a_machine_with_other_devices_is_another_one(tmp_path: Path) -> None:
         other = boot.bare(guest(tmp_path, DRAW, **others), el2=False)
         with pytest.raises(StateError, match="of another machine"):
             snapshot.load(other, tmp_path / "one.snap")
-    with pytest.raises(GdbhvError, match="--virtio-console and --pcie are for machines of the image's own"):
-        boot.hosted(BootConfig(virtio_console=True))
+    with pytest.raises(GdbhvError, match="--pcie is for machines of the image's own"):
+        boot.hosted(BootConfig(pcie=True))
 
 
 def test_on_the_command_line(tmp_path: Path) -> None:
@@ -146,4 +174,5 @@ def test_on_the_command_line(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     done = run("--replay", recording)
     assert (done.returncode, b"the same" in done.stderr) == (0, True), done.stderr
-    assert run(str(config.image), *machine).returncode == 2
+    assert run(str(config.image), *machine, typed=b"ab").returncode == 0
+    assert run(str(config.image), *machine, "--pcie").returncode == 2

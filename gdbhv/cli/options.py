@@ -128,7 +128,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--virtio-console",
         action="store_true",
-        help="with --el 2 or --bare: a console on virtio too (Linux: console=hvc0); what is typed goes there",
+        help="a console on virtio too (Linux: console=hvc0); what is typed goes there",
     )
     run.add_argument(
         "--semihosting",
@@ -363,8 +363,8 @@ def usage_error(options: argparse.Namespace) -> str | None:
         return "--flash is for a machine of the image's own (--el 2 or --bare): a hosted VM has no flash"
     if options.semihosting is not None and not bare:
         return "--semihosting is for a machine of the image's own (--el 2 or --bare): a hosted VM has none"
-    if (options.virtio_console or options.pcie) and not bare:
-        return "--virtio-console and --pcie are for a machine of the image's own (--el 2 or --bare)"
+    if options.pcie and not bare:
+        return "--pcie is for a machine of the image's own (--el 2 or --bare)"
     if options.net is not None and options.net.forwards and (options.vms > 1 or len(options.vm) > 1):
         return "--net: hostfwd= leads to one guest, and there are several VMs: leave it out, or run one VM"
     if len(options.flash) > 2:

@@ -18,7 +18,7 @@ from gdbhv.exits.catches import CatchEvents
 from gdbhv.exits.looping import Looping
 from gdbhv.hv.inspection import HostInspection
 from gdbhv.hv.interference import Interference
-from gdbhv.hv.mmio import Pl011
+from gdbhv.hv.mmio import Terminal
 from gdbhv.hv.networks import HostNetworks
 from gdbhv.hv.vcpu import RunState, Vcpu
 from gdbhv.hv.vm import Vm
@@ -105,10 +105,10 @@ class HostTarget(HostNetworks, HostInspection, Interference, Entrance):
 
     def put_typed(self, pid: int, data: bytes, *, paced: bool) -> None:
         """See :class:`gdbhv.inputs.Outside`."""
-        uart = self.vm(pid).uart
-        if uart is None:
+        terminal = self.vm(pid).terminal
+        if terminal is None:
             raise GdbhvError(f"{self.vm(pid).name} has no UART to type on")
-        uart.receive(data, paced=paced)
+        terminal.receive(data, paced=paced)
         self.host.scheduler.resume()
 
     def put_serror(self, cpu: int, syndrome: int | None) -> None:
@@ -250,26 +250,26 @@ class HostTarget(HostNetworks, HostInspection, Interference, Entrance):
             return Stop(StopKind.POWEROFF, thread, text=self.off_text)
         return Stop(kind, thread)
 
-    def _terminals(self) -> Iterator[tuple[Console, Vm, Pl011]]:
-        """Who types on which UART: each VM's own console, and the common one on the first VM that has none of its own."""
+    def _terminals(self) -> Iterator[tuple[Console, Vm, Terminal]]:
+        """Who types on what: each VM's own console, and the common one on the first VM that has none of its own."""
         common = self.console
         for vm in self.host.running():
             console = self.consoles.get(vm.name, common)
-            uart = vm.uart
-            if console is not None and uart is not None:
-                yield console, vm, uart
+            terminal = vm.terminal
+            if console is not None and terminal is not None:
+                yield console, vm, terminal
                 common = None if console is common else common
 
     def _awaited(self) -> bool:
         """Whether something may come from outside that a VM would see."""
-        return self.clients_awaited or any(console.interactive and uart.listens for console, _, uart in self._terminals())
+        return self.clients_awaited or any(c.interactive and t.listens for c, _, t in self._terminals())
 
     def _type(self) -> None:
-        """Give the UARTs what was typed, and networks what has come."""
-        for console, vm, uart in self._terminals() if not self.door.closed else ():
+        """Give terminals what was typed, and networks what has come."""
+        for console, vm, terminal in self._terminals() if not self.door.closed else ():
             if typed := console.take_input(self.machine.now, sum(self.machine.insns)):
                 self.door.enter(inputs.Typed(vm=vm.vmid, text=typed.decode("latin-1"), paced=console.paced))
-            console.waiting = uart.waiting
+            console.waiting = terminal.waiting
         self.attend_networks()
 
     def _go(self, thread: ThreadId) -> Stop:

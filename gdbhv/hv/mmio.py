@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gdbhv import drives
 from gdbhv._core import BoardDevice as CoreDevice
@@ -94,6 +94,21 @@ class Pl011State:
     plain: dict[int, int] = field(
         default_factory=lambda: {0x20: 0, 0x24: 0, 0x28: 0, 0x2C: 0, 0x30: 0x300, 0x34: 0x12, 0x38: 0, 0x48: 0}
     )
+
+
+class Terminal(Protocol):
+    """What a VM is typed on: its UART, or its virtio console."""
+
+    def receive(self, data: bytes, *, paced: bool = False) -> None:
+        """Type ``data``. ``paced``: a UART takes it line by line."""
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that were typed, and that the guest has not read."""
+
+    @property
+    def listens(self) -> bool:
+        """Whether the guest would see what is typed."""
 
 
 class Pl011(MmioDevice):
@@ -248,6 +263,7 @@ class BoardDevice(MmioDevice):
         self.drives: list[Plugged] = []
         self.rng: int | None = None  # the seed of the entropy device in a slot
         self.net: str | None = None  # the hardware address of the network device in a slot
+        self.output: Callable[[bytes], None] | None = None  # of the console in a slot
         self.wire: Wire | None = None
 
     @property
@@ -265,8 +281,11 @@ class BoardDevice(MmioDevice):
 
     def reset(self) -> None:
         """As it was made, with the items that were given since: they are the machine's, not the guest's. So are disks."""
-        if self.drives or self.net is not None or self.rng is not None:
+        if self.drives or self.net is not None or self.rng is not None or self.output is not None:
+            typed = self._core.take_waiting()
             self._core.reset_slots()
+            if typed:
+                self._core.push_input(typed, self._now(), self.vm)
         else:
             self._core = self._make()
             for key, data in self._items.items():
@@ -303,6 +322,29 @@ class BoardDevice(MmioDevice):
         """Put an entropy device into a virtio slot. :raises ValueError: no slot is free, or this is not virtio-mmio."""
         self._core.plug_rng(seed)
         self.rng = seed
+
+    def plug_console(self, output: Callable[[bytes], None]) -> None:
+        """Put a console into a virtio slot: the VM's terminal from now on. :raises ValueError: no slot, or not virtio-mmio.
+
+        :param output: called with each run of bytes that the guest sends.
+        """
+        self._core.plug_console()
+        self.output = output
+
+    def receive(self, data: bytes, *, paced: bool = False) -> None:
+        """Type on the console, all at once: the driver has room for as much as it has given. See :class:`Terminal`."""
+        self._core.push_input(data, self._now(), self.vm)
+        self._done()
+
+    @property
+    def waiting(self) -> int:
+        """See :class:`Terminal`."""
+        return self._core.input_waiting()
+
+    @property
+    def listens(self) -> bool:
+        """See :class:`Terminal`."""
+        return self._core.listens()
 
     def plug_net(self, net: Net) -> None:
         """Put a network device into a virtio slot. :raises ValueError: no slot is free, or this is not virtio-mmio."""
@@ -358,3 +400,5 @@ class BoardDevice(MmioDevice):
         self._acted()
         if self.wire is not None:
             self.wire.hear()
+        if self.output is not None and (text := self._core.take_output()):
+            self.output(text)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from gdbhv import tables
 from gdbhv.drives import Disks, words
 from gdbhv.errors import GdbhvError, MemoryError_
-from gdbhv.hv.mmio import BoardDevice, MmioDevice, Pl011
+from gdbhv.hv.mmio import BoardDevice, MmioDevice, Pl011, Terminal
 from gdbhv.hv.stage2 import BLOCK, IPA_BITS, PAGE, Stage2, Stage2State
 from gdbhv.hv.vcpu import RunState, Vcpu, VcpuState
 from gdbhv.hv.vgic import Vgic, VgicState
@@ -211,6 +211,12 @@ class Vm(VmState):
         return next((device for _, device in self.devices if isinstance(device, Pl011)), None)
 
     @property
+    def terminal(self) -> Terminal | None:
+        """What is typed on: its virtio console if it has one, else its UART."""
+        consoles = (d for _, d in self.devices if isinstance(d, BoardDevice) and d.output is not None)
+        return next(consoles, self.uart)
+
+    @property
     def network(self) -> BoardDevice | None:
         """The device with its network, if it has one."""
         return next((d for _, d in self.devices if isinstance(d, BoardDevice) and d.wire is not None), None)
@@ -282,6 +288,7 @@ class Vm(VmState):
             tuple(disk for _, disks in self.disks() for disk in disks),
             net=next((device.net for device in board if device.net is not None), None),
             rng=next((device.rng for device in board if device.rng is not None), None),
+            virtio_console=any(device.output is not None for device in board),
         )
 
     # --- life

@@ -112,6 +112,7 @@ class Guest:
     drives: tuple[Plugged, ...] = ()
     net: str | None = None  # the hardware address of its network device
     rng: int | None = None  # the seed of a VM's entropy device; a machine's is in its shape
+    virtio_console: bool = False  # a VM's; a machine's is in its shape
 
 
 @dataclass(frozen=True)

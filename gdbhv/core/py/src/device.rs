@@ -130,6 +130,27 @@ impl BoardDevice {
             .press_power_button(now);
         Ok(())
     }
+    fn take_output<'py>(&mut self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        let said = self.device().console().map(|c| c.take_output());
+        PyBytes::new(py, &said.unwrap_or_default())
+    }
+    fn push_input(&mut self, data: &[u8], now: u64, memory: &Bound<'_, PyAny>) -> PyResult<()> {
+        let none = || PyValueError::new_err("there is no console in a slot");
+        let console = self.device().console().ok_or_else(none)?;
+        console.push_input(data, false, now);
+        self.service(memory);
+        Ok(())
+    }
+    fn take_waiting<'py>(&mut self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        let typed = self.device().console().map(|c| c.take_waiting().0);
+        PyBytes::new(py, &typed.unwrap_or_default())
+    }
+    fn input_waiting(&mut self) -> usize {
+        self.device().console().map_or(0, |c| c.waiting())
+    }
+    fn listens(&mut self) -> bool {
+        self.device().console().is_some_and(|c| c.listens())
+    }
     fn set_item(&mut self, key: ItemKey, data: &[u8]) -> PyResult<()> {
         set_item(self.device().fw_cfg(), key, data)
     }

@@ -150,6 +150,9 @@ impl BoardDevice {
     fn plug_rng(&mut self, seed: u64) -> PyResult<u8> {
         self.slots()?.plug(Kind::Entropy(seed)).ok_or_else(full)
     }
+    fn plug_console(&mut self) -> PyResult<u8> {
+        self.slots()?.plug(Kind::Console).ok_or_else(full)
+    }
     fn reset_slots(&mut self) -> PyResult<()> {
         self.slots()?.reset();
         Ok(())
