@@ -14,6 +14,8 @@ from gdbhv.cli.saying import say
 
 CPUS = {name for name, _ in _core.profiles()}
 PCIE, SLOTS = "PCIe", "the slots"
+NO_FOLDERS = "there are no shared folders (9p, virtio-fs): a disk, or --semihosting, has files"
+NO_SMMU = "there is no SMMU: devices on PCIe use physical addresses"
 RESTRICTED = "the guest reaches nobody but the gateway, as with QEMU's restrict=on"
 
 
@@ -72,7 +74,7 @@ def _machine(m: Machine, text: str) -> None:
                 "acpi": ON + OFF,
             }
             if value not in fine.get(name, ()):
-                raise Unserved(what, {"secure": "there is no EL3", "iommu": "there is no SMMU"}.get(name, "there is none"))
+                raise Unserved(what, {"secure": "there is no EL3", "iommu": NO_SMMU}.get(name, "there is none"))
         else:
             raise Unserved(what, "unknown")
 
@@ -160,6 +162,10 @@ def _device(m: Machine, text: str) -> None:
         if name not in m.netdevs:
             raise Unserved(f"-device {text}", f"there is no -netdev user,id={name or '...'} before it")
         _plug_net(m, f"-device {text}", m.netdevs[name], found.pop("mac", None))
+    elif "9p" in driver or driver.startswith("vhost-user-fs"):
+        raise Unserved(f"-device {driver}", NO_FOLDERS)
+    elif driver == "arm-smmuv3":
+        raise Unserved(f"-device {driver}", NO_SMMU)
     elif driver.endswith("-pci") or driver in ("nvme", "ahci", "qemu-xhci"):
         raise Unserved(f"-device {driver}", "on PCIe there are virtio-blk-pci, virtio-net-pci and virtio-rng-pci")
     else:
@@ -295,8 +301,8 @@ WITH: dict[str, Callable[[Machine, str], None]] = {
     "netdev": _netdev,
     "chardev": _refuse("consoles are -serial's"),
     "object": _refuse("there are none"),
-    "fsdev": _refuse("there are no shared folders (9p, virtio-fs): a disk, or --semihosting, has files"),
-    "virtfs": _refuse("there are no shared folders (9p, virtio-fs): a disk, or --semihosting, has files"),
+    "fsdev": _refuse(NO_FOLDERS),
+    "virtfs": _refuse(NO_FOLDERS),
     "hda": _refuse("there is no IDE: -drive if=none and -device virtio-blk-device"),
     "cdrom": _refuse("there is no IDE: -drive if=none,readonly=on and -device virtio-blk-device"),
     "fw_cfg": _refuse("items are those of -kernel, -initrd and -append with a firmware"),
