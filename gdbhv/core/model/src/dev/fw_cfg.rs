@@ -254,6 +254,7 @@ impl Device for FwCfg {
 mod tests {
     use super::*;
     use crate::mem::ram::Ram;
+    use crate::random_tests::random;
 
     const CTX: DevCtx = DevCtx { now: 0, cpu: 0 };
     const RAM: u64 = 0x4000_0000;
@@ -329,5 +330,51 @@ mod tests {
         assert_eq!(command(&mut d, &mut ram, 0x0020_000a, 1, 0), 1, "no memory");
         let most = command(&mut d, &mut ram, 0x0020_000a, u32::MAX, RAM);
         assert_eq!(most, 1, "it ends where memory does");
+    }
+
+    #[test]
+    fn whatever_a_guest_writes() {
+        const SIZE: u64 = 0x1000;
+        let mut next = random(1);
+        let mut ended = [0; 2];
+        for _ in 0..3000 {
+            let (mut d, mut ram) = (device(), Ram::new(RAM, SIZE));
+            for _ in 0..next(40) {
+                let mut place = || match next(8) {
+                    0 => RAM + SIZE - next(64),
+                    1 => u64::MAX - next(64),
+                    2 => next(1 << 31) << 16,
+                    _ => RAM + next(SIZE),
+                };
+                let (to, at) = (place(), place());
+                if next(2) == 0 {
+                    let item = [0, 2, 5, 0x19, 0x20, 0x21, 0x7fff, 0xffff][next(8) as usize];
+                    let control = next(0x20) as u32 | item << 16;
+                    let length = [0, 1, 4, 200, 0x1001, u32::MAX, 64, 17][next(8) as usize];
+                    let result = command(&mut d, &mut ram, control, length, to);
+                    // What is written may be the command itself; else it says how it went.
+                    let itself = RAM + 0x100 - 0x1001 <= to && to < RAM + 0x200;
+                    assert!(itself || result & !control::ERROR == 0, "{result:#x}");
+                    ended[(result & 1) as usize] += 1;
+                } else {
+                    let size = 1u8 << next(4);
+                    let offset = next(0x18) & !(size as u64 - 1);
+                    let seen = d.peek(offset, size, CTX);
+                    match next(3) {
+                        0 => drop(d.write(offset, size, at.swap_bytes(), CTX)),
+                        1 => drop(d.write(SELECTOR, 2, next(1 << 16), CTX)),
+                        _ => {
+                            let read = d.read(offset, size, CTX);
+                            assert!(seen.is_err() || seen.ok() == read, "{offset:#x} {size}");
+                        }
+                    }
+                    d.service(&mut ram);
+                }
+            }
+            let mut saved = Vec::new();
+            d.save(&mut saved);
+            assert_eq!(device().load(&mut &saved[..]), Ok(()));
+        }
+        assert!(ended[0] > 1000 && ended[1] > 1000, "{ended:?}");
     }
 }

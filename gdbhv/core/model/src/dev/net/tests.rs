@@ -1,6 +1,6 @@
 //! A guest with another stack: smoltcp's own, by the frames that its device takes and gives. And one that sends anything.
 
-use super::tcp::Told;
+use super::udp as udp_flows;
 use super::*;
 use crate::random_tests::random;
 use crate::save::Save;
@@ -204,6 +204,67 @@ fn the_gateway_answers_ping_and_says_what_cannot_be_reached() {
         };
         assert_eq!(reason, wanted);
     }
+}
+
+/// A guest that echoes datagrams to port 7, and clients: each has its own answers, a late one goes to nobody else.
+#[test]
+fn datagrams_go_in_and_their_answers_come_out() {
+    let (mut g, _) = Guest::listening(100);
+    let buffer = || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; 128], vec![0; 9000]);
+    let mut socket = udp::Socket::new(buffer(), buffer());
+    socket.bind(PORT).expect("free");
+    let echo = g.sockets.add(socket);
+    let long = [1; 1472];
+    for (client, data) in [
+        (1, &b"one"[..]),
+        (2, b"two"),
+        (1, b""),
+        (3, &long),
+        (3, &[1; 1473]),
+    ] {
+        g.client(|c, _, to| c.flows.send(client, PORT, data, to));
+        assert_eq!(g.card.gateway.tcp.waiting(client), Some(0));
+    }
+    let mut asked = Vec::new();
+    for _ in 0..20_000 {
+        g.turn();
+        let socket = g.sockets.get_mut::<udp::Socket>(echo);
+        while let Ok((data, from)) = socket.recv() {
+            asked.push((data.to_vec(), from.endpoint));
+        }
+    }
+    assert_eq!(asked.len(), 4); // what is longer than a packet is lost
+    for (data, to) in &asked {
+        assert_eq!(to.addr, IpAddress::Ipv4(GATEWAY));
+        let socket = g.sockets.get_mut::<udp::Socket>(echo);
+        socket.send_slice(data, *to).expect("room");
+    }
+    assert_eq!(asked[0].1, asked[2].1);
+    (0..20_000).for_each(|_| g.turn());
+    let told = |client, data: &[u8]| (client, Told::Datagram(data.to_vec()));
+    let answers = vec![
+        told(1, b"one"),
+        told(2, b"two"),
+        told(1, b""),
+        told(3, &long),
+    ];
+    assert_eq!(g.card.gateway.tcp.take_told(), answers);
+
+    let saved = g.card.gateway.clone();
+    let bytes = borsh::to_vec(&saved).expect("memory");
+    assert_eq!(borsh::from_slice::<Gateway>(&bytes).expect("saved"), saved);
+    // Who has been known longest is forgotten: its answer is for nobody.
+    for client in 4..=udp_flows::MOST as u32 + 1 {
+        g.client(|c, _, to| c.flows.send(client, PORT, b"more", to));
+    }
+    assert_eq!(g.card.gateway.tcp.waiting(1), None);
+    assert_eq!(g.card.gateway.tcp.waiting(2), Some(0));
+    for (data, to) in &asked[..2] {
+        let socket = g.sockets.get_mut::<udp::Socket>(echo);
+        socket.send_slice(data, *to).expect("room");
+    }
+    (0..20_000).for_each(|_| g.turn());
+    assert_eq!(g.card.gateway.tcp.take_told(), [told(2, b"two")]);
 }
 
 /// The client sends `bytes`, the guest echoes through buffers of `buffer` bytes, of `loses` frames one is lost; then both end.

@@ -64,18 +64,22 @@ impl Driver {
             (0x024, 1),
             (0x020, (features >> 32) as u32),
             (0x070, 0xb),
-            (0x030, 0),
-            (0x038, ENTRIES as u32),
         ] {
             self.set(at, value);
         }
+        self.queue(0);
+        self.set(0x070, 0xf);
+        self.made = 0;
+    }
+    /// Set a queue up; all are the same memory.
+    fn queue(&mut self, number: u32) {
+        self.set(0x030, number);
+        self.set(0x038, ENTRIES as u32);
         for (n, area) in AREAS.iter().enumerate() {
             self.set(0x80 + 0x10 * n as u64, *area as u32);
             self.set(0x84 + 0x10 * n as u64, (*area >> 32) as u32);
         }
         self.set(0x044, 1);
-        self.set(0x070, 0xf);
-        self.made = 0;
     }
     fn get(&self, at: u64) -> u32 {
         let value = self.device.peek(FIRST + at, 4, CTX);
@@ -403,7 +407,14 @@ fn whatever_a_driver_writes() {
     let mut next = random(1);
     let mut ended = [0; 2];
     for _ in 0..3000 {
-        let mut d = Driver::new(next(200) + 1, next(4) << 28);
+        let mut d = match next(5) {
+            0 => Driver::of(Kind::Console),
+            1 => Driver::of(Kind::Entropy(next(9))),
+            2 => Driver::of(Kind::Net([2, 0, 0, 0, 0, 1])),
+            _ => Driver::new(next(200) + 1, next(4) << 28),
+        };
+        d.queue(1); // where there is a second one
+        d.set(0x030, 0);
         for _ in 0..next(60) {
             let place = |v: u64, odd: u64| match odd {
                 0 => v,
@@ -434,9 +445,17 @@ fn whatever_a_driver_writes() {
                 4 => drop(d.ram.write(DATA + 8, 8, next(300))),
                 _ => {
                     d.offer(next(9) as u16);
-                    d.set(0x050, 0);
+                    d.set(0x050, (next(4) & 1) as u32);
                 }
             }
+            if let Some(c) = d.device.console() {
+                c.push_input(b"typed", false, 0);
+            }
+            let port = next(1 << 16) as u16;
+            d.device.network(0, |c, to| match port % 3 {
+                0 => c.open(port as u32, port, 0, to),
+                _ => c.flows.send(port as u32, port, b"datagram", to),
+            });
             d.device.event(0);
             d.device.service(&mut d.ram);
         }
