@@ -45,7 +45,8 @@ def ask(command: str, thread: Any = None) -> str:
 
     :raises gdb.GdbError: the server refuses, with its message.
     """
-    thread, connection = thread or gdb.selected_thread(), gdb.selected_inferior().connection
+    thread = thread or gdb.selected_thread()
+    connection = (gdb.selected_inferior() if thread is None else thread.inferior).connection
     if connection is None:
         raise gdb.GdbError("not connected to a gdbhv server")
     who = "0" if thread is None else f"p{thread.ptid[0]:x}.{thread.ptid[1]:x}"
@@ -211,9 +212,12 @@ class GuestUnwinder(gdb.unwinder.Unwinder):
         self.frames: dict[Any, Frames] = {}  # by thread
 
     def fetch(self, event: Any = None) -> None:
-        """Fetch the guest frames of each thread that is in its hypervisor, and make GDB unwind again."""
+        """Fetch the guest frames of each thread that is in its hypervisor, and make GDB unwind again.
+
+        Of all inferiors: a VM's may be the one that stopped, and the user selects the machine's afterwards.
+        """
         self.frames = {}
-        for thread in gdb.selected_inferior().threads():
+        for thread in [thread for inferior in gdb.inferiors() for thread in inferior.threads()]:
             try:
                 found = document("frame guest", thread)
             except (gdb.GdbError, gdb.error, AttributeError, ValueError):

@@ -111,6 +111,29 @@ def test_a_backtrace_at_an_exit_goes_on_to_the_frame_that_exited(bare: str) -> N
     assert "Python Exception" not in text
 
 
+def test_a_stop_in_another_inferior_leaves_the_machines_backtrace_whole(bare: str) -> None:
+    """`attach 2` stops with the VM's inferior selected; the frame that exited is the machine's inferior's all the same."""
+    text = gdb(
+        bare,
+        "gdbhv vmexit catch dabt",
+        "continue",
+        'printf "before\\n"',
+        "backtrace 2",
+        "add-inferior",
+        "inferior 2",
+        "attach 2",
+        "info threads",
+        "inferior 1",
+        'printf "after\\n"',
+        "backtrace 2",
+        image=HYPERVISOR,
+    )
+    before, after = text.split("before\n")[1].split("after\n")
+    frames = [next(line for line in part.splitlines() if line.startswith("#1")) for part in (before, after)]
+    assert "* 2.1" in before, "the VM's inferior was selected"
+    assert frames[0] == frames[1]
+
+
 def test_refusals_are_the_servers_sentences(address: str) -> None:
     text = gdb(
         address,
