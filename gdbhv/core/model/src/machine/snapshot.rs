@@ -12,7 +12,7 @@ use crate::save::{put, put_part, take, take_part, Save, Unfit};
 use std::io::{Read, Write};
 
 /// Version of the layout of saved state.
-const LAYOUT: u32 = 6;
+const LAYOUT: u32 = 7;
 
 /// Bytes of a page of RAM in an export.
 const PAGE: u64 = 4096;

@@ -11,6 +11,7 @@ use super::{Gic, Pending};
 use crate::bits::{bit, bits};
 use crate::mem::Memory;
 use borsh::{BorshDeserialize, BorshSerialize};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// INTIDs of LPIs begin here.
 pub const FIRST: u32 = 8192;
@@ -43,7 +44,7 @@ pub enum Work {
 }
 
 /// A Redistributor's state of LPIs.
-#[derive(BorshSerialize, BorshDeserialize, Clone, Debug, PartialEq, Eq)]
+#[derive(BorshSerialize, BorshDeserialize, Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lpis {
     /// GICR_CTLR.EnableLPIs.
     pub enabled: bool,
@@ -51,22 +52,8 @@ pub struct Lpis {
     pub propbaser: u64,
     /// GICR_PENDBASER.
     pub pendbaser: u64,
-    /// A bit for each INTID, from 0; none below [`FIRST`] is ever set.
-    pending: Vec<u64>,
-    /// How many are pending.
-    count: u32,
-}
-
-impl Default for Lpis {
-    fn default() -> Lpis {
-        Lpis {
-            enabled: false,
-            propbaser: 0,
-            pendbaser: 0,
-            pending: vec![0; END as usize / 64],
-            count: 0,
-        }
-    }
+    /// Those that are pending: from [`FIRST`], below [`END`].
+    pending: BTreeSet<u32>,
 }
 
 impl Lpis {
@@ -86,26 +73,11 @@ impl Lpis {
     }
     /// Whether `intid` is pending.
     pub fn is_pending(&self, intid: u32) -> bool {
-        self.pending[intid as usize / 64] >> (intid % 64) & 1 != 0
+        self.pending.contains(&intid)
     }
     /// Those that are pending, in order.
     pub fn pending(&self) -> impl Iterator<Item = u32> + '_ {
-        let words = self.pending.iter().enumerate();
-        let words = words.filter(move |(_, &w)| self.count != 0 && w != 0);
-        words.flat_map(|(n, &w)| {
-            (0..64)
-                .filter(move |b| w >> b & 1 != 0)
-                .map(move |b| n as u32 * 64 + b)
-        })
-    }
-    /// Set or clear; whether that changed anything.
-    fn set(&mut self, intid: u32, on: bool) -> bool {
-        if self.is_pending(intid) == on {
-            return false;
-        }
-        self.pending[intid as usize / 64] ^= 1 << (intid % 64);
-        self.count = self.count.wrapping_add(if on { 1 } else { u32::MAX });
-        true
+        self.pending.iter().copied()
     }
     /// Write GICR_PROPBASER. With LPIs enabled UNPREDICTABLE; ignored here.
     pub fn set_propbaser(&mut self, v: u64) {
@@ -125,20 +97,14 @@ impl Lpis {
     }
 }
 
-/// The configuration bytes that Redistributors have read, by INTID less [`FIRST`]. GICR_TYPER.CommonLPIAff = 1: all of one Aff3, so all, share one table.
-#[derive(BorshSerialize, BorshDeserialize, Clone, Debug, PartialEq, Eq)]
-pub struct Configs(Vec<Option<u8>>);
-
-impl Default for Configs {
-    fn default() -> Configs {
-        Configs(vec![None; (END - FIRST) as usize])
-    }
-}
+/// The configuration bytes that Redistributors have read, by INTID. GICR_TYPER.CommonLPIAff = 1: all of one Aff3, so all, share one table.
+#[derive(BorshSerialize, BorshDeserialize, Clone, Debug, Default, PartialEq, Eq)]
+pub struct Configs(BTreeMap<u32, u8>);
 
 impl Configs {
     /// The byte for `intid`, if it has been read.
     pub fn get(&self, intid: u32) -> Option<u8> {
-        self.0[(intid - FIRST) as usize]
+        self.0.get(&intid).copied()
     }
 }
 
@@ -146,7 +112,7 @@ impl Gic {
     /// The pending LPI of highest priority among those that are enabled.
     pub(super) fn best_lpi(&self, cpu: usize) -> Option<Pending> {
         let lpi = &self.state.pe[cpu].lpi;
-        if lpi.count == 0 || !lpi.enabled {
+        if lpi.pending.is_empty() || !lpi.enabled {
             return None;
         }
         let known = lpi.pending().map(|n| (n, self.state.configs.get(n)));
@@ -161,7 +127,7 @@ impl Gic {
     }
     /// An LPI is acknowledged: it is no longer pending, and never active (5.1).
     pub(super) fn acknowledge_lpi(&mut self, cpu: usize, intid: u32) {
-        self.state.pe[cpu].lpi.set(intid, false);
+        self.state.pe[cpu].lpi.pending.remove(&intid);
         self.touch(cpu);
     }
     /// Whether an access has left something to do in memory.
@@ -190,7 +156,7 @@ impl Gic {
     pub(super) fn pend_lpi(&mut self, cpu: usize, intid: u32, mem: &dyn Memory) {
         let lpi = &mut self.state.pe[cpu].lpi;
         if lpi.enabled && (FIRST..lpi.end()).contains(&intid) {
-            lpi.set(intid, true);
+            lpi.pending.insert(intid);
             self.fetch_config(cpu, intid, mem);
             self.touch(cpu);
         }
@@ -198,21 +164,15 @@ impl Gic {
     /// An LPI is not pending at `cpu`; whether it was.
     pub(super) fn clear_lpi(&mut self, cpu: usize, intid: u32) -> bool {
         self.touch(cpu);
-        self.state.pe[cpu].lpi.set(intid, false)
+        self.state.pe[cpu].lpi.pending.remove(&intid)
     }
     /// Everything pending at `from` is pending at `to` instead. (UNPREDICTABLE unless both have LPIs enabled; then nothing.)
     pub(super) fn move_lpis(&mut self, from: usize, to: usize) {
         if from == to || !self.state.pe[to].lpi.enabled {
             return;
         }
-        let source = &mut self.state.pe[from].lpi;
-        source.count = 0;
-        let taken = std::mem::replace(&mut source.pending, vec![0; END as usize / 64]);
-        let target = &mut self.state.pe[to].lpi;
-        for (t, s) in target.pending.iter_mut().zip(taken) {
-            *t |= s;
-        }
-        target.count = target.pending.iter().map(|w| w.count_ones()).sum();
+        let mut taken = std::mem::take(&mut self.state.pe[from].lpi.pending);
+        self.state.pe[to].lpi.pending.append(&mut taken);
         self.touch(from);
         self.touch(to);
     }
@@ -221,7 +181,7 @@ impl Gic {
         if !(FIRST..END).contains(&intid) {
             return;
         }
-        self.state.configs.0[(intid - FIRST) as usize] = None;
+        self.state.configs.0.remove(&intid);
         let holder = (0..self.cpus()).find(|&c| self.state.pe[c].lpi.is_pending(intid));
         if let Some(holder) = holder {
             self.fetch_config(holder, intid, mem);
@@ -230,16 +190,14 @@ impl Gic {
     }
     /// Forget all configurations. [`Gic::refetch_lpis`] is to follow.
     pub(super) fn forget_lpis(&mut self) {
-        self.state.configs.0.fill(None);
+        self.state.configs.0.clear();
     }
     /// Read the configuration of each pending LPI again, if it was invalidated.
     pub(super) fn refetch_lpis(&mut self, mem: &dyn Memory) {
         for cpu in 0..self.cpus() {
-            if self.state.pe[cpu].lpi.count != 0 {
-                let pending: Vec<u32> = self.state.pe[cpu].lpi.pending().collect();
-                for intid in pending {
-                    self.fetch_config(cpu, intid, mem);
-                }
+            let pending: Vec<u32> = self.state.pe[cpu].lpi.pending().collect();
+            for intid in pending {
+                self.fetch_config(cpu, intid, mem);
             }
         }
         self.touch_all();
@@ -248,35 +206,34 @@ impl Gic {
     /// Know the configuration of a pending LPI. One that is nowhere in memory is disabled.
     fn fetch_config(&mut self, cpu: usize, intid: u32, mem: &dyn Memory) {
         let at = self.state.pe[cpu].lpi.config_at(intid);
-        let known = &mut self.state.configs.0[(intid - FIRST) as usize];
-        if known.is_none() {
-            *known = Some(mem.read(at, 1).unwrap_or(0) as u8);
-        }
+        let known = self.state.configs.0.entry(intid);
+        known.or_insert_with(|| mem.read(at, 1).unwrap_or(0) as u8);
     }
     /// EnableLPIs becomes 1: what the pending table says is pending, unless PTZ tells that it is all zero (12.11.33).
     fn load_pending(&mut self, cpu: usize, mem: &dyn Memory) {
         let lpi = &mut self.state.pe[cpu].lpi;
         let end = lpi.end();
-        lpi.pending.fill(0);
+        lpi.pending.clear();
         if !bit(lpi.pendbaser, 62) {
-            for n in FIRST / 64..end / 64 {
-                let word = mem.read(lpi.table() + n as u64 * 8, 8).unwrap_or(0);
-                lpi.pending[n as usize] = word;
+            for n in (FIRST..end).step_by(64) {
+                let word = mem.read(lpi.table() + n as u64 / 8, 8).unwrap_or(0);
+                let set = (0..64).filter(|b| bit(word, *b)).map(|b| n + b);
+                lpi.pending.extend(set);
             }
         }
-        lpi.count = lpi.pending.iter().map(|w| w.count_ones()).sum();
         self.forget_lpis();
         self.refetch_lpis(mem);
     }
     /// EnableLPIs becomes 0: the pending table is memory's again.
     fn store_pending(&mut self, cpu: usize, mem: &mut dyn Memory) {
         let lpi = &mut self.state.pe[cpu].lpi;
-        for n in FIRST / 64..lpi.end() / 64 {
+        for n in (FIRST..lpi.end()).step_by(64) {
+            let pending = lpi.pending.range(n..n + 64);
+            let word = pending.fold(0, |word, intid| word | 1 << (intid - n));
             // A table outside memory keeps nothing, as on hardware.
-            let _ = mem.write(lpi.table() + n as u64 * 8, 8, lpi.pending[n as usize]);
+            let _ = mem.write(lpi.table() + n as u64 / 8, 8, word);
         }
-        lpi.pending.fill(0);
-        lpi.count = 0;
+        lpi.pending.clear();
         self.touch(cpu);
     }
 }
