@@ -4,6 +4,7 @@ pub mod counters;
 
 use crate::pstate::{Flags, Pstate};
 use crate::raise::{Exception, Trap};
+use crate::reg::INFOS;
 use crate::reg::named::RegField;
 use crate::reg::{Reg, REG_SPACE};
 use crate::save::{put, take, Save, Unfit};
@@ -277,8 +278,14 @@ impl Save for Cpu {
         x[slot::SINK as usize] = 0;
         put(to, &(x, self.flags, self.pc));
         put(to, &(self.pstate, self.sp, self.v, self.fpcr, self.fpsr));
-        let registers = self.sys.iter().zip(0u16..).filter(|r| *r.0 != 0);
-        put(to, &registers.map(|(v, r)| (r, *v)).collect::<Vec<_>>());
+        // Only those of the table: nothing else is ever written, and looking at all encodings would cost more than all the rest.
+        let registers = INFOS.iter().map(|i| i.reg.index());
+        let set: Vec<(u16, u64)> = registers
+            .filter(|r| self.sys[*r] != 0)
+            .map(|r| (r as u16, self.sys[r]))
+            .collect();
+        debug_assert_eq!(set.len(), self.sys.iter().filter(|v| **v != 0).count());
+        put(to, &set);
         put(
             to,
             &(
