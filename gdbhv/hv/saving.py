@@ -13,7 +13,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 import msgspec
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from gdbhv.hv.vgic import VgicState
     from gdbhv.hv.vm import Vm, VmState
 
-LAYOUT = 5
+LAYOUT = 6
 """Version of all states together; increased with every change of their fields."""
 HEADER = struct.Struct("<16sHI")  # magic, layout, CRC-32 of what follows
 MAGIC = b"gdbhv host state"
@@ -92,6 +92,12 @@ def _decode(data: bytes, kind: Any) -> Any:
     return value
 
 
+@lru_cache(maxsize=64)
+def _check(data: bytes, kind: Any) -> None:
+    """Check that what was encoded can be decoded. Most devices are saved again as they were, and are not checked again."""
+    _decode(data, kind)
+
+
 # --- devices
 
 
@@ -112,7 +118,7 @@ def save_device(vm: Vm, ipa: int, device: MmioDevice) -> DeviceState:
         raise StateError(f"{what}: its property `state` has no setter to load with; add one")
     try:
         data = msgspec.msgpack.encode(state)
-        _decode(data, _kind(device))
+        _check(data, _kind(device))
     except NOT_PLAIN as e:
         raise StateError(f"{what}: its `state` is not made of plain values ({e})") from None
     return DeviceState(vm.vmid, ipa, device.name, data)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from gdbhv.hv.irq import Irq
 from gdbhv.hv.list_registers import EOI_COUNT, LR_INTID, load, unload

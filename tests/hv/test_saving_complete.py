@@ -44,7 +44,14 @@ from gdbhv.hv import (
 )
 from gdbhv.hv import irq as irqs
 
-LAYOUTS = {1: "1ef4d2bd40e8d8bd", 2: "165433883d22f679", 3: "a73165f31a398ddc", 4: "92ce5b894fee03dc", 5: "bbbbf612a96014fd"}
+LAYOUTS = {
+    1: "1ef4d2bd40e8d8bd",
+    2: "165433883d22f679",
+    3: "a73165f31a398ddc",
+    4: "92ce5b894fee03dc",
+    5: "bbbbf612a96014fd",
+    6: "bbbbf612a96014fd",  # what an interrupt has by default is not written
+}
 """Layout: digest of all fields of all states. A new one for each change; old ones stay, for whoever looks for theirs."""
 
 MACHINE = "the model, which is saved beside"
@@ -242,7 +249,7 @@ def layout(kind: typing.Any, done: dict[str, str]) -> str:
     if issubclass(kind, enum.Enum):
         done[kind.__name__] = ", ".join(f"{member.name}={member.value!r}" for member in kind)
     elif kind.__name__ not in done:
-        assert is_dataclass(kind) or kind is ExitRecord, f"{kind.__name__} is no plain value"
+        assert is_dataclass(kind) or kind in (ExitRecord, irqs.Irq), f"{kind.__name__} is no plain value"
         done[kind.__name__] = ""
         done[kind.__name__] = ", ".join(f"{name}: {layout(t, done)}" for name, t in typing.get_type_hints(kind).items())
     return kind.__name__
