@@ -55,6 +55,7 @@ LAYERS = {
     "monitor": "_core errors exits files history hv queries recording snapshot tables target translation views",
     "rsp": "errors exits files history target",
     "client": "errors",
+    "testing": "boot client config console errors exits hv machine monitor recording target",
     "gdbside": "",
     "cli": "_core board boot building client config console drives dumps errors exits files history hv image machine "
     "monitor recording reporting rsp snapshot tables target views",
@@ -74,6 +75,7 @@ LIBRARIES = {
     "views": {"capstone"},
     "client": {"pygdbmi"},
     "gdbside": {"gdb"},
+    "testing": {"pytest"},
 }
 
 
