@@ -271,7 +271,25 @@ def test_commands_of_the_text_work(tmp_path: Path) -> None:
     assert len(gdb_commands()) >= 12
 
 
-@pytest.mark.parametrize("program", blocks("python"), ids=["by script", "as a library"])
+PROGRAMS = [b for b in blocks("python") if "def test_" not in b]
+TESTS = [b for b in blocks("python") if "def test_" in b]
+
+
+@pytest.mark.parametrize("tests", TESTS, ids=["in tests"])
+def test_tests(tests: str, tmp_path: Path) -> None:
+    (linked(tmp_path) / "test_sample.py").write_text(tests)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-c", os.devnull, "--rootdir", tmp_path, tmp_path / "test_sample.py"],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=["by script", "as a library"])
 def test_a_program(program: str) -> None:
     with server(SERVER.typed) as (port, _):
         done = subprocess.run(
