@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 
-class Irq(msgspec.Struct, eq=False, omit_defaults=True, forbid_unknown_fields=True, gc=False):
+class Irq(msgspec.Struct, eq=False, omit_defaults=True, gc=False):
     """The state of one interrupt. Private ones (INTID below 32) belong to one vCPU, shared ones and LPIs to the VM.
 
     vCPUs are their numbers in the VM. A structure whose defaults are not written: a VM has some 300 interrupts, few of

@@ -154,10 +154,12 @@ def test_a_guest_that_does_not_start(arguments: tuple[str, ...]) -> None:
 
 
 BLOCKS = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
-EXAMPLES = [code for code in BLOCKS if not code.startswith("# gdbhv/")]  # parts of files are tests/guards/test_handbook.py's
+# Parts of files are tests/guards/test_handbook.py's, tests and what needs a server are tests/e2e/test_readme.py's.
+OTHERS = ("# gdbhv/", "GdbSession", "def test_")
+EXAMPLES = [code for code in BLOCKS if not any(word in code for word in OTHERS)]
 
 
-@pytest.mark.parametrize("code", [c for c in EXAMPLES if "GdbSession" not in c], ids=lambda c: c.split("\n")[0])
+@pytest.mark.parametrize("code", EXAMPLES, ids=lambda c: c.split("\n")[0])
 def test_the_readmes_library_examples_run(code: str) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", code]

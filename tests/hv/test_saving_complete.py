@@ -122,6 +122,7 @@ NOT_SAVED: dict[type, dict[str, str]] = {
         "drives": "given by whoever made the machine: which files its disks begin as",
         "net": "given by whoever made the machine, and in what is saved of the guest",
         "rng": "the same",
+        "output": USERS + ", and a console is there again if they give one",
         "wire": "who is outside",
     },
     hosttarget.HostTarget: {
@@ -162,6 +163,7 @@ NO_OBJECTS: dict[type, str] = {
     vcpu.RunState: "an enumeration",
     urgency.Queue: "follows from the interrupts' states",
     mmio.MmioDevice: "the base of devices",
+    mmio.Terminal: "a protocol",
     inspection.HostInspection: "the base of HostTarget",
     networks.HostNetworks: "another",
     interference.Interference: "another",

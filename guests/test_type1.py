@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-pytestmark = pytest.mark.gdbhv(image="../prebuilt/type1.elf", cpu="cortex-a57")
+pytestmark = pytest.mark.gdbhv(image="prebuilt/type1.elf", cpu="cortex-a57")
 
 
 @pytest.mark.parametrize("cpus", [pytest.param(n, marks=pytest.mark.gdbhv(smp=n), id=f"{n}-cpus") for n in (1, 2)])
