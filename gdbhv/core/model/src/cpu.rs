@@ -4,8 +4,8 @@ pub mod counters;
 
 use crate::pstate::{Flags, Pstate};
 use crate::raise::{Exception, Trap};
-use crate::reg::INFOS;
 use crate::reg::named::RegField;
+use crate::reg::INFOS;
 use crate::reg::{Reg, REG_SPACE};
 use crate::save::{put, take, Save, Unfit};
 use borsh::{BorshDeserialize, BorshSerialize};
