@@ -28,6 +28,8 @@ __all__ = [
     "Machine",
     "__version__",
     "board",
+    "chaos",
+    "chaos_kinds",
     "condition_operators",
     "device_tree",
     "exit_absent",
