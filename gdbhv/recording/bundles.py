@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import IO
 
 import msgspec
 
@@ -197,7 +198,8 @@ class Bundle:
         names = {info.filename: info for info in self._zip.infolist()}
         if MANIFEST not in names or names[MANIFEST].file_size > MOST:
             raise GdbhvError(f"{self.path}: a ZIP file, and no bundle of gdbhv's: it has no {MANIFEST}")
-        text = self._zip.read(MANIFEST)
+        with self._member(MANIFEST) as member:
+            text = member.read()
         self.text = text.decode("utf-8", "replace")
         version = msgspec.json.decode(text, type=_Beginning).version
         if version != VERSION:
@@ -207,6 +209,13 @@ class Bundle:
         if missing or not {RECORDING, *manifest.images.values()} <= manifest.members.keys():
             raise GdbhvError(f"{self.path}: a damaged bundle: {missing[0] if missing else 'a checksum'} is missing")
         return manifest
+
+    def _member(self, name: str) -> IO[bytes]:
+        """Open a member. :raises zipfile.BadZipFile: it is damaged."""
+        try:
+            return self._zip.open(name)
+        except (OSError, ValueError) as e:  # what zipfile makes of a place before the beginning
+            raise zipfile.BadZipFile(f"{name} is not where the directory has it: {e}") from None
 
     def recording(self) -> file.Recording:
         """Return its recording, with the files of the run from where they are now: in it, in its folder, or as they were."""
@@ -230,7 +239,7 @@ class Bundle:
         try:
             if self._zip.getinfo(name).file_size > most:
                 raise GdbhvError(f"{self.path}: a damaged bundle: {name} is too long")
-            with self._zip.open(name) as member, to.open("wb") as out:
+            with self._member(name) as member, to.open("wb") as out:
                 while piece := member.read(_PIECE):
                     sha.update(piece)
                     out.write(piece)

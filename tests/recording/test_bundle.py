@@ -138,6 +138,15 @@ def test_what_is_damaged_is_refused(good: Path, tmp_path: Path, seed: int, cases
             assert "\n" not in why
 
 
+@pytest.mark.parametrize("more", [1, 1 << 16, 1 << 20])
+def test_a_directory_that_says_other_places_is_refused(good: Path, tmp_path: Path, more: int) -> None:
+    data, bad = bytearray(good.read_bytes()), tmp_path / "bad.bundle"
+    at = data.rindex(b"PK\5\6") + 16  # the end of the directory: the place where it begins
+    data[at : at + 4] = (int.from_bytes(data[at : at + 4], "little") + more).to_bytes(4, "little")
+    bad.write_bytes(data)
+    assert "a damaged bundle" in (refusal(bad) or "")
+
+
 def rewritten(good: Path, to: Path, **changed: object) -> Path:
     with zipfile.ZipFile(good) as old, zipfile.ZipFile(to, "w") as new:
         for name in old.namelist():
