@@ -9,9 +9,9 @@
 //! * a valid descriptor becomes another valid one where break-before-make is required, or is made again before a TLBI has covered
 //!   what it was, or before a DSB has completed that TLBI;
 //! * a translation is used that the tables do not have any more: by the PE that changed them, after its exception return or at the
-//! same exception level;
+//!   same exception level;
 //!   by another, or another process, if no TLBI follows within [`PATIENCE`] instructions (software may break, and invalidate a little
-//! later);
+//!   later);
 //! * a TLBI follows a store to a descriptor that it is for without a DSB between them, or an exception return to a lower level comes
 //!   before the DSB that completes it;
 //! * a PE uses a descriptor that it has made itself before a DSB, or in its own regime before an ISB after that.
